@@ -1,0 +1,1 @@
+"""Synthetic parts with exact defect masks; reaches numpy and OpenCV, never torch."""
