@@ -1,0 +1,86 @@
+"""What ingest publishes: captures, the last-sequence heartbeat, and the metadata of a frame."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .base import Digest, EpochMs, Id, Message, Part
+from .line import LineStateRef, RecipeRef
+from .vocabulary import Loss, PartIdSource
+
+Sequence = Annotated[int, Field(ge=0)]
+ContentType = Literal["image/jpeg", "image/png"]
+
+
+class Returned(Part):
+    """A part that came back: the visit before, and the authority (e.g. a rework order) that let it."""
+
+    previous_visit_id: Id
+    authority: Id | None = None
+
+
+class Capture(Message):
+    """One trigger of one view, without the picture. `lost` says why there is no picture."""
+
+    TYPE: ClassVar[str] = "linewarden.capture.v1"
+
+    visit_id: Id
+    frame_id: Id
+    view_id: Id
+    line_id: Id
+    station_id: Id
+    camera_id: Id
+    spool_epoch: Sequence
+    sequence: Sequence
+    captured_ms: EpochMs
+    decide_by_ms: EpochMs
+    recipe: RecipeRef
+    line_state: LineStateRef
+    part_id: Id | None = None
+    part_id_source: PartIdSource | None = None
+    lot_id: Id | None = None
+    product_id: Id | None = None
+    returned: Returned | None = None
+    sha256: Digest | None = None
+    size_bytes: Annotated[int, Field(ge=0)] | None = None
+    lost: Loss | None = None
+    is_simulated: bool = False
+
+    @model_validator(mode="after")
+    def _has_a_picture_or_a_loss(self) -> Self:
+        if (self.sha256 is None) == (self.lost is None):
+            raise ValueError("a capture has either the digest of its picture or the cause of its loss")
+        return self
+
+
+class CameraHeartbeat(Message):
+    """The last sequence that a camera gave, so that a lost tail shows. Lies in `captures`, keyed by camera."""
+
+    TYPE: ClassVar[str] = "linewarden.camera-heartbeat.v1"
+
+    line_id: Id
+    station_id: Id
+    camera_id: Id
+    spool_epoch: Sequence
+    last_sequence: Annotated[int, Field(ge=-1)]
+    at_ms: EpochMs
+    lost_by_cause: dict[str, int] = {}
+
+
+class FrameMetadata(Part):
+    """What travels in the headers of a frame record; the value is the picture, untouched."""
+
+    frame_id: Id
+    visit_id: Id
+    view_id: Id
+    line_id: Id
+    station_id: Id
+    camera_id: Id
+    recipe: RecipeRef
+    captured_ms: EpochMs
+    decide_by_ms: EpochMs
+    sha256: Digest
+    content_type: ContentType
+    is_simulated: bool = False

@@ -1,0 +1,120 @@
+"""What route decides: dispositions by revision, and the opening and closing of slots."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from .base import Actor, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
+from .inspection import SourceRef
+from .line import LineStateRef, RecipeRef
+from .vocabulary import Cause, CloseReason, Outcome, Routing, Skill, Undecidable, Verdict
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class ViewResult(Part):
+    """What was known of one expected view when the disposition was made."""
+
+    view_id: Id
+    frame_id: Id | None = None
+    verdict: Verdict | None = None
+    undecidable: Undecidable | None = None
+    p_defect: Share | None = None
+    suspicion: Finite | None = None
+
+
+class Disposition(Message):
+    """One revision of what becomes of a visit. Revision 0 exists once and carries the routing."""
+
+    TYPE: ClassVar[str] = "linewarden.disposition.v1"
+
+    visit_id: Id
+    revision: Count
+    routing: Routing
+    outcome: Outcome | None = None
+    final: bool
+    causes: tuple[Cause, ...] = ()
+    reasons: tuple[Text, ...] = ()
+    views: tuple[ViewResult, ...] = ()
+    line_id: Id
+    station_id: Id | None = None
+    part_id: Id | None = None
+    lot_id: Id | None = None
+    product_id: Id | None = None
+    recipe: RecipeRef
+    line_state: LineStateRef | None = None
+    returned_from: Id | None = None
+    first_captured_ms: EpochMs
+    decide_by_ms: EpochMs
+    decided_ms: EpochMs
+    actors: tuple[Actor, ...] = ()
+    decision_ids: tuple[Id, ...] = ()
+    concession: Id | None = None
+    alarm: Text | None = None
+    is_simulated: bool = False
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.routing is Routing.DIVERTED and self.revision == 0 and not self.causes:
+            raise ValueError("a diversion has a cause")
+        if self.revision == 0 and self.outcome is not None:
+            raise ValueError("revision 0 carries the routing; outcomes come with later revisions")
+        if self.outcome is Outcome.USE_AS_IS and self.concession is None:
+            raise ValueError("use_as_is needs the number of its concession")
+        return self
+
+
+class SlotFrame(Part):
+    """A frame that the slot asks about, and where frame and inspection lie."""
+
+    frame_id: Id
+    view_id: Id
+    doubtful: bool
+    sha256: Digest | None = None
+    frame: SourceRef | None = None
+    inspection: SourceRef | None = None
+    verdict: Verdict | None = None
+    p_defect: Share | None = None
+    suspicion: Finite | None = None
+    reasons: tuple[Text, ...] = ()
+
+
+class SlotOpen(Message):
+    """A request for one person's judgement. Sent again under the same id when a late frame joins."""
+
+    TYPE: ClassVar[str] = "linewarden.slot-open.v1"
+
+    slot_id: Id
+    visit_id: Id
+    round: Count
+    generation: Count
+    causes: Annotated[tuple[Cause, ...], Field(min_length=1)]
+    reasons: tuple[Text, ...] = ()
+    risk: Share
+    opened_ms: EpochMs
+    due_ms: EpochMs
+    line_id: Id
+    part_id: Id | None = None
+    product_id: Id | None = None
+    recipe: RecipeRef
+    skill: Skill = Skill.OPERATOR
+    excluded_actors: tuple[Actor, ...] = ()
+    missing_views: tuple[Id, ...] = ()
+    frames: tuple[SlotFrame, ...] = ()
+    is_simulated: bool = False
+
+
+class SlotClose(Message):
+    """The end of a slot: answered, escalated, undone, refused or withdrawn."""
+
+    TYPE: ClassVar[str] = "linewarden.slot-close.v1"
+
+    slot_id: Id
+    visit_id: Id
+    reason: CloseReason
+    detail: Text | None = None
+    closed_ms: EpochMs
+    decision_id: Id | None = None
+    actor: Actor | None = None

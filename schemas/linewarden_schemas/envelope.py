@@ -1,0 +1,198 @@
+"""The binding: one CloudEvents 1.0 event in Kafka binary mode is one record.
+
+Attributes are headers `ce_*`, the data is the value as it is: JSON for messages, the encoded picture for frames.
+The `cloudevents` package does the mapping; here the data passes through untouched and types meet their classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cloudevents.core.base import BaseCloudEvent
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
+from cloudevents.core.exceptions import CloudEventValidationError
+from cloudevents.core.v1.event import CloudEvent
+from pydantic import ValidationError
+
+from .base import Message
+from .capture import FrameMetadata
+from .line import RecipeRef
+from .registry import MESSAGE_TYPES, upcast
+
+FRAME_TYPE = "linewarden.frame.v1"
+JSON = "application/json"
+Headers = tuple[tuple[str, bytes], ...]
+
+_STANDARD = {"id", "source", "type", "specversion", "time", "datacontenttype", "subject", "partitionkey"}
+
+
+class EnvelopeError(ValueError):
+    """A record that is not one of our events; `str()` says which rule it breaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Value and headers of a record, ready to send."""
+
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A decoded record: its message, or of a frame the metadata, with the attributes of the event."""
+
+    id: str
+    source: str
+    type: str
+    time_ms: int
+    message: Message
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A decoded frame record: metadata of the headers and the picture's bytes as sent."""
+
+    meta: FrameMetadata
+    picture: bytes
+    traceparent: str | None
+
+
+class _AsItIs:
+    """The event's data are bytes already; the library's JSON format would parse and print them again."""
+
+    def write_data(self, data: bytes | None, datacontenttype: str | None) -> bytes:
+        return data or b""
+
+    def read_data(self, body: bytes, datacontentype: str | None) -> bytes:
+        return body
+
+
+def encode(message: Message, *, id: str, source: str, time_ms: int, traceparent: str | None = None) -> Encoded:  # noqa: A002 - CloudEvents' word
+    """One message as value and headers. `source` is the writer, e.g. `/line1/route`; `time_ms` is epoch ms."""
+    attributes = _attributes(id, source, message.TYPE, time_ms, JSON, traceparent)
+    return _encode(attributes, message.to_json())
+
+
+def encode_frame(meta: FrameMetadata, picture: bytes, *, source: str, traceparent: str | None = None) -> Encoded:
+    """One picture as value, untouched, with its metadata as extension attributes in the headers."""
+    attributes = _attributes(meta.frame_id, source, FRAME_TYPE, meta.captured_ms, meta.content_type, traceparent)
+    attributes |= {
+        "visitid": meta.visit_id,
+        "viewid": meta.view_id,
+        "lineid": meta.line_id,
+        "stationid": meta.station_id,
+        "cameraid": meta.camera_id,
+        "recipeid": meta.recipe.recipe_id,
+        "recipeversion": str(meta.recipe.version),
+        "capturedms": str(meta.captured_ms),
+        "decidebyms": str(meta.decide_by_ms),
+        "sha256": meta.sha256,
+        "simulated": "true" if meta.is_simulated else "false",
+    }
+    return _encode(attributes, picture)
+
+
+def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
+    """Read one JSON event, bringing old versions up to the newest.
+
+    Raises:
+        EnvelopeError: where headers are missing or doubled, the type is unknown, or the value does not fit it.
+    """
+    event = _parse(headers, value)
+    kind = event.get_type()
+    if kind not in MESSAGE_TYPES:
+        raise EnvelopeError(f"unknown type {kind!r}")
+    try:
+        message = upcast(MESSAGE_TYPES[kind].from_json(value or b""))
+    except ValidationError as error:
+        raise EnvelopeError(f"{kind}: {_first(error)}") from error
+    return Event(event.get_id(), event.get_source(), kind, _time_ms(event), message, event.get_extension("traceparent"))
+
+
+def decode_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Frame:
+    """Read one frame record. The picture is not looked at.
+
+    Raises:
+        EnvelopeError: where headers are missing or doubled, or metadata do not fit.
+    """
+    event = _parse(headers, value)
+    if event.get_type() != FRAME_TYPE:
+        raise EnvelopeError(f"type is {event.get_type()!r}, not {FRAME_TYPE}")
+    try:
+        meta = _frame_metadata(event)
+    except (ValidationError, ValueError, TypeError) as error:
+        detail = _first(error) if isinstance(error, ValidationError) else str(error)
+        raise EnvelopeError(f"{FRAME_TYPE}: {detail}") from error
+    return Frame(meta, value or b"", event.get_extension("traceparent"))
+
+
+def _frame_metadata(event: BaseCloudEvent) -> FrameMetadata:
+    get = event.get_extension
+    return FrameMetadata(
+        frame_id=event.get_id(),
+        visit_id=get("visitid"),
+        view_id=get("viewid"),
+        line_id=get("lineid"),
+        station_id=get("stationid"),
+        camera_id=get("cameraid"),
+        recipe=RecipeRef(recipe_id=get("recipeid"), version=int(get("recipeversion"))),
+        captured_ms=int(get("capturedms")),
+        decide_by_ms=int(get("decidebyms")),
+        sha256=get("sha256"),
+        content_type=event.get_datacontenttype(),  # type: ignore[arg-type]  # checked by the model
+        is_simulated=get("simulated") == "true",
+    )
+
+
+def _attributes(
+    id: str,  # noqa: A002 - CloudEvents' word
+    source: str,
+    kind: str,
+    time_ms: int,
+    content_type: str,
+    traceparent: str | None,
+) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": id,
+        "source": source,
+        "type": kind,
+        "time": datetime.fromtimestamp(time_ms / 1000, UTC),
+        "datacontenttype": content_type,
+    }
+    if traceparent is not None:
+        attributes["traceparent"] = traceparent
+    return attributes
+
+
+def _encode(attributes: dict[str, Any], data: bytes) -> Encoded:
+    message = to_binary(CloudEvent(attributes, data), _AsItIs())  # type: ignore[arg-type]  # only the two methods are used
+    return Encoded(message.value, tuple(message.headers.items()))
+
+
+def _parse(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> BaseCloudEvent:
+    listed = list(headers)
+    unique = dict(listed)
+    if len(unique) != len(listed):
+        raise EnvelopeError("a header is doubled")
+    try:
+        return from_binary(KafkaMessage(unique, None, value or b""), _AsItIs(), CloudEvent)  # type: ignore[arg-type]
+    except (CloudEventValidationError, ValueError, AttributeError, TypeError) as error:
+        raise EnvelopeError(f"not a CloudEvent: {error}") from error
+
+
+def _time_ms(event: BaseCloudEvent) -> int:
+    time = event.get_time()
+    if time is None:
+        raise EnvelopeError("the event has no time")
+    return round(time.timestamp() * 1000)
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -1,0 +1,112 @@
+"""Every id and every physical name is built here and nowhere else.
+
+All ids of a visit derive from `visit_id`, never from `part_id`: parts come back, and serials may be bound late.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from .base import ID_PATTERN
+
+_ID = re.compile(ID_PATTERN)
+_NAMESPACE = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$")
+_ISOLATED = ("replay.", "shadow.")
+
+
+class InvalidId(ValueError):
+    """An id or namespace that cannot be a Kafka topic part, a Redis key or a file name."""
+
+
+def check_id(value: str) -> str:
+    """Return `value` if it is a valid id.
+
+    Raises:
+        InvalidId: with the pattern that it does not match.
+    """
+    if not _ID.match(value):
+        raise InvalidId(f"{value!r} is not an id ({ID_PATTERN})")
+    return value
+
+
+def visit_id(line_id: str, station_id: str, trigger_ms: int, counter: int) -> str:
+    """The id of one passage of a part, minted where the trigger is seen.
+
+    `trigger_ms` is epoch milliseconds; `counter` tells visits of one millisecond and of one trigger source apart.
+    """
+    return check_id(f"{line_id}.{station_id}.{trigger_ms:013d}.{counter:06d}")
+
+
+def frame_id(visit: str, view: str, spool_epoch: int, sequence: int) -> str:
+    """The id of one picture: the same capture always has the same frame id, also when it is sent twice."""
+    return check_id(f"{visit}.{view}.{spool_epoch:x}-{sequence:x}")
+
+
+def slot_id(visit: str, review_round: int, generation: int) -> str:
+    """The id of one request for one person's judgement."""
+    return check_id(f"{visit}.r{review_round}.g{generation}")
+
+
+def decision_id(slot: str, actor: str, token: str) -> str:
+    """The id of one act of one person on one slot: a repeated request carries the same id."""
+    digest = hashlib.sha256("\x00".join((slot, actor, token)).encode()).hexdigest()
+    return f"d-{digest[:32]}"
+
+
+def recipe_key(recipe_id: str, version: int) -> str:
+    """The key of a recipe version in the `recipes` topic."""
+    return f"{check_id(recipe_id)}@{version}"
+
+
+def digest(payload: bytes) -> str:
+    """SHA-256 in lower-case hexadecimal, as every header and record carries it."""
+    return hashlib.sha256(payload).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A line or cell, `replay.<run>` or `shadow.<run>`. Prefix of everything physical.
+
+    Raises:
+        InvalidId: where the name is not lower-case words, at most two, joined by a dot.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _NAMESPACE.match(self.name):
+            raise InvalidId(f"{self.name!r} is not a namespace; use e.g. 'line1' or 'replay.run1'")
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether it belongs to a replay or a shadow, which may never touch a live name."""
+        return self.name.startswith(_ISOLATED)
+
+    def topic(self, logical: str) -> str:
+        """Physical name of a topic of the catalogue."""
+        return f"{self.name}.{logical}"
+
+    def group(self, service: str) -> str:
+        """Consumer group of a service."""
+        return f"{self.name}.{service}"
+
+    def transactional_id(self, member: str) -> str:
+        """Transactional id of a producer, e.g. of `route-3` for partition 3."""
+        return f"{self.name}.{member}"
+
+    def redis_prefix(self, name: str = "rq") -> str:
+        """Redis key prefix with a hash tag, so that all keys of a queue lie in one slot of a cluster."""
+        return f"{{{self.name}.{name}}}"
+
+    def logical(self, topic: str) -> str:
+        """The logical name of a physical topic.
+
+        Raises:
+            InvalidId: where the topic belongs to another namespace.
+        """
+        prefix = f"{self.name}."
+        if not topic.startswith(prefix):
+            raise InvalidId(f"topic {topic!r} is not in namespace {self.name!r}")
+        return topic.removeprefix(prefix)

@@ -1,0 +1,99 @@
+"""What inspect says of one frame, and the evidence that the keeper saves of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from .base import Digest, EpochMs, Finite, Id, Message, Part, Share, Text
+from .line import RecipeRef
+from .recipe import Thresholds
+from .vocabulary import Undecidable, Verdict
+
+
+class SourceRef(Part):
+    """Where a record lies: physical topic, partition and offset."""
+
+    topic: Id
+    partition: Annotated[int, Field(ge=0)]
+    offset: Annotated[int, Field(ge=0)]
+
+
+class Maps(Part):
+    """Small maps as PNG files (8 bit grey): the mask at native size, the heatmaps on the bundle's fixed scale."""
+
+    mask_png: bytes
+    class_specific_png: bytes
+    class_agnostic_png: bytes
+
+
+class Inspection(Message):
+    """Verdict and trust of one frame. Scores are absent exactly where the frame was not decidable."""
+
+    TYPE: ClassVar[str] = "linewarden.inspection.v1"
+
+    frame_id: Id
+    visit_id: Id
+    view_id: Id
+    line_id: Id
+    camera_id: Id
+    verdict: Verdict
+    undecidable: Undecidable | None = None
+    reasons: tuple[Text, ...] = ()
+    p_defect: Share | None = None
+    margin: Finite | None = None
+    suspicion: Finite | None = None
+    ingredients: dict[str, Finite] = {}
+    thresholds: Thresholds | None = None
+    defect_class: Id | None = None
+    maps: Maps | None = None
+    recipe: RecipeRef
+    frame_sha256: Digest | None = None
+    bundle_digest: Digest | None = None
+    code_version: Text
+    device: Text | None = None
+    precision: Text | None = None
+    source: SourceRef
+    captured_ms: EpochMs
+    decide_by_ms: EpochMs
+    inspected_ms: EpochMs
+    is_simulated: bool = False
+
+    @model_validator(mode="after")
+    def _scores_exist_where_decided(self) -> Self:
+        decided = self.verdict is not Verdict.NOT_DECIDABLE
+        if decided == (self.undecidable is not None):
+            raise ValueError("NOT_DECIDABLE carries its reason, and only it does")
+        if decided and None in (self.p_defect, self.suspicion, self.thresholds, self.bundle_digest):
+            raise ValueError("a decided frame carries p_defect, suspicion, thresholds and the bundle's digest")
+        return self
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a person must cover this frame before its visit can be accepted."""
+        if self.verdict is not Verdict.OK or self.thresholds is None or self.suspicion is None:
+            return True
+        return self.suspicion >= self.thresholds.suspicion
+
+
+class Evidence(Message):
+    """Picture and maps of a frame of a requested visit, kept beyond the retention of `frames`."""
+
+    TYPE: ClassVar[str] = "linewarden.evidence.v1"
+
+    frame_id: Id
+    visit_id: Id
+    view_id: Id
+    picture: bytes | None = None
+    content_type: Text | None = None
+    sha256: Digest | None = None
+    maps: Maps | None = None
+    missing: Text | None = None
+    kept_ms: EpochMs
+
+    @model_validator(mode="after")
+    def _absence_has_a_reason(self) -> Self:
+        if self.picture is None and self.missing is None:
+            raise ValueError("evidence without a picture says why")
+        return self

@@ -1,0 +1,128 @@
+"""The recipe: versioned, immutable settings of a product, with every field that a decision depends on."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from .base import Actor, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text
+from .line import RecipeRef
+from .vocabulary import Outcome, VerdictRule
+
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Point = tuple[Finite, Finite]
+
+
+class Provenance(Part):
+    """Where a threshold comes from: set, sample size, the point of the curve, and when."""
+
+    data_digest: Digest
+    n_defects: int
+    n_good: int
+    rule: Text
+    dated_ms: EpochMs
+
+
+class Thresholds(Part):
+    """`defect` on the probability of a defect (NG above it), `suspicion` on u (an OK at or above it diverts)."""
+
+    defect: Share
+    suspicion: Finite
+    provenance: Provenance | None = None
+
+
+class Zone(Part):
+    """A polygon in part coordinates (mm). An ignored zone is not judged."""
+
+    zone_id: Id
+    polygon: tuple[Point, ...]
+    ignore: bool = False
+
+
+class Region(Part):
+    """A rectangle in pixels of the native picture."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class ViewSpec(Part):
+    """One picture that the recipe expects of a visit."""
+
+    view_id: Id
+    camera_id: Id
+    pose: Id | None = None
+    light: Id | None = None
+    region: Region | None = None
+    mm_per_pixel: Positive | None = None
+
+
+class Criterion(Part):
+    """Acceptance limits for a defect class in a zone; a limit that is absent does not bind."""
+
+    defect_class: Id
+    zone_id: Id | None = None
+    max_length_mm: Positive | None = None
+    max_area_mm2: Positive | None = None
+    max_count: Annotated[int, Field(ge=0)] | None = None
+
+
+class ReviewRules(Part):
+    """Who looks at what, how often and how fast."""
+
+    reviews_required: Annotated[int, Field(ge=1, le=3)] = 1
+    audit_share_of_passes: Share = 0.0
+    reject_review_share: Share = 0.0
+    ng_outcome: Outcome = Outcome.SCRAP
+    undo_window_ms: DurationMs = 20_000
+    capacity_per_hour: Annotated[int, Field(ge=1)] | None = None
+    max_age_ms: DurationMs = 3_600_000
+    slack_low_risk_ms: DurationMs = 600_000
+    evidence_keep_ms: DurationMs = 30 * 86_400_000
+
+
+class TimeBudget(Part):
+    """The line's deadline and the margins that a trusted pass must keep."""
+
+    decide_by_ms: DurationMs = 10_000
+    commit_margin_ms: DurationMs = 500
+    max_skew_ms: DurationMs = 5_000
+    spool_horizon_ms: DurationMs = 86_400_000
+
+
+class Recipe(Message):
+    """One version of a recipe. `thresholds` absent means those of the bundle's card."""
+
+    TYPE: ClassVar[str] = "linewarden.recipe.v1"
+
+    recipe_id: Id
+    version: Annotated[int, Field(ge=1)]
+    product_id: Id
+    bundle_digest: Digest
+    views: Annotated[tuple[ViewSpec, ...], Field(min_length=1)]
+    verdict_rule: VerdictRule = VerdictRule.CLASSIFIER
+    thresholds: Thresholds | None = None
+    zones: tuple[Zone, ...] = ()
+    criteria: tuple[Criterion, ...] = ()
+    review: ReviewRules = ReviewRules()
+    time: TimeBudget = TimeBudget()
+    created_ms: EpochMs
+    created_by: Actor
+    note: Text | None = None
+
+    @model_validator(mode="after")
+    def _views_and_zones_are_unique(self) -> Self:
+        for what, names in (
+            ("view", [view.view_id for view in self.views]),
+            ("zone", [zone.zone_id for zone in self.zones]),
+        ):
+            if len(set(names)) != len(names):
+                raise ValueError(f"a {what} is named twice in recipe {self.recipe_id}@{self.version}")
+        return self
+
+    def ref(self) -> RecipeRef:
+        """The reference that captures, frames and inspections carry."""
+        return RecipeRef(recipe_id=self.recipe_id, version=self.version)

@@ -1,0 +1,92 @@
+"""What route remembers of an open visit, so that a successor goes on exactly where it stopped."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from .base import Actor, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
+from .capture import Returned
+from .inspection import SourceRef
+from .line import LineStateRef, RecipeRef
+from .vocabulary import Cause, Judgement, Loss, Outcome, Routing, Skill, Undecidable, Verdict
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class ViewState(Part):
+    """One view of an open visit: what its capture and its inspection said. Either may come first."""
+
+    view_id: Id
+    frame_id: Id
+    decide_by_ms: EpochMs
+    captured_ms: EpochMs
+    captured: bool = False
+    lost: Loss | None = None
+    out_of_time: bool = False
+    sha256: Digest | None = None
+    verdict: Verdict | None = None
+    undecidable: Undecidable | None = None
+    p_defect: Share | None = None
+    suspicion: Finite | None = None
+    doubtful: bool = True
+    reasons: tuple[Text, ...] = ()
+    frame: SourceRef | None = None
+    inspection: SourceRef | None = None
+
+
+class SlotState(Part):
+    """One slot of a visit: open, or closed with the judgement that counts (or none)."""
+
+    slot_id: Id
+    round: Count
+    generation: Count
+    open: bool
+    skill: Skill = Skill.OPERATOR
+    closed_ms: EpochMs | None = None
+    judgement: Judgement | None = None
+    outcome: Outcome | None = None
+    concession: Id | None = None
+    actor: Actor | None = None
+    decision_id: Id | None = None
+
+
+class VisitSnapshot(Message):
+    """The whole state of a visit from its first record to the end of the spool's horizon."""
+
+    TYPE: ClassVar[str] = "linewarden.visit-snapshot.v1"
+
+    visit_id: Id
+    line_id: Id
+    station_id: Id | None = None
+    recipe: RecipeRef
+    line_state: LineStateRef | None = None
+    part_id: Id | None = None
+    lot_id: Id | None = None
+    product_id: Id | None = None
+    returned: Returned | None = None
+    first_captured_ms: EpochMs
+    decide_by_ms: EpochMs
+    views: tuple[ViewState, ...] = ()
+    revision: Annotated[int, Field(ge=-1)] = -1
+    routing: Routing | None = None
+    causes: tuple[Cause, ...] = ()
+    reasons: tuple[Text, ...] = ()
+    outcome: Outcome | None = None
+    final: bool = False
+    slots: tuple[SlotState, ...] = ()
+    undo_until_ms: EpochMs | None = None
+    forget_at_ms: EpochMs | None = None
+    is_simulated: bool = False
+
+
+class CameraProgress(Message):
+    """The highest sequence of a camera that this partition of `captures` has shown."""
+
+    TYPE: ClassVar[str] = "linewarden.camera-progress.v1"
+
+    line_id: Id
+    camera_id: Id
+    spool_epoch: Count
+    highest_sequence: Count

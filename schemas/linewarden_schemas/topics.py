@@ -1,0 +1,154 @@
+"""The topic catalogue as data: topics, documents, AsyncAPI and the flow diagram come from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .base import Message
+from .capture import CameraHeartbeat, Capture, FrameMetadata
+from .decision import Decision, QueueEvent
+from .disposition import Disposition, SlotClose, SlotOpen
+from .inspection import Evidence, Inspection
+from .line import Activation, LineState
+from .operations import Actuation, Balance, ChainHead, DeadLetter
+from .recipe import Recipe
+from .route_state import CameraProgress, VisitSnapshot
+
+_HOUR = 3_600_000
+_DAY = 24 * _HOUR
+_YEAR = 365 * _DAY
+FOR_EVER = -1
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Cleanup(StrEnum):
+    """Kafka's cleanup policy."""
+
+    DELETE = "delete"
+    COMPACT = "compact"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One logical topic: who owns it, what it holds, how long and how large."""
+
+    name: str
+    key: str
+    messages: tuple[type[Message] | type[FrameMetadata], ...]
+    written_by: tuple[str, ...]
+    read_by: tuple[str, ...]
+    purpose: str
+    retention_ms: int = _YEAR
+    cleanup: Cleanup = Cleanup.DELETE
+    by_visit: bool = True
+    max_record_bytes: int = MIB
+    append_time: bool = False
+
+    def config(self) -> dict[str, str]:
+        """Kafka's topic configuration."""
+        config = {
+            "cleanup.policy": self.cleanup.value,
+            "max.message.bytes": str(self.max_record_bytes + 64 * KIB),
+            "message.timestamp.type": "LogAppendTime" if self.append_time else "CreateTime",
+            "unclean.leader.election.enable": "false",
+        }
+        if self.cleanup is Cleanup.DELETE:
+            config["retention.ms"] = str(self.retention_ms)
+        return config
+
+
+def _topic(name: str, key: str, *messages: type[Message] | type[FrameMetadata], **more: object) -> Topic:
+    return Topic(name, key, messages, **more)  # type: ignore[arg-type]  # the fields are checked by the dataclass
+
+
+CATALOGUE: dict[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        _topic(
+            "line-state", "line_id", LineState,
+            written_by=("line adapter", "cli"), read_by=("ingest", "audit"), by_visit=False,
+            purpose="changes of state, order, lot, product",
+        ),
+        _topic(
+            "captures", "visit_id", Capture, CameraHeartbeat,
+            written_by=("ingest",), read_by=("route", "audit"), append_time=True,
+            purpose="metadata of every trigger, with the recipe, line state and decide-by in force",
+        ),
+        _topic(
+            "frames", "visit_id", FrameMetadata,
+            written_by=("ingest",), read_by=("inspect", "keeper", "replay"),
+            retention_ms=6 * _HOUR, max_record_bytes=5 * MIB,
+            purpose="encoded picture bytes as they are",
+        ),
+        _topic(
+            "inspections", "visit_id", Inspection,
+            written_by=("inspect",), read_by=("route", "keeper", "replay"),
+            purpose="verdict, trust, reasons, small maps",
+        ),
+        _topic(
+            "route-state", "visit_id", VisitSnapshot, CameraProgress,
+            written_by=("route",), read_by=("route",), cleanup=Cleanup.COMPACT,
+            purpose="open visits, open reviews, timers, highest camera sequences seen",
+        ),
+        _topic(
+            "dispositions", "visit_id", Disposition,
+            written_by=("route",), read_by=("bridges", "notary", "replay", "audit"),
+            purpose="routing and outcomes by revision",
+        ),
+        _topic(
+            "reinspections", "slot_id", SlotOpen, SlotClose,
+            written_by=("route",), read_by=("queue", "keeper"), cleanup=Cleanup.COMPACT,
+            purpose="open and close of slots; lies in its visit's partition",
+        ),
+        _topic(
+            "decisions", "visit_id", Decision,
+            written_by=("station",), read_by=("route", "notary", "replay", "export"),
+            purpose="who decided what, and what was on the screen",
+        ),
+        _topic(
+            "evidence", "frame_id", Evidence,
+            written_by=("keeper",), read_by=("station", "replay"),
+            cleanup=Cleanup.COMPACT, by_visit=False, max_record_bytes=9 * MIB,
+            purpose="picture, mask and heatmaps of requested visits",
+        ),
+        _topic(
+            "recipes", "recipe_id@version", Recipe,
+            written_by=("cli",), read_by=("all",), cleanup=Cleanup.COMPACT, by_visit=False,
+            purpose="immutable recipe versions",
+        ),
+        _topic(
+            "activations", "line_id", Activation,
+            written_by=("cli", "station"), read_by=("ingest", "replay"), retention_ms=FOR_EVER, by_visit=False,
+            purpose="which version from when, by whom",
+        ),
+        _topic(
+            "queue-events", "slot_id", QueueEvent,
+            written_by=("station",), read_by=("audit",), by_visit=False,
+            purpose="claims, leases and skips for audit",
+        ),
+        _topic(
+            "actuations", "visit_id", Actuation,
+            written_by=("bridges",), read_by=("route", "audit"),
+            purpose="what the gate did",
+        ),
+        _topic(
+            "balances", "line_id", Balance,
+            written_by=("audit",), read_by=("audit",), retention_ms=FOR_EVER, by_visit=False,
+            purpose="closed periods of the conservation audit",
+        ),
+        _topic(
+            "chain-heads", "topic", ChainHead,
+            written_by=("notary",), read_by=("audit",), retention_ms=FOR_EVER, by_visit=False,
+            purpose="signed heads of the evidence chain",
+        ),
+        _topic(
+            "dead-letters", "source", DeadLetter,
+            written_by=("all",), read_by=("audit", "cli"), by_visit=False, max_record_bytes=8 * MIB,
+            purpose="records that could not be handled, with their cause",
+        ),
+    )
+}
+CO_PARTITIONED = tuple(name for name, topic in CATALOGUE.items() if topic.by_visit)
+"""Topics that share one partitioner on visit_id and one partition count."""
