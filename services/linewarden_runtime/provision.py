@@ -1,0 +1,61 @@
+"""From the catalogue to topics, and records of messages that people and commands write."""
+
+from __future__ import annotations
+
+from linewarden_schemas.base import Message
+from linewarden_schemas.envelope import encode
+from linewarden_schemas.ids import Namespace, recipe_key
+from linewarden_schemas.line import Activation, LineState
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.topics import CATALOGUE, Topic
+
+from .ports import Admin, TopicSpec
+from .records import OutRecord
+
+DEFAULT_PARTITIONS = 12
+_SMALL_TOPIC_PARTITIONS = 1
+_SPREAD = ("evidence", "dead-letters", "queue-events")
+
+
+def topic_specs(namespace: Namespace, partitions: int, replication: int = 1) -> list[TopicSpec]:
+    """Every topic of the catalogue in a namespace; those by visit share `partitions`."""
+    return [
+        TopicSpec(namespace.topic(topic.name), _partitions(topic, partitions), topic.config(), replication)
+        for topic in CATALOGUE.values()
+    ]
+
+
+def provision_topics(
+    admin: Admin, namespace: Namespace, partitions: int = DEFAULT_PARTITIONS, replication: int = 1
+) -> list[str]:
+    """Make the topics that are missing and return their names.
+
+    Raises:
+        ConfigurationError: where a topic exists with another partition count; changing it is a migration.
+    """
+    return admin.create_topics(topic_specs(namespace, partitions, replication))
+
+
+def recipe_record(namespace: Namespace, recipe: Recipe, source: str) -> OutRecord:
+    """A recipe version, keyed by id and version."""
+    key = recipe_key(recipe.recipe_id, recipe.version)
+    return _record(namespace.topic("recipes"), key, recipe, source, recipe.created_ms)
+
+
+def activation_record(namespace: Namespace, activation: Activation, source: str) -> OutRecord:
+    """An activation, keyed by line."""
+    return _record(namespace.topic("activations"), activation.line_id, activation, source, activation.from_ms)
+
+
+def line_state_record(namespace: Namespace, state: LineState, source: str) -> OutRecord:
+    """A line state, keyed by line."""
+    return _record(namespace.topic("line-state"), state.line_id, state, source, state.since_ms)
+
+
+def _record(topic: str, key: str, message: Message, source: str, at_ms: int) -> OutRecord:
+    encoded = encode(message, id=f"{key}.{at_ms}", source=source, time_ms=at_ms)
+    return OutRecord(topic, key.encode(), encoded.value, encoded.headers)
+
+
+def _partitions(topic: Topic, partitions: int) -> int:
+    return partitions if topic.by_visit or topic.name in _SPREAD else _SMALL_TOPIC_PARTITIONS
