@@ -46,11 +46,11 @@ class ManualClock:
         self._lock = threading.Lock()
 
     def now_ms(self) -> int:
-        """The wall time it was moved to."""
+        """Answer the wall time it was moved to."""
         return int(self._now_ms)
 
     def monotonic(self) -> float:
-        """Seconds it was moved since it was made."""
+        """Answer the seconds it was moved since it was made."""
         return self._monotonic
 
     def advance(self, seconds: float) -> None:

@@ -14,11 +14,12 @@
         ├── Fenced               somebody else owns this identity now (exit code 75)
         ├── AssignmentNotAligned the same partition number of joined topics went to different members
         ├── RetentionOvertook    records were deleted before they were read; never skipped silently
+        ├── LogTruncated         an offset lies beyond the end: lost writes, or a topic made anew
         ├── OffsetMissing        the group has no offset and may not choose one
         ├── DeadLetterCapExceeded too many records in a row, or of all, could not be handled
         └── ConfigurationError   settings, topics or files are not as they must be
 
-Anything else that is raised is a bug and ends the process as well: an unknown error is never a skipped record.
+Anything else that is raised is a bug and ends the process as well: an unknown error never skips a record.
 """
 
 from typing import TYPE_CHECKING
@@ -107,10 +108,16 @@ class RetentionOvertook(Fatal):
 
     def __init__(self, position: "Position", wanted: int, earliest: int) -> None:
         super().__init__(
-            f"{position.topic}[{position.partition}]: offset {wanted} is wanted, {earliest} is the earliest kept; "
+            f"{position.topic}[{position.partition}]: offset {wanted} is wanted, {earliest} is the earliest; "
             "balance the missing ids with 'linewarden audit balance', then set the group's offset by hand"
         )
         self.position, self.wanted, self.earliest = position, wanted, earliest
+
+
+class LogTruncated(Fatal):
+    """An offset to read next lies beyond the end of the log; what was read may not exist any more."""
+
+    exit_code = 76
 
 
 class OffsetMissing(Fatal):

@@ -92,7 +92,7 @@ class Reader(Closing, Protocol):
         ...
 
     def assignment(self) -> frozenset[Position]:
-        """The partitions being read."""
+        """List the partitions being read."""
         ...
 
     def pause(self, positions: Collection[Position]) -> None:
@@ -104,7 +104,7 @@ class Reader(Closing, Protocol):
         ...
 
     def paused(self) -> frozenset[Position]:
-        """The partitions paused now; partitions newly assigned are not."""
+        """List the partitions paused now; partitions newly assigned are not."""
         ...
 
     def seek(self, position: Position, offset: int) -> None:
@@ -140,7 +140,7 @@ class Consumer(Reader, Protocol):
         ...
 
     def committed(self, positions: Collection[Position]) -> dict[Position, int | None]:
-        """The group's committed offsets, stable ones only; None where there is none."""
+        """Fetch the group's committed offsets, stable ones only; None where there is none."""
         ...
 
     def commit(self, offsets: Mapping[Position, int]) -> None:
@@ -175,8 +175,9 @@ class TransactionalProducer(Closing, Protocol):
     ) -> None:
         """Publish all outputs and commit all offsets, or neither.
 
-        Raises GroupNotStable before anything is sent, TransactionFailed when it was aborted or its fate
-        is unknown, Fenced when this identity was taken over.
+        Raises TooLarge before anything is begun, after which the producer may be used on; GroupNotStable
+        before anything is sent, TransactionFailed when it was aborted or its fate is unknown, Fenced when
+        this identity was taken over.
         """
         ...
 
@@ -185,8 +186,10 @@ class Admin(Closing, Protocol):
     """Topics, and groups seen from outside."""
 
     def create_topics(self, topics: Iterable[TopicSpec]) -> list[str]:
-        """Make those that are missing, and return their names; raises ConfigurationError when an existing
-        topic has another number of partitions."""
+        """Make those that are missing, and return their names.
+
+        Raises ConfigurationError when an existing topic has another number of partitions.
+        """
         ...
 
     def delete_topics(self, names: Iterable[str]) -> None:
@@ -198,11 +201,11 @@ class Admin(Closing, Protocol):
         ...
 
     def describe(self, name: str) -> TopicDescription:
-        """A topic as it is; raises ConfigurationError for an unknown one."""
+        """Describe a topic as it is; raises ConfigurationError for an unknown one."""
         ...
 
     def topic_id(self, name: str) -> str:
-        """The identity of a topic, other than its name lost with it."""
+        """Fetch the identity of a topic, which unlike its name is lost with it."""
         ...
 
     def committed(self, group: str) -> dict[Position, int]:

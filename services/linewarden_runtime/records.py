@@ -1,5 +1,6 @@
 """What crosses the bus inside a process: records in, records out, and who read them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,8 +89,8 @@ class GroupSnapshot:
         return (self.group, self.member, self.generation) == (other.group, other.member, other.generation)
 
 
-def next_offsets(records: "list[InRecord] | tuple[InRecord, ...]") -> dict[Position, int]:
-    """The offsets to commit once exactly these records are done: last offset + 1, by position."""
+def next_offsets(records: Iterable[InRecord]) -> dict[Position, int]:
+    """Give the offsets to commit once exactly these records are done: last offset + 1, by position."""
     offsets: dict[Position, int] = {}
     for record in records:
         position = record.position

@@ -1,0 +1,43 @@
+"""Failures that a test may order from the in-memory bus."""
+
+from collections import deque
+from enum import Enum
+
+
+class Fault(Enum):
+    """What shall happen to one of the next transactions; each order is used up once."""
+
+    INIT = "init"
+    """`init` does not get its answer."""
+
+    SEND = "send"
+    """A record is not acknowledged; the transaction is aborted."""
+
+    OFFSETS = "offsets"
+    """The commit of offsets is refused; the transaction is aborted."""
+
+    COMMIT_LOST = "commit-lost"
+    """The transaction commits, but its answer is lost."""
+
+    DIED = "died"
+    """The process dies after its records were written: the transaction stays open until `init`."""
+
+    DELIVERY = "delivery"
+    """A record of a plain producer is never acknowledged and not written."""
+
+
+class Faults:
+    """Orders for faults, first in first out by kind of step."""
+
+    def __init__(self) -> None:
+        self._orders: deque[Fault] = deque()
+
+    def order(self, *faults: Fault) -> None:
+        """Let these happen, each at the next step where it can."""
+        self._orders.extend(faults)
+
+    def due(self, *candidates: Fault) -> Fault | None:
+        """Use up the next order if it is one of the candidates."""
+        if self._orders and self._orders[0] in candidates:
+            return self._orders.popleft()
+        return None

@@ -1,0 +1,110 @@
+"""One partition as a list of records and transaction markers."""
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from enum import Enum
+
+from linewarden_runtime.records import InRecord, OutRecord, Position
+
+
+class Outcome(Enum):
+    """Where a transaction stands."""
+
+    OPEN = "open"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+
+
+@dataclass(slots=True, eq=False)
+class Transaction:
+    """One transaction of one producer, and the partitions it wrote to."""
+
+    outcome: Outcome = Outcome.OPEN
+    logs: "set[PartitionLog]" = field(default_factory=set)
+
+    def end(self, outcome: Outcome) -> None:
+        """Decide it and write its marker to every partition."""
+        self.outcome = outcome
+        for log in self.logs:
+            log.mark()
+
+
+@dataclass(slots=True)
+class _Entry:
+    offset: int
+    record: InRecord | None
+    transaction: Transaction | None
+
+
+class PartitionLog:
+    """Records in offset order; a marker takes an offset too, as on a real broker."""
+
+    def __init__(self, position: Position) -> None:
+        self.position = position
+        self.start = 0
+        self.end = 0
+        self._entries: list[_Entry] = []
+
+    def append(self, record: OutRecord, now_ms: int, transaction: Transaction | None = None) -> int:
+        """Write a record and give its offset."""
+        offset = self.end
+        topic, partition = self.position
+        stored = InRecord(
+            topic, partition, offset, now_ms, record.key, record.value, record.headers, leader_epoch=0
+        )
+        self._entries.append(_Entry(offset, stored, transaction))
+        self.end += 1
+        if transaction is not None:
+            transaction.logs.add(self)
+        return offset
+
+    def mark(self) -> None:
+        """Write a marker, which takes an offset and is never read."""
+        self._entries.append(_Entry(self.end, None, None))
+        self.end += 1
+
+    def last_stable(self) -> int:
+        """Give the offset of the first record of an open transaction, or the end."""
+        for entry in self._entries:
+            if entry.transaction is not None and entry.transaction.outcome is Outcome.OPEN:
+                return entry.offset
+        return self.end
+
+    def read(self, offset: int, limit: int) -> tuple[list[InRecord], int]:
+        """Read committed records from `offset` on, at most `limit`, and the offset to read next."""
+        stable = self.last_stable()
+        records: list[InRecord] = []
+        for entry in self._entries[bisect_left(self._entries, offset, key=lambda e: e.offset) :]:
+            if entry.offset >= stable or len(records) == limit:
+                return records, entry.offset
+            if entry.record is not None and not _is_aborted(entry):
+                records.append(entry.record)
+        return records, max(offset, self.end)
+
+    def first_at(self, time_ms: int) -> int | None:
+        """Give the offset of the first record appended at or after a time."""
+        found = (e.offset for e in self._entries if e.record and e.record.timestamp_ms >= time_ms)
+        return next(found, None)
+
+    def delete_before(self, offset: int) -> None:
+        """Forget records, as retention does."""
+        self._entries = [entry for entry in self._entries if entry.offset >= offset]
+        self.start = max(self.start, offset)
+
+    def compact(self) -> None:
+        """Keep the newest stable record of every key, and all that is not stable yet."""
+        stable = self.last_stable()
+        newest = {
+            entry.record.key: entry.offset
+            for entry in self._entries
+            if entry.record and entry.offset < stable and not _is_aborted(entry)
+        }
+        self._entries = [
+            entry
+            for entry in self._entries
+            if entry.offset >= stable or (entry.record and newest.get(entry.record.key) == entry.offset)
+        ]
+
+
+def _is_aborted(entry: _Entry) -> bool:
+    return entry.transaction is not None and entry.transaction.outcome is Outcome.ABORTED
