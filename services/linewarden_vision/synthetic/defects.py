@@ -24,9 +24,7 @@ class Defect:
     layer: Plane
 
 
-def draw_defect(
-    rng: np.random.Generator, kind: DefectClass, region: NDArray[np.bool_], difficulty: float
-) -> Defect:
+def draw_defect(rng: np.random.Generator, kind: DefectClass, region: NDArray[np.bool_], difficulty: float) -> Defect:
     """Draw one defect inside ``region``; its peak contrast falls from about 60 to 10 grey levels."""
     rows, columns = np.nonzero(region)
     at = int(rng.integers(rows.size))
@@ -50,30 +48,28 @@ def _strokes(size: int, paths: list[NDArray[np.float64]], widths: list[int], sof
     return np.asarray(soft / max(float(soft.max()), 1.0), np.float32)
 
 
-def _walk(
-    rng: np.random.Generator, x: float, y: float, heading: float, steps: int, step: float, bend: float
-) -> NDArray[np.float64]:
-    """Path of ``steps`` segments that wanders by ``bend`` radians a step and is centred on (x, y)."""
-    angles = heading + np.cumsum(rng.normal(0, bend, steps))
+def _walk(rng: np.random.Generator, x: float, y: float, *, steps: int, step: float, bend: float) -> NDArray[np.float64]:
+    """Walk ``steps`` segments, wandering by ``bend`` radians a step, centred on (x, y)."""
+    angles = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, bend, steps))
     path = np.cumsum(np.stack([np.cos(angles), np.sin(angles)], axis=1) * step, axis=0)
     return np.asarray(path - path.mean(axis=0) + (x, y), np.float64)
 
 
 def _scratch(rng: np.random.Generator, size: int, x: float, y: float) -> Plane:
     steps = int(rng.integers(7, 17))
-    path = _walk(rng, x, y, rng.uniform(0, np.pi), steps, size / 40, 0.05)
+    path = _walk(rng, x, y, steps=steps, step=size / 40, bend=0.05)
     bright = _strokes(size, [path], [1], 0.6)
-    shadow = _strokes(size, [path + (1.3, 1.3)], [1], 0.7)
+    shadow = _strokes(size, [path + 1.3], [1], 0.7)
     return np.asarray(bright - 0.55 * shadow, np.float32)
 
 
 def _crack(rng: np.random.Generator, size: int, x: float, y: float) -> Plane:
     steps = int(rng.integers(8, 18))
-    trunk = _walk(rng, x, y, rng.uniform(0, np.pi), steps, size / 50, 0.5)
+    trunk = _walk(rng, x, y, steps=steps, step=size / 50, bend=0.5)
     paths, widths = [trunk], [int(rng.integers(1, 3))]
     if rng.random() < 0.5:
         fork = trunk[int(rng.integers(2, steps - 2))]
-        branch = _walk(rng, 0, 0, rng.uniform(0, 2 * np.pi), 4, size / 50, 0.5)
+        branch = _walk(rng, 0, 0, steps=4, step=size / 50, bend=0.5)
         paths.append(branch - branch[0] + fork)
         widths.append(1)
     return -_strokes(size, paths, widths, 0.6)

@@ -82,4 +82,4 @@ def _expose(surface: Surface, defect: Defect | None) -> NDArray[np.uint8]:
     if defect is not None:
         light = light + defect.layer
     grey = light * surface.illumination + surface.noise
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(grey), 0, 255), np.uint8)

@@ -57,7 +57,7 @@ def _light(rng: np.random.Generator, size: int) -> Plane:
 
 
 def _brushed(rng: np.random.Generator, size: int) -> tuple[Plane, Plane]:
-    """Rounded plate with a drilled hole; fine streaks along x."""
+    """Draw a rounded plate with a drilled hole and fine streaks along x."""
     fine = cv2.blur(rng.standard_normal((size, size), np.float32), (31, 1)) * np.float32(24)
     coarse = cv2.blur(rng.standard_normal((size, size), np.float32), (91, 3)) * np.float32(50)
     texture = np.float32(148) + fine + coarse + 5 * _smooth_noise(rng, size, 48)
@@ -75,7 +75,7 @@ def _brushed(rng: np.random.Generator, size: int) -> tuple[Plane, Plane]:
 
 
 def _turned(rng: np.random.Generator, size: int) -> tuple[Plane, Plane]:
-    """Ring with a bore; concentric tool marks and the bow-tie highlight of turned metal."""
+    """Draw a ring with a bore, concentric tool marks and the bow-tie highlight of turned metal."""
     y, x = _grid(size)
     shift = rng.uniform(-3, 3, 2).tolist()
     dx, dy = x - size / 2 - shift[0], y - size / 2 - shift[1]
@@ -92,7 +92,7 @@ def _turned(rng: np.random.Generator, size: int) -> tuple[Plane, Plane]:
 
 
 def _cast(rng: np.random.Generator, size: int) -> tuple[Plane, Plane]:
-    """Cast face with grain at several scales and a machined ledge along the bottom."""
+    """Draw a cast face with grain at several scales and a machined ledge along the bottom."""
     grain = cv2.GaussianBlur(rng.standard_normal((size, size), np.float32), (0, 0), 1.1) * np.float32(20)
     texture = 122 + grain + 5 * _smooth_noise(rng, size, 9) + 5 * _smooth_noise(rng, size, 34)
     y, x = _grid(size)
@@ -105,7 +105,7 @@ def _cast(rng: np.random.Generator, size: int) -> tuple[Plane, Plane]:
 
 def _soft(distance: NDArray[np.floating]) -> Plane:
     """Coverage of a pixel whose centre lies ``distance`` pixels inside an outline."""
-    return np.clip(distance + 0.5, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(distance + 0.5, 0, 1), np.float32)
 
 
 def _bevel(coverage: Plane) -> Plane:

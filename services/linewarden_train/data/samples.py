@@ -1,0 +1,46 @@
+"""The one interface of data sets: labelled pictures with a group that is never split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+GOOD = "good"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is known without decoding the picture; ``defect_class`` is "good" for good parts."""
+
+    defect_class: str
+    group: str
+
+    @property
+    def defective(self) -> bool:
+        """True for anything that is not good."""
+        return self.defect_class != GOOD
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture, HxW or HxWx3 uint8; mask HxW bool, or None where a defect is not annotated."""
+
+    picture: NDArray[np.uint8]
+    mask: NDArray[np.bool_] | None
+    label: Label
+
+
+class Samples(Protocol):
+    """A finite, indexable data set; labels are cheap, pictures need not be."""
+
+    @property
+    def labels(self) -> Sequence[Label]:
+        """Labels by index."""
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return one sample, decoded."""
+
+    def __len__(self) -> int:
+        """Count the pictures."""

@@ -1,0 +1,178 @@
+"""The card of a bundle: what it is, what it was taught, its thresholds and where they come from."""
+
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+from linewarden_vision.network.build import NetworkName
+from linewarden_vision.trust.cascade import SecondLook, TrustModel
+from linewarden_vision.trust.ingredients import CheapName, EnhancedName
+from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.suspicion import MOST_INGREDIENTS, Logistic
+
+Stage = Literal["taught", "shadow", "assisted", "released"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class NetworkSpec(_Strict):
+    """Which network the weights belong to."""
+
+    name: NetworkName
+    encoder: str
+    tap_channels: int = Field(gt=0)
+
+
+class PictureSpec(_Strict):
+    """What the network takes, and which pictures are fit to be judged (grey levels 0 to 255)."""
+
+    height: int = Field(gt=0, multiple_of=32)
+    width: int = Field(gt=0, multiple_of=32)
+    channels: Literal[1, 3]
+    mean: FiniteFloat
+    std: FiniteFloat = Field(gt=0)
+    brightness: tuple[FiniteFloat, FiniteFloat]
+    """A picture whose mean lies outside is not judged (cap on the lens, light off, overexposed)."""
+    contrast: tuple[FiniteFloat, FiniteFloat]
+    """The same for its standard deviation (nothing there, out of focus altogether)."""
+
+
+class Provenance(_Strict):
+    """Where a number comes from: pictures by digest, how many, the point on the curve, the day."""
+
+    set_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    set_name: str
+    n: int = Field(gt=0)
+    curve_point: str
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
+class Threshold(_Strict):
+    """A number with its provenance."""
+
+    value: FiniteFloat
+    provenance: Provenance
+
+
+class Thresholds(_Strict):
+    """A picture is NG when not margin <= defect; an OK is doubtful when not suspicion < suspicion.
+
+    Written this way round, a value that is not a number rejects or diverts.
+    """
+
+    defect: Threshold
+    suspicion: Threshold
+    mask: Threshold
+    """Mask logit from which on a pixel counts as defective."""
+
+    def is_defect(self, margin: float) -> bool:
+        """Tell whether the verdict is NG."""
+        return not margin <= self.defect.value
+
+    def is_doubtful(self, suspicion: float) -> bool:
+        """Tell whether an OK must not be trusted; ties divert."""
+        return not suspicion < self.suspicion.value
+
+
+class LogisticCard(_Strict):
+    """Intercept and one non-negative coefficient per ingredient, in their order."""
+
+    intercept: FiniteFloat
+    coefficients: list[float] = Field(min_length=1, max_length=MOST_INGREDIENTS)
+
+    @model_validator(mode="after")
+    def _no_negative(self) -> "LogisticCard":
+        if not all(value >= 0 for value in self.coefficients):
+            raise ValueError("a coefficient of suspicion is never negative")
+        return self
+
+    def build(self) -> Logistic:
+        """Return the callable."""
+        return Logistic(self.intercept, tuple(self.coefficients))
+
+
+class CheapIngredient(_Strict):
+    """An ingredient of the one pass and its sorted values on good calibration pictures."""
+
+    name: CheapName
+    good: list[FiniteFloat] = Field(min_length=20)
+
+
+class EnhancedIngredient(_Strict):
+    """An ingredient of the enhanced pass and its sorted values on good calibration pictures."""
+
+    name: EnhancedName
+    good: list[FiniteFloat] = Field(min_length=20)
+
+
+class SecondLookCard(_Strict):
+    """Settings of the enhancement and what it adds."""
+
+    ingredients: list[EnhancedIngredient] = Field(min_length=1)
+    logistic: LogisticCard
+    epsilon: FiniteFloat = Field(gt=0)
+    gate: FiniteFloat
+
+
+class TrustCard(_Strict):
+    """The frozen trust calibration."""
+
+    ingredients: list[CheapIngredient] = Field(min_length=1)
+    logistic: LogisticCard
+    second: SecondLookCard | None
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _coefficients_match(self) -> "TrustCard":
+        cheap = len(self.ingredients)
+        if len(self.logistic.coefficients) != cheap:
+            raise ValueError("one coefficient per ingredient")
+        if self.second and len(self.second.logistic.coefficients) != cheap + len(self.second.ingredients):
+            raise ValueError("one coefficient per ingredient of the second look")
+        return self
+
+    def build(self) -> TrustModel:
+        """Return the calibrated model."""
+        return TrustModel(
+            names=[part.name for part in self.ingredients],
+            normalisers=[Normaliser(np.asarray(part.good)) for part in self.ingredients],
+            logistic=self.logistic.build(),
+            second=None if self.second is None else _second(self.second),
+        )
+
+
+def _second(card: SecondLookCard) -> SecondLook:
+    return SecondLook(
+        names=[part.name for part in card.ingredients],
+        normalisers=[Normaliser(np.asarray(part.good)) for part in card.ingredients],
+        logistic=card.logistic.build(),
+        epsilon=card.epsilon,
+        gate=card.gate,
+    )
+
+
+class MapScales(_Strict):
+    """Map values shown as 255, the same for every picture of the bundle."""
+
+    class_specific: FiniteFloat = Field(gt=0)
+    class_agnostic: FiniteFloat = Field(gt=0)
+
+
+class Card(_Strict):
+    """Everything about a bundle but its weights and golden pictures."""
+
+    schema_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")
+    stage: Stage
+    created: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    code_version: str
+    network: NetworkSpec
+    picture: PictureSpec
+    class_names: list[str]
+    thresholds: Thresholds
+    trust: TrustCard
+    map_scales: MapScales
+    notes: list[str]

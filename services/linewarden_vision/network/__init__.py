@@ -1,0 +1,1 @@
+"""Defect networks behind one interface: pictures in, one named record out."""

@@ -1,0 +1,73 @@
+"""What every defect network offers, in steps, so that trust can re-run a part of it.
+
+pictures -> encode -> pyramid -> fuse -> tap F -> classify -> cells, margin
+                         |________________|___-> decode   -> mask logits
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from linewarden_vision.network.fusion import TopDownFusion
+from linewarden_vision.network.head import Classification, LinearHead
+
+Pyramid = Mapping[int, Tensor]
+"""Encoder maps (B, C, H/stride, W/stride) by stride."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOutput:
+    """One forward pass: margin (B,), cells (B, h, w), tap (B, C, h, w), mask_logits (B, H', W').
+
+    ``mask_logits`` may be coarser than the picture; ``pyramid`` feeds the enhancement.
+    """
+
+    margin: Tensor
+    cells: Tensor
+    tap: Tensor
+    mask_logits: Tensor
+    pyramid: Pyramid
+
+
+class DefectNetwork(nn.Module, ABC):
+    """Shared encoder with a linear sample head on a fused tap and a mask decoder."""
+
+    fusion: TopDownFusion
+    head: LinearHead
+
+    @abstractmethod
+    def encode(self, pictures: Tensor) -> Pyramid:
+        """Encode normalised pictures (B, C, H, W), H and W divisible by 32."""
+
+    @abstractmethod
+    def decode(self, tap: Tensor, pyramid: Pyramid) -> Tensor:
+        """Return mask logits (B, H', W')."""
+
+    def fuse(self, pyramid: Pyramid) -> Tensor:
+        """Return the fused tap F (B, C, H/8, W/8), non-negative."""
+        fused: Tensor = self.fusion(pyramid)
+        return fused
+
+    def classify(self, tap: Tensor) -> Classification:
+        """Return the linear cell map and its pooled margin, both float32."""
+        classified: Classification = self.head(tap)
+        return classified
+
+    def forward(self, pictures: Tensor) -> NetworkOutput:
+        """Run all steps; gradients and train mode are the caller's business."""
+        pyramid = self.encode(pictures)
+        tap = self.fuse(pyramid)
+        classified = self.classify(tap)
+        mask_logits = self.decode(tap, pyramid)
+        return NetworkOutput(classified.margin, classified.cells, tap, mask_logits, pyramid)
+
+
+def upsample_mask(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring mask logits (B, h, w) bilinearly to (B, *size)."""
+    if tuple(mask_logits.shape[-2:]) == size:
+        return mask_logits
+    grown = nn.functional.interpolate(mask_logits[:, None], size, mode="bilinear", align_corners=False)
+    return torch.squeeze(grown, 1)

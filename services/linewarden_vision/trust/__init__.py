@@ -1,0 +1,1 @@
+"""Trust in an OK: agreement of maps, enhancement, normalised ingredients, suspicion."""

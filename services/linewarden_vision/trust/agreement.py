@@ -1,0 +1,63 @@
+"""Agreement of two maps: IoU of their top shares, and a soft IoU, batched."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from linewarden_vision.trust.maps import Maps
+
+TOP_SHARE = 0.10
+
+
+def top_set(values: Tensor, share: float = TOP_SHARE) -> Tensor:
+    """Return {x > 0 and x >= its k-th largest}, (B, h, w) bool, k = max(1, ceil(share * h * w)).
+
+    Ties are all kept; a map with fewer than k positive cells gives fewer.
+    """
+    flat = values.flatten(1)
+    count = max(1, math.ceil(share * flat.shape[1]))
+    kth = flat.topk(count, dim=1).values[:, -1, None]
+    return ((flat > 0) & (flat >= kth)).view_as(values)
+
+
+def iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return the IoU per sample (B,) of two sets (B, h, w) bool; 0 if either is empty."""
+    both = (first & second).flatten(1).sum(1)
+    either = (first | second).flatten(1).sum(1)
+    return both / either.clamp(min=1)
+
+
+def soft_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return sum of minima over sum of maxima per sample (B,); 0 if both are blank."""
+    low = torch.minimum(first, second).flatten(1).sum(1)
+    high = torch.maximum(first, second).flatten(1).sum(1)
+    return torch.where(high > 0, low / torch.where(high > 0, high, torch.ones_like(high)), 0.0)
+
+
+def agreement_difference(maps: Maps, share: float = TOP_SHARE) -> Tensor:
+    """Return s = IoU(defect, agnostic) - IoU(normal, agnostic) in [-1, 1]; high is suspicious.
+
+    After arXiv 2604.19206: where an OK is a miss, what the network looks at agrees with its map
+    of "defect" rather than with its map of "normal". A reconstruction from the abstract.
+    """
+    agnostic = top_set(maps.agnostic, share)
+    return iou(top_set(maps.defect, share), agnostic) - iou(top_set(maps.normal, share), agnostic)
+
+
+def normal_disagreement(maps: Maps, share: float = TOP_SHARE) -> Tensor:
+    """Return the variant R1 = 1 - IoU(normal, agnostic)."""
+    return 1 - iou(top_set(maps.normal, share), top_set(maps.agnostic, share))
+
+
+def soft_agreement_difference(maps: Maps) -> Tensor:
+    """Return s with soft IoUs; the class maps are first brought to the agnostic map's mass."""
+    return soft_iou(_to_mass(maps.defect, maps.agnostic), maps.agnostic) - soft_iou(
+        _to_mass(maps.normal, maps.agnostic), maps.agnostic
+    )
+
+
+def _to_mass(values: Tensor, reference: Tensor) -> Tensor:
+    mass = values.flatten(1).sum(1)
+    factor = torch.where(mass > 0, reference.flatten(1).sum(1) / torch.where(mass > 0, mass, 1.0), 0.0)
+    return values * factor[:, None, None]

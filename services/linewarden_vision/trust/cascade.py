@@ -1,0 +1,104 @@
+"""The cascade: a cheap score for every picture, the enhancement for the doubtful share alone.
+
+Who is doubtful depends on the picture and on frozen thresholds, never on its neighbours in the
+batch, so a picture scores the same alone and in company.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
+from linewarden_vision.trust.agreement import agreement_difference
+from linewarden_vision.trust.enhancement import enhance
+from linewarden_vision.trust.ingredients import cheap_ingredients, enhanced_ingredients
+from linewarden_vision.trust.maps import Maps, make_maps
+from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.suspicion import Logistic
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """Ingredients of the enhanced pass, and the logistic over the cheap ones followed by these."""
+
+    names: Sequence[str]
+    normalisers: Sequence[Normaliser]
+    logistic: Logistic
+    epsilon: float
+    gate: float
+    """Cheap suspicion from which on the enhancement runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustModel:
+    """Frozen calibration of suspicion; without a second look the cheap score is final."""
+
+    names: Sequence[str]
+    normalisers: Sequence[Normaliser]
+    logistic: Logistic
+    second: SecondLook | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Output and maps on the device; suspicion (B,) and raw ingredients (B, K) on the host.
+
+    Columns follow the cheap names, then those of the second look; an ingredient that was not
+    computed for a picture is not a number.
+    """
+
+    output: NetworkOutput
+    maps: Maps
+    suspicion: Values
+    ingredients: Values
+
+
+def assess(network: DefectNetwork, pictures: Tensor, model: TrustModel, *, reject_above: float) -> Assessment:
+    """Score normalised pictures (B, C, H, W); those with a margin above ``reject_above`` get no second look.
+
+    Run it under no_grad or inference_mode. Raises ValueError for a network in train mode.
+    """
+    if network.training:
+        raise ValueError("scoring needs the network in eval mode: call network.eval() first")
+    output = network(pictures)
+    maps = make_maps(output.cells, output.tap)
+    cheap = _host(cheap_ingredients(output, maps, model.names))
+    rarities = normalise(cheap, model.normalisers)
+    suspicion = model.logistic(rarities)
+    if model.second is None:
+        return Assessment(output, maps, suspicion, cheap)
+    extra = np.full((len(cheap), len(model.second.names)), np.nan)
+    doubtful = ~(suspicion < model.second.gate) & ~(_host(output.margin) > reject_above)
+    chosen = np.flatnonzero(doubtful)
+    if chosen.size:
+        extra[chosen] = _second_look(network, output, maps, model.second, chosen)
+        both = np.concatenate([rarities[chosen], normalise(extra[chosen], model.second.normalisers)], axis=1)
+        suspicion[chosen] = model.second.logistic(both)
+    return Assessment(output, maps, suspicion, np.concatenate([cheap, extra], axis=1))
+
+
+def normalise(values: Values, normalisers: Sequence[Normaliser]) -> Values:
+    """Turn raw ingredients (B, K) into rarities (B, K)."""
+    columns = [scale(values[:, column]) for column, scale in enumerate(normalisers)]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(values), 0))
+
+
+def _second_look(
+    network: DefectNetwork, output: NetworkOutput, maps: Maps, second: SecondLook, chosen: NDArray[np.intp]
+) -> Values:
+    picked = torch.from_numpy(chosen).to(output.margin.device)
+    pyramid = {stride: level.index_select(0, picked) for stride, level in output.pyramid.items()}
+    before = agreement_difference(
+        Maps(*(part.index_select(0, picked) for part in (maps.defect, maps.normal, maps.agnostic)))
+    )
+    return _host(enhanced_ingredients(enhance(network, pyramid, second.epsilon), before, second.names))
+
+
+def _host(values: Tensor) -> Values:
+    return np.asarray(values.detach().float().cpu().numpy(), np.float64)
