@@ -66,7 +66,7 @@ class CameraHeartbeat(Message):
     spool_epoch: Sequence
     last_sequence: Annotated[int, Field(ge=-1)]
     at_ms: EpochMs
-    lost_by_cause: dict[str, int] = {}
+    lost_by_cause: dict[str, int] = Field(default_factory=dict)
 
 
 class FrameMetadata(Part):

@@ -26,8 +26,6 @@ FRAME_TYPE = "linewarden.frame.v1"
 JSON = "application/json"
 Headers = tuple[tuple[str, bytes], ...]
 
-_STANDARD = {"id", "source", "type", "specversion", "time", "datacontenttype", "subject", "partitionkey"}
-
 
 class EnvelopeError(ValueError):
     """A record that is not one of our events; `str()` says which rule it breaks."""
@@ -65,14 +63,21 @@ class Frame:
 class _AsItIs:
     """The event's data are bytes already; the library's JSON format would parse and print them again."""
 
-    def write_data(self, data: bytes | None, datacontenttype: str | None) -> bytes:
+    def write_data(self, data: bytes | None, datacontenttype: str | None) -> bytes:  # noqa: ARG002 - its protocol
         return data or b""
 
-    def read_data(self, body: bytes, datacontentype: str | None) -> bytes:
+    def read_data(self, body: bytes, datacontentype: str | None) -> bytes:  # noqa: ARG002 - its protocol
         return body
 
 
-def encode(message: Message, *, id: str, source: str, time_ms: int, traceparent: str | None = None) -> Encoded:  # noqa: A002 - CloudEvents' word
+def encode(
+    message: Message,
+    *,
+    id: str,  # noqa: A002 - CloudEvents' word
+    source: str,
+    time_ms: int,
+    traceparent: str | None = None,
+) -> Encoded:
     """One message as value and headers. `source` is the writer, e.g. `/line1/route`; `time_ms` is epoch ms."""
     attributes = _attributes(id, source, message.TYPE, time_ms, JSON, traceparent)
     return _encode(attributes, message.to_json())

@@ -26,7 +26,7 @@ def check_id(value: str) -> str:
     Raises:
         InvalidId: with the pattern that it does not match.
     """
-    if not _ID.match(value):
+    if not _ID.fullmatch(value):
         raise InvalidId(f"{value!r} is not an id ({ID_PATTERN})")
     return value
 
@@ -51,7 +51,7 @@ def slot_id(visit: str, review_round: int, generation: int) -> str:
 
 def decision_id(slot: str, actor: str, token: str) -> str:
     """The id of one act of one person on one slot: a repeated request carries the same id."""
-    digest = hashlib.sha256("\x00".join((slot, actor, token)).encode()).hexdigest()
+    digest = hashlib.sha256(f"{slot}\x00{actor}\x00{token}".encode()).hexdigest()
     return f"d-{digest[:32]}"
 
 
@@ -76,7 +76,7 @@ class Namespace:
     name: str
 
     def __post_init__(self) -> None:
-        if not _NAMESPACE.match(self.name):
+        if not _NAMESPACE.fullmatch(self.name):
             raise InvalidId(f"{self.name!r} is not a namespace; use e.g. 'line1' or 'replay.run1'")
 
     @property

@@ -1,0 +1,297 @@
+"""One complete, plausible sample of every message, from which the golden examples are generated."""
+
+from __future__ import annotations
+
+from .base import Message
+from .capture import CameraHeartbeat, Capture, FrameMetadata, Returned
+from .decision import Decision, QueueEvent, Shown
+from .disposition import Disposition, SlotClose, SlotFrame, SlotOpen, ViewResult
+from .ids import decision_id, digest, frame_id, slot_id, visit_id
+from .inspection import Evidence, Inspection, Maps, SourceRef
+from .line import Activation, LineState, LineStateRef, RecipeRef
+from .operations import Actuation, Balance, ChainHead, DeadLetter
+from .recipe import Criterion, Provenance, Recipe, Region, ReviewRules, Thresholds, ViewSpec, Zone
+from .route_state import CameraProgress, SlotState, ViewState, VisitSnapshot
+from .vocabulary import (
+    Cause,
+    CloseReason,
+    Judgement,
+    LineMode,
+    Outcome,
+    PartIdSource,
+    Role,
+    Routing,
+    Verdict,
+)
+
+AT = 1_764_000_000_000
+VISIT = visit_id("line1", "st1", AT, 7)
+FRAME = frame_id(VISIT, "top", 1, 21)
+SLOT = slot_id(VISIT, 0, 0)
+DECISION = decision_id(SLOT, "op-7f3a", "token")
+SHA = digest(b"picture")
+RECIPE_REF = RecipeRef(recipe_id="bracket", version=3)
+LINE_STATE = LineStateRef(mode=LineMode.PRODUCTION, since_ms=AT - 60_000, order_id="PO-1001", shift="early")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MAPS = Maps(mask_png=_PNG, class_specific_png=_PNG, class_agnostic_png=_PNG)
+_PROVENANCE = Provenance(
+    data_digest=SHA, n_defects=299, n_good=2000, rule="1 % overkill; u of 5 % of good parts", dated_ms=AT
+)
+THRESHOLDS = Thresholds(defect=0.5, suspicion=0.62, provenance=_PROVENANCE)
+_FRAME_SOURCE = SourceRef(topic="line1.frames", partition=3, offset=1204)
+_INSPECTION_SOURCE = SourceRef(topic="line1.inspections", partition=3, offset=1199)
+_WHY = "the network said OK (0.12), but the evidence for a defect is unusual for a good part"
+
+FRAME_METADATA = FrameMetadata(
+    frame_id=FRAME,
+    visit_id=VISIT,
+    view_id="top",
+    line_id="line1",
+    station_id="st1",
+    camera_id="cam1",
+    recipe=RECIPE_REF,
+    captured_ms=AT,
+    decide_by_ms=AT + 10_000,
+    sha256=SHA,
+    content_type="image/jpeg",
+)
+
+SAMPLES: tuple[Message, ...] = (
+    LineState(
+        line_id="line1",
+        mode=LineMode.PRODUCTION,
+        since_ms=AT - 60_000,
+        actor="lead-02",
+        order_id="PO-1001",
+        lot_id="L-77",
+        product_id="bracket",
+        shift="early",
+    ),
+    Activation(line_id="line1", recipe=RECIPE_REF, bundle_digest=SHA, from_ms=AT, actor="eng-1", approved_by="eng-2"),
+    Recipe(
+        recipe_id="bracket",
+        version=3,
+        product_id="bracket",
+        bundle_digest=SHA,
+        views=(
+            ViewSpec(
+                view_id="top",
+                camera_id="cam1",
+                pose="flat",
+                light="dome",
+                region=Region(x=0, y=0, width=640, height=480),
+                mm_per_pixel=0.05,
+            ),
+            ViewSpec(view_id="side", camera_id="cam2"),
+        ),
+        thresholds=THRESHOLDS,
+        zones=(Zone(zone_id="seal", polygon=((0.0, 0.0), (10.0, 0.0), (10.0, 5.0))),),
+        criteria=(Criterion(defect_class="scratch", zone_id="seal", max_length_mm=0.5, max_count=0),),
+        review=ReviewRules(audit_share_of_passes=0.01, reject_review_share=0.05),
+        created_ms=AT - 86_400_000,
+        created_by="eng-1",
+    ),
+    Capture(
+        visit_id=VISIT,
+        frame_id=FRAME,
+        view_id="top",
+        line_id="line1",
+        station_id="st1",
+        camera_id="cam1",
+        spool_epoch=1,
+        sequence=21,
+        captured_ms=AT,
+        decide_by_ms=AT + 10_000,
+        recipe=RECIPE_REF,
+        line_state=LINE_STATE,
+        part_id="SN-000123",
+        part_id_source=PartIdSource.READ,
+        lot_id="L-77",
+        product_id="bracket",
+        returned=Returned(previous_visit_id=visit_id("line1", "st1", AT - 3_600_000, 2), authority="RW-9"),
+        sha256=SHA,
+        size_bytes=48_213,
+    ),
+    CameraHeartbeat(
+        line_id="line1",
+        station_id="st1",
+        camera_id="cam1",
+        spool_epoch=1,
+        last_sequence=21,
+        at_ms=AT + 1000,
+        lost_by_cause={"oversize": 1},
+    ),
+    Inspection(
+        frame_id=FRAME,
+        visit_id=VISIT,
+        view_id="top",
+        line_id="line1",
+        camera_id="cam1",
+        verdict=Verdict.OK,
+        reasons=(_WHY,),
+        p_defect=0.12,
+        margin=-1.99,
+        suspicion=0.71,
+        ingredients={"agreement": 2.1, "mask": 3.4, "margin": 1.2},
+        thresholds=THRESHOLDS,
+        maps=_MAPS,
+        recipe=RECIPE_REF,
+        frame_sha256=SHA,
+        bundle_digest=SHA,
+        code_version="0.1.0",
+        device="cpu",
+        precision="float32",
+        source=_FRAME_SOURCE,
+        captured_ms=AT,
+        decide_by_ms=AT + 10_000,
+        inspected_ms=AT + 240,
+    ),
+    Evidence(
+        frame_id=FRAME,
+        visit_id=VISIT,
+        view_id="top",
+        picture=b"\xff\xd8\xff\xd9",
+        content_type="image/jpeg",
+        sha256=SHA,
+        maps=_MAPS,
+        kept_ms=AT + 900,
+    ),
+    Disposition(
+        visit_id=VISIT,
+        revision=0,
+        routing=Routing.DIVERTED,
+        final=False,
+        causes=(Cause.LOW_TRUST,),
+        reasons=(_WHY,),
+        views=(ViewResult(view_id="top", frame_id=FRAME, verdict=Verdict.OK, p_defect=0.12, suspicion=0.71),),
+        line_id="line1",
+        station_id="st1",
+        part_id="SN-000123",
+        lot_id="L-77",
+        product_id="bracket",
+        recipe=RECIPE_REF,
+        line_state=LINE_STATE,
+        first_captured_ms=AT,
+        decide_by_ms=AT + 10_000,
+        decided_ms=AT + 400,
+    ),
+    SlotOpen(
+        slot_id=SLOT,
+        visit_id=VISIT,
+        round=0,
+        generation=0,
+        causes=(Cause.LOW_TRUST,),
+        reasons=(_WHY,),
+        risk=0.71,
+        opened_ms=AT + 400,
+        due_ms=AT + 120_000,
+        line_id="line1",
+        part_id="SN-000123",
+        product_id="bracket",
+        recipe=RECIPE_REF,
+        frames=(
+            SlotFrame(
+                frame_id=FRAME,
+                view_id="top",
+                doubtful=True,
+                sha256=SHA,
+                frame=_FRAME_SOURCE,
+                inspection=_INSPECTION_SOURCE,
+                verdict=Verdict.OK,
+                p_defect=0.12,
+                suspicion=0.71,
+                reasons=(_WHY,),
+            ),
+        ),
+    ),
+    SlotClose(
+        slot_id=SLOT,
+        visit_id=VISIT,
+        reason=CloseReason.DECIDED,
+        closed_ms=AT + 30_000,
+        decision_id=DECISION,
+        actor="op-7f3a",
+    ),
+    Decision(
+        decision_id=DECISION,
+        slot_id=SLOT,
+        visit_id=VISIT,
+        judgement=Judgement.NG,
+        first_judgement=Judgement.OK,
+        outcome=Outcome.REWORK,
+        actor="op-7f3a",
+        role=Role.QUALITY,
+        decided_ms=AT + 29_500,
+        covers=(FRAME,),
+        shown=(Shown(frame_id=FRAME, sha256=SHA, layers=("picture", "mask")),),
+        defect_class="scratch",
+    ),
+    QueueEvent(slot_id=SLOT, visit_id=VISIT, event="claimed", actor="op-7f3a", at_ms=AT + 20_000),
+    DeadLetter(
+        service="inspect",
+        cause="digest_mismatch",
+        detail="the picture's SHA-256 is not the header's",
+        source=_FRAME_SOURCE,
+        at_ms=AT + 300,
+        key=VISIT.encode(),
+        headers=(("ce_id", FRAME.encode()),),
+        value=b"\xff\xd8\xff\xd9",
+        value_bytes=48_213,
+        visit_id=VISIT,
+        frame_id=FRAME,
+    ),
+    Actuation(visit_id=VISIT, intended="trusted_pass", actual="trusted_pass", at_ms=AT + 800),
+    Balance(
+        line_id="line1",
+        from_ms=AT - 3_600_000,
+        to_ms=AT,
+        visits=1200,
+        frames=3600,
+        final=1150,
+        waiting=48,
+        in_flight=2,
+        open_ids=(VISIT,),
+        closed_ms=AT + 60_000,
+    ),
+    ChainHead(
+        topic="line1.dispositions",
+        partition=3,
+        next_offset=5000,
+        length=4800,
+        head=SHA,
+        public_key="MCowBQYDK2VwAyEA",
+        signature=b"\x00" * 64,
+        signed_ms=AT,
+    ),
+    VisitSnapshot(
+        visit_id=VISIT,
+        line_id="line1",
+        station_id="st1",
+        recipe=RECIPE_REF,
+        line_state=LINE_STATE,
+        part_id="SN-000123",
+        first_captured_ms=AT,
+        decide_by_ms=AT + 10_000,
+        views=(
+            ViewState(
+                view_id="top",
+                frame_id=FRAME,
+                decide_by_ms=AT + 10_000,
+                captured_ms=AT,
+                captured=True,
+                sha256=SHA,
+                verdict=Verdict.OK,
+                p_defect=0.12,
+                suspicion=0.71,
+                frame=_FRAME_SOURCE,
+                inspection=_INSPECTION_SOURCE,
+            ),
+        ),
+        revision=0,
+        routing=Routing.DIVERTED,
+        causes=(Cause.LOW_TRUST,),
+        slots=(SlotState(slot_id=SLOT, round=0, generation=0, open=True),),
+        forget_at_ms=AT + 86_400_000,
+    ),
+    CameraProgress(line_id="line1", camera_id="cam1", spool_epoch=1, highest_sequence=21),
+)

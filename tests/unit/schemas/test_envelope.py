@@ -1,0 +1,72 @@
+"""A record is one CloudEvents 1.0 event in Kafka binary mode, or it is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linewarden_schemas.base import Message
+from linewarden_schemas.envelope import EnvelopeError, decode, decode_frame, encode, encode_frame
+from linewarden_schemas.samples import AT, FRAME_METADATA, SAMPLES
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize("message", SAMPLES, ids=lambda m: m.TYPE)
+def test_an_event_comes_back_as_it_was_sent(message: Message) -> None:
+    encoded = encode(message, id="e1", source="/line1/x", time_ms=AT + 123, traceparent=TRACE)
+    event = decode(encoded.headers, encoded.value)
+    assert event.message == message
+    assert (event.id, event.source, event.time_ms, event.traceparent) == ("e1", "/line1/x", AT + 123, TRACE)
+
+
+def test_headers_are_those_of_the_binary_mode() -> None:
+    headers = dict(encode(SAMPLES[0], id="e1", source="/line1/x", time_ms=AT).headers)
+    assert headers["ce_specversion"] == b"1.0"
+    assert headers["ce_type"] == SAMPLES[0].TYPE.encode()
+    assert headers["content-type"] == b"application/json"
+
+
+@given(st.binary(min_size=1, max_size=2000))
+def test_a_picture_passes_through_untouched(picture: bytes) -> None:
+    encoded = encode_frame(FRAME_METADATA, picture, source="/line1/ingest", traceparent=TRACE)
+    frame = decode_frame(encoded.headers, encoded.value)
+    assert encoded.value == picture == frame.picture
+    assert frame.meta == FRAME_METADATA
+    assert dict(encoded.headers)["content-type"] == b"image/jpeg"
+
+
+@given(st.lists(st.tuples(st.text(max_size=12), st.binary(max_size=30)), max_size=8), st.binary(max_size=60))
+def test_garbage_is_an_envelope_error_and_nothing_else(headers: list[tuple[str, bytes]], value: bytes) -> None:
+    with pytest.raises(EnvelopeError):
+        decode(headers, value)
+    with pytest.raises(EnvelopeError):
+        decode_frame(headers, value)
+
+
+@pytest.mark.parametrize("name", [n for n, _ in encode_frame(FRAME_METADATA, b"x", source="/a").headers])
+@given(junk=st.binary(max_size=20))
+def test_a_damaged_header_of_a_frame_is_refused_or_harmless(name: str, junk: bytes) -> None:
+    headers = [(n, junk if n == name else v) for n, v in encode_frame(FRAME_METADATA, b"x", source="/a").headers]
+    try:
+        frame = decode_frame(headers, b"x")
+    except EnvelopeError:
+        return
+    assert frame.picture == b"x"
+
+
+def test_a_doubled_header_is_refused() -> None:
+    encoded = encode(SAMPLES[0], id="e1", source="/line1/x", time_ms=AT)
+    with pytest.raises(EnvelopeError, match="doubled"):
+        decode((*encoded.headers, ("ce_id", b"e2")), encoded.value)
+
+
+def test_an_unknown_type_is_named() -> None:
+    encoded = encode_frame(FRAME_METADATA, b"x", source="/a")
+    with pytest.raises(EnvelopeError, match=r"unknown type 'linewarden.frame.v1'"):
+        decode(encoded.headers, encoded.value)
+
+
+def test_a_value_that_does_not_fit_says_which_field() -> None:
+    encoded = encode(SAMPLES[0], id="e1", source="/line1/x", time_ms=AT)
+    with pytest.raises(EnvelopeError, match="line_id"):
+        decode(encoded.headers, b"{}")

@@ -1,0 +1,59 @@
+"""Ids and physical names are valid wherever they are used: topics, keys, file names."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linewarden_schemas.ids import InvalidId, Namespace, check_id, decision_id, frame_id, slot_id, visit_id
+
+names = st.from_regex(r"[A-Za-z0-9_-]{1,12}", fullmatch=True)
+
+
+@given(
+    names, names, st.integers(0, 2**42), st.integers(0, 999_999), names, st.integers(0, 2**32), st.integers(0, 2**48)
+)
+def test_ids_of_a_visit_derive_from_it_and_tell_captures_apart(
+    line: str, station: str, at: int, n: int, view: str, epoch: int, seq: int
+) -> None:
+    visit = visit_id(line, station, at, n)
+    assert frame_id(visit, view, epoch, seq).startswith(visit)
+    assert slot_id(visit, 0, 1).startswith(visit)
+    assert frame_id(visit, view, epoch, seq) != frame_id(visit, view, epoch, seq + 1)
+
+
+def test_the_same_request_has_the_same_decision_id_and_another_has_another() -> None:
+    assert decision_id("s", "a", "t") == decision_id("s", "a", "t")
+    assert len({decision_id("s", "a", "t"), decision_id("s", "a", "u"), decision_id("s", "at", "")}) == 3
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "../x", "a/b", "ä", "x" * 129, "a\n"])
+def test_what_could_break_a_topic_a_key_or_a_path_is_no_id(bad: str) -> None:
+    with pytest.raises(InvalidId):
+        check_id(bad)
+
+
+@pytest.mark.parametrize("bad", ["", "Line1", "a.b.c", "line 1", ".x", "replay."])
+def test_what_is_not_one_or_two_lower_case_words_is_no_namespace(bad: str) -> None:
+    with pytest.raises(InvalidId):
+        Namespace(bad)
+
+
+def test_a_namespace_prefixes_everything_physical() -> None:
+    line = Namespace("line1")
+    assert line.topic("frames") == "line1.frames"
+    assert line.group("inspect") == "line1.inspect"
+    assert line.transactional_id("route-3") == "line1.route-3"
+    assert line.redis_prefix() == "{line1.rq}"
+    assert line.logical("line1.frames") == "frames"
+
+
+def test_a_topic_of_another_namespace_has_no_logical_name_here() -> None:
+    with pytest.raises(InvalidId, match="line2"):
+        Namespace("line1").logical("line2.frames")
+
+
+def test_only_replay_and_shadow_are_isolated() -> None:
+    assert Namespace("replay.run1").is_isolated
+    assert Namespace("shadow.new").is_isolated
+    assert not Namespace("replay").is_isolated
+    assert not Namespace("line1").is_isolated
