@@ -1,0 +1,71 @@
+# Every target is what CI runs. `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+REST := kafka or redis or browser or faults or slow
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check lint types imports drift generate format bench bundle clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(VENV)/.demo ## set up and run a line: make demo [PARTS=200] [HEADLESS=1] [BROKER=apache] [SOURCE=DIR]
+	$(BIN)/linewarden demo $(if $(PARTS),--parts $(PARTS)) $(if $(HEADLESS),--headless) $(if $(BROKER),--broker $(BROKER)) $(if $(SOURCE),--source $(SOURCE))
+
+setup: $(VENV)/.dev ## the environment for development, with a commit hook where this is a checkout
+	@if [ -d .git ] && [ -z "$(CI)" ]; then $(BIN)/pre-commit install >/dev/null; fi
+
+test: $(VENV)/.dev ## set up and pass the fast tests, on the embedded broker and Valkey
+	$(PYTEST) -m "not ($(REST) or gpu)"
+
+test-all: test ## also real Apache Kafka, Debian's Redis, Chromium and the faults
+	@sh scripts/need.sh
+	$(PYTEST) -m "($(REST)) and not gpu" --timeout=600
+
+check: lint types imports drift ## lint, types, imports, drift
+
+lint: $(VENV)/.dev ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev ## the import contract
+	$(BIN)/lint-imports
+
+drift: $(VENV)/.dev ## generated files are what the catalogue gives
+	$(BIN)/python -m linewarden_schemas.generate --check
+
+generate: $(VENV)/.dev ## write the generated files
+	$(BIN)/python -m linewarden_schemas.generate
+
+format: $(VENV)/.dev ## format and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## benchmarks, side by side in one run, with the machine
+	@sh scripts/need.sh
+	$(BIN)/python -m benchmarks
+
+bundle: $(VENV)/.dev ## train the demo's bundle again, from its seed
+	$(BIN)/python -m linewarden_train.demo_bundle --out services/linewarden/assets/demo-bundle --seed 0
+
+clean: ## the environment and what was built
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "linewarden needs Python 3.11 or newer: sudo apt-get install python3 (or make PYTHON=...)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing: sudo apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install -q -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Installs what the complete tests need beside Python, or says in one line how to.
+set -eu
+missing=""
+have() { command -v "$1" >/dev/null 2>&1; }
+have java && have mvn || missing="$missing maven openjdk-17-jre-headless"
+have redis-server || missing="$missing redis-server"
+have chromium || missing="$missing chromium"
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ]; then
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+else
+    echo "missing:$missing; install them with: sudo apt-get install --no-install-recommends$missing"
+    exit 1
+fi
