@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from linewarden_runtime.records import InRecord, Position
 
 
-class RuntimeFault(Exception):  # noqa: N818 - the root names a kind of event; its children say which
+class RuntimeFault(Exception):
     """Root of everything the runtime raises on purpose."""
 
 

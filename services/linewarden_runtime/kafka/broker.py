@@ -1,0 +1,51 @@
+"""Clients of one Kafka cluster, made from one set of settings."""
+
+from collections.abc import Mapping, Sequence
+
+from linewarden_runtime.kafka.admin import KafkaAdmin
+from linewarden_runtime.kafka.consumer import KafkaGroupConsumer
+from linewarden_runtime.kafka.producer import KafkaPlainProducer
+from linewarden_runtime.kafka.reader import KafkaReader
+from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.kafka.transactional import KafkaTransactionalProducer
+from linewarden_runtime.ports import Start
+from linewarden_runtime.records import Position
+from linewarden_runtime.watchdog import Watchdog
+
+
+class KafkaBroker:
+    """As `linewarden_runtime.ports.Broker` promises."""
+
+    def __init__(self, settings: KafkaSettings, watchdog: Watchdog | None = None) -> None:
+        self.settings = settings
+        self._watchdog = watchdog or Watchdog()
+
+    def consumer(
+        self,
+        *,
+        group: str,
+        topics: Sequence[str],
+        instance: str | None = None,
+        start: Start = Start.EARLIEST,
+        max_records: int = 64,
+    ) -> KafkaGroupConsumer:
+        """Join a group at the first poll."""
+        return KafkaGroupConsumer.join(
+            self.settings, group=group, topics=topics, instance=instance, start=start, max_records=max_records
+        )
+
+    def reader(self, offsets: Mapping[Position, int], *, max_records: int = 256) -> KafkaReader:
+        """Read partitions from offsets on."""
+        return KafkaReader.at(offsets, self.settings, max_records)
+
+    def producer(self, *, client: str = "producer") -> KafkaPlainProducer:
+        """Idempotent producer outside transactions."""
+        return KafkaPlainProducer(self.settings, client)
+
+    def transactional_producer(self, transactional_id: str) -> KafkaTransactionalProducer:
+        """Not yet initialised producer of one identity."""
+        return KafkaTransactionalProducer(transactional_id, self.settings, self._watchdog)
+
+    def admin(self) -> KafkaAdmin:
+        """Topics and groups."""
+        return KafkaAdmin(self.settings)

@@ -1,0 +1,98 @@
+"""Producers outside transactions, and what all producers share."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from kafka import KafkaProducer
+from kafka import errors as kafka_errors
+
+from linewarden_runtime.errors import BrokerUnavailable
+from linewarden_runtime.kafka.faults import delivery_failure, translated
+from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.records import OutRecord
+
+
+class KafkaDelivery:
+    """The fate of one record. Its offset is left out: an acknowledgement can carry offset -1."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: Any) -> None:  # noqa: ANN401 - kafka-python's futures are not typed
+        self._future = future
+
+    def done(self) -> bool:
+        """Whether the fate is known."""
+        return bool(self._future.is_done)
+
+    def result(self, timeout_s: float | None = None) -> None:
+        """Wait for the acknowledgement; raises DeliveryFailed, also when the time is over."""
+        try:
+            self._future.get(timeout_s)
+        except kafka_errors.KafkaError as error:
+            raise delivery_failure(error) from error
+
+    def add_done_callback(self, callback: Callable[[Exception | None], None]) -> None:
+        """Call from the producer's thread."""
+        self._future.add_callback(lambda _metadata: callback(None))
+        self._future.add_errback(lambda error: callback(delivery_failure(error)))
+
+
+def send(client: KafkaProducer, record: OutRecord) -> Any:  # noqa: ANN401 - kafka-python's futures are not typed
+    """Hand a record to a client of kafka-python; raises DeliveryFailed for what it refuses at once."""
+    try:
+        return client.send(
+            record.topic,
+            value=record.value,
+            key=record.key,
+            headers=list(record.headers),
+            partition=record.partition,
+        )
+    except (kafka_errors.KafkaError, ValueError) as error:
+        raise delivery_failure(error) from error
+
+
+def close(client: KafkaProducer, timeout_s: float) -> None:
+    """Close within a bounded time, whatever is pending.
+
+    With records pending `close` raises and leaves its thread alive; then the thread is stopped by force,
+    which fails the pending deliveries.
+    """
+    try:
+        client.close(timeout=timeout_s)
+    except kafka_errors.KafkaTimeoutError:
+        client._sender.force_close()  # noqa: SLF001 - there is no public way to stop it
+        client._sender.join(timeout_s)  # noqa: SLF001 - the same
+        client._closed = True  # noqa: SLF001 - else its finaliser would try again, and raise
+
+
+class KafkaPlainProducer:
+    """As `linewarden_runtime.ports.Producer` promises; deliveries never time out by themselves."""
+
+    def __init__(self, settings: KafkaSettings, client: str) -> None:
+        self._settings = settings
+        with translated():
+            self._client = KafkaProducer(**settings.producer() | {"client_id": f"{settings.client_id}-{client}"})
+
+    def send(self, record: OutRecord) -> KafkaDelivery:
+        """Hand over a record; raises DeliveryFailed for what the client refuses at once."""
+        return KafkaDelivery(send(self._client, record))
+
+    def flush(self, timeout_s: float) -> None:
+        """Wait until every record sent so far is decided."""
+        try:
+            self._client.flush(timeout_s)
+        except kafka_errors.KafkaTimeoutError as error:
+            raise BrokerUnavailable(f"records are pending after {timeout_s} s") from error
+
+    def close(self) -> None:
+        """Send what is pending, within a bounded time."""
+        close(self._client, self._settings.close_timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,146 @@
+"""Reading partitions; what a group's member and a reader outside groups have in common."""
+
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka import errors as kafka_errors
+
+from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError, LogTruncated, RetentionOvertook
+from linewarden_runtime.kafka.faults import translate, translated
+from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.records import InRecord, Position
+
+
+class KafkaReader:
+    """Partitions from given offsets, outside any group, as `linewarden_runtime.ports.Reader` promises."""
+
+    def __init__(self, client: KafkaConsumer, settings: KafkaSettings) -> None:
+        self._client = client
+        self._settings = settings
+        self._closed = False
+
+    @classmethod
+    def at(cls, offsets: Mapping[Position, int], settings: KafkaSettings, max_records: int) -> Self:
+        """Open a reader of these partitions at these offsets."""
+        with translated():
+            client = KafkaConsumer(**settings.reader(), max_poll_records=max_records)
+        reader = cls(client, settings)
+        client.assign([TopicPartition(*position) for position in offsets])
+        for position, offset in offsets.items():
+            reader.seek(position, offset)
+        return reader
+
+    def poll(self, timeout_s: float, max_records: int | None = None) -> list[InRecord]:
+        """Next records; a broker that is away for the moment reads as none."""
+        try:
+            polled = self._client.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
+        except kafka_errors.OffsetOutOfRangeError as error:
+            raise self._out_of_range(error) from error
+        except kafka_errors.KafkaError as error:
+            fault = translate(error)
+            if isinstance(fault, BrokerUnavailable):
+                return []
+            raise (fault or error) from error
+        return [_record(record) for records in polled.values() for record in records]
+
+    def _out_of_range(self, error: kafka_errors.OffsetOutOfRangeError) -> Exception:
+        wanted: dict[TopicPartition, int] = error.args[0]
+        partition, offset = next(iter(wanted.items()))
+        position = Position(*partition)
+        earliest = self.beginning_offsets([position])[position]
+        if offset < earliest:
+            return RetentionOvertook(position, offset, earliest)
+        return LogTruncated(f"{position}: offset {offset} is wanted, which lies beyond the end of the log")
+
+    def assignment(self) -> frozenset[Position]:
+        """List the partitions being read."""
+        return frozenset(Position(*partition) for partition in self._client.assignment())
+
+    def pause(self, positions: Collection[Position]) -> None:
+        """Hand out nothing more of these; what was fetched of them is kept."""
+        if positions:
+            self._client.pause(*(TopicPartition(*position) for position in positions))
+
+    def resume(self, positions: Collection[Position]) -> None:
+        """Undo pause."""
+        if positions:
+            self._client.resume(*(TopicPartition(*position) for position in positions))
+
+    def paused(self) -> frozenset[Position]:
+        """List the partitions paused now."""
+        return frozenset(Position(*partition) for partition in self._client.paused())
+
+    def seek(self, position: Position, offset: int) -> None:
+        """Read on from `offset`."""
+        try:
+            self._client.seek(TopicPartition(*position), offset)
+        except ValueError as error:
+            raise ConfigurationError(f"{position}: {error}") from error
+
+    def position(self, position: Position) -> int:
+        """Give the offset to be read next."""
+        with translated():
+            offset = self._client.position(TopicPartition(*position), timeout_ms=self._timeout_ms)
+        if offset is None:
+            raise BrokerUnavailable(f"no position of {position} within {self._timeout_ms} ms")
+        return int(offset)
+
+    def beginning_offsets(self, positions: Collection[Position]) -> dict[Position, int]:
+        """Offset of the oldest record kept."""
+        with translated():
+            found = self._client.beginning_offsets([TopicPartition(*p) for p in positions], self._timeout_ms)
+        return {Position(*partition): int(offset) for partition, offset in found.items()}
+
+    def end_offsets(self, positions: Collection[Position]) -> dict[Position, int]:
+        """Last stable offset."""
+        with translated():
+            found = self._client.end_offsets([TopicPartition(*p) for p in positions], self._timeout_ms)
+        return {Position(*partition): int(offset) for partition, offset in found.items()}
+
+    def offsets_for_times(self, times_ms: Mapping[Position, int]) -> dict[Position, int | None]:
+        """Offset of the first record at or after a time."""
+        wanted = {TopicPartition(*position): time for position, time in times_ms.items()}
+        with translated():
+            found = self._client.offsets_for_times(wanted, self._timeout_ms)
+        return {Position(*p): None if hit is None else int(hit.offset) for p, hit in found.items()}
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has."""
+        with translated():
+            found = self._client.partitions_for_topic(topic)
+        if not found:
+            raise ConfigurationError(f"unknown topic {topic!r}; create it with 'linewarden topics create'")
+        return len(found)
+
+    @property
+    def _timeout_ms(self) -> int:
+        return self._settings.delivery_timeout_ms
+
+    def close(self) -> None:
+        """Leave without committing anything."""
+        if not self._closed:
+            self._closed = True
+            self._client.close(autocommit=False, timeout_ms=int(self._settings.close_timeout_s * 1000))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _record(record: Any) -> InRecord:  # noqa: ANN401 - kafka-python's records are not typed
+    return InRecord(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        tuple([(name, value or b"") for name, value in record.headers]),
+        -1 if record.leader_epoch is None else record.leader_epoch,
+    )

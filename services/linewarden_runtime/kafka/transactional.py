@@ -1,0 +1,139 @@
+"""One transactional identity, and the only place where a transaction is begun, committed or aborted."""
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Self
+
+from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import errors as kafka_errors
+
+from linewarden_runtime.errors import Fenced, GroupNotStable, RuntimeFault, TooLarge, TransactionFailed
+from linewarden_runtime.kafka.faults import is_fencing, translated
+from linewarden_runtime.kafka.producer import close, send
+from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
+from linewarden_runtime.watchdog import Watchdog
+
+_ABORT_TIMEOUT_MS = 2_000
+_RECORD_OVERHEAD = 128
+
+
+class KafkaTransactionalProducer:
+    """As `linewarden_runtime.ports.TransactionalProducer` promises.
+
+    Every failure ends the client: one that aborted would carry its stale offsets into the next transaction,
+    and after an error every later call raises a plain KafkaError. Making a new one aborts what is open.
+    """
+
+    def __init__(self, transactional_id: str, settings: KafkaSettings, watchdog: Watchdog) -> None:
+        self._id = transactional_id
+        self._settings = settings
+        self._watchdog = watchdog
+        self._usable = False
+        self._client: KafkaProducer | None = None
+
+    def init(self) -> None:
+        """Connect, fence a predecessor and abort what it left open."""
+        try:
+            with self._watchdog.guard("init_transactions", self._guard_s + self._settings.bootstrap_timeout_ms / 1000):
+                with translated():
+                    self._client = KafkaProducer(**self._settings.transactional_producer(self._id))
+                self._client.init_transactions()
+        except (kafka_errors.KafkaError, RuntimeFault) as error:
+            raise self._give_up("init", error) from error
+        self._usable = True
+
+    def transact(
+        self,
+        outputs: Iterable[OutRecord],
+        offsets: Mapping[Position, int] | None = None,
+        group: GroupSnapshot | None = None,
+    ) -> None:
+        """Publish all and commit all, or neither."""
+        if not self._usable or self._client is None:
+            raise TransactionFailed(f"{self._id} failed before or was never initialised; make a new one")
+        records = list(outputs)
+        self._require_size(records)
+        if offsets and (group is None or not group.may_commit):
+            self.close()
+            raise GroupNotStable(f"{self._id}: offsets would be committed under {group}, which no broker checks")
+        self._usable = False
+        try:
+            with self._watchdog.guard("transaction", self._guard_s):
+                self._attempt(self._client, records, offsets or {}, group)
+        except Exception as error:
+            # Whatever went wrong between begin and commit, of whatever class, the answer is the same.
+            raise self._give_up("transaction", error) from error
+        self._usable = True
+
+    def _attempt(
+        self,
+        client: KafkaProducer,
+        records: list[OutRecord],
+        offsets: Mapping[Position, int],
+        group: GroupSnapshot | None,
+    ) -> None:
+        client.begin_transaction()
+        futures = [send(client, record) for record in records]
+        client.flush(self._settings.delivery_timeout_ms / 1000)
+        for future in futures:
+            # Before the commit, one by one: commit_transaction succeeds even if a record was lost.
+            future.get(self._settings.delivery_timeout_ms / 1000)
+        if offsets and group is not None:
+            named = {TopicPartition(*p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
+            client.send_offsets_to_transaction(named, group.raw)
+        client.commit_transaction()
+
+    def _require_size(self, records: list[OutRecord]) -> None:
+        limit = self._settings.max_record_bytes
+        for record in records:
+            if record.size + _RECORD_OVERHEAD > limit:
+                raise TooLarge(f"{record.size} bytes to {record.topic}; {limit} are allowed")
+
+    def _give_up(self, what: str, error: Exception) -> RuntimeFault:
+        cause = self._last_error()
+        fenced = is_fencing(error) or is_fencing(cause)
+        if not fenced:
+            self._abort()
+        self.close()
+        kind = Fenced if fenced else TransactionFailed
+        return kind(f"{self._id}: {what}: {type(error).__name__}: {error}" + (f" ({cause})" if cause else ""))
+
+    def _last_error(self) -> BaseException | None:
+        manager = getattr(self._client, "_transaction_manager", None)
+        last: BaseException | None = getattr(manager, "last_error", None)
+        return last
+
+    def _abort(self) -> None:
+        """Abort within a bounded time, so that readers need not wait for the transaction's timeout.
+
+        The public abort has no limit. Failing here costs nothing but that wait: the next `init` aborts.
+        """
+        manager = getattr(self._client, "_transaction_manager", None)
+        if self._client is None or manager is None:
+            return
+        try:
+            result = manager.begin_abort()
+            self._client._sender.wakeup()  # noqa: SLF001 - as abort_transaction does
+            result.wait(timeout_ms=_ABORT_TIMEOUT_MS)
+        except kafka_errors.KafkaError:
+            return
+
+    def close(self) -> None:
+        """Stop at once; a transaction that is open is aborted by the next `init`, or by the broker."""
+        self._usable = False
+        client, self._client = self._client, None
+        if client is not None:
+            close(client, self._settings.close_timeout_s)
+
+    @property
+    def _guard_s(self) -> float:
+        return self._settings.transaction_timeout_ms / 1000 + self._settings.watchdog_margin_s
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,33 @@
+"""Every Prometheus metric of the runtime, with unit and meaning; stages declare theirs likewise."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+RECORDS_READ = Counter("linewarden_records_read_total", "Records handed to a stage.", ["group"])
+RECORDS_DONE = Counter("linewarden_records_done_total", "Records whose offset was committed.", ["group"])
+RECORDS_DROPPED = Counter(
+    "linewarden_records_dropped_total",
+    "Records in flight given up without a commit, to be read again, by cause.",
+    ["group", "cause"],
+)
+RECORDS_WRITTEN = Counter("linewarden_records_written_total", "Records acknowledged, by topic.", ["topic"])
+IN_FLIGHT_BYTES = Gauge("linewarden_in_flight_bytes", "Bytes read and not yet committed.", ["group"])
+TRANSACTIONS = Counter(
+    "linewarden_transactions_total", "Transactions by outcome: committed, failed, fenced.", ["group", "outcome"]
+)
+TRANSACTION_SECONDS = Histogram(
+    "linewarden_transaction_seconds", "Duration of committed transactions, in seconds.", ["group"], buckets=_FAST
+)
+SLOW_DOWNS = Counter("linewarden_slow_downs_total", "Times a dependency asked to slow down.", ["group"])
+DEAD_LETTERS = Counter("linewarden_dead_letters_total", "Records dead-lettered, by cause.", ["service", "cause"])
+UNACKED_BYTES = Gauge("linewarden_unacked_bytes", "Bytes sent and not acknowledged.", ["sender"])
+UNACKED_AGE_SECONDS = Gauge(
+    "linewarden_unacked_age_seconds", "Age of the oldest record not acknowledged, in seconds.", ["sender"]
+)
+PRODUCERS_REPLACED = Counter(
+    "linewarden_producers_replaced_total", "Producers thrown away because they stopped delivering.", ["sender"]
+)
+WATCHDOG_EXITS = Counter(
+    "linewarden_watchdog_exits_total", "Calls that did not come back in time, by section.", ["section"]
+)
