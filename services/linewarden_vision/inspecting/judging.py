@@ -1,0 +1,100 @@
+"""Frame, recipe and score -> inspection."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+
+from scipy.special import expit
+
+from linewarden_schemas.envelope import Frame
+from linewarden_schemas.inspection import Inspection, SourceRef
+from linewarden_schemas.recipe import Recipe, Thresholds
+from linewarden_schemas.vocabulary import Verdict, VerdictRule
+from linewarden_vision.card import Card
+from linewarden_vision.inspector import ViewScore
+
+from .map_pictures import picture_maps
+from .preparing import Ready
+from .reasons import reasons_of
+from .refusal import Refused
+
+
+@cache
+def code_version() -> str:
+    """Version of the installed code, as every inspection names it."""
+    return version("linewarden")
+
+
+def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
+    """The inspection of a frame that the device scored; `now_ms` is epoch ms."""
+    thresholds = thresholds_of(ready.recipe, ready.scorer.card)
+    verdict = verdict_of(ready.recipe.verdict_rule, score, thresholds)
+    meta = ready.frame.meta
+    return Inspection(
+        frame_id=meta.frame_id,
+        visit_id=meta.visit_id,
+        view_id=meta.view_id,
+        line_id=meta.line_id,
+        camera_id=meta.camera_id,
+        verdict=verdict,
+        reasons=reasons_of(verdict, score, thresholds, ready.scorer.card),
+        p_defect=score.p_defect,
+        margin=score.margin,
+        suspicion=score.suspicion,
+        ingredients=score.ingredients,
+        thresholds=thresholds,
+        maps=picture_maps(score, ready.native, ready.region),
+        recipe=meta.recipe,
+        frame_sha256=meta.sha256,
+        bundle_digest=ready.scorer.digest,
+        code_version=code_version(),
+        device=ready.scorer.device,
+        precision=ready.scorer.precision,
+        source=ready.source,
+        captured_ms=meta.captured_ms,
+        decide_by_ms=meta.decide_by_ms,
+        inspected_ms=now_ms,
+        is_simulated=meta.is_simulated,
+    )
+
+
+def not_decidable(frame: Frame, source: SourceRef, refused: Refused, now_ms: int) -> Inspection:
+    """The inspection of a frame that cannot be judged: its visit is diverted."""
+    meta = frame.meta
+    return Inspection(
+        frame_id=meta.frame_id,
+        visit_id=meta.visit_id,
+        view_id=meta.view_id,
+        line_id=meta.line_id,
+        camera_id=meta.camera_id,
+        verdict=Verdict.NOT_DECIDABLE,
+        undecidable=refused.reason,
+        reasons=(refused.detail[:2000],),
+        recipe=meta.recipe,
+        frame_sha256=meta.sha256,
+        code_version=code_version(),
+        source=source,
+        captured_ms=meta.captured_ms,
+        decide_by_ms=meta.decide_by_ms,
+        inspected_ms=now_ms,
+        is_simulated=meta.is_simulated,
+    )
+
+
+def thresholds_of(recipe: Recipe, card: Card) -> Thresholds:
+    """The recipe's thresholds, or those of the bundle's card with the margin turned into a probability."""
+    if recipe.thresholds is not None:
+        return recipe.thresholds
+    return Thresholds(
+        defect=float(expit(card.thresholds.defect.value)), suspicion=float(card.thresholds.suspicion.value)
+    )
+
+
+def verdict_of(rule: VerdictRule, score: ViewScore, thresholds: Thresholds) -> Verdict:
+    """NG above the threshold, or under `either` also where the mask shows anything; never OK by a missing number."""
+    if not score.p_defect <= thresholds.defect:
+        return Verdict.NG
+    if rule is VerdictRule.EITHER and bool(score.mask.any()):
+        return Verdict.NG
+    return Verdict.OK

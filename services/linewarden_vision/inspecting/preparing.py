@@ -1,0 +1,108 @@
+"""From a verified frame to the network's input: recipe, bundle, region of interest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from linewarden_schemas.envelope import Frame
+from linewarden_schemas.inspection import SourceRef
+from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.recipe import Recipe, Region
+from linewarden_schemas.vocabulary import Undecidable
+from linewarden_vision.errors import BundleError, GateError, UnusablePicture
+
+from .intake import Limits, Picture, decode_picture, verify
+from .refusal import Refused
+from .scorer import Scorer
+
+_FROM_VISION = {
+    "shape": Undecidable.UNREADABLE,
+    "dtype": Undecidable.UNREADABLE,
+    "brightness": Undecidable.OUT_OF_DISTRIBUTION,
+    "contrast": Undecidable.OUT_OF_DISTRIBUTION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A frame that only waits for the device; `native` is the picture's whole (height, width)."""
+
+    frame: Frame
+    source: SourceRef
+    recipe: Recipe
+    region: Region | None
+    scorer: Scorer
+    prepared: object
+    native: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where recipes and bundles are looked up; both may wait, within bounds of their own.
+
+    `recipe` answers None for one that is unknown; `scorer` raises BundleError or GateError for a bundle that
+    cannot be used here.
+    """
+
+    recipe: Callable[[RecipeRef], Recipe | None]
+    scorer: Callable[[str], Scorer]
+
+
+def refuse_if_late(frame: Frame, now_ms: int) -> None:
+    """Raise Refused LATE at or after the frame's decide-by (both epoch ms)."""
+    if now_ms >= frame.meta.decide_by_ms:
+        over = now_ms - frame.meta.decide_by_ms
+        raise Refused(Undecidable.LATE, f"the deadline of the visit passed {over} ms before the frame was looked at")
+
+
+def make_ready(frame: Frame, source: SourceRef, shelf: Shelf, limits: Limits, now_ms: Callable[[], int]) -> Ready:
+    """Verify, decode and prepare one frame.
+
+    Raises:
+        Refused: with any reason but DEVICE_FAULT.
+    """
+    header = verify(frame, limits)
+    refuse_if_late(frame, now_ms())
+    recipe = shelf.recipe(frame.meta.recipe)
+    if recipe is None:
+        ref = frame.meta.recipe
+        raise Refused(Undecidable.UNKNOWN_RECIPE, f"recipe {ref.recipe_id}@{ref.version} was never published")
+    region = _region(frame, recipe)
+    scorer = _scorer(shelf, recipe)
+    refuse_if_late(frame, now_ms())
+    picture = decode_picture(frame.picture, header)
+    try:
+        prepared = scorer.prepare(_crop(picture, region))
+    except UnusablePicture as unusable:
+        raise Refused(_FROM_VISION.get(unusable.reason, Undecidable.UNREADABLE), str(unusable)) from unusable
+    return Ready(frame, source, recipe, region, scorer, prepared, (header.height, header.width))
+
+
+def _region(frame: Frame, recipe: Recipe) -> Region | None:
+    for view in recipe.views:
+        if view.view_id == frame.meta.view_id:
+            if view.camera_id != frame.meta.camera_id:
+                detail = f"view {view.view_id} is camera {view.camera_id}'s, not {frame.meta.camera_id}'s"
+                raise Refused(Undecidable.BAD_METADATA, detail)
+            return view.region
+    detail = f"recipe {recipe.recipe_id}@{recipe.version} expects no view {frame.meta.view_id}"
+    raise Refused(Undecidable.BAD_METADATA, detail)
+
+
+def _scorer(shelf: Shelf, recipe: Recipe) -> Scorer:
+    try:
+        return shelf.scorer(recipe.bundle_digest)
+    except (BundleError, GateError) as error:
+        raise Refused(Undecidable.UNKNOWN_BUNDLE, str(error)) from error
+
+
+def _crop(picture: Picture, region: Region | None) -> Picture:
+    if region is None:
+        return picture
+    height, width = picture.shape[:2]
+    fits = region.x >= 0 and region.y >= 0 and region.width > 0 and region.height > 0
+    if not fits or region.x + region.width > width or region.y + region.height > height:
+        detail = f"the region of interest does not lie inside the picture of {width} x {height} pixels"
+        raise Refused(Undecidable.BAD_METADATA, detail)
+    return picture[region.y : region.y + region.height, region.x : region.x + region.width]

@@ -1,0 +1,31 @@
+"""Why a frame cannot be judged."""
+
+from __future__ import annotations
+
+from linewarden_schemas.vocabulary import Undecidable
+
+RECORD_FAULTS = frozenset(
+    {
+        Undecidable.BAD_METADATA,
+        Undecidable.TOO_LARGE,
+        Undecidable.DIGEST_MISMATCH,
+        Undecidable.NOT_A_PICTURE,
+        Undecidable.UNREADABLE,
+        Undecidable.UNKNOWN_RECIPE,
+    }
+)
+"""Reasons that lie in the record itself, so that somebody should look at it: it becomes a dead letter as well."""
+
+
+class Refused(Exception):
+    """A frame that is answered NOT_DECIDABLE; `reason` is for counting, the text for people."""
+
+    def __init__(self, reason: Undecidable, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+    @property
+    def is_record_fault(self) -> bool:
+        """Whether the record is to be kept as a dead letter."""
+        return self.reason in RECORD_FAULTS

@@ -1,0 +1,65 @@
+"""What is needed of a network here, and how a batch survives a frame that breaks the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from linewarden_schemas.vocabulary import Undecidable
+from linewarden_vision.card import Card
+from linewarden_vision.errors import ScoresNotFinite
+from linewarden_vision.inspector import ViewScore
+
+from .intake import Picture
+from .refusal import Refused
+
+_DEVICE_FAULTS = (RuntimeError, ValueError, ArithmeticError, LookupError, MemoryError, ScoresNotFinite)
+"""What torch raises when a pass fails; out of memory is a RuntimeError."""
+
+
+class Scorer(Protocol):
+    """A loaded bundle on a device; `linewarden_vision.inspector.Inspector` is one."""
+
+    digest: str
+    device: str
+
+    @property
+    def card(self) -> Card:
+        """The bundle's card."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """Number format of the passes."""
+        ...
+
+    def prepare(self, picture: Picture) -> Any:  # noqa: ANN401 - passed back as it is
+        """Network input of one picture; thread-safe; raises UnusablePicture."""
+        ...
+
+    def score(self, batch: Sequence[Any]) -> list[ViewScore]:
+        """One device pass."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one batch gave: a score or a refusal for each picture, in order."""
+
+    answers: tuple[ViewScore | Refused, ...]
+
+    @property
+    def faults(self) -> int:
+        """Pictures that the device failed on even alone."""
+        return sum(isinstance(answer, Refused) for answer in self.answers)
+
+
+def score_batch(scorer: Scorer, prepared: Sequence[object]) -> Pass:
+    """Score a batch; if the pass fails, one picture at a time, so that only the culprit goes unjudged."""
+    try:
+        return Pass(tuple(scorer.score(prepared)))
+    except _DEVICE_FAULTS as fault:
+        if len(prepared) == 1:
+            return Pass((Refused(Undecidable.DEVICE_FAULT, f"{type(fault).__name__}: {fault}"[:500]),))
+    return Pass(tuple(score_batch(scorer, [one]).answers[0] for one in prepared))
