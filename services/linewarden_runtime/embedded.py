@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.processes import ServerProcess, free_port, is_listening
 
 _HOST = "127.0.0.1"
@@ -30,6 +31,10 @@ class EmbeddedBroker:
     def bootstrap_servers(self) -> str:
         """Where clients connect."""
         return f"{_HOST}:{self.port}"
+
+    def settings(self, session_timeout_ms: int = 2_000) -> KafkaSettings:
+        """Give settings to reach it: a group's member waits half of its session before the first record."""
+        return KafkaSettings(bootstrap_servers=self.bootstrap_servers, session_timeout_ms=session_timeout_ms)
 
     def start(self) -> Self:
         """Start and wait until it listens."""

@@ -35,13 +35,15 @@ class KafkaSettings(BaseModel):
     batch_bytes: int = Field(MIB, ge=16 << 10, le=5 * MIB)
     linger_ms: int = Field(5, ge=0, le=1000)
     fetch_bytes: int = Field(32 * MIB, ge=MIB)
+    retry_backoff_ms: int = Field(10, ge=1, le=1000)
+    """Right after a commit a broker refuses the next transaction for a moment; this is how long to wait."""
     fetch_wait_ms: int = Field(100, ge=1, le=1000)
 
     request_timeout_ms: int = Field(5_000, ge=500)
     delivery_timeout_ms: int = Field(8_000, ge=500)
     transaction_timeout_ms: int = Field(10_000, ge=1_000, le=10_000)
     bootstrap_timeout_ms: int = Field(10_000, ge=500)
-    session_timeout_ms: int = Field(6_000, ge=6_000)
+    session_timeout_ms: int = Field(6_000, ge=600)
     max_poll_interval_ms: int = Field(60_000, ge=10_000)
     close_timeout_s: float = Field(5.0, gt=0)
     watchdog_margin_s: float = Field(5.0, gt=0)
@@ -101,6 +103,7 @@ class KafkaSettings(BaseModel):
             "linger_ms": self.linger_ms,
             "max_request_size": self.max_record_bytes,
             "max_block_ms": self.bootstrap_timeout_ms,
+            "retry_backoff_ms": self.retry_backoff_ms,
             "delivery_timeout_ms": FOREVER_MS,
             "allow_auto_create_topics": False,
             "metrics_enabled": False,

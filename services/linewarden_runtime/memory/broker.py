@@ -41,9 +41,7 @@ class MemoryBroker:
         with self.changed:
             self.specs[spec.name] = spec
             self.ids[spec.name] = f"memory-{len(self.ids) + 1}-{self.clock.now_ms()}"
-            self._logs[spec.name] = [
-                PartitionLog(Position(spec.name, number)) for number in range(spec.partitions)
-            ]
+            self._logs[spec.name] = [PartitionLog(Position(spec.name, number)) for number in range(spec.partitions)]
 
     def drop(self, name: str) -> None:
         """Delete a topic with its records."""

@@ -156,9 +156,7 @@ class MemoryConsumer(MemoryReader):
     def _adopt(self) -> None:
         self._generation = self._group.generation
         self._paused.clear()
-        self._positions = {
-            position: self._first(position) for position in self._group.members[self._member].assignment
-        }
+        self._positions = {position: self._first(position) for position in self._group.members[self._member].assignment}
 
     def _first(self, position: Position) -> int:
         committed = self._group.offsets.get(position)

@@ -49,9 +49,7 @@ class PartitionLog:
         """Write a record and give its offset."""
         offset = self.end
         topic, partition = self.position
-        stored = InRecord(
-            topic, partition, offset, now_ms, record.key, record.value, record.headers, leader_epoch=0
-        )
+        stored = InRecord(topic, partition, offset, now_ms, record.key, record.value, record.headers, leader_epoch=0)
         self._entries.append(_Entry(offset, stored, transaction))
         self.end += 1
         if transaction is not None:

@@ -119,9 +119,7 @@ class MemoryTransactionalProducer:
             finally:
                 self._broker.changed.notify_all()
 
-    def _attempt(
-        self, outputs: list[OutRecord], offsets: Mapping[Position, int], group: GroupSnapshot | None
-    ) -> None:
+    def _attempt(self, outputs: list[OutRecord], offsets: Mapping[Position, int], group: GroupSnapshot | None) -> None:
         broker = self._broker
         if broker.epochs[self._id] != self._epoch:
             raise Fenced(f"{self._id} belongs to a later producer")
