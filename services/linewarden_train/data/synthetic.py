@@ -23,7 +23,13 @@ class SyntheticSamples:
         self._samples = [
             Sample(view.picture, view.mask, Label(view.defect_class or GOOD, f"part-{seed}"))
             for order, seed in enumerate(seeds)
-            for view in make_part(seed, views=views, size=size, defect_rate=defect_rate, difficulty=difficulty).views
+            for view in make_part(
+                seed,
+                views=views,
+                size=size,
+                defect_rate=defect_rate,
+                difficulty=difficulties[order % len(difficulties)],
+            ).views
         ]
         self.views = views
         self.labels: Sequence[Label] = [sample.label for sample in self._samples]

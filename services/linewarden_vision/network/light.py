@@ -44,6 +44,7 @@ class _MaskDecoder(nn.Module):
         self.side2 = nn.Conv2d(half, 24, 1)
         self.mix2 = conv_bn_relu(24, 16)
         self.out = nn.Conv2d(16, 1, 1)
+        nn.init.constant_(self.out.bias, -3.0)  # type: ignore[arg-type]  # most pixels are good: start there
 
     def forward(self, tap: Tensor, quarter: Tensor, half: Tensor) -> Tensor:
         side4 = self.side4(quarter)

@@ -1,0 +1,110 @@
+"""Calibration: normalisers and logistic from one set, thresholds from another.
+
+A part is its group of views; its margin and its suspicion are the maxima over its views.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linewarden_train.scoring import RawScores, Values
+from linewarden_vision.card import (
+    CheapIngredient,
+    EnhancedIngredient,
+    LogisticCard,
+    Provenance,
+    SecondLookCard,
+    TrustCard,
+)
+from linewarden_vision.trust.cascade import TrustModel, normalise
+from linewarden_vision.trust.ingredients import CheapName, EnhancedName
+from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.suspicion import Logistic, fit_logistic, group_weights
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRecipe:
+    """Named beforehand, never chosen on the data reported on.
+
+    ``second_look_share`` of good pictures get the enhancement.
+    """
+
+    cheap: tuple[CheapName, ...] = ("agreement", "mask_evidence", "margin")
+    second: tuple[EnhancedName, ...] = ("agreement_enhanced",)
+    epsilon: float = 0.15
+    second_look_share: float = 0.15
+
+
+def fit_trust(scores: RawScores, recipe: TrustRecipe, provenance: Provenance) -> TrustCard:
+    """Fit normalisers on good pictures, the logistics on good against all defective ones.
+
+    Raises ValueError when good or defective pictures are missing or too few.
+    """
+    good, used = scores.good, scores.good | scores.defective
+    names = (*recipe.cheap, *recipe.second)
+    frozen = {name: _frozen(scores.ingredients[name][good]) for name in names}
+    rarities = np.stack([Normaliser(np.asarray(frozen[name]))(scores.ingredients[name]) for name in names], axis=1)
+    weights = group_weights([group for group, kept in zip(scores.groups, used, strict=True) if kept])
+    defective = scores.defective[used]
+    cheap = fit_logistic(rarities[used][:, : len(recipe.cheap)], defective, weights)
+    suspicion = cheap(rarities[:, : len(recipe.cheap)])
+    second = SecondLookCard(
+        ingredients=[EnhancedIngredient(name=name, good=frozen[name]) for name in recipe.second],
+        logistic=_card(fit_logistic(rarities[used], defective, weights)),
+        epsilon=recipe.epsilon,
+        gate=float(np.quantile(suspicion[good], 1 - recipe.second_look_share)),
+    )
+    return TrustCard(
+        ingredients=[CheapIngredient(name=name, good=frozen[name]) for name in recipe.cheap],
+        logistic=_card(cheap),
+        second=second,
+        provenance=provenance,
+    )
+
+
+def _frozen(good: Values) -> list[float]:
+    """Sort and keep six significant digits: enough, and the card stays readable."""
+    return sorted(float(f"{value:.6g}") for value in good)
+
+
+def _card(logistic: Logistic) -> LogisticCard:
+    return LogisticCard(intercept=logistic.intercept, coefficients=list(logistic.coefficients))
+
+
+def suspicion_of(scores: RawScores, model: TrustModel) -> Values:
+    """Return final suspicion (N,) as the cascade would, from raw scores that hold every ingredient."""
+    rarities = normalise(_columns(scores, model.names), model.normalisers)
+    suspicion = model.logistic(rarities)
+    if model.second is None:
+        return suspicion
+    extra = normalise(_columns(scores, model.second.names), model.second.normalisers)
+    second = model.second.logistic(np.concatenate([rarities, extra], axis=1))
+    return np.where(suspicion < model.second.gate, suspicion, second)
+
+
+def _columns(scores: RawScores, names: Sequence[str]) -> Values:
+    return np.stack([scores.ingredients[name] for name in names], axis=1)
+
+
+def worst_of_parts(values: Values, groups: Sequence[str], kept: NDArray[np.bool_]) -> Values:
+    """Return the maximum over each part's kept views, parts in order of name."""
+    names, where = np.unique(np.asarray(groups)[kept], return_inverse=True)
+    worst = np.full(names.size, -np.inf)
+    np.maximum.at(worst, where, values[kept])
+    return worst
+
+
+def defect_threshold(margins: Values, overkill: float) -> float:
+    """Return the smallest threshold with at most that share of good parts (margins) above it."""
+    ordered = np.sort(margins)
+    allowed = int(np.floor(overkill * ordered.size))
+    return float(ordered[ordered.size - 1 - allowed])
+
+
+def suspicion_threshold(suspicion: Values, diverted: float) -> float:
+    """Return the smallest threshold with at most that share of passed good parts at or above it."""
+    ordered = np.sort(suspicion)
+    allowed = int(np.floor(diverted * ordered.size))
+    return float(np.nextafter(ordered[ordered.size - 1 - allowed], np.inf))
