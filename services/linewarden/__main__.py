@@ -1,0 +1,5 @@
+"""`python -m linewarden`."""
+
+from linewarden.cli import main
+
+main()

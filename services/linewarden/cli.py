@@ -1,0 +1,96 @@
+"""The command line: composition only. Nothing heavy is imported before its command runs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="linewarden",
+    help="Inspects every part on a production line and knows when its own OK must not be believed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
+
+
+class BrokerKind(StrEnum):
+    """Which broker the demo starts."""
+
+    EMBEDDED = "embedded"
+    APACHE = "apache"
+
+
+class ServiceName(StrEnum):
+    """A service that runs as its own process; the value is what `run` takes."""
+
+    INGEST = "ingest"
+    INSPECT = "inspect"
+    KEEPER = "keeper"
+    ROUTE = "route"
+    PROJECTOR = "projector"
+    STATION = "station"
+
+
+_MAINS = {
+    ServiceName.INGEST: "linewarden_ingest.bootstrap",
+    ServiceName.INSPECT: "linewarden_inspect.bootstrap",
+    ServiceName.KEEPER: "linewarden_inspect.keeper",
+    ServiceName.ROUTE: "linewarden_route.bootstrap",
+    ServiceName.PROJECTOR: "linewarden_reinspect.projector",
+    ServiceName.STATION: "linewarden_reinspect.bootstrap",
+}
+
+
+@app.command()
+def demo(
+    parts: Annotated[int | None, typer.Option(min=1, help="Stop after so many visits; without it, on Ctrl-C.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Stop by itself; nobody is at the station.")] = False,
+    broker: Annotated[BrokerKind, typer.Option(help="embedded (Tansu) or apache (Java and Maven).")] = (
+        BrokerKind.EMBEDDED
+    ),
+    source: Annotated[Path | None, typer.Option(help="A folder of pictures instead of the simulated line.")] = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="Visits a second.")] = 4.0,
+    out: Annotated[Path, typer.Option(help="Where the summary goes.")] = Path("demo-summary.json"),
+    port: Annotated[int, typer.Option(help="Port of the station; 0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated line.")] = 1,
+) -> None:
+    """Run a whole line on this machine: cameras, network, trust, router, queue and station."""
+    from linewarden.demo.run import DemoOptions, run  # noqa: PLC0415 - nothing heavy before it is needed
+
+    options = DemoOptions(
+        parts=parts or (200 if headless else None),
+        headless=headless,
+        broker=broker.value,
+        source=source,
+        rate=rate,
+        out=out,
+        port=port,
+        seed=seed,
+    )
+    raise typer.Exit(run(options))
+
+
+@app.command()
+def run(service: Annotated[ServiceName, typer.Argument(help="The service to run in this process.")]) -> None:
+    """Run one service; its settings come from the environment (LINEWARDEN_...)."""
+    main_of_service = importlib.import_module(_MAINS[service]).main
+    raise typer.Exit(main_of_service([]))
+
+
+def main() -> None:
+    """Entry point: faults that people can mend are one line, not a traceback."""
+    from linewarden_runtime.errors import RuntimeFault  # noqa: PLC0415 - the tree is cheap, but not free
+
+    try:
+        app()
+    except RuntimeFault as fault:
+        sys.stderr.write(f"linewarden: {fault}\n")
+        sys.exit(getattr(fault, "exit_code", 1))
