@@ -31,6 +31,8 @@ class ViewState(Part):
     p_defect: Share | None = None
     suspicion: Finite | None = None
     doubtful: bool = True
+    risk: Share | None = None
+    fault: Text | None = None
     reasons: tuple[Text, ...] = ()
     frame: SourceRef | None = None
     inspection: SourceRef | None = None
@@ -44,6 +46,7 @@ class SlotState(Part):
     generation: Count
     open: bool
     skill: Skill = Skill.OPERATOR
+    opened_ms: EpochMs | None = None
     closed_ms: EpochMs | None = None
     judgement: Judgement | None = None
     outcome: Outcome | None = None

@@ -1,0 +1,111 @@
+"""What happens to a visit, and what follows from it: the alphabet of the state machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from linewarden_schemas.capture import Capture
+from linewarden_schemas.decision import Decision
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
+from linewarden_schemas.inspection import Inspection, SourceRef
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.route_state import VisitSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSeen:
+    """A capture was read; `append_ms` is the broker's append time (epoch ms)."""
+
+    capture: Capture
+    append_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionSeen:
+    """An inspection was read; `at` is where its own record lies."""
+
+    inspection: Inspection
+    at: SourceRef
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSeen:
+    """A decision was read."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingSeen:
+    """A restore found a visible revision 0, which binds whatever the state says."""
+
+    disposition: Disposition
+
+
+@dataclass(frozen=True, slots=True)
+class TimerDue:
+    """The time that `next_due_ms` named has come."""
+
+
+Event = CaptureSeen | InspectionSeen | DecisionSeen | RoutingSeen | TimerDue
+
+
+class Tally(StrEnum):
+    """What is counted besides the records that are published."""
+
+    DUPLICATE = "duplicate"
+    SUPERSEDED = "superseded"
+    REFUSED = "refused"
+    LATE = "late"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """A record for `dispositions` or `reinspections`."""
+
+    message: Disposition | SlotOpen | SlotClose
+
+
+@dataclass(frozen=True, slots=True)
+class DropSlot:
+    """The tombstone of a closed slot."""
+
+    slot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """The record of this event goes to the dead letters."""
+
+    cause: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Something to be counted, with its kind."""
+
+    tally: Tally
+    kind: str
+
+
+Effect = Publish | DropSlot | Dead | Counted
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step may know besides visit and event. `recipe` is None where the visit's is unknown."""
+
+    now_ms: int
+    recipe: Recipe | None
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The visit afterwards (None: unknown or forgotten) and what follows, in order."""
+
+    visit: VisitSnapshot | None
+    effects: tuple[Effect, ...] = field(default=())

@@ -1,0 +1,167 @@
+"""The routing of a visit from what is known of its views. Pure: no clock, no dice, no I/O.
+
+The worst view wins: rejected > diverted > trusted_pass. Nothing here can turn an absence into a pass: a view
+that is missing, lost, late, contradictory or doubtful diverts. Both coins (audit of passes, review of rejects)
+are a keyed function of `visit_id`, so they are fixed before anyone sees the part and equal on every replay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget
+from linewarden_schemas.route_state import ViewState, VisitSnapshot
+from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict
+
+_COIN_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A routing with its causes (of a diversion) and its reasons in words."""
+
+    routing: Routing
+    causes: tuple[Cause, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one view contributes: a routing no better than which the visit can have, and why."""
+
+    routing: Routing
+    cause: Cause | None
+    reason: str
+
+
+def review_rules(recipe: Recipe | None) -> ReviewRules:
+    """Review rules of a recipe; the defaults where it is unknown, since its visits are reviewed too."""
+    return ReviewRules() if recipe is None else recipe.review
+
+
+def time_budget(recipe: Recipe | None) -> TimeBudget:
+    """Time budget of a recipe; the defaults where it is unknown."""
+    return TimeBudget() if recipe is None else recipe.time
+
+
+def coin(secret: bytes, purpose: str, visit_id: str, share: float) -> bool:
+    """Whether the coin of a visit shows heads, with probability `share` over visits.
+
+    HMAC-SHA256 of purpose and visit under a secret: nobody without it can foretell or choose the audited
+    parts, coins of different purposes are independent, and every process draws the same.
+    """
+    drawn = hmac.new(secret, f"{purpose}\x00{visit_id}".encode(), hashlib.sha256).digest()[:_COIN_BYTES]
+    return int.from_bytes(drawn, "big") < share * (1 << 8 * _COIN_BYTES)
+
+
+def is_complete(visit: VisitSnapshot, recipe: Recipe | None) -> bool:
+    """Whether every expected view, and every frame that is known beyond them, is captured and answered."""
+    if recipe is None:
+        return False
+    known = {view.view_id for view in visit.views}
+    return known >= {spec.view_id for spec in recipe.views} and all(map(is_answered, visit.views))
+
+
+def is_answered(view: ViewState) -> bool:
+    """Whether nothing more is to come of a frame: captured, and inspected or known to be lost."""
+    return view.captured and (view.lost is not None or view.verdict is not None)
+
+
+def rule(visit: VisitSnapshot, recipe: Recipe | None, secret: bytes) -> Ruling:
+    """The routing that the evidence allows, with the review of rejects but without clock and audit."""
+    findings = list(_findings(visit, recipe))
+    routing = max((found.routing for found in findings), key=lambda one: one.severity, default=Routing.TRUSTED_PASS)
+    causes = tuple(dict.fromkeys(found.cause for found in findings if found.cause is not None))
+    reasons = tuple(found.reason for found in findings)
+    share = review_rules(recipe).reject_review_share
+    if routing is Routing.REJECTED and coin(secret, "reject-review", visit.visit_id, share):
+        return Ruling(
+            Routing.DIVERTED, (Cause.REJECT_REVIEW, *causes), (*reasons, "this reject was drawn for a person's review")
+        )
+    return Ruling(routing, causes, reasons)
+
+
+def rule_first(visit: VisitSnapshot, recipe: Recipe | None, secret: bytes, now_ms: int) -> Ruling:
+    """The routing of revision 0: a pass must also be in time and not be drawn for audit."""
+    ruling = rule(visit, recipe, secret)
+    if ruling.routing is not Routing.TRUSTED_PASS:
+        return ruling
+    if now_ms + time_budget(recipe).commit_margin_ms >= visit.decide_by_ms:
+        return Ruling(Routing.DIVERTED, (Cause.LATE,), ("complete, but too close to its decide-by for a pass",))
+    if coin(secret, "audit", visit.visit_id, review_rules(recipe).audit_share_of_passes):
+        return Ruling(Routing.DIVERTED, (Cause.AUDIT,), ("this pass was drawn for audit",))
+    return ruling
+
+
+def _findings(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
+    if recipe is None:
+        name = f"{visit.recipe.recipe_id}@{visit.recipe.version}"
+        yield Finding(Routing.DIVERTED, Cause.FAULT, f"recipe {name} is unknown")
+    if visit.returned is not None and visit.returned.authority is None:
+        before = visit.returned.previous_visit_id
+        yield Finding(Routing.DIVERTED, Cause.FAULT, f"the part came back after {before} without an authority")
+    yield from _missing_views(visit, recipe)
+    for view in visit.views:
+        yield from _view_findings(view, recipe)
+
+
+def _missing_views(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
+    for view_id in missing_views(visit, recipe):
+        yield Finding(Routing.DIVERTED, Cause.LATE, f"view {view_id} is missing at decide-by")
+
+
+def missing_views(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[str, ...]:
+    """Views that the recipe expects and of which nothing at all is known."""
+    known = {view.view_id for view in visit.views}
+    return tuple(spec.view_id for spec in (recipe.views if recipe else ()) if spec.view_id not in known)
+
+
+def _view_findings(view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
+    name = view.view_id
+    if recipe is not None and name not in {spec.view_id for spec in recipe.views}:
+        yield Finding(Routing.DIVERTED, Cause.FAULT, f"view {name} is not in the recipe")
+    if view.fault is not None:
+        yield Finding(Routing.DIVERTED, Cause.FAULT, f"view {name}: {view.fault}")
+    if view.lost is not None:
+        yield Finding(Routing.DIVERTED, Cause.FAULT, f"view {name}: its picture is lost ({view.lost.value})")
+    if view.out_of_time:
+        yield Finding(Routing.DIVERTED, Cause.LATE, f"view {name}: its capture came out of time")
+    if not view.captured:
+        yield Finding(Routing.DIVERTED, Cause.LATE, f"view {name}: its capture is missing at decide-by")
+    yield from _verdict_findings(view, recipe)
+
+
+def _verdict_findings(view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
+    name = view.view_id
+    if view.verdict is Verdict.NG:
+        yield Finding(Routing.REJECTED, None, f"view {name}: defect ({_score('p', view.p_defect)})")
+    elif view.verdict is Verdict.NOT_DECIDABLE:
+        why = view.undecidable or Undecidable.BAD_METADATA
+        cause = Cause.LATE if why is Undecidable.LATE else Cause.NOT_DECIDABLE
+        yield Finding(Routing.DIVERTED, cause, f"view {name}: not decidable ({why.value})")
+    elif view.verdict is Verdict.OK and is_low_trust(view, recipe):
+        yield Finding(Routing.DIVERTED, Cause.LOW_TRUST, f"view {name}: {_score('suspicion', view.suspicion)}")
+    elif view.verdict is None and view.lost is None:
+        yield Finding(Routing.DIVERTED, Cause.LATE, f"view {name}: its inspection is missing at decide-by")
+
+
+def is_low_trust(view: ViewState, recipe: Recipe | None) -> bool:
+    """Whether an OK is not to be believed: by the threshold in force at its inspection or by the recipe's."""
+    if view.doubtful or view.suspicion is None:
+        return True
+    limits = recipe.thresholds if recipe is not None else None
+    return limits is not None and view.suspicion >= limits.suspicion
+
+
+def must_be_covered(view: ViewState, recipe: Recipe | None) -> bool:
+    """Whether an accept has to name this frame: there is a picture, and the machine does not vouch for it."""
+    if view.lost is not None:
+        return False
+    return view.verdict is not Verdict.OK or view.fault is not None or is_low_trust(view, recipe)
+
+
+def _score(name: str, value: float | None) -> str:
+    return f"{name} unknown" if value is None else f"{name} {value:.3f}"

@@ -1,0 +1,164 @@
+"""Reviews of a withheld visit: every decision is answered with a close, or a close and the next open.
+
+Decisions count in log order: the first valid one of a slot wins. Nothing is stranded: after each answer the
+visit has an open slot in every unanswered round, or an undo window that ends with its outcome.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from linewarden_schemas.decision import Decision
+from linewarden_schemas.route_state import SlotState, VisitSnapshot
+from linewarden_schemas.vocabulary import Act, CloseReason, Judgement, Skill
+
+from . import slots
+from .events import Context, Counted, Dead, Effect, Publish, Step, Tally
+from .policy import review_rules
+from .refusals import judge_refusal, undo_refusal
+from .settling import disagrees, required_slots, settled
+
+
+@dataclass(slots=True)
+class _Answering:
+    """A visit on its way through one answer, with what has been said so far."""
+
+    visit: VisitSnapshot
+    context: Context
+    effects: list[Effect] = field(default_factory=list)
+
+    def close(
+        self,
+        slot: SlotState,
+        reason: CloseReason,
+        decision: Decision | None,
+        *,
+        counts: bool,
+        detail: str | None = None,
+    ) -> None:
+        now_ms = self.context.now_ms
+        self.visit = slots.with_slot(self.visit, slots.closed(slot, now_ms, decision, counts=counts))
+        self.effects.append(Publish(slots.close_record(self.visit, slot, reason, now_ms, decision, detail)))
+
+    def open(self, review_round: int, skill: Skill) -> None:
+        slot = slots.next_generation(self.visit, review_round, skill, self.context.now_ms)
+        self.visit = slots.with_slot(self.visit, slot)
+        self.send(slot)
+
+    def send(self, slot: SlotState) -> None:
+        self.effects.append(Publish(slots.open_record(self.visit, slot, self.context.recipe)))
+
+    def send_open(self) -> None:
+        for slot in slots.open_slots(self.visit):
+            self.send(slot)
+
+    def drop_judgement(self, slot: SlotState) -> None:
+        self.visit = slots.with_slot(self.visit, slots.without_judgement(slot))
+
+    def withdraw(self, slot: SlotState, detail: str) -> None:
+        self.close(slot, CloseReason.WITHDRAWN, None, counts=False, detail=detail)
+
+    def undo_until(self, until_ms: int | None) -> None:
+        self.visit = self.visit.model_copy(update={"undo_until_ms": until_ms})
+
+    def step(self) -> Step:
+        return Step(self.visit, tuple(self.effects))
+
+
+def ask(visit: VisitSnapshot, context: Context) -> Step:
+    """Ask for every required round afresh: rounds that were answered get their next generation.
+
+    Rounds that are open still are sent again with what the visit knows now; a tie-break falls away.
+    """
+    work = _Answering(visit.model_copy(update={"undo_until_ms": None}), context)
+    required = review_rules(context.recipe).reviews_required
+    for number in slots.rounds(visit):
+        newest = slots.latest(work.visit, number)
+        if newest is not None and newest.open and number >= required:
+            work.withdraw(newest, "the visit is reviewed afresh")
+    for slot in tuple(work.visit.slots):
+        if not slot.open:
+            work.drop_judgement(slot)
+    for number in range(required):
+        newest = slots.latest(work.visit, number)
+        if newest is not None and newest.open:
+            work.send(newest)
+        else:
+            work.open(number, Skill.OPERATOR if newest is None else newest.skill)
+    return work.step()
+
+
+def resend(visit: VisitSnapshot, context: Context) -> Step:
+    """The open slots once more, under their ids, with what the visit knows now."""
+    work = _Answering(visit, context)
+    work.send_open()
+    return work.step()
+
+
+def answer(visit: VisitSnapshot, decision: Decision, context: Context) -> Step:
+    """Answer one decision."""
+    if decision.act is Act.UNDO:
+        return _undo(visit, decision, context)
+    slot = slots.find(visit, decision.slot_id)
+    if slot is None:
+        dead = Dead("unknown-slot", f"visit {visit.visit_id} never had slot {decision.slot_id}")
+        return Step(visit, (dead, Counted(Tally.REFUSED, "unknown_slot")))
+    if not slot.open:
+        return Step(visit, (Counted(Tally.SUPERSEDED, "judge"),))
+    return _judge(visit, slot, decision, context)
+
+
+def _judge(visit: VisitSnapshot, slot: SlotState, decision: Decision, context: Context) -> Step:
+    work = _Answering(visit, context)
+    refused = judge_refusal(visit, slot, decision, context.recipe)
+    if refused is not None:
+        work.close(slot, CloseReason.REFUSED, decision, counts=False, detail=refused.detail)
+        work.open(slot.round, slot.skill)
+        work.effects.append(Counted(Tally.REFUSED, refused.kind))
+    elif decision.judgement is Judgement.UNSURE:
+        work.close(slot, CloseReason.ESCALATED, decision, counts=True, detail="escalated to a lead")
+        work.open(slot.round, Skill.LEAD)
+    else:
+        work.close(slot, CloseReason.DECIDED, decision, counts=True)
+        _settle(work)
+    return work.step()
+
+
+def _settle(work: _Answering) -> None:
+    context = work.context
+    required = review_rules(context.recipe).reviews_required
+    if settled(work.visit, context.recipe) is not None:
+        for slot in slots.open_slots(work.visit):
+            work.withdraw(slot, "the visit is settled")
+        work.undo_until(context.now_ms + review_rules(context.recipe).undo_window_ms)
+        return
+    work.send_open()
+    fresh = [number for number, slot in enumerate(required_slots(work.visit, context.recipe)) if slot is None]
+    for number in fresh:
+        work.open(number, Skill.OPERATOR)
+    tie_break = slots.latest(work.visit, required)
+    if disagrees(work.visit, context.recipe) and (tie_break is None or not tie_break.open):
+        work.open(required, Skill.LEAD)
+
+
+def _undo(visit: VisitSnapshot, decision: Decision, context: Context) -> Step:
+    refused = undo_refusal(visit, decision, context)
+    slot = next((one for one in visit.slots if one.decision_id == decision.undoes), None)
+    if refused is not None or slot is None:
+        return Step(visit, (Counted(Tally.REFUSED, refused.kind if refused else "undo_unknown"),))
+    work = _Answering(visit, context)
+    work.drop_judgement(slot)
+    record = slots.close_record(visit, slot, CloseReason.UNDONE, context.now_ms, decision)
+    work.effects.append(Publish(record))
+    for other in slots.open_slots(visit):
+        if other.round == slot.round or _is_tie_break_over(slot, other, context):
+            work.withdraw(other, f"decision {decision.undoes} was undone")
+    work.undo_until(None)
+    work.send_open()
+    work.open(slot.round, slot.skill)
+    return work.step()
+
+
+def _is_tie_break_over(slot: SlotState, other: SlotState, context: Context) -> bool:
+    required = review_rules(context.recipe).reviews_required
+    return slot.round < required <= other.round

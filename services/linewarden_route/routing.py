@@ -1,0 +1,143 @@
+"""Revision 0, the revisions that a worse view forces, the outcome at the end, and how they look as records."""
+
+from __future__ import annotations
+
+from linewarden_schemas.disposition import Disposition, ViewResult
+from linewarden_schemas.route_state import VisitSnapshot
+from linewarden_schemas.vocabulary import Cause, Routing
+
+from . import review, slots
+from .events import Context, Counted, DropSlot, Effect, Publish, Step, Tally
+from .policy import Ruling, must_be_covered, rule, rule_first, time_budget
+from .settling import RELEASING, counting_slots, outcome_of, settled
+
+_WORSE = "a worse view came after revision 0"
+_UNCOVERED = "a frame that nobody looked at came after the release"
+
+
+def first_routing(visit: VisitSnapshot, context: Context) -> Step:
+    """Revision 0: the routing by what is known now. Only a diversion is not final and opens slots."""
+    ruling = rule_first(visit, context.recipe, context.secret, context.now_ms)
+    final = ruling.routing is not Routing.DIVERTED
+    routed = _ruled(visit, ruling).model_copy(update={"revision": 0, "final": final})
+    if final:
+        closed = with_forget_time(routed, context)
+        return Step(closed, (Publish(disposition(closed, context)),))
+    return _withheld(routed, context, None)
+
+
+def reconsider(before: VisitSnapshot, visit: VisitSnapshot, context: Context) -> Step:
+    """What a record that came after revision 0 changes: nothing, the open slots, or a revision with an alarm."""
+    ruling = rule(visit, context.recipe, context.secret)
+    if visit.routing is None or ruling.routing.severity > visit.routing.severity:
+        return _revised(_ruled(visit, ruling), context, _WORSE)
+    if _is_released(visit, context) and _has_uncovered_news(before, visit, context):
+        return _revised(visit, context, _UNCOVERED)
+    if not visit.final and slots.open_slots(visit):
+        return review.resend(visit, context)
+    return Step(visit)
+
+
+def finish(visit: VisitSnapshot, context: Context) -> Step:
+    """The undo window is over: the outcome becomes a final revision."""
+    slot = settled(visit, context.recipe)
+    outcome = None if slot is None else outcome_of(slot, context.recipe)
+    if slot is None or outcome is None:
+        return review.ask(visit, context)
+    changes = {"revision": visit.revision + 1, "outcome": outcome, "final": True, "undo_until_ms": None}
+    done = with_forget_time(visit.model_copy(update=changes), context)
+    return Step(done, (Publish(disposition(done, context, concession=slot.concession)),))
+
+
+def forget(visit: VisitSnapshot) -> Step:
+    """The spool's horizon is over: tombstones of the slots, and the visit is no more."""
+    return Step(None, tuple(DropSlot(slot.slot_id) for slot in visit.slots))
+
+
+def with_forget_time(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
+    """The visit with the time after which no spool can bring a record of it any more."""
+    latest = max((view.decide_by_ms for view in visit.views), default=visit.decide_by_ms)
+    horizon = time_budget(context.recipe).spool_horizon_ms
+    return visit.model_copy(update={"forget_at_ms": max(latest, visit.decide_by_ms, context.now_ms) + horizon})
+
+
+def disposition(
+    visit: VisitSnapshot, context: Context, *, alarm: str | None = None, concession: str | None = None
+) -> Disposition:
+    """The visit's present revision as a record."""
+    counting = counting_slots(visit, context.recipe) if visit.outcome is not None else ()
+    return Disposition(
+        visit_id=visit.visit_id,
+        revision=max(visit.revision, 0),
+        routing=visit.routing or Routing.DIVERTED,
+        outcome=visit.outcome,
+        final=visit.final,
+        causes=visit.causes,
+        reasons=visit.reasons,
+        views=_view_results(visit),
+        line_id=visit.line_id,
+        station_id=visit.station_id,
+        part_id=visit.part_id,
+        lot_id=visit.lot_id,
+        product_id=visit.product_id,
+        recipe=visit.recipe,
+        line_state=visit.line_state,
+        returned_from=visit.returned.previous_visit_id if visit.returned else None,
+        first_captured_ms=visit.first_captured_ms,
+        decide_by_ms=visit.decide_by_ms,
+        decided_ms=context.now_ms,
+        actors=tuple(dict.fromkeys(slot.actor for slot in counting if slot.actor is not None)),
+        decision_ids=tuple(slot.decision_id for slot in counting if slot.decision_id is not None),
+        concession=concession,
+        alarm=alarm,
+        is_simulated=visit.is_simulated,
+    )
+
+
+def _ruled(visit: VisitSnapshot, ruling: Ruling) -> VisitSnapshot:
+    changes = {"routing": ruling.routing, "causes": ruling.causes, "reasons": ruling.reasons}
+    return visit.model_copy(update=changes)
+
+
+def _revised(visit: VisitSnapshot, context: Context, alarm: str) -> Step:
+    changes = {
+        "revision": visit.revision + 1,
+        "final": False,
+        "outcome": None,
+        "forget_at_ms": None,
+        "causes": visit.causes or (Cause.REJECT_REVIEW,),
+    }
+    return _withheld(visit.model_copy(update=changes), context, alarm)
+
+
+def _withheld(visit: VisitSnapshot, context: Context, alarm: str | None) -> Step:
+    asked = review.ask(visit, context)
+    raised: tuple[Effect, ...] = (Counted(Tally.ALARM, "revision"),) if alarm else ()
+    return Step(asked.visit, (Publish(disposition(visit, context, alarm=alarm)), *asked.effects, *raised))
+
+
+def _is_released(visit: VisitSnapshot, context: Context) -> bool:
+    if visit.final:
+        return visit.outcome in RELEASING
+    slot = settled(visit, context.recipe)
+    return slot is not None and outcome_of(slot, context.recipe) in RELEASING
+
+
+def _has_uncovered_news(before: VisitSnapshot, visit: VisitSnapshot, context: Context) -> bool:
+    """Whether a frame joined that no decision can have covered, and the machine does not vouch for it."""
+    known = {view.frame_id for view in before.views}
+    return any(view.frame_id not in known and must_be_covered(view, context.recipe) for view in visit.views)
+
+
+def _view_results(visit: VisitSnapshot) -> tuple[ViewResult, ...]:
+    return tuple(
+        ViewResult(
+            view_id=view.view_id,
+            frame_id=view.frame_id,
+            verdict=view.verdict,
+            undecidable=view.undecidable,
+            p_defect=view.p_defect,
+            suspicion=view.suspicion,
+        )
+        for view in visit.views
+    )

@@ -1,0 +1,166 @@
+"""The slots of a visit: rounds, generations, who may take them, and how they look as records.
+
+A round is one person's judgement; rounds are blind to each other. A round that has to be asked again gets the
+next generation. The round after the required ones is the tie-break.
+"""
+
+from __future__ import annotations
+
+from linewarden_schemas.decision import Decision
+from linewarden_schemas.disposition import SlotClose, SlotFrame, SlotOpen
+from linewarden_schemas.ids import slot_id
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.route_state import SlotState, ViewState, VisitSnapshot
+from linewarden_schemas.vocabulary import Cause, CloseReason, Role, Skill
+
+from .policy import missing_views, must_be_covered, review_rules
+
+MAY_TAKE: dict[Skill, frozenset[Role]] = {
+    Skill.OPERATOR: frozenset({Role.OPERATOR, Role.LEAD, Role.QUALITY}),
+    Skill.LEAD: frozenset({Role.LEAD, Role.QUALITY}),
+}
+"""Which roles may decide a slot. Engineers and auditors look; they do not decide about parts."""
+
+
+def latest(visit: VisitSnapshot, review_round: int) -> SlotState | None:
+    """The newest generation of a round; None if the round was never opened."""
+    slots = [slot for slot in visit.slots if slot.round == review_round]
+    return max(slots, key=lambda slot: slot.generation, default=None)
+
+
+def rounds(visit: VisitSnapshot) -> tuple[int, ...]:
+    """Rounds that were ever opened, in order."""
+    return tuple(sorted({slot.round for slot in visit.slots}))
+
+
+def open_slots(visit: VisitSnapshot) -> tuple[SlotState, ...]:
+    """Slots that wait for a person, by round."""
+    return tuple(sorted((slot for slot in visit.slots if slot.open), key=lambda slot: slot.round))
+
+
+def find(visit: VisitSnapshot, name: str) -> SlotState | None:
+    """The slot of an id, open or closed."""
+    return next((slot for slot in visit.slots if slot.slot_id == name), None)
+
+
+def excluded_actors(visit: VisitSnapshot, review_round: int) -> tuple[str, ...]:
+    """People whose judgement counts in another round; they may not take this one."""
+    seen = {slot.actor for slot in visit.slots if slot.round != review_round and slot.judgement is not None}
+    return tuple(sorted(actor for actor in seen if actor is not None))
+
+
+def with_slot(visit: VisitSnapshot, slot: SlotState) -> VisitSnapshot:
+    """The visit with this slot added, or put in the place of the one of the same id."""
+    others = tuple(one for one in visit.slots if one.slot_id != slot.slot_id)
+    ordered = tuple(sorted((*others, slot), key=lambda one: (one.round, one.generation)))
+    return visit.model_copy(update={"slots": ordered})
+
+
+def next_generation(visit: VisitSnapshot, review_round: int, skill: Skill, now_ms: int) -> SlotState:
+    """A new open slot of a round, one generation after its newest."""
+    newest = latest(visit, review_round)
+    generation = 0 if newest is None else newest.generation + 1
+    return SlotState(
+        slot_id=slot_id(visit.visit_id, review_round, generation),
+        round=review_round,
+        generation=generation,
+        open=True,
+        skill=skill,
+        opened_ms=now_ms,
+    )
+
+
+def closed(slot: SlotState, now_ms: int, decision: Decision | None, *, counts: bool) -> SlotState:
+    """The slot closed by a decision or by none; only one that counts leaves its judgement."""
+    changes: dict[str, object] = {"open": False, "closed_ms": now_ms, "judgement": None, "outcome": None}
+    if decision is not None:
+        changes |= {"actor": decision.actor, "decision_id": decision.decision_id}
+    if decision is not None and counts:
+        changes |= {
+            "judgement": decision.judgement,
+            "outcome": decision.outcome,
+            "concession": decision.concession,
+        }
+    return slot.model_copy(update=changes)
+
+
+def without_judgement(slot: SlotState) -> SlotState:
+    """A closed slot whose answer does not count any more."""
+    return slot.model_copy(update={"judgement": None, "outcome": None, "concession": None})
+
+
+def close_record(
+    visit: VisitSnapshot,
+    slot: SlotState,
+    reason: CloseReason,
+    now_ms: int,
+    decision: Decision | None = None,
+    detail: str | None = None,
+) -> SlotClose:
+    """The record that ends a slot."""
+    return SlotClose(
+        slot_id=slot.slot_id,
+        visit_id=visit.visit_id,
+        reason=reason,
+        detail=detail,
+        closed_ms=now_ms,
+        decision_id=decision.decision_id if decision else None,
+        actor=decision.actor if decision else None,
+    )
+
+
+def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None) -> SlotOpen:
+    """The record that asks for a judgement: every frame of the visit, with its sources, doubtful or not.
+
+    Due earlier the higher the risk: `slack_low_risk_ms` after opening at no risk, at once at risk 1.
+    """
+    risk = risk_of_visit(visit, recipe)
+    opened_ms = slot.opened_ms or 0
+    slack_ms = round((1.0 - risk) * review_rules(recipe).slack_low_risk_ms)
+    return SlotOpen(
+        slot_id=slot.slot_id,
+        visit_id=visit.visit_id,
+        round=slot.round,
+        generation=slot.generation,
+        causes=visit.causes or (Cause.REJECT_REVIEW,),
+        reasons=visit.reasons,
+        risk=risk,
+        opened_ms=opened_ms,
+        due_ms=opened_ms + slack_ms,
+        line_id=visit.line_id,
+        part_id=visit.part_id,
+        product_id=visit.product_id,
+        recipe=visit.recipe,
+        skill=slot.skill,
+        excluded_actors=excluded_actors(visit, slot.round),
+        missing_views=_unseen_views(visit, recipe),
+        frames=tuple(_frame(view, recipe) for view in visit.views),
+        is_simulated=visit.is_simulated,
+    )
+
+
+def risk_of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> float:
+    """The highest risk of its views; 1 where a view is missing or was not judged."""
+    if not visit.views or missing_views(visit, recipe):
+        return 1.0
+    return max(1.0 if view.risk is None else view.risk for view in visit.views)
+
+
+def _unseen_views(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[str, ...]:
+    lost = tuple(view.view_id for view in visit.views if view.lost is not None)
+    return tuple(dict.fromkeys((*missing_views(visit, recipe), *lost)))
+
+
+def _frame(view: ViewState, recipe: Recipe | None) -> SlotFrame:
+    return SlotFrame(
+        frame_id=view.frame_id,
+        view_id=view.view_id,
+        doubtful=must_be_covered(view, recipe),
+        sha256=view.sha256,
+        frame=view.frame,
+        inspection=view.inspection,
+        verdict=view.verdict,
+        p_defect=view.p_defect,
+        suspicion=view.suspicion,
+        reasons=view.reasons,
+    )

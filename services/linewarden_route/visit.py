@@ -1,0 +1,112 @@
+"""The state machine of one visit: `step(visit, event, context)` and `next_due_ms(visit)`. Pure.
+
+(unknown) --capture, inspection--> gathering --all answered, or decide-by--> revision 0
+revision 0: trusted_pass, rejected -> final            diverted -> reviewing
+reviewing --judgements agree, or tie-break--> settled --undo--> reviewing
+settled --undo window over--> final                    final --a worse view--> reviewing, with an alarm
+final --spool's horizon over--> forgotten
+"""
+
+from __future__ import annotations
+
+from linewarden_schemas.route_state import VisitSnapshot
+
+from . import review
+from .adoption import adopt
+from .events import (
+    CaptureSeen,
+    Context,
+    Counted,
+    Dead,
+    DecisionSeen,
+    Event,
+    InspectionSeen,
+    RoutingSeen,
+    Step,
+    Tally,
+    TimerDue,
+)
+from .joining import visit_of_capture, visit_of_inspection, with_capture, with_inspection
+from .policy import is_complete, time_budget
+from .routing import finish, first_routing, forget, reconsider
+
+
+def step(visit: VisitSnapshot | None, event: Event, context: Context) -> Step:
+    """Give the visit after an event, and what follows from it.
+
+    The very same visit object comes back where the event changes nothing.
+    """
+    match event:
+        case CaptureSeen():
+            return _on_capture(visit, event, context)
+        case InspectionSeen():
+            return _on_inspection(visit, event, context)
+        case DecisionSeen():
+            if visit is None:
+                return Step(None, (Dead("unknown-visit", f"no open visit {event.decision.visit_id}"),))
+            return review.answer(visit, event.decision, context)
+        case RoutingSeen():
+            return adopt(visit, event.disposition, context)
+        case TimerDue():
+            return Step(None) if visit is None else _on_timer(visit, context)
+
+
+def next_due_ms(visit: VisitSnapshot) -> int | None:
+    """When the visit has to be looked at without any record (epoch ms): decide-by, undo window or horizon."""
+    if visit.revision < 0:
+        return visit.decide_by_ms
+    return visit.forget_at_ms if visit.final else visit.undo_until_ms
+
+
+def _on_timer(visit: VisitSnapshot, context: Context) -> Step:
+    due_ms = next_due_ms(visit)
+    if due_ms is None or context.now_ms < due_ms:
+        return Step(visit)
+    if visit.revision < 0:
+        return first_routing(visit, context)
+    return forget(visit) if visit.final else finish(visit, context)
+
+
+def _on_capture(visit: VisitSnapshot | None, event: CaptureSeen, context: Context) -> Step:
+    capture = event.capture
+    if visit is None and _is_forgotten(capture.captured_ms, context):
+        return _forgotten("late-capture", capture.visit_id)
+    out_of_time = abs(context.now_ms - event.append_ms) > time_budget(context.recipe).max_skew_ms
+    before = visit if visit is not None else visit_of_capture(capture)
+    after = with_capture(before, capture, out_of_time=out_of_time)
+    if after is before:
+        return Step(visit, (Counted(Tally.DUPLICATE, "capture"),))
+    return _joined(before, after, context, "capture", capture.frame_id)
+
+
+def _on_inspection(visit: VisitSnapshot | None, event: InspectionSeen, context: Context) -> Step:
+    inspection = event.inspection
+    if visit is None and _is_forgotten(inspection.captured_ms, context):
+        return _forgotten("late-inspection", inspection.visit_id)
+    before = visit if visit is not None else visit_of_inspection(inspection)
+    after = with_inspection(before, inspection, event.at)
+    if after is before:
+        return Step(visit, (Counted(Tally.DUPLICATE, "inspection"),))
+    return _joined(before, after, context, "inspection", inspection.frame_id)
+
+
+def _joined(before: VisitSnapshot, after: VisitSnapshot, context: Context, kind: str, frame_id: str) -> Step:
+    if after.revision < 0:
+        ready = is_complete(after, context.recipe) or context.now_ms >= after.decide_by_ms
+        return first_routing(after, context) if ready else Step(after)
+    then = reconsider(before, after, context)
+    counted = Counted(Tally.LATE, kind)
+    if then.effects or not after.final:
+        return Step(then.visit, (*then.effects, counted))
+    dead = Dead(f"late-{kind}", f"{kind} of {frame_id} came after visit {after.visit_id} was closed")
+    return Step(then.visit, (dead, counted))
+
+
+def _is_forgotten(captured_ms: int, context: Context) -> bool:
+    """Whether a visit of this age may have been closed and forgotten, so that none may be begun for it."""
+    return captured_ms + time_budget(context.recipe).spool_horizon_ms <= context.now_ms
+
+
+def _forgotten(cause: str, visit_id: str) -> Step:
+    dead = Dead(cause, f"visit {visit_id} is older than the spool's horizon")
+    return Step(None, (dead, Counted(Tally.LATE, cause.removeprefix("late-"))))

@@ -1,0 +1,53 @@
+from typing import Any
+
+import pytest
+
+from linewarden_route import visit as machine
+from linewarden_route.events import Counted, RoutingSeen, Step
+from linewarden_schemas.disposition import Disposition
+from linewarden_schemas.vocabulary import Routing, Verdict
+
+from .builders import captured, context, dispositions, inspected, opens, the
+
+
+def routed(**side: Any) -> Disposition:
+    step = Step(None)
+    for event in (captured("top"), captured("side"), inspected("top"), inspected("side", **side)):
+        step = machine.step(step.visit, event, context())
+    return dispositions(step)[0]
+
+
+@pytest.mark.parametrize("side", [{}, {"verdict": Verdict.NG}, {"suspicion": 0.9}])
+def test_a_visible_routing_is_adopted_and_never_decided_again(side: dict[str, Any]) -> None:
+    seen = routed(**side)
+    step = machine.step(None, RoutingSeen(seen), context())
+    assert not dispositions(step)
+    assert the(step.visit).routing is seen.routing
+    for event in (captured("top"), captured("side"), inspected("top"), inspected("side", **side)):
+        step = machine.step(step.visit, event, context())
+        assert not dispositions(step)
+
+
+def test_an_adopted_diversion_has_an_open_slot_under_the_same_id() -> None:
+    step = machine.step(None, RoutingSeen(routed(suspicion=0.9)), context())
+    assert [slot.slot_id for slot in opens(step)] == ["v1.r0.g0"]
+
+
+def test_a_routing_that_the_state_knows_changes_nothing() -> None:
+    seen = routed(suspicion=0.9)
+    known = machine.step(None, RoutingSeen(seen), context()).visit
+    assert machine.step(known, RoutingSeen(seen), context()) == Step(known)
+
+
+def test_records_of_an_adopted_pass_that_come_again_are_duplicates() -> None:
+    visit = machine.step(None, RoutingSeen(routed()), context()).visit
+    step = machine.step(visit, captured("top"), context())
+    assert all(isinstance(effect, Counted) for effect in step.effects)
+    assert the(step.visit).routing is Routing.TRUSTED_PASS
+
+
+def test_a_gathering_visit_takes_over_the_routing_that_its_state_missed() -> None:
+    gathering = machine.step(None, captured("top"), context()).visit
+    step = machine.step(gathering, RoutingSeen(routed()), context())
+    visit = the(step.visit)
+    assert (visit.revision, visit.final, len(visit.views)) == (0, True, 2)
