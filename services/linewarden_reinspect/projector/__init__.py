@@ -1,0 +1,1 @@
+"""Keeps the queue's view equal to the topic `reinspections`."""

@@ -1,0 +1,33 @@
+"""What the queue refuses.
+
+    QueueError
+    ├── LeaseLost     the token does not hold the slot (any more); nothing was changed
+    ├── NotLive       the view is being rebuilt or lags behind its topic; nobody is given a slot
+    └── ViewMoved     the projector and the view disagree; the projector must look where the view stands
+        ├── Foreign       the view is of another topic, or was emptied
+        └── RolledBack    the view is older than what the projector wrote
+"""
+
+
+class QueueError(Exception):
+    """Root of what the queue refuses."""
+
+
+class LeaseLost(QueueError):
+    """The token does not hold the slot."""
+
+
+class NotLive(QueueError):
+    """Claims wait until the view is whole and current."""
+
+
+class ViewMoved(QueueError):
+    """The stored state is not what the projector left there."""
+
+
+class Foreign(ViewMoved):
+    """The view is of another topic, or was emptied."""
+
+
+class RolledBack(ViewMoved):
+    """An older copy of the view took its place."""

@@ -1,0 +1,13 @@
+-- After its decision lies in the log: nobody is offered the slot until its close arrives or ttl_ms is over.
+-- ARGV: slot, token, decision id, ttl_ms. The same decision again is the same. Error: LEASE_LOST.
+local slot = ARGV[1]
+local h = held(slot, ARGV[2])
+if not h then return LOST end
+if h.st == 'parked' then
+  if h.did == ARGV[3] then return 1 end
+  return LOST
+end
+redis.call('HSET', item(slot), 'st', 'parked', 'did', ARGV[3])
+redis.call('ZADD', LEASE, now + tonumber(ARGV[4]), slot)
+changed()
+return 1

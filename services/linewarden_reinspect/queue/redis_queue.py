@@ -1,0 +1,163 @@
+"""The queue in Redis or Valkey."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import redis
+
+from linewarden_schemas.disposition import SlotOpen
+from linewarden_schemas.vocabulary import Skill
+
+from . import scripts
+from .types import (
+    Change,
+    Claim,
+    Claimant,
+    Ended,
+    Lease,
+    LineCount,
+    NamedSlot,
+    SlotDump,
+    SlotStatus,
+    Standing,
+    Summary,
+    Terms,
+)
+
+
+class RedisQueue:
+    """As `Queue` and `View` promise, with all keys under `prefix` (which carries a hash tag).
+
+    Raises, from every call, redis.RedisError where the server does not answer.
+    """
+
+    def __init__(self, client: redis.Redis, prefix: str, terms: Terms | None = None, clock: str | None = None) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._terms = terms or Terms()
+        self._scripts = scripts.load(client, clock)
+
+    def claim(self, claimant: Claimant, token: str) -> Claim:
+        """Give the most urgent slot."""
+        terms = self._terms
+        lead = int(claimant.lead)
+        answer = self._run(
+            "claim", claimant.actor, token, terms.lease_ms, terms.max_expired_leases, lead, *claimant.lines
+        )
+        ended = tuple(_ended(words) for words in answer[0])
+        if len(answer) == 1:
+            return Claim(None, ended)
+        return Claim(Lease(_slot(answer[3]), token, int(answer[2])), ended)
+
+    def renew(self, slot_id: str, token: str) -> Lease:
+        """Lengthen a lease."""
+        until, _, parked, opened = self._run("renew", slot_id, token, self._terms.lease_ms, self._terms.max_hold_ms)
+        return Lease(_slot(opened), token, int(until), _text(parked) or None)
+
+    def release(self, slot_id: str, token: str) -> None:
+        """Put the slot back."""
+        self._run("release", slot_id, token)
+
+    def skip(self, slot_id: str, token: str) -> SlotStatus:
+        """Put it back, for a while not for this actor."""
+        answer = self._run("skip", slot_id, token, self._terms.skip_ms, self._terms.max_skips)
+        return SlotStatus(_text(answer))
+
+    def park(self, slot_id: str, token: str, decision_id: str) -> None:
+        """Keep it from everybody."""
+        self._run("park", slot_id, token, decision_id, self._terms.park_ms)
+
+    def reap(self, limit: int = 100) -> tuple[Ended, ...]:
+        """Take back what ran out."""
+        return tuple(_ended(words) for words in self._run("reap", limit, self._terms.max_expired_leases))
+
+    def summary(self, most: int = 50) -> Summary:
+        """Tell what waits and who holds what."""
+        now, live, revision, lines, slots = self._run("summary", most)
+        return Summary(
+            now_ms=int(now),
+            live=live == 1,
+            revision=_text(revision),
+            lines={line: LineCount(**counts) for line, counts in json.loads(lines).items()},
+            slots=tuple(NamedSlot(**slot | {"state": SlotStatus(slot["state"])}) for slot in json.loads(slots)),
+        )
+
+    def revision(self) -> str:
+        """Count of changes, as text."""
+        return _text(self._client.get(f"{self._prefix}:rev") or b"0")
+
+    def standing(self) -> Standing:
+        """Tell where the view stands."""
+        now, mode, *words = self._run("offsets")
+        fields = {_text(name): _text(value) for name, value in zip(words[::2], words[1::2], strict=True)}
+        topic_id, at = fields.pop("topic", None), int(fields.pop("at", "0"))
+        offsets = {int(partition): int(offset) for partition, offset in fields.items()}
+        return Standing(topic_id, _text(mode) == "live", int(now) - at, offsets)
+
+    def apply(self, topic_id: str, changes: Sequence[Change], expected: Mapping[int, int]) -> dict[int, int]:
+        """Take in records, pipelined, each with its offset in one step."""
+        following = dict(expected)
+        pipe = self._client.pipeline(transaction=False)
+        for change in changes:
+            known = following.get(change.partition, 0)
+            following[change.partition] = max(known, change.offset + 1)
+            self._scripts["apply"]([self._prefix], _arguments(topic_id, change, known), client=pipe)
+        for answer in pipe.execute(raise_on_error=False):
+            if isinstance(answer, redis.ResponseError):
+                raise scripts.refusal(answer) from answer
+            if isinstance(answer, Exception):
+                raise answer
+        return {change.partition: following[change.partition] for change in changes}
+
+    def beat(self, topic_id: str, expected: Mapping[int, int], gate_ms: int) -> None:
+        """Open the view for claims."""
+        self._run("beat", topic_id, gate_ms, *chain.from_iterable(expected.items()))
+
+    def wipe(self, topic_id: str, offsets: Mapping[int, int]) -> None:
+        """Empty the view."""
+        self._run("wipe", topic_id, *chain.from_iterable(offsets.items()))
+
+    def dump(self) -> dict[str, SlotDump]:
+        """Give everything that is kept."""
+        return {dumped.slot_id: dumped for dumped in map(_dumped, self._run("dump"))}
+
+    def _run(self, operation: str, *arguments: str | int) -> Any:  # noqa: ANN401 - Redis' answers are not typed
+        try:
+            return self._scripts[operation]([self._prefix], arguments)
+        except redis.ResponseError as error:
+            raise scripts.refusal(error) from error
+
+
+def _arguments(topic_id: str, change: Change, expected: int) -> list[str | int]:
+    head: list[str | int] = [topic_id, change.partition, expected, change.offset]
+    if change.closed is not None:
+        return [*head, "close", change.closed]
+    if change.opened is None:
+        return [*head, "none", ""]
+    slot = change.opened
+    return [
+        *head, "open", slot.slot_id, slot.visit_id, slot.line_id, slot.due_ms,
+        "lead" if slot.skill is Skill.LEAD else "operator", json.dumps(slot.excluded_actors), slot.to_json().decode(),
+    ]  # fmt: skip
+
+
+def _ended(words: Sequence[bytes]) -> Ended:
+    slot_id, visit_id, actor, was, now = map(_text, words)
+    return Ended(slot_id, visit_id, actor, SlotStatus(was), SlotStatus(now))
+
+
+def _dumped(words: Sequence[bytes]) -> SlotDump:
+    slot_id, status, due, opened, holder, expired, skips = map(_text, words)
+    return SlotDump(slot_id, SlotStatus(status), int(due), _slot(opened.encode()), holder, int(expired), int(skips))
+
+
+def _slot(raw: bytes | str) -> SlotOpen:
+    return SlotOpen.from_json(raw.encode() if isinstance(raw, str) else raw)
+
+
+def _text(raw: bytes | str | None) -> str:
+    return raw.decode() if isinstance(raw, bytes) else (raw or "")

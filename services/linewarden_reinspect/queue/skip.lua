@@ -1,0 +1,10 @@
+-- Puts a slot back, not to be offered to this actor for a while. ARGV: slot, token, pause_ms, max_skips.
+-- Answers `ready` or, once it was skipped too often, `dead`. Error: LEASE_LOST.
+local slot = ARGV[1]
+local h = held(slot, ARGV[2])
+if not h or h.st ~= 'leased' then return LOST end
+redis.call('ZADD', SKIP, now + tonumber(ARGV[3]), slot .. '|' .. h.op)
+local skips = redis.call('HINCRBY', item(slot), 'skips', 1)
+if skips >= tonumber(ARGV[4]) then to_dead(slot) else home(slot) end
+changed()
+return redis.call('HGET', item(slot), 'st')
