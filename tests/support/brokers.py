@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import redis
 
 from linewarden_runtime.apache import ApacheKafka
 from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
@@ -105,8 +106,6 @@ def debian_redis(debian_redis_server: str, flush: Callable[[str], None]) -> str:
 @pytest.fixture(scope="session")
 def flush() -> Callable[[str], None]:
     """Empties a Redis server by its URL."""
-    import redis
-
     def run(url: str) -> None:
         with redis.Redis.from_url(url) as client:
             client.flushall()

@@ -1,0 +1,100 @@
+"""Dead letters: what could not be handled, whole up to a cap, with its cause; counted and limited."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import DeadLetterCapExceeded
+from linewarden_runtime.metrics import DEAD_LETTERS
+from linewarden_runtime.records import InRecord, OutRecord
+from linewarden_schemas.envelope import encode
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import SourceRef
+from linewarden_schemas.operations import DeadLetter
+
+_VALUE_CAP = 5 << 20
+_DETAIL_CAP = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterCap:
+    """How many dead letters are bad luck; more are a bad release, which must not drain a line.
+
+    `run` in a row, or more than `ratio` of the last `window` records (once `window` were seen), stop the process.
+    """
+
+    run: int = 50
+    ratio: float = 0.2
+    window: int = 500
+
+
+class DeadLetters:
+    """Writes one service's dead letters and keeps count; safe to share between threads."""
+
+    def __init__(self, service: str, namespace: Namespace, clock: Clock, cap: DeadLetterCap | None = None) -> None:
+        self._service = service
+        self._topic = namespace.topic("dead-letters")
+        self._source = f"/{namespace.name}/{service}"
+        self._clock = clock
+        self._cap = cap or DeadLetterCap()
+        self._recent: deque[bool] = deque(maxlen=self._cap.window)
+        self._run = 0
+        self._lock = threading.Lock()
+
+    def owns(self, output: OutRecord) -> bool:
+        """Whether an output is a dead letter."""
+        return output.topic == self._topic
+
+    def passed(self, count: int = 1) -> None:
+        """Count records that were handled."""
+        with self._lock:
+            self._run = 0
+            self._recent.extend([False] * count)
+
+    def letter(
+        self,
+        record: InRecord,
+        cause: str,
+        detail: str = "",
+        *,
+        visit_id: str | None = None,
+        frame_id: str | None = None,
+    ) -> OutRecord:
+        """Give the dead letter of a record, to be published with the record's offset.
+
+        Raises:
+            DeadLetterCapExceeded: when this one is too many; nothing of it may be committed then.
+        """
+        self._count(cause)
+        value = record.value or b""
+        message = DeadLetter(
+            service=self._service,
+            cause=cause,
+            detail=detail[:_DETAIL_CAP],
+            source=SourceRef(topic=record.topic, partition=record.partition, offset=record.offset),
+            at_ms=self._clock.now_ms(),
+            key=record.key,
+            headers=record.headers,
+            value=None if record.value is None else value[:_VALUE_CAP],
+            value_bytes=len(value),
+            visit_id=visit_id,
+            frame_id=frame_id,
+        )
+        source = f"{record.topic}-{record.partition}-{record.offset}"
+        encoded = encode(message, id=source, source=self._source, time_ms=message.at_ms)
+        return OutRecord(self._topic, source.encode(), encoded.value, encoded.headers)
+
+    def _count(self, cause: str) -> None:
+        DEAD_LETTERS.labels(service=self._service, cause=cause).inc()
+        with self._lock:
+            self._run += 1
+            self._recent.append(True)
+            if self._run > self._cap.run:
+                raise DeadLetterCapExceeded(f"{self._run} dead letters in a row, the last for {cause}")
+            full = len(self._recent) == self._cap.window
+            if full and sum(self._recent) > self._cap.ratio * self._cap.window:
+                raise DeadLetterCapExceeded(
+                    f"{sum(self._recent)} of the last {self._cap.window} records became dead letters, "
+                    f"the last for {cause}"
+                )

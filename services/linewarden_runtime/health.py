@@ -1,0 +1,107 @@
+"""A small HTTP server for probes and Prometheus: /healthz, /readyz, /metrics."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from linewarden_runtime.clock import Clock, SystemClock
+
+
+class Health:
+    """What a process knows of itself: when its loop last turned, and what is not ready yet."""
+
+    def __init__(self, clock: Clock | None = None, stale_after_s: float = 60.0) -> None:
+        self._clock = clock or SystemClock()
+        self._stale_after_s = stale_after_s
+        self._beat = self._clock.monotonic()
+        self._waiting: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def beat(self) -> None:
+        """Tell that the loop turned; without this for `stale_after_s` the process counts as hung."""
+        self._beat = self._clock.monotonic()
+
+    def not_ready(self, part: str, why: str) -> None:
+        """Tell that a part cannot serve now, and why."""
+        with self._lock:
+            self._waiting[part] = why
+
+    def ready(self, part: str) -> None:
+        """Tell that a part can serve."""
+        with self._lock:
+            self._waiting.pop(part, None)
+
+    def is_alive(self) -> bool:
+        """Whether the loop turned lately."""
+        return self._clock.monotonic() - self._beat <= self._stale_after_s
+
+    def waiting(self) -> dict[str, str]:
+        """What is not ready, with reasons."""
+        with self._lock:
+            return dict(self._waiting)
+
+
+class HealthServer:
+    """Serves one Health on a port; port 0 takes a free one."""
+
+    def __init__(self, health: Health, port: int = 0, host: str = "127.0.0.1") -> None:
+        self._server = ThreadingHTTPServer((host, port), _handler(health))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.server_port
+
+    def start(self) -> Self:
+        """Serve on a thread of its own."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/healthz":
+                self._answer(health.is_alive(), {"alive": health.is_alive()})
+            elif self.path == "/readyz":
+                waiting = health.waiting()
+                self._answer(not waiting and health.is_alive(), {"waiting": waiting})
+            elif self.path == "/metrics":
+                self._send(200, CONTENT_TYPE_LATEST, generate_latest())
+            else:
+                self._send(404, "text/plain", b"/healthz, /readyz, /metrics\n")
+
+        def _answer(self, good: bool, body: dict[str, object]) -> None:
+            self._send(200 if good else 503, "application/json", json.dumps(body).encode())
+
+        def _send(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep probes out of the log."""
+
+    return Handler
