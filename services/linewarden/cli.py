@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from linewarden.commands import deadletters, line, recipe, topics
+
 app = typer.Typer(
     name="linewarden",
     help="Inspects every part on a production line and knows when its own OK must not be believed.",
@@ -83,6 +85,26 @@ def run(service: Annotated[ServiceName, typer.Argument(help="The service to run 
     """Run one service; its settings come from the environment (LINEWARDEN_...)."""
     main_of_service = importlib.import_module(_MAINS[service]).main
     raise typer.Exit(main_of_service([]))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Look at everything the line needs, and say what to change. Exits 1 where something is not well."""
+    from linewarden.commands.context import show  # noqa: PLC0415
+    from linewarden.commands.doctor import examine  # noqa: PLC0415
+
+    findings = examine()
+    rows = [
+        {"check": f.check, "well": "yes" if f.good else "NO", "to do": "" if f.good else f.advice} for f in findings
+    ]
+    show(rows, as_json=as_json, empty="nothing to look at")
+    raise typer.Exit(0 if all(f.good for f in findings) else 1)
+
+
+app.add_typer(topics.app, name="topics")
+app.add_typer(recipe.app, name="recipe")
+app.add_typer(line.app, name="line")
+app.add_typer(deadletters.app, name="dead-letters")
 
 
 def main() -> None:

@@ -1,0 +1,84 @@
+"""`linewarden doctor`: looks at everything the line needs and says, a line each, what to change."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from linewarden_runtime.errors import RuntimeFault
+from linewarden_schemas.topics import CATALOGUE
+
+from .context import Context, context
+
+_OVERHEAD_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was looked at, whether it is well, and what to do where it is not."""
+
+    check: str
+    good: bool
+    advice: str = ""
+
+
+def examine() -> list[Finding]:
+    """Every finding; a check whose dependency is away says so instead of stopping the others."""
+    here = context()
+    findings = list(_python())
+    for check, look in (("Kafka", _kafka), ("Redis", _redis)):
+        findings.extend(_safely(check, here, look))
+    return findings
+
+
+def _safely(check: str, here: Context, look: Callable[[Context], Iterator[Finding]]) -> list[Finding]:
+    import redis  # noqa: PLC0415 - not before it is needed
+
+    try:
+        return list(look(here))
+    except (RuntimeFault, redis.RedisError, OSError) as error:
+        return [Finding(check, good=False, advice=f"not reachable: {error}")]
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding(f"Python {sys.version.split()[0]}", sys.version_info >= (3, 11), "needs Python 3.11 or newer")
+    yield Finding(
+        "crc32c",
+        importlib.util.find_spec("crc32c") is not None,
+        "pip install crc32c: without it every picture's checksum is computed in pure Python",
+    )
+
+
+def _kafka(here: Context) -> Iterator[Finding]:
+    limit = here.settings.kafka.max_record_bytes
+    with here.broker.admin() as admin:
+        there = admin.topics()
+        for topic in CATALOGUE.values():
+            name = here.namespace.topic(topic.name)
+            if name not in there:
+                yield Finding(name, good=False, advice="missing: linewarden topics create")
+                continue
+            wanted = topic.max_record_bytes + _OVERHEAD_BYTES
+            allowed = int(admin.describe(name).configs.get("max.message.bytes", wanted))
+            change = f"kafka-configs --alter --topic {name} --add-config max.message.bytes={wanted}"
+            yield Finding(f"{name}: largest record", allowed >= wanted, f"{allowed} < {wanted}: {change}")
+    largest = max(topic.max_record_bytes for topic in CATALOGUE.values())
+    yield Finding(
+        "producer: largest record", limit >= largest, f"set LINEWARDEN_KAFKA__MAX_RECORD_BYTES to {largest} or more"
+    )
+
+
+def _redis(here: Context) -> Iterator[Finding]:
+    from linewarden_runtime.redis_client import connect  # noqa: PLC0415
+
+    client = connect(here.settings.redis)
+    memory = client.config_get("maxmemory-policy")
+    policy = str(memory.get("maxmemory-policy", "?")) if isinstance(memory, dict) else "?"
+    yield Finding(
+        "Redis: maxmemory-policy", policy == "noeviction", f"{policy}: CONFIG SET maxmemory-policy noeviction"
+    )
+    stored = client.config_get("appendonly")
+    kept = str(stored.get("appendonly", "?")) if isinstance(stored, dict) else "?"
+    yield Finding("Redis: appendonly", kept == "yes", f"{kept}: CONFIG SET appendonly yes")

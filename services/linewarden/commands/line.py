@@ -1,0 +1,110 @@
+"""`linewarden line`: what a line runs, and in which state it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linewarden_schemas.vocabulary import LineMode
+
+from .context import SOURCE, actor, context, now_ms, show
+
+if TYPE_CHECKING:
+    from linewarden_schemas.line import RecipeRef
+
+app = typer.Typer(help="A line's state and active recipe.", no_args_is_help=True)
+
+Who = Annotated[str | None, typer.Option("--actor", help="Who acts; the user of this shell by default.")]
+Why = Annotated[str | None, typer.Option("--reason", help="Why, for the record.")]
+
+
+@app.command()
+def activate(
+    line_id: Annotated[str, typer.Argument(help="The line.")],
+    recipe: Annotated[str, typer.Argument(help="RECIPE@VERSION.")],
+    who: Who = None,
+    reason: Why = None,
+) -> None:
+    """Run a recipe version on a line from now on."""
+    from linewarden_runtime.books import RecipeBook  # noqa: PLC0415
+    from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
+    from linewarden_runtime.provision import activation_record  # noqa: PLC0415
+    from linewarden_schemas.line import Activation  # noqa: PLC0415
+
+    here, ref = context(), parse_ref(recipe)
+    known = RecipeBook(here.broker, here.namespace).get(ref)
+    if known is None:
+        raise ConfigurationError(f"recipe {recipe} is not published; see: linewarden recipe list")
+    activation = Activation(
+        line_id=line_id,
+        recipe=ref,
+        bundle_digest=known.bundle_digest,
+        from_ms=now_ms(),
+        actor=actor(who),
+        reason=reason,
+    )
+    here.publish([activation_record(here.namespace, activation, SOURCE)])
+    typer.echo(f"{line_id} runs {recipe} from now on")
+
+
+@app.command()
+def state(
+    line_id: Annotated[str, typer.Argument(help="The line.")],
+    mode: Annotated[LineMode, typer.Argument(help="The state; only production enters statistics.")],
+    order: Annotated[str | None, typer.Option(help="Order in work.")] = None,
+    lot: Annotated[str | None, typer.Option(help="Lot in work.")] = None,
+    product: Annotated[str | None, typer.Option(help="Product in work.")] = None,
+    shift: Annotated[str | None, typer.Option(help="Shift.")] = None,
+    who: Who = None,
+    reason: Why = None,
+) -> None:
+    """Tell a change of the line's state, order, lot or product."""
+    from linewarden_runtime.provision import line_state_record  # noqa: PLC0415
+    from linewarden_schemas.line import LineState  # noqa: PLC0415
+
+    here = context()
+    told = LineState(
+        line_id=line_id,
+        mode=mode,
+        since_ms=now_ms(),
+        actor=actor(who),
+        order_id=order,
+        lot_id=lot,
+        product_id=product,
+        shift=shift,
+        reason=reason,
+    )
+    here.publish([line_state_record(here.namespace, told, SOURCE)])
+    typer.echo(f"{line_id} is in {mode.value}")
+
+
+@app.command(name="show")
+def show_(
+    line_id: Annotated[str, typer.Argument(help="The line.")],
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Show what a line runs and in which state it is."""
+    from linewarden_runtime.books import LineBook  # noqa: PLC0415
+
+    here = context()
+    book = LineBook(here.broker, here.namespace)
+    told, active = book.state(line_id), book.activation(line_id, now_ms())
+    row = {
+        "line": line_id,
+        "state": told.mode.value if told else "unknown: linewarden line state",
+        "order": (told and told.order_id) or "-",
+        "recipe": f"{active.recipe.recipe_id}@{active.recipe.version}" if active else "none: linewarden line activate",
+        "by": active.actor if active else "-",
+    }
+    show([row], as_json=as_json, empty="")
+
+
+def parse_ref(text: str) -> RecipeRef:
+    """Read RECIPE@VERSION; raises typer.BadParameter for anything else."""
+    from linewarden_schemas.line import RecipeRef  # noqa: PLC0415
+
+    name, _, version = text.partition("@")
+    if not version.isdigit():
+        raise typer.BadParameter(f"{text!r} is not RECIPE@VERSION")
+    return RecipeRef(recipe_id=name, version=int(version))
