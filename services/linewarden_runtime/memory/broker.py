@@ -87,7 +87,10 @@ class MemoryBroker:
         if record.topic not in self.specs:
             raise DeliveryFailed(f"unknown topic {record.topic!r}")
         with self.changed:
-            log = self.log(Position(record.topic, self._partition(record)))
+            number = self._partition(record)
+            if number >= self.count(record.topic):
+                raise DeliveryFailed(f"{record.topic} has no partition {number}")
+            log = self.log(Position(record.topic, number))
             offset = log.append(record, self.clock.now_ms(), transaction)
             self.changed.notify_all()
             return offset
