@@ -1,0 +1,147 @@
+"""Builds the parts of ingest; the only place that makes clients."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from linewarden_runtime import logs
+from linewarden_runtime.books import LineBook, RecipeBook
+from linewarden_runtime.clock import SystemClock
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.health import Health, HealthServer
+from linewarden_runtime.kafka.broker import KafkaBroker
+from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
+from linewarden_runtime.ports import Broker
+from linewarden_schemas.ids import Namespace
+
+from .metrics import CAMERA_RESTARTS, CAMERA_UP
+from .pins import PinBoard
+from .settings import IngestOptions, IngestSettings, LineOptions, camera_options, with_cameras
+from .supervisor import Supervisor
+from .worker import Worker
+
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the client library's own name
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run all cameras, each in a process of its own, or with `--camera` that one here; the exit code."""
+    arguments = _arguments(argv)
+    stop = Stop()
+    stop_on_signals(stop)
+    logs.configure("ingest")
+    return run_service("ingest", lambda asked: _run(arguments, asked), stop)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="linewarden run ingest", description="Cameras to captures and frames.")
+    parser.add_argument("--camera", help="run this one camera in this process")
+    parser.add_argument("--start-ms", type=int, help="when shot 0 is due, epoch ms; the same for all cameras")
+    parser.add_argument("--supervised", action="store_true", help="stop when standard input closes")
+    return parser.parse_args(argv)
+
+
+def _run(arguments: argparse.Namespace, stop: Stop) -> None:
+    settings = IngestSettings.load()
+    logs.configure("ingest", level=settings.log_level)
+    options = with_cameras(settings.ingest)
+    if arguments.supervised:
+        threading.Thread(target=_stop_with_parent, args=(stop,), name="parent", daemon=True).start()
+    if arguments.camera is None:
+        _supervise(settings, options, stop)
+    else:
+        _work(settings, options, arguments.camera, arguments.start_ms, stop)
+
+
+def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> None:
+    clock = SystemClock()
+    _prepare_galleries(options, stop)
+    start_ms = clock.now_ms() + round(options.start_in_s * 1000)
+    health = Health(clock)
+    with tempfile.TemporaryDirectory(prefix="linewarden-ingest-") as folder:
+        supervisor = Supervisor(
+            [camera.camera_id for camera in options.cameras],
+            lambda camera_id: _command(camera_id, start_ms),
+            clock=clock,
+            health=health,
+            environment=os.environ | {_METRICS_FOLDER: folder},
+            on_death=lambda pid: mark_process_dead(pid, folder),
+            restart_after_s=options.restart_after_s,
+            restart_at_most_s=options.restart_at_most_s,
+            drain_s=options.drain_s,
+        )
+        with HealthServer(health, settings.health_port, settings.health_host, registry=_registry(folder)):
+            supervisor.run(stop)
+
+
+def _registry(folder: str) -> CollectorRegistry:
+    """The cameras' metrics summed over their processes, with the supervisor's own."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=folder)
+    for own in (CAMERA_RESTARTS, CAMERA_UP):
+        registry.register(own)
+    return registry
+
+
+def _command(camera_id: str, start_ms: int) -> list[str]:
+    module = [sys.executable, "-m", "linewarden_ingest"]
+    return [*module, "--camera", camera_id, "--start-ms", str(start_ms), "--supervised"]
+
+
+def _prepare_galleries(options: IngestOptions, stop: Stop) -> None:
+    """Draw the pictures of a bounded pool once, before several processes would draw the same."""
+    from .cameras.open import gallery_of  # noqa: PLC0415 - OpenCV, which the supervisor needs for nothing else
+
+    lines = [camera for camera in options.cameras if isinstance(camera, LineOptions)]
+    if lines and lines[0].pool is not None and lines[0].gallery is not None:
+        gallery_of(lines[0]).prepare(lines[0].visits, stop.is_set)
+
+
+def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, start_ms: int | None, stop: Stop) -> None:
+    clock = SystemClock()
+    broker: Broker = KafkaBroker(settings.kafka)
+    namespace = Namespace(settings.namespace)
+    if namespace.is_isolated:
+        raise ConfigurationError(f"namespace {namespace.name} belongs to a replay or shadow; ingest only writes live")
+    board = PinBoard(LineBook(broker, namespace), RecipeBook(broker, namespace), options.line_id)
+    try:
+        worker = Worker(
+            options,
+            camera_options(options, camera_id),
+            broker,
+            namespace,
+            partitions=_partitions(broker, namespace),
+            board=board,
+            clock=clock,
+        )
+        worker.run(stop, clock.now_ms() if start_ms is None else start_ms)
+    finally:
+        board.close()
+
+
+def _partitions(broker: Broker, namespace: Namespace) -> int:
+    """The count that captures and frames share.
+
+    Raises:
+        ConfigurationError: where they differ or are missing.
+    """
+    with broker.admin() as admin:
+        captures, frames = (admin.describe(namespace.topic(name)).partitions for name in ("captures", "frames"))
+    if captures != frames:
+        raise ConfigurationError(
+            f"captures has {captures} partitions and frames {frames}; they must be equal, run 'linewarden topics check'"
+        )
+    return captures
+
+
+def _stop_with_parent(stop: Stop) -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    stop.set("the supervisor is gone")

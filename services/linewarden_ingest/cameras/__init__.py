@@ -1,0 +1,1 @@
+"""Where pictures come from: one interface, a module a kind of camera."""

@@ -1,0 +1,90 @@
+"""Pictures of a folder in the order of their names, each a visit unless a label says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.vocabulary import Loss
+
+from .interface import CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
+from .pace import Pace
+from .pictures import Encoding, Unreadable, from_bytes
+from .sidecar import Label
+
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Files of a folder that are pictures by their names, sorted.
+
+    Raises:
+        ConfigurationError: where the folder is missing or holds none.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder} is not a folder")
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise ConfigurationError(f"{folder} holds no picture ({', '.join(sorted(SUFFIXES))})")
+    return found
+
+
+class FolderCamera:
+    """Emits the pictures `rounds` times over, from shot `first` on; an unreadable one is a shot without picture."""
+
+    def __init__(
+        self,
+        pictures: Sequence[Path],
+        labels: Mapping[str, Label],
+        pace: Pace,
+        encoding: Encoding,
+        *,
+        rounds: int = 1,
+        first: int = 0,
+    ) -> None:
+        self._pictures, self._labels, self._pace, self._encoding = pictures, labels, pace, encoding
+        self._end = rounds * len(pictures)
+        self._first = self._index = first
+        self._visits_a_round = 1 + max((one.visit or 0 for one in labels.values()), default=0)
+
+    def poll(self, timeout_s: float) -> Shot | None:
+        """The next picture when it is due."""
+        if self._index >= self._end:
+            raise EndOfPictures
+        if not self._pace.reached(self._index - self._first, timeout_s):
+            return None
+        shot = self._shot(self._index)
+        self._index += 1
+        return shot
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _shot(self, index: int) -> Shot:
+        path = self._pictures[index % len(self._pictures)]
+        label = self._labels.get(path.name, Label())
+        picture, loss = self._read(path)
+        return Shot(
+            index=index,
+            captured_ms=self._pace.clock.now_ms(),
+            picture=picture,
+            loss=loss,
+            trigger=self._trigger(label, index),
+            view_id=label.view_id,
+            part=label.part,
+        )
+
+    def _trigger(self, label: Label, index: int) -> Trigger | None:
+        if label.visit is None:
+            return None
+        counter = label.visit + self._visits_a_round * (index // len(self._pictures))
+        return Trigger(counter, self._pace.start_ms)
+
+    def _read(self, path: Path) -> tuple[EncodedPicture | None, Loss | None]:
+        try:
+            return from_bytes(path.read_bytes(), self._encoding), None
+        except Unreadable:
+            return None, Loss.UNREADABLE
+        except OSError as error:
+            raise CameraFault(f"{path}: {error}") from error

@@ -1,0 +1,90 @@
+"""What every source of pictures is to ingest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linewarden_schemas.capture import Returned
+from linewarden_schemas.vocabulary import Loss, PartIdSource
+
+RawPicture = NDArray[np.generic[Any]]
+ContentType = Literal["image/jpeg", "image/png"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """A JPEG or PNG as it came, untouched."""
+
+    data: bytes
+    content_type: ContentType
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """The visit as a side channel tells it, the same for all cameras of a station: its number and its time."""
+
+    counter: int
+    trigger_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartInfo:
+    """What came with the picture about the part; nothing of it is needed."""
+
+    part_id: str | None = None
+    part_id_source: PartIdSource | None = None
+    lot_id: str | None = None
+    product_id: str | None = None
+    returned: Returned | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One trigger of one view.
+
+    `picture` is encoded, or raw (HxW or HxWx3 BGR, uint8 or uint16), or None where `loss` says why. `index`
+    is the shot's place in its source: a process that starts again goes on behind it. Without a `trigger`
+    ingest mints the visit. `view_id` is only set where one camera takes several views.
+    """
+
+    index: int
+    captured_ms: int
+    picture: EncodedPicture | RawPicture | None
+    loss: Loss | None = None
+    trigger: Trigger | None = None
+    view_id: str | None = None
+    part: PartInfo = field(default_factory=PartInfo)
+    is_simulated: bool = False
+
+
+class EndOfPictures(Exception):
+    """The source is finished; there is nothing wrong with it."""
+
+
+class CameraFault(Exception):
+    """The camera is dead and must be opened anew. `shot` is the trigger that got no picture, where one is known."""
+
+    def __init__(self, reason: str, shot: Shot | None = None) -> None:
+        super().__init__(reason)
+        self.shot = shot
+
+
+class Camera(Protocol):
+    """A source of pictures, used by one thread."""
+
+    def poll(self, timeout_s: float) -> Shot | None:
+        """The next shot, or None where none came in time.
+
+        Raises:
+            EndOfPictures: where the source is finished.
+            CameraFault: where it is dead.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the device."""
+        ...

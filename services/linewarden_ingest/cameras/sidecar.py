@@ -1,0 +1,87 @@
+"""Part ids, lots, views and visits of a folder's pictures: from a CSV beside them, or from their names."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.ids import InvalidId, check_id
+from linewarden_schemas.vocabulary import PartIdSource
+
+from .interface import PartInfo
+
+COLUMNS = ("file", "visit", "view", "part_id", "lot_id", "product_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is known of one picture. Pictures with the same `visit` are views of one visit."""
+
+    visit: int | None = None
+    view_id: str | None = None
+    part: PartInfo = field(default_factory=PartInfo)
+
+
+def read_sidecar(path: Path) -> dict[str, Label]:
+    """Labels by file name from a CSV with a header line: `file`, and any of the other COLUMNS.
+
+    Raises:
+        ConfigurationError: naming the line that is not as it must be.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        unknown = set(rows.fieldnames or ()) - set(COLUMNS)
+        if unknown or "file" not in (rows.fieldnames or ()):
+            raise ConfigurationError(f"{path}: columns are {', '.join(COLUMNS)} with 'file' among them")
+        labels: dict[str, Label] = {}
+        for row in rows:
+            try:
+                labels[row["file"]] = _label({key: value for key, value in row.items() if value})
+            except (InvalidId, ValueError) as error:
+                raise ConfigurationError(f"{path}, line {rows.line_num}: {error}") from error
+        return labels
+
+
+def label_from_name(name: str, pattern: re.Pattern[str]) -> Label:
+    """The label in a file name, by the pattern's named groups, which are called as the COLUMNS.
+
+    Raises:
+        ConfigurationError: where the name does not match or a group is no id.
+    """
+    match = pattern.search(name)
+    if match is None:
+        raise ConfigurationError(f"{name!r} does not match the pattern {pattern.pattern!r}")
+    try:
+        return _label({key: value for key, value in match.groupdict().items() if value})
+    except (InvalidId, ValueError) as error:
+        raise ConfigurationError(f"{name!r}: {error}") from error
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """The pattern of a folder's file names.
+
+    Raises:
+        ConfigurationError: where it is no regular expression or names an unknown group.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigurationError(f"pattern {pattern!r}: {error}") from error
+    unknown = set(compiled.groupindex) - set(COLUMNS[1:])
+    if unknown:
+        raise ConfigurationError(f"pattern {pattern!r} names {sorted(unknown)}; groups are {COLUMNS[1:]}")
+    return compiled
+
+
+def _label(given: dict[str, str]) -> Label:
+    ids = {key: check_id(value) for key, value in given.items() if key not in {"file", "visit"}}
+    part = PartInfo(
+        part_id=ids.get("part_id"),
+        part_id_source=PartIdSource.ASSIGNED if "part_id" in ids else None,
+        lot_id=ids.get("lot_id"),
+        product_id=ids.get("product_id"),
+    )
+    return Label(int(given["visit"]) if "visit" in given else None, ids.get("view"), part)

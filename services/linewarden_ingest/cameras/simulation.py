@@ -1,0 +1,150 @@
+"""The simulated line as pure functions of a seed: which part a visit shows, what is wrong with it, who comes back.
+
+Camera processes agree without talking, and whoever scores the flow asks the same functions for the truth.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linewarden_vision.synthetic.part import Part, View, make_part
+
+
+class Box(NamedTuple):
+    """The smallest upright rectangle around a mask, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinePlan:
+    """What a simulated line makes; equal plans make equal visits. Shares lie between 0 and 1.
+
+    `pool` bounds how many different parts there are, so that their pictures can be made beforehand. Parts come
+    back `return_after` visits later: of the defective ones `rework_share`, of the good ones `return_share`.
+    """
+
+    seed: int = 1
+    views: int = 3
+    size: int = 160
+    defect_rate: float = 0.1
+    difficulty: float = 0.5
+    missing_share: float = 0.005
+    rework_share: float = 0.5
+    return_share: float = 0.02
+    repaired_share: float = 0.8
+    unauthorised_share: float = 0.1
+    return_after: int = 25
+    pool: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedVisit:
+    """A visit before any picture is drawn. `previous` is the number of the visit before, of a part that came back."""
+
+    number: int
+    part_number: int
+    part_seed: int
+    defective: bool
+    missing_view: int | None = None
+    previous: int | None = None
+    authority: str | None = None
+
+    @property
+    def part_id(self) -> str:
+        """The serial, the same when the part comes back."""
+        return f"P{self.part_number:07d}"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewTruth:
+    """What one view shows: the class and the mask's area (pixels) and box, or nothing."""
+
+    defect_class: str | None = None
+    mask_pixels: int = 0
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is so of a visit, whatever anybody says of it."""
+
+    visit: PlannedVisit
+    defective: bool
+    defect_class: str | None
+    views: tuple[ViewTruth, ...]
+
+
+def plan_visit(plan: LinePlan, number: int) -> PlannedVisit:
+    """Which part visit `number` (from 0) shows, and in what state."""
+    returned = _returned(plan, number)
+    if returned is not None:
+        return returned
+    return _fresh(plan, number)
+
+
+def draw(plan: LinePlan, visit: PlannedVisit) -> Part:
+    """All views of a visit's part. A part that was repaired is the flawless twin of what it was."""
+    return make_part(
+        visit.part_seed,
+        views=plan.views,
+        size=plan.size,
+        defect_rate=1.0 if visit.defective else 0.0,
+        difficulty=plan.difficulty,
+    )
+
+
+def truth(plan: LinePlan, number: int) -> Truth:
+    """The truth of visit `number`: drawn anew, so it takes as long as its pictures."""
+    visit = plan_visit(plan, number)
+    views = tuple(_truth_of(view) for view in draw(plan, visit).views)
+    named = next((view.defect_class for view in views if view.defect_class), None)
+    return Truth(visit, visit.defective, named, views)
+
+
+def _fresh(plan: LinePlan, number: int) -> PlannedVisit:
+    chance = _chance(plan, number, "part")
+    defective = chance.random() < plan.defect_rate
+    missing = chance.randrange(plan.views) if chance.random() < plan.missing_share else None
+    kind = number if plan.pool is None else chance.randrange(plan.pool)
+    return PlannedVisit(number, number, plan.seed * 1_000_003 + kind, defective, missing)
+
+
+def _returned(plan: LinePlan, number: int) -> PlannedVisit | None:
+    # Parts leave from even stretches of the line and come back in odd ones, so nothing comes back twice.
+    before = number - plan.return_after
+    if before < 0 or number // plan.return_after % 2 == 0:
+        return None
+    first = _fresh(plan, before)
+    chance = _chance(plan, before, "return")
+    if chance.random() >= (plan.rework_share if first.defective else plan.return_share):
+        return None
+    still = first.defective and chance.random() >= plan.repaired_share
+    authority = None if chance.random() < plan.unauthorised_share else f"RW-{before:07d}"
+    return PlannedVisit(number, first.part_number, first.part_seed, still, previous=before, authority=authority)
+
+
+def _chance(plan: LinePlan, number: int, what: str) -> random.Random:
+    return random.Random(f"{plan.seed}:{number}:{what}")  # noqa: S311 - a simulation, no secret
+
+
+def _truth_of(view: View) -> ViewTruth:
+    if view.defect_class is None:
+        return ViewTruth()
+    return ViewTruth(view.defect_class, int(view.mask.sum()), _box(view.mask))
+
+
+def _box(mask: NDArray[np.bool_]) -> Box | None:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return None
+    top, left = int(rows[0]), int(columns[0])
+    return Box(left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)

@@ -1,0 +1,57 @@
+"""Frames of a video file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+
+from linewarden_runtime.errors import ConfigurationError
+
+from .interface import CameraFault, EndOfPictures, Shot
+from .pace import Pace
+
+
+class VideoCamera:
+    """Emits every `stride`-th frame raw, from frame `first` on.
+
+    Raises:
+        ConfigurationError: where OpenCV cannot open the file.
+    """
+
+    def __init__(self, path: Path, pace: Pace, *, stride: int = 1, first: int = 0) -> None:
+        self._path, self._pace, self._stride = path, pace, stride
+        self._video = cv2.VideoCapture(str(path))
+        if not self._video.isOpened():
+            raise ConfigurationError(f"{path} is not a video that OpenCV reads")
+        self._frames = int(self._video.get(cv2.CAP_PROP_FRAME_COUNT))
+        self._first = self._index = first
+        self._at = 0
+
+    def poll(self, timeout_s: float) -> Shot | None:
+        """The next frame when it is due; a file that ends before its announced end is a fault."""
+        if not self._pace.reached(self._index - self._first, timeout_s):
+            return None
+        wanted = self._index * self._stride
+        while self._at <= wanted:
+            if not self._video.grab():
+                self._end(wanted)
+            self._at += 1
+        read, picture = self._video.retrieve()
+        if not read:
+            raise CameraFault(f"{self._path}: frame {wanted} cannot be decoded", self._shot(None))
+        shot = self._shot(picture)
+        self._index += 1
+        return shot
+
+    def close(self) -> None:
+        """Close the file."""
+        self._video.release()
+
+    def _shot(self, picture: cv2.typing.MatLike | None) -> Shot:
+        return Shot(index=self._index, captured_ms=self._pace.clock.now_ms(), picture=picture)
+
+    def _end(self, wanted: int) -> None:
+        if wanted < self._frames:
+            raise CameraFault(f"{self._path}: frame {wanted} of {self._frames} cannot be read")
+        raise EndOfPictures

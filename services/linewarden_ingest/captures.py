@@ -1,0 +1,106 @@
+"""From a shot to a capture and the metadata of its frame; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from linewarden_schemas import ids
+from linewarden_schemas.capture import Capture, ContentType, FrameMetadata
+from linewarden_schemas.line import LineState, RecipeRef
+from linewarden_schemas.vocabulary import Loss
+
+from .cameras.interface import EncodedPicture, Shot, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a camera stands, and the view that it takes unless the shot says otherwise."""
+
+    line_id: str
+    station_id: str
+    camera_id: str
+    view_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What is in force: recipe version, its decide-by budget (ms), and the line's state."""
+
+    recipe: RecipeRef
+    decide_by_ms: int
+    line_state: LineState
+
+
+def visit_id(place: Place, trigger: Trigger) -> str:
+    """The visit that a side channel told; all cameras of the station come to the same id."""
+    return ids.visit_id(place.line_id, place.station_id, trigger.trigger_ms, trigger.counter)
+
+
+def build_capture(
+    shot: Shot,
+    picture: EncodedPicture | None,
+    *,
+    loss: Loss | None,
+    place: Place,
+    pins: Pins,
+    spool_epoch: int,
+    sequence: int,
+) -> Capture:
+    """The capture of a shot; a visit without a trigger is minted from its time and sequence.
+
+    Raises:
+        pydantic.ValidationError: where there is neither a picture nor the cause of its loss.
+    """
+    visit = visit_id(place, shot.trigger or Trigger(sequence, shot.captured_ms))
+    view = shot.view_id or place.view_id
+    part, state = shot.part, pins.line_state
+    return Capture(
+        visit_id=visit,
+        frame_id=ids.frame_id(visit, view, spool_epoch, sequence),
+        view_id=view,
+        line_id=place.line_id,
+        station_id=place.station_id,
+        camera_id=place.camera_id,
+        spool_epoch=spool_epoch,
+        sequence=sequence,
+        captured_ms=shot.captured_ms,
+        decide_by_ms=shot.captured_ms + pins.decide_by_ms,
+        recipe=pins.recipe,
+        line_state=state.ref(),
+        part_id=part.part_id,
+        part_id_source=part.part_id_source,
+        lot_id=part.lot_id or state.lot_id,
+        product_id=part.product_id or state.product_id,
+        returned=part.returned,
+        sha256=None if picture is None else ids.digest(picture.data),
+        size_bytes=None if picture is None else len(picture.data),
+        lost=loss,
+        is_simulated=shot.is_simulated,
+    )
+
+
+def without_picture(capture: Capture, loss: Loss) -> Capture:
+    """The same capture after its picture was lost; its ids stay."""
+    return capture.model_copy(update={"sha256": None, "size_bytes": None, "lost": loss})
+
+
+def frame_metadata(capture: Capture, content_type: ContentType) -> FrameMetadata:
+    """What the frame record of a capture with a picture says of it.
+
+    Raises:
+        pydantic.ValidationError: where the capture has no picture.
+    """
+    return FrameMetadata(
+        frame_id=capture.frame_id,
+        visit_id=capture.visit_id,
+        view_id=capture.view_id,
+        line_id=capture.line_id,
+        station_id=capture.station_id,
+        camera_id=capture.camera_id,
+        recipe=capture.recipe,
+        captured_ms=capture.captured_ms,
+        decide_by_ms=capture.decide_by_ms,
+        sha256=capture.sha256,  # type: ignore[arg-type]  # the model refuses None
+        content_type=content_type,
+        is_simulated=capture.is_simulated,
+    )

@@ -1,0 +1,55 @@
+"""Every Prometheus metric of ingest, with unit and meaning."""
+
+from prometheus_client import Counter, Gauge
+
+TAKEN = Counter("linewarden_ingest_taken_total", "Captures spooled, with or without a picture.", ["camera"])
+TAKEN_BYTES = Counter("linewarden_ingest_taken_bytes_total", "Bytes of pictures spooled.", ["camera"])
+PUBLISHED = Counter(
+    "linewarden_ingest_published_total", "Captures acknowledged together with their frames.", ["camera"]
+)
+LOST = Counter("linewarden_ingest_lost_total", "Pictures lost, by cause; their captures divert.", ["camera", "cause"])
+GAPS = Counter(
+    "linewarden_ingest_gap_sequences_total",
+    "Sequences of which nothing could be read from the spool.",
+    ["camera"],
+)
+TORN_BYTES = Counter(
+    "linewarden_ingest_torn_bytes_total", "Bytes cut off the spool's torn end when it was opened.", ["camera"]
+)
+REFUSED = Counter(
+    "linewarden_ingest_refused_total",
+    "Shots not taken because ingest stopped while its spool was full.",
+    ["camera"],
+)
+HOLDS = Counter("linewarden_ingest_holds_total", "Times the line was held because the spool was full.", ["camera"])
+SPOOL_SHARE = Gauge(
+    "linewarden_ingest_spool_used_share",
+    "Bytes kept for records not acknowledged, as a share of the capacity.",
+    ["camera"],
+    multiprocess_mode="livemostrecent",
+)
+SPOOL_LEVEL = Gauge(
+    "linewarden_ingest_spool_level",
+    "0 normal, 1 warn, 2 slow the line down, 3 hold the line.",
+    ["camera"],
+    multiprocess_mode="livemostrecent",
+)
+UNPINNED = Counter(
+    "linewarden_ingest_unknown_recipe_total",
+    "Captures under an active recipe version that was never published.",
+    ["camera"],
+)
+BOOK_FAILURES = Counter(
+    "linewarden_ingest_book_failures_total", "Refreshes of recipes and line state that failed.", ["line"]
+)
+CAMERA_RESTARTS = Counter(
+    "linewarden_ingest_camera_restarts_total",
+    "Camera processes that died and were started again.",
+    ["camera"],
+)
+CAMERA_UP = Gauge(
+    "linewarden_ingest_camera_up",
+    "1 while a camera's process runs, 0 while it is dead.",
+    ["camera"],
+    multiprocess_mode="livemostrecent",
+)

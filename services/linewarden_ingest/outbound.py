@@ -1,0 +1,67 @@
+"""Captures, frames and heartbeats as records, each in its visit's (or camera's) partition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from linewarden_runtime.partitions import partition_of
+from linewarden_runtime.records import OutRecord
+from linewarden_schemas.capture import CameraHeartbeat, Capture
+from linewarden_schemas.envelope import encode, encode_frame
+from linewarden_schemas.ids import Namespace
+
+from .captures import Place, frame_metadata
+from .ticket import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """Makes the records of one camera. `partitions` is the count that all visit-keyed topics share."""
+
+    namespace: Namespace
+    place: Place
+    spool_epoch: int
+    partitions: int
+
+    @property
+    def source(self) -> str:
+        """The writer, as CloudEvents has it."""
+        return f"/{self.namespace.name}/ingest/{self.place.camera_id}"
+
+    def capture(self, capture: Capture) -> OutRecord:
+        """A capture; one that lost its picture is another event than before, of the same frame id."""
+        name = capture.frame_id if capture.lost is None else f"{capture.frame_id}.{capture.lost}"
+        encoded = encode(capture, id=name, source=self.source, time_ms=capture.captured_ms)
+        return self._record("captures", capture.visit_id, encoded.value, encoded.headers)
+
+    def frame(self, ticket: Ticket, picture: bytes) -> OutRecord:
+        """A frame, the picture untouched.
+
+        Raises:
+            ValueError: where the ticket has no content type.
+        """
+        if ticket.content_type is None:
+            raise ValueError(f"{ticket.capture.frame_id} has no picture")
+        meta = frame_metadata(ticket.capture, ticket.content_type)
+        encoded = encode_frame(meta, picture, source=self.source)
+        return self._record("frames", meta.visit_id, encoded.value, encoded.headers)
+
+    def heartbeat(self, last_sequence: int, lost_by_cause: dict[str, int], at_ms: int) -> OutRecord:
+        """The last sequence given, keyed by camera."""
+        place = self.place
+        heartbeat = CameraHeartbeat(
+            line_id=place.line_id,
+            station_id=place.station_id,
+            camera_id=place.camera_id,
+            spool_epoch=self.spool_epoch,
+            last_sequence=last_sequence,
+            at_ms=at_ms,
+            lost_by_cause=lost_by_cause,
+        )
+        name = f"{place.camera_id}.{self.spool_epoch:x}.{at_ms}"
+        encoded = encode(heartbeat, id=name, source=self.source, time_ms=at_ms)
+        return self._record("captures", place.camera_id, encoded.value, encoded.headers)
+
+    def _record(self, topic: str, key: str, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> OutRecord:
+        partition = partition_of(key, self.partitions)
+        return OutRecord(self.namespace.topic(topic), key.encode(), value, headers, partition)

@@ -1,0 +1,217 @@
+"""From the spool to the topics `frames` and `captures`, and the camera's heartbeat.
+
+At least once: whatever is not acknowledged is sent again with the same ids, by this process or the next.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import BrokerUnavailable, DeliveryFailed, TooLarge
+from linewarden_runtime.metrics import PRODUCERS_REPLACED, UNACKED_AGE_SECONDS, UNACKED_BYTES
+from linewarden_runtime.ports import Producer
+from linewarden_runtime.records import OutRecord
+from linewarden_schemas.vocabulary import Loss
+
+from .captures import Place, without_picture
+from .ledger import Entry, Ledger
+from .losses import Losses
+from .metrics import GAPS, PUBLISHED
+from .outbound import Outbound
+from .spool.format import Kind
+from .spool.reader import Gap, Record
+from .spool.spool import Spool
+from .ticket import Ticket
+
+_log = structlog.get_logger(__name__)
+_LOSS_OF_KIND = {Kind.DROPPED: Loss.DROPPED_OLDEST, Kind.TORN: Loss.SPOOL_CORRUPT}
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherRules:
+    """Bytes on their way at most; seconds until an unacknowledged record costs the producer; heartbeat period."""
+
+    unacked_bytes: int = 32 << 20
+    unacked_age_s: float = 60.0
+    heartbeat_s: float = 5.0
+    retry_s: float = 1.0
+
+
+class Publisher:
+    """One camera's publisher; belongs to one thread. `new_producer` makes a producer to replace a broken one."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        new_producer: Callable[[], Producer],
+        outbound: Outbound,
+        *,
+        place: Place,
+        losses: Losses,
+        clock: Clock,
+        rules: PublisherRules,
+    ) -> None:
+        self._spool, self._new_producer, self._outbound = spool, new_producer, outbound
+        self._place, self._losses, self._clock, self._rules = place, losses, clock, rules
+        self._reader = spool.reader()
+        self._ledger = Ledger(clock, spool.acked_next)
+        self._producer: Producer | None = None
+        self._beat_at = clock.monotonic()
+        self._stop = threading.Event()
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether everything durable is acknowledged."""
+        return self._ledger.is_empty and self._reader.next_sequence >= self._spool.durable_next
+
+    def step(self, timeout_s: float) -> None:
+        """Settle what came back, then send one record or wait at most about `timeout_s` for something to do."""
+        producer = self._producer or self._open(timeout_s)
+        if producer is None:
+            return
+        self._settle(producer)
+        self._beat_when_due(producer)
+        if self._ledger.oldest_age_s > self._rules.unacked_age_s:
+            self._replace(f"no acknowledgement for {self._rules.unacked_age_s:.0f} s")
+        elif self._ledger.unacked_bytes >= self._rules.unacked_bytes:
+            self._ledger.wait(timeout_s)
+        else:
+            self._send_next(producer, timeout_s)
+
+    def beat(self, timeout_s: float) -> None:
+        """Publish the last heartbeat and wait for it; an outage only costs the heartbeat."""
+        if self._producer is None:
+            return
+        try:
+            self._beat(self._producer)
+            self._producer.flush(timeout_s)
+        except (DeliveryFailed, BrokerUnavailable) as error:
+            _log.warning("the last heartbeat was not delivered", camera_id=self._place.camera_id, error=str(error))
+
+    def close(self) -> None:
+        """Close producer and reader; what is not acknowledged stays in the spool."""
+        self._settle_acks()
+        self._reader.close()
+        if self._producer is not None:
+            self._producer.close()
+
+    def _open(self, timeout_s: float) -> Producer | None:
+        try:
+            self._producer = self._new_producer()
+        except BrokerUnavailable as error:
+            _log.warning("no broker; pictures stay in the spool", camera_id=self._place.camera_id, error=str(error))
+            self._clock.wait(self._stop, max(timeout_s, self._rules.retry_s))
+        return self._producer
+
+    def _settle(self, producer: Producer) -> None:
+        for failure in self._ledger.failures():
+            entry, ticket = failure.entry, failure.ticket
+            if isinstance(failure.error, TooLarge) and failure.is_frame and entry and ticket:
+                self._publish_oversize(producer, entry, ticket, failure.error)
+            else:
+                self._replace(str(failure.error))
+                return
+        self._settle_acks()
+
+    def _settle_acks(self) -> None:
+        before = self._spool.acked_next
+        after = self._ledger.advance()
+        if after > before:
+            self._spool.acknowledge(after)
+            PUBLISHED.labels(camera=self._place.camera_id).inc(after - before)
+        UNACKED_BYTES.labels(sender=self._place.camera_id).set(self._ledger.unacked_bytes)
+        UNACKED_AGE_SECONDS.labels(sender=self._place.camera_id).set(self._ledger.oldest_age_s)
+
+    def _send_next(self, producer: Producer, timeout_s: float) -> None:
+        item = self._reader.next()
+        if item is None:
+            self._wait_for_work(timeout_s)
+        elif isinstance(item, Gap):
+            GAPS.labels(camera=self._place.camera_id).inc(item.count)
+            _log.error("spool damaged", camera_id=self._place.camera_id, first=item.first, last=item.last)
+            self._ledger.enter(item.last)
+        else:
+            try:
+                self._send(producer, item)
+            except DeliveryFailed as error:
+                self._replace(str(error))
+
+    def _wait_for_work(self, timeout_s: float) -> None:
+        if self._ledger.is_empty:
+            self._spool.wait_durable(self._reader.next_sequence, timeout_s)
+        else:
+            self._ledger.wait(timeout_s)
+
+    def _send(self, producer: Producer, record: Record) -> None:
+        ticket = Ticket.from_bytes(record.header)
+        entry = self._ledger.enter(record.sequence, len(record.payload or b""), ticket)
+        loss = self._loss_of(record)
+        if loss is None and record.payload is not None and ticket.content_type is not None:
+            loss = self._send_frame(producer, ticket, record.payload, entry)
+        capture = ticket.capture if loss is None else without_picture(ticket.capture, loss)
+        self._send_part(producer, self._outbound.capture(capture), entry)
+
+    def _send_frame(self, producer: Producer, ticket: Ticket, picture: bytes, entry: Entry) -> Loss | None:
+        frame = self._outbound.frame(ticket, picture)
+        try:
+            self._send_part(producer, frame, entry, is_frame=True)
+        except TooLarge as error:
+            self._ledger.give_up(entry)
+            self._note_oversize(ticket, error)
+            return Loss.OVERSIZE
+        return None
+
+    def _send_part(self, producer: Producer, record: OutRecord, entry: Entry | None, *, is_frame: bool = False) -> None:
+        settled = self._ledger.expect(entry, is_frame=is_frame)
+        producer.send(record).add_done_callback(settled)
+
+    def _loss_of(self, record: Record) -> Loss | None:
+        if record.is_corrupt or record.kind is Kind.TORN:
+            self._losses.add(Loss.SPOOL_CORRUPT)
+            _log.error("a spooled picture is damaged", camera_id=self._place.camera_id, sequence=record.sequence)
+            return Loss.SPOOL_CORRUPT
+        return _LOSS_OF_KIND.get(record.kind)
+
+    def _publish_oversize(self, producer: Producer, entry: Entry, ticket: Ticket, error: Exception) -> None:
+        """The broker refused a frame whose capture is on its way: a second capture of the same id tells why."""
+        self._note_oversize(ticket, error)
+        self._send_part(producer, self._outbound.capture(without_picture(ticket.capture, Loss.OVERSIZE)), entry)
+        self._ledger.give_up(entry)
+
+    def _note_oversize(self, ticket: Ticket, error: Exception) -> None:
+        self._losses.add(Loss.OVERSIZE)
+        _log.error(
+            "the broker refuses the picture for its size and its visit diverts; raise max.message.bytes of 'frames'",
+            camera_id=self._place.camera_id,
+            frame_id=ticket.capture.frame_id,
+            error=str(error),
+        )
+
+    def _beat_when_due(self, producer: Producer) -> None:
+        if self._clock.monotonic() - self._beat_at >= self._rules.heartbeat_s:
+            try:
+                self._beat(producer)
+            except DeliveryFailed as error:
+                self._replace(str(error))
+
+    def _beat(self, producer: Producer) -> None:
+        self._beat_at = self._clock.monotonic()
+        last = self._spool.durable_next - 1
+        self._spool.announce(last)
+        heartbeat = self._outbound.heartbeat(last, self._losses.by_cause(), self._clock.now_ms())
+        self._send_part(producer, heartbeat, None)
+
+    def _replace(self, why: str) -> None:
+        """Throw the producer away and send again, with the same ids, what it did not get acknowledged."""
+        PRODUCERS_REPLACED.labels(sender=self._place.camera_id).inc()
+        _log.warning("producer replaced", camera_id=self._place.camera_id, why=why)
+        if self._producer is not None:
+            self._producer.close()
+            self._producer = None
+        self._settle_acks()
+        self._reader.seek(self._ledger.forget())

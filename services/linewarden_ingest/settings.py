@@ -1,0 +1,181 @@
+"""Settings of ingest: cameras, spool and limits, from the environment and, for the cameras, a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.settings import ServiceSettings
+from linewarden_schemas.base import Id
+from linewarden_schemas.topics import CATALOGUE
+
+from .overload import Overload
+
+MIB = 1 << 20
+_HEADROOM = 64 << 10  # what headers and the batch around a picture take
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _CameraBase(_Section):
+    camera_id: Id
+    view_id: Id
+    encoding: Literal["png", "jpeg"] = "png"
+    jpeg_quality: int = Field(95, ge=1, le=100)
+    rate_per_s: float | None = Field(None, gt=0)
+
+
+class FolderOptions(_CameraBase):
+    """A folder of pictures. `sidecar` is a CSV, `pattern` a regular expression with named groups; not both."""
+
+    kind: Literal["folder"] = "folder"
+    path: Path
+    sidecar: Path | None = None
+    pattern: str | None = None
+    repeat: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _labelled_one_way(self) -> Self:
+        if self.sidecar is not None and self.pattern is not None:
+            raise ValueError("labels come from a sidecar or from a pattern, not from both")
+        return self
+
+
+class VideoOptions(_CameraBase):
+    """A video file; every `stride`-th frame."""
+
+    kind: Literal["video"] = "video"
+    path: Path
+    stride: int = Field(1, ge=1)
+
+
+class LineOptions(_CameraBase):
+    """One camera of the simulated line; all of a station share everything but camera, view and `view`."""
+
+    kind: Literal["line"] = "line"
+    view: int = Field(0, ge=0)
+    visits: int = Field(100, ge=1)
+    seed: int = 1
+    views: int = Field(3, ge=1)
+    size: int = Field(160, ge=64)
+    defect_rate: float = Field(0.1, ge=0, le=1)
+    difficulty: float = Field(0.5, ge=0, le=1)
+    missing_share: float = Field(0.005, ge=0, le=1)
+    rework_share: float = Field(0.5, ge=0, le=1)
+    return_share: float = Field(0.02, ge=0, le=1)
+    repaired_share: float = Field(0.8, ge=0, le=1)
+    unauthorised_share: float = Field(0.1, ge=0, le=1)
+    return_after: int = Field(25, ge=1)
+    pool: int | None = Field(None, ge=1)
+    gallery: Path | None = None
+    rate_per_s: float | None = Field(2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _view_exists(self) -> Self:
+        if self.view >= self.views:
+            raise ValueError(f"view {self.view} of a part with {self.views} views (they count from 0)")
+        return self
+
+
+CameraOptions = Annotated[FolderOptions | VideoOptions | LineOptions, Field(discriminator="kind")]
+
+
+class SpoolOptions(_Section):
+    """Where pictures are safe, and how many bytes of them. A camera's spool is a folder below `folder`."""
+
+    folder: Path = Path("spool")
+    capacity_bytes: int = Field(2048 * MIB, ge=MIB)
+    segment_bytes: int = Field(64 * MIB, ge=64 << 10)
+    overload: Overload = Overload.BLOCK
+
+    @model_validator(mode="after")
+    def _has_segments(self) -> Self:
+        if self.capacity_bytes < 4 * self.segment_bytes:
+            raise ValueError("capacity_bytes must hold at least four segments, else nothing old can be dropped")
+        return self
+
+
+class IngestOptions(_Section):
+    """Section `LINEWARDEN_INGEST__...`. `cameras` is a JSON list, or comes from the file `config`."""
+
+    line_id: Id = "line1"
+    station_id: Id = "st1"
+    cameras: tuple[CameraOptions, ...] = ()
+    config: Path | None = None
+    spool: SpoolOptions = SpoolOptions()
+    max_picture_bytes: int = Field(CATALOGUE["frames"].max_record_bytes - _HEADROOM, ge=1024)
+    unacked_bytes: int = Field(32 * MIB, ge=MIB)
+    unacked_age_s: float = Field(60.0, gt=0)
+    heartbeat_s: float = Field(5.0, gt=0)
+    drain_s: float = Field(10.0, ge=0)
+    start_in_s: float = Field(2.0, ge=0)
+    restart_after_s: float = Field(1.0, gt=0)
+    restart_at_most_s: float = Field(30.0, gt=0)
+
+
+class IngestSettings(ServiceSettings):
+    """Settings of the process."""
+
+    ingest: IngestOptions = IngestOptions()
+
+
+def with_cameras(options: IngestOptions) -> IngestOptions:
+    """The options with the cameras of their TOML file (tables `[[cameras]]`), checked as a whole.
+
+    Raises:
+        ConfigurationError: where there is no camera, or a station of several would have to mint visits.
+    """
+    if options.config is not None:
+        options = _from_file(options, options.config)
+    if not options.cameras:
+        raise ConfigurationError(
+            "ingest has no camera; set LINEWARDEN_INGEST__CAMERAS to a JSON list or LINEWARDEN_INGEST__CONFIG to a TOML"
+        )
+    names = [camera.camera_id for camera in options.cameras]
+    if len(set(names)) != len(names):
+        raise ConfigurationError(f"two cameras have the same camera_id among {', '.join(names)}")
+    _require_triggers(options)
+    return options
+
+
+def camera_options(options: IngestOptions, camera_id: str) -> CameraOptions:
+    """One camera's options.
+
+    Raises:
+        ConfigurationError: naming the cameras there are.
+    """
+    for camera in options.cameras:
+        if camera.camera_id == camera_id:
+            return camera
+    known = ", ".join(camera.camera_id for camera in options.cameras)
+    raise ConfigurationError(f"no camera {camera_id!r}; known are {known}")
+
+
+def _from_file(options: IngestOptions, path: Path) -> IngestOptions:
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        file = IngestOptions.model_validate(given)
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    return options.model_copy(update={name: getattr(file, name) for name in given})
+
+
+def _require_triggers(options: IngestOptions) -> None:
+    """Only a station with one camera can mint its visits; several need a trigger that tells them."""
+    if len(options.cameras) == 1:
+        return
+    for camera in options.cameras:
+        told = isinstance(camera, LineOptions) or (
+            isinstance(camera, FolderOptions) and (camera.sidecar or "(?P<visit>" in (camera.pattern or ""))
+        )
+        if not told:
+            raise ConfigurationError(
+                f"camera {camera.camera_id} brings no visit numbers, and station {options.station_id} has several "
+                "cameras; give its pictures a 'visit' by sidecar or pattern"
+            )

@@ -1,0 +1,171 @@
+"""Reads durable records in order, checks every byte of them, and tells of damage instead of hiding it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crc32c import crc32c
+
+from .format import MAX_HEADER_BYTES, Entry, Kind, find_entry, read_entry
+from .segment import Segment
+
+if TYPE_CHECKING:
+    from .spool import Spool
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as read. `payload` is None where there is no picture; `is_corrupt` says that it was damaged."""
+
+    sequence: int
+    header: bytes
+    payload: bytes | None
+    kind: Kind
+    is_corrupt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Sequences, both ends included, of which nothing is left that could be read."""
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return self.last - self.first + 1
+
+
+class SpoolReader:
+    """Hands out records in the order of their sequences; belongs to one thread."""
+
+    def __init__(self, spool: Spool, next_sequence: int) -> None:
+        self._spool = spool
+        self._next = next_sequence
+        self._segment: Segment | None = None
+        self._file = -1
+        self._offset = 0
+        self._held: Record | None = None
+
+    @property
+    def next_sequence(self) -> int:
+        """The sequence that is expected next."""
+        return self._next
+
+    def seek(self, sequence: int) -> None:
+        """Go back (or forth) to a sequence that is kept."""
+        self._leave()
+        self._next, self._held = sequence, None
+
+    def next(self) -> Record | Gap | None:
+        """The next durable record, or the sequences lost before it; None where nothing more is durable."""
+        record = self._held or self._read()
+        self._held = None
+        if record is None:
+            return None
+        if record.sequence > self._next:
+            gap = Gap(self._next, record.sequence - 1)
+            self._next, self._held = record.sequence, record
+            return gap
+        self._next = record.sequence + 1
+        return record
+
+    def close(self) -> None:
+        """Close the segment that is open."""
+        self._leave()
+
+    def _read(self) -> Record | None:
+        while True:
+            end = self._advance()
+            if end is None:
+                return None
+            entry = self._entry(end)
+            if entry is None:
+                self._offset = end
+                continue
+            self._offset = entry.end
+            if entry.sequence >= self._next:
+                return self._record(entry, end)
+
+    def _advance(self) -> int | None:
+        """Stand where an unread durable byte is and give the durable end there, or None."""
+        with self._spool.changed:
+            while True:
+                end = self._durable_end()
+                if end is not None and self._offset < end:
+                    self._spool.note_reading(self._segment, self._next)
+                    return end
+                following = self._following()
+                if following is None:
+                    return None
+                self._enter(following)
+
+    def _durable_end(self) -> int | None:
+        if self._segment is None:
+            return None
+        return self._spool.durable_size if self._segment is self._spool.segments[-1] else self._segment.size
+
+    def _following(self) -> Segment | None:
+        segments = self._spool.segments
+        if self._segment in segments:
+            after = segments[segments.index(self._segment) + 1 :]
+            return after[0] if after else None
+        usable = [one for one in segments if one.last_sequence >= self._next]
+        return usable[0] if usable else None
+
+    def _enter(self, segment: Segment) -> None:
+        self._leave()
+        self._file = os.open(segment.path, os.O_RDONLY)
+        self._segment, self._offset = segment, 0
+
+    def _leave(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._segment, self._offset = -1, None, 0
+
+    def _entry(self, end: int) -> Entry | None:
+        """The next record header, searched for behind damage."""
+        if self._segment is None:
+            return None
+        marker = self._segment.marker
+        window = _Window(self._file, self._offset, end)
+        entry = read_entry(window, self._offset, end, marker)
+        return entry or find_entry(window, self._offset + 1, end, marker)
+
+    def _record(self, entry: Entry, end: int) -> Record:
+        if entry.kind is not Kind.WHOLE:
+            return Record(entry.sequence, entry.header, None, entry.kind)
+        payload = os.pread(self._file, entry.payload_bytes, entry.payload_offset) if entry.end <= end else b""
+        if len(payload) != entry.payload_bytes or crc32c(payload) != entry.payload_crc:
+            return Record(entry.sequence, entry.header, None, entry.kind, is_corrupt=True)
+        return Record(entry.sequence, entry.header, payload, entry.kind)
+
+
+class _Window:
+    """A file by slices, fetched a few kilobytes at a time, so that a header costs one read."""
+
+    _CHUNK = 4 << 10
+
+    def __init__(self, descriptor: int, offset: int, end: int) -> None:
+        self._descriptor, self._end = descriptor, end
+        self._start, self._data = offset, os.pread(descriptor, min(self._CHUNK, end - offset), offset)
+
+    def __getitem__(self, at: slice, /) -> bytes:
+        start, stop = int(at.start), int(at.stop)
+        if start < self._start or stop > self._start + len(self._data):
+            self._data = os.pread(self._descriptor, max(stop - start, 0), start)
+            self._start = start
+        return self._data[start - self._start : stop - self._start]
+
+    def find(self, wanted: bytes, start: int, end: int, /) -> int:
+        """Search in pieces that overlap by the length of what is searched."""
+        step = MAX_HEADER_BYTES
+        while start < end:
+            piece = os.pread(self._descriptor, min(step + len(wanted), end - start), start)
+            if (at := piece.find(wanted)) >= 0:
+                return start + at
+            start += step
+        return -1

@@ -1,0 +1,150 @@
+"""A process per camera: started, watched, announced when dead, started again, and ended together."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import ConfigurationError, Fatal
+from linewarden_runtime.health import Health
+from linewarden_runtime.lifecycle import Stop
+
+from .backoff import Backoff
+from .metrics import CAMERA_RESTARTS, CAMERA_UP
+
+_LOOK_S = 0.2
+_GRACE_S = 15.0
+_log = structlog.get_logger(__name__)
+
+
+class DrainTimedOut(Fatal):
+    """A camera's process did not end when asked; what it took is safe in its spool."""
+
+
+@dataclass(slots=True)
+class _Child:
+    camera_id: str
+    backoff: Backoff
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    start_at: float = 0.0
+    is_done: bool = False
+
+
+class Supervisor:
+    """Runs one process for each camera by `command(camera_id)`.
+
+    `environment` is the children's; `on_death` gets the process id of one that ended.
+    A child's standard input is a pipe that closes with this process, so that no child outlives it.
+    """
+
+    def __init__(
+        self,
+        camera_ids: list[str],
+        command: Callable[[str], list[str]],
+        *,
+        clock: Clock,
+        health: Health,
+        environment: Mapping[str, str],
+        on_death: Callable[[int], None] = lambda _pid: None,
+        restart_after_s: float = 1.0,
+        restart_at_most_s: float = 30.0,
+        drain_s: float = 10.0,
+    ) -> None:
+        self._command, self._clock, self._drain_s = command, clock, drain_s
+        self._health, self._environment, self._on_death = health, dict(environment), on_death
+        self._children = [
+            _Child(camera_id, Backoff(restart_after_s, restart_at_most_s, random.Random(camera_id)))  # noqa: S311 - jitter
+            for camera_id in camera_ids
+        ]
+
+    def run(self, stop: Stop) -> None:
+        """Run until every camera's source came to its end, or until the stop, then drain.
+
+        Raises:
+            ConfigurationError: where a camera's process says that its settings are wrong; all are ended.
+            DrainTimedOut: where one had to be killed.
+        """
+        try:
+            while not stop.is_set() and not all(child.is_done for child in self._children):
+                for child in self._children:
+                    self._look_after(child)
+                self._health.beat()
+                stop.wait(self._clock, _LOOK_S)
+        finally:
+            self._end_all()
+
+    def _look_after(self, child: _Child) -> None:
+        if child.is_done:
+            return
+        if child.process is None:
+            if self._clock.monotonic() >= child.start_at:
+                self._start(child)
+            return
+        code = child.process.poll()
+        if code is not None:
+            self._ended(child, code)
+
+    def _start(self, child: _Child) -> None:
+        command = self._command(child.camera_id)
+        child.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=self._environment)
+        child.started_at = self._clock.monotonic()
+        CAMERA_UP.labels(camera=child.camera_id).set(1)
+        self._health.ready(child.camera_id)
+        _log.info("camera started", camera_id=child.camera_id, pid=child.process.pid)
+
+    def _ended(self, child: _Child, code: int) -> None:
+        self._release(child)
+        if code == 0:
+            child.is_done = True
+            _log.info("camera finished", camera_id=child.camera_id)
+            return
+        if code == ConfigurationError.exit_code:
+            raise ConfigurationError(f"camera {child.camera_id} cannot run as it is set up; its own message says why")
+        now = self._clock.monotonic()
+        wait_s = child.backoff.next_s(now - child.started_at)
+        child.start_at = now + wait_s
+        CAMERA_RESTARTS.labels(camera=child.camera_id).inc()
+        self._health.not_ready(child.camera_id, f"dead, exit code {code}")
+        _log.error(
+            "camera dead",
+            camera_id=child.camera_id,
+            exit_code=code,
+            failures=child.backoff.failures,
+            restart_in_s=round(wait_s, 1),
+        )
+
+    def _end_all(self) -> None:
+        """Ask all to drain, wait, and kill what stays."""
+        running = [child for child in self._children if child.process is not None]
+        for child in running:
+            if child.process is not None:
+                child.process.terminate()
+        killed = [child.camera_id for child in running if not self._wait(child)]
+        if killed:
+            raise DrainTimedOut(f"killed after {self._drain_s + _GRACE_S:.0f} s: {', '.join(killed)}")
+
+    def _wait(self, child: _Child) -> bool:
+        if child.process is None:
+            return True
+        try:
+            child.process.wait(self._drain_s + _GRACE_S)
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            child.process.wait()
+            return False
+        finally:
+            self._release(child)
+        return True
+
+    def _release(self, child: _Child) -> None:
+        if child.process is not None and child.process.stdin is not None:
+            child.process.stdin.close()
+            self._on_death(child.process.pid)
+        child.process = None
+        CAMERA_UP.labels(camera=child.camera_id).set(0)

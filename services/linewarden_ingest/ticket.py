@@ -1,0 +1,33 @@
+"""The header of a spooled record: the capture as it was built, and what is needed to send it and to go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from linewarden_schemas.capture import Capture, ContentType
+
+_CONTENT_TYPES: dict[str, ContentType] = {"image/jpeg": "image/jpeg", "image/png": "image/png"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """`index` is the shot's place in its source. A capture without a picture has no content type."""
+
+    capture: Capture
+    index: int
+    content_type: ContentType | None
+
+    def to_bytes(self) -> bytes:
+        """One line of text, then the capture's JSON."""
+        return f"{self.index} {self.content_type or '-'}\n".encode() + self.capture.to_json()
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Ticket:
+        """Read what `to_bytes` wrote, perhaps by another version.
+
+        Raises:
+            ValueError: where it is something else.
+        """
+        line, _, value = raw.partition(b"\n")
+        index, _, content_type = line.decode("ascii").partition(" ")
+        return cls(Capture.from_json(value), int(index), _CONTENT_TYPES.get(content_type))

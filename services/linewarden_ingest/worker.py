@@ -1,0 +1,167 @@
+"""One camera's process: intake on the main thread; fsync, publishing and the books each on their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import structlog
+
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import ConfigurationError, Fatal
+from linewarden_runtime.lifecycle import Stop
+from linewarden_runtime.ports import Broker
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.recipe import Recipe
+
+from .background import Background
+from .cameras.interface import Camera, CameraFault
+from .cameras.open import encoding_of, open_camera
+from .captures import Place
+from .intake import Intake, IntakeRules
+from .losses import Losses
+from .metrics import TORN_BYTES
+from .outbound import Outbound
+from .pins import PinBoard
+from .publisher import Publisher, PublisherRules
+from .publishing import Publishing
+from .settings import CameraOptions, IngestOptions
+from .spool.committer import Committer
+from .spool.spool import Limits, Spool
+from .ticket import Ticket
+
+_log = structlog.get_logger(__name__)
+
+
+class CameraDead(Fatal):
+    """The camera gave no more pictures; a new process opens it anew."""
+
+    exit_code = 69  # EX_UNAVAILABLE
+
+
+class Worker:
+    """Takes and publishes one camera's pictures until its source ends or somebody asks to stop."""
+
+    def __init__(
+        self,
+        options: IngestOptions,
+        camera: CameraOptions,
+        broker: Broker,
+        namespace: Namespace,
+        *,
+        partitions: int,
+        board: PinBoard,
+        clock: Clock,
+    ) -> None:
+        self._options, self._camera, self._broker, self._namespace = options, camera, broker, namespace
+        self._partitions, self._board, self._clock = partitions, board, clock
+        self._place = Place(options.line_id, options.station_id, camera.camera_id, camera.view_id)
+        self._losses = Losses(camera.camera_id)
+
+    def run(self, stop: Stop, start_ms: int) -> None:
+        """Run to the end of the source, everything acknowledged; after a stop, drain for a bounded time.
+
+        Raises:
+            ConfigurationError: where no recipe is active, or spool, camera and recipe do not fit together.
+            CameraDead: after what was taken is published or the time to drain is over.
+            SpoolBroken: where the disk failed.
+        """
+        require_view(self._board.recipe(self._clock.now_ms()), self._place)
+        options = self._options.spool
+        limits = Limits(options.capacity_bytes, options.segment_bytes)
+        with ExitStack() as stack:
+            spool = stack.enter_context(Spool(options.folder / self._camera.camera_id, limits, self._clock))
+            self._report(spool)
+            stack.enter_context(Committer(spool))
+            stack.enter_context(self._following_books(stop))
+            publishing = stack.enter_context(Publishing(self._publisher(spool), self._clock, stop))
+            dead = self._take_all(spool, stop, start_ms)
+            spool.sync()
+            publishing.drain(self._options.drain_s, at_once=dead is not None)
+        if dead is not None:
+            raise CameraDead(f"{self._camera.camera_id}: {dead}") from dead
+
+    def _take_all(self, spool: Spool, stop: Stop, start_ms: int) -> CameraFault | None:
+        camera = self._open(spool, stop, start_ms)
+        rules = IntakeRules(encoding_of(self._camera), self._options.max_picture_bytes, self._options.spool.overload)
+        intake = Intake(
+            camera,
+            spool,
+            self._board.pins,
+            place=self._place,
+            rules=rules,
+            losses=self._losses,
+            stop=stop.event,
+        )
+        try:
+            spool.finish(is_finished=intake.run())
+        except CameraFault as fault:
+            return fault
+        finally:
+            camera.close()
+        return None
+
+    def _open(self, spool: Spool, stop: Stop, start_ms: int) -> Camera:
+        first = resume_at(spool)
+        spool.finish(is_finished=False)
+        return open_camera(
+            self._camera, self._place, clock=self._clock, stop=stop.event, start_ms=start_ms, first=first
+        )
+
+    def _report(self, spool: Spool) -> None:
+        torn = spool.recovered.torn_bytes
+        TORN_BYTES.labels(camera=self._camera.camera_id).inc(torn)
+        tell = _log.warning if torn else _log.info
+        tell(
+            "spool opened",
+            camera_id=self._camera.camera_id,
+            epoch=spool.epoch,
+            next_sequence=spool.next_sequence,
+            unacknowledged=spool.next_sequence - spool.acked_next,
+            torn_bytes=torn,
+        )
+
+    @contextmanager
+    def _following_books(self, stop: Stop) -> Iterator[None]:
+        done = threading.Event()
+        with Background("books", lambda: self._board.follow(self._clock, done), stop) as books:
+            try:
+                yield
+            finally:
+                done.set()
+        books.result()
+
+    def _publisher(self, spool: Spool) -> Publisher:
+        options = self._options
+        return Publisher(
+            spool,
+            lambda: self._broker.producer(client=f"ingest-{self._camera.camera_id}"),
+            Outbound(self._namespace, self._place, spool.epoch, self._partitions),
+            place=self._place,
+            losses=self._losses,
+            clock=self._clock,
+            rules=PublisherRules(options.unacked_bytes, options.unacked_age_s, options.heartbeat_s),
+        )
+
+
+def require_view(recipe: Recipe, place: Place) -> None:
+    """Refuse a camera whose view the active recipe does not expect.
+
+    Raises:
+        ConfigurationError: naming the views that it expects.
+    """
+    expected = [view.view_id for view in recipe.views]
+    if place.view_id not in expected:
+        raise ConfigurationError(
+            f"camera {place.camera_id} takes view {place.view_id}, but recipe {recipe.recipe_id}@{recipe.version} "
+            f"expects {', '.join(expected)}; change the camera's view_id or activate another recipe"
+        )
+
+
+def resume_at(spool: Spool) -> int:
+    """The first shot of the source that is not spooled yet; 0 for a source that came to its end."""
+    header = spool.recovered.last_header
+    if header is None or spool.is_finished:
+        return 0
+    return Ticket.from_bytes(header).index + 1
