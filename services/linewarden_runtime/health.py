@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from linewarden_runtime.clock import Clock, SystemClock
 
@@ -46,10 +46,17 @@ class Health:
 
 
 class HealthServer:
-    """Serves one Health on a port; port 0 takes a free one."""
+    """Serves one Health, and the metrics of a registry, on a port; port 0 takes a free one."""
 
-    def __init__(self, health: Health, port: int = 0, host: str = "127.0.0.1") -> None:
-        self._server = ThreadingHTTPServer((host, port), _handler(health))
+    def __init__(
+        self,
+        health: Health,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        registry: CollectorRegistry = REGISTRY,
+    ) -> None:
+        self._server = ThreadingHTTPServer((host, port), _handler(health, registry))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
@@ -78,7 +85,7 @@ class HealthServer:
         self.close()
 
 
-def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
+def _handler(health: Health, registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/healthz":
@@ -87,7 +94,7 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
                 waiting = health.waiting()
                 self._answer(not waiting and health.is_alive(), {"waiting": waiting})
             elif self.path == "/metrics":
-                self._send(200, CONTENT_TYPE_LATEST, generate_latest())
+                self._send(200, CONTENT_TYPE_LATEST, generate_latest(registry))
             else:
                 self._send(404, "text/plain", b"/healthz, /readyz, /metrics\n")
 
