@@ -1,4 +1,4 @@
-"""Augmentations that keep a mask exact: flips, light level and contrast."""
+"""Augmentations that keep a mask exact: crops at native scale, flips, light level and contrast."""
 
 from dataclasses import dataclass
 
@@ -28,3 +28,32 @@ def augment(
     offset = rng.uniform(-settings.offset, settings.offset)
     light = np.clip(picture[::rows, ::columns] * np.float32(gain) + np.float32(offset), 0, 255)
     return light.astype(np.float32), None if mask is None else mask[::rows, ::columns]
+
+
+def crop(
+    picture: NDArray[np.uint8],
+    mask: NDArray[np.bool_] | None,
+    size: int,
+    rng: np.random.Generator,
+    *,
+    centred: float = 0.8,
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    """Cut a size x size window at native scale; where a defect is, ``centred`` of the windows aim at it.
+
+    An unannotated picture is returned whole, since nobody knows which windows show its defect.
+    Raises ValueError for a picture smaller than the window.
+    """
+    height, width = picture.shape[:2]
+    if size > min(height, width):
+        raise ValueError(f"a {size}-pixel crop does not fit a picture of {height}x{width}")
+    if mask is None:
+        return picture, mask
+    top, left = (int(rng.integers(0, extent - size + 1)) for extent in (height, width))
+    rows, columns = np.nonzero(mask)
+    if rows.size and rng.random() < centred:
+        aim = int(rng.integers(rows.size))
+        jitter = rng.integers(-size // 3, size // 3 + 1, 2)
+        top = int(np.clip(rows[aim] - size // 2 + jitter[0], 0, height - size))
+        left = int(np.clip(columns[aim] - size // 2 + jitter[1], 0, width - size))
+    window = slice(top, top + size), slice(left, left + size)
+    return picture[window], mask[window]

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from linewarden_train.augment import Augment, augment
-from linewarden_train.data.samples import Samples
+from linewarden_train.augment import Augment, augment, crop
+from linewarden_train.data.samples import GOOD, Label, Sample, Samples
 from linewarden_train.ema import averaged, copy_average
 from linewarden_train.losses import Losses, LossWeights, two_task_loss
-from linewarden_train.sampling import balanced_batches
+from linewarden_train.sampling import sampling_weights
 from linewarden_vision.network.interface import DefectNetwork
 
 
@@ -21,7 +22,10 @@ class TrainSettings:
 
     steps: int = 1500
     batch: int = 16
-    learning_rate: float = 4e-3
+    crop: int | None = None
+    """Side of native-scale crops in the first ``crop_share`` of the steps, in proportionally larger batches."""
+    crop_share: float = 0.7
+    learning_rate: float = 3e-3
     weight_decay: float = 0.02
     ema_decay: float = 0.995
     seed: int = 0
@@ -41,12 +45,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Device tensors: pictures (B, C, H, W) normalised, defective (B,), mask (B, H, W), annotated (B,)."""
+    """Tensors: pictures (B, C, H, W) normalised, defective (B,), mask (B, H, W), annotated (B,)."""
 
     pictures: Tensor
     defective: Tensor
     mask: Tensor
     annotated: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on that device."""
+        return Batch(
+            self.pictures.to(device), self.defective.to(device), self.mask.to(device), self.annotated.to(device)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +83,15 @@ def train(
     bit for bit. Raises ValueError without both good and defective samples.
     """
     rng = np.random.default_rng(settings.seed)
+    weights = sampling_weights(samples.labels)
     optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     average = averaged(network, settings.ema_decay)
     started, taken = clock(), 0
     network.train()
-    for indices in balanced_batches(samples.labels, settings.batch, settings.steps, rng):
-        done = _share_done(taken, settings, clock() - started)
-        if done >= 1:
-            break
+    while (done := _share_done(taken, settings, clock() - started)) < 1:
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * schedule(done)
-        batch = collate(samples, indices, normalisation, settings.augment, rng, _device(network))
+        batch = _draw(samples, weights, normalisation, settings, done, rng).to(_device(network))
         losses = _learn(network, optimiser, batch, settings.weights)
         average.update_parameters(network)
         taken += 1
@@ -118,30 +126,44 @@ def _learn(network: DefectNetwork, optimiser: torch.optim.Optimizer, batch: Batc
     return losses
 
 
-def collate(
+def _draw(
     samples: Samples,
-    indices: Sequence[int],
+    weights: NDArray[np.float64],
     normalisation: Normalisation,
-    settings: Augment,
+    settings: TrainSettings,
+    done: float,
     rng: np.random.Generator,
-    device: torch.device,
 ) -> Batch:
-    """Fetch, augment and stack samples of one size."""
-    chosen = [samples[index] for index in indices]
+    """Draw a balanced batch with replacement: of crops at first, of whole pictures at the end."""
+    side = settings.crop if settings.crop is not None and done < settings.crop_share else None
+    count = settings.batch if side is None else 2 * settings.batch
+    chosen = [samples[int(index)] for index in rng.choice(len(samples), size=count, p=weights)]
+    if side is not None:
+        chosen = [_cropped(sample, side, rng) for sample in chosen if sample.mask is not None]
+    return collate(chosen, normalisation, settings.augment, rng)
+
+
+def _cropped(sample: Sample, side: int, rng: np.random.Generator) -> Sample:
+    """Crop, and call the crop good where it shows nothing of the defect."""
+    picture, mask = crop(sample.picture, sample.mask, side, rng)
+    shows = mask is None or bool(mask.any())
+    label = sample.label if shows else Label(GOOD, sample.label.group)
+    return Sample(picture, mask, label)
+
+
+def collate(
+    chosen: Sequence[Sample], normalisation: Normalisation, settings: Augment, rng: np.random.Generator
+) -> Batch:
+    """Augment and stack samples of one size."""
     changed = [augment(sample.picture, sample.mask, settings, rng) for sample in chosen]
     pictures = torch.from_numpy(np.stack([light for light, _ in changed]))
     pictures = pictures[:, None] if pictures.ndim == 3 else pictures.permute(0, 3, 1, 2)
-    masks = np.stack(
-        [np.zeros(light.shape[:2], np.float32) if mask is None else mask.astype(np.float32) for light, mask in changed]
-    )
-    annotated = [
-        mask is not None or not sample.label.defective for (_, mask), sample in zip(changed, chosen, strict=True)
-    ]
+    masks = [np.zeros(light.shape[:2], bool) if mask is None else mask for light, mask in changed]
+    defective = np.asarray([sample.label.defective for sample in chosen], np.float32)
+    annotated = np.asarray([sample.mask is not None or not sample.label.defective for sample in chosen], np.float32)
     return Batch(
-        pictures=((pictures - normalisation.mean) / normalisation.std)
-        .contiguous(memory_format=torch.channels_last)
-        .to(device),
-        defective=torch.tensor([float(sample.label.defective) for sample in chosen], device=device),
-        mask=torch.from_numpy(masks).to(device),
-        annotated=torch.tensor([float(known) for known in annotated], device=device),
+        pictures=((pictures - normalisation.mean) / normalisation.std).contiguous(memory_format=torch.channels_last),
+        defective=torch.from_numpy(defective),
+        mask=torch.from_numpy(np.stack(masks).astype(np.float32)),
+        annotated=torch.from_numpy(annotated),
     )

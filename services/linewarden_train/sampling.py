@@ -1,7 +1,7 @@
 """Balanced sampling: half good, half defective; classes evenly, then groups evenly within a class."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,3 @@ def sampling_weights(labels: Sequence[Label], good_share: float = 0.5) -> NDArra
 
 def _class_share(kind: str, defect_classes: int, good_share: float) -> float:
     return good_share if kind == GOOD else (1 - good_share) / defect_classes
-
-
-def balanced_batches(labels: Sequence[Label], batch: int, steps: int, rng: np.random.Generator) -> Iterator[list[int]]:
-    """Yield ``steps`` batches of indices, drawn with replacement."""
-    weights = sampling_weights(labels)
-    for _ in range(steps):
-        yield rng.choice(len(labels), size=batch, p=weights).tolist()

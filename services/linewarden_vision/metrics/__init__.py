@@ -1,0 +1,1 @@
+"""Decision-linked metrics on torchmetrics' interface; a rate without evidence is not a number."""

@@ -1,0 +1,111 @@
+"""Every number here can be checked by hand on four 2x3 pictures."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from linewarden_vision.metrics.images import (
+    ImageAUROC,
+    ImageAveragePrecision,
+    MissRateOfDefects,
+    OverkillRateOfGood,
+)
+from linewarden_vision.metrics.pixels import (
+    DefectIoUByClass,
+    PooledIoU,
+    SampleMeanIoU,
+    SegMeanIoU,
+    SegRecall,
+    TwoClassPooledMeanIoU,
+)
+
+
+def _masks(*rows: str) -> Tensor:
+    return torch.tensor([[[c == "x" for c in line] for line in row.split("/")] for row in rows])
+
+
+# a: half found; b: missed; c: good and clear; d: good with a false alarm
+TARGET = _masks("xx./xx.", "x../...", ".../...", ".../...")
+PREDICTED = _masks("xx./...", ".../...", ".../...", "..x/...")
+
+
+def test_pooled_iou_divides_the_sums() -> None:
+    metric = PooledIoU()
+    metric.update(PREDICTED, TARGET)
+    assert float(metric.compute()) == pytest.approx(2 / (4 + 1 + 1))
+
+
+def test_sample_miou_counts_two_empty_masks_as_one() -> None:
+    metric = SampleMeanIoU()
+    metric.update(PREDICTED, TARGET)
+    assert float(metric.compute()) == pytest.approx((0.5 + 0 + 1 + 0) / 4)
+
+
+def test_seg_miou_leaves_out_what_is_empty_in_both_and_counts_misses_and_alarms_as_zero() -> None:
+    metric = SegMeanIoU()
+    metric.update(PREDICTED, TARGET)
+    assert float(metric.compute()) == pytest.approx((0.5 + 0 + 0) / 3)
+
+
+def test_seg_recall_needs_the_verdict_as_well_as_the_pixels() -> None:
+    metric = SegRecall()
+    metric.update(PREDICTED, TARGET, torch.tensor([True, True, False, True]))
+    assert float(metric.compute()) == pytest.approx((0.5 + 0) / 2)
+    metric.reset()
+    metric.update(PREDICTED, TARGET, torch.tensor([False, True, False, True]))
+    assert float(metric.compute()) == 0.0
+
+
+def test_defect_iou_is_a_mean_by_class_and_says_where_there_is_no_evidence() -> None:
+    metric = DefectIoUByClass(["crack", "pore", "stain"])
+    metric.update(PREDICTED, TARGET, ["crack", "pore", None, None])
+    result = metric.compute()
+    assert (result["crack"], result["pore"]) == (0.5, 0.0)
+    assert math.isnan(result["stain"])
+
+
+def test_the_two_class_mean_averages_defect_and_background() -> None:
+    metric = TwoClassPooledMeanIoU()
+    metric.update(PREDICTED, TARGET)
+    assert float(metric.compute()) == pytest.approx((2 / 6 + 18 / 22) / 2)
+
+
+@pytest.mark.parametrize("metric", [PooledIoU, SampleMeanIoU, SegMeanIoU, TwoClassPooledMeanIoU])
+def test_batches_add_up_to_the_whole(metric: type[PooledIoU]) -> None:
+    whole, parts = metric(), metric()
+    whole.update(PREDICTED, TARGET)
+    for row in range(4):
+        parts.update(PREDICTED[row : row + 1], TARGET[row : row + 1])
+    assert float(parts.compute()) == pytest.approx(float(whole.compute()))
+
+
+def test_miss_and_overkill_rates_have_their_own_denominators() -> None:
+    decided = torch.tensor([True, False, False, True, False])
+    defective = torch.tensor([True, True, True, False, False])
+    miss, overkill = MissRateOfDefects(), OverkillRateOfGood()
+    miss.update(decided, defective)
+    overkill.update(decided, defective)
+    assert float(miss.compute()) == pytest.approx(2 / 3)
+    assert float(overkill.compute()) == pytest.approx(1 / 2)
+
+
+def test_a_rate_without_evidence_is_not_a_number() -> None:
+    miss = MissRateOfDefects()
+    miss.update(torch.tensor([True]), torch.tensor([False]))
+    assert math.isnan(float(miss.compute()))
+
+
+def test_ranking_metrics_match_a_hand_count() -> None:
+    scores, truth = torch.tensor([0.9, 0.8, 0.7, 0.1]), torch.tensor([1, 0, 1, 0])
+    auroc, precision = ImageAUROC(), ImageAveragePrecision()
+    auroc.update(scores, truth)
+    precision.update(scores, truth)
+    assert float(auroc.compute()) == pytest.approx(3 / 4)
+    assert float(precision.compute()) == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_masks_of_unequal_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match="alike"):
+        PooledIoU().update(PREDICTED, TARGET[:2])
