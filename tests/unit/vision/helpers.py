@@ -1,5 +1,6 @@
 """A small untrained bundle: its verdicts mean nothing, but they must repeat."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,12 @@ def middle_margin(network: DefectNetwork, count: int = 4) -> float:
     return (margins[1] + margins[2]) / 2
 
 
-def write_small_bundle(folder: Path) -> str:
+@cache
+def _made() -> tuple[Card, dict[str, torch.Tensor], Golden]:
     network = small_network()
     card = small_card(defect=middle_margin(network))
-    return write_bundle(folder, card, network.state_dict(), golden_of(card, network))
+    return card, dict(network.state_dict()), golden_of(card, network)
+
+
+def write_small_bundle(folder: Path) -> str:
+    return write_bundle(folder, *_made())

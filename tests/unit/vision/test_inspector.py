@@ -62,7 +62,7 @@ def test_a_picture_scores_alone_as_in_company(inspector: Inspector) -> None:
 
 def test_sixteen_bits_and_three_equal_channels_score_as_eight_bits(inspector: Inspector) -> None:
     picture = pictures(1)[0]
-    variants = [picture, picture.astype(np.uint16) * 257, np.repeat(picture[:, :, None], 3, axis=2)]
+    variants: list[np.ndarray] = [picture, picture.astype(np.uint16) * 257, np.repeat(picture[:, :, None], 3, axis=2)]
     margins = [score.margin for score in inspector.score([inspector.prepare(v) for v in variants])]
     assert margins == pytest.approx([margins[0]] * 3, abs=1e-2)
 
