@@ -1,0 +1,5 @@
+"""Runs route as a process."""
+
+from .bootstrap import main
+
+raise SystemExit(main())

@@ -1,0 +1,113 @@
+"""The only place where route's clients are built."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from linewarden_runtime import logs
+from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.clock import Clock, SystemClock
+from linewarden_runtime.deadletters import DeadLetterCap, DeadLetters
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.health import Health, HealthServer
+from linewarden_runtime.kafka.broker import KafkaBroker
+from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
+from linewarden_runtime.partitions import partition_of
+from linewarden_runtime.ports import Broker
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.topics import CO_PARTITIONED
+
+from .limits import RouterLimits
+from .plan import JOINED, Desk
+from .recipes import PatientRecipes
+from .router import Router
+from .settings import RouteSettings
+
+_NO_CAP = DeadLetterCap(run=2**62, ratio=1.0)
+"""Late records are many after every outage, and no sign of a bad release."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:  # noqa: ARG001 - every service has the same entry
+    """Run route until SIGTERM; 75 where it was fenced and may be started again."""
+    stop = Stop()
+    stop_on_signals(stop)
+    return run_service("route", _serve, stop)
+
+
+def _serve(stop: Stop) -> None:
+    settings = RouteSettings.load()
+    logs.configure("route", level=settings.log_level)
+    clock, health = SystemClock(), Health()
+    namespace = Namespace(settings.namespace)
+    broker = KafkaBroker(settings.kafka)
+    secret = coin_secret(settings.route.coin_secret_file, namespace)
+    with HealthServer(health, settings.health_port, settings.health_host):
+        serve(broker, namespace, settings.instance, secret, clock, health, settings.route.limits(), stop)
+
+
+def serve(
+    broker: Broker,
+    namespace: Namespace,
+    instance: str,
+    secret: bytes,
+    clock: Clock,
+    health: Health,
+    limits: RouterLimits,
+    stop: Stop,
+) -> None:
+    """Route a namespace on a broker until asked to stop."""
+    book = RecipeBook(broker, namespace)
+    desk = make_desk(broker, namespace, PatientRecipes(book.get, clock), secret, clock)
+    consumer = broker.consumer(
+        group=namespace.group("route"),
+        topics=[namespace.topic(name) for name in JOINED],
+        instance=f"route-{instance}",
+        max_records=limits.max_records,
+    )
+    try:
+        Router(broker, consumer, desk, clock, limits=limits, beat=health.beat).run(stop)
+    finally:
+        consumer.close()
+        book.close()
+
+
+def make_desk(broker: Broker, namespace: Namespace, recipes: PatientRecipes, secret: bytes, clock: Clock) -> Desk:
+    """What the partitions share.
+
+    Raises:
+        ConfigurationError: where the topics keyed by visit differ in their partition count.
+    """
+    count = _partition_count(broker, namespace)
+    return Desk(
+        namespace=namespace,
+        recipe=recipes,
+        partition_of=lambda visit_id: partition_of(visit_id, count),
+        secret=secret,
+        poison=DeadLetters("route", namespace, clock),
+        rejects=DeadLetters("route", namespace, clock, _NO_CAP),
+    )
+
+
+def coin_secret(path: Path | None, namespace: Namespace) -> bytes:
+    """The secret of the coins; without a file one that everybody can work out, with a warning."""
+    if path is not None:
+        secret = path.read_bytes().strip()
+        if not secret:
+            raise ConfigurationError(f"LINEWARDEN_ROUTE__COIN_SECRET_FILE={path} is empty")
+        return secret
+    structlog.get_logger("route").warning(
+        "no coin secret", hint="set LINEWARDEN_ROUTE__COIN_SECRET_FILE, or audited parts can be foretold"
+    )
+    return hashlib.sha256(f"linewarden coins of {namespace.name}".encode()).digest()
+
+
+def _partition_count(broker: Broker, namespace: Namespace) -> int:
+    with broker.admin() as admin:
+        counts = {name: admin.describe(namespace.topic(name)).partitions for name in CO_PARTITIONED}
+    if len(set(counts.values())) != 1:
+        raise ConfigurationError(f"topics keyed by visit must have one partition count, not {counts}")
+    return next(iter(counts.values()))

@@ -1,0 +1,24 @@
+"""Bounds of route's loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RouterLimits:
+    """Times in seconds, `adopt_horizon_ms` in milliseconds."""
+
+    max_records: int = 500
+    """Records of one poll."""
+    gather_s: float = 0.02
+    """How long further records may join a transaction: the commit interval at low load."""
+    idle_poll_s: float = 0.2
+    threads: int = 8
+    """Transactions that run side by side."""
+    failures: int = 8
+    """Failures in a row after which the process ends."""
+    backoff_s: float = 0.05
+    max_backoff_s: float = 2.0
+    adopt_horizon_ms: int = 86_400_000
+    """How far back a restore looks for routings that its state does not show."""

@@ -1,0 +1,192 @@
+"""One cycle of one partition: due timers and records become outputs and changes, without touching the memory.
+
+The memory takes the changes over only when the transaction that carries the outputs has committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from linewarden_runtime.deadletters import DeadLetters
+from linewarden_runtime.records import InRecord, OutRecord
+from linewarden_schemas.capture import CameraHeartbeat, Capture
+from linewarden_schemas.decision import Decision
+from linewarden_schemas.envelope import EnvelopeError, decode
+from linewarden_schemas.ids import InvalidId, Namespace
+from linewarden_schemas.inspection import Inspection, SourceRef
+from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
+
+from .events import (
+    CaptureSeen,
+    Context,
+    Dead,
+    DecisionSeen,
+    DropSlot,
+    Effect,
+    Event,
+    InspectionSeen,
+    Publish,
+    RoutingSeen,
+    TimerDue,
+)
+from .visit import step
+from .visits import Visits
+from .writing import Writer, camera_key
+
+JOINED = ("captures", "inspections", "decisions")
+"""The topics that route joins; a partition of it is the same partition number of all three."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every partition of a process shares: names, recipes, the coins' secret, dead letters.
+
+    `poison` is capped; `rejects` are records that came too late or for nothing, which are no sign of a bad release.
+    """
+
+    namespace: Namespace
+    recipe: Callable[[RecipeRef], Recipe | None]
+    partition_of: Callable[[str], int]
+    secret: bytes
+    poison: DeadLetters
+    rejects: DeadLetters
+
+
+class Poisoned(ValueError):
+    """A record that can never be handled; its cause is a short stable word."""
+
+    def __init__(self, cause: str, detail: str) -> None:
+        super().__init__(detail)
+        self.cause = cause
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one transaction of a partition will say, and what is true once it has committed."""
+
+    visits: Visits
+    desk: Desk
+    writer: Writer
+    now_ms: int
+    outputs: list[OutRecord] = field(default_factory=list)
+    changes: dict[str, VisitSnapshot | None] = field(default_factory=dict)
+    cameras: dict[str, CameraProgress] = field(default_factory=dict)
+    effects: list[Effect] = field(default_factory=list)
+
+    def run_timers(self, visit_ids: Sequence[str]) -> None:
+        """Look at visits whose timer has run out."""
+        for visit_id in visit_ids:
+            self._step(visit_id, TimerDue(), None, None)
+
+    def adopt(self, event: RoutingSeen) -> None:
+        """Take over a routing that readers can see already."""
+        self._step(event.disposition.visit_id, event, None, None)
+
+    def take(self, record: InRecord) -> None:
+        """Handle one record; one that cannot be handled becomes a dead letter."""
+        try:
+            self._handle(record)
+        except Poisoned as poison:
+            self.outputs.append(self.desk.poison.letter(record, poison.cause, str(poison)))
+        else:
+            self.desk.poison.passed()
+
+    def finish(self) -> None:
+        """Add the new states, once each however often a visit changed."""
+        self.outputs += [self.writer.state(name, visit, self.now_ms) for name, visit in self.changes.items()]
+        self.outputs += [self.writer.camera(progress, self.now_ms) for progress in self.cameras.values()]
+
+    def apply(self) -> None:
+        """Let the memory know what has committed."""
+        for visit_id, visit in self.changes.items():
+            self.visits.put(visit_id, visit)
+        self.visits.cameras.update(self.cameras)
+
+    def _handle(self, record: InRecord) -> None:
+        try:
+            event = decode(record.headers, record.value)
+            logical = self.desk.namespace.logical(record.topic)
+        except (EnvelopeError, InvalidId) as error:
+            raise Poisoned("bad-envelope", str(error)) from error
+        message = event.message
+        if isinstance(message, CameraHeartbeat) and logical == "captures":
+            return
+        happened = _event_of(message, logical, record)
+        visit_id = _visit_of(happened)
+        if self.desk.partition_of(visit_id) != self.writer.partition:
+            raise Poisoned("wrong-partition", f"visit {visit_id} belongs to {self.desk.partition_of(visit_id)}")
+        if isinstance(message, Capture):
+            self._see_camera(message)
+        self._step(visit_id, happened, record, event.traceparent)
+
+    def _step(self, visit_id: str, event: Event, record: InRecord | None, traceparent: str | None) -> None:
+        before = self.changes[visit_id] if visit_id in self.changes else self.visits.get(visit_id)
+        context = Context(self.now_ms, self._recipe(before, event), self.desk.secret)
+        after = step(before, event, context)
+        if after.visit is not before:
+            self.changes[visit_id] = after.visit
+        self.effects += after.effects
+        self.outputs += [
+            out for effect in after.effects for out in self._written(effect, record, visit_id, traceparent)
+        ]
+
+    def _recipe(self, visit: VisitSnapshot | None, event: Event) -> Recipe | None:
+        if visit is not None:
+            return self.desk.recipe(visit.recipe)
+        match event:
+            case CaptureSeen():
+                return self.desk.recipe(event.capture.recipe)
+            case InspectionSeen():
+                return self.desk.recipe(event.inspection.recipe)
+            case RoutingSeen():
+                return self.desk.recipe(event.disposition.recipe)
+            case _:
+                return None
+
+    def _written(
+        self, effect: Effect, record: InRecord | None, visit_id: str, traceparent: str | None
+    ) -> list[OutRecord]:
+        match effect:
+            case Publish():
+                return [self.writer.published(effect.message, self.now_ms, traceparent)]
+            case DropSlot():
+                return [self.writer.no_slot(effect.slot_id)]
+            case Dead() if record is not None:
+                return [self.desk.rejects.letter(record, effect.cause, effect.detail, visit_id=visit_id)]
+            case _:
+                return []
+
+    def _see_camera(self, capture: Capture) -> None:
+        seen = CameraProgress(
+            line_id=capture.line_id,
+            camera_id=capture.camera_id,
+            spool_epoch=capture.spool_epoch,
+            highest_sequence=capture.sequence,
+        )
+        key = camera_key(seen)
+        known = self.cameras.get(key) or self.visits.cameras.get(key)
+        if known is None or (known.spool_epoch, known.highest_sequence) < (seen.spool_epoch, seen.highest_sequence):
+            self.cameras[key] = seen
+
+
+def _event_of(message: object, logical: str, record: InRecord) -> CaptureSeen | InspectionSeen | DecisionSeen:
+    if isinstance(message, Capture) and logical == "captures":
+        return CaptureSeen(message, record.timestamp_ms)
+    if isinstance(message, Inspection) and logical == "inspections":
+        return InspectionSeen(message, SourceRef(topic=record.topic, partition=record.partition, offset=record.offset))
+    if isinstance(message, Decision) and logical == "decisions":
+        return DecisionSeen(message)
+    raise Poisoned("unexpected-type", f"{type(message).__name__} does not belong into {logical}")
+
+
+def _visit_of(event: CaptureSeen | InspectionSeen | DecisionSeen) -> str:
+    match event:
+        case CaptureSeen():
+            return event.capture.visit_id
+        case InspectionSeen():
+            return event.inspection.visit_id
+        case DecisionSeen():
+            return event.decision.visit_id

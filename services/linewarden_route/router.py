@@ -1,0 +1,219 @@
+"""The loop of route: poll, plan each partition, commit them side by side, remember what has committed.
+
+One thread owns consumer, memory and recipes; only the transactions, which mostly wait, run on others.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import AssignmentNotAligned, BrokerUnavailable, RuntimeFault, TransactionFailed
+from linewarden_runtime.lifecycle import Stop
+from linewarden_runtime.metrics import RECORDS_DROPPED, RECORDS_READ, TRANSACTION_SECONDS, TRANSACTIONS
+from linewarden_runtime.ports import Broker, Consumer
+from linewarden_runtime.records import GroupSnapshot, InRecord, Position
+
+from .lane import Lane
+from .limits import RouterLimits
+from .metrics import RESTORES
+from .plan import JOINED, Desk, Plan
+
+_log = structlog.get_logger(__name__)
+
+
+class Router:
+    """Owns the partitions that the group gives it, one lane each."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        consumer: Consumer,
+        desk: Desk,
+        clock: Clock,
+        *,
+        limits: RouterLimits | None = None,
+        beat: Callable[[], None] = lambda: None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._broker = broker
+        self._consumer = consumer
+        self._desk = desk
+        self._clock = clock
+        self._limits = limits or RouterLimits()
+        self._beat = beat
+        self._jitter = jitter
+        self._name = desk.namespace.group("route")
+        self._topics = [desk.namespace.topic(name) for name in JOINED]
+        self._lanes: dict[int, Lane] = {}
+        self._failures: Counter[int] = Counter()
+        self._is_stable = False
+        self._stop = Stop()
+        self._threads = ThreadPoolExecutor(self._limits.threads, thread_name_prefix="route")
+
+    def run(self, stop: Stop) -> None:
+        """Turn until asked to stop; a transaction that has begun is finished.
+
+        Raises:
+            Fenced: somebody else owns a partition or this member's name; the process must end.
+            AssignmentNotAligned: the group dealt out the joined topics apart.
+            TransactionFailed: too many failures in a row.
+        """
+        self._stop = stop
+        try:
+            while not stop.is_set():
+                self.step()
+        finally:
+            self.close()
+
+    def step(self) -> None:
+        """Turn once."""
+        self._beat()
+        records = self._read()
+        group = self._consumer.group()
+        self._is_stable = group.may_commit
+        if not self._is_stable:
+            self._lose(records)
+            return
+        self._own(group)
+        self._take_in(records)
+        self._work(group)
+
+    def close(self) -> None:
+        """Give every partition up."""
+        self._threads.shutdown()
+        for lane in self._lanes.values():
+            lane.close()
+        self._lanes.clear()
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """Numbers of the partitions that are owned and restored."""
+        return frozenset(self._lanes)
+
+    def _read(self) -> list[InRecord]:
+        """Wait for records, at most to the next timer; then let those that come at once join the transaction."""
+        records = self._consumer.poll(self._patience_s(), self._limits.max_records)
+        if records and self._limits.gather_s > 0.0 and len(records) < self._limits.max_records:
+            records += self._consumer.poll(self._limits.gather_s, self._limits.max_records)
+        return records
+
+    def _patience_s(self) -> float:
+        due = [due_ms for lane in self._lanes.values() if (due_ms := lane.next_due_ms()) is not None]
+        if not due or not self._is_stable:
+            return self._limits.idle_poll_s
+        return min(self._limits.idle_poll_s, max(0.0, (min(due) - self._clock.now_ms()) / 1000))
+
+    def _lose(self, records: list[InRecord]) -> None:
+        """Between generations nobody could check a commit: forget what was read, and read it again."""
+        if records:
+            RECORDS_DROPPED.labels(group=self._name, cause="not-stable").inc(len(records))
+        for lane in self._lanes.values():
+            self._rewind(lane)
+
+    def _own(self, group: GroupSnapshot) -> None:
+        """Close lanes of partitions that went, open those that came.
+
+        A partition that could not be opened is tried again at the next turn; until then its records are passed
+        over, and opening it goes back to what is committed.
+        """
+        owned = aligned_partitions(self._consumer.assignment(), self._topics)
+        for number in sorted(self._lanes.keys() - owned):
+            _log.info("partition given up", partition=number, generation=group.generation)
+            self._lanes.pop(number).close()
+        for number in sorted(owned - self._lanes.keys()):
+            self._open(number, "assigned")
+
+    def _open(self, partition: int, reason: str) -> None:
+        try:
+            lane = Lane.open(
+                self._broker,
+                self._desk,
+                partition,
+                lambda: self._committed(partition),
+                self._clock,
+                self._limits.adopt_horizon_ms,
+            )
+        except (TransactionFailed, BrokerUnavailable) as failure:
+            self._count_failure(partition, failure)
+            return
+        RESTORES.labels(reason=reason).inc()
+        self._lanes[partition] = lane
+        self._rewind(lane)
+        _log.info("partition restored", partition=partition, reason=reason)
+
+    def _committed(self, partition: int) -> Mapping[Position, int]:
+        positions = [Position(topic, partition) for topic in self._topics]
+        committed = {p: offset for p, offset in self._consumer.committed(positions).items() if offset is not None}
+        if len(committed) != len(positions):
+            raise BrokerUnavailable(f"the group has no start for partition {partition} yet")
+        return committed
+
+    def _rewind(self, lane: Lane) -> None:
+        lane.drop_waiting()
+        assigned = self._consumer.assignment()
+        for position, offset in lane.wanted.items():
+            if position in assigned:
+                self._consumer.seek(position, offset)
+
+    def _take_in(self, records: list[InRecord]) -> None:
+        for record in records:
+            lane = self._lanes.get(record.partition)
+            if lane is not None:
+                lane.take_in(record)
+                RECORDS_READ.labels(group=self._name).inc()
+
+    def _work(self, group: GroupSnapshot) -> None:
+        plans = {number: plan for number, lane in self._lanes.items() if (plan := lane.plan()) is not None}
+        running = {number: self._threads.submit(self._commit, number, plan, group) for number, plan in plans.items()}
+        failed = {number: failure for number, run in running.items() if (failure := run.result()) is not None}
+        for number in plans.keys() - failed.keys():
+            self._lanes[number].land(plans[number])
+            del self._failures[number]
+        for number, failure in failed.items():
+            self._start_over(number, failure)
+
+    def _commit(self, partition: int, plan: Plan, group: GroupSnapshot) -> TransactionFailed | None:
+        began = self._clock.monotonic()
+        try:
+            self._lanes[partition].commit(plan, group)
+        except TransactionFailed as failure:
+            return failure
+        TRANSACTIONS.labels(group=self._name, outcome="committed").inc()
+        TRANSACTION_SECONDS.labels(group=self._name).observe(self._clock.monotonic() - began)
+        return None
+
+    def _start_over(self, partition: int, failure: TransactionFailed) -> None:
+        """Whether it committed is unknown: drop the memory, and restore it from what is visible."""
+        TRANSACTIONS.labels(group=self._name, outcome="failed").inc()
+        self._lanes.pop(partition).close()
+        self._count_failure(partition, failure)
+        self._open(partition, "transaction-failed")
+
+    def _count_failure(self, partition: int, failure: RuntimeFault) -> None:
+        self._failures[partition] += 1
+        in_a_row = self._failures[partition]
+        _log.warning("partition failed", partition=partition, failure=str(failure), in_a_row=in_a_row)
+        if in_a_row >= self._limits.failures:
+            raise failure
+        backoff = min(self._limits.max_backoff_s, self._limits.backoff_s * 2.0**in_a_row)
+        self._stop.wait(self._clock, backoff * (0.5 + self._jitter() / 2))
+
+
+def aligned_partitions(assignment: frozenset[Position], topics: list[str]) -> set[int]:
+    """The partition numbers that are assigned of every joined topic.
+
+    Raises:
+        AssignmentNotAligned: where the topics' numbers differ, so that records of one visit lie apart.
+    """
+    numbers = {topic: {p.partition for p in assignment if p.topic == topic} for topic in topics}
+    first = numbers[topics[0]]
+    if any(each != first for each in numbers.values()):
+        shares = ", ".join(f"{topic} {sorted(each)}" for topic, each in sorted(numbers.items()))
+        raise AssignmentNotAligned(f"partitions of joined topics differ: {shares}")
+    return first

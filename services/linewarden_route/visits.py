@@ -1,0 +1,102 @@
+"""The memory of one partition: its visits, their timers and the cameras' progress.
+
+Final visits are most of it, and are seldom touched again before they are forgotten. They are kept as the bytes
+of their record, and read back only when something comes for them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
+
+from .visit import next_due_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Dormant:
+    """A final visit as the value of its record, and when it is to be forgotten (epoch ms)."""
+
+    value: bytes
+    forget_at_ms: int
+
+
+class Visits:
+    """What a partition's owner knows. It changes only by what was committed, so it always equals `route-state`."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, VisitSnapshot] = {}
+        self._dormant: dict[str, Dormant] = {}
+        self._timers: list[tuple[int, str]] = []
+        self.cameras: dict[str, CameraProgress] = {}
+
+    def get(self, visit_id: str) -> VisitSnapshot | None:
+        """The visit; None if it is unknown or forgotten."""
+        dormant = self._dormant.get(visit_id)
+        return self._open.get(visit_id) if dormant is None else VisitSnapshot.from_json(dormant.value)
+
+    def put(self, visit_id: str, visit: VisitSnapshot | None) -> None:
+        """Remember a visit as it is now; None forgets it."""
+        if visit is None:
+            self.forget(visit_id)
+        elif visit.final and visit.forget_at_ms is not None:
+            self.put_dormant(visit_id, Dormant(visit.to_json(), visit.forget_at_ms))
+        else:
+            self._dormant.pop(visit_id, None)
+            self._open[visit_id] = visit
+            self._set_timer(visit_id, next_due_ms(visit))
+
+    def put_dormant(self, visit_id: str, dormant: Dormant) -> None:
+        """Remember a final visit without reading it."""
+        self._open.pop(visit_id, None)
+        self._dormant[visit_id] = dormant
+        self._set_timer(visit_id, dormant.forget_at_ms)
+
+    def forget(self, visit_id: str) -> None:
+        """Forget a visit."""
+        self._open.pop(visit_id, None)
+        self._dormant.pop(visit_id, None)
+
+    def is_routed(self, visit_id: str) -> bool:
+        """Whether the visit is known to have its revision 0."""
+        visit = self._open.get(visit_id)
+        return visit_id in self._dormant or (visit is not None and visit.revision >= 0)
+
+    def next_due_ms(self) -> int | None:
+        """When the earliest timer runs out (epoch ms)."""
+        while self._timers and self._due_ms(self._timers[0][1]) != self._timers[0][0]:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    def due(self, now_ms: int, limit: int) -> list[str]:
+        """Visits whose timer has run out, earliest first, at most `limit`; their timers stay until `put`."""
+        found: list[tuple[int, str]] = []
+        while len(found) < limit and (due_ms := self.next_due_ms()) is not None and due_ms <= now_ms:
+            entry = heapq.heappop(self._timers)
+            if entry not in found[-1:]:
+                found.append(entry)
+        for entry in found:
+            heapq.heappush(self._timers, entry)
+        return [visit_id for _, visit_id in found]
+
+    @property
+    def open_count(self) -> int:
+        """Visits that are not final."""
+        return len(self._open)
+
+    @property
+    def dormant_count(self) -> int:
+        """Final visits that are remembered."""
+        return len(self._dormant)
+
+    def _due_ms(self, visit_id: str) -> int | None:
+        dormant = self._dormant.get(visit_id)
+        if dormant is not None:
+            return dormant.forget_at_ms
+        visit = self._open.get(visit_id)
+        return None if visit is None else next_due_ms(visit)
+
+    def _set_timer(self, visit_id: str, due_ms: int | None) -> None:
+        if due_ms is not None:
+            heapq.heappush(self._timers, (due_ms, visit_id))
