@@ -14,7 +14,7 @@ from subprocess import Popen, TimeoutExpired
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.processes import free_port
 
-_RESTARTABLE = 75
+_MOST_RESTARTS = 100
 _STOP_S = 15.0
 
 
@@ -49,18 +49,24 @@ class Service:
             return False
 
     def tend(self) -> None:
-        """Start it again where it ended as fenced or hung; raise where it died of anything else.
+        """Start it again where it died, as a supervisor does.
 
         Raises:
-            ConfigurationError: with the end of its log.
+            ConfigurationError: with the end of its log, where starting it again cannot help or did not.
         """
         code = self.exit_code()
         if code is None or code == 0:
             return
-        if code != _RESTARTABLE:
+        if code == ConfigurationError.exit_code or self.restarts >= _MOST_RESTARTS:
             raise ConfigurationError(f"{self.name} ended with code {code}; {self.log} ends with\n{self.tail()}")
         self.restarts += 1
         self.start()
+
+    def kill(self) -> None:
+        """End it at once, as a power cut does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
     def stop(self) -> None:
         """Ask it to drain and leave; end it by force when it does not."""

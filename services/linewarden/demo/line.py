@@ -1,0 +1,120 @@
+"""What the demo's line makes: its plan, cameras, recipe, and the records that set it up."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linewarden.commands.bundles import digest_of
+from linewarden_ingest.cameras.simulation import LinePlan
+from linewarden_runtime.provision import activation_record, line_state_record, recipe_record
+from linewarden_runtime.records import OutRecord
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.line import Activation, LineState
+from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget, ViewSpec
+from linewarden_schemas.vocabulary import LineMode
+
+LINE = "line1"
+STATION = "st1"
+NAMESPACE = Namespace("demo")
+PARTITIONS = 4
+BUNDLES = Path(__file__).parent.parent / "assets"
+BUNDLE = BUNDLES / "demo-bundle"
+VIEWS = ("top", "left", "right")
+ACTOR = "demo"
+ENDLESS = 10_000_000
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+_SOURCE = "/demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the pictures come from: the cameras as ingest reads them, and how many visits there will be."""
+
+    cameras: tuple[dict[str, Any], ...]
+    views: tuple[tuple[str, str], ...]
+    visits: int | None
+    plan: LinePlan | None
+
+    def cameras_json(self) -> str:
+        """For LINEWARDEN_INGEST__CAMERAS."""
+        return json.dumps(self.cameras)
+
+
+def simulated(plan: LinePlan, visits: int | None, rate: float) -> Source:
+    """Three cameras around one station of the simulated line."""
+    shared = {
+        "kind": "line",
+        "visits": visits or ENDLESS,
+        "rate_per_s": rate,
+        "seed": plan.seed,
+        "views": plan.views,
+        "size": plan.size,
+        "defect_rate": plan.defect_rate,
+        "difficulty": plan.difficulty,
+        "missing_share": plan.missing_share,
+        "return_after": plan.return_after,
+    }
+    cameras = tuple(
+        shared | {"camera_id": f"cam-{view}", "view_id": view, "view": number} for number, view in enumerate(VIEWS)
+    )
+    return Source(cameras, tuple((view, f"cam-{view}") for view in VIEWS), visits, plan)
+
+
+def folder(pictures: Path, visits: int | None, rate: float, work: Path) -> Source:
+    """One camera that takes the folder's pictures in order, each a visit; again from the start where too few."""
+    found = sorted(path for path in pictures.iterdir() if path.suffix.lower() in PICTURES)
+    wanted = visits or len(found)
+    chosen = work / "pictures"
+    chosen.mkdir()
+    for path in found[:wanted]:
+        (chosen / path.name).symlink_to(path.resolve())
+    taken = min(wanted, len(found))
+    camera = {
+        "kind": "folder",
+        "camera_id": "cam1",
+        "view_id": "view1",
+        "path": str(chosen),
+        "rate_per_s": rate,
+    }
+    return Source((camera,), (("view1", "cam1"),), taken, None)
+
+
+def recipe(source: Source, at_ms: int) -> Recipe:
+    """The demo's recipe: eight seconds to decide, one pass in fifty audited, one reject in ten reviewed."""
+    return Recipe(
+        recipe_id="demo-part",
+        version=1,
+        product_id="demo-part",
+        bundle_digest=digest_of(BUNDLE),
+        views=tuple(ViewSpec(view_id=view, camera_id=camera) for view, camera in source.views),
+        review=ReviewRules(audit_share_of_passes=0.02, reject_review_share=0.1, undo_window_ms=5_000),
+        time=TimeBudget(decide_by_ms=8_000, commit_margin_ms=300, max_skew_ms=5_000, spool_horizon_ms=3_600_000),
+        created_ms=at_ms,
+        created_by=ACTOR,
+    )
+
+
+def set_up(source: Source, at_ms: int) -> list[OutRecord]:
+    """Recipe, activation and production, as an engineer and a lead would tell them."""
+    made = recipe(source, at_ms)
+    activation = Activation(
+        line_id=LINE, recipe=made.ref(), bundle_digest=made.bundle_digest, from_ms=at_ms, actor=ACTOR
+    )
+    state = LineState(
+        line_id=LINE,
+        mode=LineMode.PRODUCTION,
+        since_ms=at_ms,
+        actor=ACTOR,
+        order_id="demo-order",
+        lot_id="demo-lot",
+        product_id=made.product_id,
+        shift="demo",
+    )
+    return [
+        recipe_record(NAMESPACE, made, _SOURCE),
+        activation_record(NAMESPACE, activation, _SOURCE),
+        line_state_record(NAMESPACE, state, _SOURCE),
+    ]

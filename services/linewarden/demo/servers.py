@@ -1,0 +1,38 @@
+"""The servers under the demo: a broker and a Redis, embedded or real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from linewarden_runtime.apache import ApacheKafka
+from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What listens where, on this machine."""
+
+    broker: EmbeddedBroker | ApacheKafka
+    redis: EmbeddedRedis
+
+    def env(self) -> dict[str, str]:
+        """The part of a service's environment that says where to connect."""
+        return {
+            "LINEWARDEN_KAFKA__BOOTSTRAP_SERVERS": self.broker.bootstrap_servers,
+            "LINEWARDEN_REDIS__PORT": str(self.redis.port),
+        }
+
+
+@contextmanager
+def servers(kind: str, folder: Path) -> Iterator[Servers]:
+    """Start both and stop both; `kind` is `embedded` or `apache`.
+
+    Raises:
+        ConfigurationError: where one does not start, with the end of its log.
+    """
+    broker = ApacheKafka(folder / "kafka") if kind == "apache" else EmbeddedBroker(folder / "broker")
+    with broker, EmbeddedRedis(folder / "redis") as redis:
+        yield Servers(broker, redis)
