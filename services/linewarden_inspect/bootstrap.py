@@ -1,0 +1,69 @@
+"""The only place that builds the worker's clients and touches the device's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import torch
+
+from linewarden_runtime import logs
+from linewarden_runtime.clock import SystemClock
+from linewarden_runtime.health import Health, HealthServer
+from linewarden_runtime.kafka.broker import KafkaBroker
+from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
+from linewarden_runtime.watchdog import Watchdog
+from linewarden_schemas.ids import Namespace
+from linewarden_vision.inspecting.bundles import find_bundle
+from linewarden_vision.inspector import Inspector
+
+from .settings import WorkerProcess
+from .worker import InspectWorker
+from .writing import SERVICE
+
+
+def main(argv: Sequence[str] | None = None) -> int:  # noqa: ARG001 - all settings come from the environment
+    """Run a worker until SIGTERM; the exit code."""
+    logs.configure(SERVICE)
+    stop = Stop()
+    stop_on_signals(stop)
+    return run_service(SERVICE, run, stop)
+
+
+def run(stop: Stop) -> None:
+    """Build a worker from the environment and run it; raises ConfigurationError for what cannot be."""
+    settings = WorkerProcess.load()
+    logs.configure(SERVICE, level=settings.log_level)
+    set_threads(settings.inspect.torch_threads)
+    watchdog = Watchdog()
+    health = Health()
+    inspect = settings.inspect
+    worker = InspectWorker(
+        KafkaBroker(settings.kafka, watchdog),
+        Namespace(settings.namespace),
+        inspect,
+        loader(inspect.bundles, inspect.device, inspect.precision),
+        instance=settings.instance,
+        clock=SystemClock(),
+        health=health,
+        guard=lambda: watchdog.guard("device", inspect.device_timeout_s),
+    )
+    with HealthServer(health, settings.health_port, settings.health_host):
+        worker.run(stop)
+
+
+def loader(store: Path, device: str, precision: str) -> Callable[[str], Inspector]:
+    """Find a bundle by its digest in a folder of bundles, load and gate it."""
+
+    def load(digest: str) -> Inspector:
+        return Inspector.load(find_bundle(store, digest), device=device, precision=precision, expected_digest=digest)
+
+    return load
+
+
+def set_threads(torch_threads: int) -> None:
+    """Pictures are decoded on threads of our own; OpenCV's would only compete with them and with torch's."""
+    cv2.setNumThreads(1)
+    if torch_threads:
+        torch.set_num_threads(torch_threads)

@@ -1,0 +1,89 @@
+"""Loaded bundles: the newest are loaded in the background as soon as a recipe names them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from linewarden_runtime.clock import Clock
+from linewarden_schemas.recipe import Recipe
+from linewarden_vision.errors import BundleError, GateError
+from linewarden_vision.inspecting.scorer import Scorer
+
+from . import metrics
+
+_RETRY_S = 5.0
+
+
+@dataclass(slots=True)
+class _Loading:
+    future: Future[Scorer]
+    begun: float
+
+
+class BundleShelf:
+    """At most `held` bundles, the least recently used given up first; one is loaded at a time.
+
+    `load` finds, verifies and gates a bundle by its digest, and raises BundleError or GateError. A failure is
+    remembered for a few seconds, so that a folder copied late is found without being asked for at every frame.
+    """
+
+    def __init__(self, load: Callable[[str], Scorer], *, wait_s: float, held: int, clock: Clock) -> None:
+        self._load, self._wait_s, self._held, self._clock = load, wait_s, held, clock
+        self._bundles: OrderedDict[str, _Loading] = OrderedDict()
+        self._lock = threading.Lock()
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="bundles")
+
+    def get(self, digest: str) -> Scorer:
+        """The bundle, loaded now if need be.
+
+        Raises:
+            BundleError: where it cannot be loaded, or is not loaded within the wait.
+            GateError: where it answers its golden set differently on this device.
+        """
+        future = self.request(digest)
+        try:
+            return future.result(self._wait_s)
+        except TimeoutError as error:
+            raise BundleError(f"bundle {digest[:12]} is still being loaded") from error
+
+    def request(self, digest: str) -> Future[Scorer]:
+        """Begin to load a bundle unless it is there, and return at once."""
+        with self._lock:
+            known = self._bundles.get(digest)
+            if known is None or self._is_to_be_tried_again(known):
+                known = _Loading(self._loader.submit(self._load, digest), self._clock.monotonic())
+                known.future.add_done_callback(self._count)
+                self._bundles[digest] = known
+            self._bundles.move_to_end(digest)
+            self._give_up_oldest()
+            metrics.BUNDLES_LOADED.set(len(self._bundles))
+            return known.future
+
+    def expect(self, recipes: Iterable[Recipe]) -> list[Future[Scorer]]:
+        """Begin to load the bundles of the newest version of each recipe, as many as are held."""
+        newest = {recipe.recipe_id: recipe for recipe in recipes}
+        digests = dict.fromkeys(recipe.bundle_digest for recipe in reversed(newest.values()))
+        return [self.request(digest) for digest in list(digests)[: self._held]]
+
+    def close(self) -> None:
+        """Wait for a load in progress and give everything up."""
+        self._loader.shutdown(cancel_futures=True)
+        self._bundles.clear()
+
+    def _is_to_be_tried_again(self, loading: _Loading) -> bool:
+        if not loading.future.done() or loading.future.exception() is None:
+            return False
+        return self._clock.monotonic() - loading.begun >= _RETRY_S
+
+    def _give_up_oldest(self) -> None:
+        while len(self._bundles) > self._held:
+            self._bundles.popitem(last=False)
+
+    @staticmethod
+    def _count(future: Future[Scorer]) -> None:
+        if not future.cancelled() and isinstance(future.exception(), BundleError | GateError):
+            metrics.BUNDLE_FAILURES.inc()

@@ -1,0 +1,41 @@
+"""Every metric of inspect and keeper, with unit and meaning."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+INSPECTIONS = Counter(
+    "linewarden_inspections_total",
+    "Frames answered, by verdict and, of those not decidable, by reason.",
+    ["verdict", "undecidable"],
+)
+REFUSED_RECORDS = Counter(
+    "linewarden_inspect_refused_records_total",
+    "Frame records that became dead letters, by reason; those without usable headers have no inspection.",
+    ["reason"],
+)
+BATCH_PICTURES = Histogram(
+    "linewarden_inspect_batch_pictures", "Pictures of one device pass.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
+)
+DEVICE_SECONDS = Histogram(
+    "linewarden_inspect_device_seconds",
+    "Duration of one device pass, in seconds.",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+DEVICE_FAULTS = Counter("linewarden_inspect_device_faults_total", "Pictures that the device failed on even alone.")
+ANSWER_SECONDS = Histogram(
+    "linewarden_inspect_answer_seconds",
+    "Time from capture to inspection, in seconds.",
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+)
+BUNDLES_LOADED = Gauge("linewarden_inspect_bundles_loaded", "Bundles held ready on the device.")
+BUNDLE_FAILURES = Counter(
+    "linewarden_inspect_bundle_failures_total", "Bundles that could not be loaded or failed their gate."
+)
+RECIPE_REFRESH_FAILURES = Counter(
+    "linewarden_inspect_recipe_refresh_failures_total", "Times the recipes could not be read from the broker."
+)
+EVIDENCE = Counter("linewarden_keeper_evidence_total", "Frames of requested visits saved, by what was saved.", ["kind"])
+EVIDENCE_TOMBSTONES = Counter("linewarden_keeper_tombstones_total", "Evidence given up after its time.")
+KEEPER_LAG_SECONDS = Gauge(
+    "linewarden_keeper_lag_seconds",
+    "Age of the oldest frame that the keeper still has to save, in seconds; alarm at half the retention of frames.",
+)

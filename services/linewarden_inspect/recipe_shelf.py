@@ -1,0 +1,123 @@
+"""Recipes for many threads: one thread reads the topic, the others look up and wait, within a bound."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import BrokerUnavailable
+from linewarden_schemas.ids import recipe_key
+from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.recipe import Recipe
+
+from . import metrics
+
+_REMEMBERED_UNKNOWN = 1000
+
+
+class RecipeShelf:
+    """Follows `recipes` from `start` to `close`.
+
+    A frame may name a recipe that this process has not seen yet. Whoever asks first waits for it at most
+    `wait_s`; after that everybody is told at once that it is unknown, until it turns up.
+    """
+
+    def __init__(
+        self,
+        open_book: Callable[[], RecipeBook],
+        *,
+        wait_s: float,
+        refresh_s: float,
+        clock: Clock,
+        on_news: Callable[[list[Recipe]], object] = lambda _: None,
+    ) -> None:
+        self._open_book, self._on_news = open_book, on_news
+        self._wait_s, self._refresh_s, self._clock = wait_s, refresh_s, clock
+        self._recipes: dict[str, Recipe] = {}
+        self._asked: dict[str, float] = {}
+        self._changed = threading.Condition()
+        self._wake = threading.Event()
+        self._stopped = False
+        self._failure: BaseException | None = None
+        self._read_once = False
+        self._thread = threading.Thread(target=self._run, name="recipes", daemon=True)
+
+    def start(self) -> None:
+        """Begin, and return when everything published so far is known; raises what reading raised."""
+        self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._read_once or self._failure is not None)
+            self._raise_failure()
+
+    def get(self, ref: RecipeRef) -> Recipe | None:
+        """The recipe, None if it is unknown after the wait."""
+        key = recipe_key(ref.recipe_id, ref.version)
+        found = self._recipes.get(key)
+        if found is not None:
+            return found
+        with self._changed:
+            deadline = self._first_asked(key) + self._wait_s
+            while key not in self._recipes and not self._stopped:
+                self._raise_failure()
+                left = deadline - self._clock.monotonic()
+                if left <= 0:
+                    break
+                self._wake.set()
+                self._changed.wait(min(left, self._refresh_s))
+            return self._recipes.get(key)
+
+    def known(self) -> list[Recipe]:
+        """Every version known now, oldest first."""
+        return list(self._recipes.values())
+
+    def close(self) -> None:
+        """Stop following; nobody waits any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _first_asked(self, key: str) -> float:
+        if len(self._asked) >= _REMEMBERED_UNKNOWN:
+            del self._asked[next(iter(self._asked))]
+        return self._asked.setdefault(key, self._clock.monotonic())
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            self._follow()
+        except BaseException as failure:  # noqa: BLE001 - raised again by whoever asks next
+            with self._changed:
+                self._failure = failure
+                self._changed.notify_all()
+
+    def _follow(self) -> None:
+        book = self._open_book()
+        try:
+            while not self._stopped:
+                self._learn(book)
+                self._clock.wait(self._wake, self._refresh_s)
+                self._wake.clear()
+                try:
+                    book.refresh()
+                except BrokerUnavailable:
+                    metrics.RECIPE_REFRESH_FAILURES.inc()
+        finally:
+            book.close()
+
+    def _learn(self, book: RecipeBook) -> None:
+        known = {recipe_key(recipe.recipe_id, recipe.version): recipe for recipe in book.known()}
+        news = [recipe for key, recipe in known.items() if key not in self._recipes]
+        with self._changed:
+            self._recipes = known
+            self._read_once = True
+            self._changed.notify_all()
+        if news:
+            self._on_news(news)

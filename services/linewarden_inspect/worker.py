@@ -1,0 +1,121 @@
+"""The worker: one device, one member of the group `inspect`, one transactional identity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import wait
+from contextlib import ExitStack, nullcontext
+
+import structlog
+
+from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.deadletters import DeadLetters
+from linewarden_runtime.health import Health
+from linewarden_runtime.lifecycle import Stop
+from linewarden_runtime.loop import LoopLimits, TransactionalLoop
+from linewarden_runtime.ports import Broker
+from linewarden_schemas.ids import Namespace
+from linewarden_vision.inspecting.preparing import Shelf
+from linewarden_vision.inspecting.scorer import Scorer
+
+from .bundle_shelf import BundleShelf
+from .device_lane import DeviceLane, Guard
+from .recipe_shelf import RecipeShelf
+from .settings import InspectSettings
+from .stage import InspectStage
+from .writing import SERVICE, Writer
+
+_READY = "bundles"
+_log = structlog.get_logger(__name__)
+
+
+class InspectWorker:
+    """Everything of a worker but its clients' settings; `load` finds, loads and gates a bundle by digest."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        namespace: Namespace,
+        settings: InspectSettings,
+        load: Callable[[str], Scorer],
+        *,
+        instance: str,
+        clock: Clock,
+        health: Health,
+        guard: Guard = nullcontext,
+    ) -> None:
+        self._broker, self._namespace, self._settings = broker, namespace, settings
+        self._member = f"{SERVICE}-{instance}"
+        self._clock, self._health, self._guard = clock, health, guard
+        self._bundles = BundleShelf(load, wait_s=settings.bundle_wait_s, held=settings.bundles_held, clock=clock)
+        self._recipes = RecipeShelf(
+            lambda: RecipeBook(broker, namespace),
+            wait_s=settings.recipe_wait_s,
+            refresh_s=settings.recipe_refresh_s,
+            clock=clock,
+            on_news=self._bundles.expect,
+        )
+
+    def run(self, stop: Stop) -> None:
+        """Inspect until asked to stop, then finish what is in flight.
+
+        The recipes known now and their bundles are read before the first frame; a bundle that cannot be loaded
+        does not keep the worker from answering, since a frame that is not answered in time diverts as well.
+        """
+        with ExitStack() as closing:
+            closing.callback(self._bundles.close)
+            closing.callback(self._recipes.close)
+            self._health.not_ready(_READY, "recipes and bundles are being loaded")
+            self._recipes.start()
+            self._load_expected()
+            self._health.ready(_READY)
+            dead_letters = DeadLetters(SERVICE, self._namespace, self._clock, self._settings.cap())
+            stage = self._stage(dead_letters)
+            closing.callback(stage.close)
+            consumer = closing.enter_context(
+                self._broker.consumer(
+                    group=self._namespace.group(SERVICE),
+                    topics=[self._namespace.topic("frames")],
+                    instance=self._member,
+                    max_records=self._settings.max_poll_records,
+                )
+            )
+            identity = self._namespace.transactional_id(self._member)
+            TransactionalLoop(
+                consumer,
+                lambda: self._broker.transactional_producer(identity),
+                stage,
+                dead_letters,
+                clock=self._clock,
+                limits=LoopLimits(max_records=self._settings.max_poll_records),
+                beat=self._health.beat,
+            ).run(stop)
+
+    def _load_expected(self) -> None:
+        loading = self._bundles.expect(self._recipes.known())
+        for done in wait(loading).done:
+            failure = done.exception()
+            if failure is not None:
+                _log.error("a bundle cannot be used; its frames are answered NOT_DECIDABLE", why=str(failure))
+
+    def _stage(self, dead_letters: DeadLetters) -> InspectStage:
+        settings = self._settings
+        lane = DeviceLane(
+            max_batch=settings.max_batch,
+            wait_s=settings.batch_wait_s,
+            max_faults_in_a_row=settings.max_device_faults_in_a_row,
+            clock=self._clock,
+            guard=self._guard,
+        )
+        with self._broker.admin() as admin:
+            partitions = admin.describe(self._namespace.topic("inspections")).partitions
+        return InspectStage(
+            Shelf(self._recipes.get, self._bundles.get),
+            lane,
+            Writer(self._namespace, partitions),
+            dead_letters,
+            limits=settings.limits(),
+            clock=self._clock,
+            threads=settings.decode_threads,
+        )

@@ -1,0 +1,37 @@
+"""From answers to the records that are published, explicit partitions included."""
+
+from __future__ import annotations
+
+from linewarden_runtime.partitions import partition_of
+from linewarden_runtime.records import InRecord, OutRecord
+from linewarden_schemas.envelope import encode
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import Inspection, SourceRef
+
+SERVICE = "inspect"
+
+
+class Writer:
+    """Inspections of one namespace, whose visit-keyed topics have `partitions` partitions."""
+
+    def __init__(self, namespace: Namespace, partitions: int) -> None:
+        self._topic = namespace.topic("inspections")
+        self._source = f"/{namespace.name}/{SERVICE}"
+        self._partitions = partitions
+
+    def inspection(self, inspection: Inspection, traceparent: str | None = None) -> OutRecord:
+        """An inspection in its visit's partition; the same frame always gives the same event id."""
+        encoded = encode(
+            inspection,
+            id=inspection.frame_id,
+            source=self._source,
+            time_ms=inspection.inspected_ms,
+            traceparent=traceparent,
+        )
+        partition = partition_of(inspection.visit_id, self._partitions)
+        return OutRecord(self._topic, inspection.visit_id.encode(), encoded.value, encoded.headers, partition)
+
+
+def source_of(record: InRecord) -> SourceRef:
+    """Where a record lies."""
+    return SourceRef(topic=record.topic, partition=record.partition, offset=record.offset)

@@ -1,0 +1,136 @@
+"""A real bundle with an untrained network, made in a second: its answers vary and mean nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from linewarden_vision.bundle import LISTING, write_bundle
+from linewarden_vision.card import (
+    Card,
+    CheapIngredient,
+    LogisticCard,
+    MapScales,
+    NetworkSpec,
+    PictureSpec,
+    Provenance,
+    Threshold,
+    Thresholds,
+    TrustCard,
+)
+from linewarden_vision.golden import Golden, GoldenAnswer
+from linewarden_vision.inspector import Inspector, ViewScore
+from linewarden_vision.network.build import build_network
+from linewarden_vision.network.interface import DefectNetwork
+
+SIZE = 64
+_ENCODER = "mobilenetv3_small_050"
+_Name = Literal["margin", "mask_evidence"]
+_INGREDIENTS: tuple[_Name, ...] = ("margin", "mask_evidence")
+_SOURCE = Provenance(set_digest="0" * 64, set_name="random", n=20, curve_point="none", date="2026-01-01")
+
+
+def random_picture(seed: int, size: int = SIZE) -> NDArray[np.uint8]:
+    """Grey noise with a gradient and a spot, so that scores differ between seeds."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(120, 20, (size, size)) + np.linspace(-30, 30, size)
+    top, left = rng.integers(0, size - 16, 2)
+    noise[top : top + 16, left : left + 16] += rng.uniform(-90, 90)
+    return np.clip(noise, 0, 255).astype(np.uint8)
+
+
+def tiny_bundle(folder: Path, seed: int = 0) -> str:
+    """Write a bundle of 64 x 64 grey pictures and return its digest; about a third are NG, a third doubtful."""
+    pictures = np.stack([random_picture(1000 + number) for number in range(24)])
+    network = _network(seed, pictures)
+    good = _card(0.0, 0.5, {name: list(np.linspace(-1, 1, 24)) for name in _INGREDIENTS})
+    draft = _scores(network, good, pictures)
+    ingredients = {name: sorted(score.ingredients[name] for score in draft) for name in _INGREDIENTS}
+    golden = np.stack([random_picture(2000 + number) for number in range(24)])
+    draft = _scores(network, _card(0.0, 0.5, ingredients), golden)
+    reject = _gap([score.margin for score in draft], 16)
+    card = _card(reject, _gap([score.suspicion for score in draft if score.margin <= reject], 8), ingredients)
+    answers = [_answer(score, card) for score in _scores(network, card, golden)]
+    return write_bundle(folder, card, dict(network.state_dict()), Golden(golden, answers))
+
+
+def _gap(values: list[float], at: int) -> float:
+    """A threshold in the widest gap around the `at`-th value, so that rounding decides nothing."""
+    ordered = sorted(values)
+    near = range(max(1, at - 3), min(len(ordered), at + 4))
+    widest = max(near, key=lambda place: ordered[place] - ordered[place - 1])
+    return (ordered[widest] + ordered[widest - 1]) / 2
+
+
+def _network(seed: int, pictures: NDArray[np.uint8]) -> DefectNetwork:
+    """Random weights with normalisation that fits the pictures, so that scores spread."""
+    torch.manual_seed(seed)
+    network = build_network("light", _ENCODER, 1, tap_channels=16).train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None  # one pass sets the statistics
+    with torch.no_grad():
+        network((torch.from_numpy(pictures)[:, None].float() - 120) / 40)
+        network.head.direction.mul_(20)
+    return network.eval()
+
+
+def _scores(network: DefectNetwork, card: Card, pictures: NDArray[np.uint8]) -> list[ViewScore]:
+    inspector = Inspector(card, network)
+    return inspector.score([inspector.prepare(picture) for picture in pictures])
+
+
+def _answer(score: ViewScore, card: Card) -> GoldenAnswer:
+    return GoldenAnswer(
+        margin=score.margin,
+        suspicion=score.suspicion,
+        defect=card.thresholds.is_defect(score.margin),
+        doubtful=card.thresholds.is_doubtful(score.suspicion),
+    )
+
+
+def _card(defect: float, suspicion: float, good: Mapping[_Name, list[float]]) -> Card:
+    def limit(value: float) -> Threshold:
+        return Threshold(value=value, provenance=_SOURCE)
+
+    return Card(
+        name="tiny",
+        stage="taught",
+        created="2026-01-01",
+        code_version="0",
+        network=NetworkSpec(name="light", encoder=_ENCODER, tap_channels=16),
+        picture=PictureSpec(
+            height=SIZE, width=SIZE, channels=1, mean=120.0, std=40.0, brightness=(5.0, 250.0), contrast=(1.0, 120.0)
+        ),
+        class_names=["spot"],
+        thresholds=Thresholds(defect=limit(defect), suspicion=limit(suspicion), mask=limit(0.0)),
+        trust=TrustCard(
+            ingredients=[CheapIngredient(name=name, good=values) for name, values in good.items()],
+            logistic=LogisticCard(intercept=-1.0, coefficients=[0.7, 0.3]),
+            second=None,
+            provenance=_SOURCE,
+        ),
+        map_scales=MapScales(class_specific=1.0, class_agnostic=10.0),
+        notes=[],
+    )
+
+
+@pytest.fixture(scope="session")
+def bundle_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of two tiny bundles in the folders `a` and `b`."""
+    store = tmp_path_factory.mktemp("bundles")
+    tiny_bundle(store / "a", seed=0)
+    tiny_bundle(store / "b", seed=1)
+    return store
+
+
+def digest_in(store: Path, name: str) -> str:
+    """The digest of a bundle by its folder's name."""
+    return hashlib.sha256((store / name / LISTING).read_bytes()).hexdigest()
