@@ -1,5 +1,6 @@
 """A small untrained bundle: its verdicts mean nothing, but they must repeat."""
 
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -32,11 +33,17 @@ SIZE = 96
 _SOURCE = Provenance(set_digest="0" * 64, set_name="test", n=10, curve_point="none", date="2026-01-01")
 
 
-def small_network(seed: int = 0) -> DefectNetwork:
-    torch.manual_seed(seed)
+@cache
+def _network() -> DefectNetwork:
+    torch.manual_seed(0)
     network = build_network("light", "mobilenetv3_small_050", 1)
     network.eval()
     return network
+
+
+def small_network() -> DefectNetwork:
+    """A copy of its own: some tests break it."""
+    return deepcopy(_network())
 
 
 def pictures(count: int, size: int = SIZE) -> list[NDArray[np.uint8]]:
