@@ -72,7 +72,7 @@ def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> 
             clock=clock,
             health=health,
             environment=os.environ | {_METRICS_FOLDER: folder},
-            on_death=lambda pid: mark_process_dead(pid, folder),
+            on_death=lambda pid: mark_process_dead(pid, folder),  # type: ignore[no-untyped-call]
             restart_after_s=options.restart_after_s,
             restart_at_most_s=options.restart_at_most_s,
             drain_s=options.drain_s,
@@ -84,7 +84,7 @@ def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> 
 def _registry(folder: str) -> CollectorRegistry:
     """The cameras' metrics summed over their processes, with the supervisor's own."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=folder)
+    MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
     for own in (CAMERA_RESTARTS, CAMERA_UP):
         registry.register(own)
     return registry

@@ -76,6 +76,8 @@ class Publisher:
             return
         self._settle(producer)
         self._beat_when_due(producer)
+        if self._producer is not producer:
+            return
         if self._ledger.oldest_age_s > self._rules.unacked_age_s:
             self._replace(f"no acknowledgement for {self._rules.unacked_age_s:.0f} s")
         elif self._ledger.unacked_bytes >= self._rules.unacked_bytes:
@@ -158,16 +160,20 @@ class Publisher:
 
     def _send_frame(self, producer: Producer, ticket: Ticket, picture: bytes, entry: Entry) -> Loss | None:
         frame = self._outbound.frame(ticket, picture)
+        settled = self._ledger.expect(entry, is_frame=True)
         try:
-            self._send_part(producer, frame, entry, is_frame=True)
+            delivery = producer.send(frame)
+            if delivery.done():  # refused before it went anywhere, so the capture can carry the loss
+                delivery.result(0.0)
         except TooLarge as error:
             self._ledger.give_up(entry)
             self._note_oversize(ticket, error)
             return Loss.OVERSIZE
+        delivery.add_done_callback(settled)
         return None
 
-    def _send_part(self, producer: Producer, record: OutRecord, entry: Entry | None, *, is_frame: bool = False) -> None:
-        settled = self._ledger.expect(entry, is_frame=is_frame)
+    def _send_part(self, producer: Producer, record: OutRecord, entry: Entry | None) -> None:
+        settled = self._ledger.expect(entry)
         producer.send(record).add_done_callback(settled)
 
     def _loss_of(self, record: Record) -> Loss | None:
@@ -193,7 +199,8 @@ class Publisher:
         )
 
     def _beat_when_due(self, producer: Producer) -> None:
-        if self._clock.monotonic() - self._beat_at >= self._rules.heartbeat_s:
+        due = self._clock.monotonic() - self._beat_at >= self._rules.heartbeat_s
+        if due and self._producer is producer:
             try:
                 self._beat(producer)
             except DeliveryFailed as error:

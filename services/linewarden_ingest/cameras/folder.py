@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Loss
 
-from .interface import CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
+from .interface import CameraFault, EndOfPictures, Shot, Trigger
 from .pace import Pace
 from .pictures import Encoding, Unreadable, from_bytes
 from .sidecar import Label
@@ -64,27 +65,23 @@ class FolderCamera:
     def _shot(self, index: int) -> Shot:
         path = self._pictures[index % len(self._pictures)]
         label = self._labels.get(path.name, Label())
-        picture, loss = self._read(path)
-        return Shot(
+        shot = Shot(
             index=index,
             captured_ms=self._pace.clock.now_ms(),
-            picture=picture,
-            loss=loss,
+            picture=None,
             trigger=self._trigger(label, index),
             view_id=label.view_id,
             part=label.part,
         )
+        try:
+            return replace(shot, picture=from_bytes(path.read_bytes(), self._encoding))
+        except Unreadable:
+            return replace(shot, loss=Loss.UNREADABLE)
+        except OSError as error:
+            raise CameraFault(f"{path}: {error}", shot) from error
 
     def _trigger(self, label: Label, index: int) -> Trigger | None:
         if label.visit is None:
             return None
         counter = label.visit + self._visits_a_round * (index // len(self._pictures))
         return Trigger(counter, self._pace.start_ms)
-
-    def _read(self, path: Path) -> tuple[EncodedPicture | None, Loss | None]:
-        try:
-            return from_bytes(path.read_bytes(), self._encoding), None
-        except Unreadable:
-            return None, Loss.UNREADABLE
-        except OSError as error:
-            raise CameraFault(f"{path}: {error}") from error

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.vocabulary import Loss, PartIdSource
 
-RawPicture = NDArray[np.generic[Any]]
+RawPicture = np.ndarray[Any, np.dtype[np.integer[Any] | np.floating[Any]]]
 ContentType = Literal["image/jpeg", "image/png"]
 
 

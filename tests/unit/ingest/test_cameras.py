@@ -1,0 +1,219 @@
+"""Folder, video and simulated line behind one interface."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from linewarden_ingest.cameras.folder import FolderCamera, list_pictures
+from linewarden_ingest.cameras.gallery import Gallery
+from linewarden_ingest.cameras.interface import Camera, CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
+from linewarden_ingest.cameras.line import LineCamera
+from linewarden_ingest.cameras.pace import Pace
+from linewarden_ingest.cameras.pictures import Encoding
+from linewarden_ingest.cameras.sidecar import Label, compile_pattern, label_from_name, read_sidecar
+from linewarden_ingest.cameras.simulation import LinePlan, plan_visit, truth
+from linewarden_ingest.cameras.video import VideoCamera
+from linewarden_ingest.captures import visit_id
+from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.vocabulary import Loss
+from tests.unit.ingest.lines import PLACE
+
+
+def pace(clock: ManualClock | None = None, rate: float | None = None) -> Pace:
+    clock = clock or ManualClock(1_000_000)
+    return Pace(clock, threading.Event(), clock.now_ms(), rate)
+
+
+def drained(camera: Camera) -> list[Shot]:
+    shots: list[Shot] = []
+    while True:
+        try:
+            shot = camera.poll(1.0)
+        except EndOfPictures:
+            return shots
+        if shot is not None:
+            shots.append(shot)
+
+
+def png(number: int) -> bytes:
+    return cv2.imencode(".png", np.full((64, 64), number, np.uint8))[1].tobytes()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number in (2, 0, 1):
+        (tmp_path / f"part{number}_top.png").write_bytes(png(number))
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def folder_camera(folder: Path, labels: dict[str, Label] | None = None, rounds: int = 1, first: int = 0) -> Camera:
+    return FolderCamera(list_pictures(folder), labels or {}, pace(), Encoding(), rounds=rounds, first=first)
+
+
+def test_a_folder_is_read_in_order_of_names_and_untouched(folder: Path) -> None:
+    shots = drained(folder_camera(folder))
+    assert [shot.picture.data for shot in shots if isinstance(shot.picture, EncodedPicture)] == [
+        png(n) for n in range(3)
+    ]
+    assert [shot.index for shot in shots] == [0, 1, 2]
+
+
+def test_a_folder_goes_on_where_it_was_and_repeats(folder: Path) -> None:
+    assert [shot.index for shot in drained(folder_camera(folder, rounds=2, first=4))] == [4, 5]
+
+
+def test_an_unreadable_file_is_a_shot_without_picture(folder: Path) -> None:
+    (folder / "a.bmp").write_bytes(b"BM nothing")
+    first = drained(folder_camera(folder))[0]
+    assert (first.picture, first.loss) == (None, Loss.UNREADABLE)
+
+
+def test_a_file_that_vanished_is_a_fault_that_knows_its_trigger(folder: Path) -> None:
+    camera = folder_camera(folder)
+    (folder / "part0_top.png").unlink()
+    with pytest.raises(CameraFault) as fault:
+        camera.poll(1.0)
+    assert fault.value.shot is not None
+    assert (fault.value.shot.index, fault.value.shot.picture) == (0, None)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="holds no picture"):
+        list_pictures(tmp_path)
+
+
+def test_a_rate_makes_pictures_due_one_after_the_other(folder: Path) -> None:
+    clock = ManualClock(1_000_000)
+    camera = FolderCamera(list_pictures(folder), {}, pace(clock, rate=2.0), Encoding())
+    assert [shot.captured_ms - 1_000_000 for shot in drained(camera)] == [0, 500, 1000]
+
+
+def test_labels_come_from_names(folder: Path) -> None:
+    pattern = compile_pattern(r"(?P<part_id>part\d)_(?P<view>\w+)\.")
+    label = label_from_name("part7_top.png", pattern)
+    assert (label.part.part_id, label.view_id, label.visit) == ("part7", "top", None)
+    with pytest.raises(ConfigurationError, match="does not match"):
+        label_from_name("x.png", pattern)
+    with pytest.raises(ConfigurationError, match="names"):
+        compile_pattern("(?P<colour>.)")
+
+
+def test_views_of_one_visit_share_their_trigger_by_sidecar_also_in_a_second_round(folder: Path) -> None:
+    sidecar = folder / "parts.csv"
+    sidecar.write_text(
+        "file,visit,view,part_id\npart0_top.png,0,top,A\npart1_top.png,0,side,A\npart2_top.png,1,top,B\n"
+    )
+    shots = drained(folder_camera(folder, read_sidecar(sidecar), rounds=2))
+    assert [shot.trigger.counter for shot in shots if shot.trigger] == [0, 0, 1, 2, 2, 3]
+    assert [shot.view_id for shot in shots][:3] == ["top", "side", "top"]
+    assert shots[1].part.part_id == "A"
+
+
+def test_a_bad_sidecar_is_refused_with_its_line(tmp_path: Path) -> None:
+    sidecar = tmp_path / "parts.csv"
+    sidecar.write_text("file,part_id\na.png,not an id\n")
+    with pytest.raises(ConfigurationError, match=r"line 2.*not an id"):
+        read_sidecar(sidecar)
+    sidecar.write_text("name\na.png\n")
+    with pytest.raises(ConfigurationError, match="columns are"):
+        read_sidecar(sidecar)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "line.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 64))
+    for number in range(6):
+        writer.write(np.full((64, 64, 3), 40 * number, np.uint8))
+    writer.release()
+    return path
+
+
+def test_a_video_gives_every_stride_th_frame_and_goes_on_where_it_was(video: Path) -> None:
+    def greys(first: int) -> list[int]:
+        shots = drained(VideoCamera(video, pace(), stride=2, first=first))
+        return [round(float(np.mean(np.asarray(shot.picture))) / 40) for shot in shots]
+
+    assert greys(0) == [0, 2, 4]
+    assert greys(1) == [2, 4]
+
+
+def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is not a video"):
+        VideoCamera(tmp_path / "none.avi", pace())
+
+
+PLAN = LinePlan(seed=7, size=64, missing_share=0.1, defect_rate=0.3, return_after=5)
+
+
+def line_camera(view: int, folder: Path | None = None, visits: int = 40, first: int = 0) -> LineCamera:
+    gallery = Gallery(PLAN, Encoding(), folder)
+    return LineCamera(
+        PLAN, gallery, pace(rate=5.0), lambda t: visit_id(PLACE, t), view=view, visits=visits, first=first
+    )
+
+
+def test_cameras_of_a_line_agree_on_visits_and_parts_without_talking() -> None:
+    first, second = ({s.trigger: s.part for s in drained(line_camera(view, visits=30))} for view in (0, 1))
+    shared = first.keys() & second.keys()
+    assert len(shared) > 20
+    assert all(first[trigger] == second[trigger] for trigger in shared)
+
+
+def test_a_view_that_does_not_fire_is_missing_from_one_camera_only() -> None:
+    missing = {v.number: v.missing_view for v in (plan_visit(PLAN, n) for n in range(40)) if v.missing_view is not None}
+    assert missing
+    seen = [{shot.index for shot in drained(line_camera(view))} for view in range(3)]
+    for number, view in missing.items():
+        assert [number in one for one in seen] == [view != other for other in range(3)]
+
+
+def test_a_part_that_comes_back_is_a_new_visit_linked_to_the_old() -> None:
+    shots = {shot.index: shot for shot in drained(line_camera(0, visits=200))}
+    back = [s for s in shots.values() if s.part.returned and s.index - PLAN.return_after in shots]
+    assert back
+    for shot in back:
+        before = shots[shot.index - PLAN.return_after]
+        assert shot.part.part_id == before.part.part_id
+        assert isinstance(before.trigger, Trigger)
+        assert shot.part.returned is not None
+        assert shot.part.returned.previous_visit_id == visit_id(PLACE, before.trigger)
+
+
+def test_most_returned_parts_have_an_authority_and_a_few_do_not() -> None:
+    back = [visit for visit in (plan_visit(PLAN, n) for n in range(2000)) if visit.previous is not None]
+    without = sum(visit.authority is None for visit in back)
+    assert 0 < without < len(back) / 4
+    assert len({visit.previous for visit in back}) == len(back)
+
+
+def test_the_truth_of_a_visit_is_what_its_pictures_show() -> None:
+    defective = next(n for n in range(50) if plan_visit(PLAN, n).defective)
+    told = truth(PLAN, defective)
+    assert told.defective
+    assert told.defect_class is not None
+    showing = [view for view in told.views if view.defect_class]
+    assert showing
+    assert all(view.mask_pixels and view.box and view.box.width for view in showing)
+    good = truth(PLAN, next(n for n in range(50) if not plan_visit(PLAN, n).defective))
+    assert (good.defective, good.defect_class) == (False, None)
+    assert truth(PLAN, defective) == told
+
+
+def test_kept_pictures_are_the_drawn_ones(tmp_path: Path) -> None:
+    drawn = [s.picture for s in drained(line_camera(1, visits=4))]
+    for _ in range(2):
+        assert [s.picture for s in drained(line_camera(1, tmp_path, visits=4))] == drawn
+
+
+def test_a_pool_bounds_how_many_parts_are_drawn(tmp_path: Path) -> None:
+    plan = LinePlan(size=64, pool=3, defect_rate=0.0, rework_share=0.0)
+    assert Gallery(plan, Encoding(), tmp_path).prepare(200) == 3
+    assert Gallery(plan, Encoding(), tmp_path).prepare(200) == 0

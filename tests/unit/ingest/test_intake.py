@@ -1,0 +1,171 @@
+"""Every shot gets a sequence and a capture; what cannot be kept is a counted loss."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linewarden_ingest.cameras.interface import CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
+from linewarden_ingest.cameras.pictures import Encoding
+from linewarden_ingest.intake import Intake, IntakeRules
+from linewarden_ingest.losses import Losses
+from linewarden_ingest.overload import Level, Overload, level_of
+from linewarden_ingest.spool.reader import Gap, Record
+from linewarden_ingest.spool.spool import Limits, Spool
+from linewarden_ingest.ticket import Ticket
+from linewarden_runtime.clock import ManualClock
+from linewarden_schemas.vocabulary import Loss
+from tests.unit.ingest.lines import PINS, PLACE
+
+PICTURE = EncodedPicture(b"\x89PNG\r\n\x1a\n" + bytes(1000), "image/png")
+
+
+def shot(index: int, **fields: object) -> Shot:
+    return Shot(**({"index": index, "captured_ms": 1_000 + index, "picture": PICTURE} | fields))  # type: ignore[arg-type]
+
+
+class Script:
+    """A camera that plays shots, ends or faults as written."""
+
+    def __init__(self, *steps: Shot | Exception) -> None:
+        self._steps = iter(steps)
+
+    def poll(self, timeout_s: float) -> Shot | None:
+        step = next(self._steps, EndOfPictures())
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    limits = Limits(capacity_bytes=20_000, segment_bytes=4_000, unsynced_bytes=1 << 20)
+    with Spool(tmp_path, limits, ManualClock(77)) as spool:
+        yield spool
+
+
+def intake(
+    spool: Spool,
+    camera: Script | None = None,
+    *,
+    overload: Overload = Overload.BLOCK,
+    stop: threading.Event | None = None,
+    losses: Losses | None = None,
+) -> Intake:
+    rules = IntakeRules(Encoding(), max_picture_bytes=5_000, overload=overload)
+    return Intake(
+        camera or Script(),
+        spool,
+        lambda _at_ms: PINS,
+        place=PLACE,
+        rules=rules,
+        losses=losses or Losses("cam0"),
+        stop=stop or threading.Event(),
+    )
+
+
+def spooled(spool: Spool) -> list[tuple[Record, Ticket]]:
+    spool.sync()
+    reader = spool.reader()
+    found = []
+    while (item := reader.next()) is not None:
+        assert not isinstance(item, Gap)
+        found.append((item, Ticket.from_bytes(item.header)))
+    return found
+
+
+def test_a_shot_is_spooled_with_its_pins_and_its_bytes_untouched(spool: Spool) -> None:
+    assert intake(spool, Script(shot(0, trigger=Trigger(9, 500)), shot(1))).run()
+    (record, ticket), (_, minted) = spooled(spool)
+    capture = ticket.capture
+    assert record.payload == PICTURE.data
+    assert (capture.visit_id, capture.sequence, capture.spool_epoch) == ("line1.st1.0000000000500.000009", 0, 77)
+    assert (capture.recipe, capture.decide_by_ms, capture.lot_id) == (PINS.recipe, 1_000 + 10_000, "L1")
+    assert capture.line_state == PINS.line_state.ref()
+    assert minted.capture.visit_id == "line1.st1.0000000001001.000001"
+    assert minted.index == 1
+
+
+def test_a_raw_picture_is_encoded(spool: Spool) -> None:
+    intake(spool).take(shot(0, picture=np.zeros((8, 8), np.uint8)))
+    ((record, ticket),) = spooled(spool)
+    assert record.payload is not None
+    assert record.payload.startswith(b"\x89PNG")
+    assert ticket.content_type == "image/png"
+
+
+def test_an_oversize_picture_is_a_capture_with_its_loss(spool: Spool) -> None:
+    losses = Losses("cam0")
+    intake(spool, losses=losses).take(shot(0, picture=EncodedPicture(bytes(6_000), "image/png")))
+    ((record, ticket),) = spooled(spool)
+    assert (record.payload, ticket.capture.lost, ticket.capture.sha256) == (None, Loss.OVERSIZE, None)
+    assert losses.by_cause() == {"oversize": 1}
+
+
+def test_a_picture_that_cannot_be_encoded_is_unreadable(spool: Spool) -> None:
+    intake(spool).take(shot(0, picture=np.zeros((8, 8, 7), np.uint8)))
+    ((_, ticket),) = spooled(spool)
+    assert ticket.capture.lost is Loss.UNREADABLE
+
+
+def test_a_camera_that_dies_leaves_the_capture_of_its_last_trigger(spool: Spool) -> None:
+    with pytest.raises(CameraFault, match="cable"):
+        intake(spool, Script(shot(0), CameraFault("cable", shot(1, picture=None)))).run()
+    assert [ticket.capture.lost for _, ticket in spooled(spool)] == [None, Loss.CAMERA_FAULT]
+
+
+def test_drop_oldest_drops_pictures_and_never_a_capture(spool: Spool) -> None:
+    losses = Losses("cam0")
+    assert intake(spool, Script(*map(shot, range(20))), overload=Overload.DROP_OLDEST, losses=losses).run()
+    found = spooled(spool)
+    assert [ticket.capture.sequence for _, ticket in found] == list(range(20))
+    dropped = [record.sequence for record, _ in found if record.payload is None]
+    assert dropped == list(range(len(dropped)))
+    assert losses.by_cause() == {"dropped_oldest": len(dropped)}
+    assert found[-1][0].payload == PICTURE.data
+
+
+def test_block_holds_the_line_until_something_is_acknowledged(spool: Spool) -> None:
+    taking = intake(spool, Script(*map(shot, range(14))))
+    thread = threading.Thread(target=taking.run)
+    thread.start()
+    acked = 0
+    reader = spool.reader()
+    while acked < 14:
+        spool.sync()
+        if isinstance(reader.next(), Record):
+            acked += 1
+            spool.acknowledge(acked)
+        else:
+            spool.wait_durable(acked, 0.05)
+    thread.join()
+    assert spool.next_sequence == 14
+
+
+def test_a_stop_ends_the_hold_and_the_shot_is_not_counted_as_taken(spool: Spool) -> None:
+    stop = threading.Event()
+    taking = intake(spool, Script(*map(shot, range(100))), stop=stop)
+    thread = threading.Thread(target=taking.run)
+    thread.start()
+    while spool.used_share < 0.9:
+        spool.wait_room()
+    stop.set()
+    thread.join()
+    assert len(spooled(spool)) == spool.next_sequence < 100
+
+
+def test_the_line_is_warned_slowed_and_held_by_how_full_the_spool_is() -> None:
+    assert [level_of(share) for share in (0.0, 0.69, 0.7, 0.9, 1.0)] == [
+        Level.NORMAL,
+        Level.NORMAL,
+        Level.WARN,
+        Level.SLOW,
+        Level.HOLD,
+    ]
