@@ -3,7 +3,9 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 PROJECTED = Counter("linewarden_queue_projected_total", "Records of reinspections taken into the queue.")
-UNREADABLE = Counter("linewarden_queue_unreadable_total", "Records of reinspections that are no slot, by cause.", ["cause"])
+UNREADABLE = Counter(
+    "linewarden_queue_unreadable_total", "Records of reinspections that are no slot, by cause.", ["cause"]
+)
 REBUILDS = Counter("linewarden_queue_rebuilds_total", "Rebuilds of the queue's view, by cause.", ["cause"])
 RESYNCS = Counter("linewarden_queue_resyncs_total", "Times the view was not as the projector had left it.")
 QUEUE_DOWN = Counter("linewarden_queue_unreachable_total", "Calls that Redis did not answer, by service.", ["service"])
@@ -11,13 +13,19 @@ SLOTS = Gauge("linewarden_queue_slots", "Slots by line and state: ready, leased,
 OLDEST_SECONDS = Gauge("linewarden_queue_oldest_seconds", "Age of the oldest slot of a line, in seconds.", ["line"])
 LEASES = Counter("linewarden_queue_transitions_total", "Transitions of slots in the queue, by event.", ["event"])
 EVENTS_LOST = Counter("linewarden_queue_events_lost_total", "Queue events that Kafka did not acknowledge.")
-DECISIONS = Counter("linewarden_station_decisions_total", "Decisions acknowledged by Kafka, by judgement.", ["judgement"])
-DECISIONS_REFUSED = Counter("linewarden_station_decisions_refused_total", "Decisions not recorded, by cause.", ["cause"])
+DECISIONS = Counter(
+    "linewarden_station_decisions_total", "Decisions acknowledged by Kafka, by judgement.", ["judgement"]
+)
+DECISIONS_REFUSED = Counter(
+    "linewarden_station_decisions_refused_total", "Decisions not recorded, by cause.", ["cause"]
+)
 DECISION_SECONDS = Histogram(
     "linewarden_station_decision_seconds",
     "From claim to decision, in seconds.",
     buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600),
 )
 EVIDENCE_BYTES = Gauge("linewarden_station_evidence_bytes", "Bytes of evidence held in memory.")
-EVIDENCE_UNREADABLE = Counter("linewarden_station_evidence_unreadable_total", "Records of evidence that cannot be read.")
+EVIDENCE_UNREADABLE = Counter(
+    "linewarden_station_evidence_unreadable_total", "Records of evidence that cannot be read."
+)
 SIGN_INS = Counter("linewarden_station_sign_ins_total", "Sign-ins by outcome: done, refused, limited.", ["outcome"])

@@ -45,17 +45,14 @@ def plan(standing: Standing, log: Log, max_age_ms: int) -> Resume | Rebuild:
 
 
 def _mismatch(standing: Standing, log: Log, max_age_ms: int) -> str | None:
-    offsets = standing.offsets
-    if standing.topic_id is None:
-        return "empty"
+    """The first reason that holds; the later ones presume that the earlier do not."""
     if standing.topic_id != log.topic_id:
-        return "other_topic"
+        return "empty" if standing.topic_id is None else "other_topic"
+    offsets = standing.offsets
     if set(offsets) != set(log.ends):
         return "other_partitions"
     if any(offsets[partition] > end for partition, end in log.ends.items()):
         return "beyond_end"
     if any(offsets[partition] < begin for partition, begin in log.begins.items()):
         return "before_begin"
-    if standing.age_ms > max_age_ms:
-        return "too_old"
-    return None
+    return "too_old" if standing.age_ms > max_age_ms else None

@@ -107,7 +107,6 @@ class Projector:
             return 0
         return taken
 
-
     def _look(self) -> Log:
         positions = self._reader.assignment()
         begins, ends = self._reader.beginning_offsets(positions), self._reader.end_offsets(positions)

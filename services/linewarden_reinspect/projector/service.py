@@ -26,30 +26,27 @@ class ProjectorService:
 
     def __init__(self, make: Making, clock: Clock) -> None:
         self._make, self._clock = make, clock
-        self._projector: Projector | None = None
         self._wait_s = _FIRST_WAIT_S
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether the view is whole and current."""
-        return self._projector is not None and self._projector.is_current
+    def run(self, stop: threading.Event, on_turn: Callable[[bool], None] = lambda _: None) -> None:
+        """Follow until `stop` is set, telling at every turn whether the view is current.
 
-    def run(self, stop: threading.Event) -> None:
-        """Follow until `stop` is set. While Redis or Kafka is away the gate closes by itself."""
+        While Redis or Kafka is away the gate closes by itself.
+        """
         while not stop.is_set():
             try:
-                self._follow(stop)
+                self._follow(stop, on_turn)
             except (redis.RedisError, BrokerUnavailable) as error:
                 metrics.QUEUE_DOWN.labels("projector").inc()
                 _log.warning("projector_waits", error=type(error).__name__, detail=str(error), wait_s=self._wait_s)
-                self._projector = None
+                on_turn(False)
                 self._clock.wait(stop, self._wait_s)
                 self._wait_s = min(_LONGEST_WAIT_S, self._wait_s * 2)
 
-    def _follow(self, stop: threading.Event) -> None:
+    def _follow(self, stop: threading.Event, on_turn: Callable[[bool], None]) -> None:
         with self._make() as projector:
             projector.synchronise()
-            self._projector = projector
             while not stop.is_set():
                 projector.step()
+                on_turn(projector.is_current)
                 self._wait_s = _FIRST_WAIT_S

@@ -1,6 +1,7 @@
 -- Gives the most urgent slot that this actor may take.
 -- ARGV: actor, token, ttl_ms, max_deliveries, lead (1 | 0), then lines to choose from (none = all)
 -- Answers { leases that ran out, slot, until, open } or { leases that ran out }. Error: NOT_LIVE.
+-- The same token again, after an answer that was lost on its way, gives the same slot and no second one.
 -- A lead is offered what waits for a lead first. Excluded actors and skips are honoured in every case.
 if redis.call('GET', P .. ':mode') ~= 'live' or redis.call('EXISTS', P .. ':gate') == 0 then return { err = 'NOT_LIVE' } end
 local actor, token, lead = ARGV[1], ARGV[2], ARGV[5] == '1'
@@ -28,6 +29,12 @@ local function first(set)
     end
     if #slots < page then return nil end
     start = start + page
+  end
+end
+
+for _, mine in ipairs(redis.call('ZRANGE', LEASE, 0, -1)) do
+  if redis.call('HGET', item(mine), 'tok') == token then
+    return { ended, mine, tonumber(redis.call('ZSCORE', LEASE, mine)), redis.call('HGET', item(mine), 'open') }
   end
 end
 

@@ -6,6 +6,8 @@
     └── ViewMoved     the projector and the view disagree; the projector must look where the view stands
         ├── Foreign       the view is of another topic, or was emptied
         └── RolledBack    the view is older than what the projector wrote
+
+What Redis itself refuses is raised as redis-py raises it.
 """
 
 

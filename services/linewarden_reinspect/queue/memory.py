@@ -88,6 +88,9 @@ class MemoryQueue:
         if not self._is_live(now):
             raise NotLive("NOT_LIVE")
         ended = self.reap()
+        mine = next((item for item in self._state.items.values() if item.token == token), None)
+        if mine is not None:
+            return Claim(Lease(mine.slot, token, mine.until_ms), ended)
         chosen = next((item for item in self._offered(claimant.lead) if self._may_take(item, claimant, now)), None)
         if chosen is None:
             return Claim(None, ended)

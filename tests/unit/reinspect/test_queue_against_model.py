@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from linewarden_reinspect.queue.errors import QueueError
 from linewarden_reinspect.queue.memory import MemoryQueue
@@ -44,7 +51,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.expected = {0: 0}
         self.tokens: dict[str, str] = {}
         self.issued = 0
-        self.copy: tuple[object, dict[bytes, bytes]] | None = None
+        self.copy: tuple[object, dict[Any, Any]] | None = None
         self.both(lambda queue: queue.wipe(TOPIC_ID, {0: 0}))
         self.beat()
 
@@ -111,15 +118,20 @@ class QueueMachine(RuleBasedStateMachine):
         if not isinstance(answer, dict):
             self.resynchronise()
 
-    @rule(actor=ACTORS, lead=st.booleans(), lines=st.sampled_from([(), ("line1",), ("line2",), ("line1", "line2")]))
-    def somebody_claims(self, actor: str, lead: bool, lines: tuple[str, ...]) -> None:
-        self.issued += 1
+    @rule(
+        actor=ACTORS,
+        lead=st.booleans(),
+        again=st.integers(0, 5).map(lambda number: number == 0),
+        lines=st.sampled_from([(), ("line1",), ("line2",), ("line1", "line2")]),
+    )
+    def somebody_claims(self, actor: str, lead: bool, again: bool, lines: tuple[str, ...]) -> None:
+        self.issued += not again
         token = f"t{self.issued}"
         claim = self.both(lambda queue: queue.claim(Claimant(actor, lead, lines), token))
         if not isinstance(claim, type) and claim.lease:
             slot = claim.lease.slot
-            assert actor not in slot.excluded_actors
-            assert lead or slot.skill is Skill.OPERATOR
+            assert again or actor not in slot.excluded_actors
+            assert again or lead or slot.skill is Skill.OPERATOR
             self.tokens[token] = slot.slot_id
 
     def held(self, data: st.DataObject) -> tuple[str, str]:
@@ -206,7 +218,8 @@ class QueueMachine(RuleBasedStateMachine):
             return
         sets = {name: set(self.client.zrange(f"{PREFIX}:{name}", 0, -1)) for name in ("ready", "lease", "dead")}
         assert sum(map(len, sets.values())) == len(set.union(*sets.values())), "a slot is in one set"
-        hashes = {key.removeprefix(f"{PREFIX}:i:".encode()) for key in self.client.keys(f"{PREFIX}:i:*")}
+        start = f"{PREFIX}:i:".encode()
+        hashes = {cast("bytes", key).removeprefix(start) for key in self.client.keys(f"{PREFIX}:i:*")}
         assert hashes == set.union(*sets.values())
 
 
@@ -218,7 +231,7 @@ def _client() -> Iterator[None]:
 
 
 def _walk(examples: int, steps: int) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis' own
+    run_state_machine_as_test(
         QueueMachine,
         settings=settings(
             max_examples=examples,

@@ -1,0 +1,141 @@
+"""Evidence by frame: an index of offsets held in memory, the records themselves in a cache or fetched again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from linewarden_reinspect import metrics
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import BrokerUnavailable, RuntimeFault
+from linewarden_runtime.ports import Reader
+from linewarden_runtime.records import InRecord, Position
+from linewarden_schemas.envelope import EnvelopeError, decode
+from linewarden_schemas.inspection import Evidence
+
+from .cache import RecordCache
+
+_log = structlog.get_logger(__name__)
+_FETCH_POLLS = 20
+
+
+class EvidenceSource(Protocol):
+    """Where the station gets pictures from."""
+
+    def get(self, frame_id: str) -> Evidence | None:
+        """The newest evidence of a frame; None while there is none. Raises BrokerUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record lies."""
+
+    position: Position
+    offset: int
+
+
+class EvidenceStore:
+    """Follows `evidence` in a thread of its own (`run`); `get` may be called from any thread.
+
+    `make_reader` opens a reader of all partitions: one follows, one fetches what fell out of the cache.
+    """
+
+    def __init__(self, make_reader: Callable[[], Reader], cache_bytes: int, clock: Clock) -> None:
+        self._make_reader, self._clock = make_reader, clock
+        self._cache = RecordCache(cache_bytes)
+        self._places: dict[str, Place] = {}
+        self._fetching = threading.Lock()
+        self._fetcher: Reader | None = None
+        self._current = False
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the index has once reached the end of the topic."""
+        return self._current
+
+    def run(self, stop: threading.Event) -> None:
+        """Follow until `stop` is set; a broker that is away is asked again."""
+        while not stop.is_set():
+            try:
+                with self._make_reader() as reader:
+                    self._follow(reader, stop)
+            except RuntimeFault as fault:
+                _log.warning("evidence_reader_made_anew", cause=type(fault).__name__, detail=str(fault))
+                self._clock.wait(stop, 1.0)
+        self._close_fetcher()
+
+    def _follow(self, reader: Reader, stop: threading.Event) -> None:
+        positions = reader.assignment()
+        for position, offset in reader.beginning_offsets(positions).items():
+            reader.seek(position, offset)
+        ends = reader.end_offsets(positions)
+        while not stop.is_set():
+            for record in reader.poll(0.1):
+                self.learn(record)
+            self._current = self._current or all(reader.position(p) >= end for p, end in ends.items())
+
+    def learn(self, record: InRecord) -> None:
+        """Take in one record of the topic; a tombstone forgets its frame."""
+        if record.key is None:
+            metrics.EVIDENCE_UNREADABLE.inc()
+            return
+        frame_id = record.key.decode(errors="replace")
+        if record.value is None:
+            self._places.pop(frame_id, None)
+            self._cache.drop(frame_id)
+        else:
+            self._cache.put(frame_id, record)
+            self._places[frame_id] = Place(record.position, record.offset)
+        metrics.EVIDENCE_BYTES.set(self._cache.size_bytes)
+
+    def get(self, frame_id: str) -> Evidence | None:
+        """Give the newest evidence of a frame."""
+        place = self._places.get(frame_id)
+        if place is None:
+            return None
+        record = self._cache.get(frame_id) or self._fetch(frame_id, place)
+        return None if record is None else _evidence(record)
+
+    def _fetch(self, frame_id: str, place: Place) -> InRecord | None:
+        with self._fetching:
+            try:
+                record = self._read(place)
+            except RuntimeFault as fault:
+                self._close_fetcher()
+                raise BrokerUnavailable(f"evidence of {frame_id} cannot be read: {fault}") from fault
+        if record is not None:
+            self._cache.put(frame_id, record)
+        return record
+
+    def _read(self, place: Place) -> InRecord | None:
+        """One record; None where compaction took it, its successor being on the way to the index."""
+        if self._fetcher is None:
+            self._fetcher = self._make_reader()
+        reader = self._fetcher
+        reader.pause(reader.assignment())
+        reader.seek(place.position, place.offset)
+        reader.resume([place.position])
+        for _ in range(_FETCH_POLLS):
+            for record in reader.poll(0.2, 1):
+                return record if record.offset == place.offset else None
+        raise BrokerUnavailable(f"no answer for {place}")
+
+    def _close_fetcher(self) -> None:
+        fetcher, self._fetcher = self._fetcher, None
+        if fetcher is not None:
+            fetcher.close()
+
+
+def _evidence(record: InRecord) -> Evidence | None:
+    try:
+        message = decode(record.headers, record.value).message
+    except EnvelopeError as error:
+        metrics.EVIDENCE_UNREADABLE.inc()
+        _log.error("evidence_unreadable", detail=str(error), partition=record.partition, offset=record.offset)
+        return None
+    return message if isinstance(message, Evidence) else None

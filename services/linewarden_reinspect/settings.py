@@ -1,0 +1,91 @@
+"""Settings of the projector and the station, each a section of the environment."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from linewarden_reinspect.projector.projector import Pace
+from linewarden_reinspect.queue.types import Terms
+from linewarden_reinspect.station.sessions import SessionRules
+from linewarden_runtime.settings import ServiceSettings
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+MIB = 1 << 20
+
+
+class ProjectorSettings(BaseModel):
+    """`LINEWARDEN_PROJECTOR__...`. A view older than `max_age_s` is built anew rather than followed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    beat_s: Seconds = 1.0
+    gate_s: Seconds = 10.0
+    max_age_s: Seconds = 6 * 3600.0
+
+    def pace(self) -> Pace:
+        """As the projector takes it."""
+        return Pace(beat_s=self.beat_s, gate_ms=round(self.gate_s * 1000), max_age_ms=round(self.max_age_s * 1000))
+
+
+class QueueSettings(BaseModel):
+    """`LINEWARDEN_REINSPECT__...`: how long things last in the queue, and how often they may happen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lease_s: Seconds = 180.0
+    max_hold_s: Seconds = 1800.0
+    park_s: Seconds = 60.0
+    skip_s: Seconds = 600.0
+    max_skips: Annotated[int, Field(ge=1)] = 3
+    max_expired_leases: Annotated[int, Field(ge=1)] = 5
+
+    def terms(self) -> Terms:
+        """As the queue takes them."""
+        return Terms(
+            lease_ms=round(self.lease_s * 1000),
+            max_hold_ms=round(self.max_hold_s * 1000),
+            park_ms=round(self.park_s * 1000),
+            skip_ms=round(self.skip_s * 1000),
+            max_skips=self.max_skips,
+            max_expired_leases=self.max_expired_leases,
+        )
+
+
+class StationSettings(BaseModel):
+    """`LINEWARDEN_STATION__...`. Links that are not given are made at the start and printed.
+
+    `lines` empty: people are given the visits of every line. `secure_cookie` belongs behind TLS.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    link_token: Annotated[str, Field(min_length=16, max_length=256)] | None = None
+    lead_token: Annotated[str, Field(min_length=16, max_length=256)] | None = None
+    public_url: str | None = None
+    secure_cookie: bool = False
+    lines: tuple[str, ...] = ()
+    cache_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
+    ack_s: Annotated[float, Field(gt=0, le=30)] = 5.0
+    idle_s: Seconds = 900.0
+    longest_s: Seconds = 9 * 3600.0
+
+    def rules(self) -> SessionRules:
+        """As the sessions take them."""
+        return SessionRules(idle_s=self.idle_s, longest_s=self.longest_s)
+
+
+class ProjectorProcess(ServiceSettings):
+    """Environment of the projector."""
+
+    projector: ProjectorSettings = ProjectorSettings()
+
+
+class StationProcess(ServiceSettings):
+    """Environment of the station."""
+
+    station: StationSettings = StationSettings()
+    reinspect: QueueSettings = QueueSettings()

@@ -1,0 +1,76 @@
+"""What the station refuses, each with its HTTP status and a sentence for the person.
+
+    StationError
+    ├── NotSignedIn      401
+    ├── Forbidden        403   another site's request, or a wrong link
+    ├── NothingHeld      404   the visit or picture is not in this person's hands
+    ├── Gone             409   the lease is lost; nothing was recorded
+    ├── Conflict         409   another answer was given for this lease before
+    ├── NotShown         409   accepting needs every picture delivered
+    ├── TooMany          429   too many failed sign-ins
+    ├── QueueAway        503   the queue is rebuilt or lags; visits are given out again shortly
+    └── NotRecorded      503   Kafka did not confirm; nothing counts until it does
+
+Pages show the sentence as it is; nothing is recorded wherever one of these is raised.
+"""
+
+
+class StationError(Exception):
+    """Root of what the station refuses; `word` is for programs, `str()` for people."""
+
+    status = 500
+    word = "error"
+
+
+class NotSignedIn(StationError):
+    """There is no session, or it is over."""
+
+    status, word = 401, "not_signed_in"
+
+
+class Forbidden(StationError):
+    """The request does not come from the station's own pages, or its link is wrong."""
+
+    status, word = 403, "forbidden"
+
+
+class NothingHeld(StationError):
+    """Only who holds a visit sees it and acts on it."""
+
+    status, word = 404, "nothing_held"
+
+
+class Gone(StationError):
+    """The lease is lost."""
+
+    status, word = 409, "lease_lost"
+
+
+class Conflict(StationError):
+    """Another answer was given for this lease."""
+
+    status, word = 409, "conflict"
+
+
+class NotShown(StationError):
+    """Not every picture was on the screen."""
+
+    status, word = 409, "not_shown"
+
+
+class TooMany(StationError):
+    """Too many failed sign-ins."""
+
+    status, word = 429, "too_many"
+
+
+class NotRecorded(StationError):
+    """Kafka did not confirm."""
+
+    status, word = 503, "not_recorded"
+
+
+class QueueAway(StationError):
+    """The queue is rebuilt, lags, or cannot be reached."""
+
+    status, word = 503, "queue_away"

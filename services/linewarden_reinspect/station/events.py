@@ -1,0 +1,42 @@
+"""Live updates: the queue as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from . import present
+from .context import CurrentSession, CurrentStation, Station
+
+router = APIRouter(prefix="/api")
+_LOOK_S = 0.25
+_KEEP_ALIVE_LOOKS = 40
+
+
+@router.get("/events")
+async def events(request: Request, station: CurrentStation, _: CurrentSession) -> StreamingResponse:
+    """A stream of `queue` events, each with everything the page shows; null while the queue is away."""
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_stream(request, station), media_type="text/event-stream", headers=headers)
+
+
+async def _stream(request: Request, station: Station) -> AsyncIterator[str]:
+    sent, quiet = -1, 0
+    while not station.stop.is_set() and not await request.is_disconnected():
+        turn, quiet = station.watch.turn, quiet + 1
+        if turn != sent:
+            sent, quiet = turn, 0
+            yield f"event: queue\ndata: {_data(station)}\n\n"
+        elif quiet >= _KEEP_ALIVE_LOOKS:
+            quiet = 0
+            yield ": still here\n\n"
+        await asyncio.sleep(_LOOK_S)
+
+
+def _data(station: Station) -> str:
+    summary = station.watch.summary
+    return json.dumps(None if summary is None else present.queue(summary))

@@ -1,0 +1,68 @@
+"""Looks at the queue for everybody: one summary for all pages, expired leases taken back, gauges set."""
+
+from __future__ import annotations
+
+import threading
+
+import redis
+import structlog
+
+from linewarden_reinspect import metrics
+from linewarden_reinspect.queue.port import Queue
+from linewarden_reinspect.queue.types import SlotStatus, Summary
+from linewarden_runtime.clock import Clock
+
+from .desk import Desk
+
+_log = structlog.get_logger(__name__)
+
+
+class QueueWatch:
+    """The newest summary; None before the first look and while Redis is away."""
+
+    def __init__(self, queue: Queue, desk: Desk, clock: Clock, every_s: float = 0.5) -> None:
+        self._queue, self._desk, self._clock, self._every_s = queue, desk, clock, every_s
+        self._summary: Summary | None = None
+        self._looked_s = float("-inf")
+        self.turn = 0
+
+    @property
+    def summary(self) -> Summary | None:
+        """What waits; `turn` counts up whenever it differs."""
+        return self._summary
+
+    def run(self, stop: threading.Event) -> None:
+        """Look until `stop` is set."""
+        while not stop.is_set():
+            self.look()
+            self._clock.wait(stop, self._every_s)
+
+    def look(self) -> None:
+        """Look once: at all where something changed, or after five seconds (the gate closes without a change)."""
+        now = self._clock.monotonic()
+        try:
+            self._desk.tell_ended(self._queue.reap())
+            known = self._summary
+            if known is None or now - self._looked_s > 5.0 or self._queue.revision() != known.revision:
+                self._show(self._queue.summary())
+                self._looked_s = now
+        except redis.RedisError as error:
+            metrics.QUEUE_DOWN.labels("station").inc()
+            if self._summary is not None:
+                _log.warning("queue_away", error=type(error).__name__, detail=str(error))
+            self._summary = None
+            self.turn += 1
+
+    def _show(self, summary: Summary) -> None:
+        gone = set(self._summary.lines if self._summary else ()) - set(summary.lines)
+        for line, count in summary.lines.items():
+            for status in SlotStatus:
+                metrics.SLOTS.labels(line, status.value).set(getattr(count, status.value))
+            age = (summary.now_ms - count.oldest_ms) / 1000 if count.oldest_ms else 0.0
+            metrics.OLDEST_SECONDS.labels(line).set(max(0.0, age))
+        for line in gone:
+            for status in SlotStatus:
+                metrics.SLOTS.labels(line, status.value).set(0)
+            metrics.OLDEST_SECONDS.labels(line).set(0)
+        self._summary = summary
+        self.turn += 1
