@@ -34,7 +34,11 @@ class EmbeddedBroker:
 
     def settings(self, session_timeout_ms: int = 2_000) -> KafkaSettings:
         """Give settings to reach it: a group's member waits half of its session before the first record."""
-        return KafkaSettings(bootstrap_servers=self.bootstrap_servers, session_timeout_ms=session_timeout_ms)
+        return KafkaSettings(
+            bootstrap_servers=self.bootstrap_servers,
+            session_timeout_ms=session_timeout_ms,
+            ends_by_fetch=True,
+        )
 
     def start(self) -> Self:
         """Start and wait until it listens."""

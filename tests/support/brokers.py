@@ -44,7 +44,7 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
 @pytest.fixture(scope="session")
 def tansu_broker(tansu: EmbeddedBroker) -> Iterator[KafkaBroker]:
     """Clients of the embedded broker; tests keep apart by namespace."""
-    yield from _broker(tansu.bootstrap_servers)
+    yield from _broker(tansu.settings())
 
 
 @pytest.fixture(scope="session")
@@ -57,13 +57,12 @@ def apache_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKa
 @pytest.fixture(scope="session")
 def apache_kafka(apache_server: ApacheKafka) -> Iterator[KafkaBroker]:
     """Clients of Apache Kafka; tests keep apart by namespace."""
-    yield from _broker(apache_server.bootstrap_servers)
+    yield from _broker(KafkaSettings(bootstrap_servers=apache_server.bootstrap_servers))
 
 
-def _broker(bootstrap_servers: str) -> Iterator[KafkaBroker]:
+def _broker(settings: KafkaSettings) -> Iterator[KafkaBroker]:
     watchdog = Watchdog()
-    settings = KafkaSettings.model_validate({"bootstrap_servers": bootstrap_servers} | TEST_TIMEOUTS)
-    yield KafkaBroker(settings, watchdog)
+    yield KafkaBroker(settings.model_copy(update=TEST_TIMEOUTS), watchdog)
     watchdog.close()
 
 

@@ -8,6 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError, LogTruncated, RetentionOvertook
+from linewarden_runtime.kafka.ends import ends_by_fetch
 from linewarden_runtime.kafka.faults import translate, translated
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.records import InRecord, Position
@@ -34,6 +35,7 @@ class KafkaReader:
 
     def poll(self, timeout_s: float, max_records: int | None = None) -> list[InRecord]:
         """Next records; a broker that is away for the moment reads as none."""
+        self._unpark()
         try:
             polled = self._client.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
         except kafka_errors.OffsetOutOfRangeError as error:
@@ -44,6 +46,18 @@ class KafkaReader:
                 return []
             raise (fault or error) from error
         return [_record(record) for records in polled.values() for record in records]
+
+    def _unpark(self) -> None:
+        """Let records of partitions that were paused come out again after `resume`.
+
+        The client parks them and takes them back only while no partition is in line, which it tells by None;
+        but one that is read to its end stays in line. Parked partitions are not fetched either, so without
+        this they would be silent for ever.
+        """
+        fetcher = self._client._fetcher  # noqa: SLF001 - there is no public way
+        current = fetcher._next_partition_records  # noqa: SLF001 - the same
+        if current is not None and not current:
+            fetcher._next_partition_records = None  # noqa: SLF001 - the same
 
     def _out_of_range(self, error: kafka_errors.OffsetOutOfRangeError) -> Exception:
         wanted: dict[TopicPartition, int] = error.args[0]
@@ -97,6 +111,8 @@ class KafkaReader:
         """Last stable offset."""
         with translated():
             found = self._client.end_offsets([TopicPartition(*p) for p in positions], self._timeout_ms)
+        if self._settings.ends_by_fetch:
+            found = ends_by_fetch(found, self._settings)
         return {Position(*partition): int(offset) for partition, offset in found.items()}
 
     def offsets_for_times(self, times_ms: Mapping[Position, int]) -> dict[Position, int | None]:

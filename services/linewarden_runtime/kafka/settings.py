@@ -39,6 +39,9 @@ class KafkaSettings(BaseModel):
     """Right after a commit a broker refuses the next transaction for a moment; this is how long to wait."""
     fetch_wait_ms: int = Field(100, ge=1, le=1000)
 
+    ends_by_fetch: bool = False
+    """For the embedded broker, which lists wrong ends of partitions."""
+
     request_timeout_ms: int = Field(5_000, ge=500)
     delivery_timeout_ms: int = Field(8_000, ge=500)
     transaction_timeout_ms: int = Field(10_000, ge=1_000, le=10_000)
@@ -129,6 +132,7 @@ class KafkaSettings(BaseModel):
             "fetch_max_bytes": self.fetch_bytes,
             "max_partition_fetch_bytes": self.max_record_bytes,
             "fetch_max_wait_ms": self.fetch_wait_ms,
+            "enable_incremental_fetch_sessions": False,
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
         }
