@@ -16,6 +16,9 @@ from .plan import Desk, Plan
 from .visits import Dormant, Visits
 from .writing import FORGET_HEADER, Writer, camera_key
 
+_POLL_S = 0.1
+"""Short, since a log that ends with an aborted transaction gives no record at its end, and a line waits."""
+
 
 def restore_visits(broker: Broker, desk: Desk, partition: int) -> Visits:
     """The memory of a partition as the log has it, to the end as it is now.
@@ -26,7 +29,7 @@ def restore_visits(broker: Broker, desk: Desk, partition: int) -> Visits:
     visits = Visits()
     with broker.reader({position: 0}) as reader:
         reader.seek(position, reader.beginning_offsets([position])[position])
-        for record in read_to_end(reader):
+        for record in read_to_end(reader, _POLL_S):
             _learn(visits, record)
     return visits
 
@@ -52,7 +55,7 @@ def _recent_dispositions(broker: Broker, desk: Desk, partition: int, since_ms: i
         if first is None:
             return
         reader.seek(position, first)
-        yield from read_to_end(reader)
+        yield from read_to_end(reader, _POLL_S)
 
 
 def _learn(visits: Visits, record: InRecord) -> None:

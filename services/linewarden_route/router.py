@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from linewarden_runtime.clock import Clock
-from linewarden_runtime.errors import AssignmentNotAligned, BrokerUnavailable, RuntimeFault, TransactionFailed
+from linewarden_runtime.errors import BrokerUnavailable, OffsetMissing, RuntimeFault, TransactionFailed
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.metrics import RECORDS_DROPPED, RECORDS_READ, TRANSACTION_SECONDS, TRANSACTIONS
+from linewarden_runtime.partitions import aligned_partitions
 from linewarden_runtime.ports import Broker, Consumer
 from linewarden_runtime.records import GroupSnapshot, InRecord, Position
 
@@ -127,7 +128,8 @@ class Router:
             _log.info("partition given up", partition=number, generation=group.generation)
             self._lanes.pop(number).close()
         for number in sorted(owned - self._lanes.keys()):
-            self._open(number, "assigned")
+            if None not in self._offsets(number).values():  # else the next poll chooses where a new group starts
+                self._open(number, "assigned")
 
     def _open(self, partition: int, reason: str) -> None:
         try:
@@ -147,12 +149,14 @@ class Router:
         self._rewind(lane)
         _log.info("partition restored", partition=partition, reason=reason)
 
+    def _offsets(self, partition: int) -> dict[Position, int | None]:
+        return self._consumer.committed([Position(topic, partition) for topic in self._topics])
+
     def _committed(self, partition: int) -> Mapping[Position, int]:
-        positions = [Position(topic, partition) for topic in self._topics]
-        committed = {p: offset for p, offset in self._consumer.committed(positions).items() if offset is not None}
-        if len(committed) != len(positions):
-            raise BrokerUnavailable(f"the group has no start for partition {partition} yet")
-        return committed
+        found = self._offsets(partition)
+        if None in found.values():
+            raise OffsetMissing(f"the group's offsets of partition {partition} are gone: {found}")
+        return {position: offset for position, offset in found.items() if offset is not None}
 
     def _rewind(self, lane: Lane) -> None:
         lane.drop_waiting()
@@ -203,17 +207,3 @@ class Router:
             raise failure
         backoff = min(self._limits.max_backoff_s, self._limits.backoff_s * 2.0**in_a_row)
         self._stop.wait(self._clock, backoff * (0.5 + self._jitter() / 2))
-
-
-def aligned_partitions(assignment: frozenset[Position], topics: list[str]) -> set[int]:
-    """The partition numbers that are assigned of every joined topic.
-
-    Raises:
-        AssignmentNotAligned: where the topics' numbers differ, so that records of one visit lie apart.
-    """
-    numbers = {topic: {p.partition for p in assignment if p.topic == topic} for topic in topics}
-    first = numbers[topics[0]]
-    if any(each != first for each in numbers.values()):
-        shares = ", ".join(f"{topic} {sorted(each)}" for topic, each in sorted(numbers.items()))
-        raise AssignmentNotAligned(f"partitions of joined topics differ: {shares}")
-    return first

@@ -1,0 +1,164 @@
+"""What fails in a transaction, and what readers see of it: nothing, or everything once."""
+
+import pytest
+
+from linewarden_route.router import Router
+from linewarden_route.writing import Writer
+from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.errors import AssignmentNotAligned, Fenced, TransactionFailed
+from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.memory.faults import Fault
+from linewarden_runtime.partitions import partition_of
+from linewarden_runtime.records import GroupSnapshot, Position
+from linewarden_schemas.vocabulary import Routing
+from tests.support.reading import visible, write
+from tests.support.route_line import RouteLine, turn_until, turn_until_owned
+
+
+@pytest.fixture
+def line() -> RouteLine:
+    return RouteLine(MemoryBroker(ManualClock()), "line1")
+
+
+def memory(line: RouteLine) -> MemoryBroker:
+    assert isinstance(line.broker, MemoryBroker)
+    return line.broker
+
+
+@pytest.mark.parametrize("fault", [Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED])
+def test_a_visit_is_routed_once_whatever_fails_in_its_transaction(line: RouteLine, fault: Fault) -> None:
+    router = line.router()
+    turn_until_owned(line, router)
+    memory(line).faults.order(fault, fault)
+    line.capture("v1")
+    line.inspect("v1", suspicion=0.9)
+    turn_until(lambda: bool(line.dispositions()), router)
+    for _ in range(3):
+        router.step()
+    (routed,) = line.dispositions()
+    assert routed.routing is Routing.DIVERTED
+    assert len(line.slots()) == 1
+
+
+def test_a_timer_is_run_again_after_its_transaction_failed(line: RouteLine) -> None:
+    router = line.router()
+    turn_until_owned(line, router)
+    line.capture("v1")
+    turn_until(lambda: bool(line.read("route-state")), router)
+    memory(line).faults.order(Fault.SEND)
+    line.pass_time(10_000)
+    turn_until(lambda: bool(line.dispositions()), router)
+    assert len(line.dispositions()) == 1
+
+
+def test_an_identity_that_cannot_be_had_is_asked_for_again(line: RouteLine) -> None:
+    memory(line).faults.order(Fault.INIT, Fault.INIT)
+    router = line.router()
+    turn_until_owned(line, router)
+
+
+def test_a_partition_that_fails_again_and_again_ends_the_process(line: RouteLine) -> None:
+    router = line.router()
+    turn_until_owned(line, router)
+    memory(line).faults.order(*[Fault.SEND] * 8)
+    line.capture("v1")
+    with pytest.raises(TransactionFailed):
+        turn_until(lambda: False, router)
+
+
+def test_records_read_during_a_rebalance_are_read_again(line: RouteLine) -> None:
+    router = line.router()
+    turn_until_owned(line, router)
+    line.capture("v1")
+    line.inspect("v1")
+    memory(line).evict("line1.route")
+    turn_until(lambda: bool(line.dispositions()), router)
+    assert [one.routing for one in line.dispositions()] == [Routing.TRUSTED_PASS]
+
+
+def test_a_timer_only_transaction_of_a_predecessor_is_fenced(line: RouteLine) -> None:
+    first = line.router()
+    turn_until_owned(line, first)
+    line.capture("v1")
+    turn_until(lambda: bool(line.read("route-state")), first)
+    heir = line.broker.transactional_producer(
+        line.namespace.transactional_id(f"route-{partition_of('v1', line.partitions)}")
+    )
+    heir.init()
+    line.pass_time(10_000)
+    with pytest.raises(Fenced):
+        first.step()
+    assert not line.dispositions()
+
+
+def test_a_routing_that_readers_see_without_its_state_is_adopted(line: RouteLine) -> None:
+    """A broker may commit one part of a transaction and lose the other (KAFKA-17754)."""
+    other = RouteLine(memory(line), "line2")
+    elsewhere = other.router()
+    line.capture("v1")
+    line.inspect("v1", suspicion=0.9)
+    other.capture("v1")
+    other.inspect("v1", suspicion=0.9)
+    turn_until(lambda: bool(other.dispositions()), elsewhere)
+    number = partition_of("v1", line.partitions)
+    writer = Writer(line.namespace, number)
+    write(line.broker, [writer.published(other.dispositions()[0], line.clock.now_ms(), None)])
+    router = line.router()
+    turn_until(lambda: bool(line.slots()), router)
+    for _ in range(3):
+        router.step()
+    assert len(line.dispositions()) == 1
+    assert {slot.slot_id for slot in line.slots()} == {"v1.r0.g0"}
+
+
+def test_a_final_visit_comes_back_from_the_state_without_being_decided_again(line: RouteLine) -> None:
+    first = line.router()
+    line.capture("v1")
+    line.inspect("v1")
+    turn_until(lambda: bool(line.dispositions()), first)
+    first.close()
+    second = line.router()
+    turn_until_owned(line, second)
+    line.capture("v1")
+    line.inspect("v1")
+    for _ in range(3):
+        second.step()
+    assert len(line.dispositions()) == 1
+
+
+def test_a_forgotten_visit_leaves_tombstones_of_its_slots_and_state(line: RouteLine) -> None:
+    router = line.router()
+    line.capture("v1")
+    line.inspect("v1", suspicion=0.9)
+    turn_until(lambda: bool(line.slots()), router)
+    line.decide("v1.r0.g0", "NG")
+    turn_until(lambda: len(line.slots()) == 2, router)
+    line.pass_time(20_000)
+    turn_until(lambda: len(line.dispositions()) == 2, router)
+    line.pass_time(86_400_000)
+    router.step()
+    for logical, key in (("reinspections", b"v1.r0.g0"), ("route-state", b"v1")):
+        last = visible(line.broker, line.namespace.topic(logical))[-1]
+        assert (last.key, last.value) == (key, None)
+
+
+class ApartConsumer:
+    """A member whose joined topics were dealt out differently."""
+
+    def poll(self, timeout_s: float, max_records: int | None = None) -> list[object]:
+        return []
+
+    def group(self) -> GroupSnapshot:
+        return GroupSnapshot("g", "m", 1, None, stable=True)
+
+    def assignment(self) -> frozenset[Position]:
+        return frozenset({Position("line1.captures", 0), Position("line1.inspections", 1)})
+
+
+def test_an_assignment_that_splits_a_visit_ends_the_process(line: RouteLine) -> None:
+    member = line.router()
+    router = Router(line.broker, ApartConsumer(), member.desk, line.clock)  # type: ignore[arg-type]
+    with pytest.raises(AssignmentNotAligned):
+        router.step()
+    router.close()
+    line.close()

@@ -1,0 +1,150 @@
+"""A namespace with one recipe, and visits that happen in it: what tests of route write and read."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from linewarden_route.bootstrap import make_desk
+from linewarden_route.limits import RouterLimits
+from linewarden_route.plan import JOINED
+from linewarden_route.recipes import PatientRecipes
+from linewarden_route.router import Router
+from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.clock import Clock, ManualClock, SystemClock
+from linewarden_runtime.partitions import partition_of
+from linewarden_runtime.ports import Broker
+from linewarden_runtime.provision import provision_topics, recipe_record
+from linewarden_runtime.records import OutRecord
+from linewarden_schemas.base import Message
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
+from linewarden_schemas.envelope import decode, encode
+from linewarden_schemas.ids import Namespace
+from tests.support.reading import visible, write
+from tests.unit.route.builders import make_capture, make_decision, make_inspection, make_recipe
+
+SECRET = b"a secret of the tests"
+DEADLINE_S = 60.0
+TOPICS = {"linewarden.capture.v1": "captures", "linewarden.inspection.v1": "inspections"}
+
+
+class Member(Router):
+    """A router with clients of its own, which end with it."""
+
+    def __init__(self, line: RouteLine, instance: str, limits: RouterLimits) -> None:
+        self.book = RecipeBook(line.broker, line.namespace)
+        self.consumer = line.broker.consumer(
+            group=line.namespace.group("route"),
+            topics=[line.namespace.topic(name) for name in JOINED],
+            instance=f"route-{instance}" if line.static else None,
+            max_records=500,
+        )
+        self.desk = make_desk(
+            line.broker, line.namespace, PatientRecipes(self.book.get, line.clock), SECRET, line.clock
+        )
+        super().__init__(line.broker, self.consumer, self.desk, line.clock, limits=limits)
+
+    def close(self) -> None:
+        super().close()
+        self.consumer.close()
+        self.book.close()
+
+
+class RouteLine:
+    """Writes captures, inspections and decisions of a namespace, and reads what route made of them."""
+
+    def __init__(
+        self, broker: Broker, namespace: str, partitions: int = 2, *, static: bool = True, **recipe: Any
+    ) -> None:
+        self.static = static
+        self.broker = broker
+        self.namespace = Namespace(namespace)
+        self.partitions = partitions
+        self.clock: Clock = getattr(broker, "clock", None) or SystemClock()
+        self.recipe = make_recipe(**recipe)
+        self._members: list[Member] = []
+        with broker.admin() as admin:
+            provision_topics(admin, self.namespace, partitions)
+        write(broker, [recipe_record(self.namespace, self.recipe, "/test")])
+
+    def router(self, instance: str = "0", limits: RouterLimits | None = None) -> Member:
+        """A router that nobody runs but the test, step by step."""
+        quick = RouterLimits(gather_s=0.0, idle_poll_s=0.02, backoff_s=0.0)
+        member = Member(self, instance, limits or quick)
+        self._members.append(member)
+        return member
+
+    def close(self) -> None:
+        """Close every router that was made."""
+        for member in self._members:
+            member.close()
+
+    def capture(self, visit: str, *views: str, decide_in_ms: int = 10_000, **more: Any) -> None:
+        """The views of a visit are captured now."""
+        now_ms = self.clock.now_ms()
+        times = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms}
+        self.send(visit, [make_capture(view, visit, **(times | more)) for view in views or ("top", "side")])
+
+    def inspect(self, visit: str, *views: str, decide_in_ms: int = 10_000, **more: Any) -> None:
+        """The views of a visit are inspected now."""
+        now_ms = self.clock.now_ms()
+        times = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms}
+        self.send(visit, [make_inspection(view, visit, **(times | more)) for view in views or ("top", "side")])
+
+    def decide(self, slot: str, judgement: str | None = "OK", actor: str = "ann", **more: Any) -> None:
+        """Somebody decides a slot now."""
+        visit = slot.split(".r", maxsplit=1)[0]
+        covers = more.pop("covers", (f"{visit}.top", f"{visit}.side"))
+        decision = make_decision(slot, judgement, actor, decided_ms=self.clock.now_ms(), covers=covers, **more)
+        self.send(visit, [decision])
+
+    def send(self, visit: str, messages: Iterable[Message], partition: int | None = None) -> None:
+        """Write records of a visit into its partition."""
+        number = partition_of(visit, self.partitions) if partition is None else partition
+        write(self.broker, [self.record(visit, message, number) for message in messages])
+
+    def record(self, visit: str, message: Message, partition: int) -> OutRecord:
+        """One record as its service writes it."""
+        topic = self.namespace.topic(TOPICS.get(message.TYPE, "decisions"))
+        encoded = encode(message, id=f"{visit}.{message.TYPE}", source="/test", time_ms=self.clock.now_ms())
+        return OutRecord(topic, visit.encode(), encoded.value, encoded.headers, partition)
+
+    def read(self, logical: str) -> list[Message]:
+        """Every visible message of a topic."""
+        records = visible(self.broker, self.namespace.topic(logical))
+        return [decode(record.headers, record.value).message for record in records if record.value is not None]
+
+    def dispositions(self, visit: str | None = None) -> list[Disposition]:
+        """Visible dispositions, of one visit or of all."""
+        found = [message for message in self.read("dispositions") if isinstance(message, Disposition)]
+        return [one for one in found if visit in (None, one.visit_id)]
+
+    def slots(self) -> list[SlotOpen | SlotClose]:
+        """Visible records of slots."""
+        return [message for message in self.read("reinspections") if isinstance(message, SlotOpen | SlotClose)]
+
+    def pass_time(self, ms: int) -> None:
+        """Move a clock that is moved by hand; a real one moves by itself."""
+        if isinstance(self.clock, ManualClock):
+            self.clock.advance(ms / 1000)
+
+    def wait_until(self, at_ms: int) -> None:
+        """Wait until the clock shows a time, which one that is moved by hand does at once."""
+        self.clock.wait(threading.Event(), max(0, at_ms - self.clock.now_ms()) / 1000)
+
+
+def turn_until(condition: Callable[[], bool], *routers: Router) -> None:
+    """Turn routers until a condition holds; fails when it does not come true in time."""
+    until = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < until, "the condition did not come true"
+        for router in routers:
+            router.step()
+
+
+def turn_until_owned(line: RouteLine, *routers: Router) -> None:
+    """Turn routers until together they own every partition."""
+    everything = frozenset(range(line.partitions))
+    turn_until(lambda: frozenset().union(*(router.partitions for router in routers)) == everything, *routers)
