@@ -1,0 +1,148 @@
+"""A shift written by hand: visits of one view, each taken to a chosen end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from linewarden_schemas.base import Message
+from linewarden_schemas.capture import CameraHeartbeat, Capture
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen, ViewResult
+from linewarden_schemas.ids import frame_id, slot_id, visit_id
+from linewarden_schemas.inspection import Inspection, SourceRef
+from linewarden_schemas.line import LineStateRef, RecipeRef
+from linewarden_schemas.recipe import Thresholds
+from linewarden_schemas.vocabulary import Cause, CloseReason, LineMode, Loss, Routing, Undecidable, Verdict
+
+AT = 1_764_000_000_000
+BUDGET = 10_000
+RECIPE = RecipeRef(recipe_id="bracket", version=1)
+SHA = "a" * 64
+LIMITS = Thresholds(defect=0.5, suspicion=0.6)
+
+
+def visit(number: int) -> str:
+    return visit_id("line1", "st1", AT + number, number)
+
+
+def frame(number: int) -> str:
+    return frame_id(visit(number), "top", 1, number)
+
+
+def capture(number: int, *, lost: Loss | None = None, **changes: Any) -> Capture:
+    fields: dict[str, Any] = {
+        "visit_id": visit(number),
+        "frame_id": frame(number),
+        "view_id": "top",
+        "line_id": "line1",
+        "station_id": "st1",
+        "camera_id": "cam1",
+        "spool_epoch": 1,
+        "sequence": number,
+        "captured_ms": AT + number,
+        "decide_by_ms": AT + number + BUDGET,
+        "recipe": RECIPE,
+        "line_state": LineStateRef(mode=LineMode.PRODUCTION, since_ms=AT),
+        "sha256": None if lost else SHA,
+        "lost": lost,
+    }
+    return Capture(**(fields | changes))
+
+
+def heartbeat(last: int) -> CameraHeartbeat:
+    return CameraHeartbeat(
+        line_id="line1", station_id="st1", camera_id="cam1", spool_epoch=1, last_sequence=last, at_ms=AT + last
+    )
+
+
+def inspection(
+    number: int, *, p: float = 0.1, suspicion: float = 0.1, undecidable: Undecidable | None = None, **changes: Any
+) -> Inspection:
+    verdict = Verdict.NOT_DECIDABLE if undecidable else Verdict.NG if p > LIMITS.defect else Verdict.OK
+    scores = {} if undecidable else {"p_defect": p, "suspicion": suspicion, "thresholds": LIMITS, "bundle_digest": SHA}
+    fields: dict[str, Any] = {
+        "frame_id": frame(number),
+        "visit_id": visit(number),
+        "view_id": "top",
+        "line_id": "line1",
+        "camera_id": "cam1",
+        "verdict": verdict,
+        "undecidable": undecidable,
+        "recipe": RECIPE,
+        "frame_sha256": SHA,
+        "code_version": "0",
+        "source": SourceRef(topic="line1.frames", partition=0, offset=number),
+        "captured_ms": AT + number,
+        "decide_by_ms": AT + number + BUDGET,
+        "inspected_ms": AT + number + 100,
+    }
+    return Inspection(**(fields | scores | changes))
+
+
+def disposition(
+    number: int, routing: Routing, *causes: Cause, revision: int = 0, final: bool = True, **changes: Any
+) -> Disposition:
+    fields: dict[str, Any] = {
+        "visit_id": visit(number),
+        "revision": revision,
+        "routing": routing,
+        "causes": causes,
+        "final": final,
+        "views": (ViewResult(view_id="top", frame_id=frame(number), verdict=Verdict.OK),),
+        "line_id": "line1",
+        "recipe": RECIPE,
+        "first_captured_ms": AT + number,
+        "decide_by_ms": AT + number + BUDGET,
+        "decided_ms": AT + number + 200,
+    }
+    return Disposition(**(fields | changes))
+
+
+def slot_open(number: int, generation: int = 0) -> SlotOpen:
+    return SlotOpen(
+        slot_id=slot_id(visit(number), 0, generation),
+        visit_id=visit(number),
+        round=0,
+        generation=generation,
+        causes=(Cause.LOW_TRUST,),
+        risk=0.5,
+        opened_ms=AT + number + 200,
+        due_ms=AT + number + 60_000,
+        line_id="line1",
+        recipe=RECIPE,
+    )
+
+
+def slot_close(number: int, at_ms: int, generation: int = 0) -> SlotClose:
+    return SlotClose(
+        slot_id=slot_id(visit(number), 0, generation),
+        visit_id=visit(number),
+        reason=CloseReason.DECIDED,
+        closed_ms=at_ms,
+    )
+
+
+def passed(number: int) -> list[Message]:
+    return [capture(number), inspection(number), disposition(number, Routing.TRUSTED_PASS)]
+
+
+def rejected(number: int) -> list[Message]:
+    return [capture(number), inspection(number, p=0.9), disposition(number, Routing.REJECTED)]
+
+
+def waiting(number: int) -> list[Message]:
+    diverted = disposition(number, Routing.DIVERTED, Cause.LOW_TRUST, final=False)
+    return [capture(number), inspection(number, suspicion=0.9), diverted, slot_open(number)]
+
+
+def decided(number: int) -> list[Message]:
+    final = disposition(number, Routing.DIVERTED, Cause.LOW_TRUST, revision=1)
+    return [*waiting(number), slot_close(number, AT + number + 5_000), final]
+
+
+def lost_picture(number: int) -> list[Message]:
+    final = disposition(number, Routing.DIVERTED, Cause.FAULT, views=(ViewResult(view_id="top"),))
+    return [capture(number, lost=Loss.OVERSIZE), final]
+
+
+def in_flight(number: int) -> list[Message]:
+    return [capture(number)]
