@@ -1,0 +1,3 @@
+import torch
+
+torch.set_num_threads(1)  # several test runs share the cores: a second thread mostly waits for the first
