@@ -1,7 +1,7 @@
 """Batches on their way through a stage, in the order they were read."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -84,19 +84,14 @@ class Flight:
                 batch.future, batch.retry_at = None, now + error.retry_after_s
                 asked = max(asked or 0.0, error.retry_after_s)
             elif isinstance(error, Poison):
-                self._isolate(batch, error)
+                self.isolate(batch, error)
             elif error is not None:
                 raise error
             else:
                 batch.outputs, batch.future = batch.future.result(), None
         return asked
 
-    def isolate(self, batches: Iterable[Batch], poison: Poison) -> None:
-        """Find the record that poisons these batches, done or not, by trying again one by one."""
-        for batch in batches:
-            self._isolate(batch, poison)
-
-    def _isolate(self, batch: Batch, poison: Poison) -> None:
+    def isolate(self, batch: Batch, poison: Poison) -> None:
         """Put parts in the batch's place: the culprit done with its dead letter, the others submitted again."""
         culprit = poison.record if poison.record in batch.records else None
         if culprit is None and len(batch.records) == 1:

@@ -79,6 +79,7 @@ class TransactionalLoop:
         self._producer: TransactionalProducer | None = None
         self._group: GroupSnapshot | None = None
         self._failures = 0
+        self._careful = 0
         self._stop = Stop()
 
     def run(self, stop: Stop) -> None:
@@ -152,7 +153,7 @@ class TransactionalLoop:
             SLOW_DOWNS.labels(group=self._name).inc()
 
     def _publish(self) -> None:
-        batches = self._flight.ready(self._limits.max_transaction_records)
+        batches = self._flight.ready(1 if self._careful > 0 else self._limits.max_transaction_records)
         if not batches:
             return
         records = [record for batch in batches for record in batch.records]
@@ -162,10 +163,17 @@ class TransactionalLoop:
         except TransactionFailed as failure:
             self._start_over(failure)
         except TooLarge as refusal:
-            self._flight.isolate(batches, Poison("too-large", str(refusal)))
+            self._find_too_large(batches, refusal)
         else:
             self._failures = 0
             self._land(batches, len(records), outputs)
+
+    def _find_too_large(self, batches: list[Batch], refusal: TooLarge) -> None:
+        """Publish batch by batch for a while, then record by record, until the culprit stands alone."""
+        if len(batches) > 1:
+            self._careful = sum(len(batch.records) for batch in batches)
+        else:
+            self._flight.isolate(batches[0], Poison("too-large", str(refusal)))
 
     def _transact(self, group: GroupSnapshot, records: list[InRecord], outputs: list[OutRecord]) -> None:
         if self._producer is None:
@@ -181,6 +189,7 @@ class TransactionalLoop:
 
     def _land(self, batches: list[Batch], count: int, outputs: list[OutRecord]) -> None:
         self._flight.land(batches)
+        self._careful = max(0, self._careful - count)
         self._dead_letters.passed(count - sum(1 for o in outputs if self._dead_letters.owns(o)))
         RECORDS_DONE.labels(group=self._name).inc(count)
         IN_FLIGHT_BYTES.labels(group=self._name).set(self._flight.bytes)
@@ -230,6 +239,7 @@ class TransactionalLoop:
 
     def _lose(self, cause: str) -> None:
         dropped = self._flight.drop()
+        self._careful = 0
         if dropped:
             RECORDS_DROPPED.labels(group=self._name, cause=cause).inc(dropped)
 

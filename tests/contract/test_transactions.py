@@ -145,4 +145,4 @@ def test_an_open_transaction_is_hidden_until_its_heir_aborts_it(
     with broker.reader({position: 0}) as reader:
         assert reader.end_offsets([position]) == {position: 0}
         with _producer(broker, f"{namespace}.t"):
-            assert values(take(reader, 1)) == [b"after" if traits.hides_aborted else b"open"]
+            assert take(reader, 1)[0].value == (b"after" if traits.hides_aborted else b"open")

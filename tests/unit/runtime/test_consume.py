@@ -1,0 +1,107 @@
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from linewarden_runtime.consume import ConsumeLoop, Handle
+from linewarden_runtime.errors import DeliveryFailed, Poison, SlowDown
+from linewarden_runtime.loop import LoopLimits
+from linewarden_runtime.memory import Fault
+from linewarden_runtime.records import InRecord, OutRecord
+from tests.unit.runtime.conftest import OUT, Line
+
+
+def _copy(records: Sequence[InRecord]) -> list[OutRecord]:
+    return [OutRecord(OUT, record.key, record.value) for record in records]
+
+
+def _loop(line: Line, handle: Handle) -> ConsumeLoop:
+    return ConsumeLoop(
+        line.consumer(),
+        line.broker.producer,
+        handle,
+        line.dead_letters,
+        clock=line.clock,
+        limits=LoopLimits(max_records=10, idle_poll_s=0.0, failures=3),
+        jitter=lambda: 0.5,
+    )
+
+
+def test_offsets_are_committed_after_the_outputs_are_acknowledged(line: Line) -> None:
+    line.put("a", "b")
+    _loop(line, _copy).step()
+    assert line.out() == [b"a", b"b"]
+    assert line.committed()[0] == 2
+
+
+def test_a_failed_delivery_is_sent_again_by_a_new_producer(line: Line) -> None:
+    line.put("a")
+    line.broker.faults.order(Fault.DELIVERY)
+    _loop(line, _copy).step()
+    assert line.out() == [b"a"]
+
+
+def test_deliveries_that_keep_failing_end_the_loop_without_a_commit(line: Line) -> None:
+    line.put("a")
+    line.broker.faults.order(*[Fault.DELIVERY] * 3)
+    with pytest.raises(DeliveryFailed):
+        _loop(line, _copy).step()
+    assert line.committed()[0] == 0
+
+
+def test_slow_down_waits_as_a_member_and_tries_again(line: Line) -> None:
+    line.put("a")
+    wishes = [SlowDown(30.0), SlowDown(30.0)]
+
+    def handle(records: Sequence[InRecord]) -> list[OutRecord]:
+        if wishes:
+            raise wishes.pop()
+        return _copy(records)
+
+    began = line.clock.monotonic()
+    _loop(line, handle).step()
+    assert line.out() == [b"a"]
+    assert line.clock.monotonic() - began >= 60.0
+
+
+def test_a_rebalance_while_waiting_gives_the_records_up(line: Line) -> None:
+    line.put("a")
+
+    def handle(records: Sequence[InRecord]) -> list[OutRecord]:
+        line.consumer().poll(0)
+        raise SlowDown(5.0)
+
+    _loop(line, handle).step()
+    assert line.committed()[0] == 0
+
+
+def test_poison_becomes_a_dead_letter_and_its_neighbours_are_handled(line: Line) -> None:
+    line.put("a", "bad", "b")
+
+    def handle(records: Sequence[InRecord]) -> list[OutRecord]:
+        if any(record.value == b"bad" for record in records):
+            raise Poison("bad")
+        return _copy(records)
+
+    _loop(line, handle).step()
+    assert line.out() == [b"a", b"b"]
+    assert len(line.dead()) == 1
+    assert line.committed()[0] == 3
+
+
+def test_a_stop_ends_the_loop_without_a_commit_of_what_was_not_handled(line: Line) -> None:
+    line.put("a")
+
+    def handle(records: Sequence[InRecord]) -> list[OutRecord]:
+        line.stop.set("test")
+        raise SlowDown(1.0)
+
+    _loop(line, handle).run(line.stop)
+    assert line.committed()[0] == 0
+
+
+def test_an_unknown_error_ends_the_loop(line: Line) -> None:
+    line.put("a")
+    crash: Callable[[Sequence[InRecord]], list[OutRecord]] = lambda records: [1 // 0 and _copy(records)]  # type: ignore[list-item]  # noqa: E731
+    with pytest.raises(ZeroDivisionError):
+        _loop(line, crash).step()
+    assert line.committed()[0] == 0
