@@ -39,7 +39,7 @@ from linewarden_vision.inspector import Inspector
 from linewarden_vision.synthetic.demo import DEMO_DIFFICULTY, DEMO_SIZE, DEMO_VIEWS
 
 ENCODER = "mobilenetv3_small_050"
-STEPS = 1400
+STEPS = 1200
 _SET_STRIDE = 1_000_000  # seeds of two sets never meet
 _RIVALS = ("margin", "mask_evidence", "agreement", "agreement_enhanced")
 

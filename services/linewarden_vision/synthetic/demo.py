@@ -4,7 +4,7 @@ from linewarden_vision.synthetic.part import Part, make_part
 
 DEMO_VIEWS = 3
 DEMO_SIZE = 160
-DEMO_DIFFICULTY = 0.4
+DEMO_DIFFICULTY = 0.2
 FIRST_DEMO_SEED = 500_000_000
 """Seeds from here on never occur in teaching, calibration, thresholds or the report."""
 
