@@ -33,7 +33,7 @@ export class Lease {
     byId("lease").dataset.level = share < 0.25 ? "low" : "fine";
     byId("lease-bar").setAttribute("aria-valuenow", Math.round(share * 100));
     byId("lease-bar").firstElementChild.style.width = `${share * 100}%`;
-    const due = share < 0.7 && document.visibilityState === "visible" && document.hasFocus();
+    const due = share < 0.7 && document.visibilityState === "visible";
     if (due || left <= 0) this.renew();
   }
 

@@ -6,14 +6,14 @@ function meter(word, value, kind) {
   if (value === null || value === undefined) return null;
   const fill = element("i", { class: kind });
   fill.style.width = `${Math.min(100, Math.max(2, value * 100))}%`;
-  return element("span", { class: "meter" }, element("span", {}, word), element("span", { class: "rail" }, fill), element("span", { class: "num" }, value.toFixed(2)));
+  return element("span", { class: "meter" }, element("span", {}, word), element("span", { class: "num" }, value.toFixed(2)), element("span", { class: "rail" }, fill));
 }
 
 function viewCard(frame, tile, onPick) {
   const kind = { OK: "chip good", NG: "chip bad" }[frame.verdict] ?? "chip";
   const card = element("button", { type: "button", class: "view", "data-active": tile?.root.hasAttribute("data-active") },
     element("b", {}, frame.view_id), element("span", { class: kind }, frame.verdict_text),
-    meter("suspicion", frame.suspicion, "suspect"), meter("p(defect)", frame.p_defect, "defect"));
+    element("span", { class: "meters" }, meter("suspicion", frame.suspicion, "suspect"), meter("p(defect)", frame.p_defect, "defect")));
   card.addEventListener("click", () => onPick(tile));
   return card;
 }

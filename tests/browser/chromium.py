@@ -1,0 +1,68 @@
+"""Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+class Person:
+    """Somebody at a screen of 1366 x 768, with everything that went wrong in the page written down."""
+
+    def __init__(self, browser: Browser, link: str, name: str) -> None:
+        self.context: BrowserContext = browser.new_context(viewport={"width": 1366, "height": 768})
+        self.page: Page = self.context.new_page()
+        self.problems: list[str] = []
+        self.page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.goto(link)
+        self.page.fill("#name", name)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_url("**/")
+
+    def press(self, key: str) -> None:
+        """One key."""
+        self.page.keyboard.press(key)
+
+    def review(self) -> None:
+        """Go to the next visit, and wait until it may be accepted."""
+        self.press("Enter")
+        self.page.wait_for_url("**/review")
+        self.ready()
+
+    def ready(self) -> None:
+        """Wait until the visit in hand may be accepted."""
+        self.page.wait_for_selector('#review[data-state="ready"]')
+
+    def part(self) -> str:
+        """The serial on the screen."""
+        return self.page.inner_text("#part")
+
+    def decide(self, key: str) -> None:
+        """Press a key and wait for the next visit or the end."""
+        before = self.part()
+        self.press(key)
+        self.page.wait_for_function("before => document.querySelector('#part').textContent !== before", arg=before)

@@ -1,0 +1,198 @@
+"""A whole station over any broker and queue, with somebody who plays route and keeper."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from socket import create_server
+from typing import Any
+
+from linewarden_reinspect.bootstrap import evidence_store, sign_in_link
+from linewarden_reinspect.evidence.store import EvidenceStore
+from linewarden_reinspect.projector.projector import Pace, Projector
+from linewarden_reinspect.queue.memory import MemoryQueue
+from linewarden_reinspect.queue.redis_queue import RedisQueue
+from linewarden_reinspect.station.app import create_app
+from linewarden_reinspect.station.bus import StationBus
+from linewarden_reinspect.station.context import Station
+from linewarden_reinspect.station.desk import Desk
+from linewarden_reinspect.station.server import WebServer, Work
+from linewarden_reinspect.station.sessions import Sessions
+from linewarden_reinspect.station.watch import QueueWatch
+from linewarden_runtime.books import positions_of
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.lifecycle import Stop
+from linewarden_runtime.partitions import partition_of
+from linewarden_runtime.ports import Broker, Producer, TopicSpec
+from linewarden_runtime.records import InRecord, OutRecord
+from linewarden_schemas.base import Message
+from linewarden_schemas.decision import Decision
+from linewarden_schemas.disposition import SlotFrame, SlotOpen
+from linewarden_schemas.envelope import decode, encode
+from linewarden_schemas.ids import Namespace, frame_id
+from linewarden_schemas.inspection import Evidence
+from linewarden_schemas.vocabulary import Role, Verdict
+
+from .pictures import evidence
+from .slots import AT, PARTITIONS, closed, opened, record
+
+LINK, LEAD_LINK = "operator-link-0123456789", "lead-link-0123456789abc"
+TOPICS = ("reinspections", "decisions", "evidence", "queue-events")
+VIEWS = ("top", "side", "face")
+
+AnyQueue = MemoryQueue | RedisQueue
+
+
+@dataclass(slots=True)
+class Rig:
+    """The parts, and the acts of those who are not there."""
+
+    broker: Broker
+    queue: AnyQueue
+    namespace: Namespace
+    clock: Clock
+    station: Station
+    evidence: EvidenceStore
+    projector: Projector
+    producer: Producer
+    sent: dict[str, SlotOpen] = field(default_factory=dict)
+
+    def topic(self, name: str) -> str:
+        """Physical name."""
+        return self.namespace.topic(name)
+
+    def open_slot(self, number: int, *, views: int = 3, size: int = 512, with_evidence: bool = True, **more: Any) -> SlotOpen:
+        """Route opens a slot, and the keeper saves its pictures."""
+        bare = opened(number, opened_ms=self.clock.now_ms(), due_ms=self.clock.now_ms() + 60_000 + number)
+        kept = [self.picture(bare.visit_id, number, index, size) for index in range(views)]
+        frames = tuple(_frame(one, index) for index, one in enumerate(kept))
+        slot = bare.model_copy(update={"frames": frames, "part_id": f"SN-{number:06d}", "product_id": "bracket"} | more)
+        self.send_slot(slot)
+        if with_evidence:
+            for one in kept:
+                self.send_evidence(one)
+        return slot
+
+    def picture(self, visit_id: str, number: int, index: int, size: int = 512) -> Evidence:
+        """Evidence of one view."""
+        name = frame_id(visit_id, VIEWS[index], 1, number)
+        return evidence(visit_id, name, VIEWS[index], number, index, size=size)
+
+    def send_slot(self, slot: SlotOpen) -> None:
+        """One open."""
+        self.sent[slot.slot_id] = slot
+        self.producer.send(record(slot, PARTITIONS, self.topic("reinspections"))).result(10)
+
+    def send_close(self, slot: SlotOpen) -> None:
+        """One close."""
+        self.producer.send(record(closed(slot), PARTITIONS, self.topic("reinspections"))).result(10)
+
+    def send_evidence(self, kept: Evidence) -> None:
+        """One record of evidence."""
+        encoded = encode(kept, id=kept.frame_id, source="/line1/keeper", time_ms=AT)
+        key = kept.frame_id.encode()
+        self.producer.send(
+            OutRecord(self.topic("evidence"), key, encoded.value, encoded.headers, partition_of(key, PARTITIONS))
+        ).result(10)
+
+    def decisions(self) -> list[Decision]:
+        """Everything that lies in `decisions`."""
+        return [message for message in self.read("decisions") if isinstance(message, Decision)]
+
+    def read(self, name: str) -> list[Message]:
+        """Messages of a topic from its start to its end."""
+        return [decode(one.headers, one.value).message for one in self.read_records(name)]
+
+    def read_records(self, name: str) -> list[InRecord]:
+        """Records of a topic from its start to its end."""
+        positions = positions_of(self.broker, self.topic(name))
+        with self.broker.reader(dict.fromkeys(positions, 0)) as reader:
+            ends, found = reader.end_offsets(positions), list[InRecord]()
+            while any(reader.position(position) < end for position, end in ends.items()):
+                found += reader.poll(0.2)
+            return found
+
+    def settle(self) -> None:
+        """Project everything, and learn all evidence."""
+        self.projector.catch_up()
+        for one in self.read_records("evidence"):
+            self.evidence.learn(one)
+
+
+def _frame(kept: Evidence, index: int) -> SlotFrame:
+    return SlotFrame(
+        frame_id=kept.frame_id,
+        view_id=kept.view_id,
+        doubtful=index == 0,
+        sha256=kept.sha256,
+        verdict=Verdict.OK,
+        p_defect=(0.31, 0.08, 0.04)[index],
+        suspicion=(0.78, 0.35, 0.12)[index],
+    )
+
+
+@contextmanager
+def rig(broker: Broker, queue: AnyQueue, clock: Clock, namespace: str = "line1") -> Iterator[Rig]:
+    """A station without its web server; nothing runs by itself."""
+    name = Namespace(namespace)
+    with ExitStack() as stack:
+        admin = stack.enter_context(broker.admin())
+        admin.create_topics(TopicSpec(name.topic(topic), PARTITIONS) for topic in TOPICS)
+        positions = positions_of(broker, name.topic("reinspections"))
+        reader = stack.enter_context(broker.reader(dict.fromkeys(positions, 0)))
+        pace = Pace(poll_s=0.02, beat_s=0.1)
+        projector = Projector(queue, reader, admin, name.topic("reinspections"), clock, pace=pace)
+        bus = StationBus(lambda: broker.producer(client="station"), name, PARTITIONS, clock, 5.0)
+        stack.callback(bus.close)
+        desk = Desk(queue, bus, clock)
+        sessions = Sessions({LINK: Role.OPERATOR, LEAD_LINK: Role.LEAD}, clock)
+        store = evidence_store(broker, name, 64 << 20)
+        watch = QueueWatch(queue, desk, clock, every_s=0.1)
+        station = Station(desk, sessions, store, watch, clock, name.name)
+        producer = stack.enter_context(broker.producer(client="others"))
+        made = Rig(broker, queue, name, clock, station, store, projector, producer)
+        made.projector.synchronise()
+        yield made
+
+
+@contextmanager
+def serving(made: Rig, *others: Callable[[threading.Event], None]) -> Iterator[str]:
+    """Serve it, with everything running; the address for operators."""
+    stop = Stop()
+    with closing(create_server(("127.0.0.1", 0))) as listening, ExitStack() as stack:
+        web = WebServer(create_app(made.station), listening)
+        runs = [web.run, made.evidence.run, made.station.watch.run, lambda event: _project(made, event), *others]
+        for number, run in enumerate(runs):
+            work = Work(f"rig-{number}", run, stop)
+            work.start()
+            stack.callback(work.finish)
+        stack.callback(made.station.stop.set)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def operator_link(base_url: str, link: str = LINK) -> str:
+    """Where a person signs in."""
+    return sign_in_link(base_url, link)
+
+
+def _project(made: Rig, stop: threading.Event) -> None:
+    while not stop.is_set():
+        made.projector.step()
+
+
+def route(made: Rig) -> Callable[[threading.Event], None]:
+    """Plays route: closes every slot that was decided."""
+
+    def run(stop: threading.Event) -> None:
+        positions = positions_of(made.broker, made.topic("decisions"))
+        with made.broker.reader(dict.fromkeys(positions, 0)) as reader, made.broker.producer(client="route") as producer:
+            while not stop.is_set():
+                for one in reader.poll(0.1):
+                    message = decode(one.headers, one.value).message
+                    if isinstance(message, Decision) and message.slot_id in made.sent:
+                        close = closed(made.sent[message.slot_id])
+                        producer.send(record(close, PARTITIONS, made.topic("reinspections"))).result(10)
+
+    return run
