@@ -28,6 +28,7 @@ from .settings import IngestOptions, IngestSettings, LineOptions, camera_options
 from .supervisor import Supervisor
 from .worker import Worker
 
+_STDIN = 0
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the client library's own name
 
 
@@ -142,6 +143,7 @@ def _partitions(broker: Broker, namespace: Namespace) -> int:
 
 
 def _stop_with_parent(stop: Stop) -> None:
-    while sys.stdin.buffer.read(1):
+    # Not through sys.stdin: its lock, held by a daemon thread, makes the interpreter abort when it ends.
+    while os.read(_STDIN, 1):
         pass
     stop.set("the supervisor is gone")

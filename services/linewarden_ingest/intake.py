@@ -34,7 +34,7 @@ class IntakeRules:
 
 
 class Intake:
-    """One camera's intake; belongs to one thread. `pins` answers for a time in epoch ms."""
+    """One camera's intake; belongs to one thread. `pins` answers for a time, `run_ms` is the run's, in epoch ms."""
 
     def __init__(
         self,
@@ -45,8 +45,10 @@ class Intake:
         place: Place,
         rules: IntakeRules,
         losses: Losses,
+        run_ms: int,
         stop: threading.Event,
     ) -> None:
+        self._run_ms = run_ms
         self._camera, self._spool, self._pins = camera, spool, pins
         self._place, self._rules, self._losses, self._stop = place, rules, losses, stop
         self._level = Level.NORMAL
@@ -106,7 +108,7 @@ class Intake:
             spool_epoch=self._spool.epoch,
             sequence=self._spool.next_sequence,
         )
-        header = Ticket(capture, shot.index, picture.content_type if picture else None).to_bytes()
+        header = Ticket(capture, shot.index, self._run_ms, picture.content_type if picture else None).to_bytes()
         if self._append(header, picture.data if picture else None):
             self._count(picture, loss)
 

@@ -11,15 +11,16 @@ _CONTENT_TYPES: dict[str, ContentType] = {"image/jpeg": "image/jpeg", "image/png
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """`index` is the shot's place in its source. A capture without a picture has no content type."""
+    """`index` is the shot's place in its source, `run_ms` when the run began. Without a picture no content type."""
 
     capture: Capture
     index: int
+    run_ms: int
     content_type: ContentType | None
 
     def to_bytes(self) -> bytes:
         """One line of text, then the capture's JSON."""
-        return f"{self.index} {self.content_type or '-'}\n".encode() + self.capture.to_json()
+        return f"{self.index} {self.run_ms} {self.content_type or '-'}\n".encode() + self.capture.to_json()
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Ticket:
@@ -29,5 +30,5 @@ class Ticket:
             ValueError: where it is something else.
         """
         line, _, value = raw.partition(b"\n")
-        index, _, content_type = line.decode("ascii").partition(" ")
-        return cls(Capture.from_json(value), int(index), _CONTENT_TYPES.get(content_type))
+        index, run_ms, content_type = line.decode("ascii").split(" ")
+        return cls(Capture.from_json(value), int(index), int(run_ms), _CONTENT_TYPES.get(content_type))

@@ -26,7 +26,7 @@ from .outbound import Outbound
 from .pins import PinBoard
 from .publisher import Publisher, PublisherRules
 from .publishing import Publishing
-from .settings import CameraOptions, IngestOptions
+from .settings import CameraOptions, IngestOptions, LineOptions
 from .spool.committer import Committer
 from .spool.spool import Limits, Spool
 from .ticket import Ticket
@@ -59,8 +59,10 @@ class Worker:
         self._place = Place(options.line_id, options.station_id, camera.camera_id, camera.view_id)
         self._losses = Losses(camera.camera_id)
 
-    def run(self, stop: Stop, start_ms: int) -> None:
+    def run(self, stop: Stop, run_ms: int) -> None:
         """Run to the end of the source, everything acknowledged; after a stop, drain for a bounded time.
+
+        `run_ms` (epoch ms) names the run, the same for all cameras, and is when shot 0 is due.
 
         Raises:
             ConfigurationError: where no recipe is active, or spool, camera and recipe do not fit together.
@@ -76,37 +78,39 @@ class Worker:
             stack.enter_context(Committer(spool))
             stack.enter_context(self._following_books(stop))
             publishing = stack.enter_context(Publishing(self._publisher(spool), self._clock, stop))
-            dead = self._take_all(spool, stop, start_ms)
+            dead = self._take_all(spool, stop, run_ms)
             spool.sync()
             publishing.drain(self._options.drain_s, at_once=dead is not None)
         if dead is not None:
             raise CameraDead(f"{self._camera.camera_id}: {dead}") from dead
 
-    def _take_all(self, spool: Spool, stop: Stop, start_ms: int) -> CameraFault | None:
-        camera = self._open(spool, stop, start_ms)
-        rules = IntakeRules(encoding_of(self._camera), self._options.max_picture_bytes, self._options.spool.overload)
-        intake = Intake(
-            camera,
-            spool,
-            self._board.pins,
-            place=self._place,
-            rules=rules,
-            losses=self._losses,
-            stop=stop.event,
+    def _take_all(self, spool: Spool, stop: Stop, run_ms: int) -> CameraFault | None:
+        if spool.finished_run == run_ms:
+            return None
+        first = resume_at(spool, run_ms, is_simulated=isinstance(self._camera, LineOptions))
+        camera = open_camera(
+            self._camera, self._place, clock=self._clock, stop=stop.event, start_ms=run_ms, first=first
         )
         try:
-            spool.finish(is_finished=intake.run())
+            if self._intake(camera, spool, stop, run_ms).run():
+                spool.finish(run_ms)
         except CameraFault as fault:
             return fault
         finally:
             camera.close()
         return None
 
-    def _open(self, spool: Spool, stop: Stop, start_ms: int) -> Camera:
-        first = resume_at(spool)
-        spool.finish(is_finished=False)
-        return open_camera(
-            self._camera, self._place, clock=self._clock, stop=stop.event, start_ms=start_ms, first=first
+    def _intake(self, camera: Camera, spool: Spool, stop: Stop, run_ms: int) -> Intake:
+        options = self._options
+        return Intake(
+            camera,
+            spool,
+            self._board.pins,
+            place=self._place,
+            rules=IntakeRules(encoding_of(self._camera), options.max_picture_bytes, options.spool.overload),
+            losses=self._losses,
+            run_ms=run_ms,
+            stop=stop.event,
         )
 
     def _report(self, spool: Spool) -> None:
@@ -159,9 +163,15 @@ def require_view(recipe: Recipe, place: Place) -> None:
         )
 
 
-def resume_at(spool: Spool) -> int:
-    """The first shot of the source that is not spooled yet; 0 for a source that came to its end."""
+def resume_at(spool: Spool, run_ms: int, *, is_simulated: bool) -> int:
+    """The first shot of the source that is not spooled yet; 0 for a source that came to its end.
+
+    A simulated line begins anew with every run, since its visits are named by the run.
+    """
     header = spool.recovered.last_header
-    if header is None or spool.is_finished:
+    if header is None:
         return 0
-    return Ticket.from_bytes(header).index + 1
+    ticket = Ticket.from_bytes(header)
+    if ticket.run_ms != run_ms and (is_simulated or spool.finished_run == ticket.run_ms):
+        return 0
+    return ticket.index + 1

@@ -17,18 +17,18 @@ _FILE = "marks"
 class Marks:
     """`acked_next` is the sequence after the last acknowledged one; `announced` the highest told in a heartbeat.
 
-    `is_finished` says that the source came to its end, so that the next run begins it anew.
+    `finished_run` is the run (its begin, epoch ms) whose source came to its end, -1 for none.
     """
 
     epoch: int
     acked_next: int = 0
     announced: int = -1
-    is_finished: bool = False
+    finished_run: int = -1
 
 
 def save(folder: Path, marks: Marks) -> None:
     """Write durably, whole or not at all."""
-    text = f"{marks.epoch} {marks.acked_next} {marks.announced} {int(marks.is_finished)}"
+    text = f"{marks.epoch} {marks.acked_next} {marks.announced} {marks.finished_run}"
     temporary = folder / f"{_FILE}.tmp"
     with temporary.open("w", encoding="ascii") as file:
         file.write(f"{text} {crc32c(text.encode()):08x}\n")
@@ -47,4 +47,4 @@ def load(folder: Path, epoch: int) -> Marks | None:
         saved = [int(word) for word in text.split()]
     except (FileNotFoundError, ValueError):
         return None
-    return Marks(saved[0], saved[1], saved[2], bool(saved[3])) if saved[0] == epoch else None
+    return Marks(saved[0], saved[1], saved[2], saved[3]) if saved[0] == epoch else None

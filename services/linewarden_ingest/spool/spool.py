@@ -93,9 +93,9 @@ class Spool:
         return self._marks.acked_next
 
     @property
-    def is_finished(self) -> bool:
-        """Whether the source came to its end in the run before."""
-        return self._marks.is_finished
+    def finished_run(self) -> int:
+        """The last run (its begin, epoch ms) whose source came to its end, -1 for none."""
+        return self._marks.finished_run
 
     @property
     def used_share(self) -> float:
@@ -183,11 +183,10 @@ class Spool:
         self._marks = replace(self._marks, announced=max(sequence, self._marks.announced))
         self._save_marks(now=True)
 
-    def finish(self, *, is_finished: bool) -> None:
-        """Remember whether the source came to its end."""
-        if is_finished != self._marks.is_finished:
-            self._marks = replace(self._marks, is_finished=is_finished)
-            self._save_marks(now=True)
+    def finish(self, run_ms: int) -> None:
+        """Remember that the source came to its end in this run."""
+        self._marks = replace(self._marks, finished_run=run_ms)
+        self._save_marks(now=True)
 
     def shed(self) -> int:
         """Drop the pictures of the oldest segment that nobody is sending; how many, 0 where none is left.

@@ -67,6 +67,7 @@ def intake(
         place=PLACE,
         rules=rules,
         losses=losses or Losses("cam0"),
+        run_ms=3,
         stop=stop or threading.Event(),
     )
 

@@ -64,7 +64,7 @@ def take(spool: Spool, count: int, size: int = 1000) -> None:
             spool_epoch=spool.epoch,
             sequence=number,
         )
-        spool.append(Ticket(capture, number, "image/png").to_bytes(), encoded.data)
+        spool.append(Ticket(capture, number, 3, "image/png").to_bytes(), encoded.data)
     spool.sync()
 
 
@@ -243,7 +243,7 @@ def test_a_capture_without_picture_is_published_alone(spool: Spool, broker: Memo
     capture = build_capture(
         Shot(0, 1, None), None, loss=Loss.CAMERA_FAULT, place=PLACE, pins=PINS, spool_epoch=spool.epoch, sequence=0
     )
-    spool.append(Ticket(capture, 0, None).to_bytes(), b"", Kind.BARE)
+    spool.append(Ticket(capture, 0, 3, None).to_bytes(), b"", Kind.BARE)
     spool.sync()
     drain(publisher(spool, broker, clock))
     assert [one.lost for one in captures(broker)] == [Loss.CAMERA_FAULT]
