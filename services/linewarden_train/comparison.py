@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 Values = NDArray[np.float64]
 
@@ -41,7 +42,15 @@ class Comparison:
     good_passed: int
     good_diverted: int
     caught: int
+    only_trust: int
+    only_margin: int
     rivals: Sequence[Rival]
+
+    @property
+    def p_value(self) -> float:
+        """Return the two-sided exact paired test of trust against the margin over missed parts."""
+        discordant = self.only_trust + self.only_margin
+        return float(binomtest(self.only_trust, discordant).pvalue) if discordant else 1.0
 
     @property
     def expected_by_chance(self) -> float:
@@ -56,10 +65,12 @@ def compare(parts: PartScores, trust: str, *, reject_above: float, divert_from: 
     diverted = parts.scores[trust] >= divert_from
     load = int((diverted & good_passed).sum())
     rivals = [
-        Rival(name, caught_at_load(values[missed], values[good_passed], load))
+        Rival(name, int(caught_at_load(values[missed], values[good_passed], load).sum()))
         for name, values in parts.scores.items()
         if name != trust
     ]
+    by_trust = diverted[missed]
+    by_margin = caught_at_load(parts.margin[missed], parts.margin[good_passed], load)
     return Comparison(
         good=int((~parts.defective).sum()),
         defective=int(parts.defective.sum()),
@@ -67,13 +78,15 @@ def compare(parts: PartScores, trust: str, *, reject_above: float, divert_from: 
         missed=int(missed.sum()),
         good_passed=int(good_passed.sum()),
         good_diverted=load,
-        caught=int((diverted & missed).sum()),
+        caught=int(by_trust.sum()),
+        only_trust=int((by_trust & ~by_margin).sum()),
+        only_margin=int((by_margin & ~by_trust).sum()),
         rivals=rivals,
     )
 
 
-def caught_at_load(missed: Values, good: Values, load: int) -> int:
-    """Count missed parts above the (load + 1)-th largest good one: at most ``load`` good ones go with them."""
+def caught_at_load(missed: Values, good: Values, load: int) -> NDArray[np.bool_]:
+    """Tell which missed parts lie above the (load + 1)-th largest good one: at most ``load`` good ones go with them."""
     if load >= good.size:
-        return int(missed.size)
-    return int((missed > np.sort(good)[::-1][load]).sum())
+        return np.ones(missed.size, bool)
+    return np.asarray(missed > np.sort(good)[::-1][load])

@@ -15,14 +15,14 @@ def as_table(comparison: Comparison) -> Table:
     for what, count, of in _lines(comparison):
         table.add_row(what, str(count), str(of), f"{count / of:.1%}" if of else "no evidence")
     table.add_row("misses a coin would divert at the same load", f"{comparison.expected_by_chance:.1f}", "", "")
+    table.caption = _paired(comparison)
     return table
 
 
 def in_words(comparison: Comparison) -> list[str]:
     """Return one sentence per count, for the card's notes."""
-    return ["synthetic parts only; says nothing about real ones"] + [
-        f"{what}: {count} of {of}" for what, count, of in _lines(comparison)
-    ]
+    counted = [f"{what}: {count} of {of}" for what, count, of in _lines(comparison)]
+    return ["synthetic parts only; says nothing about real ones", *counted, _paired(comparison)]
 
 
 def _lines(comparison: Comparison) -> list[tuple[str, int, int]]:
@@ -38,3 +38,10 @@ def _lines(comparison: Comparison) -> list[tuple[str, int, int]]:
         for rival in comparison.rivals
     ]
     return fixed + rivals
+
+
+def _paired(comparison: Comparison) -> str:
+    return (
+        f"misses caught by trust only: {comparison.only_trust}, by lowering the threshold only: "
+        f"{comparison.only_margin}; exact paired test p = {comparison.p_value:.2g}"
+    )

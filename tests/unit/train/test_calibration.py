@@ -78,10 +78,12 @@ def test_rivals_are_compared_at_the_same_number_of_diverted_good_parts() -> None
     assert (result.good, result.defective, result.overkill, result.missed) == (6, 4, 1, 2)
     assert (result.good_passed, result.good_diverted, result.caught) == (5, 1, 2)
     assert [(rival.name, rival.caught) for rival in result.rivals] == [("margin", 1)]
+    assert (result.only_trust, result.only_margin) == (1, 0)
+    assert result.p_value == 1.0
     assert result.expected_by_chance == pytest.approx(2 * 1 / 5)
 
 
 def test_a_tie_with_the_good_part_at_the_edge_is_not_caught() -> None:
-    assert caught_at_load(np.array([1.0, 2.0]), np.array([1.0, 0.0, 0.0]), 0) == 1
-    assert caught_at_load(np.array([1.0, 2.0]), np.array([1.0, 0.0, 0.0]), 1) == 2
-    assert caught_at_load(np.array([0.0]), np.array([1.0]), 1) == 1
+    assert caught_at_load(np.array([1.0, 2.0]), np.array([1.0, 0.0, 0.0]), 0).tolist() == [False, True]
+    assert caught_at_load(np.array([1.0, 2.0]), np.array([1.0, 0.0, 0.0]), 1).all()
+    assert caught_at_load(np.array([0.0]), np.array([1.0]), 1).all()
