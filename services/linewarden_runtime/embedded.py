@@ -20,11 +20,11 @@ _START_S = 20.0
 class EmbeddedBroker:
     """Tansu on a free port; everything in it ends with it."""
 
-    def __init__(self, folder: Path | None = None, port: int | None = None) -> None:
+    def __init__(self, folder: Path | None = None, port: int | None = None, advertised_port: int | None = None) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="linewarden-broker-"))
         self.port = port or free_port()
-        url = f"tcp://{_HOST}:{self.port}"
-        command = [_tansu(), "broker", "--listener-url", url, "--advertised-listener-url", url]
+        listened, advertised = (f"tcp://{_HOST}:{p}" for p in (self.port, advertised_port or self.port))
+        command = [_tansu(), "broker", "--listener-url", listened, "--advertised-listener-url", advertised]
         self.process = ServerProcess(command, self.folder / "broker.log")
 
     @property
@@ -38,6 +38,7 @@ class EmbeddedBroker:
             bootstrap_servers=self.bootstrap_servers,
             session_timeout_ms=session_timeout_ms,
             ends_by_fetch=True,
+            static_members=False,
         )
 
     def start(self) -> Self:

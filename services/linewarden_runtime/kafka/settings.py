@@ -41,6 +41,8 @@ class KafkaSettings(BaseModel):
 
     ends_by_fetch: bool = False
     """For the embedded broker, which lists wrong ends of partitions."""
+    static_members: bool = True
+    """False for the embedded broker, where a static member waits long before its first record."""
 
     request_timeout_ms: int = Field(5_000, ge=500)
     delivery_timeout_ms: int = Field(8_000, ge=500)
@@ -141,7 +143,7 @@ class KafkaSettings(BaseModel):
         """Options of a group's member."""
         return self.reader() | {
             "group_id": group,
-            "group_instance_id": instance,
+            "group_instance_id": instance if self.static_members else None,
             "session_timeout_ms": self.session_timeout_ms,
             "heartbeat_interval_ms": self.session_timeout_ms // 3,
             "max_poll_interval_ms": self.max_poll_interval_ms,

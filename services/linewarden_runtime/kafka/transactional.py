@@ -7,7 +7,14 @@ from typing import Self
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 
-from linewarden_runtime.errors import Fenced, GroupNotStable, RuntimeFault, TooLarge, TransactionFailed
+from linewarden_runtime.errors import (
+    ConfigurationError,
+    Fenced,
+    GroupNotStable,
+    RuntimeFault,
+    TooLarge,
+    TransactionFailed,
+)
 from linewarden_runtime.kafka.faults import is_fencing, translated
 from linewarden_runtime.kafka.producer import close, send
 from linewarden_runtime.kafka.settings import KafkaSettings
@@ -16,6 +23,9 @@ from linewarden_runtime.watchdog import Watchdog
 
 _ABORT_TIMEOUT_MS = 2_000
 _RECORD_OVERHEAD = 128
+
+OLDEST_BROKER = (3, 0)
+"""Older ones let a fenced producer ask for a fresh id and so take its identity back."""
 
 
 class KafkaTransactionalProducer:
@@ -38,10 +48,21 @@ class KafkaTransactionalProducer:
             with self._watchdog.guard("init_transactions", self._guard_s + self._settings.bootstrap_timeout_ms / 1000):
                 with translated():
                     self._client = KafkaProducer(**self._settings.transactional_producer(self._id))
+                self._require_broker(self._client)
                 self._client.init_transactions()
+        except ConfigurationError:
+            self.close()
+            raise
         except (kafka_errors.KafkaError, RuntimeFault) as error:
             raise self._give_up("init", error) from error
         self._usable = True
+
+    @staticmethod
+    def _require_broker(client: KafkaProducer) -> None:
+        version = client.config["api_version"]
+        if version < OLDEST_BROKER:
+            wanted = ".".join(map(str, OLDEST_BROKER))
+            raise ConfigurationError(f"the broker speaks Kafka {version}; {wanted} or later is needed")
 
     def transact(
         self,

@@ -1,0 +1,303 @@
+"""The guards against defects of the client library, seen on the wire, in front of the embedded broker.
+
+Each test fails when its guard is taken out; the README's table says which guard is whose.
+"""
+
+import gc
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from kafka import KafkaProducer
+from kafka.protocol.producer import EndTxnRequest, InitProducerIdRequest, ProduceRequest, TxnOffsetCommitRequest
+from kafka.structs import ConsumerGroupMetadata, MemberState
+
+from linewarden_runtime.embedded import EmbeddedBroker
+from linewarden_runtime.errors import ConfigurationError, DeliveryFailed, Fenced, TransactionFailed
+from linewarden_runtime.kafka import producer as kafka_producer
+from linewarden_runtime.kafka import transactional
+from linewarden_runtime.kafka.broker import KafkaBroker
+from linewarden_runtime.kafka.producer import KafkaPlainProducer
+from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.ports import TopicSpec
+from linewarden_runtime.processes import free_port
+from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
+from linewarden_runtime.sender import BoundedSender
+from linewarden_runtime.watchdog import Watchdog
+from tests.support.reading import values, visible
+from tests.support.wire import HOLD, LOSE, WireProxy, refuse_offsets, refuse_produce
+
+NOT_ENOUGH_REPLICAS = 19
+ILLEGAL_GENERATION = 22
+DUPLICATE_SEQUENCE_NUMBER = 46
+INVALID_PRODUCER_EPOCH = 47
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[EmbeddedBroker, int]]:
+    """A broker that advertises a port on which each test puts its own proxy."""
+    port = free_port()
+    with EmbeddedBroker(advertised_port=port) as broker:
+        yield broker, port
+
+
+@pytest.fixture
+def proxy(server: tuple[EmbeddedBroker, int]) -> Iterator[WireProxy]:
+    broker, port = server
+    with WireProxy(port) as proxy:
+        proxy.upstream_port = broker.port
+        yield proxy
+
+
+def _settings(proxy: WireProxy, **more: object) -> KafkaSettings:
+    quick = {
+        "request_timeout_ms": 500,
+        "delivery_timeout_ms": 1_000,
+        "transaction_timeout_ms": 2_000,
+        "session_timeout_ms": 1_000,
+        "close_timeout_s": 1.0,
+        "ends_by_fetch": True,
+    }
+    return KafkaSettings.model_validate({"bootstrap_servers": proxy.bootstrap_servers} | quick | more)
+
+
+@pytest.fixture
+def broker(proxy: WireProxy) -> Iterator[KafkaBroker]:
+    watchdog = Watchdog()
+    yield KafkaBroker(_settings(proxy), watchdog)
+    proxy.forget()
+    watchdog.close()
+
+
+@pytest.fixture
+def names(broker: KafkaBroker, namespace: str) -> tuple[str, str]:
+    """Topics `in` (two partitions) and `out`."""
+    specs = [TopicSpec(f"{namespace}.in", 2), TopicSpec(f"{namespace}.out", 1)]
+    with broker.admin() as admin:
+        admin.create_topics(specs)
+    return specs[0].name, specs[1].name
+
+
+def _refuse(code: int, times: int = 10**9) -> Callable[[ProduceRequest], object]:
+    left = [times]
+
+    def rule(request: ProduceRequest) -> object:
+        left[0] -= 1
+        return refuse_produce(request, code) if left[0] >= 0 else None
+
+    return rule
+
+
+def test_d0_a_producer_outlives_a_leader_that_is_away_longer_than_any_delivery_timeout(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    proxy.rule(ProduceRequest, _refuse(NOT_ENOUGH_REPLICAS, times=150))
+    with broker.producer() as producer:
+        delivery = producer.send(OutRecord(names[1], b"k", b"v"))
+        delivery.result(30)
+    assert len(proxy.sent(ProduceRequest)) > 150
+
+
+def test_d0_a_producer_that_wedged_is_replaced_and_nothing_is_lost(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    acknowledged: set[Hashable] = set()
+
+    def wedging() -> KafkaPlainProducer:
+        """As the library makes it by default, with the delivery timeout cut short."""
+        producer = KafkaPlainProducer(broker.settings, "camera")
+        producer._client.config["delivery_timeout_ms"] = 1_000
+        producer._client._accumulator.config["delivery_timeout_ms"] = 1_000
+        return producer
+
+    proxy.rule(ProduceRequest, _refuse(NOT_ENOUGH_REPLICAS))
+    with BoundedSender(wedging, acknowledged.add, stuck_after_s=2.0) as sender:
+        for number in range(5):
+            sender.send(OutRecord(names[1], b"k", str(number).encode()), number)
+        assert not sender.drain(1.5)
+        proxy.rule(ProduceRequest)
+        assert sender.drain(30.0)
+    assert acknowledged == set(range(5))
+    assert set(values(visible(broker, names[1]))) == {str(n).encode() for n in range(5)}
+
+
+def test_d1_a_transaction_with_a_lost_record_does_not_commit(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    proxy.rule(ProduceRequest, _refuse(NOT_ENOUGH_REPLICAS))
+    proxy.rule(EndTxnRequest)
+    with broker.transactional_producer("d1") as producer:
+        producer.init()
+        with pytest.raises(TransactionFailed):
+            producer.transact([OutRecord(names[1], b"k", b"lost")])
+    assert [request.committed for request in proxy.sent(EndTxnRequest) if request.committed] == []
+
+
+def _membership(group: str) -> GroupSnapshot:
+    raw = ConsumerGroupMetadata(group, 1, "member", "instance-0", MemberState.STABLE)
+    return GroupSnapshot(group, "member", 1, "instance-0", stable=True, raw=raw)
+
+
+def test_d2_offsets_of_an_aborted_transaction_do_not_leak_into_the_next(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    proxy.rule(TxnOffsetCommitRequest, lambda request: refuse_offsets(request, ILLEGAL_GENERATION))
+    group = _membership(f"{names[0]}.g")
+    first = broker.transactional_producer("d2")
+    first.init()
+    with pytest.raises(TransactionFailed):
+        first.transact([OutRecord(names[1], b"k", b"1")], {Position(names[0], 0): 100}, group)
+    proxy.rule(TxnOffsetCommitRequest, lambda request: refuse_offsets(request, 0))
+    with pytest.raises(TransactionFailed, match="make a new one"):
+        first.transact([OutRecord(names[1], b"k", b"2")], {Position(names[0], 1): 7}, group)
+    with broker.transactional_producer("d2") as second:
+        second.init()
+        second.transact([OutRecord(names[1], b"k", b"2")], {Position(names[0], 1): 7}, group)
+    last = proxy.sent(TxnOffsetCommitRequest)[-1]
+    committed = [(p.partition_index, p.committed_offset) for topic in last.topics for p in topic.partitions]
+    assert committed == [(1, 7)]
+
+
+def test_d3_offsets_go_out_under_the_membership_of_their_poll_and_a_static_name(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    proxy.rule(TxnOffsetCommitRequest, lambda request: refuse_offsets(request, 0))
+    with broker.transactional_producer("d3") as producer:
+        producer.init()
+        producer.transact([], {Position(names[0], 0): 1}, _membership("d3"))
+    (request,) = proxy.sent(TxnOffsetCommitRequest)
+    assert (request.group_id, request.generation_id, request.member_id) == ("d3", 1, "member")
+    assert request.group_instance_id == "instance-0"
+
+
+def test_d4_closing_is_bounded_and_fails_what_is_pending(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    proxy.rule(ProduceRequest, lambda _: HOLD)
+    producer = broker.producer()
+    delivery = producer.send(OutRecord(names[1], b"k", b"v"))
+    producer.close()
+    assert not producer._client._sender.is_alive()
+    assert delivery.done()
+    with pytest.raises(DeliveryFailed):
+        delivery.result(0)
+    producer.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the library forgets to close sockets
+def test_d6_a_commit_that_does_not_come_back_ends_the_process(proxy: WireProxy, names: tuple[str, str]) -> None:
+    ended = threading.Event()
+    watchdog = Watchdog(lambda _: ended.set())
+    broker = KafkaBroker(_settings(proxy, watchdog_margin_s=0.2, request_timeout_ms=900), watchdog)
+
+    def die(_request: EndTxnRequest) -> object:
+        proxy.go_down()
+        return LOSE
+
+    proxy.rule(EndTxnRequest, die)
+    producer = broker.transactional_producer("d6")
+    producer.init()
+    with ThreadPoolExecutor(1) as others:
+        hung = others.submit(producer.transact, [OutRecord(names[1], b"k", b"v")])
+        assert ended.wait(30)
+        assert not hung.done()
+        proxy.forget()
+        proxy.come_back()
+        hung.exception(30)
+    producer.close()
+    watchdog.close()
+    gc.collect()
+
+
+def test_d6_giving_up_comes_back_though_the_broker_answers_nothing_any_more(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    proxy.rule(ProduceRequest, lambda _: HOLD)
+    proxy.rule(EndTxnRequest, lambda _: HOLD)
+    producer = broker.transactional_producer("d6b")
+    producer.init()
+    with pytest.raises(TransactionFailed):
+        producer.transact([OutRecord(names[1], b"k", b"v")])
+
+
+def test_d7_an_acknowledgement_without_an_offset_is_an_acknowledgement_and_gives_none(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    proxy.rule(ProduceRequest, _refuse(DUPLICATE_SEQUENCE_NUMBER))
+    with broker.producer() as producer:
+        answer: object = producer.send(OutRecord(names[1], b"k", b"v")).result(10)  # type: ignore[func-returns-value]
+    assert answer is None
+
+
+def test_d8_a_producer_made_anew_has_a_later_epoch_than_the_one_whose_commit_is_on_its_way(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    proxy.rule(ProduceRequest)
+    proxy.rule(TxnOffsetCommitRequest, lambda request: refuse_offsets(request, ILLEGAL_GENERATION))
+    proxy.rule(EndTxnRequest)
+    for number in range(2):
+        producer = broker.transactional_producer("d8")
+        producer.init()
+        with pytest.raises(TransactionFailed):
+            producer.transact([OutRecord(names[1], b"k", b"v")], {Position(names[0], 0): number}, _membership("d8"))
+    epochs = [(request.producer_id, request.producer_epoch) for request in proxy.sent(EndTxnRequest)]
+    assert len(set(epochs)) == 2
+
+
+def test_d9_an_outdated_epoch_is_fencing_and_takes_nothing_back(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    with broker.transactional_producer("d9") as producer:
+        producer.init()
+        proxy.rule(ProduceRequest, _refuse(INVALID_PRODUCER_EPOCH))
+        proxy.rule(InitProducerIdRequest, lambda _: HOLD)
+        with pytest.raises(Fenced):
+            producer.transact([OutRecord(names[1], b"k", b"zombie")])
+        assert all(request.producer_epoch >= 0 for request in proxy.sent(InitProducerIdRequest))
+
+
+def test_d9_brokers_that_let_a_zombie_back_in_are_refused(broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactional, "OLDEST_BROKER", (99, 0))
+    with broker.transactional_producer("d9b") as producer, pytest.raises(ConfigurationError, match=r"99\.0"):
+        producer.init()
+
+
+def test_d10_a_record_failed_by_an_epoch_bump_is_sent_again(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    acknowledged: list[Hashable] = []
+    proxy.rule(ProduceRequest, _refuse(INVALID_PRODUCER_EPOCH, times=1))
+    with BoundedSender(broker.producer, acknowledged.append, stuck_after_s=5.0) as sender:
+        sender.send(OutRecord(names[1], b"k", b"v"), "frame")
+        assert sender.drain(30.0)
+    assert acknowledged == ["frame"]
+    assert b"v" in values(visible(broker, names[1]))
+
+
+def test_a_swallowed_acknowledgement_leaves_one_record(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    first = [LOSE]
+    proxy.rule(ProduceRequest, lambda _: first.pop() if first else None)
+    with broker.producer() as producer:
+        producer.send(OutRecord(names[1], b"k", b"v")).result(30)
+    assert len(proxy.sent(ProduceRequest)) == 2
+    assert values(visible(broker, names[1])) == [b"v"]
+
+
+def test_the_library_still_has_the_defects_that_the_guards_are_for(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    """Without a look at each future a transaction commits without its record; drop the guard when this fails."""
+    proxy.rule(ProduceRequest, _refuse(NOT_ENOUGH_REPLICAS))
+    proxy.rule(EndTxnRequest)
+    client = KafkaProducer(**broker.settings.transactional_producer("raw"))
+    client.init_transactions()
+    client.begin_transaction()
+    lost = client.send(names[1], b"lost", key=b"k")
+    client.flush(10)
+    client.commit_transaction()
+    assert lost.failed()
+    assert [request.committed for request in proxy.sent(EndTxnRequest)] == [True]
+    kafka_producer.close(client, 1.0)
