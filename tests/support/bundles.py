@@ -125,6 +125,7 @@ def _card(defect: float, suspicion: float, good: Mapping[_Name, list[float]]) ->
 @pytest.fixture(scope="session")
 def bundle_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of two tiny bundles in the folders `a` and `b`."""
+    torch.set_num_threads(1)
     store = tmp_path_factory.mktemp("bundles")
     tiny_bundle(store / "a", seed=0)
     tiny_bundle(store / "b", seed=1)

@@ -1,0 +1,126 @@
+"""The only place that builds the keeper's clients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from linewarden_inspect.settings import KeeperProcess, KeeperSettings
+from linewarden_runtime import logs
+from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.clock import Clock, SystemClock
+from linewarden_runtime.consume import ConsumeLoop
+from linewarden_runtime.deadletters import DeadLetters
+from linewarden_runtime.health import Health, HealthServer
+from linewarden_runtime.kafka.broker import KafkaBroker
+from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
+from linewarden_runtime.loop import LoopLimits
+from linewarden_runtime.ports import Broker
+from linewarden_schemas.envelope import Frame
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import Maps, SourceRef
+
+from .fetching import RecordFetcher
+from .forgetting import Forgetter
+from .saving import SERVICE, EvidenceSaver, Remembered, RememberingProducer
+
+if TYPE_CHECKING:
+    from .missing_maps import MapMaker
+
+_FORGET = "keeper-forget"
+
+
+def main(argv: Sequence[str] | None = None) -> int:  # noqa: ARG001 - all settings come from the environment
+    """Run the keeper until SIGTERM; the exit code."""
+    logs.configure(SERVICE)
+    stop = Stop()
+    stop_on_signals(stop)
+    return run_service(SERVICE, run, stop)
+
+
+def run(stop: Stop) -> None:
+    """Build the keeper from the environment and run it; raises ConfigurationError for what cannot be."""
+    settings = KeeperProcess.load()
+    logs.configure(SERVICE, level=settings.log_level)
+    health = Health()
+    broker, namespace = KafkaBroker(settings.kafka), Namespace(settings.namespace)
+    with HealthServer(health, settings.health_port, settings.health_host):
+        keep(broker, namespace, settings.keeper, stop, instance=settings.instance, clock=SystemClock(), health=health)
+
+
+def keep(
+    broker: Broker,
+    namespace: Namespace,
+    settings: KeeperSettings,
+    stop: Stop,
+    *,
+    instance: str,
+    clock: Clock,
+    health: Health,
+) -> None:
+    """Save and forget evidence until asked to stop."""
+    with ExitStack() as closing:
+        recipes = RecipeBook(broker, namespace)
+        closing.callback(recipes.close)
+        fetcher = RecordFetcher(broker, clock, settings.fetch_timeout_s)
+        closing.callback(fetcher.close)
+        maps = _Maps(settings, recipes, clock)
+        closing.callback(maps.close)
+        remembered = Remembered(settings.remembered_frames)
+        saver = EvidenceSaver(namespace, fetcher, remembered, maps.make, clock)
+        requests = closing.enter_context(
+            broker.consumer(
+                group=namespace.group(SERVICE),
+                topics=[namespace.topic("reinspections")],
+                instance=f"{SERVICE}-{instance}",
+                max_records=settings.max_poll_records,
+            )
+        )
+        ends = closing.enter_context(
+            broker.consumer(
+                group=namespace.group(_FORGET),
+                topics=[namespace.topic("dispositions")],
+                instance=f"{_FORGET}-{instance}",
+            )
+        )
+        tombstones = closing.enter_context(broker.producer(client=_FORGET))
+        forgetter = Forgetter(ends, tombstones, namespace, recipes.get, clock)
+
+        def turn() -> None:
+            health.beat()
+            saver.turned()
+            forgetter.turn()
+
+        ConsumeLoop(
+            requests,
+            lambda: RememberingProducer(broker.producer(client=SERVICE), remembered),
+            saver.handle,
+            DeadLetters(SERVICE, namespace, clock),
+            clock=clock,
+            limits=LoopLimits(max_records=settings.max_poll_records),
+            beat=turn,
+        ).run(stop)
+
+
+class _Maps:
+    """Makes maps once any are missing: until then neither torch nor a bundle is loaded."""
+
+    def __init__(self, settings: KeeperSettings, recipes: RecipeBook, clock: Clock) -> None:
+        self._settings, self._recipes, self._clock = settings, recipes, clock
+        self._maker: MapMaker | None = None
+
+    def make(self, frame: Frame, source: SourceRef) -> Maps | None:
+        """The maps, None without bundles or where the picture cannot be judged."""
+        if self._settings.bundles is None:
+            return None
+        if self._maker is None:
+            from .missing_maps import MapMaker  # noqa: PLC0415 - brings torch
+
+            self._maker = MapMaker(self._settings, self._recipes, self._clock)
+        return self._maker.make(frame, source)
+
+    def close(self) -> None:
+        """Give up what was loaded."""
+        if self._maker is not None:
+            self._maker.close()

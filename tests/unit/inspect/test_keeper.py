@@ -1,0 +1,255 @@
+"""What a person is asked about can be looked at, and is forgotten in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from linewarden_inspect import metrics
+from linewarden_inspect.keeper.bootstrap import keep
+from linewarden_inspect.settings import KeeperSettings
+from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.health import Health
+from linewarden_runtime.memory import Fault, MemoryBroker
+from linewarden_runtime.provision import provision_topics, recipe_record
+from linewarden_runtime.records import OutRecord, Position
+from linewarden_schemas.base import Message
+from linewarden_schemas.disposition import Disposition, SlotFrame, SlotOpen, ViewResult
+from linewarden_schemas.envelope import decode, encode
+from linewarden_schemas.ids import digest, slot_id
+from linewarden_schemas.inspection import Evidence, SourceRef
+from linewarden_schemas.recipe import ReviewRules
+from linewarden_schemas.vocabulary import Cause, Outcome, Routing, Verdict
+from tests.support.bundles import digest_in, random_picture
+from tests.support.frames import AT, RECIPE, frame_record, metadata, picture_bytes, recipe
+from tests.unit.inspect.harness import (
+    FAR_MS,
+    NAMESPACE,
+    CountingStop,
+    answer,
+    inspections,
+    memory_line,
+)
+from tests.unit.inspect.test_worker import good
+
+KEEP_MS = 3_600_000
+
+
+def line(bundle_digest: str = "0" * 64) -> MemoryBroker:
+    broker = MemoryBroker(ManualClock(AT))
+    with broker.admin() as admin:
+        provision_topics(admin, NAMESPACE, partitions=2)
+    kept = recipe(bundle_digest, review=ReviewRules(evidence_keep_ms=KEEP_MS))
+    broker.append(recipe_record(NAMESPACE, kept, "/line1/cli"))
+    return broker
+
+
+def append(broker: MemoryBroker, topic: str, key: str, message: Message) -> None:
+    encoded = encode(message, id=key, source="/line1/test", time_ms=AT)
+    broker.append(OutRecord(NAMESPACE.topic(topic), key.encode(), encoded.value, encoded.headers, 0))
+
+
+def capture(broker: MemoryBroker, record: OutRecord) -> SourceRef:
+    offset = broker.append(record)
+    return SourceRef(topic=record.topic, partition=record.partition or 0, offset=offset)
+
+
+def ask(broker: MemoryBroker, *frames: SlotFrame, number: int = 0) -> None:
+    """Open the slot of visit `number` about some frames."""
+    visit = metadata(b"", number).visit_id
+    slot = SlotOpen(
+        slot_id=slot_id(visit, 0, 0),
+        visit_id=visit,
+        round=0,
+        generation=0,
+        causes=(Cause.LOW_TRUST,),
+        risk=0.5,
+        opened_ms=AT,
+        due_ms=AT + 60_000,
+        line_id="line1",
+        recipe=RECIPE,
+        frames=frames,
+    )
+    append(broker, "reinspections", slot.slot_id, slot)
+
+
+def about(number: int, frame: SourceRef | None, inspection: SourceRef | None = None) -> SlotFrame:
+    frame_id = metadata(b"", number).frame_id
+    return SlotFrame(frame_id=frame_id, view_id="top", doubtful=True, frame=frame, inspection=inspection)
+
+
+def run(broker: MemoryBroker, done: Callable[[], bool], store: Path | None = None) -> None:
+    keep(
+        broker,
+        NAMESPACE,
+        KeeperSettings(bundles=store, torch_threads=1),
+        CountingStop(done),
+        instance="0",
+        clock=broker.clock,
+        health=Health(),
+    )
+
+
+def asked_and_committed(broker: MemoryBroker) -> bool:
+    with broker.admin() as admin:
+        committed = admin.committed(NAMESPACE.group("keeper"))
+    place = Position(NAMESPACE.topic("reinspections"), 0)
+    return committed.get(place) == broker.log(place).end
+
+
+def evidence(broker: MemoryBroker) -> list[Evidence]:
+    records = broker.records(NAMESPACE.topic("evidence"))
+    found = [decode(record.headers, record.value).message for record in records if record.value is not None]
+    return [message for message in found if isinstance(message, Evidence)]
+
+
+def tombstones(broker: MemoryBroker) -> list[str]:
+    records = broker.records(NAMESPACE.topic("evidence"))
+    return [(record.key or b"").decode() for record in records if record.value is None]
+
+
+def test_picture_and_maps_of_a_requested_frame_are_kept(bundle_store: Path) -> None:
+    broker = memory_line(recipe(digest_in(bundle_store, "a")))
+    answer(broker, bundle_store, good(3))
+    [record] = broker.records(NAMESPACE.topic("inspections"))
+    [inspection] = inspections(broker)
+    where = SourceRef(topic=record.topic, partition=record.partition, offset=record.offset)
+    ask(broker, about(3, inspection.source, where), number=3)
+    run(broker, lambda: asked_and_committed(broker))
+    [kept] = evidence(broker)
+    assert kept.picture == good(3).value
+    assert kept.sha256 == inspection.frame_sha256
+    assert kept.maps == inspection.maps
+    assert kept.missing is None
+    assert broker.records(NAMESPACE.topic("evidence"))[0].key == kept.frame_id.encode()
+
+
+def test_maps_that_the_inspection_lacks_are_computed(bundle_store: Path) -> None:
+    broker = line(digest_in(bundle_store, "a"))
+    ask(broker, about(1, capture(broker, good(1, decide_by_ms=1))), number=1)
+    run(broker, lambda: asked_and_committed(broker), bundle_store)
+    [kept] = evidence(broker)
+    assert kept.maps is not None
+    assert kept.maps.mask_png.startswith(b"\x89PNG")
+
+
+def test_a_slot_sent_again_costs_only_the_frame_that_joined() -> None:
+    broker = line()
+    first, second = (about(number, capture(broker, good(number))) for number in (0, 1))
+    ask(broker, first)
+    ask(broker, first, second)
+    ask(broker, first, second)
+    run(broker, lambda: asked_and_committed(broker))
+    assert [kept.frame_id for kept in evidence(broker)] == [first.frame_id, second.frame_id]
+
+
+def test_evidence_that_was_not_acknowledged_is_written_again() -> None:
+    broker = line()
+    broker.faults.order(Fault.DELIVERY)
+    ask(broker, about(0, capture(broker, good(0))))
+    run(broker, lambda: asked_and_committed(broker))
+    assert len(evidence(broker)) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        (None, "no picture of this view was received"),
+        (SourceRef(topic="line1.frames", partition=0, offset=99), "ends before offset 99"),
+        (SourceRef(topic="line1.frames", partition=9, offset=0), "does not exist"),
+        (SourceRef(topic="line1.unheard", partition=0, offset=0), "does not exist"),
+    ],
+    ids=["never", "beyond", "partition", "topic"],
+)
+def test_a_picture_that_is_not_there_is_evidence_with_its_reason(place: SourceRef | None, why: str) -> None:
+    broker = line()
+    ask(broker, about(0, place))
+    run(broker, lambda: asked_and_committed(broker))
+    [kept] = evidence(broker)
+    assert kept.picture is None
+    assert why in (kept.missing or "")
+
+
+def test_a_picture_past_its_retention_is_missing_and_its_neighbour_is_kept() -> None:
+    broker = line()
+    places = [capture(broker, good(number, visit_id="same")) for number in range(3)]
+    broker.log(Position(places[0].topic, places[0].partition)).delete_before(places[1].offset)
+    ask(broker, *(about(number, place) for number, place in enumerate(places)))
+    run(broker, lambda: asked_and_committed(broker))
+    assert ["retention" in (kept.missing or "") for kept in evidence(broker)] == [True, False, False]
+
+
+def test_a_damaged_picture_is_shown_for_what_it_is() -> None:
+    broker = line()
+    payload = picture_bytes(random_picture(0))
+    damaged = payload[:-20] + bytes(20)
+    junk = frame_record(NAMESPACE, b"GIF89a", 1, decide_by_ms=FAR_MS)
+    bare = replace(good(2), headers=())
+    places = [
+        capture(broker, record)
+        for record in (frame_record(NAMESPACE, payload, 0, sent=damaged, decide_by_ms=FAR_MS), junk, bare)
+    ]
+    ask(broker, *(about(number, place) for number, place in enumerate(places)))
+    run(broker, lambda: asked_and_committed(broker))
+    first, second, third = evidence(broker)
+    assert (first.picture, first.sha256) == (damaged, digest(damaged))
+    assert "digest differs" in (first.missing or "")
+    assert (second.picture, second.missing) == (None, "what was received is no picture")
+    assert third.picture is None
+    assert "cannot be read" in (third.missing or "")
+
+
+def final(number: int, routing: Routing, *, revision: int = 1, is_final: bool = True) -> Disposition:
+    meta = metadata(b"", number)
+    return Disposition(
+        visit_id=meta.visit_id,
+        revision=revision,
+        routing=routing,
+        outcome=Outcome.ACCEPT if revision and is_final else None,
+        final=is_final,
+        causes=(Cause.LOW_TRUST,),
+        views=(ViewResult(view_id="top", frame_id=meta.frame_id, verdict=Verdict.OK), ViewResult(view_id="side")),
+        line_id="line1",
+        recipe=RECIPE,
+        first_captured_ms=AT,
+        decide_by_ms=AT + 10_000,
+        decided_ms=AT,
+    )
+
+
+def test_evidence_ends_its_time_after_the_final_disposition_and_not_before() -> None:
+    broker = line()
+    append(broker, "dispositions", "v0", final(0, Routing.TRUSTED_PASS, revision=0))
+    append(broker, "dispositions", "v1", final(1, Routing.DIVERTED, revision=0, is_final=False))
+    append(broker, "dispositions", "v1", final(1, Routing.DIVERTED))
+    seen: list[int] = []
+
+    def tombstoned() -> bool:
+        if not tombstones(broker):
+            seen.append(broker.clock.now_ms())
+            assert isinstance(broker.clock, ManualClock)
+            broker.clock.advance(600)
+        return bool(tombstones(broker))
+
+    run(broker, tombstoned)
+    assert tombstones(broker) == [metadata(b"", 1).frame_id]
+    assert seen[-1] > AT + KEEP_MS - 1_200_000
+    assert seen[-1] + 600_000 >= AT + KEEP_MS
+    with broker.admin() as admin:
+        assert admin.committed(NAMESPACE.group("keeper-forget"))[Position(NAMESPACE.topic("dispositions"), 0)] in (
+            1,
+            2,
+            3,
+        )
+
+
+def test_an_idle_keeper_has_no_lag() -> None:
+    broker = line()
+    ask(broker, about(0, None))
+    metrics.KEEPER_LAG_SECONDS.set(99)
+    turns = iter(range(10))
+    run(broker, lambda: asked_and_committed(broker) and next(turns) > 3)
+    assert metrics.KEEPER_LAG_SECONDS._value.get() == 0
