@@ -42,12 +42,12 @@ class ServiceName(StrEnum):
 
 
 _MAINS = {
-    ServiceName.INGEST: "linewarden_ingest.bootstrap",
-    ServiceName.INSPECT: "linewarden_inspect.bootstrap",
-    ServiceName.KEEPER: "linewarden_inspect.keeper",
-    ServiceName.ROUTE: "linewarden_route.bootstrap",
-    ServiceName.PROJECTOR: "linewarden_reinspect.projector",
-    ServiceName.STATION: "linewarden_reinspect.bootstrap",
+    ServiceName.INGEST: "linewarden_ingest.bootstrap:main",
+    ServiceName.INSPECT: "linewarden_inspect.bootstrap:main",
+    ServiceName.KEEPER: "linewarden_inspect.keeper:main",
+    ServiceName.ROUTE: "linewarden_route.bootstrap:main",
+    ServiceName.PROJECTOR: "linewarden_reinspect.bootstrap:projector_main",
+    ServiceName.STATION: "linewarden_reinspect.bootstrap:main",
 }
 
 
@@ -61,6 +61,7 @@ def demo(
     source: Annotated[Path | None, typer.Option(help="A folder of pictures instead of the simulated line.")] = None,
     rate: Annotated[float, typer.Option(min=0.1, help="Visits a second.")] = 4.0,
     out: Annotated[Path, typer.Option(help="Where the summary goes.")] = Path("demo-summary.json"),
+    work: Annotated[Path | None, typer.Option(help="Keep logs, spool and data in this new folder.")] = None,
     port: Annotated[int, typer.Option(help="Port of the station; 0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the simulated line.")] = 1,
 ) -> None:
@@ -74,6 +75,7 @@ def demo(
         source=source,
         rate=rate,
         out=out,
+        work=work,
         port=port,
         seed=seed,
     )
@@ -83,8 +85,8 @@ def demo(
 @app.command()
 def run(service: Annotated[ServiceName, typer.Argument(help="The service to run in this process.")]) -> None:
     """Run one service; its settings come from the environment (LINEWARDEN_...)."""
-    main_of_service = importlib.import_module(_MAINS[service]).main
-    raise typer.Exit(main_of_service([]))
+    module, name = _MAINS[service].split(":")
+    raise typer.Exit(getattr(importlib.import_module(module), name)([]))
 
 
 @app.command()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+from typing import Self
+
 from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.envelope import decode
@@ -32,8 +35,12 @@ class Follower:
             self._learn(record)
         return len(records)
 
-    def close(self) -> None:
-        """Close the reader."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._reader.close()
 
     def _learn(self, record: InRecord) -> None:

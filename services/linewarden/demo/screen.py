@@ -94,7 +94,7 @@ def _speed(summary: dict[str, Any]) -> str:
 def _balance(balance: dict[str, Any]) -> str:
     if balance["closes"]:
         return "[green]closes[/green]"
-    open_ends = ", ".join(f"{name} {len(balance[name])}" for name in ("lost", "doubled", "unknown"))
+    open_ends = ", ".join(f"{name} {count}" for name, count in balance.items() if name != "closes")
     return f"[red bold]DOES NOT CLOSE[/red bold]: {open_ends}"
 
 

@@ -58,9 +58,15 @@ class Service:
         if code is None or code == 0:
             return
         if code == ConfigurationError.exit_code or self.restarts >= _MOST_RESTARTS:
-            raise ConfigurationError(f"{self.name} ended with code {code}; {self.log} ends with\n{self.tail()}")
+            self.require_running()
         self.restarts += 1
         self.start()
+
+    def require_running(self) -> None:
+        """Raise ConfigurationError with the end of its log where it ended."""
+        code = self.exit_code()
+        if code is not None:
+            raise ConfigurationError(f"{self.name} ended with code {code}; {self.log} ends with\n{self.tail()}")
 
     def kill(self) -> None:
         """End it at once, as a power cut does."""

@@ -1,0 +1,53 @@
+"""`demo-summary.json`: what the topics tell at the end, beside the truth and the speed of the network alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from linewarden_ingest.cameras.simulation import LinePlan, draw, plan_visit
+from linewarden_replay.audit import read_ledger
+from linewarden_replay.summary import shift_summary
+from linewarden_runtime.ports import Broker
+from linewarden_schemas.ids import Namespace
+
+from .timing import Timing
+
+_PICTURES = 96
+_PASSES = 4
+_BATCH = 16
+
+
+def truth_of(plan: LinePlan, visit_ids: list[str]) -> dict[str, bool]:
+    """Whether each visit's part is defective; the visit's number is the last word of its id."""
+    return {visit: plan_visit(plan, int(visit.rsplit(".", 1)[1])).defective for visit in visit_ids}
+
+
+def summarise(
+    broker: Broker, namespace: Namespace, plan: LinePlan | None, timing: Timing, model_only: float | None
+) -> dict[str, Any]:
+    """The whole summary; `truth` is null where the pictures are not simulated."""
+    ledger = read_ledger(broker, namespace)
+    truth = None if plan is None else truth_of(plan, list(ledger.first))
+    summary: dict[str, Any] = {"truth": None} | shift_summary(ledger, time.time_ns() // 1_000_000, truth)
+    first = timing.seconds_to_first_routing
+    return summary | {
+        "model_only_frames_per_s": None if model_only is None else round(model_only, 1),
+        "seconds_to_first_routing": None if first is None else round(first, 2),
+    }
+
+
+def model_only_rate(bundle: Path, plan: LinePlan) -> float:
+    """Pictures a second of the network alone on this machine, batched, with nothing else running."""
+    from linewarden_vision.inspector import Inspector  # noqa: PLC0415 - torch, only needed at the end
+
+    inspector = Inspector.load(bundle)
+    views = [view for number in range(_PICTURES // plan.views) for view in draw(plan, plan_visit(plan, number)).views]
+    prepared = [inspector.prepare(view.picture) for view in views]
+    batches = [prepared[start : start + _BATCH] for start in range(0, len(prepared), _BATCH)]
+    inspector.score(batches[0])
+    begun = time.perf_counter()
+    for batch in batches * _PASSES:
+        inspector.score(batch)
+    return len(prepared) * _PASSES / (time.perf_counter() - begun)
