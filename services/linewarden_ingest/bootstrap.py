@@ -13,20 +13,16 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from linewarden_runtime import logs
-from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.health import Health, HealthServer
-from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
 
 from .metrics import CAMERA_RESTARTS, CAMERA_UP
-from .pins import PinBoard
 from .settings import IngestOptions, IngestSettings, LineOptions, camera_options, with_cameras
 from .supervisor import Supervisor
-from .worker import Worker
 
 _STDIN = 0
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the client library's own name
@@ -106,6 +102,13 @@ def _prepare_galleries(options: IngestOptions, stop: Stop) -> None:
 
 
 def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, start_ms: int | None, stop: Stop) -> None:
+    # Only here, so that the supervisor stays small and starts its cameras at once.
+    from linewarden_runtime.books import LineBook, RecipeBook  # noqa: PLC0415
+    from linewarden_runtime.kafka.broker import KafkaBroker  # noqa: PLC0415
+
+    from .pins import PinBoard  # noqa: PLC0415
+    from .worker import Worker  # noqa: PLC0415
+
     clock = SystemClock()
     broker: Broker = KafkaBroker(settings.kafka)
     namespace = Namespace(settings.namespace)

@@ -32,7 +32,10 @@ def list_pictures(folder: Path) -> list[Path]:
 
 
 class FolderCamera:
-    """Emits the pictures `rounds` times over, from shot `first` on; an unreadable one is a shot without picture."""
+    """Emits the pictures `rounds` times over, from shot `first` on; an unreadable one is a shot without picture.
+
+    Labelled visits are named by the run, `run_ms`, so that other cameras of the station come to the same ids.
+    """
 
     def __init__(
         self,
@@ -41,9 +44,11 @@ class FolderCamera:
         pace: Pace,
         encoding: Encoding,
         *,
+        run_ms: int,
         rounds: int = 1,
         first: int = 0,
     ) -> None:
+        self._run_ms = run_ms
         self._pictures, self._labels, self._pace, self._encoding = pictures, labels, pace, encoding
         self._end = rounds * len(pictures)
         self._first = self._index = first
@@ -84,4 +89,4 @@ class FolderCamera:
         if label.visit is None:
             return None
         counter = label.visit + self._visits_a_round * (index // len(self._pictures))
-        return Trigger(counter, self._pace.start_ms)
+        return Trigger(counter, self._run_ms)

@@ -39,20 +39,22 @@ def gallery_of(options: LineOptions) -> Gallery:
 def open_camera(
     options: CameraOptions, place: Place, *, clock: Clock, stop: threading.Event, start_ms: int, first: int
 ) -> Camera:
-    """The camera, to go on with shot `first`.
+    """The camera, to go on with shot `first` of the run that began at `start_ms` (epoch ms).
+
+    Files come at their rate from now on, whatever was missed; the simulated line keeps the run's time.
 
     Raises:
         ConfigurationError: where its folder, file or labels are not as they must be.
     """
-    pace = Pace(clock, stop, start_ms, options.rate_per_s)
+    from_now = Pace(clock, stop, max(start_ms, clock.now_ms()), options.rate_per_s)
     if isinstance(options, FolderOptions):
-        return _folder(options, pace, first)
+        return _folder(options, from_now, start_ms, first)
     if isinstance(options, VideoOptions):
-        return VideoCamera(options.path, pace, stride=options.stride, first=first)
+        return VideoCamera(options.path, from_now, stride=options.stride, first=first)
     return LineCamera(
         plan_of(options),
         gallery_of(options),
-        pace,
+        Pace(clock, stop, start_ms, options.rate_per_s),
         lambda trigger: visit_id(place, trigger),
         view=options.view,
         visits=options.visits,
@@ -60,10 +62,10 @@ def open_camera(
     )
 
 
-def _folder(options: FolderOptions, pace: Pace, first: int) -> FolderCamera:
+def _folder(options: FolderOptions, pace: Pace, run_ms: int, first: int) -> FolderCamera:
     pictures = list_pictures(options.path)
     labels = _labels(options, pictures)
-    return FolderCamera(pictures, labels, pace, encoding_of(options), rounds=options.repeat, first=first)
+    return FolderCamera(pictures, labels, pace, encoding_of(options), run_ms=run_ms, rounds=options.repeat, first=first)
 
 
 def _labels(options: FolderOptions, pictures: list[Path]) -> dict[str, Label]:

@@ -22,7 +22,7 @@ from .reader import SpoolReader
 from .recovery import Recovered, recover
 from .segment import Segment, new_segment, shed_pictures, sync_folder
 
-_SAVE_EVERY_S = 1.0
+_SAVE_EVERY_S = 0.25
 _ROOM_WAIT_S = 0.2
 
 

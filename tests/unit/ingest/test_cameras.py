@@ -54,7 +54,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def folder_camera(folder: Path, labels: dict[str, Label] | None = None, rounds: int = 1, first: int = 0) -> Camera:
-    return FolderCamera(list_pictures(folder), labels or {}, pace(), Encoding(), rounds=rounds, first=first)
+    return FolderCamera(
+        list_pictures(folder), labels or {}, pace(), Encoding(), run_ms=1_000_000, rounds=rounds, first=first
+    )
 
 
 def test_a_folder_is_read_in_order_of_names_and_untouched(folder: Path) -> None:
@@ -91,7 +93,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_rate_makes_pictures_due_one_after_the_other(folder: Path) -> None:
     clock = ManualClock(1_000_000)
-    camera = FolderCamera(list_pictures(folder), {}, pace(clock, rate=2.0), Encoding())
+    camera = FolderCamera(list_pictures(folder), {}, pace(clock, rate=2.0), Encoding(), run_ms=1)
     assert [shot.captured_ms - 1_000_000 for shot in drained(camera)] == [0, 500, 1000]
 
 

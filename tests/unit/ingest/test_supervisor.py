@@ -1,0 +1,77 @@
+"""Processes of cameras: started again when they die, announced, and ended together."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from linewarden_ingest.backoff import Backoff
+from linewarden_ingest.metrics import CAMERA_RESTARTS
+from linewarden_ingest.supervisor import Supervisor
+from linewarden_runtime.clock import SystemClock
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.health import Health
+from linewarden_runtime.lifecycle import Stop
+
+
+def supervisor(program: Callable[[str], str], *cameras: str, health: Health | None = None) -> Supervisor:
+    return Supervisor(
+        list(cameras),
+        lambda camera: [sys.executable, "-S", "-c", program(camera)],
+        clock=SystemClock(),
+        health=health or Health(),
+        environment=os.environ,
+        restart_after_s=0.01,
+        drain_s=5.0,
+    )
+
+
+def restarts(camera: str) -> float:
+    return CAMERA_RESTARTS.labels(camera=camera)._value.get()
+
+
+def test_it_ends_when_every_source_came_to_its_end() -> None:
+    supervisor(lambda _camera: "pass", "a1", "a2").run(Stop())
+    assert restarts("a1") == restarts("a2") == 0
+
+
+def test_a_dead_camera_is_counted_and_started_again_until_it_works(tmp_path: Path) -> None:
+    program = f"import os, sys; p = {str(tmp_path / 'n')!r}; open(p, 'a').write('x'); sys.exit(os.path.getsize(p) < 3)"
+    supervisor(lambda _camera: program, "b1").run(Stop())
+    assert restarts("b1") == 2
+
+
+def test_a_camera_set_up_wrongly_ends_all() -> None:
+    wait = "import signal; signal.pause()"
+    with pytest.raises(ConfigurationError, match="c1"):
+        supervisor(lambda camera: "raise SystemExit(78)" if camera == "c1" else wait, "c1", "c2").run(Stop())
+
+
+def test_asked_to_stop_it_asks_every_camera_to_drain(tmp_path: Path) -> None:
+    program = (
+        "import signal, sys; f = open({path!r}, 'w');"
+        "signal.signal(signal.SIGTERM, lambda *_: (f.write('drained'), f.close(), sys.exit(0)));"
+        "open({path!r} + '.up', 'w').close(); signal.pause()"
+    ).format(path=str(tmp_path / "out"))
+    stop = Stop()
+    thread = threading.Thread(target=supervisor(lambda _camera: program, "d1").run, args=(stop,))
+    thread.start()
+    up = threading.Event()
+    while not (tmp_path / "out.up").exists():
+        up.wait(0.02)
+    stop.set("test")
+    thread.join()
+    assert (tmp_path / "out").read_text() == "drained"
+
+
+def test_the_wait_doubles_up_to_its_bound_and_begins_anew_after_a_steady_life() -> None:
+    backoff = Backoff(1.0, 8.0, random.Random(1))
+    waits = [backoff.next_s(0.1) for _ in range(6)]
+    assert all(0.75 * w <= got <= 1.25 * w for got, w in zip(waits, (1, 2, 4, 8, 8, 8), strict=True))
+    assert backoff.next_s(100.0) <= 1.25
