@@ -37,6 +37,7 @@ class WireProxy:
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._closing = False
+        self._silent = False
 
     @property
     def bootstrap_servers(self) -> str:
@@ -49,23 +50,17 @@ class WireProxy:
     def forget(self) -> None:
         """Forward everything from now on, and what is held."""
         self._rules.clear()
+        self._silent = False
         self._released.set()
 
     def sent(self, request: Any) -> list[Any]:
         """The requests of a class that clients sent, as far as a rule looked at them."""
         return [each for each in self.seen if isinstance(each, request)]
 
-    def go_down(self) -> None:
-        """Refuse connections and cut all that stand, as a broker does that dies."""
-        for each in (self._listener, *self._sockets):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    def come_back(self) -> None:
-        """Accept connections again."""
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        self._spawn(self._accept)
+    def go_silent(self) -> None:
+        """Cut all connections, and answer nothing on new ones until `forget`, as a broker does that hangs."""
+        self._silent = True
+        _cut(self._sockets)
 
     def __enter__(self) -> Self:
         self._spawn(self._accept)
@@ -76,7 +71,7 @@ class WireProxy:
     ) -> None:
         self._closing = True
         self._released.set()
-        self.go_down()
+        _cut([self._listener, *self._sockets])
         for thread in self._threads:
             thread.join()
 
@@ -98,6 +93,8 @@ class WireProxy:
             socket.create_connection(("127.0.0.1", self.upstream_port)) as upstream,
         ):
             self._sockets.append(upstream)
+            if self._silent:
+                self._released.wait()
             while True:
                 frame = _read(client)
                 answer = self._verdict(frame)
@@ -125,6 +122,13 @@ class WireProxy:
         request = kind.decode(frame, version=version, header=True)
         self.seen.append(request)
         return rule(request)
+
+
+def _cut(sockets: list[socket.socket]) -> None:
+    for each in sockets:
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+        each.close()
 
 
 def _read(source: socket.socket) -> bytes:
