@@ -31,7 +31,7 @@ FAR_MS = 1 << 52
 @contextmanager
 def running(broker: KafkaBroker, namespace: Namespace, store: Path, instance: str) -> Iterator[Stop]:
     """A worker on a thread of its own; what it raises is raised here."""
-    settings = InspectSettings(bundles=store, device="cpu", torch_threads=1)
+    settings = InspectSettings(bundles=store, device="cpu", torch_threads=1, static_member=False)
     worker = InspectWorker(
         broker,
         namespace,

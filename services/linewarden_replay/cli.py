@@ -1,0 +1,142 @@
+"""`linewarden replay` and `linewarden audit`: typer apps, mounted by the command line."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
+    from .balance import BalanceReport
+    from .report import ReplayReport
+
+app = typer.Typer(help="Inspect recorded frames again, beside the live line and never into it.", no_args_is_help=True)
+audit_app = typer.Typer(help="Prove that nothing was lost, doubled or passed unsafely.", no_args_is_help=True)
+_SHOWN = 20
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
+
+
+def parse_time(text: str) -> int:
+    """Epoch milliseconds of an ISO 8601 time (UTC where it names no zone) or of a number that is one already.
+
+    Raises:
+        typer.BadParameter: for anything else.
+    """
+    if text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is neither ISO 8601 (2026-01-31T06:00) nor epoch milliseconds") from error
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+@app.callback(invoke_without_command=True)
+def replay(
+    begin: Annotated[str, typer.Option("--from", help="Captured from then on: ISO 8601 or epoch ms.")],
+    end: Annotated[str, typer.Option("--to", help="Captured up to then.")],
+    bundles: Annotated[Path, typer.Option(help="Folder of bundle folders.", exists=True, file_okay=False)],
+    line: Annotated[str | None, typer.Option(help="One line of the namespace; all by default.")] = None,
+    bundle: Annotated[str | None, typer.Option(help="Digest of another bundle to try instead.")] = None,
+    name: Annotated[str | None, typer.Option(help="Namespace of the run: replay.<name>; the time by default.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")] = "auto",
+    tolerance: Annotated[float, typer.Option(min=0.0, help="On p_defect and suspicion.")] = 1e-4,
+    as_json: Json = False,
+) -> None:
+    """Inspect a range of recorded frames again and list what is answered differently.
+
+    Exits 1 where anything differs, except with another bundle, which is expected to differ.
+    """
+    from rich.progress import Progress  # noqa: PLC0415 - slow to import, like all that follows
+
+    from .bootstrap import live  # noqa: PLC0415
+    from .reading import Selection, count_since  # noqa: PLC0415
+    from .replay import run  # noqa: PLC0415
+
+    selection = Selection(parse_time(begin), parse_time(end), line)
+    broker, namespace = live()
+    with Progress(disable=as_json) as progress:
+        task = progress.add_task("frames", total=count_since(broker, namespace.topic("frames"), selection.from_ms))
+        report = run(
+            broker,
+            namespace,
+            selection,
+            bundles,
+            run_id=name or datetime.now(UTC).strftime("%Y%m%d-%H%M%S"),
+            bundle=bundle,
+            device=device,
+            tolerance=tolerance,
+            progress=lambda done: progress.advance(task, done),
+        )
+    _print_replay(report, as_json=as_json)
+    raise typer.Exit(1 if report.differences and bundle is None else 0)
+
+
+@audit_app.command()
+def balance(
+    margin_s: Annotated[float, typer.Option(min=0, help="How long past its deadline something may be under way.")] = 30,
+    pending_s: Annotated[float, typer.Option(min=0, help="How long a decision may wait for its undo window.")] = 60,
+    as_json: Json = False,
+) -> None:
+    """Balance captures, inspections and dispositions as sets of ids. Exits 1 where they do not close."""
+    from .audit import read_ledger  # noqa: PLC0415 - nothing heavy before it is needed
+    from .balance import Allowance  # noqa: PLC0415
+    from .balance import balance as close  # noqa: PLC0415
+    from .bootstrap import live  # noqa: PLC0415
+
+    broker, namespace = live()
+    ledger = read_ledger(broker, namespace)
+    allowance = Allowance(round(margin_s * 1000), round(pending_s * 1000))
+    report = close(ledger, time.time_ns() // 1_000_000, allowance)
+    _print_balance(report, as_json=as_json)
+    raise typer.Exit(0 if report.closes else 1)
+
+
+def _print_balance(report: BalanceReport, *, as_json: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    if as_json:
+        Console(highlight=False).print_json(json.dumps(report.as_dict()))
+        return
+    table = Table("", "ids", title="the balance closes" if report.closes else "THE BALANCE DOES NOT CLOSE")
+    for name, value in report.as_dict().items():
+        if name in {"closes", "at_ms"}:
+            continue
+        table.add_row(name.replace("_", " "), str(len(value) if isinstance(value, tuple) else value))
+    Console().print(table)
+    for name in ("lost", "doubled", "unknown", "unsafe"):
+        _print_ids(name, getattr(report, name))
+
+
+def _print_replay(report: ReplayReport, *, as_json: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    if as_json:
+        Console(highlight=False).print_json(json.dumps(report.as_dict()))
+        return
+    table = Table("", "", title=f"written to {report.namespace}.inspections")
+    for name, value in (
+        ("frames", report.frames),
+        ("unreadable", report.unreadable),
+        *((f"differs in {kind}", count) for kind, count in report.by_kind().items()),
+        ("largest deviation", f"{report.largest_deviation:.2g}"),
+        ("passes that would not pass now", len(report.containment)),
+    ):
+        table.add_row(str(name), str(value))
+    Console().print(table)
+    _print_ids("differs", tuple(f"{one.frame_id} ({one.kind.value})" for one in report.differences))
+    _print_ids("containment", report.containment)
+
+
+def _print_ids(name: str, ids: tuple[str, ...]) -> None:
+    for one in ids[:_SHOWN]:
+        typer.echo(f"{name}: {one}")
+    if len(ids) > _SHOWN:
+        typer.echo(f"{name}: and {len(ids) - _SHOWN} more; all of them with --json")

@@ -1,0 +1,172 @@
+"""Replay: recorded frames, inspected again into a namespace of its own, held against what was said then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.clock import Clock, SystemClock
+from linewarden_runtime.partitions import partition_of
+from linewarden_runtime.ports import Broker, TopicSpec
+from linewarden_runtime.records import OutRecord
+from linewarden_schemas.disposition import Disposition
+from linewarden_schemas.envelope import EnvelopeError, decode, decode_frame, encode
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.topics import CATALOGUE
+from linewarden_schemas.vocabulary import Routing
+
+from .compare import SAME_DEVICE_TOLERANCE, Answer, Difference, compare, deviation
+from .errors import LiveTopicRefused
+from .guard import IsolatedProducer
+from .inspecting import Bundles, Received, Reinspector
+from .reading import Selection, records_since
+from .report import ReplayReport
+
+_BATCH = 16
+_ACK_S = 30.0
+Progress = Callable[[int], None]
+"""Called with the number of frames done since the last call."""
+
+
+def run(
+    broker: Broker,
+    live: Namespace,
+    selection: Selection,
+    store: Path,
+    *,
+    run_id: str,
+    bundle: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tolerance: float = SAME_DEVICE_TOLERANCE,
+    clock: Clock | None = None,
+    progress: Progress = lambda _done: None,
+) -> ReplayReport:
+    """Inspect a selection again with each frame's own recipe, or with another `bundle` (a digest in `store`).
+
+    Reads the live namespace by assign(), commits nothing, and writes its inspections to `replay.<run_id>` alone.
+
+    Raises:
+        LiveTopicRefused: where `live` is no live namespace, or anything would be written outside the own one.
+        BundleError: for an override that is not in the store.
+    """
+    if live.is_isolated:
+        raise LiveTopicRefused(f"{live.name!r} is itself a simulation; replay reads a live namespace")
+    own = Namespace(f"replay.{run_id}")
+    partitions = _make_topic(broker, live, own)
+    recorded = recorded_answers(broker, live, selection)
+    bundles = Bundles(store, device=device, precision=precision, override=bundle)
+    if bundle is not None:
+        bundles.get(bundle)
+    recipes = RecipeBook(broker, live)
+    tally = _Tally(recorded, tolerance)
+    try:
+        reinspector = Reinspector(bundles.shelf(recipes), clock or SystemClock())
+        with IsolatedProducer(broker.producer(client="replay"), own) as producer:
+            for batch in _batches(_frames(broker, live, selection, tally)):
+                inspections = reinspector.answer(batch, recorded)
+                sent = [producer.send(_record(own, one, partitions)) for one in inspections]
+                for one in inspections:
+                    tally.enter(one)
+                for delivery in sent:
+                    delivery.result(_ACK_S)
+                progress(len(batch))
+    finally:
+        recipes.close()
+    return tally.report(own, bundle, _trusted_passes(broker, live, selection) if tally.doubted else set())
+
+
+def recorded_answers(broker: Broker, live: Namespace, selection: Selection) -> dict[str, Answer]:
+    """The first recorded inspection of each frame of a selection."""
+    found: dict[str, Answer] = {}
+    for record in records_since(broker, live.topic("inspections"), selection.from_ms):
+        message = decode(record.headers, record.value).message
+        if isinstance(message, Inspection) and selection.holds(message.line_id, message.captured_ms):
+            found.setdefault(message.frame_id, Answer.of(message))
+    return found
+
+
+class _Tally:
+    """Collects what differs; a frame that lies in the log twice counts once."""
+
+    def __init__(self, recorded: dict[str, Answer], tolerance: float) -> None:
+        self._recorded, self._tolerance = recorded, tolerance
+        self._differences: list[Difference] = []
+        self._largest = 0.0
+        self._frames: set[str] = set()
+        self.unreadable = 0
+        self.doubted: set[str] = set()
+
+    def is_new(self, frame_id: str) -> bool:
+        """Whether the frame comes for the first time."""
+        if frame_id in self._frames:
+            return False
+        self._frames.add(frame_id)
+        return True
+
+    def enter(self, inspection: Inspection) -> None:
+        """Compare one answer with the record."""
+        before, after = self._recorded.get(inspection.frame_id), Answer.of(inspection)
+        difference = compare(inspection, before, self._tolerance)
+        if difference is not None:
+            self._differences.append(difference)
+        if before is not None and None not in {before.p_defect, after.p_defect}:
+            self._largest = max(self._largest, deviation(before, after))
+        if not after.is_trusted_ok:
+            self.doubted.add(inspection.visit_id)
+
+    def report(self, own: Namespace, bundle: str | None, trusted_passes: set[str]) -> ReplayReport:
+        """The report, with the passes among the visits that are doubted now."""
+        return ReplayReport(
+            namespace=own.name,
+            bundle=bundle,
+            frames=len(self._frames),
+            unreadable=self.unreadable,
+            differences=tuple(self._differences),
+            largest_deviation=self._largest,
+            containment=tuple(sorted(self.doubted & trusted_passes)),
+        )
+
+
+def _make_topic(broker: Broker, live: Namespace, own: Namespace) -> int:
+    with broker.admin() as admin:
+        partitions = admin.describe(live.topic("inspections")).partitions
+        topic = CATALOGUE["inspections"]
+        admin.create_topics([TopicSpec(own.topic(topic.name), partitions, topic.config())])
+        return partitions
+
+
+def _frames(broker: Broker, live: Namespace, selection: Selection, tally: _Tally) -> Iterator[Received]:
+    for record in records_since(broker, live.topic("frames"), selection.from_ms):
+        try:
+            frame = decode_frame(record.headers, record.value)
+        except EnvelopeError:
+            tally.unreadable += 1
+            continue
+        if selection.holds(frame.meta.line_id, frame.meta.captured_ms) and tally.is_new(frame.meta.frame_id):
+            yield record, frame
+
+
+def _batches(frames: Iterator[Received]) -> Iterator[list[Received]]:
+    while batch := list(islice(frames, _BATCH)):
+        yield batch
+
+
+def _record(own: Namespace, inspection: Inspection, partitions: int) -> OutRecord:
+    encoded = encode(inspection, id=inspection.frame_id, source=f"/{own.name}/replay", time_ms=inspection.inspected_ms)
+    partition = partition_of(inspection.visit_id, partitions)
+    key = inspection.visit_id.encode()
+    return OutRecord(own.topic("inspections"), key, encoded.value, encoded.headers, partition)
+
+
+def _trusted_passes(broker: Broker, live: Namespace, selection: Selection) -> set[str]:
+    """Visits of the selection whose first routing was a trusted pass."""
+    passes: dict[str, bool] = {}
+    for record in records_since(broker, live.topic("dispositions"), selection.from_ms):
+        message = decode(record.headers, record.value).message
+        if isinstance(message, Disposition) and message.revision == 0:
+            passes.setdefault(message.visit_id, message.routing is Routing.TRUSTED_PASS)
+    return {visit for visit, passed in passes.items() if passed}
