@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
 from linewarden_reinspect import metrics
 from linewarden_runtime.clock import Clock
-from linewarden_runtime.errors import RuntimeFault
+from linewarden_runtime.errors import BackpressureTimeout, RuntimeFault
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Producer
 from linewarden_runtime.records import OutRecord
@@ -20,6 +21,7 @@ from linewarden_schemas.ids import Namespace
 from .errors import NotRecorded
 
 _log = structlog.get_logger(__name__)
+_MOST_UNTOLD = 1000
 
 
 class StationBus:
@@ -36,6 +38,9 @@ class StationBus:
         self._clock, self._ack_s = clock, ack_s
         self._producer: Producer | None = None
         self._lock = threading.Lock()
+        self._teller = ThreadPoolExecutor(1, thread_name_prefix="queue-events")
+        self._closers: list[threading.Thread] = []
+        self._untold = threading.BoundedSemaphore(_MOST_UNTOLD)
 
     def record(self, decision: Decision) -> None:
         """Write a decision to its visit's partition and wait for all replicas. Raises NotRecorded."""
@@ -54,21 +59,38 @@ class StationBus:
             raise NotRecorded("Kafka does not confirm. Nothing is recorded; the visit stays with you.") from fault
 
     def tell(self, event: str, slot_id: str, visit_id: str, actor: str, cause: str | None = None) -> None:
-        """Write an event of the queue without waiting; what is lost is counted."""
+        """Write an event of the queue, in the background; nobody waits for it, and what is lost is counted."""
         metrics.LEASES.labels(event).inc()
         at_ms = self._clock.now_ms()
         told = QueueEvent(slot_id=slot_id, visit_id=visit_id, event=event, actor=actor, at_ms=at_ms, cause=cause)
         name = f"{slot_id}.{event}.{at_ms}"
         encoded = encode(told, id=name, source=f"/{self._namespace.name}/station", time_ms=at_ms)
         record = OutRecord(self._namespace.topic("queue-events"), slot_id.encode(), encoded.value, encoded.headers)
+        if self._untold.acquire(blocking=False):
+            self._teller.submit(self._send, record)
+        else:
+            _count_loss(BackpressureTimeout(f"{_MOST_UNTOLD} events wait already"))
+
+    def _send(self, record: OutRecord) -> None:
         try:
             self._current().send(record).add_done_callback(_count_loss)
         except RuntimeFault as fault:
             _count_loss(fault)
+        finally:
+            self._untold.release()
+
+    def drain(self) -> None:
+        """Wait until every event told so far was handed over."""
+        self._teller.submit(_nothing).result()
 
     def close(self) -> None:
-        """Close the producer."""
-        self._discard()
+        """Hand over what was told, then close the producer."""
+        self._teller.shutdown(wait=True)
+        producer = self._take()
+        if producer is not None:
+            producer.close()
+        for closer in self._closers:
+            closer.join()
 
     def _current(self) -> Producer:
         with self._lock:
@@ -77,10 +99,21 @@ class StationBus:
             return self._producer
 
     def _discard(self) -> None:
+        """Throw the producer away; closing may take seconds, for which the person does not wait."""
+        producer = self._take()
+        if producer is not None:
+            closer = threading.Thread(target=producer.close, name="producer-close", daemon=True)
+            closer.start()
+            self._closers = [*(one for one in self._closers if one.is_alive()), closer]
+
+    def _take(self) -> Producer | None:
         with self._lock:
             producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close()
+            return producer
+
+
+def _nothing() -> None:
+    """Done when everything before it is."""
 
 
 def _count_loss(failure: Exception | None) -> None:

@@ -42,11 +42,12 @@ def evidence(visit_id: str, frame_id: str, view_id: str, number: int, index: int
 
 def _heat(mask: NDArray[np.uint8], strength: float, seed: int | None = None) -> NDArray[np.uint8]:
     soft = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), mask.shape[0] / 30)
-    small = np.asarray(cv2.resize(soft, (_HEAT_SIZE, _HEAT_SIZE), interpolation=cv2.INTER_AREA))
-    small = small / max(float(small.max()), 1e-6) * strength
+    resized = cv2.resize(soft, (_HEAT_SIZE, _HEAT_SIZE), interpolation=cv2.INTER_AREA)
+    small = np.asarray(resized, dtype=np.float32)
+    small = small / np.float32(max(float(small.max()), 1e-6)) * np.float32(strength)
     if seed is not None:
         noise = np.random.default_rng(seed).random((_HEAT_SIZE, _HEAT_SIZE), dtype=np.float32)
-        small = small + 0.35 * np.asarray(cv2.GaussianBlur(noise, (0, 0), 3.0))
+        small = small + np.float32(0.35) * np.asarray(cv2.GaussianBlur(noise, (0, 0), 3.0), dtype=np.float32)
     return np.asarray(np.clip(small * 255, 0, 255).astype(np.uint8))
 
 

@@ -55,6 +55,7 @@ class Rig:
     clock: Clock
     station: Station
     evidence: EvidenceStore
+    bus: StationBus
     projector: Projector
     producer: Producer
     sent: dict[str, SlotOpen] = field(default_factory=dict)
@@ -63,7 +64,9 @@ class Rig:
         """Physical name."""
         return self.namespace.topic(name)
 
-    def open_slot(self, number: int, *, views: int = 3, size: int = 512, with_evidence: bool = True, **more: Any) -> SlotOpen:
+    def open_slot(
+        self, number: int, *, views: int = 3, size: int = 512, with_evidence: bool = True, **more: Any
+    ) -> SlotOpen:
         """Route opens a slot, and the keeper saves its pictures."""
         bare = opened(number, opened_ms=self.clock.now_ms(), due_ms=self.clock.now_ms() + 60_000 + number)
         kept = [self.picture(bare.visit_id, number, index, size) for index in range(views)]
@@ -142,17 +145,17 @@ def rig(broker: Broker, queue: AnyQueue, clock: Clock, namespace: str = "line1")
         admin.create_topics(TopicSpec(name.topic(topic), PARTITIONS) for topic in TOPICS)
         positions = positions_of(broker, name.topic("reinspections"))
         reader = stack.enter_context(broker.reader(dict.fromkeys(positions, 0)))
-        pace = Pace(poll_s=0.02, beat_s=0.1)
+        pace = Pace(poll_s=0.1, beat_s=0.5)
         projector = Projector(queue, reader, admin, name.topic("reinspections"), clock, pace=pace)
-        bus = StationBus(lambda: broker.producer(client="station"), name, PARTITIONS, clock, 5.0)
+        bus = StationBus(lambda: broker.producer(client="station"), name, PARTITIONS, clock, 3.0)
         stack.callback(bus.close)
         desk = Desk(queue, bus, clock)
         sessions = Sessions({LINK: Role.OPERATOR, LEAD_LINK: Role.LEAD}, clock)
         store = evidence_store(broker, name, 64 << 20)
-        watch = QueueWatch(queue, desk, clock, every_s=0.1)
+        watch = QueueWatch(queue, desk, clock, every_s=0.2)
         station = Station(desk, sessions, store, watch, clock, name.name)
         producer = stack.enter_context(broker.producer(client="others"))
-        made = Rig(broker, queue, name, clock, station, store, projector, producer)
+        made = Rig(broker, queue, name, clock, station, store, bus, projector, producer)
         made.projector.synchronise()
         yield made
 
@@ -187,7 +190,10 @@ def route(made: Rig) -> Callable[[threading.Event], None]:
 
     def run(stop: threading.Event) -> None:
         positions = positions_of(made.broker, made.topic("decisions"))
-        with made.broker.reader(dict.fromkeys(positions, 0)) as reader, made.broker.producer(client="route") as producer:
+        with (
+            made.broker.reader(dict.fromkeys(positions, 0)) as reader,
+            made.broker.producer(client="route") as producer,
+        ):
             while not stop.is_set():
                 for one in reader.poll(0.1):
                     message = decode(one.headers, one.value).message

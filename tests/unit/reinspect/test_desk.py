@@ -8,7 +8,7 @@ import pytest
 
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.queue.types import SlotStatus, Terms
-from linewarden_reinspect.station.errors import Conflict, Gone, NotRecorded, NotShown, NothingHeld, QueueAway
+from linewarden_reinspect.station.errors import Conflict, Gone, NothingHeld, NotRecorded, NotShown, QueueAway
 from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.memory import Fault, MemoryBroker
@@ -221,5 +221,6 @@ def test_claims_skips_and_expired_leases_are_written_down(made: Rig) -> None:
     claimed(made, sign_in(made, "bob"))
     made.clock.advance(TERMS.lease_ms / 1000)  # type: ignore[attr-defined]  # a manual clock
     made.station.watch.look()
+    made.bus.drain()
     told = [(event.event, event.actor) for event in made.read("queue-events") if isinstance(event, QueueEvent)]
     assert told == [("claimed", "ada"), ("skipped", "ada"), ("claimed", "bob"), ("leased-expired", "bob")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -26,7 +26,7 @@ from linewarden_reinspect.queue.types import Change, Claimant, SlotStatus, Terms
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.vocabulary import Skill
 
-from .redis_server import TEST_CLOCK, RedisClock, redis_client
+from .redis_clock import TEST_CLOCK, RedisClock
 from .slots import AT, opened
 
 TERMS = Terms(lease_ms=3000, max_hold_ms=8000, park_ms=2000, skip_ms=4000, max_skips=2, max_expired_leases=2)
@@ -223,13 +223,6 @@ class QueueMachine(RuleBasedStateMachine):
         assert hashes == set.union(*sets.values())
 
 
-@pytest.fixture(scope="module")
-def _client() -> Iterator[None]:
-    with redis_client() as client:
-        QueueMachine.client = client
-        yield
-
-
 def _walk(examples: int, steps: int) -> None:
     run_state_machine_as_test(
         QueueMachine,
@@ -243,16 +236,25 @@ def _walk(examples: int, steps: int) -> None:
     )
 
 
-@pytest.mark.usefixtures("_client")
-def test_redis_and_the_model_agree_through_random_histories() -> None:
-    _walk(examples=12, steps=30)
+def _on(url: str, examples: int, steps: int) -> None:
+    with redis.Redis.from_url(url) as client:
+        QueueMachine.client = client
+        _walk(examples, steps)
+
+
+def test_redis_and_the_model_agree_through_random_histories(valkey: str) -> None:
+    _on(valkey, examples=10, steps=30)
+
+
+@pytest.mark.redis
+def test_debians_redis_and_the_model_agree_through_random_histories(debian_redis: str) -> None:
+    _on(debian_redis, examples=30, steps=40)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.usefixtures("_client")
-def test_redis_and_the_model_agree_through_twenty_thousand_steps() -> None:
-    _walk(examples=int(os.environ.get("LINEWARDEN_QUEUE_HISTORIES", "450")), steps=50)
+def test_redis_and_the_model_agree_through_twenty_thousand_steps(valkey: str) -> None:
+    _on(valkey, examples=int(os.environ.get("LINEWARDEN_QUEUE_HISTORIES", "450")), steps=50)
 
 
 def test_every_status_has_a_place_in_the_counts() -> None:
