@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
-from linewarden.commands import deadletters, line, recipe, topics
+from linewarden.commands import deadletters, line, queue, recipe, topics
+from linewarden_replay.cli import app as replay_app
+from linewarden_replay.cli import audit_app
 
 app = typer.Typer(
     name="linewarden",
@@ -107,6 +109,9 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(line.app, name="line")
 app.add_typer(deadletters.app, name="dead-letters")
+app.add_typer(queue.app, name="queue")
+app.add_typer(replay_app, name="replay")
+app.add_typer(audit_app, name="audit")
 
 
 def main() -> None:

@@ -6,9 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from linewarden_runtime.apache import ApacheKafka
 from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
+
+
+class Listening(Protocol):
+    """A Redis or Valkey on this machine."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +26,7 @@ class Servers:
     """What listens where, on this machine."""
 
     broker: EmbeddedBroker | ApacheKafka
-    redis: EmbeddedRedis
+    redis: Listening
 
     def env(self) -> dict[str, str]:
         """The part of a service's environment that says where to connect."""
