@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest
+PYTEST := $(BIN)/python -m pytest $(if $(CI),--no-skips)
 REST := kafka or redis or browser or faults or slow
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 

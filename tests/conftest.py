@@ -1,3 +1,24 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, and the rule that CI skips nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
 
 pytest_plugins = ["tests.support.brokers"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skipped test is a failed one")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although nothing may be: {call.excinfo.value if call.excinfo else ''}"
+    return report
