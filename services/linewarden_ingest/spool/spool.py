@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -17,12 +17,11 @@ from linewarden_runtime.errors import Fatal
 
 from . import marks as marks_file
 from .format import Kind, frame_record
-from .marks import Marks
+from .marks import Marks, MarksKeeper
 from .reader import SpoolReader
 from .recovery import Recovered, recover
 from .segment import Segment, new_segment, shed_pictures, sync_folder
 
-_SAVE_EVERY_S = 0.25
 _ROOM_WAIT_S = 0.2
 
 
@@ -60,13 +59,13 @@ class Spool:
 
     def __init__(self, folder: Path, limits: Limits, clock: Clock) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._limits, self._clock = folder, limits, clock
+        self._folder, self._limits = folder, limits
         self._lock_file = _hold(folder)
         self.recovered: Recovered = recover(folder, clock.now_ms())
         self.segments: list[Segment] = self.recovered.segments
-        self._marks = marks_file.load(folder, self.epoch) or self._marks_from_segments()
-        self._saved, self._saved_at = self._marks, clock.monotonic()
-        first_free = max(self.recovered.next_sequence, self._marks.announced + 1, self._marks.acked_next)
+        marks = marks_file.load(folder, self.epoch) or self._marks_from_segments()
+        self._marks = MarksKeeper(folder, marks, clock)
+        first_free = max(self.recovered.next_sequence, marks.announced + 1, marks.acked_next)
         self._next_sequence = first_free
         self._sent_next = 0
         self.reading: Segment | None = None
@@ -90,12 +89,12 @@ class Spool:
     @property
     def acked_next(self) -> int:
         """The sequence after the last one acknowledged without a gap."""
-        return self._marks.acked_next
+        return self._marks.now.acked_next
 
     @property
     def finished_run(self) -> int:
         """The last run (its begin, epoch ms) whose source came to its end, -1 for none."""
-        return self._marks.finished_run
+        return self._marks.now.finished_run
 
     @property
     def used_share(self) -> float:
@@ -159,7 +158,7 @@ class Spool:
 
     def reader(self) -> SpoolReader:
         """A reader that begins with the oldest record not acknowledged."""
-        return SpoolReader(self, self._marks.acked_next)
+        return SpoolReader(self, self.acked_next)
 
     def note_reading(self, segment: Segment | None, next_sequence: int) -> None:
         """Say where the reader stands, so that no picture on its way is shed. Called with `changed` held."""
@@ -169,24 +168,22 @@ class Spool:
     def acknowledge(self, next_sequence: int) -> None:
         """Everything below `next_sequence` is acknowledged; its segments go, but for the newest."""
         with self.changed:
-            if next_sequence > self._marks.acked_next:
-                self._marks = replace(self._marks, acked_next=next_sequence)
             done = [one for one in self.segments[:-1] if one.last_sequence < next_sequence]
             self.segments = self.segments[len(done) :]
-            self.changed.notify_all()
-        self._save_marks(now=bool(done))  # before the files go, else their sequences would look lost
+        # Before the files go, else their sequences would look lost.
+        self._marks.acked(next_sequence, durably=bool(done))
         for segment in done:
             segment.path.unlink(missing_ok=True)
+        with self.changed:
+            self.changed.notify_all()
 
     def announce(self, sequence: int) -> None:
         """Remember, before a heartbeat tells it, that no sequence up to this one may ever be given again."""
-        self._marks = replace(self._marks, announced=max(sequence, self._marks.announced))
-        self._save_marks(now=True)
+        self._marks.announced(sequence)
 
     def finish(self, run_ms: int) -> None:
         """Remember that the source came to its end in this run."""
-        self._marks = replace(self._marks, finished_run=run_ms)
-        self._save_marks(now=True)
+        self._marks.finished(run_ms)
 
     def shed(self) -> int:
         """Drop the pictures of the oldest segment that nobody is sending; how many, 0 where none is left.
@@ -214,7 +211,7 @@ class Spool:
         """Make everything durable and give the folder free."""
         try:
             self.sync()
-            self._save_marks(now=True)
+            self._marks.save()
         finally:
             self._close_file()
             os.close(self._lock_file)
@@ -231,7 +228,7 @@ class Spool:
 
     def _used(self) -> int:
         with self.changed:
-            return sum(one.size for one in self.segments if one.last_sequence >= self._marks.acked_next)
+            return sum(one.size for one in self.segments if one.last_sequence >= self.acked_next)
 
     def _require_room(self, size: int) -> None:
         if self._failure is not None:
@@ -274,12 +271,6 @@ class Spool:
         if written != size:
             os.ftruncate(self._file, segment.size)
             raise SpoolFull(f"the disk of {self._folder} took {written} of {size} bytes")
-
-    def _save_marks(self, *, now: bool) -> None:
-        due = now or self._clock.monotonic() - self._saved_at >= _SAVE_EVERY_S
-        if due and self._marks != self._saved:
-            marks_file.save(self._folder, self._marks)
-            self._saved, self._saved_at = self._marks, self._clock.monotonic()
 
     def _fail(self, error: OSError) -> None:
         self._failure = error

@@ -10,7 +10,7 @@ import pytest
 from linewarden_ingest.settings import FolderOptions, IngestOptions, IngestSettings, SpoolOptions, with_cameras
 from linewarden_runtime.errors import ConfigurationError
 
-FOLDER = {"kind": "folder", "camera_id": "cam0", "view_id": "view0", "path": "pictures"}
+FOLDER: dict[str, object] = {"kind": "folder", "camera_id": "cam0", "view_id": "view0", "path": "pictures"}
 
 
 def options(*cameras: dict[str, object], **more: object) -> IngestOptions:
@@ -50,7 +50,7 @@ def test_several_cameras_of_a_station_must_bring_the_visit() -> None:
     other = FOLDER | {"camera_id": "cam1"}
     with pytest.raises(ConfigurationError, match="brings no visit numbers"):
         with_cameras(options(FOLDER, other))
-    told = {"pattern": r"(?P<visit>\d+)"}
+    told: dict[str, object] = {"pattern": r"(?P<visit>\d+)"}
     assert len(with_cameras(options(FOLDER | told, other | told)).cameras) == 2
 
 

@@ -33,7 +33,7 @@ def supervisor(program: Callable[[str], str], *cameras: str, health: Health | No
 
 
 def restarts(camera: str) -> float:
-    return CAMERA_RESTARTS.labels(camera=camera)._value.get()
+    return float(CAMERA_RESTARTS.labels(camera=camera)._value.get())
 
 
 def test_it_ends_when_every_source_came_to_its_end() -> None:
