@@ -72,7 +72,9 @@ def test_an_operator_works_off_five_visits_by_keyboard_alone(made: Rig, link: st
 
 
 def test_the_visit_fits_a_small_screen_without_scrolling(made: Rig, link: str, browser: Browser) -> None:
-    made.open_slot(1, size=512)
+    made.open_slot(2, size=512)
+    for number in range(3, 9):
+        made.open_slot(number, size=96)
     ada = Person(browser, link, "Ada")
     ada.review()
     ada.press("m")

@@ -12,6 +12,7 @@ const RETRY_MS = 2000;
 let visit = null;
 let busy = false;
 let undoable = false;
+let undoing = false;
 let pinned = null;
 let idle = false;
 
@@ -52,7 +53,7 @@ function refresh() {
     button.disabled = !visit || busy || (judgement === "OK" && why !== null) || (pinned !== null && pinned !== judgement);
   }
   byId("release").disabled = byId("skip").disabled = !visit || busy || pinned !== null;
-  byId("undo").disabled = busy || !undoable;
+  byId("undo").disabled = undoing || !undoable;
   if (visit) describe(visit, bench.tiles, (tile) => bench.activate(tile));
   byId("review").dataset.state = visit ? (why ? "waiting" : "ready") : "idle";
 }
@@ -150,9 +151,10 @@ async function giveBack(how, word) {
   if (how === "skip" && !visit && byId("cover").hidden) await next();
 }
 
+// Also while the next visit is on its way: a slip is noticed at once.
 async function undo() {
-  if (busy || !undoable) return;
-  busy = true;
+  if (undoing || !undoable) return;
+  undoing = true;
   refresh();
   try {
     await post("/api/undo");
@@ -162,7 +164,7 @@ async function undo() {
     if (refused.status >= 500 || refused.status === 0) banner(`Not undone. ${refused.message}`);
     else toast(refused.message, "warn");
   } finally {
-    busy = false;
+    undoing = false;
     refresh();
   }
 }
