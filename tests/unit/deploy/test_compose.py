@@ -1,0 +1,114 @@
+"""What can be checked of the compose file and the image where no container engine runs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compose_spec import PyCompose
+from typer.main import get_command
+
+from linewarden.cli import ServiceName, app
+from linewarden_ingest.settings import IngestSettings, with_cameras
+from linewarden_inspect.settings import KeeperProcess, WorkerProcess
+from linewarden_reinspect.settings import ProjectorProcess, StationProcess
+from linewarden_route.settings import RouteSettings
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.settings import ServiceSettings
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = ROOT / "docker-compose.yml"
+LOADERS: dict[str, Callable[[], ServiceSettings]] = {
+    "ingest": IngestSettings.load,
+    "inspect": WorkerProcess.load,
+    "keeper": KeeperProcess.load,
+    "route": RouteSettings.load,
+    "projector": ProjectorProcess.load,
+    "station": StationProcess.load,
+}
+
+
+def services() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]
+    return loaded
+
+
+def line_env() -> dict[str, str]:
+    lines = (ROOT / "deploy" / "compose" / "line.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_the_file_follows_the_compose_specification() -> None:
+    merged = yaml.safe_dump(yaml.safe_load(COMPOSE.read_text()))  # the checker does not know YAML's merge key
+    checked = PyCompose.from_yaml(merged)
+    checked.validate()
+    assert set(checked.service_names()) == services().keys()
+
+
+def test_the_specification_check_refuses_a_service_with_an_unknown_key() -> None:
+    broken = yaml.safe_load(COMPOSE.read_text())
+    broken["services"]["route"]["volume_of_sound"] = 11
+    with pytest.raises(Exception, match="volume_of_sound"):
+        PyCompose.from_yaml(yaml.safe_dump(broken))
+
+
+def test_every_service_of_the_line_runs_and_none_as_root_with_rights() -> None:
+    ours = {name: service for name, service in services().items() if "build" in service}
+    assert {name.value for name in ServiceName} <= ours.keys()
+    assert all(service["cap_drop"] == ["ALL"] and service["read_only"] for service in ours.values())
+    assert re.search(r"^USER linewarden$", (ROOT / "deploy/docker/Dockerfile").read_text(), re.MULTILINE)
+
+
+def test_every_command_is_one_of_the_command_line() -> None:
+    known = get_command(app)
+    for name, service in services().items():
+        if "build" not in service:
+            continue
+        group, *rest = service["command"]
+        command = known.commands[group]  # type: ignore[attr-defined]  # it is a group
+        if group == "run":
+            assert rest == [name]
+        else:
+            command.commands[rest[0]].make_context(rest[0], list(rest[1:]))
+
+
+@pytest.mark.parametrize("service", LOADERS)
+def test_every_service_reads_the_shared_settings_file(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in line_env().items():
+        monkeypatch.setenv(name, value)
+    settings = LOADERS[service]()
+    assert settings.namespace == "line1"
+    assert settings.kafka.bootstrap_servers == "kafka:9092"
+
+
+def test_a_service_refuses_a_setting_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEWARDEN_COLOUR", "red")
+    with pytest.raises(ConfigurationError, match="LINEWARDEN_COLOUR"):
+        RouteSettings.load()
+
+
+def test_ingest_reads_the_cameras_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEWARDEN_INGEST__CONFIG", str(ROOT / "deploy" / "compose" / "cameras.toml"))
+    options = with_cameras(IngestSettings.load().ingest)
+    assert [camera.camera_id for camera in options.cameras] == ["cam-top", "cam-left", "cam-right"]
+
+
+def test_the_image_installs_extras_that_exist() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted = re.findall(r"EXTRAS[=:] ?(\w+)", (ROOT / "deploy/docker/Dockerfile").read_text() + COMPOSE.read_text())
+    assert wanted
+    assert set(wanted) <= extras.keys()
+
+
+def test_the_image_copies_only_what_exists() -> None:
+    dockerfile = (ROOT / "deploy/docker/Dockerfile").read_text()
+    sources = [
+        word for line in re.findall(r"^COPY (?!--from)(.*) \S+$", dockerfile, re.MULTILINE) for word in line.split()
+    ]
+    assert sources
+    assert all((ROOT / source).exists() for source in sources)
