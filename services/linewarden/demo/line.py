@@ -24,6 +24,7 @@ BUNDLES = Path(__file__).parent.parent / "assets"
 BUNDLE = BUNDLES / "demo-bundle"
 VIEWS = ("top", "left", "right")
 ACTOR = "demo"
+DECIDE_BY_MS = 8_000
 ENDLESS = 10_000_000
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _SOURCE = "/demo"
@@ -37,13 +38,14 @@ class Source:
     views: tuple[tuple[str, str], ...]
     visits: int | None
     plan: LinePlan | None
+    decide_by_ms: int = DECIDE_BY_MS
 
     def cameras_json(self) -> str:
         """For LINEWARDEN_INGEST__CAMERAS."""
         return json.dumps(self.cameras)
 
 
-def simulated(plan: LinePlan, visits: int | None, rate: float) -> Source:
+def simulated(plan: LinePlan, visits: int | None, rate: float, decide_by_ms: int = DECIDE_BY_MS) -> Source:
     """Three cameras around one station of the simulated line."""
     shared = {
         "kind": "line",
@@ -56,11 +58,12 @@ def simulated(plan: LinePlan, visits: int | None, rate: float) -> Source:
         "difficulty": plan.difficulty,
         "missing_share": plan.missing_share,
         "return_after": plan.return_after,
+        "pool": plan.pool,
     }
     cameras = tuple(
         shared | {"camera_id": f"cam-{view}", "view_id": view, "view": number} for number, view in enumerate(VIEWS)
     )
-    return Source(cameras, tuple((view, f"cam-{view}") for view in VIEWS), visits, plan)
+    return Source(cameras, tuple((view, f"cam-{view}") for view in VIEWS), visits, plan, decide_by_ms)
 
 
 def folder(pictures: Path, visits: int | None, rate: float, work: Path) -> Source:
@@ -91,7 +94,9 @@ def recipe(source: Source, at_ms: int) -> Recipe:
         bundle_digest=digest_of(BUNDLE),
         views=tuple(ViewSpec(view_id=view, camera_id=camera) for view, camera in source.views),
         review=ReviewRules(audit_share_of_passes=0.02, reject_review_share=0.1, undo_window_ms=5_000),
-        time=TimeBudget(decide_by_ms=8_000, commit_margin_ms=300, max_skew_ms=5_000, spool_horizon_ms=3_600_000),
+        time=TimeBudget(
+            decide_by_ms=source.decide_by_ms, commit_margin_ms=300, max_skew_ms=5_000, spool_horizon_ms=3_600_000
+        ),
         created_ms=at_ms,
         created_by=ACTOR,
     )

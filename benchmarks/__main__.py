@@ -1,0 +1,7 @@
+"""`make bench`: every benchmark, one after the other."""
+
+from benchmarks import end_to_end, ingest
+
+if __name__ == "__main__":
+    end_to_end.main([])
+    ingest.main([])

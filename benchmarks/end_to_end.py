@@ -1,0 +1,127 @@
+"""The whole line against the network alone, latency at half load, and resident memory over time.
+
+    python -m benchmarks.end_to_end [--visits 400] [--broker embedded|apache] [--minutes 0]
+
+Frames/s of the line: a backlog of simulated visits is published as fast as the cameras can, and every process runs on
+this machine, pictures drawn included. The network alone: the same bundle on the same number of threads, batched,
+before and after the line, nothing else running. Latency: the line again at half the rate that it just showed.
+With --minutes the line goes on at half load, and the resident memory of every service is sampled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from benchmarks.machine import machine
+from linewarden.demo import line
+from linewarden.demo.figures import percentile
+from linewarden.demo.servers import servers
+from linewarden.demo.summary import model_only_rate
+from linewarden_ingest.cameras.simulation import LinePlan
+from tests.support.whole_line import LineUnderTest, whole_line
+
+PLAN = LinePlan(seed=3, pool=64)
+_MIB = 1 << 20
+_SAMPLE_S = 5.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run and print. Nothing is asserted: the figures are the result."""
+    options = _arguments(argv)
+    print(machine())
+    before = model_only_rate(line.BUNDLE, PLAN)
+    rate = _throughput(options.visits, options.broker)
+    after = model_only_rate(line.BUNDLE, PLAN)
+    alone = statistics.mean((before, after))
+    print(f"network alone      {alone:8.1f} frames/s (before {before:.1f}, after {after:.1f})")
+    print(f"whole line         {rate:8.1f} frames/s, ratio {rate / alone:.2f} (target 0.85)")
+    _half_load(rate / PLAN.views / 2, alone, options)
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--visits", type=int, default=400)
+    parser.add_argument("--broker", choices=["embedded", "apache"], default="embedded")
+    parser.add_argument("--minutes", type=float, default=1.0)
+    return parser.parse_args(argv)
+
+
+def _throughput(visits: int, broker: str) -> float:
+    """Frames/s between the first and the last tenth of the inspections, so that start and end do not count."""
+    # a deadline that no backlog meets would answer most frames without the device
+    with tempfile.TemporaryDirectory() as name, servers(broker, Path(name)) as under:
+        source = line.simulated(PLAN, visits, 10_000.0, decide_by_ms=600_000)
+        with whole_line(source, under, Path(name)) as tested:
+            marks = _marks(tested, visits * PLAN.views)
+            tested.finish()
+    (begun, first), (ended, last) = marks
+    return (last - first) / (ended - begun)
+
+
+def _marks(tested: LineUnderTest, frames: int) -> tuple[tuple[float, int], tuple[float, int]]:
+    points = []
+    for share in (0.1, 0.9):
+        tested.until(_inspected(tested, share * frames), f"{share:.0%} of all frames are inspected")
+        points.append((time.perf_counter(), len(tested.figures.inspected)))
+    return points[0], points[1]
+
+
+def _inspected(tested: LineUnderTest, count: float) -> Callable[[], bool]:
+    return lambda: len(tested.figures.inspected) >= count
+
+
+def _half_load(visits_per_s: float, alone: float, options: argparse.Namespace) -> None:
+    seconds = max(30.0, options.minutes * 60)
+    with tempfile.TemporaryDirectory() as name, servers(options.broker, Path(name)) as under:
+        source = line.simulated(PLAN, round(visits_per_s * seconds), visits_per_s)
+        with whole_line(source, under, Path(name)) as tested:
+            samples = _sample(tested)
+            tested.finish()
+            latencies = tested.figures.latencies_ms
+    p50, p99 = percentile(latencies, 0.5) or 0.0, percentile(latencies, 0.99) or 0.0
+    batch_ms = 16 * 1000 / alone
+    print(f"half load          {visits_per_s:8.1f} visits/s for {seconds:.0f} s")
+    print(f"capture to routing p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+    print(f"p99 over batch     {p99 / batch_ms:8.1f} (a batch of 16 takes {batch_ms:.0f} ms)")
+    for service, series in samples.items():
+        print(f"memory {service:10s}  {_slope(series)}")
+
+
+def _sample(tested: LineUnderTest) -> dict[str, list[tuple[float, float]]]:
+    series: dict[str, list[tuple[float, float]]] = {}
+    begun = due = time.monotonic()
+    while tested.running.services["ingest"].exit_code() is None:
+        tested.look()
+        if time.monotonic() >= due:
+            due += _SAMPLE_S
+            for name, service in tested.running.services.items():
+                if service.process is not None and service.process.poll() is None:
+                    series.setdefault(name, []).append((time.monotonic() - begun, _resident(service.process.pid)))
+    return series
+
+
+def _resident(pid: int) -> float:
+    """MiB of a process and its children."""
+    process = psutil.Process(pid)
+    return sum(one.memory_info().rss for one in (process, *process.children(recursive=True))) / _MIB
+
+
+def _slope(series: list[tuple[float, float]]) -> str:
+    """Least squares over the second half, where everything is warm."""
+    warm = series[len(series) // 2 :]
+    if len(warm) < 2:
+        return "too short to tell"
+    slope = statistics.linear_regression(*zip(*warm, strict=True)).slope
+    return f"{series[0][1]:7.1f} -> {series[-1][1]:7.1f} MiB, {slope * 60:+.2f} MiB/minute over the second half"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
