@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -69,10 +70,19 @@ def serve(
         max_records=limits.max_records,
     )
     try:
-        Router(broker, consumer, desk, clock, limits=limits, beat=health.beat).run(stop)
+        ready = partial(_tell, health)
+        ready(False)
+        Router(broker, consumer, desk, clock, limits=limits, beat=health.beat, ready=ready).run(stop)
     finally:
         consumer.close()
         book.close()
+
+
+def _tell(health: Health, is_ready: bool) -> None:
+    if is_ready:
+        health.ready("partitions")
+    else:
+        health.not_ready("partitions", "joining the group, or restoring partitions")
 
 
 def make_desk(broker: Broker, namespace: Namespace, recipes: PatientRecipes, secret: bytes, clock: Clock) -> Desk:

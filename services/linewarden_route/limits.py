@@ -20,5 +20,7 @@ class RouterLimits:
     """Failures in a row after which the process ends."""
     backoff_s: float = 0.05
     max_backoff_s: float = 2.0
+    unstable_s: float = 120.0
+    """Time without a stable place in the group after which the process ends; two full rebalances fit in."""
     adopt_horizon_ms: int = 86_400_000
     """How far back a restore looks for routings that its state does not show."""

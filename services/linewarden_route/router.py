@@ -40,6 +40,7 @@ class Router:
         *,
         limits: RouterLimits | None = None,
         beat: Callable[[], None] = lambda: None,
+        ready: Callable[[bool], None] = lambda _: None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._broker = broker
@@ -48,12 +49,14 @@ class Router:
         self._clock = clock
         self._limits = limits or RouterLimits()
         self._beat = beat
+        self._ready = ready
         self._jitter = jitter
         self._name = desk.namespace.group("route")
         self._topics = [desk.namespace.topic(name) for name in JOINED]
         self._lanes: dict[int, Lane] = {}
         self._failures: Counter[int] = Counter()
         self._is_stable = False
+        self._stable_at = clock.monotonic()
         self._stop = Stop()
         self._threads = ThreadPoolExecutor(self._limits.threads, thread_name_prefix="route")
 
@@ -79,8 +82,10 @@ class Router:
         group = self._consumer.group()
         self._is_stable = group.may_commit
         if not self._is_stable:
+            self._ready(False)
             self._lose(records)
             return
+        self._stable_at = self._clock.monotonic()
         self._own(group)
         self._take_in(records)
         self._work(group)
@@ -111,7 +116,13 @@ class Router:
         return min(self._limits.idle_poll_s, max(0.0, (min(due) - self._clock.now_ms()) / 1000))
 
     def _lose(self, records: list[InRecord]) -> None:
-        """Between generations nobody could check a commit: forget what was read, and read it again."""
+        """Between generations nobody could check a commit: forget what was read, and read it again.
+
+        Raises BrokerUnavailable when that lasts: a process that starts anew joins anew.
+        """
+        lasted_s = self._clock.monotonic() - self._stable_at
+        if lasted_s > self._limits.unstable_s:
+            raise BrokerUnavailable(f"no stable place in the group for {lasted_s:.0f} s")
         if records:
             RECORDS_DROPPED.labels(group=self._name, cause="not-stable").inc(len(records))
         for lane in self._lanes.values():
@@ -130,6 +141,7 @@ class Router:
         for number in sorted(owned - self._lanes.keys()):
             if None not in self._offsets(number).values():  # else the next poll chooses where a new group starts
                 self._open(number, "assigned")
+        self._ready(owned == self._lanes.keys())
 
     def _open(self, partition: int, reason: str) -> None:
         try:

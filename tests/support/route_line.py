@@ -93,6 +93,18 @@ class RouteLine:
         times = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms}
         self.send(visit, [make_inspection(view, visit, **(times | more)) for view in views or ("top", "side")])
 
+    def whole_visits(self, *visits: str, decide_in_ms: int = 10_000, **inspection: Any) -> None:
+        """Visits are captured and inspected now, all views of all in one go."""
+        now_ms = self.clock.now_ms()
+        times = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms}
+        records = []
+        for visit in visits:
+            for view in ("top", "side"):
+                messages = make_capture(view, visit, **times), make_inspection(view, visit, **(times | inspection))
+                number = partition_of(visit, self.partitions)
+                records += [self.record(visit, message, number) for message in messages]
+        write(self.broker, records)
+
     def decide(self, slot: str, judgement: str | None = "OK", actor: str = "ann", **more: Any) -> None:
         """Somebody decides a slot now."""
         visit = slot.split(".r", maxsplit=1)[0]

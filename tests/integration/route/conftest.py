@@ -6,10 +6,7 @@ from typing import Any
 import pytest
 
 from linewarden_runtime.ports import Broker
-from tests.support.brokers import apache_kafka, apache_server, memory_broker, namespace, tansu, tansu_broker
 from tests.support.route_line import RouteLine
-
-__all__ = ["apache_kafka", "apache_server", "memory_broker", "namespace", "tansu", "tansu_broker"]
 
 _PARAMS = ["memory_broker", "tansu_broker", pytest.param("apache_kafka", marks=pytest.mark.kafka)]
 

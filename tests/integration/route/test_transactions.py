@@ -5,7 +5,7 @@ import pytest
 from linewarden_route.router import Router
 from linewarden_route.writing import Writer
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.errors import AssignmentNotAligned, Fenced, TransactionFailed
+from linewarden_runtime.errors import AssignmentNotAligned, BrokerUnavailable, Fenced, TransactionFailed
 from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.memory.faults import Fault
 from linewarden_runtime.partitions import partition_of
@@ -153,6 +153,24 @@ class ApartConsumer:
 
     def assignment(self) -> frozenset[Position]:
         return frozenset({Position("line1.captures", 0), Position("line1.inspections", 1)})
+
+
+class LostConsumer(ApartConsumer):
+    """A member that never gets a place in its group."""
+
+    def group(self) -> GroupSnapshot:
+        return GroupSnapshot("g", "", -1, None, stable=False)
+
+
+def test_who_finds_no_place_in_the_group_ends_so_that_it_can_start_anew(line: RouteLine) -> None:
+    member = line.router()
+    router = Router(line.broker, LostConsumer(), member.desk, line.clock)  # type: ignore[arg-type]
+    router.step()
+    line.pass_time(121_000)
+    with pytest.raises(BrokerUnavailable):
+        router.step()
+    router.close()
+    line.close()
 
 
 def test_an_assignment_that_splits_a_visit_ends_the_process(line: RouteLine) -> None:
