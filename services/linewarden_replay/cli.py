@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command n
 app = typer.Typer(help="Inspect recorded frames again, beside the live line and never into it.", no_args_is_help=True)
 audit_app = typer.Typer(help="Prove that nothing was lost, doubled or passed unsafely.", no_args_is_help=True)
 _SHOWN = 20
+_BUNDLES = ["LINEWARDEN_REPLAY__BUNDLES", "LINEWARDEN_INSPECT__BUNDLES"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
 
@@ -40,7 +41,10 @@ def parse_time(text: str) -> int:
 def replay(
     begin: Annotated[str, typer.Option("--from", help="Captured from then on: ISO 8601 or epoch ms.")],
     end: Annotated[str, typer.Option("--to", help="Captured up to then.")],
-    bundles: Annotated[Path, typer.Option(help="Folder of bundle folders.", exists=True, file_okay=False)],
+    bundles: Annotated[
+        Path,
+        typer.Option(help="Folder of bundle folders.", exists=True, file_okay=False, envvar=_BUNDLES),
+    ],
     line: Annotated[str | None, typer.Option(help="One line of the namespace; all by default.")] = None,
     bundle: Annotated[str | None, typer.Option(help="Digest of another bundle to try instead.")] = None,
     name: Annotated[str | None, typer.Option(help="Namespace of the run: replay.<name>; the time by default.")] = None,
