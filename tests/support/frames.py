@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_schemas.capture import Capture, FrameMetadata
+from linewarden_schemas.disposition import SlotFrame, SlotOpen
 from linewarden_schemas.envelope import encode, encode_frame
-from linewarden_schemas.ids import Namespace, digest, frame_id, visit_id
+from linewarden_schemas.ids import Namespace, digest, frame_id, slot_id, visit_id
+from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.recipe import Recipe, ViewSpec
-from linewarden_schemas.vocabulary import LineMode
+from linewarden_schemas.vocabulary import Cause, LineMode
 
 AT = 1_764_000_000_000
 RECIPE = RecipeRef(recipe_id="bracket", version=1)
@@ -104,3 +106,25 @@ def recipe(bundle_digest: str, version: int = 1, **changes: Any) -> Recipe:
 def received(record: OutRecord, offset: int = 0) -> InRecord:
     """The record as a consumer reads it."""
     return InRecord(record.topic, record.partition or 0, offset, AT, record.key, record.value, record.headers)
+
+
+def asked(namespace: Namespace, inspection: Inspection, *, partitions: int = 2) -> OutRecord:
+    """The opened slot of a visit, about the frame of an inspection."""
+    frame = SlotFrame(frame_id=inspection.frame_id, view_id="top", doubtful=True, frame=inspection.source)
+    slot = SlotOpen(
+        slot_id=slot_id(inspection.visit_id, 0, 0),
+        visit_id=inspection.visit_id,
+        round=0,
+        generation=0,
+        causes=(Cause.LOW_TRUST,),
+        risk=0.5,
+        opened_ms=AT,
+        due_ms=AT + 60_000,
+        line_id="line1",
+        recipe=RECIPE,
+        frames=(frame,),
+    )
+    encoded = encode(slot, id=slot.slot_id, source="/test", time_ms=AT)
+    partition = partition_of(slot.visit_id, partitions)
+    key = slot.slot_id.encode()
+    return OutRecord(namespace.topic("reinspections"), key, encoded.value, encoded.headers, partition)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from linewarden_runtime.books import positions_of
+from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.provision import provision_topics
 from linewarden_runtime.records import OutRecord
@@ -44,10 +45,15 @@ class Watcher(Generic[M]):
         deadline = time.monotonic() + seconds
         while not done(self.found):
             assert time.monotonic() < deadline, f"{len(self.found)} of {self._kind.__name__} after {seconds} s"
-            for record in self._reader.poll(0.2):
-                message = decode(record.headers, record.value).message if record.value is not None else None
-                if isinstance(message, self._kind):
-                    self.found.append(message)
+            self.poll()
+        return self.found
+
+    def poll(self, seconds: float = 0.2) -> list[M]:
+        """Read what comes within the time, and give everything found so far."""
+        for record in self._reader.poll(seconds):
+            message = decode(record.headers, record.value).message if record.value is not None else None
+            if isinstance(message, self._kind):
+                self.found.append(message)
         return self.found
 
     def __enter__(self) -> Self:
@@ -57,3 +63,18 @@ class Watcher(Generic[M]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._reader.close()
+
+
+class Until(Stop):
+    """Asks a loop to stop once a condition holds; fails after a deadline (of the monotonic clock)."""
+
+    def __init__(self, done: Callable[[], bool], deadline: float) -> None:
+        super().__init__()
+        self._done, self._deadline = done, deadline
+
+    def is_set(self) -> bool:
+        """Look at the condition; loops ask before every turn."""
+        assert time.monotonic() < self._deadline, "the condition never held"
+        if not super().is_set() and self._done():
+            self.set("the condition holds")
+        return super().is_set()

@@ -1,0 +1,65 @@
+"""On the embedded broker: inspected, kept, balanced and replayed, with no difference."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from linewarden_inspect.keeper.bootstrap import keep
+from linewarden_inspect.settings import KeeperSettings
+from linewarden_replay.audit import read_ledger
+from linewarden_replay.balance import balance
+from linewarden_replay.reading import Selection
+from linewarden_replay.replay import run
+from linewarden_runtime.clock import SystemClock
+from linewarden_runtime.embedded import EmbeddedBroker
+from linewarden_runtime.health import Health
+from linewarden_runtime.kafka.broker import KafkaBroker
+from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.provision import recipe_record
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import Evidence, Inspection
+from tests.integration.inspect.test_worker_on_tansu import PARTITIONS, running, send
+from tests.support.bundles import digest_in
+from tests.support.frames import asked, capture_record, metadata, recipe
+from tests.support.topics import Until, Watcher, provisioned, publish
+
+COUNT = 24
+
+
+def test_what_was_inspected_is_kept_and_repeats_itself(
+    tansu: EmbeddedBroker, namespace: str, bundle_store: Path
+) -> None:
+    broker = KafkaBroker(KafkaSettings(bootstrap_servers=tansu.bootstrap_servers))
+    line = Namespace(namespace)
+    provisioned(broker, line, PARTITIONS)
+    publish(broker, recipe_record(line, recipe(digest_in(bundle_store, "a")), "/test"))
+    publish(broker, *(capture_record(line, metadata(b"", n), n, partitions=PARTITIONS) for n in range(COUNT)))
+    with Watcher(broker, line.topic("inspections"), Inspection) as watcher:
+        with running(broker, line, bundle_store, "0"):
+            send(broker, line, range(COUNT), version=1)
+            watcher.wait_for(lambda found: len(found) >= COUNT, 60)
+        inspected = {one.frame_id: one for one in watcher.found}
+
+    report = run(broker, line, Selection(0, 1 << 52), bundle_store, run_id=namespace, device="cpu")
+    assert (report.frames, report.differences) == (COUNT, ())
+
+    published = max(one.captured_ms for one in inspected.values())
+    balanced = balance(read_ledger(broker, line), published + 1_000)
+    assert balanced.closes, balanced
+    assert (balanced.frames, balanced.inspected, balanced.in_flight) == (COUNT, COUNT, COUNT)
+
+    publish(broker, *(asked(line, one, partitions=PARTITIONS) for one in inspected.values()))
+    with Watcher(broker, line.topic("evidence"), Evidence) as kept:
+        until = Until(lambda: len(kept.poll()) >= COUNT, time.monotonic() + 60)
+        keep(
+            broker,
+            line,
+            KeeperSettings(),
+            until,
+            instance="0",
+            clock=SystemClock(),
+            health=Health(),
+        )
+        assert {one.frame_id for one in kept.found} == inspected.keys()
+        assert all(one.sha256 == inspected[one.frame_id].frame_sha256 for one in kept.found)
