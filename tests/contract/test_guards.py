@@ -212,8 +212,12 @@ def test_d6_a_commit_that_does_not_come_back_ends_the_process(proxy: WireProxy, 
 def test_d6_giving_up_comes_back_though_the_broker_answers_nothing_any_more(
     proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
 ) -> None:
-    proxy.rule(ProduceRequest, lambda _: HOLD)
-    proxy.rule(EndTxnRequest, lambda _: HOLD)
+
+    def fall_silent(_request: ProduceRequest) -> object:
+        proxy.go_silent()
+        return LOSE
+
+    proxy.rule(ProduceRequest, fall_silent)
     producer = broker.transactional_producer("d6b")
     producer.init()
     with pytest.raises(TransactionFailed):

@@ -40,7 +40,7 @@ def test_a_name_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch, na
 
 def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError):
-        ServiceSettings.load().namespace = "other"
+        ServiceSettings.load().namespace = "other"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,8 @@ def test_logs_are_json_lines_that_escape_and_cut_what_came_over_the_bus(capsys: 
         logging.getLogger("kafka").info("value=secret")
         logging.getLogger("other").error("plain")
     finally:
-        root.handlers[:], _ = before[0], root.setLevel(before[1])
+        root.handlers[:] = before[0]
+        root.setLevel(before[1])
         structlog.reset_defaults()
         structlog.contextvars.clear_contextvars()
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
