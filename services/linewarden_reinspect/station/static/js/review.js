@@ -126,7 +126,7 @@ async function refusedJudgement(refused, judgement) {
   if (refused.word === "lease_lost") { lost(refused.message); return; }
   if (refused.status === 0 || refused.status >= 500) {
     pinned = judgement;
-    banner(`Not recorded. ${refused.message} Press the same key to send it again.`);
+    banner(`${refused.message} Press the same key to send it again.`);
     return;
   }
   toast(refused.message, "warn");

@@ -75,7 +75,7 @@ export class Tile {
     this.x = bound(this.scale === null ? 0 : this.x, width, this.root.clientWidth);
     this.y = bound(this.scale === null ? 0 : this.y, height, this.root.clientHeight);
     this.plane.style.transform = `translate(${this.x}px, ${this.y}px) scale(${scale})`;
-    this.plane.classList.toggle("coarse", scale > 2);
+    this.plane.classList.toggle("coarse", scale > 5);
     this.onZoom?.();
   }
 

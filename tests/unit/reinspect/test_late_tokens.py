@@ -1,0 +1,43 @@
+"""A token that is late holds nothing, also before anybody took the slot back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from linewarden_reinspect.queue.errors import LeaseLost
+from linewarden_reinspect.queue.redis_queue import RedisQueue
+from linewarden_reinspect.queue.types import Change, Claimant, Terms
+
+from .redis_clock import TEST_CLOCK, RedisClock
+from .slots import AT, opened
+
+Act = Callable[[RedisQueue, str], object]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda queue, slot: queue.renew(slot, "t1"),
+        lambda queue, slot: queue.release(slot, "t1"),
+        lambda queue, slot: queue.skip(slot, "t1"),
+        lambda queue, slot: queue.park(slot, "t1", "d-1"),
+    ],
+    ids=["renew", "release", "skip", "park"],
+)
+def test_a_lease_that_ran_out_changes_nothing(valkey: str, act: Act) -> None:
+    slot = opened(1)
+    with redis.Redis.from_url(valkey) as client:
+        clock = RedisClock(client, AT)
+        queue = RedisQueue(client, "{line1.rq}", Terms(lease_ms=3000), TEST_CLOCK)
+        queue.wipe("topic", {0: 0})
+        queue.apply("topic", [Change(0, 0, opened=slot)], {0: 0})
+        queue.beat("topic", {0: 1}, 60_000)
+        assert queue.claim(Claimant("ada"), "t1").lease is not None
+        clock.advance(3.0)
+        before = queue.dump()
+        with pytest.raises(LeaseLost):
+            act(queue, slot.slot_id)
+        assert queue.dump() == before
