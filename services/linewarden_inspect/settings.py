@@ -19,16 +19,13 @@ HARDEST_PIXEL_LIMIT = 64_000_000
 class InspectSettings(BaseModel):
     """`LINEWARDEN_INSPECT__...`: one process for each device, told apart by `LINEWARDEN_INSTANCE`.
 
-    `static_member` keeps a worker's partitions for it over a restart; the embedded broker never gives those of a
-    static member that left to another, so it wants this off where workers come and go. `bundles` is a folder of
-    bundle folders. `max_batch` pictures share a device pass; a pass waits at most `batch_wait_s` for pictures that
-    are still being decoded. `torch_threads` 0 leaves torch its default.
+    `bundles` is a folder of bundle folders. `max_batch` pictures share a device pass; a pass waits at most
+    `batch_wait_s` for pictures that are still being decoded. `torch_threads` 0 leaves torch its default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bundles: Path
-    static_member: bool = True
     device: str = "auto"
     precision: str = "auto"
     max_batch: Annotated[int, Field(ge=1, le=256)] = 16

@@ -77,7 +77,7 @@ class InspectWorker:
                 self._broker.consumer(
                     group=self._namespace.group(SERVICE),
                     topics=[self._namespace.topic("frames")],
-                    instance=self._member if self._settings.static_member else None,
+                    instance=self._member,
                     max_records=self._settings.max_poll_records,
                 )
             )

@@ -27,6 +27,8 @@ class RecordFetcher:
     def __init__(self, broker: Broker, clock: Clock, timeout_s: float) -> None:
         self._broker, self._clock, self._timeout_s = broker, clock, timeout_s
         self._readers: dict[str, Reader] = {}
+        self._ends: dict[Position, int] = {}
+        self._used: set[Position] = set()
 
     def fetch(self, source: SourceRef) -> InRecord:
         """The record at `source`.
@@ -40,8 +42,6 @@ class RecordFetcher:
             return self._read(self._reader(position), position, source.offset)
         except ConfigurationError as error:
             raise Gone(f"{source.topic}[{source.partition}] does not exist") from error
-        except RetentionOvertook as error:
-            raise Gone(f"offset {source.offset} is past the retention of {source.topic}") from error
 
     def close(self) -> None:
         """Close all readers."""
@@ -61,19 +61,32 @@ class RecordFetcher:
         return reader
 
     def _read(self, reader: Reader, position: Position, offset: int) -> InRecord:
-        oldest = reader.beginning_offsets([position])[position]
-        if offset < oldest:
-            raise Gone(f"offset {offset} is past the retention of {position.topic}")
-        if offset >= reader.end_offsets([position])[position]:
-            raise Gone(f"{position.topic}[{position.partition}] ends before offset {offset}")
-        stands = reader.position(position)
-        if stands < oldest or not stands <= offset < stands + _READ_THROUGH:
+        self._require_written(reader, position, offset)
+        if position not in self._used or not 0 <= offset - reader.position(position) < _READ_THROUGH:
             reader.seek(position, offset)
+        self._used.add(position)
         deadline = self._clock.monotonic() + self._timeout_s
         while (at := reader.position(position)) <= offset:
-            for record in reader.poll(_POLL_S, offset - at + 1):
+            for record in self._poll(reader, position, at, offset):
                 if record.offset == offset:
                     return record
             if self._clock.monotonic() > deadline:
                 raise BrokerUnavailable(f"{position.topic}[{position.partition}]@{offset} does not come")
         raise Gone(f"{position.topic}[{position.partition}]@{offset} was never committed")
+
+    def _require_written(self, reader: Reader, position: Position, offset: int) -> None:
+        """Ask for the end only where the one known is too near: asking costs a request or more."""
+        if offset >= self._ends.get(position, 0):
+            self._ends |= reader.end_offsets([position])
+        if offset >= self._ends[position]:
+            raise Gone(f"{position.topic}[{position.partition}] ends before offset {offset}")
+
+    @staticmethod
+    def _poll(reader: Reader, position: Position, at: int, offset: int) -> list[InRecord]:
+        try:
+            return reader.poll(_POLL_S, offset - at + 1)
+        except RetentionOvertook as error:
+            if offset < error.earliest:
+                raise Gone(f"offset {offset} is past the retention of {position.topic}") from error
+            reader.seek(position, offset)
+            return []

@@ -14,7 +14,6 @@ from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker
 from linewarden_runtime.health import Health
 from linewarden_runtime.kafka.broker import KafkaBroker
-from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.provision import recipe_record
 from linewarden_schemas.ids import Namespace
@@ -31,7 +30,7 @@ FAR_MS = 1 << 52
 @contextmanager
 def running(broker: KafkaBroker, namespace: Namespace, store: Path, instance: str) -> Iterator[Stop]:
     """A worker on a thread of its own; what it raises is raised here."""
-    settings = InspectSettings(bundles=store, device="cpu", torch_threads=1, static_member=False)
+    settings = InspectSettings(bundles=store, device="cpu", torch_threads=1)
     worker = InspectWorker(
         broker,
         namespace,
@@ -64,7 +63,7 @@ def running(broker: KafkaBroker, namespace: Namespace, store: Path, instance: st
 def test_two_workers_share_the_frames_and_one_takes_over_while_the_bundle_changes(
     tansu: EmbeddedBroker, namespace: str, bundle_store: Path
 ) -> None:
-    tansu_broker = KafkaBroker(KafkaSettings(bootstrap_servers=tansu.bootstrap_servers))
+    tansu_broker = KafkaBroker(tansu.settings(6_000))
     line = Namespace(namespace)
     set_threads(1)
     a, b = (digest_in(bundle_store, name) for name in "ab")

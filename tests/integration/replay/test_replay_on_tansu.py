@@ -15,7 +15,6 @@ from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker
 from linewarden_runtime.health import Health
 from linewarden_runtime.kafka.broker import KafkaBroker
-from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.provision import recipe_record
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Evidence, Inspection
@@ -30,7 +29,7 @@ COUNT = 24
 def test_what_was_inspected_is_kept_and_repeats_itself(
     tansu: EmbeddedBroker, namespace: str, bundle_store: Path
 ) -> None:
-    broker = KafkaBroker(KafkaSettings(bootstrap_servers=tansu.bootstrap_servers))
+    broker = KafkaBroker(tansu.settings(6_000))
     line = Namespace(namespace)
     provisioned(broker, line, PARTITIONS)
     publish(broker, recipe_record(line, recipe(digest_in(bundle_store, "a")), "/test"))
@@ -62,4 +61,5 @@ def test_what_was_inspected_is_kept_and_repeats_itself(
             health=Health(),
         )
         assert {one.frame_id for one in kept.found} == inspected.keys()
+        assert [one.missing for one in kept.found if one.missing] == []
         assert all(one.sha256 == inspected[one.frame_id].frame_sha256 for one in kept.found)
