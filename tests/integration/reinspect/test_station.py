@@ -66,7 +66,7 @@ def test_two_people_at_two_stations_get_different_visits(made: Rig, queue: Redis
         assert Browser(made).claim()["slot_id"] != Browser(other, "bob").claim()["slot_id"]
 
 
-def test_while_kafka_is_down_the_answer_is_503_and_the_visit_stays(valkey: str) -> None:
+def test_while_kafka_is_silent_the_answer_is_503_and_the_visit_stays(valkey: str) -> None:
     with EmbeddedBroker() as server, redis.Redis.from_url(valkey) as client:
         timeouts = {"bootstrap_timeout_ms": 1000, "close_timeout_s": 0.5}
         broker = KafkaBroker(KafkaSettings(bootstrap_servers=server.bootstrap_servers).model_copy(update=timeouts))
@@ -76,8 +76,11 @@ def test_while_kafka_is_down_the_answer_is_503_and_the_visit_stays(valkey: str) 
             browser = Browser(made)
             visit = browser.claim()
             shown = browser.look(visit)
-            server.stop()
+            server.process.pause()
             answer = browser.judge(visit, "OK", shown)
+            server.process.resume()
             assert (answer.status_code, answer.json()["error"]) == (503, "not_recorded")
             assert made.queue.dump()[slot.slot_id].status is SlotStatus.LEASED
             assert browser.claim()["slot_id"] == slot.slot_id
+            assert browser.judge(visit, "OK", shown).status_code == 200
+            assert len({decision.decision_id for decision in made.decisions()}) == 1
