@@ -20,6 +20,9 @@ class RouterLimits:
     """Failures in a row after which the process ends."""
     backoff_s: float = 0.05
     max_backoff_s: float = 2.0
+    join_poll_s: float = 5.0
+    """A poll while the group is joined waits longer and longer, at most this: the client throws away the answer to
+    a join that comes between two polls and joins again, on a busy machine without end."""
     unstable_s: float = 120.0
     """Time without a stable place in the group after which the process ends; two full rebalances fit in."""
     adopt_horizon_ms: int = 86_400_000

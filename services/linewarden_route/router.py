@@ -111,18 +111,22 @@ class Router:
 
     def _patience_s(self) -> float:
         due = [due_ms for lane in self._lanes.values() if (due_ms := lane.next_due_ms()) is not None]
-        if not due or not self._is_stable:
+        if not self._is_stable:
+            return max(self._limits.idle_poll_s, min(self._limits.join_poll_s, self._unstable_s() / 2))
+        if not due:
             return self._limits.idle_poll_s
         return min(self._limits.idle_poll_s, max(0.0, (min(due) - self._clock.now_ms()) / 1000))
+
+    def _unstable_s(self) -> float:
+        return self._clock.monotonic() - self._stable_at
 
     def _lose(self, records: list[InRecord]) -> None:
         """Between generations nobody could check a commit: forget what was read, and read it again.
 
         Raises BrokerUnavailable when that lasts: a process that starts anew joins anew.
         """
-        lasted_s = self._clock.monotonic() - self._stable_at
-        if lasted_s > self._limits.unstable_s:
-            raise BrokerUnavailable(f"no stable place in the group for {lasted_s:.0f} s")
+        if self._unstable_s() > self._limits.unstable_s:
+            raise BrokerUnavailable(f"no stable place in the group for {self._unstable_s():.0f} s")
         if records:
             RECORDS_DROPPED.labels(group=self._name, cause="not-stable").inc(len(records))
         for lane in self._lanes.values():
