@@ -17,6 +17,7 @@ from linewarden_runtime.ports import Broker
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.envelope import Frame, decode, decode_frame
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.vocabulary import Loss
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -101,11 +102,23 @@ class Arrived:
         """Sequences of captures, each once, in order."""
         return sorted({capture.sequence for capture in self.captures})
 
-    def require_whole(self) -> None:
-        """Assert that no sequence is missing and every capture's frame is there, bytes and all."""
+    def torn(self) -> set[int]:
+        """Sequences told as damaged in the spool: a kill can cut the write of the record not yet fsynced."""
+        return {one.sequence for one in self.captures if one.lost is Loss.SPOOL_CORRUPT}
+
+    def require_whole(self, *, kills: int = 0) -> None:
+        """Assert that every capture's frame is there, bytes and all, and no sequence is missing.
+
+        A kill may leave out one sequence, where it cut the record's header too, or tear one picture.
+        """
         found = {frame.meta.frame_id: frame for frame in self.frames}
-        assert self.sequences() == list(range(len(self.sequences())))
+        sequences = self.sequences()
+        assert sequences[-1] + 1 - len(sequences) + len(self.torn()) <= kills
         for capture in self.captures:
             if capture.lost is None:
                 frame = found[capture.frame_id]
                 assert hashlib.sha256(frame.picture).hexdigest() == capture.sha256 == frame.meta.sha256
+
+    def require_pictures(self, digests: list[str]) -> None:
+        """Assert that every picture arrived, or is told as torn: one capture for each that is missing."""
+        assert len(set(digests) - {one.sha256 for one in self.captures}) == len(self.torn())
