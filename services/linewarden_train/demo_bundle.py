@@ -115,7 +115,7 @@ def main(
     seed: Annotated[int, typer.Option(min=0, help="Another seed teaches on other parts.")] = 0,
     date: Annotated[str, typer.Option(help="Day written into the card, YYYY-MM-DD; today by default.")] = "",
     steps: Annotated[int, typer.Option(min=20, help="Teaching steps.")] = STEPS,
-    threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads; another number gives other last bits.")] = 1,
 ) -> None:
     """Teach the demo's bundle on synthetic parts and print what it can and cannot do."""
     torch.set_num_threads(threads)
