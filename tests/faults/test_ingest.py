@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 
 from linewarden_runtime.apache import ApacheKafka
 from linewarden_runtime.books import positions_of
@@ -24,6 +25,7 @@ from tests.unit.ingest.lines import set_up_line
 pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.timeout(500)]
 
 KILLS = 10
+_log = structlog.get_logger(__name__)
 OUTAGE_S = 5.0
 
 
@@ -60,9 +62,7 @@ def wait_for_more(reader: Reader, count: int, process: subprocess.Popen[bytes]) 
         seen += len(reader.poll(0.5))
 
 
-def test_killed_again_and_again_it_loses_nothing_that_was_taken(
-    server: ApacheKafka, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_killed_again_and_again_it_loses_nothing_that_was_taken(server: ApacheKafka, tmp_path: Path) -> None:
     chance = random.Random(11)
     with server:
         broker = broker_of(server)
@@ -83,10 +83,9 @@ def test_killed_again_and_again_it_loses_nothing_that_was_taken(
     assert kills == KILLS
     arrived.require_whole(kills=kills)
     arrived.require_pictures(digests)
-    record_property("kills", kills)
-    record_property("torn", len(arrived.torn()))
-    record_property("taken", len(arrived.sequences()))
-    record_property("duplicates", len(arrived.captures) - len(arrived.sequences()))
+    taken = len(arrived.sequences())
+    duplicates = len(arrived.captures) - taken
+    _log.info("figures", kills=kills, taken=taken, duplicates=duplicates, torn=len(arrived.torn()))
 
 
 @pytest.mark.parametrize("end", [ApacheKafka.kill, ApacheKafka.stop], ids=["killed", "stopped"])
