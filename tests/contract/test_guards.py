@@ -24,7 +24,7 @@ from linewarden_runtime.processes import free_port
 from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
 from linewarden_runtime.sender import BoundedSender
 from linewarden_runtime.watchdog import Watchdog
-from tests.support.reading import values, visible
+from tests.support.reading import poll_until, values, visible
 from tests.support.wire import HOLD, LOSE, WireProxy, refuse_offsets, refuse_produce
 
 NOT_ENOUGH_REPLICAS = 19
@@ -304,3 +304,17 @@ def test_the_library_still_has_the_defects_that_the_guards_are_for(
     assert lost.failed()
     assert [request.committed for request in proxy.sent(EndTxnRequest)] == [True]
     kafka_producer.close(client, 1.0)
+
+
+def test_a_join_that_ended_between_two_polls_is_seen_through(proxy: WireProxy, namespace: str) -> None:
+    """D11: the state in which the client is left, without a rejoin asked for and with its heartbeat off."""
+    broker = KafkaBroker(_settings(proxy), Watchdog(look=False))
+    with broker.admin() as admin:
+        admin.create_topics([TopicSpec(f"{namespace}.in", 1)])
+    with broker.consumer(group=f"{namespace}.g", topics=[f"{namespace}.in"]) as consumer:
+        poll_until(consumer, lambda: consumer.group().may_commit)
+        coordinator = consumer._client._coordinator
+        coordinator.state, coordinator.rejoin_needed = MemberState.REBALANCING, False
+        coordinator._disable_heartbeat()
+        assert not consumer.group().may_commit
+        poll_until(consumer, lambda: consumer.group().may_commit)

@@ -57,11 +57,22 @@ class KafkaGroupConsumer(KafkaReader):
 
     def poll(self, timeout_s: float, max_records: int | None = None) -> list[InRecord]:
         """Take part in the group and read; partitions without committed offset get their start first."""
+        self._finish_join()
         try:
             return super().poll(timeout_s, max_records)
         except kafka_errors.NoOffsetForPartitionError:
             self._choose_start()
             return []
+
+    def _finish_join(self) -> None:
+        """Let a join that a poll gave up on be seen through.
+
+        One that began because of changed metadata is not asked for any more once its leader has assigned. If
+        its answer then comes between two polls nobody takes it: no heartbeat, no membership, for ever.
+        """
+        coordinator = self._client._coordinator  # noqa: SLF001 - the client offers no way to ask for a join
+        if coordinator is not None and coordinator.state is MemberState.REBALANCING:
+            coordinator.request_rejoin()
 
     def _choose_start(self) -> None:
         committed = self.committed(self.assignment())
