@@ -10,7 +10,6 @@ from threading import Event
 
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.kafka.broker import KafkaBroker
-from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.provision import provision_topics
 
 from . import line
@@ -30,7 +29,7 @@ class RunningLine:
 
     def __init__(self, source: line.Source, under: Servers, folder: Path, extra: Mapping[str, str]) -> None:
         self.source, self.folder = source, folder
-        self.broker = KafkaBroker(KafkaSettings(bootstrap_servers=under.broker.bootstrap_servers))
+        self.broker = KafkaBroker(under.kafka())
         self._env = {**under.env(), **_settings(source, folder), **extra}
         self.services = {name: self.service(name) for name in SERVICES}
 

@@ -10,6 +10,9 @@ from typing import Protocol
 
 from linewarden_runtime.apache import ApacheKafka
 from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
+from linewarden_runtime.kafka.settings import KafkaSettings
+
+_SESSION_MS = 6_000
 
 
 class Listening(Protocol):
@@ -28,12 +31,17 @@ class Servers:
     broker: EmbeddedBroker | ApacheKafka
     redis: Listening
 
+    def kafka(self) -> KafkaSettings:
+        """How to reach the broker; the embedded one has its own ways."""
+        if isinstance(self.broker, EmbeddedBroker):
+            return self.broker.settings(_SESSION_MS)
+        return KafkaSettings(bootstrap_servers=self.broker.bootstrap_servers, session_timeout_ms=_SESSION_MS)
+
     def env(self) -> dict[str, str]:
         """The part of a service's environment that says where to connect."""
-        return {
-            "LINEWARDEN_KAFKA__BOOTSTRAP_SERVERS": self.broker.bootstrap_servers,
-            "LINEWARDEN_REDIS__PORT": str(self.redis.port),
-        }
+        told = self.kafka().model_dump(mode="json", exclude_defaults=True)
+        kafka = {f"LINEWARDEN_KAFKA__{name.upper()}": str(value) for name, value in told.items()}
+        return kafka | {"LINEWARDEN_REDIS__PORT": str(self.redis.port)}
 
 
 @contextmanager
