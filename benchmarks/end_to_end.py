@@ -11,6 +11,7 @@ With --minutes the line goes on at half load, and the resident memory of every s
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -22,23 +23,25 @@ import psutil
 from benchmarks.machine import machine
 from linewarden.demo import line
 from linewarden.demo.figures import percentile
-from linewarden.demo.servers import servers
+from linewarden.demo.running import TORCH_THREADS
+from linewarden.demo.servers import Servers, servers
 from linewarden.demo.summary import model_only_rate
-from linewarden_ingest.cameras.simulation import LinePlan
 from tests.support.whole_line import LineUnderTest, whole_line
 
-PLAN = LinePlan(seed=3, pool=64)
+PLAN = line.demo_plan(3, pool=64)
 _MIB = 1 << 20
 _SAMPLE_S = 5.0
+
+Mark = tuple[float, int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and print. Nothing is asserted: the figures are the result."""
     options = _arguments(argv)
     print(machine())
-    before = model_only_rate(line.BUNDLE, PLAN)
+    before = model_only_rate(line.BUNDLE, PLAN, TORCH_THREADS)
     rate = _throughput(options.visits, options.broker)
-    after = model_only_rate(line.BUNDLE, PLAN)
+    after = model_only_rate(line.BUNDLE, PLAN, TORCH_THREADS)
     alone = statistics.mean((before, after))
     print(f"network alone      {alone:8.1f} frames/s (before {before:.1f}, after {after:.1f})")
     print(f"whole line         {rate:8.1f} frames/s, ratio {rate / alone:.2f} (target 0.85)")
@@ -60,18 +63,34 @@ def _throughput(visits: int, broker: str) -> float:
     with tempfile.TemporaryDirectory() as name, servers(broker, Path(name)) as under:
         source = line.simulated(PLAN, visits, 10_000.0, decide_by_ms=600_000)
         with whole_line(source, under, Path(name)) as tested:
-            marks = _marks(tested, visits * PLAN.views)
+            (begun, first), (ended, last), cpu = _marks(tested, under, visits * PLAN.views)
             tested.finish()
-    (begun, first), (ended, last) = marks
+    for who, seconds in cpu.items():
+        print(f"processor time     {seconds * 1000 / (last - first):8.2f} ms a frame in {who}")
     return (last - first) / (ended - begun)
 
 
-def _marks(tested: LineUnderTest, frames: int) -> tuple[tuple[float, int], tuple[float, int]]:
-    points = []
+def _marks(tested: LineUnderTest, under: Servers, frames: int) -> tuple[Mark, Mark, dict[str, float]]:
+    points, spent = [], []
     for share in (0.1, 0.9):
         tested.until(_inspected(tested, share * frames), f"{share:.0%} of all frames are inspected")
         points.append((time.perf_counter(), len(tested.figures.inspected)))
-    return points[0], points[1]
+        spent.append(_processor_seconds(tested, under))
+    used = {who: spent[1][who] - spent[0].get(who, 0.0) for who in spent[1]}
+    return points[0], points[1], used
+
+
+def _processor_seconds(tested: LineUnderTest, under: Servers) -> dict[str, float]:
+    """User and system time so far, by process; the cameras together."""
+    pids = {name: service.process.pid for name, service in tested.running.services.items() if service.process}
+    pids |= {"broker": under.broker.process.pid, "this program": os.getpid()}
+    return {who: _with_children(pid) for who, pid in pids.items()}
+
+
+def _with_children(pid: int) -> float:
+    process = psutil.Process(pid)
+    family = [process] if pid == os.getpid() else [process, *process.children(recursive=True)]
+    return sum(sum(one.cpu_times()[:2]) for one in family)
 
 
 def _inspected(tested: LineUnderTest, count: float) -> Callable[[], bool]:

@@ -140,7 +140,7 @@ def _partitions(broker: Broker, namespace: Namespace) -> int:
         captures, frames = (admin.describe(namespace.topic(name)).partitions for name in ("captures", "frames"))
     if captures != frames:
         raise ConfigurationError(
-            f"captures has {captures} partitions and frames {frames}; they must be equal, run 'linewarden topics check'"
+            f"captures has {captures} partitions and frames {frames}; they must be equal; see 'linewarden topics list'"
         )
     return captures
 

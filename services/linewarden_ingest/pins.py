@@ -59,7 +59,7 @@ class PinBoard:
         if recipe is None:
             raise ConfigurationError(
                 f"recipe {_key(activation)} is active on line {self._line_id} but was never published; "
-                "run 'linewarden recipe publish <file>' or activate another version"
+                "run 'linewarden recipe add FILE' or activate another version"
             )
         return recipe
 
@@ -87,7 +87,7 @@ class PinBoard:
         if activation is None:
             raise ConfigurationError(
                 f"line {self._line_id} has no active recipe; "
-                f"run 'linewarden recipe activate <recipe>@<version> --line {self._line_id}'"
+                f"run 'linewarden line activate {self._line_id} RECIPE@VERSION'"
             )
         return activation
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from linewarden.commands.bundles import digest_of
-from linewarden_ingest.cameras.simulation import LinePlan
+from linewarden_ingest.cameras.simulation import SEEDS_PER_PLAN, LinePlan
 from linewarden_runtime.provision import activation_record, line_state_record, recipe_record
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget, ViewSpec
 from linewarden_schemas.vocabulary import LineMode
+from linewarden_vision.synthetic.demo import DEMO_DIFFICULTY, DEMO_SIZE, DEMO_VIEWS, FIRST_DEMO_SEED
 
 LINE = "line1"
 STATION = "st1"
@@ -28,6 +29,7 @@ DECIDE_BY_MS = 8_000
 ENDLESS = 10_000_000
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _SOURCE = "/demo"
+_FIRST_SEED = 1 + FIRST_DEMO_SEED // SEEDS_PER_PLAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,19 @@ class Source:
     def cameras_json(self) -> str:
         """For LINEWARDEN_INGEST__CAMERAS."""
         return json.dumps(self.cameras)
+
+
+def demo_plan(seed: int, pool: int | None = None) -> LinePlan:
+    """The line that the demo's bundle was taught for, with parts that the bundle has never seen."""
+    return LinePlan(
+        seed=_FIRST_SEED + seed,
+        views=DEMO_VIEWS,
+        size=DEMO_SIZE,
+        difficulty=DEMO_DIFFICULTY,
+        defect_rate=0.15,
+        missing_share=0.01,
+        pool=pool,
+    )
 
 
 def simulated(plan: LinePlan, visits: int | None, rate: float, decide_by_ms: int = DECIDE_BY_MS) -> Source:

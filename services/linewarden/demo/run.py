@@ -27,7 +27,7 @@ from linewarden_runtime.processes import free_port
 from . import line
 from .figures import Figures
 from .follow import Follower
-from .running import RunningLine
+from .running import TORCH_THREADS, RunningLine
 from .screen import Screen, final_table
 from .servers import servers
 from .summary import model_only_rate, summarise
@@ -66,7 +66,7 @@ def run(options: DemoOptions) -> int:
         extra = {"LINEWARDEN_STATION__PORT": str(port), "LINEWARDEN_STATION__LINK_TOKEN": token}
         running = RunningLine(_source(options, folder), under, folder, extra)
         shift = Shift(running, f"http://127.0.0.1:{port}/sign-in#{token}", interrupted)
-        summary = shift.work(begun, LinePlan(seed=options.seed))
+        summary = shift.work(begun, line.demo_plan(options.seed))
     options.out.write_text(json.dumps(summary, indent=2) + "\n")
     Console().print(final_table(summary), f"written to {options.out}")
     if options.work is None:
@@ -96,7 +96,7 @@ class Shift:
             raise
         finally:
             self._running.stop()
-        rate = model_only_rate(line.BUNDLE, speed_plan)
+        rate = model_only_rate(line.BUNDLE, speed_plan, TORCH_THREADS)
         return summarise(self._running.broker, line.NAMESPACE, self._running.source.plan, timing, rate)
 
     def _follow(self, follower: Follower, figures: Figures, timing: Timing) -> None:
@@ -123,7 +123,7 @@ class Shift:
 
 def _source(options: DemoOptions, work: Path) -> line.Source:
     if options.source is None:
-        return line.simulated(LinePlan(seed=options.seed), options.parts, options.rate)
+        return line.simulated(line.demo_plan(options.seed), options.parts, options.rate)
     if not options.source.is_dir():
         raise ConfigurationError(f"{options.source} is not a folder of pictures")
     source = line.folder(options.source, options.parts, options.rate, work)

@@ -19,6 +19,9 @@ from .services import Service, stop_all
 SERVICES = ("ingest", "inspect", "route", "keeper", "projector", "station")
 """Order of stopping: sources first, so that what is under way is finished by the rest."""
 
+TORCH_THREADS = max(1, (os.cpu_count() or 2) // 2)
+"""Half of the cores: the other half is the rest of the line's."""
+
 _READY_S = 90.0
 _LOOK_S = 0.1
 _DELIVERY_S = 15.0
@@ -99,6 +102,6 @@ def _settings(source: line.Source, folder: Path) -> dict[str, str]:
         "LINEWARDEN_INGEST__CAMERAS": source.cameras_json(),
         "LINEWARDEN_INGEST__SPOOL__FOLDER": str(folder / "spool"),
         "LINEWARDEN_INSPECT__BUNDLES": str(line.BUNDLES),
-        "LINEWARDEN_INSPECT__TORCH_THREADS": str(max(1, (os.cpu_count() or 2) // 2)),
+        "LINEWARDEN_INSPECT__TORCH_THREADS": str(TORCH_THREADS),
         "LINEWARDEN_KEEPER__BUNDLES": str(line.BUNDLES),
     }

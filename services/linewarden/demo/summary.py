@@ -38,10 +38,13 @@ def summarise(
     }
 
 
-def model_only_rate(bundle: Path, plan: LinePlan) -> float:
-    """Pictures a second of the network alone on this machine, batched, with nothing else running."""
-    from linewarden_vision.inspector import Inspector  # noqa: PLC0415 - torch, only needed at the end
+def model_only_rate(bundle: Path, plan: LinePlan, threads: int) -> float:
+    """Pictures a second of network and trust alone on this machine, batched, with nothing else running."""
+    import torch  # noqa: PLC0415 - only needed at the end
 
+    from linewarden_vision.inspector import Inspector  # noqa: PLC0415
+
+    torch.set_num_threads(threads)
     inspector = Inspector.load(bundle)
     views = [view for number in range(_PICTURES // plan.views) for view in draw(plan, plan_visit(plan, number)).views]
     prepared = [inspector.prepare(view.picture) for view in views]

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from linewarden_vision.synthetic.part import Part, View, make_part
 
+SEEDS_PER_PLAN = 1_000_003
+"""Plans of different seeds make different parts, up to so many visits."""
+
 
 class Box(NamedTuple):
     """The smallest upright rectangle around a mask, in pixels."""
@@ -115,7 +118,7 @@ def _fresh(plan: LinePlan, number: int) -> PlannedVisit:
     defective = chance.random() < plan.defect_rate
     missing = chance.randrange(plan.views) if chance.random() < plan.missing_share else None
     kind = number if plan.pool is None else chance.randrange(plan.pool)
-    return PlannedVisit(number, number, plan.seed * 1_000_003 + kind, defective, missing)
+    return PlannedVisit(number, number, plan.seed * SEEDS_PER_PLAN + kind, defective, missing)
 
 
 def _returned(plan: LinePlan, number: int) -> PlannedVisit | None:

@@ -80,4 +80,4 @@ def test_without_an_active_recipe_the_line_is_refused_with_the_command_that_mend
     write_pictures(ingest.pictures, 1, 100)
     refused = IngestProcess(**(vars(ingest) | {"options": {"LINEWARDEN_INGEST__LINE_ID": "line9"}}))
     assert refused.start(supervised=True).wait(60) == 78
-    assert "linewarden recipe activate" in refused.log.read_text()
+    assert "linewarden line activate" in refused.log.read_text()

@@ -43,7 +43,7 @@ def test_an_activation_counts_from_its_time_on_and_is_seen_after_a_refresh(memor
 def test_a_line_without_activation_is_refused_with_the_command_that_mends_it() -> None:
     broker = MemoryBroker()
     provision_topics(broker.admin(), NAMESPACE, 4)
-    with pytest.raises(ConfigurationError, match="linewarden recipe activate"):
+    with pytest.raises(ConfigurationError, match="linewarden line activate"):
         board(broker).recipe(100)
 
 
