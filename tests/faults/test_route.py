@@ -62,6 +62,11 @@ def wait_until_routed(line: RouteLine, visits: list[str]) -> None:
     assert routed(line) == Counter(visits)
 
 
+def restores(process: ServiceProcess) -> int:
+    """How many partitions a process took over in its lives."""
+    return process.log.read_text().count("partition restored")
+
+
 def test_ten_kills_in_the_middle_of_work_lose_and_double_nothing(
     line: RouteLine, route: Callable[[str], ServiceProcess]
 ) -> None:
@@ -79,7 +84,9 @@ def test_ten_kills_in_the_middle_of_work_lose_and_double_nothing(
         wait_for(lambda: len(routed(line)) >= wanted, "it is in the middle of its work", SLOW_S)  # noqa: B023 - called at once
         threading.Event().wait(dice.random() * 0.05)
         process.kill()
+        lives = restores(process)
         process.start()
+    wait_for(lambda: restores(process) > lives, "the last life works", SLOW_S)
     wait_until_routed(line, visits)
     opened = Counter(slot.slot_id for slot in line.slots() if isinstance(slot, SlotOpen))
     diverted = {one.visit_id for one in line.dispositions() if one.routing is Routing.DIVERTED}
@@ -148,11 +155,14 @@ def test_a_member_that_leaves_and_returns_diverts_nothing(
 
     send("both")
     wait_until_routed(line, visits)
+    wait_for(lambda: restores(second) > 0, "both members work", SLOW_S)
     assert second.stop() == 0
+    before = restores(second)
     send("one-left")
     wait_until_routed(line, visits)
     second.start()
     send("returning")
+    wait_for(lambda: restores(second) > before, "the returned member works", SLOW_S)
     wait_until_routed(line, visits)
     send("both-again")
     wait_until_routed(line, visits)
