@@ -123,8 +123,9 @@ class TransactionalLoop:
     def _read(self) -> None:
         records = self._consumer.poll(self._patience(), self._limits.max_records)
         group = self._consumer.group()
-        self._heed_rebalance(group)
-        if records and group.may_commit:
+        if self._has_lost_its_place(group):
+            self._rewind(read_only=True)
+        elif records and group.may_commit:
             self._flight.add(records, group)
             RECORDS_READ.labels(group=group.group).inc(len(records))
             IN_FLIGHT_BYTES.labels(group=group.group).set(self._flight.bytes)
@@ -142,11 +143,15 @@ class TransactionalLoop:
         self._wake.clear()
         return 0.0
 
-    def _heed_rebalance(self, group: GroupSnapshot) -> None:
-        """Drop what was read under another membership: with ranges everything is dealt out anew."""
-        if self._group is not None and not group.same_generation(self._group):
-            self._lose("rebalance")
+    def _has_lost_its_place(self, group: GroupSnapshot) -> bool:
+        """Drop what was read under another membership, and whether anything was.
+
+        The client keeps the position of a partition that stays, beyond what is dropped here and uncommitted: without
+        going back the records in between would be passed over, and the next commit would make it final.
+        """
+        changed = self._group is not None and not group.same_generation(self._group)
         self._group = group
+        return changed and self._lose("rebalance") > 0
 
     def _settle(self) -> None:
         if self._flight.settle(self._clock.monotonic()) is not None:
@@ -224,24 +229,31 @@ class TransactionalLoop:
         backoff = min(self._limits.max_backoff_s, self._limits.backoff_s * 2.0**self._failures)
         self._stop.wait(self._clock, backoff * (0.5 + self._jitter() / 2))
 
-    def _rewind(self) -> None:
-        """Seek every partition back to what is committed; what was polled since is read again."""
+    def _rewind(self, *, read_only: bool = False) -> None:
+        """Seek every partition back to what is committed; what was polled since is read again.
+
+        `read_only` leaves partitions alone that were never read, as those that a rebalance just brought: their start
+        is chosen and committed before their first record.
+        """
         try:
             committed = self._consumer.committed(self._consumer.assignment())
         except BrokerUnavailable as failure:
             self._count_failure(failure)
-            return self._rewind()
+            return self._rewind(read_only=read_only)
         for position, offset in committed.items():
+            if offset is None and read_only:
+                continue
             if offset is None:
                 raise OffsetMissing(f"the committed offset of {position} is gone")
             self._consumer.seek(position, offset)
         return None
 
-    def _lose(self, cause: str) -> None:
+    def _lose(self, cause: str) -> int:
         dropped = self._flight.drop()
         self._careful = 0
         if dropped:
             RECORDS_DROPPED.labels(group=self._name, cause=cause).inc(dropped)
+        return dropped
 
     def _drain(self) -> None:
         deadline = self._clock.monotonic() + self._limits.drain_s

@@ -154,9 +154,12 @@ class MemoryConsumer(MemoryReader):
             self._adopt()
 
     def _adopt(self) -> None:
+        """Take the new assignment; like the real client, keep position and pause of partitions that stay."""
         self._generation = self._group.generation
-        self._paused.clear()
-        self._positions = {position: self._first(position) for position in self._group.members[self._member].assignment}
+        assignment = self._group.members[self._member].assignment
+        kept = self._positions
+        self._positions = {place: kept[place] if place in kept else self._first(place) for place in assignment}
+        self._paused &= assignment
 
     def _first(self, position: Position) -> int:
         committed = self._group.offsets.get(position)

@@ -74,6 +74,23 @@ def test_a_rebalance_while_waiting_gives_the_records_up(line: Line) -> None:
     assert line.committed()[0] == 0
 
 
+def test_records_given_up_of_a_partition_that_stays_are_read_again(line: Line) -> None:
+    line.put("a")
+    newcomers = [line.consumer()]
+
+    def handle(records: Sequence[InRecord]) -> list[OutRecord]:
+        if newcomers:
+            newcomers.pop().poll(0)  # the new generation leaves partition 0 where it is
+            raise SlowDown(5.0)
+        return _copy(records)
+
+    loop = _loop(line, handle)
+    for _ in range(3):
+        loop.step()
+    assert line.out() == [b"a"]
+    assert line.committed()[0] == 1
+
+
 def test_poison_becomes_a_dead_letter_and_its_neighbours_are_handled(line: Line) -> None:
     line.put("a", "bad", "b")
 

@@ -163,6 +163,7 @@ def test_work_finished_after_an_eviction_is_not_committed(line: Line) -> None:
     stage.finish(0)
     loop.step()
     assert line.out() == []
+    loop.step()
     stage.finish(1)
     loop.step()
     assert line.out() == [b"a"]
