@@ -1,4 +1,4 @@
-"""Brokers and Redis servers for tests, as fixtures; servers live as long as the session."""
+"""Brokers and Redis servers for tests, as fixtures; servers live as long as the session or the module."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -34,14 +34,14 @@ def memory_broker() -> MemoryBroker:
     return MemoryBroker()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
-    """The embedded broker's server."""
+    """The embedded broker's server, one for each module: with many dead groups in it new members join late."""
     with EmbeddedBroker(tmp_path_factory.mktemp("tansu")) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tansu_broker(tansu: EmbeddedBroker) -> Iterator[KafkaBroker]:
     """Clients of the embedded broker; tests keep apart by namespace."""
     yield from _broker(tansu.settings())
