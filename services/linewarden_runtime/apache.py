@@ -142,7 +142,7 @@ class ApacheKafka:
         self._config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [*self._java(), "kafka.tools.StorageTool", "format", "--standalone"]
-        command += ["-t", cluster, "-c", str(self._config)]
+        command += [f"--cluster-id={cluster}", "-c", str(self._config)]  # an id may begin with a dash
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             self._config.unlink()

@@ -1,5 +1,6 @@
 """Topics and groups, seen from outside."""
 
+import threading
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +16,8 @@ from linewarden_runtime.kafka.reader import KafkaReader
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.ports import TopicDescription, TopicSpec
 from linewarden_runtime.records import Position
+
+_COORDINATOR_S = 0.2
 
 
 class KafkaAdmin:
@@ -101,10 +104,23 @@ class KafkaAdmin:
         return str(self._metadata(name)["topic_id"])
 
     def committed(self, group: str) -> dict[Position, int]:
-        """Fetch all committed offsets of a group."""
+        """Fetch all committed offsets of a group, waiting for the coordinator that a new broker first has to make."""
         with translated():
-            found = self._client.list_group_offsets({group: None}).get(group, {})
+            found = self._group_offsets(group)
         return {Position(*p): int(value.offset) for p, value in found.items() if value.offset >= 0}
+
+    def _group_offsets(self, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+        deadline = self._clock.monotonic() + self._settings.bootstrap_timeout_ms / 1000
+        while True:
+            try:
+                offsets: dict[TopicPartition, OffsetAndMetadata]
+                offsets = self._client.list_group_offsets({group: None}).get(group, {})
+            except (kafka_errors.CoordinatorNotAvailableError, kafka_errors.CoordinatorLoadInProgressError):
+                if self._clock.monotonic() > deadline:
+                    raise
+                self._clock.wait(threading.Event(), _COORDINATOR_S)
+            else:
+                return offsets
 
     def provision(self, group: str, topics: Iterable[str]) -> dict[Position, int]:
         """Commit the earliest offset wherever a group without members has none."""

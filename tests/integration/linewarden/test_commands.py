@@ -1,0 +1,84 @@
+"""Commands on a real broker and a real Redis, as an engineer types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from linewarden.cli import app
+from linewarden.demo import line
+from linewarden.demo.servers import Servers
+from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
+from linewarden_runtime.errors import ConfigurationError
+
+
+@pytest.fixture
+def at_the_line(
+    tansu: EmbeddedBroker, valkey_server: EmbeddedRedis, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> CliRunner:
+    for name, value in Servers(tansu, valkey_server).env().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LINEWARDEN_NAMESPACE", namespace)
+    return CliRunner()
+
+
+def call(runner: CliRunner, *words: str, stdin: str | None = None) -> Result:
+    return runner.invoke(app, list(words), input=stdin, catch_exceptions=False)
+
+
+def test_from_nothing_to_a_line_that_runs_a_recipe(at_the_line: CliRunner) -> None:
+    assert "16 topics made" in call(at_the_line, "topics", "create", "--partitions", "2").output
+    assert "all were there" in call(at_the_line, "topics", "create", "--partitions", "2").output
+    example = call(at_the_line, "recipe", "example", "--bundle", str(line.BUNDLE), "--cameras", "cam1,cam2").output
+    assert "is published" in call(at_the_line, "recipe", "add", "-", stdin=example).output
+    call(at_the_line, "line", "activate", "line1", "my-product@1", "--actor", "eng-1")
+    call(at_the_line, "line", "state", "line1", "production", "--order", "PO-1")
+    (shown,) = json.loads(call(at_the_line, "line", "show", "line1", "--json").output)
+    assert shown == {
+        "line": "line1",
+        "state": "production",
+        "order": "PO-1",
+        "recipe": "my-product@1",
+        "by": "eng-1",
+    }
+
+
+def test_a_recipe_version_never_changes(at_the_line: CliRunner) -> None:
+    call(at_the_line, "topics", "create", "--partitions", "2")
+    example = call(at_the_line, "recipe", "example", "--bundle", str(line.BUNDLE)).output
+    call(at_the_line, "recipe", "add", "-", stdin=example)
+    changed = json.dumps(json.loads(example) | {"note": "other"})
+    with pytest.raises(ConfigurationError, match="publish it as version 2"):
+        call(at_the_line, "recipe", "add", "-", stdin=changed)
+    (listed,) = json.loads(call(at_the_line, "recipe", "list", "--json").output)
+    assert listed["recipe"] == "my-product@1"
+
+
+def test_a_line_cannot_run_a_recipe_that_is_not_published(at_the_line: CliRunner) -> None:
+    call(at_the_line, "topics", "create", "--partitions", "2")
+    with pytest.raises(ConfigurationError, match="not published"):
+        call(at_the_line, "line", "activate", "line1", "ghost@1")
+
+
+def test_doctor_names_what_is_missing_and_is_well_when_nothing_is(at_the_line: CliRunner) -> None:
+    before = call(at_the_line, "doctor", "--json")
+    assert before.exit_code == 1
+    assert any("linewarden topics create" in row["to do"] for row in json.loads(before.output))
+    call(at_the_line, "topics", "create", "--partitions", "2")
+    after = call(at_the_line, "doctor", "--json")
+    assert [row for row in json.loads(after.output) if not row["well"]] == []
+    assert after.exit_code == 0
+
+
+def test_the_balance_of_an_empty_line_closes_and_there_are_no_dead_letters(
+    at_the_line: CliRunner, tmp_path: Path
+) -> None:
+    call(at_the_line, "topics", "create", "--partitions", "2")
+    balanced = call(at_the_line, "audit", "balance", "--json")
+    assert balanced.exit_code == 0
+    assert json.loads(balanced.output)["closes"] is True
+    assert "no dead letters" in call(at_the_line, "dead-letters", "list").output
+    assert "built again from 0 records" in call(at_the_line, "queue", "rebuild").output

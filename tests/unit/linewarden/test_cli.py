@@ -1,0 +1,34 @@
+"""The command line stays light, and tells people what to do in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from linewarden.cli import _MAINS, ServiceName, main
+
+
+def test_nothing_heavy_is_imported_before_a_command_needs_it() -> None:
+    heavy = {"torch", "timm", "cv2", "numpy", "kafka", "redis", "pydantic", "fastapi"}
+    script = "import sys, linewarden.cli; print(*sys.modules, sep='\\n')"
+    listed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not heavy & set(listed.stdout.split())
+
+
+def test_every_service_has_an_entry() -> None:
+    assert set(_MAINS) == set(ServiceName)
+
+
+def test_a_fault_that_people_can_mend_is_one_line_and_a_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["linewarden", "topics", "list"])
+    monkeypatch.setenv("LINEWARDEN_COLOUR", "red")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr().err
+    assert ended.value.code == 78
+    assert told.startswith("linewarden: unknown settings LINEWARDEN_COLOUR")
+    assert "Traceback" not in told

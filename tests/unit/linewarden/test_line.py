@@ -1,0 +1,55 @@
+"""The demo's line: cameras and recipe fit together, and a folder gives as many visits as it can."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from linewarden.commands.bundles import digest_of
+from linewarden.demo import line
+from linewarden.demo.summary import truth_of
+from linewarden_ingest.cameras.simulation import plan_visit
+from linewarden_ingest.settings import IngestOptions, with_cameras
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.ids import visit_id
+from linewarden_vision.bundle import read_bundle
+
+
+def test_the_cameras_are_what_ingest_reads_and_what_the_recipe_expects() -> None:
+    source = line.simulated(line.demo_plan(1), 10, 4.0)
+    options = with_cameras(IngestOptions.model_validate({"cameras": json.loads(source.cameras_json())}))
+    recipe = line.recipe(source, 1)
+    assert [(view.view_id, view.camera_id) for view in recipe.views] == [
+        (camera.view_id, camera.camera_id) for camera in options.cameras
+    ]
+
+
+def test_the_recipe_names_the_bundle_that_is_shipped() -> None:
+    assert digest_of(line.BUNDLE) == read_bundle(line.BUNDLE).digest
+
+
+def test_a_folder_without_a_bundle_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="holds no bundle"):
+        digest_of(tmp_path)
+
+
+@pytest.mark.parametrize(("asked", "taken"), [(None, 3), (2, 2), (9, 3)])
+def test_a_folder_gives_as_many_visits_as_asked_or_as_it_has(tmp_path: Path, asked: int | None, taken: int) -> None:
+    pictures = tmp_path / "pictures-of-a-user"
+    pictures.mkdir()
+    for name in ("a.jpg", "b.PNG", "c.bmp", "notes.txt"):
+        (pictures / name).touch()
+    work = tmp_path / "work"
+    work.mkdir()
+    source = line.folder(pictures, asked, 4.0, work)
+    assert source.visits == taken
+    assert len(list((work / "pictures").iterdir())) == taken
+
+
+def test_the_truth_of_a_visit_comes_from_its_number() -> None:
+    plan = line.demo_plan(1)
+    ids = [visit_id(line.LINE, line.STATION, 1_764_000_000_000 + n, n) for n in range(60)]
+    assert list(truth_of(plan, ids).values()) == [plan_visit(plan, n).defective for n in range(60)]
+    assert any(truth_of(plan, ids).values())
