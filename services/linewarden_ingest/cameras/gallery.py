@@ -8,11 +8,11 @@ from pathlib import Path
 
 from .interface import EncodedPicture
 from .pictures import Encoding, encode
-from .simulation import LinePlan, PlannedVisit, draw, plan_visit
+from .simulation import LinePlan, PlannedVisit, draw_view, plan_visit
 
 
 class Gallery:
-    """Draws a part once and keeps all its views. Without a folder every call draws.
+    """Draws a view of a part once and keeps it. Without a folder every call draws.
 
     Several processes may use one folder: files appear whole, and equal plans write equal bytes.
     """
@@ -27,7 +27,7 @@ class Gallery:
         kept = self._path(visit, view)
         if kept is not None and kept.exists():
             return self._wrap(kept.read_bytes())
-        return self._draw(visit)[view]
+        return self._draw(visit, view)
 
     def prepare(self, visits: int, stop: Callable[[], bool] = lambda: False) -> int:
         """Draw what the first `visits` visits show and is not kept yet; how many parts were drawn."""
@@ -37,19 +37,19 @@ class Gallery:
             if stop() or kept is None:
                 break
             if not kept.exists():
-                self._draw(visit)
+                for view in range(self._plan.views):
+                    self._draw(visit, view)
                 drawn += 1
         return drawn
 
-    def _draw(self, visit: PlannedVisit) -> list[EncodedPicture]:
-        pictures = [encode(view.picture, self._encoding) for view in draw(self._plan, visit).views]
-        for view, picture in enumerate(pictures):
-            path = self._path(visit, view)
-            if path is not None:
-                temporary = path.with_suffix(f".{os.getpid()}.tmp")
-                temporary.write_bytes(picture.data)
-                temporary.replace(path)
-        return pictures
+    def _draw(self, visit: PlannedVisit, view: int) -> EncodedPicture:
+        picture = encode(draw_view(self._plan, visit, view).picture, self._encoding)
+        path = self._path(visit, view)
+        if path is not None:
+            temporary = path.with_suffix(f".{os.getpid()}.tmp")
+            temporary.write_bytes(picture.data)
+            temporary.replace(path)
+        return picture
 
     def _path(self, visit: PlannedVisit, view: int) -> Path | None:
         if self._folder is None:

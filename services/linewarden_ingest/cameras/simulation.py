@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from linewarden_vision.synthetic.part import Part, View, make_part
+from linewarden_vision.synthetic.part import Part, View, make_part, make_view
 
 SEEDS_PER_PLAN = 1_000_003
 """Plans of different seeds make different parts, up to so many visits."""
@@ -98,6 +98,18 @@ def draw(plan: LinePlan, visit: PlannedVisit) -> Part:
     """All views of a visit's part. A part that was repaired is the flawless twin of what it was."""
     return make_part(
         visit.part_seed,
+        views=plan.views,
+        size=plan.size,
+        defect_rate=1.0 if visit.defective else 0.0,
+        difficulty=plan.difficulty,
+    )
+
+
+def draw_view(plan: LinePlan, visit: PlannedVisit, view: int) -> View:
+    """One view of the same part, without the work for the others."""
+    return make_view(
+        visit.part_seed,
+        view,
         views=plan.views,
         size=plan.size,
         defect_rate=1.0 if visit.defective else 0.0,

@@ -47,16 +47,43 @@ def make_part(
     A defect lies on the part, at least a few pixels inside its outline.
     Raises ValueError when an argument is out of its range.
     """
-    _check(views, size, defect_rate, difficulty)
-    rng = np.random.default_rng([seed, _PART])
-    defective = bool(rng.random() < defect_rate)
-    kind = DEFECT_CLASSES[int(rng.integers(len(DEFECT_CLASSES)))]
-    showing = rng.permutation(views)[: 2 if rng.random() < 0.2 else 1].tolist()
+    defective, kind, showing = _plan(seed, views, size, defect_rate, difficulty)
     made = [
         _make_view(seed, index, size, difficulty, kind if defective and index in showing else None)
         for index in range(views)
     ]
     return Part(views=made, defective=defective)
+
+
+def make_view(
+    seed: int,
+    index: int,
+    *,
+    views: int = 3,
+    size: int = 160,
+    defect_rate: float = 0.1,
+    difficulty: float = 0.5,
+) -> View:
+    """Make view ``index`` of the part that `make_part` makes of the same arguments, and draw no other view.
+
+    Raises ValueError when an argument is out of its range.
+    """
+    if not 0 <= index < views:
+        raise ValueError(f"view {index} of a part with {views} views (they count from 0)")
+    defective, kind, showing = _plan(seed, views, size, defect_rate, difficulty)
+    return _make_view(seed, index, size, difficulty, kind if defective and index in showing else None)
+
+
+def _plan(
+    seed: int, views: int, size: int, defect_rate: float, difficulty: float
+) -> tuple[bool, DefectClass, list[int]]:
+    """Whether the part is defective, by what, and which views show it."""
+    _check(views, size, defect_rate, difficulty)
+    rng = np.random.default_rng([seed, _PART])
+    defective = bool(rng.random() < defect_rate)
+    kind = DEFECT_CLASSES[int(rng.integers(len(DEFECT_CLASSES)))]
+    showing = rng.permutation(views)[: 2 if rng.random() < 0.2 else 1].tolist()
+    return defective, kind, showing
 
 
 def _check(views: int, size: int, defect_rate: float, difficulty: float) -> None:

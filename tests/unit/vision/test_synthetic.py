@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from linewarden_vision.synthetic.defects import DEFECT_CLASSES
-from linewarden_vision.synthetic.part import make_part
+from linewarden_vision.synthetic.part import make_part, make_view
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
@@ -82,3 +82,13 @@ def test_arguments_out_of_range_are_refused(views: int, size: int, rate: float, 
 def test_the_generator_never_loads_torch() -> None:
     code = "import sys, linewarden_vision.synthetic.demo; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_view_drawn_alone_is_the_view_of_the_whole_part(seed: int) -> None:
+    whole = make_part(seed, defect_rate=0.5, size=64)
+    for index, view in enumerate(whole.views):
+        alone = make_view(seed, index, defect_rate=0.5, size=64)
+        assert np.array_equal(alone.picture, view.picture)
+        assert np.array_equal(alone.mask, view.mask)
+        assert alone.defect_class == view.defect_class
