@@ -2,8 +2,8 @@
 
     python -m benchmarks.end_to_end [--visits 400] [--broker embedded|apache] [--minutes 0]
 
-Frames/s of the line: a backlog of simulated visits is published as fast as the cameras can, and every process runs on
-this machine, pictures drawn included. The network alone: the same bundle on the same number of threads, batched,
+Frames/s of the line: simulated visits are published as fast as the cameras can, from pictures drawn beforehand, and
+every process runs on this machine. The network alone: the same bundle on the same number of threads, batched,
 before and after the line, nothing else running. Latency: the line again at half the rate that it just showed.
 With --minutes the line goes on at half load, and the resident memory of every service is sampled.
 """
@@ -61,7 +61,7 @@ def _throughput(visits: int, broker: str) -> float:
     """Frames/s between the first and the last tenth of the inspections, so that start and end do not count."""
     # a deadline that no backlog meets would answer most frames without the device
     with tempfile.TemporaryDirectory() as name, servers(broker, Path(name)) as under:
-        source = line.simulated(PLAN, visits, 10_000.0, decide_by_ms=600_000)
+        source = line.simulated(PLAN, visits, 10_000.0, decide_by_ms=600_000, gallery=Path(name) / "gallery")
         with whole_line(source, under, Path(name)) as tested:
             (begun, first), (ended, last), cpu = _marks(tested, under, visits * PLAN.views)
             tested.finish()
@@ -100,7 +100,7 @@ def _inspected(tested: LineUnderTest, count: float) -> Callable[[], bool]:
 def _half_load(visits_per_s: float, alone: float, options: argparse.Namespace) -> None:
     seconds = max(30.0, options.minutes * 60)
     with tempfile.TemporaryDirectory() as name, servers(options.broker, Path(name)) as under:
-        source = line.simulated(PLAN, round(visits_per_s * seconds), visits_per_s)
+        source = line.simulated(PLAN, round(visits_per_s * seconds), visits_per_s, gallery=Path(name) / "gallery")
         with whole_line(source, under, Path(name)) as tested:
             samples = _sample(tested)
             tested.finish()

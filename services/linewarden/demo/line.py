@@ -60,8 +60,14 @@ def demo_plan(seed: int, pool: int | None = None) -> LinePlan:
     )
 
 
-def simulated(plan: LinePlan, visits: int | None, rate: float, decide_by_ms: int = DECIDE_BY_MS) -> Source:
-    """Three cameras around one station of the simulated line."""
+def simulated(
+    plan: LinePlan,
+    visits: int | None,
+    rate: float,
+    decide_by_ms: int = DECIDE_BY_MS,
+    gallery: Path | None = None,
+) -> Source:
+    """Three cameras around one station of the simulated line; with a gallery, pictures of a pool are drawn before."""
     shared = {
         "kind": "line",
         "visits": visits or ENDLESS,
@@ -74,6 +80,7 @@ def simulated(plan: LinePlan, visits: int | None, rate: float, decide_by_ms: int
         "missing_share": plan.missing_share,
         "return_after": plan.return_after,
         "pool": plan.pool,
+        "gallery": None if gallery is None else str(gallery),
     }
     cameras = tuple(
         shared | {"camera_id": f"cam-{view}", "view_id": view, "view": number} for number, view in enumerate(VIEWS)
