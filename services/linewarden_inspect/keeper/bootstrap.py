@@ -21,6 +21,7 @@ from linewarden_schemas.envelope import Frame
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Maps, SourceRef
 
+from .beside import Beside
 from .fetching import RecordFetcher
 from .forgetting import Forgetter
 from .saving import SERVICE, EvidenceSaver, Remembered, RememberingProducer
@@ -59,7 +60,26 @@ def keep(
     clock: Clock,
     health: Health,
 ) -> None:
-    """Save and forget evidence until asked to stop."""
+    """Save and forget evidence until asked to stop; raises what either raised."""
+    beside = Beside("forget", lambda until: _forget(broker, namespace, instance, clock, until), stop)
+    beside.start()
+    try:
+        _save(broker, namespace, settings, stop, instance=instance, clock=clock, health=health)
+    finally:
+        beside.join()
+    beside.raise_failure()
+
+
+def _save(
+    broker: Broker,
+    namespace: Namespace,
+    settings: KeeperSettings,
+    stop: Stop,
+    *,
+    instance: str,
+    clock: Clock,
+    health: Health,
+) -> None:
     with ExitStack() as closing:
         recipes = RecipeBook(broker, namespace)
         closing.callback(recipes.close)
@@ -77,20 +97,10 @@ def keep(
                 max_records=settings.max_poll_records,
             )
         )
-        ends = closing.enter_context(
-            broker.consumer(
-                group=namespace.group(_FORGET),
-                topics=[namespace.topic("dispositions")],
-                instance=f"{_FORGET}-{instance}",
-            )
-        )
-        tombstones = closing.enter_context(broker.producer(client=_FORGET))
-        forgetter = Forgetter(ends, tombstones, namespace, recipes.get, clock)
 
         def turn() -> None:
             health.beat()
             saver.turned()
-            forgetter.turn()
 
         ConsumeLoop(
             requests,
@@ -101,6 +111,21 @@ def keep(
             limits=LoopLimits(max_records=settings.max_poll_records),
             beat=turn,
         ).run(stop)
+
+
+def _forget(broker: Broker, namespace: Namespace, instance: str, clock: Clock, stop: Stop) -> None:
+    with ExitStack() as closing:
+        recipes = RecipeBook(broker, namespace)
+        closing.callback(recipes.close)
+        ends = closing.enter_context(
+            broker.consumer(
+                group=namespace.group(_FORGET),
+                topics=[namespace.topic("dispositions")],
+                instance=f"{_FORGET}-{instance}",
+            )
+        )
+        tombstones = closing.enter_context(broker.producer(client=_FORGET))
+        Forgetter(ends, tombstones, namespace, recipes.get, clock).run(stop)
 
 
 class _Maps:

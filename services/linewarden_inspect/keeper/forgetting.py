@@ -11,6 +11,7 @@ from collections.abc import Callable
 from linewarden_inspect import metrics
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, CommitRefused, DeliveryFailed
+from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.ports import Consumer, Producer
 from linewarden_runtime.records import InRecord, OutRecord, Position, next_offsets
 from linewarden_schemas.disposition import Disposition
@@ -20,13 +21,12 @@ from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.vocabulary import Routing
 
-_EVERY_S = 1.0
-_POLL_S = 0.1
+_POLL_S = 1.0
 _ACK_S = 10.0
 
 
 class Forgetter:
-    """Turns once in a while beside the keeper's loop, on its thread."""
+    """Belongs to a thread of its own: a member of a group joins only while it is polled."""
 
     def __init__(
         self,
@@ -39,19 +39,20 @@ class Forgetter:
         self._consumer, self._producer, self._recipe, self._clock = consumer, producer, recipe, clock
         self._topic = namespace.topic("evidence")
         self._due_ms: dict[Position, int] = {}
-        self._next_turn = clock.monotonic()
 
-    def turn(self) -> None:
-        """Write the tombstones that are due now; what fails is read again at a later turn.
+    def run(self, stop: Stop) -> None:
+        """Turn until asked to stop."""
+        while not stop.is_set():
+            self.turn(_POLL_S)
+
+    def turn(self, timeout_s: float) -> None:
+        """Wait for records, and write the tombstones that are due now; what fails is read again at a later turn.
 
         Raises:
             Fenced: somebody else has this identity.
         """
-        if self._clock.monotonic() < self._next_turn:
-            return
-        self._next_turn = self._clock.monotonic() + _EVERY_S
         self._wake_due()
-        done = [record for record in self._consumer.poll(_POLL_S) if self._is_due(record)]
+        done = [record for record in self._consumer.poll(timeout_s) if self._is_due(record)]
         deliveries = [self._producer.send(tombstone) for record in done for tombstone in self._tombstones(record)]
         try:
             for delivery in deliveries:

@@ -50,7 +50,7 @@ def test_what_was_inspected_is_kept_and_repeats_itself(
 
     publish(broker, *(asked(line, one, partitions=PARTITIONS) for one in inspected.values()))
     with Watcher(broker, line.topic("evidence"), Evidence) as kept:
-        until = Until(lambda: len(kept.poll()) >= COUNT, time.monotonic() + 60)
+        until = Until(lambda: len(kept.poll(0.01)) >= COUNT, time.monotonic() + 60)
         keep(
             broker,
             line,

@@ -9,10 +9,15 @@ from pathlib import Path
 import pytest
 
 from linewarden_inspect import metrics
+from linewarden_inspect.keeper.beside import Beside
 from linewarden_inspect.keeper.bootstrap import keep
+from linewarden_inspect.keeper.forgetting import Forgetter
 from linewarden_inspect.settings import KeeperSettings
+from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.health import Health
+from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.memory import Fault, MemoryBroker
 from linewarden_runtime.provision import provision_topics, recipe_record
 from linewarden_runtime.records import OutRecord, Position
@@ -222,28 +227,45 @@ def final(number: int, routing: Routing, *, revision: int = 1, is_final: bool = 
 
 def test_evidence_ends_its_time_after_the_final_disposition_and_not_before() -> None:
     broker = line()
+    assert isinstance(broker.clock, ManualClock)
     append(broker, "dispositions", "v0", final(0, Routing.TRUSTED_PASS, revision=0))
     append(broker, "dispositions", "v1", final(1, Routing.DIVERTED, revision=0, is_final=False))
     append(broker, "dispositions", "v1", final(1, Routing.DIVERTED))
-    seen: list[int] = []
-
-    def tombstoned() -> bool:
-        if not tombstones(broker):
-            seen.append(broker.clock.now_ms())
-            assert isinstance(broker.clock, ManualClock)
-            broker.clock.advance(600)
-        return bool(tombstones(broker))
-
-    run(broker, tombstoned)
-    assert tombstones(broker) == [metadata(b"", 1).frame_id]
-    assert seen[-1] > AT + KEEP_MS - 1_200_000
-    assert seen[-1] + 600_000 >= AT + KEEP_MS
+    append(broker, "dispositions", "v2", final(2, Routing.DIVERTED))
+    forgetter = Forgetter(
+        broker.consumer(group="forget", topics=[NAMESPACE.topic("dispositions")]),
+        broker.producer(),
+        NAMESPACE,
+        RecipeBook(broker, NAMESPACE).get,
+        broker.clock,
+    )
+    for _ in range(3):
+        forgetter.turn(0)
+    assert tombstones(broker) == []
+    broker.clock.advance(KEEP_MS / 1000 - 1)
+    forgetter.turn(0)
+    assert tombstones(broker) == []
+    broker.faults.order(Fault.DELIVERY)
+    broker.clock.advance(2)
+    for _ in range(3):
+        forgetter.turn(0)
+    assert set(tombstones(broker)) == {metadata(b"", number).frame_id for number in (1, 2)}
     with broker.admin() as admin:
-        assert admin.committed(NAMESPACE.group("keeper-forget"))[Position(NAMESPACE.topic("dispositions"), 0)] in (
-            1,
-            2,
-            3,
-        )
+        assert admin.committed("forget")[Position(NAMESPACE.topic("dispositions"), 0)] == 4
+
+
+def test_a_keeper_whose_forgetting_fails_ends() -> None:
+    stop = Stop()
+
+    def fail(_own: Stop) -> None:
+        raise BrokerUnavailable("gone")
+
+    beside = Beside("forget", fail, stop)
+    beside.start()
+    beside.join()
+    assert stop.is_set()
+    with pytest.raises(BrokerUnavailable):
+        beside.raise_failure()
 
 
 def test_an_idle_keeper_has_no_lag() -> None:
