@@ -7,7 +7,8 @@ from functools import partial
 
 from linewarden_runtime.books import positions_of, read_to_end
 from linewarden_runtime.ports import Broker
-from linewarden_schemas.envelope import decode
+from linewarden_runtime.records import InRecord
+from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 
 from .ledger import Ledger
@@ -22,8 +23,9 @@ Progress = Callable[[str, int], None]
 def read_ledger(broker: Broker, namespace: Namespace, progress: Progress = lambda _name, _count: None) -> Ledger:
     """Everything that the topics of a namespace hold now.
 
+    A record that is none of ours is entered as unreadable: the balance asks for its dead letter.
+
     Raises:
-        EnvelopeError: for a record that is none of ours; it would make the balance a guess.
         BrokerUnavailable: where the end of a topic cannot be reached.
     """
     ledger = Ledger()
@@ -39,5 +41,14 @@ def _read_topic(broker: Broker, topic: str, ledger: Ledger, progress: Callable[[
             reader.seek(position, offset)
         for count, record in enumerate(read_to_end(reader), 1):
             if record.value is not None:  # a tombstone only forgets what was closed before
-                ledger.learn(decode(record.headers, record.value).message)
+                _learn(ledger, record)
             progress(count)
+
+
+def _learn(ledger: Ledger, record: InRecord) -> None:
+    try:
+        message = decode(record.headers, record.value).message
+    except EnvelopeError:
+        ledger.learn_unreadable(record.topic, record.partition, record.offset)
+        return
+    ledger.learn(message)

@@ -36,7 +36,8 @@ class BalanceReport:
 
     `lost`: frames without answer, visits without routing, visits that nobody will ever decide, and gaps in a camera's
     sequence (`camera.epoch<E>.seq<first>-<last>`). `doubled`: frames answered differently, visits routed first twice,
-    sequences given twice. `unknown`: frames and visits that no capture announced. `unsafe`: trusted passes that must
+    sequences given twice. `unknown`: frames and visits that no
+    capture announced, and unreadable records without a dead letter. `unsafe`: trusted passes that must
     not have been.
     """
 
@@ -94,6 +95,7 @@ def balance(ledger: Ledger, now_ms: int, allowance: Allowance | None = None) -> 
         unknown=_sorted(
             ledger.inspected.keys() - ledger.captured.keys(),
             (ledger.first.keys() | ledger.latest.keys()) - by_visit.keys(),
+            ledger.unreadable - ledger.dead_sources,
         ),
         unsafe=_sorted(_unsafe(ledger, by_visit)),
     )

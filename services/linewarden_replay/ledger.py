@@ -18,6 +18,11 @@ CameraEpoch = tuple[str, str, str, int]
 """Line, station, camera, spool epoch: one contiguous run of sequences from 0."""
 
 
+def place(topic: str, partition: int, offset: int) -> str:
+    """Where a record lies, in words."""
+    return f"{topic}[{partition}]@{offset}"
+
+
 @dataclass(frozen=True, slots=True)
 class CapturedFrame:
     """One captured view; `lost` says why there is no picture."""
@@ -88,6 +93,13 @@ class Ledger:
     dead_frames: set[str] = field(default_factory=set)
     dead_visits: set[str] = field(default_factory=set)
     dead_letters: int = 0
+    dead_sources: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
+    """Records that are none of ours, as `topic[partition]@offset`; each must have become a dead letter."""
+
+    def learn_unreadable(self, topic: str, partition: int, offset: int) -> None:
+        """Enter a record that could not be read."""
+        self.unreadable.add(place(topic, partition, offset))
 
     def learn(self, message: Message) -> None:
         """Enter one message; kinds that no balance needs are passed over."""
@@ -168,6 +180,7 @@ class Ledger:
 
     def _dead_letter(self, letter: DeadLetter) -> None:
         self.dead_letters += 1
+        self.dead_sources.add(place(letter.source.topic, letter.source.partition, letter.source.offset))
         if letter.frame_id is not None:
             self.dead_frames.add(letter.frame_id)
         if letter.visit_id is not None:

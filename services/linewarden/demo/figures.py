@@ -27,6 +27,7 @@ class Figures:
     dead_letters: int = 0
     latencies_ms: list[int] = field(default_factory=list)
     lost: int = 0
+    unreadable: int = 0
 
     def learn(self, message: Message) -> None:
         """Count one message."""

@@ -7,7 +7,7 @@ from typing import Self
 
 from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
-from linewarden_schemas.envelope import decode
+from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 
 from .figures import Figures
@@ -44,5 +44,11 @@ class Follower:
         self._reader.close()
 
     def _learn(self, record: InRecord) -> None:
-        if record.value is not None:  # a tombstone says only that something is forgotten
-            self._figures.learn(decode(record.headers, record.value).message)
+        if record.value is None:
+            return  # a tombstone says only that something is forgotten
+        try:
+            message = decode(record.headers, record.value).message
+        except EnvelopeError:
+            self._figures.unreadable += 1
+            return
+        self._figures.learn(message)

@@ -182,3 +182,12 @@ def test_a_worse_view_after_the_routing_needs_a_revision() -> None:
     shift = [*passed(0), capture(0, sequence=1, **other), inspection(0, p=0.9, inspected_ms=NOW, **other)]
     assert of(shift).unsafe == (visit(0),)
     assert of([*shift, disposition(0, Routing.REJECTED, revision=1)]).closes
+
+
+def test_a_record_that_nobody_can_read_opens_the_balance_until_its_dead_letter_is_there() -> None:
+    ledger = Ledger()
+    ledger.learn_unreadable("line1.captures", 3, 17)
+    assert balance(ledger, NOW).unknown == ("line1.captures[3]@17",)
+    source = SourceRef(topic="line1.captures", partition=3, offset=17)
+    ledger.learn(DeadLetter(service="route", cause="envelope", detail="not ours", source=source, at_ms=NOW))
+    assert balance(ledger, NOW).closes
