@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -30,7 +31,8 @@ def list_(
             letters.append(message)
 
     here = context()
-    Book(here.broker, here.namespace.topic("dead-letters"), learn).refresh()
+    with closing(Book(here.broker, here.namespace.topic("dead-letters"), learn)) as book:
+        book.refresh()
     letters.sort(key=lambda letter: letter.at_ms)
     rows = [
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,7 +34,8 @@ def activate(
     from linewarden_schemas.line import Activation  # noqa: PLC0415
 
     here, ref = context(), parse_ref(recipe)
-    known = RecipeBook(here.broker, here.namespace).get(ref)
+    with closing(RecipeBook(here.broker, here.namespace)) as book:
+        known = book.get(ref)
     if known is None:
         raise ConfigurationError(f"recipe {recipe} is not published; see: linewarden recipe list")
     activation = Activation(
@@ -88,8 +90,8 @@ def show_(
     from linewarden_runtime.books import LineBook  # noqa: PLC0415
 
     here = context()
-    book = LineBook(here.broker, here.namespace)
-    told, active = book.state(line_id), book.activation(line_id, now_ms())
+    with closing(LineBook(here.broker, here.namespace)) as book:
+        told, active = book.state(line_id), book.activation(line_id, now_ms())
     row = {
         "line": line_id,
         "state": told.mode.value if told else "unknown: linewarden line state",

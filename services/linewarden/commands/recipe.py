@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,8 @@ def add(file: Annotated[Path, typer.Argument(help="JSON of one recipe version; -
     text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     recipe = Recipe.model_validate_json(text)
     here = context()
-    known = RecipeBook(here.broker, here.namespace).get(recipe.ref())
+    with closing(RecipeBook(here.broker, here.namespace)) as book:
+        known = book.get(recipe.ref())
     if known is not None and known != recipe:
         raise ConfigurationError(
             f"recipe {recipe.recipe_id}@{recipe.version} exists and differs; publish it as version {recipe.version + 1}"
@@ -64,6 +66,8 @@ def list_(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     from linewarden_runtime.books import RecipeBook  # noqa: PLC0415
 
     here = context()
+    with closing(RecipeBook(here.broker, here.namespace)) as book:
+        known = book.known()
     rows = [
         {
             "recipe": f"{recipe.recipe_id}@{recipe.version}",
@@ -73,6 +77,6 @@ def list_(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
             "decide-by ms": recipe.time.decide_by_ms,
             "by": recipe.created_by,
         }
-        for recipe in RecipeBook(here.broker, here.namespace).known()
+        for recipe in known
     ]
     show(rows, as_json=as_json, empty="no recipe yet; start from: linewarden recipe example --bundle FOLDER")
