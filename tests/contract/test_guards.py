@@ -248,6 +248,21 @@ def test_d8_a_producer_made_anew_has_a_later_epoch_than_the_one_whose_commit_is_
     assert len(set(epochs)) == 2
 
 
+def test_d8_a_producer_that_failed_once_sends_nothing_more_into_a_transaction_of_doubtful_fate(
+    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+) -> None:
+    proxy.rule(ProduceRequest)
+    proxy.rule(TxnOffsetCommitRequest, lambda request: refuse_offsets(request, ILLEGAL_GENERATION))
+    with broker.transactional_producer("d8") as producer:
+        producer.init()
+        with pytest.raises(TransactionFailed):
+            producer.transact([OutRecord(names[1], b"k", b"v")], {Position(names[0], 0): 0}, _membership("d8"))
+        sent = len(proxy.sent(ProduceRequest))
+        with pytest.raises(TransactionFailed, match="make a new one"):
+            producer.transact([OutRecord(names[1], b"k", b"next")])
+        assert len(proxy.sent(ProduceRequest)) == sent
+
+
 def test_d9_an_outdated_epoch_is_fencing_and_takes_nothing_back(
     proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
 ) -> None:
