@@ -24,10 +24,10 @@ import psutil
 
 from benchmarks.machine import machine
 from linewarden.demo import line
-from linewarden.demo.figures import percentile
 from linewarden.demo.running import TORCH_THREADS
 from linewarden.demo.servers import Servers, servers
 from linewarden.demo.summary import model_only_rate
+from linewarden_replay.summary import percentile
 from tests.support.whole_line import LineUnderTest, whole_line
 
 PLAN = replace(line.demo_plan(3, pool=64), missing_share=0.0)  # a missing view waits for its deadline on purpose
@@ -119,7 +119,7 @@ def _half_load(visits_per_s: float, alone: float, options: argparse.Namespace) -
         with whole_line(source, under, Path(name)) as tested:
             samples = _sample(tested)
             tested.finish()
-            latencies = tested.figures.latencies_ms
+            latencies = sorted(tested.figures.latencies_ms)
     p50, p99 = percentile(latencies, 0.5) or 0.0, percentile(latencies, 0.99) or 0.0
     batch_ms = 16 * 1000 / alone
     print(f"half load          {visits_per_s:8.1f} visits/s for {seconds:.0f} s")

@@ -73,12 +73,3 @@ class Figures:
         self.routings[disposition.visit_id] = disposition.routing
         self.causes.update(cause.value for cause in disposition.causes)
         self.latencies_ms.append(disposition.decided_ms - disposition.first_captured_ms)
-
-
-def percentile(values: list[int], share: float) -> float | None:
-    """The smallest value with at least `share` of all values at or below it; None of none."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    rank = max(0, -(-int(share * 10_000) * len(ordered) // 10_000) - 1)
-    return float(ordered[min(rank, len(ordered) - 1)])

@@ -10,9 +10,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from linewarden_replay.summary import percentile
 from linewarden_schemas.vocabulary import Routing, Verdict
 
-from .figures import Figures, percentile
+from .figures import Figures
 
 
 class Screen:
@@ -111,5 +112,5 @@ def _undecided(figures: Figures) -> str:
 
 
 def _waiting(figures: Figures) -> str:
-    p99 = percentile(figures.latencies_ms, 0.99)
+    p99 = percentile(sorted(figures.latencies_ms), 0.99)
     return f"[yellow]{len(figures.open_slots)}[/yellow]" + (f"   (p99 {p99:.0f} ms)" if p99 is not None else "")
