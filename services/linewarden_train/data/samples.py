@@ -2,20 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 GOOD = "good"
+SPLITS = ("train", "calibration", "test")
+
+Picture = NDArray[Any]
+"""HxW or HxWx3 (RGB), uint8 or uint16."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What is known without decoding the picture; ``defect_class`` is "good" for good parts."""
+    """What is known without decoding the picture; ``defect_class`` is "good" for good parts.
+
+    ``name`` is the picture's path inside its set, ``split`` the side that the set itself puts it on
+    (train, calibration, test, or empty where the set has none).
+    """
 
     defect_class: str
     group: str
+    name: str = ""
+    split: str = ""
 
     @property
     def defective(self) -> bool:
@@ -25,9 +35,9 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture, HxW or HxWx3 uint8; mask HxW bool, or None where a defect is not annotated."""
+    """One picture, HxW or HxWx3 uint8 or uint16; mask HxW bool, or None where a defect is not annotated."""
 
-    picture: NDArray[np.uint8]
+    picture: Picture
     mask: NDArray[np.bool_] | None
     label: Label
 
