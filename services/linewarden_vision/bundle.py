@@ -1,14 +1,15 @@
 """A bundle: one content-addressed folder with weights, card and golden set.
 
-weights.safetensors, card.json, golden.npz, golden.json, and bundle.sha256, which lists the others
-in the format of sha256sum (``sha256sum -c bundle.sha256`` works). The digest of a bundle is the
-SHA-256 of that list. Nothing in it is ever unpickled.
+weights.safetensors, card.json, golden.npz, golden.json, optional files (novelty, groups, promotions,
+qualification), and bundle.sha256, which lists the others in the format of sha256sum (``sha256sum -c bundle.sha256``
+works). The digest of a bundle is the SHA-256 of that list. Nothing in it is ever unpickled.
 """
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import safetensors
 from pydantic import ValidationError
@@ -17,49 +18,88 @@ from safetensors.torch import save as pack_weights
 from torch import Tensor
 
 from linewarden_vision.card import Card
+from linewarden_vision.content import content_digest
 from linewarden_vision.errors import BundleError
 from linewarden_vision.golden import Golden
+from linewarden_vision.promotions import PROMOTIONS, Promotion, stage_of
+from linewarden_vision.promotions import from_file as read_promotions
+from linewarden_vision.qualification import QUALIFICATION, Qualification
+from linewarden_vision.trained_groups import GROUPS, TrainedGroups
 
 LISTING = "bundle.sha256"
 WEIGHTS = "weights.safetensors"
 CARD = "card.json"
 FILES = ("card.json", "golden.json", "golden.npz", "weights.safetensors")
+NOVELTY = "novelty.safetensors"
+OPTIONAL = (GROUPS, NOVELTY, PROMOTIONS, QUALIFICATION)
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle in memory."""
+    """A verified bundle in memory; ``card.stage`` is what its promotions say.
+
+    ``content`` is the digest of everything that decides, ``extra`` holds the optional files as they are.
+    A qualification is here even where it is void or expired: ask it.
+    """
 
     digest: str
     card: Card
     weights: Mapping[str, Tensor]
     golden: Golden
+    content: str = ""
+    extra: Mapping[str, bytes] = field(default_factory=dict)
+    promotions: tuple[Promotion, ...] = ()
+    qualification: Qualification | None = None
+    groups: TrainedGroups | None = None
 
 
-def write_bundle(folder: Path, card: Card, weights: Mapping[str, Tensor], golden: Golden) -> str:
-    """Write a bundle and return its digest; the folder may exist but hold nothing else.
+def write_bundle(
+    folder: Path,
+    card: Card,
+    weights: Mapping[str, Tensor],
+    golden: Golden,
+    extra: Mapping[str, bytes] = MappingProxyType({}),
+) -> str:
+    """Write a bundle with its optional files and return its digest; the folder may exist but hold nothing else.
 
-    Raises BundleError when the folder holds files that are not a bundle's.
+    Raises BundleError when the folder or ``extra`` holds files that are not a bundle's.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    strangers = sorted({path.name for path in folder.iterdir()} - {*FILES, LISTING})
+    strangers = sorted({path.name for path in folder.iterdir()} - {*FILES, *OPTIONAL, LISTING})
     if strangers:
         raise BundleError(f"{folder} holds {', '.join(strangers)}, which no bundle has; choose an empty folder")
-    dense = {name: weights[name].detach().cpu().contiguous() for name in sorted(weights)}
-    contents = {CARD: card.model_dump_json(indent=1).encode() + b"\n", WEIGHTS: pack_weights(dense)}
-    contents |= golden.to_files()
+    if not set(extra) <= set(OPTIONAL):
+        raise BundleError(f"a bundle has no {', '.join(sorted(set(extra) - set(OPTIONAL)))}")
+    contents = {CARD: card_bytes(card), WEIGHTS: weight_bytes(weights), **golden.to_files(), **extra}
     listing = _listing(contents)
+    for name in set(OPTIONAL) - set(extra):
+        (folder / name).unlink(missing_ok=True)
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     (folder / LISTING).write_bytes(listing)
     return hashlib.sha256(listing).hexdigest()
 
 
+def card_bytes(card: Card) -> bytes:
+    """Return card.json."""
+    return card.model_dump_json(indent=1).encode() + b"\n"
+
+
+def weight_bytes(weights: Mapping[str, Tensor]) -> bytes:
+    """Return weights.safetensors; equal weights give equal bytes."""
+    return pack_weights({name: weights[name].detach().cpu().contiguous() for name in sorted(weights)})
+
+
+def content_of(card: Card, weights: Mapping[str, Tensor], extra: Mapping[str, bytes] = MappingProxyType({})) -> str:
+    """Return the content digest that a bundle of these parts will have."""
+    return content_digest(card, {**extra, WEIGHTS: weight_bytes(weights)})
+
+
 def read_bundle(folder: Path, *, expected_digest: str | None = None) -> Bundle:
     """Read and verify a bundle.
 
     Raises BundleError when a file is missing, extra or differs from the listing, when the digest is
-    not ``expected_digest``, or when the card does not parse.
+    not ``expected_digest``, when the card does not parse, or when it claims a stage that its promotions do not give.
     """
     contents, listing = _read_files(folder)
     digest = hashlib.sha256(listing).hexdigest()
@@ -72,17 +112,39 @@ def read_bundle(folder: Path, *, expected_digest: str | None = None) -> Bundle:
         weights = parse_weights(contents[WEIGHTS])
     except (ValidationError, safetensors.SafetensorError) as error:
         raise BundleError(f"{folder} cannot be used by this version: {error}") from error
-    return Bundle(digest, card, weights, Golden.from_files(contents["golden.npz"], contents["golden.json"]))
+    golden = Golden.from_files(contents["golden.npz"], contents["golden.json"])
+    return _assemble(Bundle(digest, card, weights, golden), contents)
+
+
+def _assemble(bundle: Bundle, contents: Mapping[str, bytes]) -> Bundle:
+    extra = {name: contents[name] for name in OPTIONAL if name in contents}
+    content = content_digest(bundle.card, contents)
+    promotions = tuple(read_promotions(extra[PROMOTIONS])) if PROMOTIONS in extra else ()
+    stage = stage_of(promotions, content)
+    if bundle.card.stage not in {"taught", stage}:
+        raise BundleError(f"the card says {bundle.card.stage}, its promotions {stage}: use linewarden bundle promote")
+    return replace(
+        bundle,
+        card=bundle.card.model_copy(update={"stage": stage}),
+        content=content,
+        extra=extra,
+        promotions=promotions,
+        qualification=Qualification.from_file(extra[QUALIFICATION]) if QUALIFICATION in extra else None,
+        groups=TrainedGroups.from_file(extra[GROUPS]) if GROUPS in extra else None,
+    )
 
 
 def _read_files(folder: Path) -> tuple[dict[str, bytes], bytes]:
     if not folder.is_dir():
         raise BundleError(f"{folder} is not a folder; a bundle is one folder")
     found = {path.name for path in folder.iterdir()}
-    if found != {*FILES, LISTING}:
-        odd = ", ".join(sorted(found ^ {*FILES, LISTING}))
-        raise BundleError(f"{folder} does not hold exactly a bundle's files; missing or extra: {odd}")
-    return {name: (folder / name).read_bytes() for name in FILES}, (folder / LISTING).read_bytes()
+    needed = {*FILES, LISTING}
+    odd = (needed - found) | (found - needed - set(OPTIONAL))
+    if odd:
+        names = ", ".join(sorted(odd))
+        raise BundleError(f"{folder} does not hold exactly a bundle's files; missing or extra: {names}")
+    present = sorted(found - {LISTING})
+    return {name: (folder / name).read_bytes() for name in present}, (folder / LISTING).read_bytes()
 
 
 def _listing(contents: Mapping[str, bytes]) -> bytes:

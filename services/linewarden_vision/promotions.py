@@ -1,0 +1,100 @@
+"""Promotions: the stage of a bundle is what they say, in order and for exactly this content.
+
+taught -> shadow -> assisted -> released, one step at a time. Each step names who took it, on what evidence and on how
+many independent groups. They are part of the bundle and so of its digest: a promoted bundle is another bundle, and a
+recipe has to name it; the content digest, of which evidence speaks, stays.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from linewarden_vision.card import Stage
+from linewarden_vision.errors import BundleError
+
+PROMOTIONS = "promotions.json"
+STAGES: tuple[Stage, ...] = ("taught", "shadow", "assisted", "released")
+EvidenceKind = Literal["evaluation", "qualification"]
+
+
+class Evidence(BaseModel):
+    """The file that was looked at: its kind, its SHA-256 and the number of independent groups in it."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    kind: EvidenceKind
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    n: int = Field(gt=0)
+
+
+class Promotion(BaseModel):
+    """One step."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    stage: Stage
+    who: str = Field(min_length=1, max_length=128)
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    evidence: Evidence
+    content_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+_LADDER = TypeAdapter(list[Promotion])
+
+
+def next_stage(stage: Stage) -> Stage | None:
+    """Return the only stage that may follow, None after the last."""
+    place = STAGES.index(stage) + 1
+    return STAGES[place] if place < len(STAGES) else None
+
+
+def stage_of(promotions: Sequence[Promotion], content: str) -> Stage:
+    """Return the stage that promotions of this content give; those of other content are void: taught.
+
+    Raises BundleError where a step is left out, repeated or dated before the one it follows.
+    """
+    if any(step.content_digest != content for step in promotions):
+        return "taught"
+    reached: Stage = "taught"
+    for place, step in enumerate(promotions):
+        wanted = next_stage(reached)
+        if step.stage != wanted:
+            raise BundleError(f"{PROMOTIONS}: {step.stage} follows {reached}; no stage is left out or repeated")
+        if place and step.date < promotions[place - 1].date:
+            raise BundleError(f"{PROMOTIONS}: {step.stage} is dated before {reached}")
+        reached = step.stage
+    return reached
+
+
+def promote(
+    promotions: Sequence[Promotion], *, content: str, stage: Stage, who: str, date: str, evidence: Evidence
+) -> list[Promotion]:
+    """Append one step; void promotions of other content are dropped. Raises BundleError out of order."""
+    valid = [step for step in promotions if step.content_digest == content]
+    ladder = [*valid, Promotion(stage=stage, who=who, date=date, evidence=evidence, content_digest=content)]
+    stage_of(ladder, content)
+    return ladder
+
+
+def climb(content: str, stage: Stage, *, who: str, date: str, evidence: Evidence) -> list[Promotion]:
+    """Take every step up to a stage on one piece of evidence, for bundles that a program makes whole."""
+    ladder: list[Promotion] = []
+    for step in STAGES[1 : STAGES.index(stage) + 1]:
+        ladder = promote(ladder, content=content, stage=step, who=who, date=date, evidence=evidence)
+    return ladder
+
+
+def to_files(promotions: Sequence[Promotion]) -> dict[str, bytes]:
+    """Return the file of a bundle by name; none without promotions."""
+    if not promotions:
+        return {}
+    return {PROMOTIONS: _LADDER.dump_json(list(promotions), indent=1) + b"\n"}
+
+
+def from_file(content: bytes) -> list[Promotion]:
+    """Parse; raises BundleError."""
+    try:
+        return _LADDER.validate_json(content)
+    except ValidationError as error:
+        raise BundleError(f"{PROMOTIONS} cannot be read: {error}") from error

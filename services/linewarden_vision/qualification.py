@@ -1,0 +1,108 @@
+"""The record of a qualification: what was promised, on which parts, of which content, until when.
+
+Bounded is ``trusted_pass_rate_of_defects``, P(trusted pass | defect of the calibration mix). It is not ppm shipped, not
+a person's misses and not about a kind of defect that the calibration does not hold.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from linewarden_vision.content import at_precision
+from linewarden_vision.errors import BundleError
+
+QUALIFICATION = "qualification.json"
+_DAY = r"^\d{4}-\d{2}-\d{2}$"
+_SHA256 = r"^[0-9a-f]{64}$"
+Share = FiniteFloat
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Statement(_Record):
+    """One bound: with confidence 1 - delta at most ``max_pass_rate`` of defects (of a class) pass with trust."""
+
+    defect_class: str | None
+    """None: all defects of the calibration mix."""
+    max_pass_rate: Share = Field(gt=0, lt=1)
+    delta: Share = Field(gt=0, lt=1)
+    n: int = Field(gt=0)
+    allowed: int = Field(ge=0)
+    limit: FiniteFloat | None
+    """Divert from here on, ties included; None where the bound needs nothing diverted."""
+
+
+class ClassEvidence(_Record):
+    """Drawn groups of one class, and how many of them the bundle passes with trust; n = 0 is no evidence."""
+
+    defect_class: str
+    n: int = Field(ge=0)
+    passed: int = Field(ge=0)
+
+
+class Attempt(_Record):
+    """One qualification on these parts; every further one has its own share of delta."""
+
+    content_digest: str = Field(pattern=_SHA256)
+    parts_digest: str = Field(pattern=_SHA256)
+    date: str = Field(pattern=_DAY)
+    delta: Share = Field(gt=0, lt=1)
+
+
+class Qualification(_Record):
+    """The whole record; ``content_digest`` is that of the content at ``precision``."""
+
+    schema_version: Literal[1] = 1
+    content_digest: str = Field(pattern=_SHA256)
+    precision: str
+    device: str
+    data_digest: str = Field(pattern=_SHA256)
+    parts_digest: str = Field(pattern=_SHA256)
+    """Of the drawn groups' names: other pictures of the same parts are the same parts."""
+    set_name: str
+    curve_point: str
+    date: str = Field(pattern=_DAY)
+    expires: str = Field(pattern=_DAY)
+    seed: int = Field(ge=0)
+    tolerance: FiniteFloat = Field(ge=0)
+    divert_from: FiniteFloat
+    """The bundle's suspicion threshold: not above the smallest limit less the tolerance."""
+    statements: list[Statement] = Field(min_length=1)
+    classes: list[ClassEvidence]
+    n: int = Field(gt=0)
+    rejected: int = Field(ge=0)
+    diverted: int = Field(ge=0)
+    undecidable: int = Field(ge=0)
+    passed: int = Field(ge=0)
+    attempts: list[Attempt] = Field(min_length=1)
+
+    @property
+    def joint_confidence(self) -> float:
+        """Confidence that every statement of every attempt on these parts holds."""
+        return max(0.0, 1.0 - sum(attempt.delta for attempt in self.attempts))
+
+    def to_files(self) -> dict[str, bytes]:
+        """Return the file of a bundle by name."""
+        return {QUALIFICATION: self.model_dump_json(indent=1).encode() + b"\n"}
+
+    @classmethod
+    def from_file(cls, content: bytes) -> "Qualification":
+        """Parse; raises BundleError."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            raise BundleError(f"{QUALIFICATION} cannot be read: {error}") from error
+
+    def void_because(self, content: str, precision: str | None = None) -> str | None:
+        """Say why the record does not speak of this content (at the precision in use), None where it does."""
+        if self.content_digest != at_precision(content, self.precision):
+            return "weights, a threshold, the calibration or the preprocessing are not those that were qualified"
+        if precision is not None and precision != self.precision:
+            return f"qualified at {self.precision}, in use at {precision}"
+        return None
+
+    def is_expired(self, today: str) -> bool:
+        """Whether the day (YYYY-MM-DD) lies after the last one."""
+        return today > self.expires
