@@ -12,8 +12,7 @@ from linewarden_vision.card import PictureSpec
 from linewarden_vision.device import to_device
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.prepare import prepare_picture
-from linewarden_vision.trust.agreement import agreement_difference
-from linewarden_vision.trust.enhancement import enhance
+from linewarden_vision.trust.enhancement import Enhancement, Response, Source, enhance
 from linewarden_vision.trust.ingredients import (
     CHEAP_NAMES,
     ENHANCED_NAMES,
@@ -83,12 +82,14 @@ def _score_batch(
     device = next(network.parameters()).device
     prepared = [prepare_picture(picture, spec) for picture in pictures]
     with torch.inference_mode():
-        output = network(to_device(prepared, device, spec.mean, spec.std))
+        pictures_in = to_device(prepared, device, spec.mean, spec.std)
+        output = network(pictures_in)
         maps = make_maps(output.cells, output.tap)
-        enhanced = enhance(network, output.pyramid, epsilon)
+        source = Source(pictures_in, output.pyramid, 1 / spec.std)
+        enhanced = enhance(network, source, Enhancement(epsilon=epsilon))
         parts = [
             cheap_ingredients(output, maps, CHEAP_NAMES),
-            enhanced_ingredients(enhanced, agreement_difference(maps), ENHANCED_NAMES),
+            enhanced_ingredients(enhanced, Response.of(output), ENHANCED_NAMES),
             maps.defect.flatten(1).amax(1, keepdim=True),
             maps.agnostic.flatten(1).amax(1, keepdim=True),
         ]

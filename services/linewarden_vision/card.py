@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from linewarden_vision.network.build import NetworkName
 from linewarden_vision.trust.cascade import SecondLook, TrustModel
+from linewarden_vision.trust.enhancement import Direction, Enhancement, Space, Stride
 from linewarden_vision.trust.ingredients import CheapName, EnhancedName
 from linewarden_vision.trust.normaliser import Normaliser
 from linewarden_vision.trust.suspicion import MOST_INGREDIENTS, Logistic
@@ -114,6 +115,10 @@ class SecondLookCard(_Strict):
     ingredients: list[EnhancedIngredient] = Field(min_length=1)
     logistic: LogisticCard
     epsilon: FiniteFloat = Field(gt=0)
+    space: Space = "feature"
+    stride: Stride = 16
+    steps: int = Field(default=1, ge=1)
+    direction: Direction = "defect"
     gate: FiniteFloat
 
 
@@ -149,7 +154,7 @@ def _second(card: SecondLookCard) -> SecondLook:
         names=[part.name for part in card.ingredients],
         normalisers=[Normaliser(np.asarray(part.good)) for part in card.ingredients],
         logistic=card.logistic.build(),
-        epsilon=card.epsilon,
+        enhancement=Enhancement(card.space, card.stride, card.epsilon, card.steps, card.direction),
         gate=card.gate,
     )
 

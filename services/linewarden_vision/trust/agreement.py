@@ -1,4 +1,8 @@
-"""Agreement of two maps: IoU of their top shares, and a soft IoU, batched."""
+"""Agreement of two maps: IoU of their top shares, and a soft IoU, batched.
+
+A map with a value that is not finite has no agreement: the result is not a number, which the
+normaliser takes as infinitely rare, so that a broken map diverts.
+"""
 
 import math
 
@@ -42,22 +46,36 @@ def agreement_difference(maps: Maps, share: float = TOP_SHARE) -> Tensor:
     of "defect" rather than with its map of "normal". A reconstruction from the abstract.
     """
     agnostic = top_set(maps.agnostic, share)
-    return iou(top_set(maps.defect, share), agnostic) - iou(top_set(maps.normal, share), agnostic)
+    difference = iou(top_set(maps.defect, share), agnostic) - iou(top_set(maps.normal, share), agnostic)
+    return _known(difference, maps)
 
 
 def normal_disagreement(maps: Maps, share: float = TOP_SHARE) -> Tensor:
     """Return the variant R1 = 1 - IoU(normal, agnostic)."""
-    return 1 - iou(top_set(maps.normal, share), top_set(maps.agnostic, share))
+    return _known(1 - iou(top_set(maps.normal, share), top_set(maps.agnostic, share)), maps)
 
 
 def soft_agreement_difference(maps: Maps) -> Tensor:
-    """Return s with soft IoUs; the class maps are first brought to the agnostic map's mass."""
-    return soft_iou(_to_mass(maps.defect, maps.agnostic), maps.agnostic) - soft_iou(
-        _to_mass(maps.normal, maps.agnostic), maps.agnostic
+    """Return s with soft IoUs; the class maps are first brought to the agnostic map's mass.
+
+    v·F and a sum of squares have different units: without a common mass the smaller one decides.
+    """
+    return plain_soft_difference(
+        Maps(_to_mass(maps.defect, maps.agnostic), _to_mass(maps.normal, maps.agnostic), maps.agnostic)
     )
+
+
+def plain_soft_difference(maps: Maps) -> Tensor:
+    """Return s with soft IoUs of the maps as they are."""
+    return _known(soft_iou(maps.defect, maps.agnostic) - soft_iou(maps.normal, maps.agnostic), maps)
 
 
 def _to_mass(values: Tensor, reference: Tensor) -> Tensor:
     mass = values.flatten(1).sum(1)
     factor = torch.where(mass > 0, reference.flatten(1).sum(1) / torch.where(mass > 0, mass, 1.0), 0.0)
     return values * factor[:, None, None]
+
+
+def _known(value: Tensor, maps: Maps) -> Tensor:
+    mass = (maps.defect + maps.normal + maps.agnostic).flatten(1).sum(1)
+    return torch.where(mass.isfinite(), value, torch.nan)

@@ -4,7 +4,7 @@ Who is doubtful depends on the picture and on frozen thresholds, never on its ne
 batch, so a picture scores the same alone and in company.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
-from linewarden_vision.trust.agreement import agreement_difference
-from linewarden_vision.trust.enhancement import enhance
+from linewarden_vision.trust.enhancement import Enhancement, Response, Source, enhance
 from linewarden_vision.trust.ingredients import cheap_ingredients, enhanced_ingredients
 from linewarden_vision.trust.maps import Maps, make_maps
 from linewarden_vision.trust.normaliser import Normaliser
@@ -30,7 +29,7 @@ class SecondLook:
     names: Sequence[str]
     normalisers: Sequence[Normaliser]
     logistic: Logistic
-    epsilon: float
+    enhancement: Enhancement
     gate: float
     """Cheap suspicion from which on the enhancement runs."""
 
@@ -59,14 +58,24 @@ class Assessment:
     ingredients: Values
 
 
-def assess(network: DefectNetwork, pictures: Tensor, model: TrustModel, *, reject_above: float) -> Assessment:
+def assess(
+    network: DefectNetwork,
+    pictures: Tensor,
+    model: TrustModel,
+    *,
+    reject_above: float,
+    grey_level: float | None = None,
+    forward: Callable[[Tensor], NetworkOutput] | None = None,
+) -> Assessment:
     """Score normalised pictures (B, C, H, W); those with a margin above ``reject_above`` get no second look.
 
+    ``grey_level`` is 1 / std of the normalisation, needed where the enhancement steps in input space.
+    ``forward`` computes the plain pass in place of ``network``, which the second look runs a part of.
     Run it under no_grad or inference_mode. Raises ValueError for a network in train mode.
     """
     if network.training:
         raise ValueError("scoring needs the network in eval mode: call network.eval() first")
-    output = network(pictures)
+    output = (forward or network)(pictures)
     maps = make_maps(output.cells, output.tap)
     cheap = _host(cheap_ingredients(output, maps, model.names))
     rarities = normalise(cheap, model.normalisers)
@@ -77,7 +86,8 @@ def assess(network: DefectNetwork, pictures: Tensor, model: TrustModel, *, rejec
     doubtful = ~(suspicion < model.second.gate) & ~(_host(output.margin) > reject_above)
     chosen = np.flatnonzero(doubtful)
     if chosen.size:
-        extra[chosen] = _second_look(network, output, maps, model.second, chosen)
+        source = Source(pictures, output.pyramid, grey_level)
+        extra[chosen] = _second_look(network, source, output, model.second, chosen)
         both = np.concatenate([rarities[chosen], normalise(extra[chosen], model.second.normalisers)], axis=1)
         suspicion[chosen] = model.second.logistic(both)
     return Assessment(output, maps, suspicion, np.concatenate([cheap, extra], axis=1))
@@ -90,14 +100,14 @@ def normalise(values: Values, normalisers: Sequence[Normaliser]) -> Values:
 
 
 def _second_look(
-    network: DefectNetwork, output: NetworkOutput, maps: Maps, second: SecondLook, chosen: NDArray[np.intp]
+    network: DefectNetwork, source: Source, output: NetworkOutput, second: SecondLook, chosen: NDArray[np.intp]
 ) -> Values:
-    picked = torch.from_numpy(chosen).to(output.margin.device)
-    pyramid = {stride: level.index_select(0, picked) for stride, level in output.pyramid.items()}
-    before = agreement_difference(
-        Maps(*(part.index_select(0, picked) for part in (maps.defect, maps.normal, maps.agnostic)))
-    )
-    return _host(enhanced_ingredients(enhance(network, pyramid, second.epsilon), before, second.names))
+    before = Response.of(output)
+    if chosen.size < len(output.margin):  # a copy of every level is saved where all are doubtful
+        picked = torch.from_numpy(chosen).to(output.margin.device)
+        source, before = source.select(picked), before.select(picked)
+    after = enhance(network, source, second.enhancement)
+    return _host(enhanced_ingredients(after, before, second.names))
 
 
 def _host(values: Tensor) -> Values:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
+from scipy.stats import gamma
 
 Values = NDArray[np.float64]
 MOST_INGREDIENTS = 4
@@ -50,6 +51,17 @@ def fit_logistic(rarities: Values, defective: NDArray[np.bool_], weights: Values
     start = np.concatenate([[-1.0], np.full(count, 0.5)])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(None, None)] + [(0, None)] * count)
     return Logistic(float(found.x[0]), tuple(float(value) for value in found.x[1:]))
+
+
+def sum_of_rarities(count: int) -> Logistic:
+    """Return the fallback where no defective picture is there to fit on: u rises with the plain sum of e.
+
+    u = 0.5 where the sum reaches what 5 % of good parts would reach, were their ingredients independent.
+    Raises ValueError for more than four ingredients or none.
+    """
+    if not 1 <= count <= MOST_INGREDIENTS:
+        raise ValueError(f"between 1 and {MOST_INGREDIENTS} ingredients, got {count}")
+    return Logistic(-float(gamma.ppf(0.95, count)), (1.0,) * count)
 
 
 def group_weights(groups: list[str]) -> Values:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.trust.cascade import assess
-from linewarden_vision.trust.enhancement import enhance
+from linewarden_vision.trust.enhancement import Enhancement, Source, enhance
 from tests.unit.vision.helpers import small_card, small_network
 
 
@@ -28,8 +28,9 @@ def _nothing_changes(network: DefectNetwork) -> Iterator[None]:
 def test_the_step_raises_the_margin_and_leaves_the_network_as_it_was() -> None:
     network = small_network()
     with _nothing_changes(network), torch.inference_mode():
-        output = network(torch.randn(3, 1, 96, 96))
-        enhanced = enhance(network, output.pyramid, 0.01)
+        pictures = torch.randn(3, 1, 96, 96)
+        output = network(pictures)
+        enhanced = enhance(network, Source(pictures, output.pyramid), Enhancement(epsilon=0.01))
     assert bool((enhanced.margin > output.margin).all())
 
 
@@ -45,7 +46,7 @@ def test_the_step_is_signed_and_scaled_by_the_deviation_of_each_pictures_own_map
     network.fuse = spy  # type: ignore[method-assign,assignment]
     pictures = torch.randn(2, 1, 96, 96) * torch.tensor([1.0, 5.0])[:, None, None, None]
     with torch.no_grad():
-        enhance(network, network.encode(pictures), 0.15)
+        enhance(network, Source(pictures, network.encode(pictures)))
     before, after = seen
     step = (after - before).abs()
     for index in range(2):
@@ -57,7 +58,7 @@ def test_the_step_is_signed_and_scaled_by_the_deviation_of_each_pictures_own_map
 def test_a_network_in_train_mode_is_refused_and_stays_in_train_mode() -> None:
     network = small_network().train()
     with _nothing_changes(network), pytest.raises(ValueError, match="eval mode"):
-        enhance(network, {}, 0.15)
+        enhance(network, Source(torch.zeros(1, 1, 32, 32), {}))
 
 
 def test_nothing_changes_when_scoring_raises_midway(monkeypatch: pytest.MonkeyPatch) -> None:
