@@ -10,19 +10,29 @@ from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.card import Card, CheapIngredient, EnhancedIngredient
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.trust.names import without_agnostic_map
 from linewarden_vision.trust.normaliser import Normaliser
 
 _WORDS: Mapping[str, str] = {
     "agreement": "its evidence for a defect lies where it responds most",
     "agreement_soft": "its evidence for a defect overlaps with where it responds",
+    "agreement_plain_soft": "its evidence for a defect is strong where it responds",
     "normal_disagreement": "its evidence for a good part lies elsewhere than where it responds",
     "mask_evidence": "its mask shows a faint defect",
     "margin": "it was less sure than with good parts",
     "cell_peak": "one spot looked defective",
     "agreement_enhanced": "the evidence for a defect stood out once it was enhanced",
     "agreement_gain": "the evidence for a defect grew when it was enhanced",
+    "agreement_soft_enhanced": "the evidence for a defect spread over where it responds once it was enhanced",
+    "agreement_soft_gain": "the evidence for a defect spread when it was enhanced",
+    "agreement_plain_soft_enhanced": "the evidence for a defect was strong once it was enhanced",
+    "agreement_plain_soft_gain": "the evidence for a defect became stronger when it was enhanced",
+    "normal_disagreement_enhanced": "once enhanced, the evidence for a good part lay elsewhere than where it responds",
+    "normal_disagreement_gain": "the evidence for a good part moved away from where it responds when it was enhanced",
     "margin_enhanced": "a small push was enough to make it doubt",
+    "margin_gain": "a small push moved it farther than it moves good parts",
 }
+"""By ingredient; the agnostic map that an agreement is measured against changes nothing for a person."""
 
 
 def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card: Card) -> tuple[str, ...]:
@@ -33,13 +43,18 @@ def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card:
         return (f"network said OK (p {score.p_defect:.2f}), but its mask shows a defect",)
     if score.suspicion < thresholds.suspicion:
         return ()
-    words = _WORDS.get(strongest(score.ingredients, card), "its evidence is unusual for a good part")
+    words = words_for(strongest(score.ingredients, card))
     return (
         (
             f"network said OK (p {score.p_defect:.2f}), but {words} "
             f"(suspicion {score.suspicion:.2f}, limit {thresholds.suspicion:.2f})"
         ),
     )
+
+
+def words_for(ingredient: str) -> str:
+    """Say what an ingredient found; without an ingredient, that something is unusual."""
+    return _WORDS.get(without_agnostic_map(ingredient), "its evidence is unusual for a good part")
 
 
 def strongest(ingredients: Mapping[str, float], card: Card) -> str:
