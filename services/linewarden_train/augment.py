@@ -1,59 +1,115 @@
-"""Augmentations that keep a mask exact: crops at native scale, flips, light level and contrast."""
+"""Augmentations that keep a mask exact: windows at native scale, flips, turns, light level and contrast."""
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Augment:
-    """How far a training picture may be changed; zeros switch a change off."""
+    """How far a training picture may be changed; zeros (and a zoom of 1) switch a change off."""
 
     flip_x: bool = True
     flip_y: bool = True
+    quarter_turns: bool = False
+    turn: float = 0.0
+    """Largest turn of a window either way, degrees."""
+    zoom: float = 1.0
+    """Largest factor of a window's scale either way: widths are evidence, so keep it near 1."""
     gain: float = 0.12
     offset: float = 8.0
+    gamma: float = 0.0
+    """Largest exponent of brightness either way, as a natural logarithm."""
+    shade: float = 0.0
+    """Grey levels by which one side may be lighter than the other."""
+    noise: float = 0.0
+    """Largest deviation of pixel noise, grey levels."""
 
 
 def augment(
-    picture: NDArray[np.uint8], mask: NDArray[np.bool_] | None, settings: Augment, rng: np.random.Generator
-) -> tuple[Plane, NDArray[np.bool_] | None]:
-    """Return a changed copy, float32 on the 0 to 255 scale, and its mask changed alike."""
+    picture: NDArray[np.uint8], mask: Mask | None, settings: Augment, rng: np.random.Generator
+) -> tuple[Plane, Mask | None]:
+    """Flip, turn (square pictures alone) and light: float32 on the 0 to 255 scale, the mask moved alike."""
     rows = -1 if settings.flip_y and rng.random() < 0.5 else 1
     columns = -1 if settings.flip_x and rng.random() < 0.5 else 1
+    square = picture.shape[0] == picture.shape[1]
+    quarters = int(rng.integers(4)) if settings.quarter_turns and square else 0
+    plane = light(np.rot90(picture[::rows, ::columns], quarters).astype(np.float32), settings, rng)
+    return plane, None if mask is None else np.rot90(mask[::rows, ::columns], quarters)
+
+
+def light(plane: Plane, settings: Augment, rng: np.random.Generator) -> Plane:
+    """Change level, contrast, gamma, shading and noise of a picture on the 0 to 255 scale."""
     gain = 1 + rng.uniform(-settings.gain, settings.gain)
     offset = rng.uniform(-settings.offset, settings.offset)
-    light = np.clip(picture[::rows, ::columns] * np.float32(gain) + np.float32(offset), 0, 255)
-    return light.astype(np.float32), None if mask is None else mask[::rows, ::columns]
+    lit = np.clip(plane * np.float32(gain) + np.float32(offset), 0, 255)
+    if settings.gamma:
+        lit = 255 * (lit / 255) ** np.float32(np.exp(rng.uniform(-settings.gamma, settings.gamma)))
+    if settings.shade:
+        lit = lit + _slope(lit.shape, settings.shade, rng)
+    if settings.noise:
+        lit = lit + rng.normal(0, rng.uniform(0, settings.noise), lit.shape).astype(np.float32)
+    return np.asarray(np.clip(lit, 0, 255), np.float32)
 
 
-def crop(
+def window(
     picture: NDArray[np.uint8],
-    mask: NDArray[np.bool_] | None,
-    size: int,
+    mask: Mask,
+    side: int,
+    settings: Augment,
     rng: np.random.Generator,
     *,
     centred: float = 0.8,
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-    """Cut a size x size window at native scale; where a defect is, ``centred`` of the windows aim at it.
+) -> tuple[NDArray[np.uint8], Mask]:
+    """Cut a side x side window; where a defect is, ``centred`` of the windows aim at it.
 
-    An unannotated picture is returned whole, since nobody knows which windows show its defect.
-    Raises ValueError for a picture smaller than the window.
+    A picture smaller than the window is mirrored at its edges, its mask alike. Without turn and zoom the
+    window holds the picture's own pixels.
     """
-    height, width = picture.shape[:2]
-    if size > min(height, width):
-        raise ValueError(f"a {size}-pixel crop does not fit a picture of {height}x{width}")
-    if mask is None:
-        return picture, mask
-    top, left = (int(rng.integers(0, extent - size + 1)) for extent in (height, width))
+    matrix = _matrix(_aim(mask, side, rng, centred), side, settings, rng)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    cut = cv2.warpAffine(picture, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    shown = cv2.warpAffine(
+        mask.astype(np.uint8) * 255, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(cut, np.uint8), np.asarray(shown >= 128)
+
+
+def _aim(mask: Mask, side: int, rng: np.random.Generator, centred: float) -> tuple[int, int]:
+    """Choose the window's middle (row, column), inside the picture as far as it is large enough."""
+    middle = [int(rng.integers(0, extent)) for extent in mask.shape]
     rows, columns = np.nonzero(mask)
     if rows.size and rng.random() < centred:
-        aim = int(rng.integers(rows.size))
-        jitter = rng.integers(-size // 3, size // 3 + 1, 2)
-        top = int(np.clip(rows[aim] - size // 2 + jitter[0], 0, height - size))
-        left = int(np.clip(columns[aim] - size // 2 + jitter[1], 0, width - size))
-    window = slice(top, top + size), slice(left, left + size)
-    return picture[window], mask[window]
+        place = int(rng.integers(rows.size))
+        jitter = rng.integers(-side // 3, side // 3 + 1, 2)
+        middle = [int(rows[place] + jitter[0]), int(columns[place] + jitter[1])]
+    half = side // 2
+    low, high = (
+        [half if extent > side else extent // 2 for extent in mask.shape],
+        [extent - (side - half) if extent > side else extent // 2 for extent in mask.shape],
+    )
+    row, column = (int(np.clip(value, a, b)) for value, a, b in zip(middle, low, high, strict=True))
+    return row, column
+
+
+def _matrix(middle: tuple[int, int], side: int, settings: Augment, rng: np.random.Generator) -> Matrix:
+    """Map window (x, y, 1) to picture (x, y); without turn and zoom by whole pixels."""
+    turn = np.deg2rad(rng.uniform(-settings.turn, settings.turn))
+    zoom = float(np.exp(rng.uniform(-1, 1) * np.log(settings.zoom)))
+    linear = zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    shift = np.array([middle[1], middle[0]], np.float64) - linear @ np.full(2, float(side // 2))
+    return np.concatenate([linear, shift[:, None]], axis=1)
+
+
+def _slope(shape: tuple[int, ...], most: float, rng: np.random.Generator) -> Plane:
+    angle, height = rng.uniform(0, 2 * np.pi), rng.uniform(0, most)
+    rows = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None] * np.float32(np.sin(angle))
+    columns = np.linspace(-0.5, 0.5, shape[1], dtype=np.float32)[None, :] * np.float32(np.cos(angle))
+    field = np.float32(height) * (rows + columns)
+    return field if len(shape) == 2 else np.asarray(field[:, :, None], np.float32)

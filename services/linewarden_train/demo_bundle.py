@@ -21,6 +21,7 @@ from rich.progress import Progress, TaskID
 from linewarden_train.calibration import suspicion_of, worst_of_parts
 from linewarden_train.comparison import Comparison, PartScores, compare
 from linewarden_train.data.synthetic import SyntheticSamples
+from linewarden_train.drawing import DrawSettings
 from linewarden_train.loop import TrainSettings
 from linewarden_train.report import as_table, in_words
 from linewarden_train.scoring import RawScores, Values
@@ -125,7 +126,7 @@ def main(
         date=date or datetime.now(UTC).date().isoformat(),
         code_version=version("linewarden"),
         encoder=ENCODER,
-        train=TrainSettings(steps=steps, crop=96, seed=seed),
+        train=TrainSettings(steps=steps, draw=DrawSettings(side=96), seed=seed),
     )
     console = Console()
     with Progress(console=console) as progress:

@@ -19,6 +19,8 @@ class LossWeights:
     mask: float = 1.0
     guide: float = 1.0
     """Of the class map supervised by the mask: without it a small network needs far longer to find thin defects."""
+    pixel_balance: float = _PIXEL_BALANCE
+    """How much more a defective pixel counts than a good one."""
     missed: float = 0.7
     false_alarm: float = 0.3
 
@@ -52,13 +54,13 @@ def two_task_loss(
     classification = functional.binary_cross_entropy_with_logits(output.margin, defective)
     logits = upsample_mask(output.mask_logits, (mask.shape[-2], mask.shape[-1])).float()
     pixelwise = functional.binary_cross_entropy_with_logits(
-        logits, mask, reduction="none", pos_weight=logits.new_tensor(_PIXEL_BALANCE)
+        logits, mask, reduction="none", pos_weight=logits.new_tensor(weights.pixel_balance)
     ).mean((1, 2))
     # The Tversky term of a good sample is dominated by its smoothing constant: BCE teaches those.
     region = defective * tversky_per_sample(
         torch.sigmoid(logits), mask, missed=weights.missed, false_alarm=weights.false_alarm
     )
-    per_sample = (_PIXEL_BALANCE * pixelwise + region) * annotated
+    per_sample = (weights.pixel_balance * pixelwise + region) * annotated
     masked = per_sample.sum() / annotated.sum().clamp(min=1)
     guided = (_guide(output.cells, mask) * annotated).sum() / annotated.sum().clamp(min=1)
     total = weights.classification * classification + weights.mask * masked + weights.guide * guided

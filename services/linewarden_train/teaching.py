@@ -17,8 +17,9 @@ from linewarden_train.calibration import (
 from linewarden_train.data.digest import digest_of
 from linewarden_train.data.groups import check_apart
 from linewarden_train.data.samples import Samples
+from linewarden_train.drawing import Normalisation
 from linewarden_train.golden import choose_golden
-from linewarden_train.loop import Normalisation, Step, TrainSettings, train
+from linewarden_train.loop import Step, TrainSettings, train
 from linewarden_train.masks import choose_mask_threshold
 from linewarden_train.scoring import RawScores, Values, score_samples
 from linewarden_vision.card import (

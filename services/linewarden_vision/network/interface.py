@@ -5,7 +5,7 @@ pictures -> encode -> pyramid -> fuse -> tap F -> classify -> cells, margin
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -37,6 +37,15 @@ class DefectNetwork(nn.Module, ABC):
 
     fusion: TopDownFusion
     head: LinearHead
+
+    @abstractmethod
+    def encoder_parameters(self) -> Iterator[nn.Parameter]:
+        """Iterate over the encoder's parameters, which may be pretrained."""
+
+    def freeze(self, stages: int) -> None:
+        """Keep the encoder's first stages as they are; raises ValueError where that network cannot."""
+        if stages:
+            raise ValueError(f"{type(self).__name__} cannot freeze stages of its encoder")
 
     @abstractmethod
     def encode(self, pictures: Tensor) -> Pyramid:

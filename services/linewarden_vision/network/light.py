@@ -1,6 +1,7 @@
 """The light network: any timm encoder, top-down fusion, a small mask decoder at stride 2."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Self
 
 import timm
 from torch import Tensor, nn
@@ -18,12 +19,36 @@ class LightNetwork(DefectNetwork):
         self.encoder = timm.create_model(encoder, features_only=True, pretrained=False, in_chans=channels)
         info: Any = self.encoder.feature_info
         self.strides: list[int] = list(info.reduction())
+        self._stage_names: list[str] = list(info.module_name())
         if self.strides != [2, 4, 8, 16, 32]:
             raise ValueError(f"encoder {encoder!r} has strides {self.strides}; choose one with 2, 4, 8, 16, 32")
+        self.frozen: tuple[nn.Module, ...] = ()
         widths = dict(zip(self.strides, info.channels(), strict=True))
         self.fusion = TopDownFusion(widths, tap_channels)
         self.head = LinearHead(tap_channels)
         self.decoder = _MaskDecoder(tap_channels, widths[4], widths[2])
+
+    def encoder_parameters(self) -> Iterator[nn.Parameter]:
+        """Iterate over timm's encoder."""
+        parameters: Iterator[nn.Parameter] = self.encoder.parameters()
+        return parameters
+
+    def freeze(self, stages: int) -> None:
+        """Keep the stem and the first stages (0 to 5) as they are, batch norm included, also in train mode."""
+        leaves = [(name, part) for name, part in self.encoder.named_modules() if not any(part.children())]
+        names = self._stage_names
+        ends = [order for order, (name, _) in enumerate(leaves) if stages and name.startswith(names[stages - 1])]
+        self.frozen = tuple(part for _, part in leaves[: max(ends, default=-1) + 1])
+        for part in self.frozen:
+            part.requires_grad_(requires_grad=False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:  # torch's signature
+        """Switch the mode of all but the frozen stages, which stay in eval mode."""
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
 
     def encode(self, pictures: Tensor) -> Pyramid:
         """Return the encoder's maps at strides 2, 4, 8, 16 and 32."""

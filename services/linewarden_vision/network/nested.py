@@ -1,7 +1,9 @@
 """The nested network: Unet++ with scSE attention, as public summaries of arXiv 2510.13226 name it."""
 
+from collections.abc import Iterator
+
 from segmentation_models_pytorch import UnetPlusPlus
-from torch import Tensor
+from torch import Tensor, nn
 
 from linewarden_vision.network.fusion import TopDownFusion
 from linewarden_vision.network.head import LinearHead
@@ -19,6 +21,11 @@ class NestedNetwork(DefectNetwork):
         widths = dict(zip(_STRIDES, self.unet.encoder.out_channels, strict=True))
         self.fusion = TopDownFusion(widths, tap_channels)
         self.head = LinearHead(tap_channels)
+
+    def encoder_parameters(self) -> Iterator[nn.Parameter]:
+        """Iterate over the encoder of segmentation-models-pytorch."""
+        parameters: Iterator[nn.Parameter] = self.unet.encoder.parameters()
+        return parameters
 
     def encode(self, pictures: Tensor) -> Pyramid:
         """Return the picture itself (stride 1) and the encoder's maps at strides 2 to 32."""

@@ -6,7 +6,8 @@ import torch
 
 from linewarden_train.data.digest import digest_of
 from linewarden_train.data.synthetic import SyntheticSamples
-from linewarden_train.loop import Normalisation, TrainSettings, schedule, train
+from linewarden_train.drawing import DrawSettings, Normalisation
+from linewarden_train.loop import TrainSettings, schedule, train
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
 
@@ -35,7 +36,7 @@ def _taught(samples: SyntheticSamples, settings: TrainSettings) -> tuple[DefectN
 
 
 def test_the_same_seed_teaches_the_same_weights(samples: SyntheticSamples) -> None:
-    settings = TrainSettings(steps=3, batch=4, crop=64)
+    settings = TrainSettings(steps=3, draw=DrawSettings(whole=4, side=64, windows=8))
     first, second = _taught(samples, settings)[0], _taught(samples, settings)[0]
     for one, other in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
         assert torch.equal(one, other)
@@ -43,12 +44,12 @@ def test_the_same_seed_teaches_the_same_weights(samples: SyntheticSamples) -> No
 
 
 def test_teaching_lowers_the_loss(samples: SyntheticSamples) -> None:
-    losses = _taught(samples, TrainSettings(steps=24, batch=6))[1]
+    losses = _taught(samples, TrainSettings(steps=24, draw=DrawSettings(whole=6)))[1]
     assert np.mean(losses[-6:]) < np.mean(losses[:6])
 
 
 def test_a_time_budget_ends_teaching_early(samples: SyntheticSamples) -> None:
-    assert len(_taught(samples, TrainSettings(steps=1000, batch=4, budget_s=3.0))[1]) == 2
+    assert len(_taught(samples, TrainSettings(steps=1000, draw=DrawSettings(whole=4), budget_s=3.0))[1]) == 2
 
 
 def test_the_learning_rate_warms_up_and_ends_small() -> None:
