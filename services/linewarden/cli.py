@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from linewarden.commands import deadletters, line, queue, recipe, topics
+from linewarden.commands import data, deadletters, line, queue, recipe, topics
 from linewarden_replay.cli import app as replay_app
 from linewarden_replay.cli import audit_app
 
@@ -106,6 +106,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 app.add_typer(topics.app, name="topics")
+app.add_typer(data.app, name="data")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(line.app, name="line")
 app.add_typer(deadletters.app, name="dead-letters")

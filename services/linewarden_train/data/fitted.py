@@ -9,7 +9,7 @@ from linewarden_train.data.samples import Label, Sample, Samples
 
 
 class FittedSamples:
-    """The same samples, height x width, fitted as the inspector fits a camera's picture."""
+    """The same samples, height x width, fitted as the inspector fits a camera's picture; depth and colour stay."""
 
     def __init__(self, samples: Samples, height: int, width: int) -> None:
         self._samples, self._height, self._width = samples, height, width
@@ -23,14 +23,14 @@ class FittedSamples:
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
         picture, mask = sample.picture, sample.mask
         if scale < 1:
-            picture = np.asarray(cv2.resize(picture, inner, interpolation=cv2.INTER_AREA), np.uint8)
+            picture = np.asarray(cv2.resize(picture, inner, interpolation=cv2.INTER_AREA))
         if mask is not None and scale < 1:
             share = cv2.resize(mask.astype(np.float32), inner, interpolation=cv2.INTER_AREA)
             mask = np.asarray(share >= 0.5)
         below, right = self._height - inner[1], self._width - inner[0]
         padded = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
         grown = None if mask is None else np.pad(mask, ((0, below), (0, right)))
-        return Sample(np.asarray(padded, np.uint8), grown, sample.label)
+        return Sample(np.asarray(padded), grown, sample.label)
 
     def __len__(self) -> int:
         """Count the pictures."""

@@ -1,36 +1,33 @@
 """Folders of pictures with masks: images/<class>/<name>, masks/<class>/<name>.png; class "good" is good.
 
-An optional groups.csv (columns image and group, image as <class>/<name>) joins pictures of one part;
-without it every picture is a group of its own.
+An optional groups.csv (columns image and group) joins pictures of one part; without it every picture
+is a group of its own.
 """
 
-import csv
 from pathlib import Path
 
 from linewarden_train.data.files import Entry, FileSamples
+from linewarden_train.data.groups_file import GROUPS, read_groups
+from linewarden_train.data.mask_sources import FileMask
+from linewarden_train.data.reading import SUFFIXES
 from linewarden_train.data.samples import GOOD, Label
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 
 def read_folders(folder: Path) -> FileSamples:
-    """Read all classes in order of name; raises ValueError when there is no good or no picture at all."""
+    """Read all classes in order of name.
+
+    Raises ValueError when there is no picture at all, and when groups.csv does not fit.
+    """
     images = folder / "images"
     found = sorted(path for path in images.glob("*/*") if path.suffix.lower() in SUFFIXES)
     if not found:
         raise ValueError(f"no pictures under {images}/<class>/; good ones belong in {images}/{GOOD}/")
-    groups = _groups(folder / "groups.csv")
-    return FileSamples([_entry(folder, path, groups) for path in found])
+    samples = FileSamples([_entry(folder, path) for path in found])
+    samples.regroup(read_groups(folder / GROUPS))
+    return samples
 
 
-def _groups(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    with path.open(newline="") as file:
-        return {row["image"]: row["group"] for row in csv.DictReader(file)}
-
-
-def _entry(folder: Path, path: Path, groups: dict[str, str]) -> Entry:
-    name = f"{path.parent.name}/{path.name}"
+def _entry(folder: Path, path: Path) -> Entry:
+    short = f"{path.parent.name}/{path.name}"
     mask = folder / "masks" / path.parent.name / f"{path.stem}.png"
-    return Entry(path, mask, Label(path.parent.name, groups.get(name, name)))
+    return Entry(path, Label(path.parent.name, short, f"images/{short}"), FileMask(mask))

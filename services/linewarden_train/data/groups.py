@@ -1,10 +1,11 @@
 """Splitting by group, and proving that a split did."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from linewarden_train.data.samples import Label, Sample, Samples
+from linewarden_train.data.samples import GOOD, Label, Sample, Samples
 
 
 class Subset:
@@ -41,6 +42,54 @@ def split_by_group(samples: Samples, folds: int, rng: np.random.Generator) -> li
     return [Subset(samples, indices) for indices in members]
 
 
+def by_split(samples: Samples, split: str) -> Subset:
+    """Choose the samples that the set itself puts on that side; raises ValueError where there are none."""
+    chosen = [index for index, label in enumerate(samples.labels) if label.split == split]
+    if not chosen:
+        sides = sorted({label.split for label in samples.labels} - {""})
+        raise ValueError(f"the set has no split {split!r}; it has {', '.join(sides) or 'none at all'}")
+    return Subset(samples, chosen)
+
+
+def split_set(samples: Samples, shares: Mapping[str, float], seed: int) -> dict[str, Subset]:
+    """Split by share of the groups, every class in proportion, never a group on two sides.
+
+    A group counts for its rarest class of defects, for good where it has none. A class with fewer
+    groups than sides goes to the sides with the largest shares first, so that a lone group is taught.
+    Raises ValueError for shares that are not positive or do not add up to 1, and for an empty side.
+    """
+    if not shares or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-6:
+        raise ValueError(f"shares are positive and add up to 1, unlike {dict(shares)}")
+    rng = np.random.default_rng(seed)
+    side_of: dict[str, str] = {}
+    for groups in _groups_by_class(samples.labels).values():
+        taken = dict.fromkeys(shares, 0)
+        for number, order in enumerate(rng.permutation(len(groups)), 1):
+            side = max(shares, key=lambda name: (shares[name] * number - taken[name], shares[name]))
+            taken[side] += 1
+            side_of[groups[order]] = side
+    members: dict[str, list[int]] = {name: [] for name in shares}
+    for index, label in enumerate(samples.labels):
+        members[side_of[label.group]].append(index)
+    empty = [name for name, indices in members.items() if not indices]
+    if empty:
+        raise ValueError(f"{len(side_of)} groups leave nothing for {', '.join(empty)}")
+    return {name: Subset(samples, indices) for name, indices in members.items()}
+
+
+def _groups_by_class(labels: Sequence[Label]) -> dict[str, list[str]]:
+    """List groups by the class that they count for, both in order of name."""
+    classes: dict[str, set[str]] = defaultdict(set)
+    for label in labels:
+        classes[label.group].add(label.defect_class)
+    spread = {kind: sum(kind in held for held in classes.values()) for held in classes.values() for kind in held}
+    found: dict[str, list[str]] = defaultdict(list)
+    for group in sorted(classes):
+        kind = min(sorted(classes[group] - {GOOD}), key=lambda name: spread[name], default=GOOD)
+        found[kind].append(group)
+    return dict(sorted(found.items()))
+
+
 def check_apart(first: Samples, second: Samples) -> None:
     """Raise ValueError, naming some, when a group lies on both sides."""
     shared = {label.group for label in first.labels} & {label.group for label in second.labels}
@@ -52,3 +101,11 @@ def mixed_groups(samples: Samples) -> list[str]:
     """List groups that hold both good and defective pictures: their labels disagree."""
     good = {label.group for label in samples.labels if not label.defective}
     return sorted(good & {label.group for label in samples.labels if label.defective})
+
+
+def torn_groups(samples: Samples) -> dict[str, list[str]]:
+    """List the groups that lie on several sides of the set's own split, with those sides."""
+    sides: dict[str, set[str]] = defaultdict(set)
+    for label in samples.labels:
+        sides[label.group].add(label.split)
+    return {group: sorted(found) for group, found in sorted(sides.items()) if len(found) > 1}

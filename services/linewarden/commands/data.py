@@ -1,0 +1,119 @@
+"""`linewarden data`: what a folder of pictures holds, and which of them show the same thing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .context import show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from linewarden_train.data.files import FileSamples
+
+app = typer.Typer(help="Sets of pictures: what they hold, what is wrong with them.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the set.")]
+LayoutName = Annotated[str, typer.Option("--layout", help="The set's layout, if it is not to be recognised.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
+_MOST = 20
+
+
+@app.command()
+def check(folder: Folder, layout: LayoutName = "auto", as_json: Json = False) -> None:
+    """Look at every picture and mask: layout, counts, everything that is wrong. Exits 1 where there are errors."""
+    from linewarden_train.data.checks import inspect_set  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_train.data.overview import counted, described  # noqa: PLC0415
+
+    samples, saw = _read(folder, layout)
+    with _bar("looking at", len(samples)) as shown:
+        report = inspect_set(samples, shown)
+    if as_json:
+        show([described(samples, report, saw)], as_json=True, empty="")
+    else:
+        typer.echo(f"layout {saw}")
+        show(counted(samples), as_json=False, empty="no pictures")
+        _list("unannotated: defective, but nothing is marked; kept for classification only", report.unannotated)
+        _list("errors", report.errors)
+    raise typer.Exit(1 if report.errors else 0)
+
+
+@app.command()
+def groups(
+    folder: Folder,
+    threshold: Annotated[float, typer.Option(help="Correlation from which on two pictures are near-duplicates.")] = 0.9,
+    out: Annotated[Path | None, typer.Option(help="Write image and group to this CSV.")] = None,
+    layout: LayoutName = "auto",
+    as_json: Json = False,
+) -> None:
+    """Find near-duplicates, groups whose labels disagree, and groups that the set's own split tears apart."""
+    from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
+    from linewarden_train.data.groups import mixed_groups, torn_groups  # noqa: PLC0415
+    from linewarden_train.data.groups_file import write_groups  # noqa: PLC0415
+    from linewarden_train.data.near_duplicates import group_alike, regrouped, thumbnails_of  # noqa: PLC0415
+    from linewarden_train.data.overview import agreement  # noqa: PLC0415
+    from linewarden_train.data.relabel import with_groups  # noqa: PLC0415
+
+    samples, _ = _read(folder, layout)
+    try:
+        with _bar("looking at", len(samples)) as shown:
+            names = regrouped(samples, group_alike(thumbnails_of(samples, shown), threshold))
+    except ValueError as error:
+        raise ConfigurationError(f"{error}; linewarden data check {folder} lists everything that is wrong") from error
+    found = with_groups(samples, names)
+    row = {"pictures": len(samples), "groups": len(set(names)), **agreement(samples, names)}
+    mixed, torn = mixed_groups(found), torn_groups(found)
+    if as_json:
+        show([{**row, "mixed": mixed, "torn": torn}], as_json=True, empty="")
+    else:
+        show([row], as_json=False, empty="")
+        _list("groups with good and defective pictures", mixed)
+        _list("groups that the set's own split tears apart", [f"{name}: {', '.join(torn[name])}" for name in torn])
+    if out is not None:
+        write_groups(out, [(label.name, label.group) for label in found.labels])
+
+
+def _read(folder: Path, layout: str) -> tuple[FileSamples, str]:
+    """Read a set and say what its layout is; raises ConfigurationError in words."""
+    import warnings  # noqa: PLC0415
+
+    from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
+    from linewarden_train.data.reading_sets import AUTO, read_set, recognise  # noqa: PLC0415
+
+    try:
+        saw = layout
+        if layout == AUTO:
+            recognised = recognise(folder)
+            layout, saw = recognised.layout.name, f"{recognised.layout.name} (saw {recognised.saw})"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what has no mask is listed by name below
+            return read_set(folder, layout), saw
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+@contextmanager
+def _bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(file=sys.stderr), transient=True) as progress:
+        task = progress.add_task(text, total=total)
+
+        def shown(done: int) -> None:
+            progress.update(task, completed=done)
+
+        yield shown
+
+
+def _list(title: str, lines: list[str]) -> None:
+    if lines:
+        rest = [f"  and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
+        typer.echo("\n".join([f"{title} ({len(lines)}):", *(f"  {line}" for line in lines[:_MOST]), *rest]))
