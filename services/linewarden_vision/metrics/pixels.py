@@ -1,5 +1,6 @@
-"""Mask metrics at native resolution: predicted P and true G, (B, H, W) bool, updated by equal-sized batches.
+"""Mask metrics at native resolution: predicted P and true G, (B, H, W) bool or lists of (H, W) bool of any sizes.
 
+Every metric also takes counted pixels in place of both masks, which is all that it needs of a picture.
 Seg_mIoU and Seg_Recall after arXiv 2510.13226, reconstructed from its abstract.
 """
 
@@ -9,12 +10,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-
-def overlap_counts(predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return |P and G| and |P or G| per sample, (B,) int64; raises ValueError for unequal shapes."""
-    if predicted.shape != target.shape or predicted.ndim != 3:
-        raise ValueError(f"masks are (B, H, W) and alike, not {predicted.shape} and {target.shape}")
-    return (predicted & target).sum((1, 2)), (predicted | target).sum((1, 2))
+from linewarden_vision.metrics.counts import Masks, PixelCounts, count_pixels
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:
@@ -32,11 +28,11 @@ class PooledIoU(Metric):
         self.add_state("both", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("either", torch.tensor(0), dist_reduce_fx="sum")
 
-    def update(self, predicted: Tensor, target: Tensor) -> None:
+    def update(self, predicted: Masks | PixelCounts, target: Masks | None = None) -> None:
         """Count a batch."""
-        both, either = overlap_counts(predicted, target)
-        self.both += both.sum()
-        self.either += either.sum()
+        counts = count_pixels(predicted, target)
+        self.both += counts.both.sum()
+        self.either += counts.either.sum()
 
     def compute(self) -> Tensor:
         """Return the ratio, not a number if no pixel was ever predicted or true."""
@@ -46,93 +42,100 @@ class PooledIoU(Metric):
 class TwoClassPooledMeanIoU(Metric):
     """Mean of the pooled IoU of defect and of background: what the literature calls mIoU."""
 
-    cells: Tensor
+    both: Tensor
+    either: Tensor
+    total: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("cells", torch.zeros(4, dtype=torch.long), dist_reduce_fx="sum")
+        for name in ("both", "either", "total"):
+            self.add_state(name, torch.tensor(0), dist_reduce_fx="sum")
 
-    def update(self, predicted: Tensor, target: Tensor) -> None:
+    def update(self, predicted: Masks | PixelCounts, target: Masks | None = None) -> None:
         """Count a batch."""
-        overlap_counts(predicted, target)
-        self.cells += torch.bincount((2 * target.long() + predicted.long()).flatten(), minlength=4)
+        counts = count_pixels(predicted, target)
+        self.both += counts.both.sum()
+        self.either += counts.either.sum()
+        self.total += counts.total.sum()
 
     def compute(self) -> Tensor:
         """Return the mean, not a number when a class never occurs."""
-        clear, alarm, miss, hit = self.cells
-        return (_ratio(hit, hit + alarm + miss) + _ratio(clear, clear + alarm + miss)) / 2
+        clear = self.total - self.either
+        return (_ratio(self.both, self.either) + _ratio(clear, self.total - self.both)) / 2
 
 
 class _MeanPerSample(Metric):
-    total: Tensor
+    sum_of_values: Tensor
     count: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("total", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("sum_of_values", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def _add(self, values: Tensor) -> None:
-        self.total += values.double().sum()
+        self.sum_of_values += values.double().sum()
         self.count += values.numel()
 
     def compute(self) -> Tensor:
         """Return the mean, not a number without samples."""
-        return _ratio(self.total, self.count)
+        return _ratio(self.sum_of_values, self.count)
 
 
 class SampleMeanIoU(_MeanPerSample):
     """Sample_mIoU: mean IoU over all samples; both masks empty counts 1."""
 
-    def update(self, predicted: Tensor, target: Tensor) -> None:
+    def update(self, predicted: Masks | PixelCounts, target: Masks | None = None) -> None:
         """Count a batch."""
-        both, either = overlap_counts(predicted, target)
-        self._add(torch.where(either > 0, both / either.clamp(min=1), 1.0))
+        counts = count_pixels(predicted, target)
+        iou = counts.both.double() / counts.either.clamp(min=1)
+        self._add(torch.where(counts.either > 0, iou, 1.0))
 
 
 class SegMeanIoU(_MeanPerSample):
     """Seg_mIoU: mean IoU over samples where P or G is not empty; misses and false alarms count 0."""
 
-    def update(self, predicted: Tensor, target: Tensor) -> None:
+    def update(self, predicted: Masks | PixelCounts, target: Masks | None = None) -> None:
         """Count a batch."""
-        both, either = overlap_counts(predicted, target)
-        self._add((both / either.clamp(min=1))[either > 0])
+        counts = count_pixels(predicted, target)
+        self._add((counts.both.double() / counts.either.clamp(min=1))[counts.either > 0])
 
 
 class SegRecall(_MeanPerSample):
     """Seg_Recall: mean over defective samples of [decided defective] * |P and G| / |G|."""
 
-    def update(self, predicted: Tensor, target: Tensor, decided: Tensor) -> None:
+    def update(self, predicted: Masks | PixelCounts, target: Masks | None, decided: Tensor) -> None:
         """Count a batch; ``decided`` (B,) bool is the verdict NG."""
-        both, _ = overlap_counts(predicted, target)
-        area = target.sum((1, 2))
-        self._add((decided * both / area.clamp(min=1))[area > 0])
+        counts = count_pixels(predicted, target)
+        found = decided * counts.both.double() / counts.target.clamp(min=1)
+        self._add(found[counts.target > 0])
 
 
 class DefectIoUByClass(Metric):
     """Mean IoU of defective samples by class; good samples are left out."""
 
-    total: Tensor
+    sum_of_values: Tensor
     count: Tensor
 
     def __init__(self, classes: Sequence[str]) -> None:
         super().__init__()
         self.classes = tuple(classes)
         zeros = torch.zeros(len(self.classes), dtype=torch.double)
-        self.add_state("total", zeros, dist_reduce_fx="sum")
+        self.add_state("sum_of_values", zeros, dist_reduce_fx="sum")
         self.add_state("count", zeros.clone(), dist_reduce_fx="sum")
 
-    def update(self, predicted: Tensor, target: Tensor, classes: Sequence[str | None]) -> None:
+    def update(self, predicted: Masks | PixelCounts, target: Masks | None, classes: Sequence[str | None]) -> None:
         """Count a batch; ``classes`` holds None for good samples. Raises ValueError for unknown names."""
-        both, either = overlap_counts(predicted, target)
+        counts = count_pixels(predicted, target)
+        iou = counts.both.double() / counts.either.clamp(min=1)
         for row, name in enumerate(classes):
             if name is None:
                 continue
             place = self.classes.index(name)
-            self.total[place] += both[row] / either[row].clamp(min=1)
+            self.sum_of_values[place] += iou[row]
             self.count[place] += 1
 
     def compute(self) -> dict[str, float]:
         """Return the mean by class, not a number for a class without evidence."""
-        means = _ratio(self.total, self.count)
+        means = _ratio(self.sum_of_values, self.count)
         return {name: float(mean) for name, mean in zip(self.classes, means, strict=True)}

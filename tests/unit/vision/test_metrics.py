@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from linewarden_vision.metrics.counts import count_pixels
 from linewarden_vision.metrics.images import (
     ImageAUROC,
     ImageAveragePrecision,
@@ -109,3 +110,27 @@ def test_ranking_metrics_match_a_hand_count() -> None:
 def test_masks_of_unequal_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="alike"):
         PooledIoU().update(PREDICTED, TARGET[:2])
+
+
+def test_pictures_of_any_size_come_as_a_list() -> None:
+    small, large = _masks("xx./xx.")[0], _masks("xxxx/xxxx/..../....")[0]
+    found_small, found_large = _masks("xx./...")[0], _masks("xxxx/..../..../....")[0]
+    for metric, value in ((PooledIoU(), 6 / 12), (SegMeanIoU(), 0.5), (SampleMeanIoU(), 0.5)):
+        metric.update([found_small, found_large], [small, large])
+        assert float(metric.compute()) == pytest.approx(value)
+    found = SegRecall()
+    found.update([found_small, found_large], [small, large], torch.tensor([True, False]))
+    assert float(found.compute()) == pytest.approx(0.25)
+
+
+def test_counted_pixels_give_what_masks_give() -> None:
+    whole, counted = TwoClassPooledMeanIoU(), TwoClassPooledMeanIoU()
+    whole.update(PREDICTED, TARGET)
+    counted.update(count_pixels(PREDICTED, TARGET))
+    assert float(whole.compute()) == float(counted.compute())
+    assert count_pixels(PREDICTED, TARGET).either.tolist() == [4, 1, 0, 1]
+
+
+def test_an_odd_pair_in_a_list_is_refused() -> None:
+    with pytest.raises(ValueError, match="alike"):
+        PooledIoU().update([torch.zeros(2, 3, dtype=torch.bool)], [torch.zeros(3, 3, dtype=torch.bool)])
