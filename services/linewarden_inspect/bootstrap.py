@@ -16,7 +16,7 @@ from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.watchdog import Watchdog
 from linewarden_schemas.ids import Namespace
 from linewarden_vision.inspecting.bundles import find_bundle
-from linewarden_vision.inspector import Inspector
+from linewarden_vision.inspector import MAX_BATCH, Inspector
 
 from .settings import WorkerProcess
 from .worker import InspectWorker
@@ -43,7 +43,7 @@ def run(stop: Stop) -> None:
         KafkaBroker(settings.kafka, watchdog),
         Namespace(settings.namespace),
         inspect,
-        loader(inspect.bundles, inspect.device, inspect.precision),
+        loader(inspect.bundles, inspect.device, inspect.precision, inspect.forward, inspect.max_batch),
         instance=settings.instance,
         clock=SystemClock(),
         health=health,
@@ -53,11 +53,20 @@ def run(stop: Stop) -> None:
         worker.run(stop)
 
 
-def loader(store: Path, device: str, precision: str) -> Callable[[str], Inspector]:
+def loader(
+    store: Path, device: str, precision: str, forward: str = "auto", max_batch: int = MAX_BATCH
+) -> Callable[[str], Inspector]:
     """Find a bundle by its digest in a folder of bundles, load and gate it."""
 
     def load(digest: str) -> Inspector:
-        return Inspector.load(find_bundle(store, digest), device=device, precision=precision, expected_digest=digest)
+        return Inspector.load(
+            find_bundle(store, digest),
+            device=device,
+            precision=precision,
+            forward=forward,
+            max_batch=max_batch,
+            expected_digest=digest,
+        )
 
     return load
 

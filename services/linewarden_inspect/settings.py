@@ -19,8 +19,9 @@ HARDEST_PIXEL_LIMIT = 64_000_000
 class InspectSettings(BaseModel):
     """`LINEWARDEN_INSPECT__...`: one process for each device, told apart by `LINEWARDEN_INSTANCE`.
 
-    `bundles` is a folder of bundle folders. `max_batch` pictures share a device pass; a pass waits at most
-    `batch_wait_s` for pictures that are still being decoded. `torch_threads` 0 leaves torch its default.
+    `bundles` is a folder of bundle folders. `max_batch` pictures (or tiles of a large one) share a device pass;
+    a pass waits at most `batch_wait_s` for pictures that are still being decoded. `forward` is how the network
+    runs: auto, eager, graphs (CUDA) or compiled. `torch_threads` 0 leaves torch its default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +29,7 @@ class InspectSettings(BaseModel):
     bundles: Path
     device: str = "auto"
     precision: str = "auto"
+    forward: str = "auto"
     max_batch: Annotated[int, Field(ge=1, le=256)] = 16
     max_poll_records: Annotated[int, Field(ge=1, le=512)] = 16
     batch_wait_s: Seconds = 0.005

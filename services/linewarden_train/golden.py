@@ -1,6 +1,7 @@
 """Choosing golden pictures: every kind of answer, none so near a threshold that rounding decides."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,28 +10,72 @@ from linewarden_vision.card import Card
 from linewarden_vision.golden import Golden, GoldenAnswer
 from linewarden_vision.inspector import Inspector, ViewScore
 
-_MARGIN_GAP = 0.2
-_SUSPICION_GAP = 0.02
+Kind = tuple[bool, bool]
+"""(defect, doubtful); doubt about a rejected picture decides nothing."""
+_WORDS: dict[Kind, str] = {(True, False): "NG", (False, True): "doubtful OK", (False, False): "trusted OK"}
+_RELATIVE = 0.05
+"""A narrow gap, as a share of what lies between the 5th and the 95th percentile of the scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """How far from a threshold a golden picture keeps."""
+
+    margin: float
+    suspicion: float
+
+
+_WIDE = _Gap(0.2, 0.02)
+_LEAST = _Gap(0.01, 0.0005)  # float32 on two devices differs by less than a tenth of this
 
 
 def choose_golden(inspector: Inspector, samples: Samples, *, each: int = 6) -> Golden:
     """Score samples on the inspector's device and keep up to ``each`` of NG, doubtful OK and trusted OK.
 
-    Raises ValueError when a kind is missing altogether: give more samples.
+    Pictures may differ in size, colour and depth. Where the thresholds lie too close among the scores for
+    the usual distance, a distance relative to the spread of these scores is taken. Raises ValueError,
+    naming the kind, when one has no picture that is clear of the thresholds: give more samples.
     """
+    if not len(samples):
+        raise ValueError("the golden set needs pictures; there are none")
     scores = _score(inspector, samples)
-    kinds: dict[tuple[bool, bool], list[int]] = {(True, False): [], (False, True): [], (False, False): []}
-    for index, score in enumerate(scores):
-        kind = _kind(score, inspector.card)
-        if kind is not None and len(kinds[kind]) < each:
-            kinds[kind].append(index)
+    narrow = _narrow(scores)
+    kinds = _sort(scores, inspector.card, _WIDE, each)
     if not all(kinds.values()):
-        raise ValueError("the golden set needs NG, doubtful and trusted pictures; give more samples")
+        kinds = _sort(scores, inspector.card, narrow, each)
+    for kind, found in kinds.items():
+        if not found:
+            near = sum(_kind(score, inspector.card, _Gap(0.0, 0.0)) == kind for score in scores)
+            raise ValueError(
+                f"the golden set needs a {_WORDS[kind]}: {near} of {len(scores)} pictures are, none of them farther "
+                f"than {narrow.margin:.3g} (margin) and {narrow.suspicion:.3g} (suspicion) from a threshold; "
+                "give more samples"
+            )
     chosen = sorted(index for found in kinds.values() for index in found)
     return Golden(
-        pictures=np.stack([samples[index].picture for index in chosen]),
+        pictures=[samples[index].picture for index in chosen],
         answers=[_answer(scores[index], inspector.card) for index in chosen],
     )
+
+
+def _narrow(scores: Sequence[ViewScore]) -> _Gap:
+    """The distance for tight thresholds: never wider than the usual one, never within reach of rounding."""
+    margins, suspicions = ([score.margin for score in scores], [score.suspicion for score in scores])
+    spread = [float(np.subtract(*np.percentile(values, [95, 5]))) for values in (margins, suspicions)]
+    return _Gap(
+        margin=float(np.clip(_RELATIVE * spread[0], _LEAST.margin, _WIDE.margin)),
+        suspicion=float(np.clip(_RELATIVE * spread[1], _LEAST.suspicion, _WIDE.suspicion)),
+    )
+
+
+def _sort(scores: Sequence[ViewScore], card: Card, gap: _Gap, each: int) -> dict[Kind, list[int]]:
+    """Indices of the first ``each`` of every kind."""
+    kinds: dict[Kind, list[int]] = {kind: [] for kind in _WORDS}
+    for index, score in enumerate(scores):
+        kind = _kind(score, card, gap)
+        if kind is not None and len(kinds[kind]) < each:
+            kinds[kind].append(index)
+    return kinds
 
 
 def _score(inspector: Inspector, samples: Samples) -> Sequence[ViewScore]:
@@ -41,15 +86,15 @@ def _score(inspector: Inspector, samples: Samples) -> Sequence[ViewScore]:
     return scores
 
 
-def _kind(score: ViewScore, card: Card) -> tuple[bool, bool] | None:
+def _kind(score: ViewScore, card: Card, gap: _Gap) -> Kind | None:
     limits = card.thresholds
-    if abs(score.margin - limits.defect.value) < _MARGIN_GAP:
+    if abs(score.margin - limits.defect.value) < gap.margin:
         return None
     if limits.is_defect(score.margin):
         return (True, False)
     gate = card.trust.second.gate if card.trust.second else limits.suspicion.value
     near = min(abs(score.suspicion - limits.suspicion.value), abs(score.suspicion - gate))
-    return None if near < _SUSPICION_GAP else (False, limits.is_doubtful(score.suspicion))
+    return None if near < gap.suspicion else (False, limits.is_doubtful(score.suspicion))
 
 
 def _answer(score: ViewScore, card: Card) -> GoldenAnswer:

@@ -39,6 +39,14 @@ class PictureSpec(_Strict):
     """A picture whose mean lies outside is not judged (cap on the lens, light off, overexposed)."""
     contrast: tuple[FiniteFloat, FiniteFloat]
     """The same for its standard deviation (nothing there, out of focus altogether)."""
+    scale: FiniteFloat = Field(default=1.0, gt=0, le=8)
+    """Pixels of the input for each pixel of the picture; one number for all pictures, so that widths compare."""
+    overlap: int = Field(default=32, ge=0)
+    """Pixels of the input that neighbouring tiles share at least (at most a side less 32)."""
+    pad: Literal["full", "multiple"] = "full"
+    """Small pictures grow by their own edge to height x width, or only to the next multiple of 32."""
+    levels: FiniteFloat | None = Field(default=None, gt=0, le=65535)
+    """White level of the camera, such as 4095 for 12 bits; absent: 255 for uint8, 65535 for uint16."""
 
 
 class Provenance(_Strict):

@@ -1,4 +1,4 @@
-"""From a camera's picture to the network's input and back: letterbox, never squash, never enlarge."""
+"""From a camera's picture to the network's input and back: one scale, tiles where it is large, never squashed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,42 +9,50 @@ from numpy.typing import NDArray
 
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.errors import UnusablePicture
+from linewarden_vision.tiles import Size, lay_out
 
 Pixels = NDArray[np.integer[Any] | np.floating[Any]]
 """uint8 or float32 in practice; OpenCV's stubs promise no more than this."""
+MOST_INPUT_PIXELS = 64_000_000
+"""Scaled pictures are at most this large: as much as the decoder lets through unscaled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """Network input HxWxC on the 0 to 255 scale, and how to map a mask back to ``native`` (height, width).
 
-    ``inner`` is the (height, width) of the picture inside the input, top left; the rest is padding.
+    ``inner`` is the (height, width) of the scaled picture inside the input, top left; the rest is
+    padding. The network sees it in tiles of one size, whose top left corners are ``origins``.
     """
 
     pixels: Pixels
-    native: tuple[int, int]
-    inner: tuple[int, int]
+    native: Size
+    inner: Size
+    tile: Size
+    origins: tuple[Size, ...]
 
 
 def prepare_picture(picture: NDArray[np.generic], spec: PictureSpec) -> Prepared:
-    """Prepare HxW or HxWx3 (RGB) uint8 or uint16; thread-safe, CPU only.
+    """Prepare HxW or HxWx3 (RGB) uint8 or uint16 of any size; thread-safe, CPU only.
 
-    Larger pictures shrink with their aspect kept; smaller ones are padded by their own edge.
-    Raises UnusablePicture (reasons: shape, dtype, brightness, contrast).
+    The picture is brought to the bundle's scale and padded by its own edge to whole tiles. Takes at most
+    4 bytes for each pixel and channel of the input (16 bits keep their depth), 1 for uint8. Raises
+    UnusablePicture (reasons: shape, size, dtype, levels, brightness, contrast).
     """
-    levels = _levels(picture)
-    toned = _channels(levels, spec.channels)
+    toned = _channels(_levels(picture, spec.levels), spec.channels)
     native = (toned.shape[0], toned.shape[1])
-    scale = min(1.0, spec.height / native[0], spec.width / native[1])
-    inner = (max(1, round(native[0] * scale)), max(1, round(native[1] * scale)))
+    inner = (max(1, round(native[0] * spec.scale)), max(1, round(native[1] * spec.scale)))
+    _check_size(inner, spec.scale)
     if inner != native:
-        toned = cv2.resize(toned, (inner[1], inner[0]), interpolation=cv2.INTER_AREA)
+        how = cv2.INTER_AREA if spec.scale < 1 else cv2.INTER_LINEAR
+        toned = cv2.resize(toned, (inner[1], inner[0]), interpolation=how)
     _check_exposure(toned, spec)
-    below, right = spec.height - inner[0], spec.width - inner[1]
+    layout = lay_out(inner, spec)
+    below, right = layout.padded[0] - inner[0], layout.padded[1] - inner[1]
     if below or right:
         toned = cv2.copyMakeBorder(toned, 0, below, 0, right, cv2.BORDER_REPLICATE)
-    pixels = np.ascontiguousarray(toned.reshape(spec.height, spec.width, spec.channels))
-    return Prepared(pixels, native, inner)
+    pixels = np.ascontiguousarray(toned.reshape(*layout.padded, spec.channels))
+    return Prepared(pixels, native, inner, layout.tile, layout.origins)
 
 
 def restore_mask(logits: NDArray[np.float32], prepared: Prepared, threshold: float) -> NDArray[np.bool_]:
@@ -59,20 +67,45 @@ def restore_mask(logits: NDArray[np.float32], prepared: Prepared, threshold: flo
     return np.asarray(inside >= threshold, np.bool_)
 
 
-def _levels(picture: NDArray[np.generic]) -> Pixels:
+def _levels(picture: NDArray[np.generic], white: float | None) -> Pixels:
+    if picture.ndim == 3 and picture.shape[2] in {2, 4}:
+        text = f"{picture.shape[2]} channels: transparency cannot be inspected; save grey or RGB without alpha"
+        raise UnusablePicture("shape", text)
     if picture.ndim not in {2, 3} or 0 in picture.shape or (picture.ndim == 3 and picture.shape[2] not in {1, 3}):
         raise UnusablePicture("shape", f"a picture is HxW or HxWx3, not {picture.shape}")
-    if picture.dtype == np.uint8:
-        return np.asarray(picture, np.uint8)
-    if picture.dtype == np.uint16:
-        return np.asarray(picture, np.float32) / np.float32(257)  # 65535 -> 255, the depth is kept
-    raise UnusablePicture("dtype", f"a picture is uint8 or uint16, not {picture.dtype}")
+    if picture.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+        raise UnusablePicture("dtype", f"a picture is uint8 or uint16, not {picture.dtype}")
+    full = 255 if picture.dtype == np.uint8 else 65535
+    if white is None or white == full:
+        return np.asarray(picture, np.uint8) if full == 255 else _scaled(picture, full)
+    _check_levels(picture, white, full)
+    return _scaled(picture, white)
+
+
+def _scaled(picture: NDArray[np.generic], white: float) -> Pixels:
+    """Bring grey levels to the 0 to 255 scale; the depth is kept."""
+    return np.asarray(picture, np.float32) / np.float32(white / 255)
+
+
+def _check_levels(picture: NDArray[np.generic], white: float, full: int) -> None:
+    """Refuse a depth that is not the camera's: scaled wrongly, it might still look like a picture."""
+    if white > full:
+        raise UnusablePicture("levels", f"8 bits, but the bundle's camera has its white at {white:.0f}")
+    brightest = int(np.asarray(picture, np.uint16).max())
+    if brightest > white:
+        raise UnusablePicture("levels", f"grey level {brightest} lies above the white of the camera, {white:.0f}")
 
 
 def _channels(levels: Pixels, channels: int) -> Pixels:
     grey = levels[:, :, 0] if levels.ndim == 3 and levels.shape[2] == 1 else levels
     code = {(3, 1): cv2.COLOR_RGB2GRAY, (2, 3): cv2.COLOR_GRAY2RGB}.get((grey.ndim, channels))
     return grey if code is None else cv2.cvtColor(grey, code)
+
+
+def _check_size(inner: Size, scale: float) -> None:
+    if inner[0] * inner[1] > MOST_INPUT_PIXELS:
+        text = f"{inner[1]} x {inner[0]} pixels at scale {scale:g}; {MOST_INPUT_PIXELS} in all are allowed"
+        raise UnusablePicture("size", text)
 
 
 def _check_exposure(toned: Pixels, spec: PictureSpec) -> None:

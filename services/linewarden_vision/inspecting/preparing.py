@@ -18,7 +18,9 @@ from .scorer import Scorer
 
 _FROM_VISION = {
     "shape": Undecidable.UNREADABLE,
+    "size": Undecidable.TOO_LARGE,
     "dtype": Undecidable.UNREADABLE,
+    "levels": Undecidable.OUT_OF_DISTRIBUTION,
     "brightness": Undecidable.OUT_OF_DISTRIBUTION,
     "contrast": Undecidable.OUT_OF_DISTRIBUTION,
 }

@@ -44,7 +44,8 @@ def test_a_score_has_native_masks_and_maps_on_the_fixed_scale(inspector: Inspect
     for picture, score in zip(native, scores, strict=True):
         assert score.mask.shape == picture.shape
         assert score.mask.dtype == np.bool_
-        assert score.class_specific.shape == score.class_agnostic.shape == (SIZE // 8, SIZE // 8)
+        cells = tuple(-(-side // 8) for side in picture.shape)
+        assert score.class_specific.shape == score.class_agnostic.shape == cells
         assert score.class_specific.dtype == np.uint8
         assert 0 <= score.suspicion <= 1
         assert score.p_defect == pytest.approx(1 / (1 + np.exp(-score.margin)))
@@ -79,6 +80,7 @@ def test_no_pictures_give_no_scores(inspector: Inspector) -> None:
         (np.full((SIZE, SIZE), 120, np.uint8), "contrast"),
         (np.zeros((0, SIZE), np.uint8), "shape"),
         (np.zeros((SIZE, SIZE, 4), np.uint8), "shape"),
+        (np.zeros((SIZE, SIZE, 2), np.uint16), "shape"),
         (np.zeros((SIZE, SIZE), np.float32), "dtype"),
     ],
 )

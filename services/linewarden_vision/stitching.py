@@ -1,0 +1,139 @@
+"""Tiles in, one picture out: device passes of bounded size, and a picture's answers put together again."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linewarden_vision.prepare import Pixels, Prepared, restore_mask
+from linewarden_vision.tiles import Size, blend
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A part of the input of picture ``owner`` (its place in the batch); pixels are a view, not a copy."""
+
+    owner: int
+    origin: Size
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class TileScore:
+    """What was said of one tile; logits (H', W') and the two maps (h, w) on the bundle's fixed scale."""
+
+    margin: float
+    suspicion: float
+    ingredients: dict[str, float]
+    logits: NDArray[np.float32]
+    class_specific: NDArray[np.uint8]
+    class_agnostic: NDArray[np.uint8]
+
+
+def passes(batch: Sequence[Prepared], most: int) -> Iterator[list[Tile]]:
+    """All tiles of a batch as device passes: one shape each, at most ``most`` tiles, pictures in order.
+
+    The tiles of a picture follow each other, so that few pictures are unfinished at any time.
+    """
+    shapes = dict.fromkeys(prepared.tile for prepared in batch)
+    for shape in shapes:
+        tiles = (
+            _cut(prepared, owner, origin)
+            for owner, prepared in enumerate(batch)
+            if prepared.tile == shape
+            for origin in prepared.origins
+        )
+        gathered: list[Tile] = []
+        for tile in tiles:
+            gathered.append(tile)
+            if len(gathered) == most:
+                yield gathered
+                gathered = []
+        if gathered:
+            yield gathered
+
+
+def _cut(prepared: Prepared, owner: int, origin: Size) -> Tile:
+    (top, left), (height, width) = origin, prepared.tile
+    return Tile(owner, origin, prepared.pixels[top : top + height, left : left + width])
+
+
+class Mosaic:
+    """One picture's answers as its tiles come in.
+
+    Margin and suspicion are the largest of any tile, ingredients those of the most suspicious tile. Mask
+    logits are blended where tiles overlap; maps keep the larger value. A picture of one tile is that tile.
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+        self._left = len(prepared.origins)
+        self._margin, self._worst = -np.inf, (-np.inf, dict[str, float]())
+        self._logits = np.zeros((0, 0), np.float32)
+        self._weights: tuple[dict[int, NDArray[np.float32]], ...] = ()
+        self._maps = (np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.uint8))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every tile was added."""
+        return self._left == 0
+
+    def add(self, origin: Size, score: TileScore) -> None:
+        """Add one tile."""
+        self._left -= 1
+        self._margin = max(self._margin, score.margin)
+        if score.suspicion > self._worst[0]:
+            self._worst = (score.suspicion, score.ingredients)
+        if len(self._prepared.origins) == 1:
+            self._logits, self._maps = score.logits, (score.class_specific, score.class_agnostic)
+            return
+        self._blend(origin, score.logits)
+        for canvas, values in zip(self._canvases(score), (score.class_specific, score.class_agnostic), strict=True):
+            spot = self._spot(origin, values.shape)
+            np.maximum(canvas[spot], values, out=canvas[spot])
+
+    def merged(self, mask_threshold: float) -> tuple[TileScore, NDArray[np.bool_]]:
+        """Scores, maps and mask logits of the whole picture without its padding, and its native mask."""
+        height, width = self._prepared.inner
+        cells = [self._spacing(canvas.shape) for canvas in self._maps]
+        specific, agnostic = (
+            canvas[: -(-height // cell), : -(-width // cell)] for canvas, cell in zip(self._maps, cells, strict=True)
+        )
+        mask = restore_mask(self._logits, self._prepared, mask_threshold)
+        suspicion, ingredients = self._worst
+        return TileScore(self._margin, suspicion, ingredients, self._logits, specific, agnostic), mask
+
+    def _blend(self, origin: Size, logits: NDArray[np.float32]) -> None:
+        if self._logits.size == 0:
+            self._logits = np.zeros(self._whole(logits.shape), np.float32)
+            self._weights = tuple(self._along(axis, logits.shape[axis]) for axis in (0, 1))
+        spot = self._spot(origin, logits.shape)
+        down, across = self._weights
+        self._logits[spot] += logits * down[spot[0].start][:, None] * across[spot[1].start]
+
+    def _along(self, axis: int, tile: int) -> dict[int, NDArray[np.float32]]:
+        side = self._prepared.tile[axis]
+        starts = sorted({origin[axis] * tile // side for origin in self._prepared.origins})
+        return blend(starts, tile, self._prepared.pixels.shape[axis] * tile // side)
+
+    def _canvases(self, score: TileScore) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        if self._maps[0].size == 0:
+            shapes = (score.class_specific.shape, score.class_agnostic.shape)
+            first, second = (np.zeros(self._whole(shape), np.uint8) for shape in shapes)
+            self._maps = (first, second)
+        return self._maps
+
+    def _whole(self, shape: tuple[int, ...]) -> Size:
+        """Size of a canvas on which a tile has that shape."""
+        height, width = self._prepared.pixels.shape[:2]
+        return height * shape[0] // self._prepared.tile[0], width * shape[1] // self._prepared.tile[1]
+
+    def _spot(self, origin: Size, shape: tuple[int, ...]) -> tuple[slice, slice]:
+        top = origin[0] * shape[0] // self._prepared.tile[0]
+        left = origin[1] * shape[1] // self._prepared.tile[1]
+        return slice(top, top + shape[0]), slice(left, left + shape[1])
+
+    def _spacing(self, shape: tuple[int, ...]) -> int:
+        """Pixels of the input for each cell of a canvas."""
+        return self._prepared.pixels.shape[0] // shape[0]
