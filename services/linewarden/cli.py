@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from linewarden.commands import data, deadletters, line, queue, recipe, topics
+from linewarden.commands import data, deadletters, inspect, line, queue, recipe, topics, train
 from linewarden_replay.cli import app as replay_app
 from linewarden_replay.cli import audit_app
 
@@ -105,6 +105,8 @@ def doctor(as_json: Json = False) -> None:
     raise typer.Exit(0 if all(f.good for f in findings) else 1)
 
 
+app.command()(train.train)
+app.command()(inspect.inspect)
 app.add_typer(topics.app, name="topics")
 app.add_typer(data.app, name="data")
 app.add_typer(recipe.app, name="recipe")

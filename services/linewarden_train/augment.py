@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from linewarden_train.data.samples import Picture
+
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Matrix = NDArray[np.float64]
@@ -33,7 +35,7 @@ class Augment:
 
 
 def augment(
-    picture: NDArray[np.uint8], mask: Mask | None, settings: Augment, rng: np.random.Generator
+    picture: Picture, mask: Mask | None, settings: Augment, rng: np.random.Generator
 ) -> tuple[Plane, Mask | None]:
     """Flip, turn (square pictures alone) and light: float32 on the 0 to 255 scale, the mask moved alike."""
     rows = -1 if settings.flip_y and rng.random() < 0.5 else 1
@@ -59,14 +61,14 @@ def light(plane: Plane, settings: Augment, rng: np.random.Generator) -> Plane:
 
 
 def window(
-    picture: NDArray[np.uint8],
+    picture: Picture,
     mask: Mask,
     side: int,
     settings: Augment,
     rng: np.random.Generator,
     *,
     centred: float = 0.8,
-) -> tuple[NDArray[np.uint8], Mask]:
+) -> tuple[Picture, Mask]:
     """Cut a side x side window; where a defect is, ``centred`` of the windows aim at it.
 
     A picture smaller than the window is mirrored at its edges, its mask alike. Without turn and zoom the
@@ -78,7 +80,7 @@ def window(
     shown = cv2.warpAffine(
         mask.astype(np.uint8) * 255, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT_101
     )
-    return np.asarray(cut, np.uint8), np.asarray(shown >= 128)
+    return np.asarray(cut, picture.dtype), np.asarray(shown >= 128)
 
 
 def _aim(mask: Mask, side: int, rng: np.random.Generator, centred: float) -> tuple[int, int]:

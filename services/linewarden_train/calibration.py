@@ -37,31 +37,56 @@ class TrustRecipe:
     second_look_share: float = 0.15
 
 
-def fit_trust(scores: RawScores, recipe: TrustRecipe, provenance: Provenance) -> TrustCard:
-    """Fit normalisers on good pictures, the logistics on good against all defective ones.
+def fit_trust(
+    calibrated: RawScores, recipe: TrustRecipe, provenance: Provenance, held_out: Sequence[RawScores] = ()
+) -> TrustCard:
+    """Freeze normalisers on calibration's good pictures; fit the logistics on good against all defective ones.
 
-    Raises ValueError when good or defective pictures are missing or too few.
+    ``held_out`` are out-of-fold scores of the training groups: each is normalised by its own good pictures,
+    since another network gave it, and the logistics are fitted on them alone. Without them calibration serves
+    for both. Raises ValueError when good or defective pictures are missing or too few.
     """
-    good, used = scores.good, scores.good | scores.defective
     names = (*recipe.cheap, *recipe.second)
-    frozen = {name: _frozen(scores.ingredients[name][good]) for name in names}
-    rarities = np.stack([Normaliser(np.asarray(frozen[name]))(scores.ingredients[name]) for name in names], axis=1)
-    weights = group_weights([group for group, kept in zip(scores.groups, used, strict=True) if kept])
-    defective = scores.defective[used]
-    cheap = fit_logistic(rarities[used][:, : len(recipe.cheap)], defective, weights)
-    suspicion = cheap(rarities[:, : len(recipe.cheap)])
-    second = SecondLookCard(
-        ingredients=[EnhancedIngredient(name=name, good=frozen[name]) for name in recipe.second],
-        logistic=_card(fit_logistic(rarities[used], defective, weights)),
-        epsilon=recipe.epsilon,
-        gate=float(np.quantile(suspicion[good], 1 - recipe.second_look_share)),
-    )
+    frozen = {name: _frozen(calibrated.ingredients[name][calibrated.good]) for name in names}
+    parts = [_evidence(scores, names) for scores in held_out or [calibrated]]
+    rarities = np.concatenate([part.rarities for part in parts])
+    defective = np.concatenate([part.defective for part in parts])
+    weights = group_weights([group for part in parts for group in part.groups])
+    cheap = fit_logistic(rarities[:, : len(recipe.cheap)], defective, weights)
+    own = [Normaliser(np.asarray(frozen[name])) for name in recipe.cheap]
+    suspicion = cheap(normalise(_columns(calibrated, recipe.cheap), own))
+    second = None
+    if recipe.second:
+        second = SecondLookCard(
+            ingredients=[EnhancedIngredient(name=name, good=frozen[name]) for name in recipe.second],
+            logistic=_card(fit_logistic(rarities, defective, weights)),
+            epsilon=recipe.epsilon,
+            gate=float(np.quantile(suspicion[calibrated.good], 1 - recipe.second_look_share)),
+        )
     return TrustCard(
         ingredients=[CheapIngredient(name=name, good=frozen[name]) for name in recipe.cheap],
         logistic=_card(cheap),
         second=second,
         provenance=provenance,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What the logistic is fitted on: rarities (N, K), the truth (N,), groups (N)."""
+
+    rarities: Values
+    defective: NDArray[np.bool_]
+    groups: Sequence[str]
+
+
+def _evidence(scores: RawScores, names: Sequence[str]) -> _Evidence:
+    """Normalise one network's scores by its own good pictures; clean views of defective parts are left out."""
+    used = scores.good | scores.defective
+    own = [Normaliser.fit(np.asarray(_frozen(scores.ingredients[name][scores.good]))) for name in names]
+    rarities = normalise(_columns(scores, names), own)
+    groups = [group for group, kept in zip(scores.groups, used, strict=True) if kept]
+    return _Evidence(rarities[used], scores.defective[used], groups)
 
 
 def _frozen(good: Values) -> list[float]:

@@ -28,6 +28,7 @@ from linewarden_train.scoring import RawScores, Values
 from linewarden_train.teaching import (
     NamedSamples,
     OnProgress,
+    Surroundings,
     Taught,
     TeachingSets,
     TeachSettings,
@@ -66,7 +67,7 @@ def build_demo(
         thresholds=_parts("thresholds", seed, 2, sizes.thresholds, 0.0),
         golden=_parts("golden", seed, 3, sizes.golden, 0.5),
     )
-    taught = teach(sets, settings, clock=time.monotonic, on_progress=on_progress)
+    taught = teach(sets, settings, Surroundings(time.monotonic, on_progress))
     report = _parts("report", seed, 4, sizes.report, 0.5)
     scores = score(taught.network, taught.card.picture, report.samples, settings, on_progress, "reporting")
     return taught, _compare(taught.card, scores)
@@ -132,7 +133,7 @@ def main(
     with Progress(console=console) as progress:
         taught, comparison = build_demo(settings, SetSizes(), seed=seed, on_progress=_bars(progress))
     card = taught.card.model_copy(update={"notes": in_words(comparison)})
-    digest = write_bundle(out, card, taught.weights, taught.golden)
+    digest = write_bundle(out, card, taught.weights, taught.golden, taught.extra)
     Inspector.load(out, device="cpu", expected_digest=digest)
     console.print(as_table(comparison))
     console.print(f"bundle {digest} in {out}")

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from linewarden_train.skeleton import soft_cldice
 from linewarden_vision.network.interface import NetworkOutput, upsample_mask
 
-_PIXEL_BALANCE = 5.0  # a defect covers about 1 % of the pixels: without it "no defect" is the first thing learnt
+_GUIDE_BALANCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +20,31 @@ class LossWeights:
     mask: float = 1.0
     guide: float = 1.0
     """Of the class map supervised by the mask: without it a small network needs far longer to find thin defects."""
-    pixel_balance: float = _PIXEL_BALANCE
-    """How much more a defective pixel counts than a good one."""
+    pixel_balance: float = 5.0
+    """How much more a defective pixel counts than a good one: a defect covers about 1 % of the pixels."""
     missed: float = 0.7
     false_alarm: float = 0.3
+    centre_line: float = 0.0
+    """Share of soft clDice in the region loss: it keeps thin cracks in one piece, at some cost; for GPUs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """The total to minimise and its detached parts."""
+    """The parts, weighted; their sum is what is minimised unless a balance decides otherwise."""
 
-    total: Tensor
     classification: Tensor
     mask: Tensor
+    guide: Tensor
+
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return all three."""
+        return self.classification, self.mask, self.guide
+
+    @property
+    def total(self) -> Tensor:
+        """Return the plain sum."""
+        return self.classification + self.mask + self.guide
 
 
 def tversky_per_sample(probability: Tensor, target: Tensor, *, missed: float, false_alarm: float) -> Tensor:
@@ -46,7 +59,7 @@ def tversky_per_sample(probability: Tensor, target: Tensor, *, missed: float, fa
 def two_task_loss(
     output: NetworkOutput, defective: Tensor, mask: Tensor, annotated: Tensor, weights: LossWeights
 ) -> Losses:
-    """Combine both tasks.
+    """Return the weighted losses of both tasks.
 
     ``defective`` (B,) and ``mask`` (B, H, W) hold 0 or 1; samples with ``annotated`` (B,) False
     are defective without a mask: they count for classification only.
@@ -57,19 +70,23 @@ def two_task_loss(
         logits, mask, reduction="none", pos_weight=logits.new_tensor(weights.pixel_balance)
     ).mean((1, 2))
     # The Tversky term of a good sample is dominated by its smoothing constant: BCE teaches those.
-    region = defective * tversky_per_sample(
-        torch.sigmoid(logits), mask, missed=weights.missed, false_alarm=weights.false_alarm
-    )
+    region = defective * _region(torch.sigmoid(logits), mask, weights)
     per_sample = (weights.pixel_balance * pixelwise + region) * annotated
     masked = per_sample.sum() / annotated.sum().clamp(min=1)
     guided = (_guide(output.cells, mask) * annotated).sum() / annotated.sum().clamp(min=1)
-    total = weights.classification * classification + weights.mask * masked + weights.guide * guided
-    return Losses(total, classification.detach(), masked.detach())
+    return Losses(weights.classification * classification, weights.mask * masked, weights.guide * guided)
+
+
+def _region(probability: Tensor, mask: Tensor, weights: LossWeights) -> Tensor:
+    tversky = tversky_per_sample(probability, mask, missed=weights.missed, false_alarm=weights.false_alarm)
+    if not weights.centre_line:
+        return tversky
+    return (1 - weights.centre_line) * tversky + weights.centre_line * soft_cldice(probability, mask)
 
 
 def _guide(cells: Tensor, mask: Tensor) -> Tensor:
     """Binary cross-entropy per sample (B,) of cells against "any defect in this cell"."""
     target = functional.adaptive_max_pool2d(mask[:, None], (cells.shape[-2], cells.shape[-1]))[:, 0]
-    balance = cells.new_tensor(_PIXEL_BALANCE)
+    balance = cells.new_tensor(_GUIDE_BALANCE)
     pixelwise = functional.binary_cross_entropy_with_logits(cells, target, reduction="none", pos_weight=balance)
-    return pixelwise.mean((1, 2)) * _PIXEL_BALANCE
+    return pixelwise.mean((1, 2)) * _GUIDE_BALANCE

@@ -1,38 +1,75 @@
-"""Choosing the mask threshold on calibration pictures."""
+"""Masks against the truth at every threshold of a grid, at native size, and the choice among them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from linewarden_train.data.samples import Samples
-from linewarden_vision.card import PictureSpec
-from linewarden_vision.device import to_device
-from linewarden_vision.network.interface import DefectNetwork
-from linewarden_vision.prepare import prepare_picture, restore_mask
+from linewarden_vision.prepare import Prepared, restore_mask
 
-GRID = tuple(float(value) for value in np.arange(-2.0, 3.01, 0.5))
+Counts = NDArray[np.int64]
+GRID = tuple(float(value) for value in np.arange(-3.0, 4.01, 0.5))
 
 
-def choose_mask_threshold(
-    network: DefectNetwork, samples: Samples, spec: PictureSpec, *, most: int = 300
-) -> tuple[float, float, int]:
-    """Return the logit of the grid with the best mean IoU over annotated defective pictures, that IoU, and n.
+@dataclass(frozen=True, slots=True)
+class MaskCounts:
+    """Pixels of N pictures at the T thresholds of the grid: |P and G| and |P| (N, T), |G| and all (N,).
 
-    Raises ValueError when no annotated defective picture is there.
+    -1 for |P and G| and |G| where a defect is not annotated.
     """
-    chosen = [index for index, label in enumerate(samples.labels) if label.defective]
-    drawn = [samples[index] for index in chosen[:most]]
-    annotated = [(sample.picture, sample.mask) for sample in drawn if sample.mask is not None]
-    if not annotated:
+
+    both: Counts
+    predicted: Counts
+    target: Counts
+    total: Counts
+
+    @classmethod
+    def stack(cls, rows: Sequence["MaskCounts"]) -> "MaskCounts":
+        """Put the counts of several runs one after the other."""
+        return cls(
+            np.concatenate([row.both for row in rows]),
+            np.concatenate([row.predicted for row in rows]),
+            np.concatenate([row.target for row in rows]),
+            np.concatenate([row.total for row in rows]),
+        )
+
+    @property
+    def annotated(self) -> NDArray[np.bool_]:
+        """Pictures whose truth is known by the pixel (N,)."""
+        return self.target >= 0
+
+    def seg_mean_iou(self) -> NDArray[np.float64]:
+        """Return Seg_mIoU by threshold (T,): the mean IoU over pictures where prediction or truth is not empty."""
+        both, predicted = self.both[self.annotated], self.predicted[self.annotated]
+        either = predicted + self.target[self.annotated, None] - both
+        return np.asarray((both / np.maximum(either, 1)).sum(0) / np.maximum((either > 0).sum(0), 1))
+
+
+def count_mask(logits: NDArray[np.float32], prepared: Prepared, truth: NDArray[np.bool_] | None) -> MaskCounts:
+    """Count one picture's pixels; ``logits`` cover the whole input, ``truth`` has the native size."""
+    both, predicted = [], []
+    for threshold in GRID:
+        found = restore_mask(logits, prepared, threshold)
+        predicted.append(int(found.sum()))
+        both.append(-1 if truth is None else int((found & truth).sum()))
+    height, width = prepared.native
+    return MaskCounts(
+        np.asarray([both], np.int64),
+        np.asarray([predicted], np.int64),
+        np.asarray([-1 if truth is None else int(truth.sum())], np.int64),
+        np.asarray([height * width], np.int64),
+    )
+
+
+def choose_mask_threshold(counts: MaskCounts) -> tuple[float, float, int]:
+    """Return the logit of the grid with the best Seg_mIoU, that value, and how many pictures stand behind it.
+
+    Empty masks of good pictures count: a threshold that paints good parts pays for it. Raises ValueError
+    when no annotated defective picture is there.
+    """
+    if not (counts.target > 0).any():
         raise ValueError("no annotated defective picture to choose the mask threshold on")
-    device = next(network.parameters()).device
-    overlaps = np.zeros((len(annotated), len(GRID)))
-    for row, (picture, mask) in enumerate(annotated):
-        prepared = prepare_picture(picture, spec)
-        with torch.inference_mode():
-            output = network(to_device([prepared], device, spec.mean, spec.std))
-        logits = output.mask_logits[0].float().cpu().numpy()
-        for column, threshold in enumerate(GRID):
-            found = restore_mask(logits, prepared, threshold)
-            overlaps[row, column] = (found & mask).sum() / max(1, (found | mask).sum())
-    best = int(overlaps.mean(axis=0).argmax())
-    return GRID[best], float(overlaps.mean(axis=0)[best]), len(annotated)
+    quality = counts.seg_mean_iou()
+    best = int(quality.argmax())
+    return GRID[best], float(quality[best]), int(counts.annotated.sum())

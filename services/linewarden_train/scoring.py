@@ -1,4 +1,4 @@
-"""Raw scores of a data set: every ingredient of every picture, the enhancement included."""
+"""Raw scores of a data set: every ingredient of every picture, the enhancement included, and its mask."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from linewarden_train.data.samples import Label, Samples
+from linewarden_train.data.samples import Label, Sample, Samples
+from linewarden_train.masks import MaskCounts, count_mask
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.device import to_device
 from linewarden_vision.network.interface import DefectNetwork
-from linewarden_vision.prepare import prepare_picture
+from linewarden_vision.prepare import Prepared, prepare_picture
+from linewarden_vision.stitching import Mosaic, Tile, TileScore, passes
 from linewarden_vision.trust.enhancement import Enhancement, Response, Source, enhance
 from linewarden_vision.trust.ingredients import (
     CHEAP_NAMES,
@@ -22,16 +24,21 @@ from linewarden_vision.trust.ingredients import (
 from linewarden_vision.trust.maps import make_maps
 
 Values = NDArray[np.float64]
+_NAMES = (*CHEAP_NAMES, *ENHANCED_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
 class RawScores:
-    """Ingredients by name (N,), the largest value of each map (N,), and the labels (N)."""
+    """Ingredients by name (N,), the largest value of each map (N,), the labels (N), and the masks' pixels.
+
+    Of a picture in tiles, each ingredient is its largest over the tiles.
+    """
 
     ingredients: dict[str, Values]
     defect_map_peak: Values
     agnostic_map_peak: Values
     labels: Sequence[Label]
+    masks: MaskCounts | None = None
 
     @property
     def margin(self) -> Values:
@@ -64,33 +71,64 @@ def score_samples(
     batch: int = 16,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> RawScores:
-    """Score all samples with the network in eval mode; ``on_batch`` hears how many were scored."""
-    rows = []
+    """Score all samples with the network in eval mode; ``on_batch`` hears how many were scored.
+
+    Raises UnusablePicture for one that the inspector would not judge.
+    """
+    enhancement = Enhancement(epsilon=epsilon)
+    rows: list[Values] = []
+    masks: list[MaskCounts] = []
     for start in range(0, len(samples), batch):
-        indices = range(start, min(start + batch, len(samples)))
-        rows.append(_score_batch(network, [samples[index].picture for index in indices], spec, epsilon))
-        on_batch(len(indices))
-    table = np.concatenate(rows, axis=0)
-    names = (*CHEAP_NAMES, *ENHANCED_NAMES)
-    columns = {name: table[:, column] for column, name in enumerate(names)}
-    return RawScores(columns, table[:, -2], table[:, -1], list(samples.labels))
+        chosen = [samples[index] for index in range(start, min(start + batch, len(samples)))]
+        for values, counts in _score_batch(network, chosen, spec, enhancement, batch):
+            rows.append(values)
+            masks.append(counts)
+        on_batch(len(chosen))
+    table = np.stack(rows)
+    columns = {name: table[:, column] for column, name in enumerate(_NAMES)}
+    return RawScores(columns, table[:, -2], table[:, -1], list(samples.labels), MaskCounts.stack(masks))
 
 
 def _score_batch(
-    network: DefectNetwork, pictures: Sequence[NDArray[np.uint8]], spec: PictureSpec, epsilon: float
-) -> Values:
+    network: DefectNetwork, chosen: Sequence[Sample], spec: PictureSpec, enhancement: Enhancement, most: int
+) -> list[tuple[Values, MaskCounts]]:
+    """Score a few pictures of any sizes, in their order."""
+    prepared = [prepare_picture(sample.picture, spec) for sample in chosen]
+    table = np.full((len(chosen), len(_NAMES) + 2), -np.inf)
+    mosaics = [Mosaic(one) for one in prepared]
+    for tiles in passes(prepared, most):
+        values, logits = _pass(network, tiles, spec, enhancement)
+        for tile, row, mask in zip(tiles, values, logits, strict=True):
+            table[tile.owner] = np.fmax(table[tile.owner], row)
+            mosaics[tile.owner].add(tile.origin, _only_mask(mask, prepared[tile.owner]))
+    whole = [mosaic.merged(0.0)[0].logits for mosaic in mosaics]
+    return [
+        (row, count_mask(mask, one, sample.mask))
+        for row, mask, one, sample in zip(table, whole, prepared, chosen, strict=True)
+    ]
+
+
+def _pass(
+    network: DefectNetwork, tiles: Sequence[Tile], spec: PictureSpec, enhancement: Enhancement
+) -> tuple[Values, NDArray[np.float32]]:
+    """Return ingredients and map peaks (B, K + 2) and mask logits (B, H', W') of one device pass."""
     device = next(network.parameters()).device
-    prepared = [prepare_picture(picture, spec) for picture in pictures]
     with torch.inference_mode():
-        pictures_in = to_device(prepared, device, spec.mean, spec.std)
-        output = network(pictures_in)
+        pictures = to_device(tiles, device, spec.mean, spec.std)
+        output = network(pictures)
         maps = make_maps(output.cells, output.tap)
-        source = Source(pictures_in, output.pyramid, 1 / spec.std)
-        enhanced = enhance(network, source, Enhancement(epsilon=epsilon))
+        enhanced = enhance(network, Source(pictures, output.pyramid, 1 / spec.std), enhancement)
         parts = [
             cheap_ingredients(output, maps, CHEAP_NAMES),
             enhanced_ingredients(enhanced, Response.of(output), ENHANCED_NAMES),
             maps.defect.flatten(1).amax(1, keepdim=True),
             maps.agnostic.flatten(1).amax(1, keepdim=True),
         ]
-        return np.asarray(torch.cat(parts, dim=1).cpu().numpy(), np.float64)
+        values = np.asarray(torch.cat(parts, dim=1).cpu().numpy(), np.float64)
+        return values, np.asarray(output.mask_logits.float().cpu().numpy(), np.float32)
+
+
+def _only_mask(logits: NDArray[np.float32], prepared: Prepared) -> TileScore:
+    """Give the mosaic what it stitches here: the mask alone."""
+    blank = np.zeros((prepared.tile[0] // 8, prepared.tile[1] // 8), np.uint8)
+    return TileScore(0.0, 0.0, {}, logits, blank, blank)

@@ -5,7 +5,7 @@ pictures -> encode -> pyramid -> fuse -> tap F -> classify -> cells, margin
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -38,9 +38,10 @@ class DefectNetwork(nn.Module, ABC):
     fusion: TopDownFusion
     head: LinearHead
 
+    @property
     @abstractmethod
-    def encoder_parameters(self) -> Iterator[nn.Parameter]:
-        """Iterate over the encoder's parameters, which may be pretrained."""
+    def backbone(self) -> nn.Module:
+        """The encoder's own module, whose weights may be pretrained."""
 
     def freeze(self, stages: int) -> None:
         """Keep the encoder's first stages as they are; raises ValueError where that network cannot."""

@@ -1,6 +1,5 @@
 """The light network: any timm encoder, top-down fusion, a small mask decoder at stride 2."""
 
-from collections.abc import Iterator
 from typing import Any, Self
 
 import timm
@@ -16,7 +15,7 @@ class LightNetwork(DefectNetwork):
 
     def __init__(self, encoder: str, channels: int, *, tap_channels: int = 64) -> None:
         super().__init__()
-        self.encoder = timm.create_model(encoder, features_only=True, pretrained=False, in_chans=channels)
+        self.encoder: nn.Module = timm.create_model(encoder, features_only=True, pretrained=False, in_chans=channels)
         info: Any = self.encoder.feature_info
         self.strides: list[int] = list(info.reduction())
         self._stage_names: list[str] = list(info.module_name())
@@ -28,10 +27,10 @@ class LightNetwork(DefectNetwork):
         self.head = LinearHead(tap_channels)
         self.decoder = _MaskDecoder(tap_channels, widths[4], widths[2])
 
-    def encoder_parameters(self) -> Iterator[nn.Parameter]:
-        """Iterate over timm's encoder."""
-        parameters: Iterator[nn.Parameter] = self.encoder.parameters()
-        return parameters
+    @property
+    def backbone(self) -> nn.Module:
+        """timm's encoder."""
+        return self.encoder
 
     def freeze(self, stages: int) -> None:
         """Keep the stem and the first stages (0 to 5) as they are, batch norm included, also in train mode."""

@@ -1,7 +1,5 @@
 """The nested network: Unet++ with scSE attention, as public summaries of arXiv 2510.13226 name it."""
 
-from collections.abc import Iterator
-
 from segmentation_models_pytorch import UnetPlusPlus
 from torch import Tensor, nn
 
@@ -22,10 +20,12 @@ class NestedNetwork(DefectNetwork):
         self.fusion = TopDownFusion(widths, tap_channels)
         self.head = LinearHead(tap_channels)
 
-    def encoder_parameters(self) -> Iterator[nn.Parameter]:
-        """Iterate over the encoder of segmentation-models-pytorch."""
-        parameters: Iterator[nn.Parameter] = self.unet.encoder.parameters()
-        return parameters
+    @property
+    def backbone(self) -> nn.Module:
+        """timm's module where the encoder is one of timm's (``tu-<name>``), else that of the library."""
+        encoder: nn.Module = self.unet.encoder
+        inner = getattr(encoder, "model", encoder)
+        return inner if isinstance(inner, nn.Module) else encoder
 
     def encode(self, pictures: Tensor) -> Pyramid:
         """Return the picture itself (stride 1) and the encoder's maps at strides 2 to 32."""

@@ -1,0 +1,182 @@
+"""`linewarden train`: a bundle from a folder of pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from .bars import bars
+
+if TYPE_CHECKING:
+    from linewarden_train.loop import Step
+    from linewarden_train.training import Summary, TrainOptions
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def train(
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Pictures, in any layout that is known.")],
+    out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder of the bundle; made if absent.")],
+    budget: Annotated[str, typer.Option(help="Time for everything, as 20m or 2h; without it, by steps.")] = "",
+    steps: Annotated[int, typer.Option(min=1, help="Training steps, where there is no budget.")] = 4000,
+    layout: Annotated[str, typer.Option(help="The set's layout, if it is not to be recognised.")] = "auto",
+    name: Annotated[str, typer.Option(help="Name of the bundle; that of its folder by default.")] = "",
+    network: Annotated[
+        Literal["light", "nested"], typer.Option(help="nested is Unet++ with scSE, for GPUs.")
+    ] = "light",
+    encoder: Annotated[str, typer.Option(help="timm encoder; nested takes tu-<name>.")] = "efficientnet_lite0",
+    pretrained: Annotated[bool, typer.Option(help="Begin with ImageNet weights (efficientnet_lite0).")] = True,
+    scale: Annotated[float, typer.Option(min=0.05, max=8, help="Input pixels for each pixel of a picture.")] = 1.0,
+    levels: Annotated[float | None, typer.Option(help="White level of the camera, as 4095 for 12 bits.")] = None,
+    folds: Annotated[int, typer.Option(min=0, help="Folds for the trust score; 0 takes the calibration side.")] = 2,
+    balance: Annotated[
+        Literal["fixed", "uncertainty", "gradnorm"], typer.Option(help="How the tasks' losses are weighed.")
+    ] = "fixed",
+    patience: Annotated[int | None, typer.Option(min=1, help="Stop early after so many looks without a gain.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, drawing, and of the split.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget where an earlier run of this stopped.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
+) -> None:
+    """Train network, trust and thresholds on a folder of pictures; goes on where an earlier run was stopped.
+
+    Losses go to OUT.training/losses.csv. The test side of the set is not touched: `linewarden evaluate` reports on it.
+    """
+    from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_train.training import TrainOptions  # noqa: PLC0415
+
+    options = TrainOptions(
+        name=name or re.sub(r"[^A-Za-z0-9._-]+", "-", out.resolve().name),
+        date=datetime.now(UTC).date().isoformat(),
+        code_version=version("linewarden"),
+        network=network,
+        encoder=encoder,
+        pretrained=pretrained,
+        frozen=2 if pretrained and network == "light" else 0,
+        scale=scale,
+        levels=levels,
+        steps=steps,
+        budget_s=_seconds(budget),
+        folds=folds,
+        balance=balance,
+        patience=patience,
+        seed=seed,
+        device=device,
+        threads=threads,
+    )
+    try:
+        digest, summary = _run(data, layout, out, options, fresh=fresh)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    _report(digest, out, summary, as_json=as_json)
+
+
+def _run(data: Path, layout: str, out: Path, options: TrainOptions, *, fresh: bool) -> tuple[str, Summary]:
+    """Read, check, train, write; returns the bundle's digest."""
+    import cv2  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+
+    from linewarden_train.checkpoint import Checkpoint  # noqa: PLC0415
+    from linewarden_train.data.checks import check_set  # noqa: PLC0415
+    from linewarden_train.data.reading_sets import read_set  # noqa: PLC0415
+    from linewarden_train.data.sides import sides_of  # noqa: PLC0415
+    from linewarden_train.teaching import Surroundings  # noqa: PLC0415
+    from linewarden_train.training import fingerprint, train_folder  # noqa: PLC0415
+    from linewarden_vision.bundle import write_bundle  # noqa: PLC0415
+    from linewarden_vision.inspector import Inspector  # noqa: PLC0415
+
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    cv2.setNumThreads(1)
+    work = out.with_name(f"{out.name}.training")
+    if fresh:
+        _forget(work)
+    samples = read_set(data, layout)
+    mark = fingerprint(options, samples)
+    work.mkdir(parents=True, exist_ok=True)
+    with bars() as show, Losses(work / "losses.csv") as losses:
+        check_set(samples, lambda done: show("checking pictures", done, len(samples)))
+        around = Surroundings(
+            clock=time.monotonic,
+            on_progress=show,
+            on_step=losses.write,
+            checkpoint=lambda text: Checkpoint(work / f"{text.replace(' ', '-')}.checkpoint", mark),
+        )
+        taught, summary = train_folder(sides_of(samples, options.seed), options, around)
+    digest = write_bundle(out, taught.card, taught.weights, taught.golden, taught.extra)
+    Inspector.load(out, device="cpu", expected_digest=digest)
+    _forget(work)
+    return digest, summary
+
+
+def _forget(work: Path) -> None:
+    for path in work.glob("*.checkpoint"):
+        path.unlink()
+
+
+class Losses:
+    """losses.csv: one line a step, appended, so that a run that goes on keeps what was written before."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", newline="")
+        self._rows = csv.writer(self._file)
+        if path.stat().st_size == 0:
+            self._rows.writerow(("what", "step", "done", "learning_rate", "classification", "mask", "guide"))
+
+    def __enter__(self) -> Losses:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def write(self, what: str, step: Step) -> None:
+        """Append one step."""
+        values = [f"{float(part.detach()):.5g}" for part in step.losses.parts]
+        self._rows.writerow((what, step.number, f"{step.done:.4f}", f"{step.learning_rate:.3g}", *values))
+        if step.number % 20 == 0:
+            self._file.flush()
+
+
+def _seconds(text: str) -> float | None:
+    """Read 90s, 20m or 2h; raises BadParameter otherwise."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no time; write 90s, 20m or 2h", param_hint="--budget")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _report(digest: str, out: Path, summary: Summary, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"bundle": str(out), "digest": digest, **asdict(summary)}))
+        return
+    rows = [
+        ("training pictures (groups)", f"{summary.train_pictures} ({summary.train_groups})"),
+        ("calibration groups", str(summary.calibration_groups)),
+        ("image AP out of fold", _number(summary.image_ap)),
+        ("Seg_mIoU out of fold", _number(summary.seg_mean_iou)),
+        *((f"IoU of {name}, out of fold", _number(value)) for name, value in summary.iou_by_class.items()),
+    ]
+    width = max(len(what) for what, _ in rows)
+    lines = [f"{what:<{width}}  {value}" for what, value in rows]
+    typer.echo("\n".join([*lines, f"bundle {digest} in {out}: taught, so every OK is diverted until it is promoted"]))
+    typer.echo(
+        f"next: linewarden evaluate --data DIR --bundle {out} --out REPORT; linewarden qualify; linewarden bundle"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
