@@ -1,0 +1,91 @@
+"""`linewarden evaluate`: what a bundle is worth on pictures that it has not seen."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .bars import bars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from linewarden_train.data.samples import Samples
+
+Data = Annotated[Path, typer.Option("--data", help="Folder of the set.", exists=True, file_okay=False)]
+BundleFolder = Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.", exists=True, file_okay=False)]
+Layout = Annotated[str, typer.Option("--layout", help="The set's layout, if it is not to be recognised.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of tables.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
+
+
+def evaluate(
+    data: Data,
+    bundle: BundleFolder,
+    out: Annotated[Path, typer.Option(help="Folder for evaluation.json and evaluation.html.")],
+    split: Annotated[str, typer.Option(help="Side of the set; all of it with an empty name.")] = "test",
+    score: Annotated[str, typer.Option(help="The one score that is compared with the margin.")] = "trust",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    layout: Layout = "auto",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Score a split once: the primary endpoint over groups, then what is exploratory, as tables, JSON and a page."""
+    from rich.console import Console  # noqa: PLC0415 - nothing heavy before it is needed
+
+    from linewarden_train.evaluation.gallery import card_of  # noqa: PLC0415
+    from linewarden_train.evaluation.page import page  # noqa: PLC0415
+    from linewarden_train.evaluation.results import Plan  # noqa: PLC0415
+    from linewarden_train.evaluation.run import Task, evaluate_bundle  # noqa: PLC0415
+    from linewarden_train.evaluation.tables import show  # noqa: PLC0415
+    from linewarden_vision.bundle import read_bundle  # noqa: PLC0415
+    from linewarden_vision.inspector import Inspector  # noqa: PLC0415
+
+    with in_one_line(), bars() as progress:
+        samples, held = side_of(data, layout, split), read_bundle(bundle)
+        inspector = Inspector.from_bundle(held, device)
+        task = Task(data.name, split, today(), seed, Plan(score=score))
+        found, worst = evaluate_bundle(held, inspector, samples, task, on_progress=progress)
+    out.mkdir(parents=True, exist_ok=True)
+    text = found.model_dump_json(indent=1) + "\n"
+    (out / "evaluation.json").write_text(text)
+    (out / "evaluation.html").write_text(page(found, [card_of(shown) for shown in worst]))
+    if as_json:
+        typer.echo(text, nl=False)
+    else:
+        show(found, Console())
+        typer.echo(f"written: {out / 'evaluation.json'}, {out / 'evaluation.html'}")
+
+
+def side_of(data: Path, layout: str, split: str) -> Samples:
+    """Read one side of a set, or all of it; raises ValueError in words."""
+    import warnings  # noqa: PLC0415
+
+    from linewarden_train.data.groups import by_split  # noqa: PLC0415
+    from linewarden_train.data.reading_sets import read_set  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pictures without a mask are counted in the report
+        samples = read_set(data, layout)
+    return by_split(samples, split) if split else samples
+
+
+def today() -> str:
+    """The day that records are dated with, UTC."""
+    return datetime.now(UTC).date().isoformat()
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Turn what people can mend into one line and an exit code."""
+    from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
+    from linewarden_vision.errors import VisionError  # noqa: PLC0415
+
+    try:
+        yield
+    except (ValueError, VisionError) as error:
+        raise ConfigurationError(str(error)) from error

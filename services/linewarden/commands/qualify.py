@@ -1,0 +1,139 @@
+"""`linewarden qualify`: the printed, expiring bound on trusted passes among defects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .bars import bars
+from .evaluate import BundleFolder, Data, Device, Json, Layout, in_one_line, side_of, today
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from linewarden_train.qualification import SystemEscapes
+    from linewarden_train.qualifying import Qualified, Request
+    from linewarden_vision.bundle import Bundle
+    from linewarden_vision.qualification import Attempt
+
+
+def qualify(
+    data: Data,
+    bundle: BundleFolder,
+    max_pass_rate: Annotated[float, typer.Option(help="Largest share of defects that may pass with trust.")],
+    out: Annotated[Path, typer.Option(help="Folder of the qualified bundle, new or empty.")],
+    confidence: Annotated[float, typer.Option(help="Of all statements of this qualification together.")] = 0.95,
+    split: Annotated[str, typer.Option(help="Side of the set; all of it with an empty name.")] = "calibration",
+    critical: Annotated[list[str] | None, typer.Option(help="class=share; may be given several times.")] = None,
+    valid_days: Annotated[int, typer.Option(min=1, help="Days until it expires.")] = 90,
+    tolerance: Annotated[float, typer.Option(min=0.0, help="How far a device's scores may move.")] = 0.0,
+    attempts: Annotated[int, typer.Option(min=1, help="Qualifications planned on these parts; they share delta.")] = 1,
+    ledger: Annotated[Path | None, typer.Option(help="JSON lines of earlier attempts; this one is added.")] = None,
+    operator_misses: Annotated[
+        str | None, typer.Option(help="Study of operators: missed/shown, such as 2/200.")
+    ] = None,
+    may_raise: Annotated[bool, typer.Option("--may-raise", help="Divert less than the bundle does, if that holds.")] = (
+        False
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw of one picture a group.")] = 0,
+    layout: Layout = "auto",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Qualify a bundle on defective parts that did not make it. Exits 1, and says n, where they are too few."""
+    from linewarden_train.qualification import NotCertifiableError, system_escapes  # noqa: PLC0415 - heavy
+    from linewarden_train.qualification_words import in_words  # noqa: PLC0415
+    from linewarden_train.qualifying import Request  # noqa: PLC0415
+    from linewarden_vision.bundle import write_bundle  # noqa: PLC0415
+
+    with in_one_line():
+        study = _study(operator_misses)
+        request = Request(
+            max_pass_rate=_share(max_pass_rate, "--max-pass-rate"),
+            confidence=_share(confidence, "--confidence"),
+            seed=seed,
+            date=today(),
+            set_name=f"{data.name}/{split}" if split else data.name,
+            valid_days=valid_days,
+            tolerance=tolerance,
+            critical=_critical(critical or []),
+            attempts=attempts,
+            may_raise=may_raise,
+        )
+        try:
+            found, held = _qualified((data, layout, split), bundle, device, request, _earlier(ledger))
+        except NotCertifiableError as error:
+            typer.echo(str(error))
+            raise typer.Exit(1) from error
+        digest = write_bundle(out, found.card, held.weights, found.golden, found.extra)
+    _remember(ledger, found.record.attempts[-1])
+    escapes: SystemEscapes | None = None
+    if study is not None:
+        escapes = system_escapes(found.bound, found.record.diverted, *study)
+    if as_json:
+        typer.echo(found.record.model_dump_json(indent=1))
+    else:
+        typer.echo("\n".join([*in_words(found.record, escapes), f"bundle {digest} in {out}"]))
+
+
+def _qualified(
+    where: tuple[Path, str, str], folder: Path, device: str, request: Request, earlier: Sequence[Attempt]
+) -> tuple[Qualified, Bundle]:
+    from linewarden_train.qualifying import qualify_bundle  # noqa: PLC0415
+    from linewarden_vision.bundle import read_bundle  # noqa: PLC0415
+    from linewarden_vision.inspector import Inspector  # noqa: PLC0415
+
+    samples, held = side_of(*where), read_bundle(folder)
+    inspector = Inspector.from_bundle(held, device)
+    done = 0
+    total = len({label.group for label in samples.labels if label.defective})
+    with bars() as progress:
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            progress("drawn pictures", done, total)
+
+        return qualify_bundle(held, inspector, samples, request, earlier=earlier, on_scored=count), held
+
+
+def _share(value: float, name: str) -> float:
+    if not 0 < value < 1:
+        raise ValueError(f"{name} lies between 0 and 1, such as 0.05; not {value:g}")
+    return value
+
+
+def _critical(given: list[str]) -> dict[str, float]:
+    found = {}
+    for text in given:
+        name, _, share = text.rpartition("=")
+        try:
+            found[name] = _share(float(share), f"--critical {name}")
+        except ValueError as error:
+            raise ValueError(f"--critical takes class=share, such as crack=0.02; not {text!r}") from error
+    return found
+
+
+def _study(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    missed, _, shown = text.partition("/")
+    if not (missed.isdigit() and shown.isdigit() and int(missed) <= int(shown) and int(shown) > 0):
+        raise ValueError(f"--operator-misses takes missed/shown, such as 2/200; not {text!r}")
+    return int(missed), int(shown)
+
+
+def _earlier(ledger: Path | None) -> list[Attempt]:
+    from linewarden_vision.qualification import Attempt  # noqa: PLC0415
+
+    if ledger is None or not ledger.is_file():
+        return []
+    return [Attempt.model_validate_json(line) for line in ledger.read_text().splitlines() if line.strip()]
+
+
+def _remember(ledger: Path | None, attempt: Attempt) -> None:
+    if ledger is not None:
+        with ledger.open("a") as file:
+            file.write(attempt.model_dump_json() + "\n")

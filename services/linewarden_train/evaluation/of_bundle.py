@@ -1,0 +1,125 @@
+"""From a bundle and a data set to scores, on the path that production takes."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linewarden_train.data.samples import Sample, Samples
+from linewarden_train.evaluation.scored import Pixels, Scored, Values
+from linewarden_vision.errors import ScoresNotFinite, UnusablePicture
+from linewarden_vision.inspector import Inspector, ViewScore
+from linewarden_vision.prepare import Prepared
+
+_BATCH = 16
+_UNDECIDED = (-1, -1, -1, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A miss that trust believes in, for people to look at."""
+
+    name: str
+    group: str
+    defect_class: str
+    picture: NDArray[np.generic]
+    truth: NDArray[np.bool_] | None
+    score: ViewScore
+
+
+@dataclass(slots=True)
+class Rows:
+    """What the inspector said, in order; undecidable pictures by reason, and the worst misses."""
+
+    margin: Values
+    suspicion: Values
+    mask_any: NDArray[np.bool_]
+    pixels: list[tuple[int, int, int, int]]
+    undecidable: Counter[str] = field(default_factory=Counter)
+    worst: list[Shown] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, count: int) -> "Rows":
+        """Nothing decided yet."""
+        unknown = np.full(count, np.nan)
+        return cls(unknown, unknown.copy(), np.zeros(count, bool), [_UNDECIDED] * count)
+
+    @property
+    def decided(self) -> list[int]:
+        """Indices of pictures with a verdict."""
+        return [int(index) for index in np.flatnonzero(~np.isnan(self.margin))]
+
+
+def inspect_samples(
+    inspector: Inspector,
+    samples: Samples,
+    *,
+    worst: int = 0,
+    on_scored: Callable[[int], None] = lambda _: None,
+) -> Rows:
+    """Inspect every sample; keep the ``worst`` misses: those with the lowest suspicion.
+
+    A picture that cannot be judged stays without numbers and is counted by its reason.
+    """
+    rows = Rows.empty(len(samples))
+    for start in range(0, len(samples), _BATCH):
+        chunk = range(start, min(start + _BATCH, len(samples)))
+        ready: dict[int, tuple[Sample, Prepared]] = {}
+        for index in chunk:
+            sample = samples[index]
+            try:
+                ready[index] = (sample, inspector.prepare(sample.picture))
+            except UnusablePicture as error:
+                rows.undecidable[error.reason] += 1
+        for index, score in _score(inspector, {index: one for index, (_, one) in ready.items()}, rows).items():
+            _note(rows, index, ready[index][0], score, inspector, worst)
+        on_scored(len(chunk))
+    return rows
+
+
+def _score(inspector: Inspector, prepared: Mapping[int, Prepared], rows: Rows) -> dict[int, ViewScore]:
+    """Score a chunk; where it gives no finite numbers, one at a time, so that only the culprit goes unjudged."""
+    try:
+        return dict(zip(prepared, inspector.score(list(prepared.values())), strict=True))
+    except ScoresNotFinite:
+        if len(prepared) == 1:
+            rows.undecidable["scores not finite"] += 1
+            return {}
+    return {index: score for index, one in prepared.items() for score in _score(inspector, {index: one}, rows).values()}
+
+
+def _note(rows: Rows, index: int, sample: Sample, score: ViewScore, inspector: Inspector, worst: int) -> None:
+    rows.margin[index], rows.suspicion[index] = score.margin, score.suspicion
+    rows.mask_any[index] = bool(score.mask.any())
+    rows.pixels[index] = Pixels.of(score.mask, sample.mask)
+    if worst and sample.label.defective and not inspector.card.thresholds.is_defect(score.margin):
+        label = sample.label
+        name = label.name or str(index)
+        rows.worst.append(Shown(name, label.group, label.defect_class, sample.picture, sample.mask, score))
+        rows.worst.sort(key=lambda shown: shown.score.suspicion)
+        del rows.worst[worst:]
+
+
+def scored_of(inspector: Inspector, samples: Samples, rows: Rows, more: Mapping[str, Values]) -> Scored:
+    """Put one bundle's rows into a record; ``more`` holds further scores of the decided pictures, in order."""
+    count = len(samples)
+    decided = rows.decided
+    scores = {"trust": rows.suspicion}
+    for name, values in more.items():
+        if name not in {"margin", "trust"}:
+            whole = np.full(count, np.nan)
+            whole[decided] = values
+            scores[name] = whole
+    return Scored(
+        names=[label.name or str(index) for index, label in enumerate(samples.labels)],
+        labels=list(samples.labels),
+        fold=np.zeros(count, np.int64),
+        seed=np.zeros(count, np.int64),
+        margin=rows.margin,
+        reject_above=np.full(count, inspector.card.thresholds.defect.value),
+        scores=scores,
+        mask_any=rows.mask_any,
+        pixels=Pixels.stack(rows.pixels),
+    )

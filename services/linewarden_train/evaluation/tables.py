@@ -1,0 +1,66 @@
+"""An evaluation on the terminal: the primary endpoint, then, clearly parted, what is exploratory."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
+
+from linewarden_train.evaluation import words
+from linewarden_train.evaluation.results import Evaluation, Findings
+
+
+def show(evaluation: Evaluation, console: Console) -> None:
+    """Print everything; the width of the terminal decides what wraps."""
+    plan = evaluation.plan
+    title = f"Primary endpoint: recall of misses at {plan.budget:.0%} of good groups diverted"
+    console.print(Rule(f"{title} (fixed beforehand)", align="left"))
+    _endpoint(evaluation.findings, console)
+    if evaluation.mixed_groups:
+        console.print(f"groups with good and defective pictures: {_some(evaluation.mixed_groups)}")
+        console.print("without them:")
+        if evaluation.without_mixed is None:
+            console.print("  nothing is left to evaluate")
+        else:
+            _endpoint(evaluation.without_mixed, console)
+    console.print(Rule("Exploratory: nothing below is a claim", align="left"))
+    _rows(console, ("verdict", "", "evidence"), words.verdict_rows(evaluation.findings))
+    _operating(evaluation, console)
+    _rows(console, words.score_headers(evaluation), words.score_rows(evaluation, evaluation.findings))
+    chance = words.random_row(evaluation, evaluation.findings)
+    console.print(f"a random ranking catches every group with probability {', '.join(chance)} at these budgets")
+    console.print(words.either_text(evaluation.findings))
+    masks = evaluation.masks
+    console.print(Rule(f"Masks, {words.size_text(masks.size)}; {masks.unannotated} without annotation", align="left"))
+    _rows(console, ("metric", "value"), words.mask_rows(masks))
+    headers = ("class", "miss rate", "defect IoU", "Seg_Recall", "annotated", "evidence")
+    _rows(console, headers, words.class_rows(masks))
+    for note in evaluation.notes:
+        console.print(note)
+
+
+def _endpoint(findings: Findings, console: Console) -> None:
+    if findings.endpoint is not None:
+        _rows(console, ("", ""), words.endpoint_rows(findings.endpoint))
+    console.print(words.endpoint_verdict(findings.endpoint))
+
+
+def _operating(evaluation: Evaluation, console: Console) -> None:
+    point = evaluation.operating
+    if point is not None:
+        console.print(
+            f"at the bundle's own thresholds: {words.percent(point.diverted_share_of_good)} of good groups diverted, "
+            f"{words.percent(point.recall)} of misses caught, "
+            f"trusted_pass_rate_of_defects {words.percent(point.trusted_pass_rate_of_defects)}"
+        )
+
+
+def _rows(console: Console, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = Table(*headers, show_header=any(headers), title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

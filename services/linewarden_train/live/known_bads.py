@@ -1,0 +1,73 @@
+"""Seeded known-bads: which labelled defects to slip into a station's queue, and what people caught of them."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from linewarden_train.data.samples import Label
+from linewarden_train.qualification import groups_needed, lower_limit
+
+
+@dataclass(frozen=True, slots=True)
+class CatchRecord:
+    """Known-bads that were shown and those that were called NG; one nobody answered was shown and not caught."""
+
+    shown: int
+    caught: int
+
+    def __post_init__(self) -> None:
+        """Refuse counts that cannot be."""
+        if not 0 <= self.caught <= self.shown:
+            raise ValueError(f"{self.caught} caught of {self.shown} shown cannot be")
+
+    @property
+    def rate(self) -> float | None:
+        """Share caught, None where nothing was shown."""
+        return self.caught / self.shown if self.shown else None
+
+    def lower(self, delta: float) -> float:
+        """Return the one-sided Clopper-Pearson lower limit; 0 where nothing was shown."""
+        return lower_limit(self.caught, self.shown, delta)
+
+
+def choose_known_bads(
+    labels: Sequence[Label], count: int, rng: np.random.Generator, *, recent: Collection[str] = ()
+) -> list[int]:
+    """Choose indices of defective pictures, classes in turn, one a group and none of the ``recent`` groups.
+
+    A class that runs out leaves its turns to the others, so that fewer than ``count`` come back only where fewer
+    groups are left. People remember pictures: pass what was shown lately as ``recent``.
+    """
+    by_class: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for index, label in enumerate(labels):
+        if label.defective and label.group not in recent:
+            by_class[label.defect_class][label.group].append(index)
+    queues = {
+        name: [groups[group] for group in (sorted(groups)[place] for place in rng.permutation(len(groups)))]
+        for name, groups in sorted(by_class.items())
+    }
+    chosen: list[int] = []
+    used: set[str] = set()
+    while len(chosen) < count and any(queues.values()):
+        for queue in queues.values():
+            fresh = _next(queue, labels, used)
+            if fresh and len(chosen) < count:
+                chosen.append(fresh[int(rng.integers(len(fresh)))])
+                used.add(labels[fresh[0]].group)
+    return chosen
+
+
+def known_bads_needed(catch_rate: float, delta: float) -> int:
+    """Return how many must be shown, and all caught, for a lower limit of that rate at confidence 1 - delta."""
+    return groups_needed(1 - catch_rate, delta)
+
+
+def _next(queue: list[list[int]], labels: Sequence[Label], used: Collection[str]) -> list[int]:
+    """Take groups off the queue until one is fresh: a group of two classes is shown once."""
+    while queue:
+        members = queue.pop()
+        if labels[members[0]].group not in used:
+            return members
+    return []

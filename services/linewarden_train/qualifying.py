@@ -1,0 +1,293 @@
+"""Qualify a bundle: draw, refuse what cannot be certified, score once, set the limit, write the record.
+
+The order is the guarantee: rates, confidence and the draw are fixed before anything is scored, and groups that made
+the bundle are refused. The limit is chosen once; the new bundle carries it together with the digest of its content.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import numpy as np
+
+from linewarden_train.data.digest import digest_of
+from linewarden_train.data.groups import Subset
+from linewarden_train.data.samples import Label, Samples
+from linewarden_train.evaluation.of_bundle import Rows, inspect_samples
+from linewarden_train.evaluation.scored import Values
+from linewarden_train.qualification import (
+    Bound,
+    NotCertifiableError,
+    allowed_misses,
+    draw_per_group,
+    groups_needed,
+    qualify,
+)
+from linewarden_vision.bundle import Bundle, content_of
+from linewarden_vision.card import Card, Provenance, Threshold
+from linewarden_vision.content import at_precision
+from linewarden_vision.golden import Golden
+from linewarden_vision.inspector import Inspector
+from linewarden_vision.promotions import PROMOTIONS
+from linewarden_vision.qualification import Attempt, ClassEvidence, Qualification, Statement
+from linewarden_vision.trained_groups import hash_group
+
+_GOLDEN_GAP = 1e-3
+
+
+class NotApartError(ValueError):
+    """Groups of the calibration made the bundle, or nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to promise; shares in (0, 1), ``date`` YYYY-MM-DD, ``attempts`` planned on the same parts."""
+
+    max_pass_rate: float
+    confidence: float
+    seed: int
+    date: str
+    set_name: str
+    valid_days: int = 90
+    tolerance: float = 0.0
+    critical: Mapping[str, float] = field(default_factory=dict)
+    attempts: int = 1
+    may_raise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Indices drawn for each statement: None stands for all defects; one picture a group."""
+
+    indices: Mapping[str | None, list[int]]
+    delta: float
+
+    @property
+    def all(self) -> list[int]:
+        """Every drawn index once, sorted."""
+        return sorted({index for indices in self.indices.values() for index in indices})
+
+
+@dataclass(frozen=True, slots=True)
+class Qualified:
+    """The new bundle's parts, its record, and the bound over all defects."""
+
+    card: Card
+    golden: Golden
+    extra: dict[str, bytes]
+    record: Qualification
+    bound: Bound
+
+
+def draw(labels: Sequence[Label], request: Request, earlier: Sequence[Attempt] = ()) -> Drawn:
+    """Draw one defective picture a group for every statement, and split delta over statements and attempts.
+
+    Raises NotCertifiableError, with every n, where a statement has too few groups.
+    """
+    rng = np.random.default_rng(request.seed)
+    rates: dict[str | None, float] = {None: request.max_pass_rate, **request.critical}
+    indices = {name: draw_per_group(labels, rng, name) for name in rates}
+    parts = parts_digest(labels, indices[None])
+    taken = sum(attempt.parts_digest == parts for attempt in earlier)
+    delta = (1 - request.confidence) / max(request.attempts, taken + 1) / len(rates)
+    short = [
+        f"{name or 'all defects'}: not certifiable, n = {len(indices[name])} "
+        f"({rate:.1%} at {1 - delta:.1%} needs {groups_needed(rate, delta)} independent groups)"
+        for name, rate in rates.items()
+        if allowed_misses(len(indices[name]), rate, delta) is None
+    ]
+    if short:
+        raise NotCertifiableError("; ".join(short))
+    return Drawn(indices, delta)
+
+
+def parts_digest(labels: Sequence[Label], indices: Sequence[int]) -> str:
+    """Return one digest of the groups that were drawn, whichever of their pictures it was."""
+    hashes = sorted(hash_group(labels[index].group) for index in indices)
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def check_apart_from(bundle: Bundle, labels: Sequence[Label], data_digest: str) -> None:
+    """Raise NotApartError where defective groups made the bundle, or where nobody can tell.
+
+    Good groups of the same set may have given normalisers and thresholds: they say nothing of defects.
+    """
+    if bundle.groups is not None:
+        shared = bundle.groups.overlap(label.group for label in labels if label.defective)
+        if shared:
+            shown = ", ".join(shared[:5])
+            raise NotApartError(f"{len(shared)} defective groups also made the bundle ({shown}): take other parts")
+        return
+    thresholds = bundle.card.thresholds
+    sources = (bundle.card.trust, thresholds.defect, thresholds.suspicion, thresholds.mask)
+    if data_digest in {source.provenance.set_digest for source in sources}:
+        raise NotApartError("the very pictures that calibrated the bundle cannot qualify it: take other parts")
+    raise NotApartError("the bundle does not say which groups made it; train it again, it will")
+
+
+def qualify_bundle(
+    bundle: Bundle,
+    inspector: Inspector,
+    samples: Samples,
+    request: Request,
+    *,
+    earlier: Sequence[Attempt] = (),
+    on_scored: Callable[[int], None] = lambda _: None,
+) -> Qualified:
+    """Qualify on one side of a set; ``earlier`` are attempts on the same parts that the bundle does not record.
+
+    Raises NotApartError, NotCertifiableError, and ValueError for a class that the set does not hold.
+    """
+    labels = list(samples.labels)
+    data_digest = digest_of(samples)
+    check_apart_from(bundle, labels, data_digest)
+    own = bundle.qualification.attempts if bundle.qualification else []
+    known = list(dict.fromkeys([*own, *earlier]))
+    drawn = draw(labels, request, known)
+    rows = inspect_samples(inspector, Subset(samples, drawn.all), on_scored=on_scored)
+    suspicion = as_qualified(rows, inspector.card, request.tolerance)
+    by_index = dict(zip(drawn.all, suspicion, strict=True))
+    rates: dict[str | None, float] = {None: request.max_pass_rate, **request.critical}
+    bounds = {
+        name: qualify(np.asarray([by_index[index] for index in indices]), rate=rates[name], delta=drawn.delta)
+        for name, indices in drawn.indices.items()
+    }
+    limit = divert_from(bounds.values(), bundle.card.thresholds.suspicion.value, request)
+    card = _moved(bundle.card, limit, bounds[None], request, data_digest)
+    outcome = _outcome(rows, drawn, labels, card, by_index)
+    record = _record(bundle, inspector, card, request, (drawn, bounds, known), (outcome, labels, data_digest))
+    extra = {name: content for name, content in bundle.extra.items() if name != PROMOTIONS}
+    return Qualified(card, regrade(bundle.golden, card, request), extra | record.to_files(), record, bounds[None])
+
+
+def as_qualified(rows: Rows, card: Card, tolerance: float) -> Values:
+    """Return suspicion, infinite for what never passes: undecidable, or rejected whatever a device's scores move."""
+    rejected = [card.thresholds.is_defect(margin - tolerance) for margin in rows.margin]
+    return np.where(np.isnan(rows.margin) | np.asarray(rejected, bool), np.inf, rows.suspicion)
+
+
+def divert_from(bounds: Iterable[Bound], own: float, request: Request) -> float:
+    """Return the smallest limit less the tolerance; never above the bundle's own, unless it may be raised.
+
+    A lower threshold than the limit diverts more and keeps the bound. Where no limit is finite the bound needs
+    nothing diverted, and the bundle's own threshold stays.
+    """
+    limit = min(bound.limit for bound in bounds) - request.tolerance
+    if not np.isfinite(limit):
+        return own
+    return limit if request.may_raise else min(limit, own)
+
+
+def regrade(golden: Golden, card: Card, request: Request) -> Golden:
+    """Answer the golden set by the new threshold; pictures on which rounding could decide are left out.
+
+    Raises ValueError where none is left.
+    """
+    limits = card.thresholds
+    gap = max(_GOLDEN_GAP, request.tolerance)
+    kept = [
+        index
+        for index, answer in enumerate(golden.answers)
+        if answer.defect or abs(answer.suspicion - limits.suspicion.value) >= gap
+    ]
+    if not kept:
+        raise ValueError("every golden picture lies within the tolerance of the new threshold; choose a smaller one")
+    answers = [
+        golden.answers[index].model_copy(update={"doubtful": limits.is_doubtful(golden.answers[index].suspicion)})
+        for index in kept
+    ]
+    return Golden([golden.pictures[index] for index in kept], answers)
+
+
+def _moved(card: Card, limit: float, bound: Bound, request: Request, data_digest: str) -> Card:
+    if limit == card.thresholds.suspicion.value:
+        return card
+    point = f"suspicion {bound.allowed + 1} of {bound.groups} defective groups, less {request.tolerance:g}"
+    source = Provenance(
+        set_digest=data_digest, set_name=request.set_name, n=bound.groups, curve_point=point, date=request.date
+    )
+    moved = Threshold(value=limit, provenance=source)
+    return card.model_copy(update={"thresholds": card.thresholds.model_copy(update={"suspicion": moved})})
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of the pictures drawn for all defects."""
+
+    counts: Counter[str]
+    classes: list[ClassEvidence]
+
+
+def _outcome(rows: Rows, drawn: Drawn, labels: Sequence[Label], card: Card, by_index: Mapping[int, float]) -> _Outcome:
+    margins = dict(zip(drawn.all, rows.margin, strict=True))
+    counts: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    passed: Counter[str] = Counter()
+    for index in drawn.indices[None]:
+        what = _what(float(margins[index]), by_index[index], card)
+        counts[what] += 1
+        seen[labels[index].defect_class] += 1
+        passed[labels[index].defect_class] += what == "passed"
+    classes = sorted({*card.class_names, *seen})
+    return _Outcome(counts, [ClassEvidence(defect_class=name, n=seen[name], passed=passed[name]) for name in classes])
+
+
+def _what(margin: float, suspicion: float, card: Card) -> str:
+    if np.isnan(margin):
+        return "undecidable"
+    if np.isinf(suspicion) or card.thresholds.is_defect(margin):
+        return "rejected"
+    return "diverted" if card.thresholds.is_doubtful(suspicion) else "passed"
+
+
+def _record(
+    bundle: Bundle,
+    inspector: Inspector,
+    card: Card,
+    request: Request,
+    statistics: tuple[Drawn, Mapping[str | None, Bound], Sequence[Attempt]],
+    found: tuple[_Outcome, Sequence[Label], str],
+) -> Qualification:
+    drawn, bounds, known = statistics
+    outcome, labels, data_digest = found
+    content = content_of(card, bundle.weights, bundle.extra)
+    parts = parts_digest(labels, drawn.indices[None])
+    attempt = Attempt(
+        content_digest=content, parts_digest=parts, date=request.date, delta=drawn.delta * len(drawn.indices)
+    )
+    whole = bounds[None]
+    return Qualification(
+        content_digest=at_precision(content, inspector.precision),
+        precision=inspector.precision,
+        device=inspector.device,
+        data_digest=data_digest,
+        parts_digest=parts,
+        set_name=request.set_name,
+        curve_point=f"k = {whole.allowed} of n = {whole.groups}",
+        date=request.date,
+        expires=(date.fromisoformat(request.date) + timedelta(days=request.valid_days)).isoformat(),
+        seed=request.seed,
+        tolerance=request.tolerance,
+        divert_from=card.thresholds.suspicion.value,
+        statements=[_statement(name, bound) for name, bound in bounds.items()],
+        classes=outcome.classes,
+        n=whole.groups,
+        rejected=outcome.counts["rejected"],
+        diverted=outcome.counts["diverted"],
+        undecidable=outcome.counts["undecidable"],
+        passed=outcome.counts["passed"],
+        attempts=[*(known_one for known_one in known if known_one.parts_digest == parts), attempt],
+    )
+
+
+def _statement(name: str | None, bound: Bound) -> Statement:
+    return Statement(
+        defect_class=name,
+        max_pass_rate=bound.rate,
+        delta=bound.delta,
+        n=bound.groups,
+        allowed=bound.allowed,
+        limit=bound.limit if np.isfinite(bound.limit) else None,
+    )
