@@ -10,7 +10,19 @@ from typing import Annotated
 
 import typer
 
-from linewarden.commands import data, deadletters, inspect, line, queue, recipe, topics, train
+from linewarden.commands import (
+    bundle,
+    data,
+    deadletters,
+    evaluate,
+    line,
+    live,
+    qualify,
+    queue,
+    recipe,
+    topics,
+    train,
+)
 from linewarden_replay.cli import app as replay_app
 from linewarden_replay.cli import audit_app
 
@@ -106,7 +118,12 @@ def doctor(as_json: Json = False) -> None:
 
 
 app.command()(train.train)
-app.command()(inspect.inspect)
+app.command()(evaluate.evaluate)
+app.command()(qualify.qualify)
+app.command()(live.drift)
+app.command()(live.estimate)
+app.command(name="known-bads")(live.known_bads)
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(topics.app, name="topics")
 app.add_typer(data.app, name="data")
 app.add_typer(recipe.app, name="recipe")
