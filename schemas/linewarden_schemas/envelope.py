@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from cloudevents.core.base import BaseCloudEvent
-from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
 from cloudevents.core.exceptions import CloudEventValidationError
-from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
 
 from .base import Message
+from .binding import Attributes, from_headers, to_headers
 from .capture import FrameMetadata
 from .line import RecipeRef
 from .registry import MESSAGE_TYPES, upcast
@@ -60,16 +57,6 @@ class Frame:
     traceparent: str | None
 
 
-class _AsItIs:
-    """The event's data are bytes already; the library's JSON format would parse and print them again."""
-
-    def write_data(self, data: bytes | None, datacontenttype: str | None) -> bytes:  # noqa: ARG002 - its protocol
-        return data or b""
-
-    def read_data(self, body: bytes, datacontentype: str | None) -> bytes:  # noqa: ARG002 - its protocol
-        return body
-
-
 def encode(
     message: Message,
     *,
@@ -108,15 +95,15 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
     Raises:
         EnvelopeError: where headers are missing or doubled, the type is unknown, or the value does not fit it.
     """
-    event = _parse(headers, value)
-    kind = event.get_type()
+    event = _parse(headers)
+    kind = event["type"]
     if kind not in MESSAGE_TYPES:
         raise EnvelopeError(f"unknown type {kind!r}")
     try:
         message = upcast(MESSAGE_TYPES[kind].from_json(value or b""))
     except ValidationError as error:
         raise EnvelopeError(f"{kind}: {_first(error)}") from error
-    return Event(event.get_id(), event.get_source(), kind, _time_ms(event), message, event.get_extension("traceparent"))
+    return Event(event["id"], event["source"], kind, _time_ms(event), message, event.get("traceparent"))
 
 
 def decode_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Frame:
@@ -125,32 +112,33 @@ def decode_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> F
     Raises:
         EnvelopeError: where headers are missing or doubled, or metadata do not fit.
     """
-    event = _parse(headers, value)
-    if event.get_type() != FRAME_TYPE:
-        raise EnvelopeError(f"type is {event.get_type()!r}, not {FRAME_TYPE}")
+    event = _parse(headers)
+    if event["type"] != FRAME_TYPE:
+        raise EnvelopeError(f"type is {event['type']!r}, not {FRAME_TYPE}")
     try:
         meta = _frame_metadata(event)
-    except (ValidationError, ValueError, TypeError) as error:
+    except KeyError as error:
+        raise EnvelopeError(f"{FRAME_TYPE}: {error} is missing") from error
+    except ValueError as error:
         detail = _first(error) if isinstance(error, ValidationError) else str(error)
         raise EnvelopeError(f"{FRAME_TYPE}: {detail}") from error
-    return Frame(meta, value or b"", event.get_extension("traceparent"))
+    return Frame(meta, value or b"", event.get("traceparent"))
 
 
-def _frame_metadata(event: BaseCloudEvent) -> FrameMetadata:
-    get = event.get_extension
+def _frame_metadata(event: Attributes) -> FrameMetadata:
     return FrameMetadata(
-        frame_id=event.get_id(),
-        visit_id=get("visitid"),
-        view_id=get("viewid"),
-        line_id=get("lineid"),
-        station_id=get("stationid"),
-        camera_id=get("cameraid"),
-        recipe=RecipeRef(recipe_id=get("recipeid"), version=int(get("recipeversion"))),
-        captured_ms=int(get("capturedms")),
-        decide_by_ms=int(get("decidebyms")),
-        sha256=get("sha256"),
-        content_type=event.get_datacontenttype(),  # type: ignore[arg-type]  # checked by the model
-        is_simulated=get("simulated") == "true",
+        frame_id=event["id"],
+        visit_id=event["visitid"],
+        view_id=event["viewid"],
+        line_id=event["lineid"],
+        station_id=event["stationid"],
+        camera_id=event["cameraid"],
+        recipe=RecipeRef(recipe_id=event["recipeid"], version=int(event["recipeversion"])),
+        captured_ms=int(event["capturedms"]),
+        decide_by_ms=int(event["decidebyms"]),
+        sha256=event["sha256"],
+        content_type=event["datacontenttype"],
+        is_simulated=event["simulated"] == "true",
     )
 
 
@@ -161,8 +149,8 @@ def _attributes(
     time_ms: int,
     content_type: str,
     traceparent: str | None,
-) -> dict[str, Any]:
-    attributes: dict[str, Any] = {
+) -> Attributes:
+    attributes: Attributes = {
         "specversion": "1.0",
         "id": id,
         "source": source,
@@ -175,24 +163,23 @@ def _attributes(
     return attributes
 
 
-def _encode(attributes: dict[str, Any], data: bytes) -> Encoded:
-    message = to_binary(CloudEvent(attributes, data), _AsItIs())  # type: ignore[arg-type]  # only the two methods are used
-    return Encoded(message.value, tuple(message.headers.items()))
+def _encode(attributes: Attributes, data: bytes) -> Encoded:
+    return Encoded(data, to_headers(attributes))
 
 
-def _parse(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> BaseCloudEvent:
+def _parse(headers: Iterable[tuple[str, bytes]]) -> Attributes:
     listed = list(headers)
     unique = dict(listed)
     if len(unique) != len(listed):
         raise EnvelopeError("a header is doubled")
     try:
-        return from_binary(KafkaMessage(unique, None, value or b""), _AsItIs(), CloudEvent)  # type: ignore[arg-type]
+        return from_headers(unique)
     except (CloudEventValidationError, ValueError, AttributeError, TypeError) as error:
         raise EnvelopeError(f"not a CloudEvent: {error}") from error
 
 
-def _time_ms(event: BaseCloudEvent) -> int:
-    time = event.get_time()
+def _time_ms(event: Attributes) -> int:
+    time: datetime | None = event.get("time")
     if time is None:
         raise EnvelopeError("the event has no time")
     return round(time.timestamp() * 1000)

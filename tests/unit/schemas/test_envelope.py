@@ -1,10 +1,12 @@
 """A record is one CloudEvents 1.0 event in Kafka binary mode, or it is refused."""
 
 import pytest
+from cloudevents.core.exceptions import CloudEventValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from linewarden_schemas.base import Message
+from linewarden_schemas.binding import bound, from_headers, to_headers
 from linewarden_schemas.envelope import EnvelopeError, decode, decode_frame, encode, encode_frame
 from linewarden_schemas.samples import AT, FRAME_METADATA, SAMPLES
 
@@ -70,3 +72,30 @@ def test_a_value_that_does_not_fit_says_which_field() -> None:
     encoded = encode(SAMPLES[0], id="e1", source="/line1/x", time_ms=AT)
     with pytest.raises(EnvelopeError, match="line_id"):
         decode(encoded.headers, b"{}")
+
+
+@pytest.mark.parametrize("message", SAMPLES, ids=lambda m: m.TYPE)
+def test_the_short_way_writes_and_reads_what_the_package_does(message: Message) -> None:
+    headers = encode(message, id="e1", source="/line1/x", time_ms=AT + 120, traceparent=TRACE).headers
+    attributes = from_headers(dict(headers))
+    assert to_headers(attributes) == bound(attributes) == headers
+    assert from_headers(dict(headers)) == attributes
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ce_id", b""), ("ce_id", None), ("ce_source", b""), ("ce_specversion", b"0.3"), ("ce_Bad Name", b"x")],
+)
+def test_an_event_of_a_known_shape_is_still_looked_at(name: str, value: bytes | None) -> None:
+    encoded = encode(SAMPLES[0], id="e1", source="/line1/x", time_ms=AT)
+    decode(encoded.headers, encoded.value)
+    damaged = {**dict(encoded.headers), name: value or b""}
+    if value is None:
+        del damaged[name]
+    with pytest.raises(EnvelopeError):
+        decode(damaged.items(), encoded.value)
+
+
+def test_a_writer_cannot_make_an_event_without_an_id() -> None:
+    with pytest.raises(CloudEventValidationError):
+        encode(SAMPLES[0], id="", source="/line1/x", time_ms=AT)
