@@ -20,9 +20,18 @@ from linewarden_vision.trust.agreement import (
 from linewarden_vision.trust.enhancement import Response
 from linewarden_vision.trust.evidence import cell_peak, mask_evidence
 from linewarden_vision.trust.maps import AgnosticVariant, Maps, class_agnostic, make_maps
-from linewarden_vision.trust.names import CheapName, EnhancedName
+from linewarden_vision.trust.names import AgreementName, CheapName, EnhancedName
 
-__all__ = ["CHEAP_NAMES", "ENHANCED_NAMES", "CheapName", "EnhancedName", "cheap_ingredients", "enhanced_ingredients"]
+__all__ = [
+    "BANKED_NAMES",
+    "CHEAP_NAMES",
+    "ENHANCED_NAMES",
+    "CheapName",
+    "EnhancedName",
+    "cheap_ingredients",
+    "enhanced_ingredients",
+    "measure_of",
+]
 
 _MEASURES: Mapping[str, Callable[[Maps], Tensor]] = {
     "agreement": agreement_difference,
@@ -38,8 +47,12 @@ _OTHERS: Mapping[str, Callable[[NetworkOutput], Tensor]] = {
     "mask_evidence": lambda output: mask_evidence(output.mask_logits),
     "margin": lambda output: output.margin.float(),
     "cell_peak": lambda output: cell_peak(output.cells),
+    "novelty": lambda output: _novelty(output),
 }
-CHEAP_NAMES: tuple[str, ...] = (*_AGREEMENTS, *_OTHERS)
+BANKED_NAMES = ("novelty",)
+"""Ingredients that only a network with a bank of good patches has."""
+CHEAP_NAMES: tuple[str, ...] = (*_AGREEMENTS, *(name for name in _OTHERS if name not in BANKED_NAMES))
+"""Ingredients of one pass that every network has."""
 ENHANCED_NAMES: tuple[str, ...] = (
     *(name + suffix for name in _AGREEMENTS for suffix in ("_enhanced", "_gain")),
     "margin_enhanced",
@@ -47,10 +60,16 @@ ENHANCED_NAMES: tuple[str, ...] = (
 )
 
 
+def measure_of(agreement: AgreementName) -> tuple[Callable[[Maps], Tensor], AgnosticVariant]:
+    """Return what an agreement of a plain pass measures, and on which agnostic map."""
+    return _AGREEMENTS[agreement]
+
+
 def cheap_ingredients(output: NetworkOutput, maps: Maps, names: Sequence[str]) -> Tensor:
     """Stack the named ingredients that need no second pass, (B, len(names)) float32.
 
-    ``maps`` are those of the energy. Raises KeyError for a name that is none.
+    ``maps`` are those of the energy. Raises KeyError for a name that is none, ValueError for novelty of
+    a network without a bank.
     """
     agreements = _Agreements(output.tap, maps)
     columns = [agreements[name] if name in _AGREEMENTS else _OTHERS[name](output) for name in names]
@@ -84,6 +103,12 @@ class _Agreements:
             energy = self._maps["energy"]
             self._maps[variant] = Maps(energy.defect, energy.normal, class_agnostic(self._tap, variant))
         return measure(self._maps[variant])
+
+
+def _novelty(output: NetworkOutput) -> Tensor:
+    if output.novelty is None:
+        raise ValueError("novelty needs a network with a bank of good patches")
+    return output.novelty.float()
 
 
 def _stack(columns: Sequence[Tensor], like: Tensor) -> Tensor:

@@ -10,15 +10,22 @@ from pydantic import ValidationError
 from linewarden_vision.card import CheapIngredient, SecondLookCard, TrustCard
 from linewarden_vision.inspecting.reasons import words_for
 from linewarden_vision.network.interface import NetworkOutput
+from linewarden_vision.trust.agreement import (
+    agreement_difference,
+    normal_disagreement,
+    plain_soft_difference,
+    soft_agreement_difference,
+)
 from linewarden_vision.trust.cascade import TrustModel, assess
 from linewarden_vision.trust.enhancement import NAMED_ENHANCEMENTS, Enhancement, Response
 from linewarden_vision.trust.ingredients import (
+    BANKED_NAMES,
     CHEAP_NAMES,
     ENHANCED_NAMES,
     cheap_ingredients,
     enhanced_ingredients,
 )
-from linewarden_vision.trust.maps import make_maps
+from linewarden_vision.trust.maps import AgnosticVariant, make_maps
 from linewarden_vision.trust.names import AgreementName, CheapName, EnhancedName
 from linewarden_vision.trust.normaliser import Normaliser
 from linewarden_vision.trust.suspicion import Logistic, sum_of_rarities
@@ -33,13 +40,14 @@ def _spelled(kind: object) -> set[str]:
 
 def _output(seed: int = 0) -> NetworkOutput:
     generator = torch.Generator().manual_seed(seed)
-    tap = torch.relu(torch.randn(12, 8, 10, 9, generator=generator))
-    cells = torch.einsum("bchw,c->bhw", tap, torch.randn(8, generator=generator))
-    return NetworkOutput(cells.mean((1, 2)), cells, tap, torch.randn(12, 40, 36, generator=generator), {})
+    tap = torch.relu(torch.randn(12, 3, 10, 9, generator=generator))
+    cells = torch.einsum("bchw,c->bhw", tap, torch.randn(3, generator=generator))
+    cells = cells - cells.mean((1, 2), keepdim=True)
+    return NetworkOutput(cells.amax((1, 2)), cells, tap, torch.randn(12, 40, 36, generator=generator), {})
 
 
 def test_the_spelled_names_are_exactly_those_that_can_be_computed() -> None:
-    assert _spelled(CheapName) == set(CHEAP_NAMES)
+    assert _spelled(CheapName) == {*CHEAP_NAMES, *BANKED_NAMES}
     assert _spelled(EnhancedName) == set(ENHANCED_NAMES)
     assert len(get_args(AgreementName)) == 4 * 4
 
@@ -59,7 +67,22 @@ def test_a_name_gives_the_same_values_alone_and_beside_all_others() -> None:
     alone = [cheap_ingredients(output, maps, [name]) for name in CHEAP_NAMES]
     alone += [enhanced_ingredients(after, before, [name]) for name in ENHANCED_NAMES]
     torch.testing.assert_close(every, torch.cat(alone, dim=1))
-    assert len({tuple(column.tolist()) for column in every.T}) == every.shape[1]
+
+
+@pytest.mark.parametrize("variant", ["energy", "mean", "eigen", "fem"])
+def test_a_name_is_its_measure_of_its_agnostic_map(variant: AgnosticVariant) -> None:
+    output = _output()
+    suffix = "" if variant == "energy" else f"_{variant}"
+    measures = {
+        "agreement": agreement_difference,
+        "agreement_soft": soft_agreement_difference,
+        "agreement_plain_soft": plain_soft_difference,
+        "normal_disagreement": normal_disagreement,
+    }
+    names = [measure + suffix for measure in measures]
+    found = cheap_ingredients(output, make_maps(output.cells, output.tap), names)
+    of_variant = make_maps(output.cells, output.tap, variant)
+    torch.testing.assert_close(found, torch.stack([measure(of_variant) for measure in measures.values()], dim=1))
 
 
 def test_a_gain_is_the_value_after_the_step_less_the_value_before() -> None:

@@ -1,0 +1,60 @@
+"""What a rival is: a look at a batch in, named scores out, high is suspicious."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from linewarden_train.data.samples import Samples
+from linewarden_vision.card import PictureSpec
+from linewarden_vision.device import to_device
+from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
+from linewarden_vision.prepare import prepare_picture
+from linewarden_vision.stitching import passes
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One plain pass: the network in eval mode, normalised pictures (B, C, H, W), what came out.
+
+    ``mean`` and ``std`` are the normalisation's, in grey levels of 255.
+    """
+
+    network: DefectNetwork
+    pictures: Tensor
+    output: NetworkOutput
+    mean: float
+    std: float
+
+
+class Rival(Protocol):
+    """Fitted or not, a rival never looks at the truth of what it scores."""
+
+    def __call__(self, look: Look) -> Mapping[str, Tensor]:
+        """Return scores (B,) by name; runs under inference_mode and leaves the network as it was."""
+
+
+def looks(network: DefectNetwork, samples: Samples, spec: PictureSpec, batch: int) -> Iterator[tuple[list[int], Look]]:
+    """Pass all samples through the network; yields the sample that each row shows, and the look.
+
+    A picture in tiles has several rows. Raises ValueError for a network in train mode and
+    UnusablePicture for a picture that the inspector would not judge.
+    """
+    if network.training:
+        raise ValueError("rivals need the network in eval mode: call network.eval() first")
+    device = next(network.parameters()).device
+    for start in range(0, len(samples), batch):
+        chosen = range(start, min(start + batch, len(samples)))
+        prepared = [prepare_picture(samples[index].picture, spec) for index in chosen]
+        for tiles in passes(prepared, batch):
+            with torch.inference_mode():
+                pictures = to_device(tiles, device, spec.mean, spec.std)
+                output = network(pictures)
+            yield [start + tile.owner for tile in tiles], Look(network, pictures, output, spec.mean, spec.std)
+
+
+def pooled(tap: Tensor) -> Tensor:
+    """Return a picture's features (B, C): the mean of the tap over its cells, float32."""
+    return tap.float().mean((2, 3))
