@@ -28,6 +28,8 @@ class TrainSettings:
     learning_rate: float = 3e-3
     encoder_rate: float = 1.0
     """Factor of the learning rate for the encoder: a pretrained one takes smaller steps."""
+    encoder_from: float = 0.0
+    """Share of the training after which the encoder learns too: a random head would only disturb a pretrained one."""
     weight_decay: float = 0.02
     ema_decay: float = 0.995
     seed: int = 0
@@ -116,11 +118,15 @@ class _Run:
         self._device = next(network.parameters()).device
         self._rng = np.random.default_rng(settings.seed)
         self._drawer = Drawer(samples, normalisation, settings.draw, self._rng)
+        self._encoder = [parameter for parameter in network.backbone.parameters() if parameter.requires_grad]
         self._balance = make_balance(settings.balance, network)
         self._optimiser = _optimiser(network, self._balance, settings)
         self.average: AveragedModel = averaged(network, settings.ema_decay)
         self.taken = 0
         self._before, self._started = 0.0, clock()
+        self._encoder_learns = False
+        for parameter in self._encoder:
+            parameter.requires_grad = False
         network.train()
 
     @property
@@ -141,6 +147,8 @@ class _Run:
     def step(self, done: float) -> Step:
         """Take one step."""
         rate = schedule(done)
+        if not self._encoder_learns and done >= self._settings.encoder_from:
+            self._let_encoder_learn()
         for group in self._optimiser.param_groups:
             group["lr"] = group["full"] * rate
         losses = self._learn(self._drawer.draw(done).to(self._device))
@@ -166,6 +174,11 @@ class _Run:
         self.average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._rng.bit_generator.state = state["rng"]
+
+    def _let_encoder_learn(self) -> None:
+        self._encoder_learns = True
+        for parameter in self._encoder:
+            parameter.requires_grad = True
 
     def _elapsed(self) -> float:
         return self._before + self._clock() - self._started

@@ -168,6 +168,7 @@ def train_network(
     network = build_network(settings.network, settings.encoder, spec.channels)
     if settings.pretrained:
         load_imagenet(network.backbone, spec.channels)
+        network.hold_statistics()
     network.freeze(settings.frozen)
     network.to(memory_format=torch.channels_last).to(choose_device(settings.device))
     early_stop, kept = None, samples

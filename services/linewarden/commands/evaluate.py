@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .bars import bars
+from linewarden_train.progress import bars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .bars import bars
+from linewarden_train.progress import bars
+
 from .evaluate import BundleFolder, Data, Device, Json, Layout, in_one_line, side_of, today
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from linewarden_train.qualification import SystemEscapes
-    from linewarden_train.qualifying import Qualified, Request
+    from linewarden_train.qualification_plan import Request
+    from linewarden_train.qualifying import Qualified
     from linewarden_vision.bundle import Bundle
     from linewarden_vision.qualification import Attempt
 
@@ -44,8 +46,8 @@ def qualify(
 ) -> None:
     """Qualify a bundle on defective parts that did not make it. Exits 1, and says n, where they are too few."""
     from linewarden_train.qualification import NotCertifiableError, system_escapes  # noqa: PLC0415 - heavy
+    from linewarden_train.qualification_plan import Request  # noqa: PLC0415
     from linewarden_train.qualification_words import in_words  # noqa: PLC0415
-    from linewarden_train.qualifying import Request  # noqa: PLC0415
     from linewarden_vision.bundle import write_bundle  # noqa: PLC0415
 
     with in_one_line():

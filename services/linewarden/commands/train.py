@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .bars import bars
+from linewarden_train.progress import bars
 
 if TYPE_CHECKING:
     from linewarden_train.loop import Step

@@ -7,12 +7,15 @@ pictures -> encode -> pyramid -> fuse -> tap F -> classify -> cells, margin
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from linewarden_vision.network.fusion import TopDownFusion
 from linewarden_vision.network.head import Classification, LinearHead
+from linewarden_vision.trust.novelty import NoveltyBank
 
 Pyramid = Mapping[int, Tensor]
 """Encoder maps (B, C, H/stride, W/stride) by stride."""
@@ -22,7 +25,8 @@ Pyramid = Mapping[int, Tensor]
 class NetworkOutput:
     """One forward pass: margin (B,), cells (B, h, w), tap (B, C, h, w), mask_logits (B, H', W').
 
-    ``mask_logits`` may be coarser than the picture; ``pyramid`` feeds the enhancement.
+    ``mask_logits`` may be coarser than the picture; ``pyramid`` feeds the enhancement. ``novelty`` (B,)
+    is there where the network has a bank of good patches.
     """
 
     margin: Tensor
@@ -30,6 +34,7 @@ class NetworkOutput:
     tap: Tensor
     mask_logits: Tensor
     pyramid: Pyramid
+    novelty: Tensor | None = None
 
 
 class DefectNetwork(nn.Module, ABC):
@@ -37,6 +42,14 @@ class DefectNetwork(nn.Module, ABC):
 
     fusion: TopDownFusion
     head: LinearHead
+    held: tuple[nn.Module, ...] = ()
+    """Parts of the encoder that training leaves in eval mode; no part of the state."""
+    novelty: NoveltyBank | None
+    """Good patches to compare with; no part of the weights, given by whoever loads the bundle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_module("novelty", None)
 
     @property
     @abstractmethod
@@ -47,6 +60,18 @@ class DefectNetwork(nn.Module, ABC):
         """Keep the encoder's first stages as they are; raises ValueError where that network cannot."""
         if stages:
             raise ValueError(f"{type(self).__name__} cannot freeze stages of its encoder")
+
+    def hold_statistics(self) -> None:
+        """Keep the encoder's batch statistics, also in train mode: a small batch knows less than its pretraining."""
+        self.held = (*self.held, *(part for part in self.backbone.modules() if isinstance(part, _BatchNorm)))
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the mode of all but the held parts, which stay in eval mode."""
+        super().train(mode)
+        for part in self.held:
+            part.eval()
+        return self
 
     @abstractmethod
     def encode(self, pictures: Tensor) -> Pyramid:
@@ -72,7 +97,8 @@ class DefectNetwork(nn.Module, ABC):
         tap = self.fuse(pyramid)
         classified = self.classify(tap)
         mask_logits = self.decode(tap, pyramid)
-        return NetworkOutput(classified.margin, classified.cells, tap, mask_logits, pyramid)
+        novelty = None if self.novelty is None else self.novelty(pyramid)
+        return NetworkOutput(classified.margin, classified.cells, tap, mask_logits, pyramid, novelty)
 
 
 def upsample_mask(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,6 +1,6 @@
 """The light network: any timm encoder, top-down fusion, a small mask decoder at stride 2."""
 
-from typing import Any, Self
+from typing import Any
 
 import timm
 from torch import Tensor, nn
@@ -21,7 +21,6 @@ class LightNetwork(DefectNetwork):
         self._stage_names: list[str] = list(info.module_name())
         if self.strides != [2, 4, 8, 16, 32]:
             raise ValueError(f"encoder {encoder!r} has strides {self.strides}; choose one with 2, 4, 8, 16, 32")
-        self.frozen: tuple[nn.Module, ...] = ()
         widths = dict(zip(self.strides, info.channels(), strict=True))
         self.fusion = TopDownFusion(widths, tap_channels)
         self.head = LinearHead(tap_channels)
@@ -29,7 +28,7 @@ class LightNetwork(DefectNetwork):
 
     @property
     def backbone(self) -> nn.Module:
-        """timm's encoder."""
+        """Timm's encoder."""
         return self.encoder
 
     def freeze(self, stages: int) -> None:
@@ -37,17 +36,11 @@ class LightNetwork(DefectNetwork):
         leaves = [(name, part) for name, part in self.encoder.named_modules() if not any(part.children())]
         names = self._stage_names
         ends = [order for order, (name, _) in enumerate(leaves) if stages and name.startswith(names[stages - 1])]
-        self.frozen = tuple(part for _, part in leaves[: max(ends, default=-1) + 1])
-        for part in self.frozen:
+        first = tuple(part for _, part in leaves[: max(ends, default=-1) + 1])
+        self.held = (*self.held, *first)
+        for part in first:
             part.requires_grad_(requires_grad=False)
         self.train(self.training)
-
-    def train(self, mode: bool = True) -> Self:  # torch's signature
-        """Switch the mode of all but the frozen stages, which stay in eval mode."""
-        super().train(mode)
-        for part in self.frozen:
-            part.eval()
-        return self
 
     def encode(self, pictures: Tensor) -> Pyramid:
         """Return the encoder's maps at strides 2, 4, 8, 16 and 32."""

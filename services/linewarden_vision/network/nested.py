@@ -22,7 +22,7 @@ class NestedNetwork(DefectNetwork):
 
     @property
     def backbone(self) -> nn.Module:
-        """timm's module where the encoder is one of timm's (``tu-<name>``), else that of the library."""
+        """Timm's module where the encoder is one of timm's (``tu-<name>``), else that of the library."""
         encoder: nn.Module = self.unet.encoder
         inner = getattr(encoder, "model", encoder)
         return inner if isinstance(inner, nn.Module) else encoder

@@ -1,0 +1,72 @@
+"""``python -m linewarden_train.study --data DIR --out PAGE.md``: train what is missing, then write the page."""
+
+import platform
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import torch
+import typer
+from rich.console import Console
+
+from linewarden_train.data.reading_sets import read_set
+from linewarden_train.progress import bars
+from linewarden_train.study.arms import ARMS, StudyPlan, train_fold
+from linewarden_train.study.page import as_markdown
+from linewarden_train.study.run import run_study
+from linewarden_train.teaching import Surroundings
+from linewarden_train.training import TrainOptions
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of the set, in any layout that is known.")],
+    out: Annotated[Path, typer.Option(help="The page, Markdown; the numbers go beside it as JSON.")],
+    work: Annotated[Path, typer.Option(help="Folder that keeps what was trained.")],
+    minutes: Annotated[float, typer.Option(min=0.01, help="Minutes for each network.")] = 20.0,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads of each network.")] = 1,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    only: Annotated[str, typer.Option(help="Train one arm's fold alone, as both:0, and stop.")] = "",
+) -> None:
+    """Cross-fit a set over its groups and report. Train several arms at once with --only in other terminals."""
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(1)
+    options = TrainOptions(
+        name="study",
+        date="",
+        code_version="",
+        budget_s=minutes * 60,
+        folds=0,
+        seed=seed,
+        device="cpu",
+        threads=threads,
+    )
+    plan = StudyPlan(options)
+    samples = read_set(data)
+    with bars() as show:
+        around = Surroundings(time.monotonic, show)
+        if only:
+            tasks, number = only.split(":")
+            (chosen,) = [arm for arm in ARMS if arm == tasks]
+            train_fold(samples, plan, chosen, int(number), work, around)
+            return
+        name = data.resolve().name
+        command = f"python -m linewarden_train.study --data .../{name} --out {out.name} --minutes {minutes:g}"
+        study = run_study(samples, plan, work, around, title=name, machine=_machine(threads), command=command)
+    out.write_text(as_markdown(study))
+    out.with_suffix(".json").write_text(study.evaluation.model_dump_json(indent=1) + "\n")
+    Console().print(f"{out} and {out.with_suffix('.json')}")
+
+
+def _machine(threads: int) -> str:
+    day = datetime.now(UTC).date().isoformat()
+    return (
+        f"linewarden {version('linewarden')}, torch {torch.__version__}, {platform.machine()}, CPU, {threads} thread"
+        f"{'s' * (threads > 1)} a network, {day}"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

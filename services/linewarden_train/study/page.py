@@ -1,0 +1,135 @@
+"""The study in Markdown: the primary endpoint, then, clearly parted, what is exploratory."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from linewarden_train.evaluation import words
+from linewarden_train.evaluation.results import Evaluation
+from linewarden_train.rivals import RandomHeads
+from linewarden_train.study.ablation import ArmResult
+from linewarden_train.study.arms import StudyPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Everything that the page shows; ``machine`` and ``command`` say where and how it was made."""
+
+    title: str
+    plan: StudyPlan
+    pictures: int
+    groups: int
+    arms: Sequence[ArmResult]
+    evaluation: Evaluation
+    heads: RandomHeads | None
+    minutes: float
+    machine: str
+    command: str
+    notes: Sequence[str]
+
+
+def as_markdown(study: Study) -> str:
+    """Return the page; the same study gives the same text."""
+    parts = [
+        _head(study),
+        _primary(study.evaluation),
+        "## Exploratory: nothing below is a claim",
+        _arms(study.arms),
+        _rest(study.evaluation),
+        _heads(study.heads),
+        "## Notes\n\n" + "\n".join(f"- {note}" for note in study.notes),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(study: Study) -> str:
+    options = study.plan.options
+    budget = "by steps" if options.budget_s is None else f"{options.budget_s / 60:.0f} minutes of one core"
+    return (
+        f"# {study.title}\n\n"
+        f"Made by `{study.command}`. {study.machine}.\n\n"
+        f"{study.pictures} pictures in {study.groups} groups; {study.plan.folds} folds over groups, each network "
+        f"({options.network}, {options.encoder}, seed {options.seed}) trained {budget} and scored on groups that it "
+        f"never saw; {study.minutes:.0f} minutes of training in all. The trust score was named beforehand: a logistic "
+        "over agreement, mask evidence, margin and the agreement after the step, fitted for each fold on the other "
+        "folds. Network and indicator are reconstructions from abstracts (arXiv 2510.13226, 2604.19206)."
+    )
+
+
+def _primary(evaluation: Evaluation) -> str:
+    plan = evaluation.plan
+    title = f"## Primary endpoint: recall of misses at {plan.budget:.0%} of good groups diverted"
+    parts = [title, words.endpoint_verdict(evaluation.findings.endpoint)]
+    if evaluation.findings.endpoint is not None:
+        parts.append(_table(("", ""), words.endpoint_rows(evaluation.findings.endpoint)))
+    if evaluation.mixed_groups:
+        parts.append(f"Groups with good and defective pictures: {', '.join(evaluation.mixed_groups)}. Without them:")
+        endpoint = evaluation.without_mixed.endpoint if evaluation.without_mixed else None
+        parts.append(words.endpoint_verdict(endpoint))
+        if endpoint is not None:
+            parts.append(_table(("", ""), words.endpoint_rows(endpoint)))
+    return "\n\n".join(parts)
+
+
+def _arms(arms: Sequence[ArmResult]) -> str:
+    rows = []
+    for arm in arms:
+        mean, low, high = arm.image_ap
+        masks = arm.masks
+        figures = (
+            ["–"] * 4  # noqa: RUF001 - a dash in a table
+            if masks is None
+            else [
+                words.number(value)
+                for value in (masks.seg_miou, masks.seg_recall, masks.pooled_iou, masks.two_class_pooled_miou)
+            ]
+        )
+        rows.append([arm.tasks, f"{mean:.3f} ({low:.3f} to {high:.3f})", f"{arm.image_auroc:.3f}", *figures])
+    columns = (
+        "taught",
+        "image AP, mean of folds (range)",
+        "AUROC",
+        "Seg_mIoU",
+        "Seg_Recall",
+        "pooled IoU",
+        "two-class",
+    )
+    return "### The two tasks, together and alone\n\n" + _table(columns, rows)
+
+
+def _rest(evaluation: Evaluation) -> str:
+    findings = evaluation.findings
+    chance = ", ".join(words.random_row(evaluation, findings))
+    return "\n\n".join(
+        [
+            "### Verdict\n\n" + _table(("verdict", "", "evidence"), words.verdict_rows(findings)),
+            "### Masks by class, taught both\n\n"
+            + _table(
+                ("class", "missed", "IoU", "Seg_Recall", "annotated", "evidence"), words.class_rows(evaluation.masks)
+            ),
+            "### Every ingredient and rival at equal load\n\n"
+            + _table(words.score_headers(evaluation), words.score_rows(evaluation, findings)),
+            f"A random ranking catches every group with probability {chance} at these budgets.",
+            words.either_text(findings),
+        ]
+    )
+
+
+def _heads(heads: RandomHeads | None) -> str:
+    title = "### Does the trained head matter?\n\n"
+    if heads is None:
+        return title + "Nothing was missed: no comparison."
+    verdict = "it does" if heads.passed else "no: random heads rank as well"
+    return title + (
+        f"AUROC of the agreement under the trained head {heads.trained:.3f}, 95th percentile of max(AUROC, 1 - AUROC) "
+        f"over {heads.heads.size} random heads {heads.limit:.3f}: {verdict}. {heads.missed_pictures} missed pictures in "
+        f"{heads.missed_groups} groups against {heads.passed_pictures} passed ones in {heads.passed_groups}."
+    )
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [_line(columns), _line(["---"] * len(columns)), *map(_line, rows)]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

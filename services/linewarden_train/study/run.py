@@ -1,0 +1,75 @@
+"""From a set to a study: arms trained, folds pooled, one evaluation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from linewarden_train.calibration import TrustRecipe
+from linewarden_train.data.samples import Samples
+from linewarden_train.evaluation.evaluate import evaluate
+from linewarden_train.evaluation.results import Plan
+from linewarden_train.evaluation.scored import Scored
+from linewarden_train.rivals import RandomHeads, compare_heads, head_scores, score_rivals
+from linewarden_train.scoring import Values
+from linewarden_train.study.ablation import arm_result
+from linewarden_train.study.arms import ArmFold, StudyPlan, train_arms
+from linewarden_train.study.page import Study
+from linewarden_train.study.pooling import pooled
+from linewarden_train.teaching import Surroundings
+
+_OVERKILL = 0.01
+
+
+def run_study(
+    samples: Samples, plan: StudyPlan, work: Path, around: Surroundings, *, title: str, machine: str, command: str
+) -> Study:
+    """Train what ``work`` does not hold yet, and report; everything but the training is repeated each time."""
+    arms = train_arms(samples, plan, work, around)
+    recipe, rng = TrustRecipe(), np.random.default_rng(plan.options.seed)
+    both = arms["both"]
+    beside = {fold.number: fold for fold in arms.get("classification", ())}
+    rivals = {fold.number: _rivals(fold, beside.get(fold.number), rng, around) for fold in both}
+    scored = pooled(both, recipe, _OVERKILL, rivals)
+    return Study(
+        title=title,
+        plan=plan,
+        pictures=len(samples),
+        groups=len({label.group for label in samples.labels}),
+        arms=[arm_result(folds, recipe, _OVERKILL) for folds in arms.values()],
+        evaluation=evaluate(scored, Plan(), rng),
+        heads=_heads(both, scored, rng),
+        minutes=plan.folds * len(plan.arms) * (plan.options.budget_s or 0.0) / 60,
+        machine=machine,
+        command=command,
+        notes=_notes(scored),
+    )
+
+
+def _rivals(fold: ArmFold, other: ArmFold | None, rng: np.random.Generator, around: Surroundings) -> dict[str, Values]:
+    """Score the rivals; the ensemble is a second network that never saw these groups either."""
+    text = f"rivals, fold {fold.number + 1}"
+    around.on_progress(text, 0, 1)
+    ensemble = [] if other is None else [fold.network, other.network]
+    found = score_rivals(fold.network, fold.held_out, fold.spec, reference=fold.rest, ensemble=ensemble, rng=rng)
+    around.on_progress(text, 1, 1)
+    return found
+
+
+def _heads(folds: Sequence[ArmFold], scored: Scored, rng: np.random.Generator) -> RandomHeads | None:
+    """Compare heads over all folds; each fold draws its own."""
+    parts = [head_scores(fold.network, fold.held_out, fold.spec, rng=rng)[1] for fold in folds]
+    if not (scored.passed & scored.defective).any():
+        return None
+    return compare_heads(np.concatenate(parts), scored.passed, scored.labels)
+
+
+def _notes(scored: Scored) -> list[str]:
+    unannotated = int((scored.pixels.target < 0).sum())
+    return [
+        "Folds are dealt by group and class; a picture is scored by the one network that never saw its group.",
+        "The ensemble's second network was taught classification alone, on the same groups.",
+        f"{unannotated} defective pictures without a mask count for classification only.",
+        "The mask threshold of a fold is the one with the best Seg_mIoU on the other folds.",
+        "Cross-fitting measures the recipe; it qualifies no bundle.",
+    ]
