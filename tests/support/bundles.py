@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from linewarden_vision.bundle import LISTING, write_bundle
+from linewarden_vision.bundle import LISTING, content_of, write_bundle
 from linewarden_vision.card import (
     Card,
     CheapIngredient,
@@ -29,6 +29,7 @@ from linewarden_vision.golden import Golden, GoldenAnswer
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
+from linewarden_vision.promotions import Evidence, climb, to_files
 
 SIZE = 64
 _ENCODER = "mobilenetv3_small_050"
@@ -58,7 +59,15 @@ def tiny_bundle(folder: Path, seed: int = 0) -> str:
     reject = _gap([score.margin for score in draft], 16)
     card = _card(reject, _gap([score.suspicion for score in draft if score.margin <= reject], 8), ingredients)
     answers = [_answer(score, card) for score in _scores(network, card, golden)]
-    return write_bundle(folder, card, dict(network.state_dict()), Golden(golden, answers))
+    weights = dict(network.state_dict())
+    return write_bundle(folder, card, weights, Golden(golden, answers), _promoted(card, weights))
+
+
+def _promoted(card: Card, weights: Mapping[str, torch.Tensor]) -> dict[str, bytes]:
+    """A stage in which an OK can be believed."""
+    evidence = Evidence(kind="evaluation", sha256="0" * 64, n=1)
+    content = content_of(card, weights)
+    return to_files(climb(content, "assisted", who="tests", date="2026-01-01", evidence=evidence))
 
 
 def _gap(values: list[float], at: int) -> float:

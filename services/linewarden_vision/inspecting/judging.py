@@ -16,7 +16,7 @@ from linewarden_vision.inspector import ViewScore
 
 from .map_pictures import picture_maps
 from .preparing import Ready
-from .reasons import reasons_of
+from .reasons import UNTRUSTED_STAGES, reasons_of
 from .refusal import Refused
 
 
@@ -83,12 +83,21 @@ def not_decidable(frame: Frame, source: SourceRef, refused: Refused, now_ms: int
 
 
 def thresholds_of(recipe: Recipe, card: Card) -> Thresholds:
-    """The recipe's thresholds, or those of the bundle's card with the margin turned into a probability."""
-    if recipe.thresholds is not None:
-        return recipe.thresholds
-    return Thresholds(
-        defect=float(expit(card.thresholds.defect.value)), suspicion=float(card.thresholds.suspicion.value)
-    )
+    """The recipe's thresholds, or those of the bundle's card; a bundle that nobody promoted has none for trust."""
+    return thresholds_of_card(card) if recipe.thresholds is None else _by_stage(recipe.thresholds, card)
+
+
+def thresholds_of_card(card: Card) -> Thresholds:
+    """The bundle's own thresholds, that of the margin as a probability; by its stage like the recipe's."""
+    defect, suspicion = (float(part.value) for part in (card.thresholds.defect, card.thresholds.suspicion))
+    return _by_stage(Thresholds(defect=float(expit(defect)), suspicion=suspicion), card)
+
+
+def _by_stage(thresholds: Thresholds, card: Card) -> Thresholds:
+    """Doubt every OK of a bundle that is only taught or in shadow, whatever anybody set: suspicion is never below 0."""
+    if card.stage in UNTRUSTED_STAGES:
+        return thresholds.model_copy(update={"suspicion": 0.0})
+    return thresholds
 
 
 def verdict_of(rule: VerdictRule, score: ViewScore, thresholds: Thresholds) -> Verdict:

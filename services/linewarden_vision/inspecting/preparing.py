@@ -77,8 +77,13 @@ def make_ready(frame: Frame, source: SourceRef, shelf: Shelf, limits: Limits, no
     try:
         prepared = scorer.prepare(_crop(picture, region))
     except UnusablePicture as unusable:
-        raise Refused(_FROM_VISION.get(unusable.reason, Undecidable.UNREADABLE), str(unusable)) from unusable
+        raise refused_by_vision(unusable) from unusable
     return Ready(frame, source, recipe, region, scorer, prepared, (header.height, header.width))
+
+
+def refused_by_vision(unusable: UnusablePicture) -> Refused:
+    """The refusal of a picture that the bundle cannot take."""
+    return Refused(_FROM_VISION.get(unusable.reason, Undecidable.UNREADABLE), str(unusable))
 
 
 def _region(frame: Frame, recipe: Recipe) -> Region | None:

@@ -19,6 +19,7 @@ _WORDS: Mapping[str, str] = {
     "agreement_plain_soft": "its evidence for a defect is strong where it responds",
     "normal_disagreement": "its evidence for a good part lies elsewhere than where it responds",
     "mask_evidence": "its mask shows a faint defect",
+    "novelty": "something looks unlike every good part it was shown",
     "margin": "it was less sure than with good parts",
     "cell_peak": "one spot looked defective",
     "agreement_enhanced": "the evidence for a defect stood out once it was enhanced",
@@ -33,6 +34,11 @@ _WORDS: Mapping[str, str] = {
     "margin_gain": "a small push moved it farther than it moves good parts",
 }
 """By ingredient; the agnostic map that an agreement is measured against changes nothing for a person."""
+UNTRUSTED_STAGES: Mapping[str, str] = {
+    "taught": "the bundle is only taught",
+    "shadow": "the bundle is only in shadow",
+}
+"""Stages of a bundle in which no OK is believed, in words."""
 
 
 def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card: Card) -> tuple[str, ...]:
@@ -41,6 +47,8 @@ def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card:
         if score.p_defect > thresholds.defect:
             return (f"network said NG (p {score.p_defect:.2f}, limit {thresholds.defect:.2f})",)
         return (f"network said OK (p {score.p_defect:.2f}), but its mask shows a defect",)
+    if card.stage in UNTRUSTED_STAGES:
+        return (f"network said OK (p {score.p_defect:.2f}), but {UNTRUSTED_STAGES[card.stage]}: no OK of it counts",)
     if score.suspicion < thresholds.suspicion:
         return ()
     words = words_for(strongest(score.ingredients, card))

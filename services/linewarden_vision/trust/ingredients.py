@@ -33,6 +33,13 @@ __all__ = [
     "measure_of",
 ]
 
+
+def _novelty(output: NetworkOutput) -> Tensor:
+    if output.novelty is None:
+        raise ValueError("novelty needs a network with a bank of good patches")
+    return output.novelty.float()
+
+
 _MEASURES: Mapping[str, Callable[[Maps], Tensor]] = {
     "agreement": agreement_difference,
     "agreement_soft": soft_agreement_difference,
@@ -47,7 +54,7 @@ _OTHERS: Mapping[str, Callable[[NetworkOutput], Tensor]] = {
     "mask_evidence": lambda output: mask_evidence(output.mask_logits),
     "margin": lambda output: output.margin.float(),
     "cell_peak": lambda output: cell_peak(output.cells),
-    "novelty": lambda output: _novelty(output),
+    "novelty": _novelty,
 }
 BANKED_NAMES = ("novelty",)
 """Ingredients that only a network with a bank of good patches has."""
@@ -103,12 +110,6 @@ class _Agreements:
             energy = self._maps["energy"]
             self._maps[variant] = Maps(energy.defect, energy.normal, class_agnostic(self._tap, variant))
         return measure(self._maps[variant])
-
-
-def _novelty(output: NetworkOutput) -> Tensor:
-    if output.novelty is None:
-        raise ValueError("novelty needs a network with a bank of good patches")
-    return output.novelty.float()
 
 
 def _stack(columns: Sequence[Tensor], like: Tensor) -> Tensor:

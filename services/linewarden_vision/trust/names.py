@@ -24,7 +24,7 @@ AgreementName = Literal[
     "normal_disagreement_eigen",
     "normal_disagreement_fem",
 ]
-CheapName = AgreementName | Literal["mask_evidence", "margin", "cell_peak"]
+CheapName = AgreementName | Literal["mask_evidence", "margin", "cell_peak", "novelty"]
 EnhancedName = Literal[
     "agreement_enhanced",
     "agreement_gain",
