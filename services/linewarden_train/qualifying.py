@@ -4,10 +4,9 @@ The order is the guarantee: rates, confidence and the draw are fixed before anyt
 the bundle are refused. The limit is chosen once; the new bundle carries it together with the digest of its content.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -17,14 +16,8 @@ from linewarden_train.data.groups import Subset
 from linewarden_train.data.samples import Label, Samples
 from linewarden_train.evaluation.of_bundle import Rows, inspect_samples
 from linewarden_train.evaluation.scored import Values
-from linewarden_train.qualification import (
-    Bound,
-    NotCertifiableError,
-    allowed_misses,
-    draw_per_group,
-    groups_needed,
-    qualify,
-)
+from linewarden_train.qualification import Bound, qualify
+from linewarden_train.qualification_plan import Drawn, Request, check_apart_from, draw, parts_digest
 from linewarden_vision.bundle import Bundle, content_of
 from linewarden_vision.card import Card, Provenance, Threshold
 from linewarden_vision.content import at_precision
@@ -32,42 +25,8 @@ from linewarden_vision.golden import Golden
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.promotions import PROMOTIONS
 from linewarden_vision.qualification import Attempt, ClassEvidence, Qualification, Statement
-from linewarden_vision.trained_groups import hash_group
 
 _GOLDEN_GAP = 1e-3
-
-
-class NotApartError(ValueError):
-    """Groups of the calibration made the bundle, or nobody can tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to promise; shares in (0, 1), ``date`` YYYY-MM-DD, ``attempts`` planned on the same parts."""
-
-    max_pass_rate: float
-    confidence: float
-    seed: int
-    date: str
-    set_name: str
-    valid_days: int = 90
-    tolerance: float = 0.0
-    critical: Mapping[str, float] = field(default_factory=dict)
-    attempts: int = 1
-    may_raise: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """Indices drawn for each statement: None stands for all defects; one picture a group."""
-
-    indices: Mapping[str | None, list[int]]
-    delta: float
-
-    @property
-    def all(self) -> list[int]:
-        """Every drawn index once, sorted."""
-        return sorted({index for indices in self.indices.values() for index in indices})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,52 +38,6 @@ class Qualified:
     extra: dict[str, bytes]
     record: Qualification
     bound: Bound
-
-
-def draw(labels: Sequence[Label], request: Request, earlier: Sequence[Attempt] = ()) -> Drawn:
-    """Draw one defective picture a group for every statement, and split delta over statements and attempts.
-
-    Raises NotCertifiableError, with every n, where a statement has too few groups.
-    """
-    rng = np.random.default_rng(request.seed)
-    rates: dict[str | None, float] = {None: request.max_pass_rate, **request.critical}
-    indices = {name: draw_per_group(labels, rng, name) for name in rates}
-    parts = parts_digest(labels, indices[None])
-    taken = sum(attempt.parts_digest == parts for attempt in earlier)
-    delta = (1 - request.confidence) / max(request.attempts, taken + 1) / len(rates)
-    short = [
-        f"{name or 'all defects'}: not certifiable, n = {len(indices[name])} "
-        f"({rate:.1%} at {1 - delta:.1%} needs {groups_needed(rate, delta)} independent groups)"
-        for name, rate in rates.items()
-        if allowed_misses(len(indices[name]), rate, delta) is None
-    ]
-    if short:
-        raise NotCertifiableError("; ".join(short))
-    return Drawn(indices, delta)
-
-
-def parts_digest(labels: Sequence[Label], indices: Sequence[int]) -> str:
-    """Return one digest of the groups that were drawn, whichever of their pictures it was."""
-    hashes = sorted(hash_group(labels[index].group) for index in indices)
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-
-
-def check_apart_from(bundle: Bundle, labels: Sequence[Label], data_digest: str) -> None:
-    """Raise NotApartError where defective groups made the bundle, or where nobody can tell.
-
-    Good groups of the same set may have given normalisers and thresholds: they say nothing of defects.
-    """
-    if bundle.groups is not None:
-        shared = bundle.groups.overlap(label.group for label in labels if label.defective)
-        if shared:
-            shown = ", ".join(shared[:5])
-            raise NotApartError(f"{len(shared)} defective groups also made the bundle ({shown}): take other parts")
-        return
-    thresholds = bundle.card.thresholds
-    sources = (bundle.card.trust, thresholds.defect, thresholds.suspicion, thresholds.mask)
-    if data_digest in {source.provenance.set_digest for source in sources}:
-        raise NotApartError("the very pictures that calibrated the bundle cannot qualify it: take other parts")
-    raise NotApartError("the bundle does not say which groups made it; train it again, it will")
 
 
 def qualify_bundle(

@@ -81,8 +81,8 @@ def write_bundle(
 
 
 def card_bytes(card: Card) -> bytes:
-    """Return card.json."""
-    return card.model_dump_json(indent=1).encode() + b"\n"
+    """Return card.json; its stage is always the first one, since only promotions give another."""
+    return card.model_copy(update={"stage": "taught"}).model_dump_json(indent=1).encode() + b"\n"
 
 
 def weight_bytes(weights: Mapping[str, Tensor]) -> bytes:

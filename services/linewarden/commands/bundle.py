@@ -68,8 +68,7 @@ def promote(
             date=today(),
             evidence=_evidence(evidence, bundle),
         )
-        card = bundle.card.model_copy(update={"stage": "taught"})
-        digest = write_bundle(out, card, bundle.weights, bundle.golden, {**bundle.extra, **to_files(ladder)})
+        digest = write_bundle(out, bundle.card, bundle.weights, bundle.golden, {**bundle.extra, **to_files(ladder)})
     step = ladder[-1]
     typer.echo(f"{stage} by {step.who}, on {step.evidence.kind} {step.evidence.sha256[:12]}, n = {step.evidence.n}")
     typer.echo(f"bundle {digest} in {out}; a recipe has to name this digest")

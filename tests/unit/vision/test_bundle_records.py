@@ -79,8 +79,18 @@ def test_a_promotion_changes_the_digest_but_not_the_content(tmp_path: Path) -> N
 
 
 def test_a_card_cannot_give_itself_a_stage(tmp_path: Path) -> None:
+    claimed = small_card().model_copy(update={"stage": "released"})
+    assert _write(tmp_path / "a", claimed, {}).card.stage == "taught"
+    _write(tmp_path / "b", small_card(), {})
+    path = tmp_path / "b" / "card.json"
+    path.write_text(path.read_text().replace('"taught"', '"released"'))
+    lines = [
+        f"{hashlib.sha256((tmp_path / 'b' / name).read_bytes()).hexdigest()}  {name}\n"
+        for name in ("card.json", "golden.json", "golden.npz", "weights.safetensors")
+    ]
+    (tmp_path / "b" / "bundle.sha256").write_text("".join(lines))
     with pytest.raises(BundleError, match="the card says released, its promotions taught"):
-        _write(tmp_path / "b", small_card().model_copy(update={"stage": "released"}), {})
+        read_bundle(tmp_path / "b")
 
 
 def test_promotions_of_other_content_are_void(tmp_path: Path) -> None:
