@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -17,11 +17,11 @@ from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
-from linewarden_runtime.ports import Broker
+from linewarden_runtime.ports import Broker, Producer
 from linewarden_schemas.ids import Namespace
 
 from .metrics import CAMERA_RESTARTS, CAMERA_UP
-from .settings import IngestOptions, IngestSettings, LineOptions, camera_options, with_cameras
+from .settings import CameraOptions, IngestOptions, IngestSettings, LineOptions, camera_options, with_cameras
 from .supervisor import Supervisor
 
 _STDIN = 0
@@ -111,6 +111,7 @@ def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, star
 
     clock = SystemClock()
     broker: Broker = KafkaBroker(settings.kafka)
+    camera = camera_options(options, camera_id)
     namespace = Namespace(settings.namespace)
     if namespace.is_isolated:
         raise ConfigurationError(f"namespace {namespace.name} belongs to a replay or shadow; ingest only writes live")
@@ -118,8 +119,8 @@ def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, star
     try:
         worker = Worker(
             options,
-            camera_options(options, camera_id),
-            broker,
+            camera,
+            _new_producer(settings, broker, camera),
             namespace,
             partitions=_partitions(broker, namespace),
             board=board,
@@ -128,6 +129,16 @@ def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, star
         worker.run(stop, clock.now_ms() if start_ms is None else start_ms)
     finally:
         board.close()
+
+
+def _new_producer(settings: IngestSettings, broker: Broker, camera: CameraOptions) -> Callable[[], Producer]:
+    """How to make a producer: in a process of its own, unless the settings or a simulated line's pace say otherwise."""
+    from linewarden_runtime.kafka.apart.producer import ApartProducer  # noqa: PLC0415 - as above
+
+    client, apart = f"ingest-{camera.camera_id}", settings.ingest.sends_apart
+    if apart if apart is not None else not isinstance(camera, LineOptions):
+        return lambda: ApartProducer(settings.kafka, client)
+    return lambda: broker.producer(client=client)
 
 
 def _partitions(broker: Broker, namespace: Namespace) -> int:

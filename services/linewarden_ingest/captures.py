@@ -48,11 +48,9 @@ def build_capture(
 ) -> Capture:
     """The capture of a shot; a visit without a trigger is minted from its time and sequence.
 
-    Raises:
-        pydantic.ValidationError: where there is neither a picture nor the cause of its loss.
+    Raises pydantic.ValidationError where there is neither a picture nor the cause of its loss.
     """
-    visit = visit_id(place, shot.trigger or Trigger(sequence, shot.captured_ms))
-    view = shot.view_id or place.view_id
+    visit, view = visit_id(place, shot.trigger or Trigger(sequence, shot.captured_ms)), shot.view_id or place.view_id
     part, state = shot.part, pins.line_state
     return Capture(
         visit_id=visit,

@@ -16,8 +16,9 @@ from .captures import Pins, Place, build_capture
 from .losses import Losses
 from .metrics import HOLDS, REFUSED, SPOOL_LEVEL, SPOOL_SHARE, TAKEN, TAKEN_BYTES
 from .overload import Level, Overload, level_of
+from .spool.faults import SpoolFull
 from .spool.format import Kind
-from .spool.spool import Spool, SpoolFull
+from .spool.spool import Spool
 from .ticket import Ticket
 
 _POLL_S = 0.2
@@ -52,6 +53,9 @@ class Intake:
         self._camera, self._spool, self._pins = camera, spool, pins
         self._place, self._rules, self._losses, self._stop = place, rules, losses, stop
         self._level = Level.NORMAL
+        self._taken = TAKEN.labels(camera=place.camera_id)
+        self._taken_bytes = TAKEN_BYTES.labels(camera=place.camera_id)
+        self._spool_share = SPOOL_SHARE.labels(camera=place.camera_id)
 
     def run(self) -> bool:
         """Take shots until the stop or the source's end; whether it came to its end.
@@ -108,20 +112,20 @@ class Intake:
             spool_epoch=self._spool.epoch,
             sequence=self._spool.next_sequence,
         )
-        header = Ticket(capture, shot.index, self._run_ms, picture.content_type if picture else None).to_bytes()
-        if self._append(header, picture.data if picture else None):
+        ticket = Ticket(capture, shot.index, self._run_ms, picture.content_type if picture else None)
+        if self._append(ticket, picture.data if picture else None):
             self._count(picture, loss)
 
-    def _append(self, header: bytes, picture: bytes | None) -> bool:
-        kind = Kind.BARE if picture is None else Kind.WHOLE
+    def _append(self, ticket: Ticket, picture: bytes | None) -> bool:
+        kind, header = Kind.BARE if picture is None else Kind.WHOLE, ticket.to_bytes()
         while True:
             try:
-                self._spool.append(header, picture or b"", kind)
+                self._spool.append(header, picture or b"", kind, ticket)
             except SpoolFull as full:
                 if not self._made_room(full):
                     return False
             else:
-                self._show(level_of(self._spool.used_share))
+                self._show(self._spool.used_share)
                 return True
 
     def _made_room(self, full: SpoolFull) -> bool:
@@ -134,12 +138,13 @@ class Intake:
             return False
         if self._level is not Level.HOLD:
             HOLDS.labels(camera=self._place.camera_id).inc()
-        self._show(Level.HOLD, str(full))
+        self._show(max(1.0, self._spool.used_share), str(full))
         self._spool.wait_room()
         return True
 
-    def _show(self, level: Level, why: str = "") -> None:
-        SPOOL_SHARE.labels(camera=self._place.camera_id).set(self._spool.used_share)
+    def _show(self, used_share: float, why: str = "") -> None:
+        self._spool_share.set(used_share)
+        level = level_of(used_share)
         if level is not self._level:
             SPOOL_LEVEL.labels(camera=self._place.camera_id).set(level)
             tell = _log.warning if level > self._level else _log.info
@@ -147,8 +152,8 @@ class Intake:
             self._level = level
 
     def _count(self, picture: EncodedPicture | None, loss: Loss | None) -> None:
-        TAKEN.labels(camera=self._place.camera_id).inc()
+        self._taken.inc()
         if picture is not None:
-            TAKEN_BYTES.labels(camera=self._place.camera_id).inc(len(picture.data))
+            self._taken_bytes.inc(len(picture.data))
         if loss is not None:
             self._losses.add(loss)

@@ -38,15 +38,18 @@ class Failure:
 
 
 class Ledger:
-    """Entries in the order of their sequences; acknowledgements come from the producer's thread."""
+    """Entries in the order of their sequences; acknowledgements come from the producer's thread.
 
-    def __init__(self, clock: Clock, next_sequence: int) -> None:
-        self._clock = clock
+    `wake` is called when there is something to settle: the oldest entry is whole, or a record failed.
+    """
+
+    def __init__(self, clock: Clock, next_sequence: int, wake: Callable[[], None] = lambda: None) -> None:
+        self._clock, self._wake = clock, wake
         self._next = next_sequence
         self._entries: deque[Entry] = deque()
         self._failures: deque[Failure] = deque()
         self._bytes = 0
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     @property
     def unacked_bytes(self) -> int:
@@ -61,41 +64,43 @@ class Ledger:
     @property
     def oldest_age_s(self) -> float:
         """Seconds since the oldest entry was sent, 0 where there is none."""
-        with self._changed:
+        with self._lock:
             return self._clock.monotonic() - self._entries[0].sent_at if self._entries else 0.0
 
     def enter(self, sequence: int, size: int = 0, ticket: Ticket | None = None) -> Entry:
         """A new entry; without pending records it counts as acknowledged."""
         entry = Entry(sequence, size, self._clock.monotonic(), ticket)
-        with self._changed:
+        with self._lock:
             self._entries.append(entry)
             self._bytes += size
         return entry
 
     def expect(self, entry: Entry | None, *, is_frame: bool = False) -> Callable[[Exception | None], None]:
         """One more record of the entry is about to be sent; the answer is its callback."""
-        with self._changed:
+        with self._lock:
             if entry is not None:
                 entry.pending += 1
 
         def settled(error: Exception | None) -> None:
-            with self._changed:
+            with self._lock:
                 if error is not None:
                     self._failures.append(Failure(entry, is_frame, error))
                 elif entry is not None:
                     entry.pending -= 1
-                self._changed.notify_all()
+                is_first = bool(self._entries) and entry is self._entries[0] and entry.pending == 0
+            if is_first or error is not None:
+                self._wake()
 
         return settled
 
     def give_up(self, entry: Entry) -> None:
         """A record of this entry will never be delivered, and another took its place."""
-        with self._changed:
+        with self._lock:
             entry.pending -= 1
 
     def advance(self) -> int:
         """Settle acknowledged entries from the oldest on; the sequence after them."""
-        with self._changed:
+        with self._lock:
             while self._entries and self._entries[0].pending == 0:
                 entry = self._entries.popleft()
                 self._bytes -= entry.size
@@ -104,20 +109,14 @@ class Ledger:
 
     def failures(self) -> list[Failure]:
         """Failures since they were asked for last."""
-        with self._changed:
+        with self._lock:
             found = list(self._failures)
             self._failures.clear()
             return found
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait for any acknowledgement or failure."""
-        with self._changed:
-            if not self._failures and (not self._entries or self._entries[0].pending):
-                self._changed.wait(timeout_s)
-
     def forget(self) -> int:
         """Drop all entries, to be sent again; the sequence to begin with."""
-        with self._changed:
+        with self._lock:
             self._entries.clear()
             self._failures.clear()
             self._bytes = 0

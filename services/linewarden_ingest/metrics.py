@@ -37,7 +37,7 @@ SPOOL_LEVEL = Gauge(
 UNPINNED = Counter(
     "linewarden_ingest_unknown_recipe_total",
     "Captures under an active recipe version that was never published.",
-    ["camera"],
+    ["line"],
 )
 BOOK_FAILURES = Counter(
     "linewarden_ingest_book_failures_total", "Refreshes of recipes and line state that failed.", ["line"]

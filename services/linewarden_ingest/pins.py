@@ -15,7 +15,7 @@ from linewarden_schemas.recipe import Recipe, TimeBudget
 from linewarden_schemas.vocabulary import LineMode
 
 from .captures import Pins
-from .metrics import BOOK_FAILURES
+from .metrics import BOOK_FAILURES, UNPINNED
 
 _REFRESH_S = 1.0
 _log = structlog.get_logger(__name__)
@@ -64,16 +64,18 @@ class PinBoard:
         return recipe
 
     def pins(self, at_ms: int) -> Pins:
-        """What a capture of that time (epoch ms) pins.
+        """What a capture of that time (epoch ms) pins; asked once a capture.
 
-        An active version that was never published is pinned all the same, with the default budget: inspect
-        then answers that it is unknown, and the visit diverts.
+        An active version that was never published is pinned all the same, with the default budget, and counted:
+        inspect then answers that it is unknown, and the visit diverts.
 
         Raises:
             ConfigurationError: where no recipe was active then.
         """
         activation = self._activation(at_ms)
         recipe = self._known.get(_key(activation))
+        if recipe is None:
+            UNPINNED.labels(line=self._line_id).inc()
         budget = recipe.time if recipe else TimeBudget()
         return Pins(activation.recipe, budget.decide_by_ms, self._state())
 

@@ -24,9 +24,13 @@ from .losses import Losses
 from .metrics import GAPS, PUBLISHED
 from .outbound import Outbound
 from .spool.format import Kind
-from .spool.reader import Gap, Record
+from .spool.reader import Gap
 from .spool.spool import Spool
+from .spool.window import Record
 from .ticket import Ticket
+
+_BURST = 64
+"""Records sent before acknowledgements are looked at again."""
 
 _log = structlog.get_logger(__name__)
 _LOSS_OF_KIND = {Kind.DROPPED: Loss.DROPPED_OLDEST, Kind.TORN: Loss.SPOOL_CORRUPT}
@@ -58,8 +62,12 @@ class Publisher:
     ) -> None:
         self._spool, self._new_producer, self._outbound = spool, new_producer, outbound
         self._place, self._losses, self._clock, self._rules = place, losses, clock, rules
-        self._reader = spool.reader()
-        self._ledger = Ledger(clock, spool.acked_next)
+        self._wake = threading.Event()
+        self._reader = spool.reader(self._wake.set)
+        self._ledger = Ledger(clock, spool.acked_next, self._wake.set)
+        self._published = PUBLISHED.labels(camera=place.camera_id)
+        self._unacked_bytes = UNACKED_BYTES.labels(sender=place.camera_id)
+        self._unacked_age = UNACKED_AGE_SECONDS.labels(sender=place.camera_id)
         self._producer: Producer | None = None
         self._beat_at = clock.monotonic()
         self._stop = threading.Event()
@@ -70,20 +78,20 @@ class Publisher:
         return self._ledger.is_empty and self._reader.next_sequence >= self._spool.durable_next
 
     def step(self, timeout_s: float) -> None:
-        """Settle what came back, then send one record or wait at most about `timeout_s` for something to do."""
+        """Settle what came back, then send what is durable, or wait at most about `timeout_s` for either."""
         producer = self._producer or self._open(timeout_s)
         if producer is None:
             return
+        self._wake.clear()  # before anything is looked at, so that nothing that comes meanwhile is slept over
         self._settle(producer)
         self._beat_when_due(producer)
         if self._producer is not producer:
             return
         if self._ledger.oldest_age_s > self._rules.unacked_age_s:
             self._replace(f"no acknowledgement for {self._rules.unacked_age_s:.0f} s")
-        elif self._ledger.unacked_bytes >= self._rules.unacked_bytes:
-            self._ledger.wait(timeout_s)
-        else:
-            self._send_next(producer, timeout_s)
+        elif not self._send_some(producer):
+            self._wake.wait(timeout_s)
+            self._settle_acks()
 
     def beat(self, timeout_s: float) -> None:
         """Publish the last heartbeat and wait for it; an outage only costs the heartbeat."""
@@ -125,32 +133,35 @@ class Publisher:
         after = self._ledger.advance()
         if after > before:
             self._spool.acknowledge(after)
-            PUBLISHED.labels(camera=self._place.camera_id).inc(after - before)
-        UNACKED_BYTES.labels(sender=self._place.camera_id).set(self._ledger.unacked_bytes)
-        UNACKED_AGE_SECONDS.labels(sender=self._place.camera_id).set(self._ledger.oldest_age_s)
+            self._published.inc(after - before)
+        self._unacked_bytes.set(self._ledger.unacked_bytes)
+        self._unacked_age.set(self._ledger.oldest_age_s)
 
-    def _send_next(self, producer: Producer, timeout_s: float) -> None:
-        item = self._reader.next()
-        if item is None:
-            self._wait_for_work(timeout_s)
-        elif isinstance(item, Gap):
-            GAPS.labels(camera=self._place.camera_id).inc(item.count)
-            _log.error("spool damaged", camera_id=self._place.camera_id, first=item.first, last=item.last)
-            self._ledger.enter(item.last)
-        else:
+    def _send_some(self, producer: Producer) -> int:
+        """Send what is durable, a burst at most and within the bound on bytes; how many records that were."""
+        sent = 0
+        while sent < _BURST and self._ledger.unacked_bytes < self._rules.unacked_bytes:
+            item = self._reader.next()
+            if item is None:
+                break
+            sent += 1
+            if isinstance(item, Gap):
+                self._tell_gap(item)
+                continue
             try:
                 self._send(producer, item)
             except DeliveryFailed as error:
                 self._replace(str(error))
+                break
+        return sent
 
-    def _wait_for_work(self, timeout_s: float) -> None:
-        if self._ledger.is_empty:
-            self._spool.wait_durable(self._reader.next_sequence, timeout_s)
-        else:
-            self._ledger.wait(timeout_s)
+    def _tell_gap(self, gap: Gap) -> None:
+        GAPS.labels(camera=self._place.camera_id).inc(gap.count)
+        _log.error("spool damaged", camera_id=self._place.camera_id, first=gap.first, last=gap.last)
+        self._ledger.enter(gap.last)
 
     def _send(self, producer: Producer, record: Record) -> None:
-        ticket = Ticket.from_bytes(record.header)
+        ticket = record.note if isinstance(record.note, Ticket) else Ticket.from_bytes(record.header)
         entry = self._ledger.enter(record.sequence, len(record.payload or b""), ticket)
         loss = self._loss_of(record)
         if loss is None and record.payload is not None and ticket.content_type is not None:

@@ -102,7 +102,11 @@ class SpoolOptions(_Section):
 
 
 class IngestOptions(_Section):
-    """Section `LINEWARDEN_INGEST__...`. `cameras` is a JSON list, or comes from the file `config`."""
+    """Section `LINEWARDEN_INGEST__...`. `cameras` is a JSON list, or comes from the file `config`.
+
+    `sends_apart` gives each camera's Kafka client a process of its own, so that taking and sending do not share an
+    interpreter; by default it does so for all but the simulated line, whose pictures are small.
+    """
 
     line_id: Id = "line1"
     station_id: Id = "st1"
@@ -110,6 +114,7 @@ class IngestOptions(_Section):
     config: Path | None = None
     spool: SpoolOptions = SpoolOptions()
     max_picture_bytes: int = Field(CATALOGUE["frames"].max_record_bytes - _HEADROOM, ge=1024)
+    sends_apart: bool | None = None
     unacked_bytes: int = Field(32 * MIB, ge=MIB)
     unacked_age_s: float = Field(60.0, gt=0)
     heartbeat_s: float = Field(5.0, gt=0)

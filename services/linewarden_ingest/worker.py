@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import structlog
@@ -11,7 +11,7 @@ import structlog
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError, Fatal
 from linewarden_runtime.lifecycle import Stop
-from linewarden_runtime.ports import Broker
+from linewarden_runtime.ports import Producer
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import Recipe
 
@@ -28,7 +28,8 @@ from .publisher import Publisher, PublisherRules
 from .publishing import Publishing
 from .settings import CameraOptions, IngestOptions, LineOptions
 from .spool.committer import Committer
-from .spool.spool import Limits, Spool
+from .spool.limits import Limits
+from .spool.spool import Spool
 from .ticket import Ticket
 
 _log = structlog.get_logger(__name__)
@@ -47,14 +48,15 @@ class Worker:
         self,
         options: IngestOptions,
         camera: CameraOptions,
-        broker: Broker,
+        new_producer: Callable[[], Producer],
         namespace: Namespace,
         *,
         partitions: int,
         board: PinBoard,
         clock: Clock,
     ) -> None:
-        self._options, self._camera, self._broker, self._namespace = options, camera, broker, namespace
+        self._options, self._camera, self._namespace = options, camera, namespace
+        self._new_producer = new_producer
         self._partitions, self._board, self._clock = partitions, board, clock
         self._place = Place(options.line_id, options.station_id, camera.camera_id, camera.view_id)
         self._losses = Losses(camera.camera_id)
@@ -140,7 +142,7 @@ class Worker:
         options = self._options
         return Publisher(
             spool,
-            lambda: self._broker.producer(client=f"ingest-{self._camera.camera_id}"),
+            self._new_producer,
             Outbound(self._namespace, self._place, spool.epoch, self._partitions),
             place=self._place,
             losses=self._losses,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
+    from linewarden_runtime.ports import Broker
+    from linewarden_schemas.ids import Namespace
+
     from .balance import BalanceReport
+    from .reading import Selection
     from .report import ReplayReport
 
 app = typer.Typer(help="Inspect recorded frames again, beside the live line and never into it.", no_args_is_help=True)
@@ -37,6 +43,20 @@ def parse_time(text: str) -> int:
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+@contextmanager
+def _frames_bar(selection: Selection, *, hidden: bool) -> Iterator[tuple[Broker, Namespace, Callable[[int], None]]]:
+    """The live line, and what advances a bar over the frames of a selection."""
+    from rich.progress import Progress  # noqa: PLC0415 - slow to import, like all that follows
+
+    from .bootstrap import live  # noqa: PLC0415
+    from .reading import count_since  # noqa: PLC0415
+
+    broker, namespace = live()
+    with Progress(disable=hidden) as progress:
+        task = progress.add_task("frames", total=count_since(broker, namespace.topic("frames"), selection.from_ms))
+        yield broker, namespace, lambda done: progress.advance(task, done)
+
+
 @app.callback(invoke_without_command=True)
 def replay(
     begin: Annotated[str, typer.Option("--from", help="Captured from then on: ISO 8601 or epoch ms.")],
@@ -56,26 +76,23 @@ def replay(
 
     Exits 1 where anything differs, except with another bundle, which is expected to differ.
     """
-    from rich.progress import Progress  # noqa: PLC0415 - slow to import, like all that follows
+    from .reading import Selection  # noqa: PLC0415 - slow to import
 
-    from .bootstrap import live  # noqa: PLC0415
-    from .reading import Selection, count_since  # noqa: PLC0415
-    from .replay import run  # noqa: PLC0415
-
+    run_id = name or datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     selection = Selection(parse_time(begin), parse_time(end), line)
-    broker, namespace = live()
-    with Progress(disable=as_json) as progress:
-        task = progress.add_task("frames", total=count_since(broker, namespace.topic("frames"), selection.from_ms))
+    with _frames_bar(selection, hidden=as_json) as (broker, namespace, progress):
+        from .replay import run  # noqa: PLC0415 - as above
+
         report = run(
             broker,
             namespace,
             selection,
             bundles,
-            run_id=name or datetime.now(UTC).strftime("%Y%m%d-%H%M%S"),
+            run_id=run_id,
             bundle=bundle,
             device=device,
             tolerance=tolerance,
-            progress=lambda done: progress.advance(task, done),
+            progress=progress,
         )
     _print_replay(report, as_json=as_json)
     raise typer.Exit(1 if report.differences and bundle is None else 0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -58,25 +59,29 @@ def run(
     own = Namespace(f"replay.{run_id}")
     partitions = _make_topic(broker, live, own)
     recorded = recorded_answers(broker, live, selection)
-    bundles = Bundles(store, device=device, precision=precision, override=bundle)
-    if bundle is not None:
-        bundles.get(bundle)
-    recipes = RecipeBook(broker, live)
+    bundles = _bundles(store, device, precision, bundle)
     tally = _Tally(recorded, tolerance)
-    try:
+    with closing(RecipeBook(broker, live)) as recipes:
         reinspector = Reinspector(bundles.shelf(recipes), clock or SystemClock())
         with IsolatedProducer(broker.producer(client="replay"), own) as producer:
             for batch in _batches(_frames(broker, live, selection, tally)):
                 inspections = reinspector.answer(batch, recorded)
-                sent = [producer.send(_record(own, one, partitions)) for one in inspections]
-                for one in inspections:
-                    tally.enter(one)
-                for delivery in sent:
-                    delivery.result(_ACK_S)
+                _write(producer, [_record(own, one, partitions) for one in inspections])
+                tally.enter(inspections)
                 progress(len(batch))
-    finally:
-        recipes.close()
     return tally.report(own, bundle, _trusted_passes(broker, live, selection) if tally.doubted else set())
+
+
+def _bundles(store: Path, device: str, precision: str, override: str | None) -> Bundles:
+    bundles = Bundles(store, device=device, precision=precision, override=override)
+    if override is not None:
+        bundles.get(override)
+    return bundles
+
+
+def _write(producer: IsolatedProducer, records: list[OutRecord]) -> None:
+    for delivery in [producer.send(record) for record in records]:
+        delivery.result(_ACK_S)
 
 
 def recorded_answers(broker: Broker, live: Namespace, selection: Selection) -> dict[str, Answer]:
@@ -107,8 +112,12 @@ class _Tally:
         self._frames.add(frame_id)
         return True
 
-    def enter(self, inspection: Inspection) -> None:
-        """Compare one answer with the record."""
+    def enter(self, inspections: Iterable[Inspection]) -> None:
+        """Compare answers with the record."""
+        for inspection in inspections:
+            self._enter(inspection)
+
+    def _enter(self, inspection: Inspection) -> None:
         before, after = self._recorded.get(inspection.frame_id), Answer.of(inspection)
         difference = compare(inspection, before, self._tolerance)
         if difference is not None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection
+from functools import lru_cache
 from struct import unpack_from
 
 from linewarden_runtime.errors import AssignmentNotAligned
@@ -35,8 +36,11 @@ def partition_of(key: str | bytes, count: int) -> int:
     """Give the partition of `key` among `count`, equal to Kafka's default partitioner."""
     if count < 1:
         raise ValueError(f"a topic has at least one partition, not {count}")
-    data = key.encode() if isinstance(key, str) else key
-    return (murmur2(data) & 0x7FFFFFFF) % count
+    return (_hash(key.encode() if isinstance(key, str) else key) & 0x7FFFFFFF) % count
+
+
+# Every record of a visit asks for the same key within a moment.
+_hash = lru_cache(maxsize=1024)(murmur2)
 
 
 def aligned_partitions(assignment: Collection[Position], topics: Collection[str]) -> frozenset[int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Self
 
-from .spool import Spool, SpoolBroken
+from .faults import SpoolBroken
+from .spool import Spool
 
 _LOOK_S = 0.2
 

@@ -1,4 +1,7 @@
-"""Reads durable records in order, checks every byte of them, and tells of damage instead of hiding it."""
+"""Hands out durable records in order, from memory where they are still there, else from the disk.
+
+Of what comes from the disk every byte is checked, and damage is told instead of hidden.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,10 @@ from crc32c import crc32c
 
 from .format import MAX_HEADER_BYTES, Entry, Kind, find_entry, read_entry
 from .segment import Segment
+from .window import Record
 
 if TYPE_CHECKING:
     from .spool import Spool
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record as read. `payload` is None where there is no picture; `is_corrupt` says that it was damaged."""
-
-    sequence: int
-    header: bytes
-    payload: bytes | None
-    kind: Kind
-    is_corrupt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,7 @@ class SpoolReader:
 
     def next(self) -> Record | Gap | None:
         """The next durable record, or the sequences lost before it; None where nothing more is durable."""
-        record = self._held or self._read()
+        record = self._held or self._from_memory() or self._read()
         self._held = None
         if record is None:
             return None
@@ -76,6 +69,17 @@ class SpoolReader:
     def close(self) -> None:
         """Close the segment that is open."""
         self._leave()
+
+    def _from_memory(self) -> Record | None:
+        with self._spool.lock:
+            held = self._spool.take_held(self._next)
+            if held is None:
+                return None
+            self._spool.note_reading(held.segment, self._next)
+        if held.segment is not self._segment:
+            self._leave()
+        self._segment, self._offset = held.segment, held.end
+        return held.record
 
     def _read(self) -> Record | None:
         while True:
@@ -92,7 +96,7 @@ class SpoolReader:
 
     def _advance(self) -> int | None:
         """Stand where an unread durable byte is and give the durable end there, or None."""
-        with self._spool.changed:
+        with self._spool.lock:
             while True:
                 end = self._durable_end()
                 if end is not None and self._offset < end:
@@ -118,7 +122,6 @@ class SpoolReader:
 
     def _enter(self, segment: Segment) -> None:
         self._leave()
-        self._file = os.open(segment.path, os.O_RDONLY)
         self._segment, self._offset = segment, 0
 
     def _leave(self) -> None:
@@ -130,6 +133,8 @@ class SpoolReader:
         """The next record header, searched for behind damage."""
         if self._segment is None:
             return None
+        if self._file < 0:
+            self._file = os.open(self._segment.path, os.O_RDONLY)
         marker = self._segment.marker
         window = _Window(self._file, self._offset, end)
         entry = read_entry(window, self._offset, end, marker)

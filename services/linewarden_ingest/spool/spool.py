@@ -5,49 +5,26 @@ A sequence is given by the spool before anything can be dropped. Only what is fs
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from linewarden_runtime.clock import Clock
-from linewarden_runtime.errors import Fatal
 
 from . import marks as marks_file
+from .faults import SpoolBroken, SpoolFull
 from .format import Kind, frame_record
+from .limits import Limits
 from .marks import Marks, MarksKeeper
 from .reader import SpoolReader
 from .recovery import Recovered, recover
-from .segment import Segment, new_segment, shed_pictures, sync_folder
+from .segment import Segment, new_segment, shed_pictures
+from .tail import Tail, begin, hold
+from .window import Held, Record, Window
 
 _ROOM_WAIT_S = 0.2
-
-
-class SpoolFull(Exception):
-    """A record does not fit below the capacity; nothing was written and its sequence is still to be given."""
-
-
-class SpoolBroken(Fatal):
-    """The disk refused to make records durable; what reached it is unknown, so the process must end."""
-
-    exit_code = 74  # EX_IOERR
-
-
-class SpoolInUse(Fatal):
-    """Another process holds the spool, perhaps one that is about to end."""
-
-    exit_code = 75  # EX_TEMPFAIL: a supervisor tries again
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bytes: of the whole spool, of one segment, and how much may wait for its fsync."""
-
-    capacity_bytes: int = 2 << 30
-    segment_bytes: int = 64 << 20
-    unsynced_bytes: int = 32 << 20
 
 
 class Spool:
@@ -60,18 +37,24 @@ class Spool:
     def __init__(self, folder: Path, limits: Limits, clock: Clock) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._limits = folder, limits
-        self._lock_file = _hold(folder)
+        self._lock_file = hold(folder)
         self.recovered: Recovered = recover(folder, clock.now_ms())
         self.segments: list[Segment] = self.recovered.segments
-        marks = marks_file.load(folder, self.epoch) or self._marks_from_segments()
+        # Without marks all that is kept is sent again, which readers bear.
+        kept = Marks(self.epoch, self.segments[0].first_sequence if self.segments else 0)
+        marks = marks_file.load(folder, self.epoch) or kept
         self._marks = MarksKeeper(folder, marks, clock)
         first_free = max(self.recovered.next_sequence, marks.announced + 1, marks.acked_next)
         self._next_sequence = first_free
         self._sent_next = 0
         self.reading: Segment | None = None
-        self._file = -1
+        self._tail = Tail()
         self._failure: OSError | None = None
-        self.changed = threading.Condition()
+        self._window = Window(limits.window_bytes)
+        self._tell_durable: Callable[[], None] = lambda: None
+        self.lock = threading.RLock()
+        self._written = threading.Condition(self.lock)
+        self._room = threading.Condition(self.lock)
         self.durable_next = first_free
         self.durable_size = self.segments[-1].size if self.segments else 0
         self._unsynced = 0
@@ -101,35 +84,36 @@ class Spool:
         """Bytes kept for records not acknowledged yet, as a share of the capacity."""
         return self._used() / self._limits.capacity_bytes
 
-    def append(self, header: bytes, payload: bytes, kind: Kind = Kind.WHOLE) -> int:
+    def append(self, header: bytes, payload: bytes, kind: Kind = Kind.WHOLE, note: object = None) -> int:
         """Write one record and give its sequence; durable after the next `sync`.
+
+        The reader gets `note` with the record where it still finds it in memory.
 
         Raises:
             SpoolFull: where it does not fit, or the disk has no room; nothing was written.
             SpoolBroken: where an earlier fsync failed.
         """
-        pieces = frame_record(self._marker_for(len(header) + len(payload)), kind, self._next_sequence, header, payload)
+        sequence = self._next_sequence
+        pieces = frame_record(self._marker_for(len(header) + len(payload)), kind, sequence, header, payload)
         size = sum(map(len, pieces))
-        with self.changed:
-            self._require_room(size)
-            segment = self.segments[-1]
-            self._write(segment, pieces, size)
+        self._require_room(size)
+        segment = self.segments[-1]
+        # Without the lock: only the thread that appends writes, and what is not told below is not synced or read.
+        self._tail.write(pieces, segment.size)
+        record = Record(sequence, header, payload if kind is Kind.WHOLE else None, kind, note=note)
+        with self.lock:
             segment.size += size
-            segment.last_sequence = self._next_sequence
+            segment.last_sequence = sequence
+            self._window.keep(Held(record, segment, segment.size))
             self._unsynced += size
             self._next_sequence += 1
-            self.changed.notify_all()
-            return segment.last_sequence
+            self._written.notify()
+        return sequence
 
     def wait_unsynced(self, timeout_s: float) -> bool:
         """Wait until something was written that is not durable; whether there is."""
-        with self.changed:
-            return self.changed.wait_for(lambda: self._unsynced > 0, timeout_s)
-
-    def wait_durable(self, sequence: int, timeout_s: float) -> bool:
-        """Wait until `sequence` is durable; whether it is."""
-        with self.changed:
-            return self.changed.wait_for(lambda: self.durable_next > sequence, timeout_s)
+        with self.lock:
+            return self._written.wait_for(lambda: self._unsynced > 0, timeout_s)
 
     def sync(self) -> None:
         """Make everything written so far durable; one call serves all records written meanwhile.
@@ -137,45 +121,46 @@ class Spool:
         Raises:
             SpoolBroken: where the disk refuses; a second try may lie, so there is none.
         """
-        with self.changed:
+        with self.lock:
             if self._unsynced == 0:
                 return
             segment, unsynced, reached = self.segments[-1], self._unsynced, self._next_sequence
             size = segment.size
-            descriptor = os.dup(self._file)  # the segment may be sealed and closed meanwhile
-        try:
-            os.fdatasync(descriptor)
-        except OSError as error:
-            self._fail(error)
-        finally:
-            os.close(descriptor)
-        with self.changed:
+            descriptor = self._tail.duplicate()  # the segment may be sealed and closed meanwhile
+        self._fdatasync(descriptor)
+        with self.lock:
             if segment is self.segments[-1] and size > self.durable_size:
                 self.durable_size = size
                 self._unsynced -= unsynced
             self.durable_next = max(self.durable_next, reached)
-            self.changed.notify_all()
+            self._room.notify()
+        self._tell_durable()
 
-    def reader(self) -> SpoolReader:
-        """A reader that begins with the oldest record not acknowledged."""
+    def reader(self, wake: Callable[[], None] = lambda: None) -> SpoolReader:
+        """The reader, beginning with the oldest record not acknowledged; `wake` is called when more may be durable."""
+        self._tell_durable = wake
         return SpoolReader(self, self.acked_next)
 
+    def take_held(self, sequence: int) -> Held | None:
+        """Give this record away if it is durable and still in memory. Called with `lock` held."""
+        return self._window.take(sequence) if sequence < self.durable_next else None
+
     def note_reading(self, segment: Segment | None, next_sequence: int) -> None:
-        """Say where the reader stands, so that no picture on its way is shed. Called with `changed` held."""
+        """Say where the reader stands, so that no picture on its way is shed. Called with `lock` held."""
         self.reading = segment
         self._sent_next = max(self._sent_next, next_sequence)
 
     def acknowledge(self, next_sequence: int) -> None:
         """Everything below `next_sequence` is acknowledged; its segments go, but for the newest."""
-        with self.changed:
+        with self.lock:
             done = [one for one in self.segments[:-1] if one.last_sequence < next_sequence]
             self.segments = self.segments[len(done) :]
         # Before the files go, else their sequences would look lost.
         self._marks.acked(next_sequence, durably=bool(done))
         for segment in done:
             segment.path.unlink(missing_ok=True)
-        with self.changed:
-            self.changed.notify_all()
+        with self.lock:
+            self._room.notify()
 
     def announce(self, sequence: int) -> None:
         """Remember, before a heartbeat tells it, that no sequence up to this one may ever be given again."""
@@ -191,21 +176,20 @@ class Spool:
         Captures stay. Called by the thread that appends.
         """
         self.sync()
-        with self.changed:
+        with self.lock:  # held while it is rewritten, so that the reader does not open it meanwhile
             for segment in self.segments:
                 begun = segment is self.reading or segment.first_sequence < self._sent_next
                 if not (segment.is_shed or segment.is_empty or begun):
                     if segment is self.segments[-1]:
                         self._roll()
-                    dropped = shed_pictures(segment)
-                    self.changed.notify_all()
-                    return dropped
+                    self._window.drop(segment.first_sequence, segment.last_sequence)
+                    return shed_pictures(segment)
             return 0
 
     def wait_room(self) -> None:
         """Wait a little, until something is acknowledged or made durable."""
-        with self.changed:
-            self.changed.wait(_ROOM_WAIT_S)
+        with self.lock:
+            self._room.wait(_ROOM_WAIT_S)
 
     def close(self) -> None:
         """Make everything durable and give the folder free."""
@@ -213,7 +197,7 @@ class Spool:
             self.sync()
             self._marks.save()
         finally:
-            self._close_file()
+            self._tail.close()
             os.close(self._lock_file)
 
     def __enter__(self) -> Self:
@@ -222,71 +206,45 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _marks_from_segments(self) -> Marks:
-        """Without marks all that is kept is sent again, which readers bear."""
-        return Marks(self.epoch, self.segments[0].first_sequence if self.segments else 0)
-
     def _used(self) -> int:
-        with self.changed:
-            return sum(one.size for one in self.segments if one.last_sequence >= self.acked_next)
+        with self.lock:
+            acked_next = self.acked_next
+            return sum(one.size for one in self.segments if one.last_sequence >= acked_next)
 
     def _require_room(self, size: int) -> None:
         if self._failure is not None:
             raise SpoolBroken("an fsync of the spool failed") from self._failure
         if self._used() + size > self._limits.capacity_bytes:
             raise SpoolFull(f"{size} bytes do not fit below {self._limits.capacity_bytes} in {self._folder}")
-        while self._unsynced > self._limits.unsynced_bytes and self._failure is None:
-            self.changed.wait(_ROOM_WAIT_S)
+        with self.lock:
+            while self._unsynced > self._limits.unsynced_bytes and self._failure is None:
+                self._room.wait(_ROOM_WAIT_S)
 
     def _marker_for(self, size: int) -> bytes:
-        with self.changed:
-            last = self.segments[-1] if self.segments else None
-            if last is None or (not last.is_empty and last.size + size > self._limits.segment_bytes):
-                self._roll()
-            elif self._file < 0:
-                self._file = os.open(last.path, os.O_WRONLY | os.O_APPEND)
-            return self.segments[-1].marker
+        last = self.segments[-1] if self.segments else None
+        if last is None or (not last.is_empty and last.size + size > self._limits.segment_bytes):
+            self._roll()
+        elif not self._tail.is_open:
+            self._tail.open(last)
+        return self.segments[-1].marker
 
     def _roll(self) -> None:
-        """Seal the newest segment and begin another."""
-        if self._file >= 0:
-            try:
-                os.fdatasync(self._file)
-            except OSError as error:
-                self._fail(error)
-            self._close_file()
-        self.durable_next, self._unsynced = self._next_sequence, 0
-        segment = new_segment(self._folder, self.epoch, self._next_sequence)
-        self._file = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
-        sync_folder(self._folder)
-        self.segments.append(segment)
-        self.durable_size = 0
+        """Seal the newest segment and begin another; by the thread that appends."""
+        if self._tail.is_open:
+            self._fdatasync(self._tail.duplicate())
+        file = begin(segment := new_segment(self._folder, self.epoch, self._next_sequence))
+        with self.lock:
+            self._tail.adopt(file)
+            self.durable_next, self._unsynced = self._next_sequence, 0
+            self.segments.append(segment)
+            self.durable_size = 0
+        self._tell_durable()
 
-    def _write(self, segment: Segment, pieces: list[bytes], size: int) -> None:
+    def _fdatasync(self, descriptor: int) -> None:
         try:
-            written = os.writev(self._file, pieces)
+            os.fdatasync(descriptor)
         except OSError as error:
-            os.ftruncate(self._file, segment.size)
-            raise SpoolFull(f"the disk of {self._folder} refuses to write: {error}") from error
-        if written != size:
-            os.ftruncate(self._file, segment.size)
-            raise SpoolFull(f"the disk of {self._folder} took {written} of {size} bytes")
-
-    def _fail(self, error: OSError) -> None:
-        self._failure = error
-        raise SpoolBroken(f"fsync in {self._folder}: {error}") from error
-
-    def _close_file(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-
-def _hold(folder: Path) -> int:
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o640)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise SpoolInUse(f"the spool {folder} is in use; see by whom with 'fuser {folder / 'lock'}'") from error
-    return descriptor
+            self._failure = error
+            raise SpoolBroken(f"fsync in {self._folder}: {error}") from error
+        finally:
+            os.close(descriptor)

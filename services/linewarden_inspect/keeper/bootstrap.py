@@ -16,7 +16,7 @@ from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.loop import LoopLimits
-from linewarden_runtime.ports import Broker
+from linewarden_runtime.ports import Broker, Consumer
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Maps, SourceRef
@@ -70,6 +70,15 @@ def keep(
     beside.raise_failure()
 
 
+def _requests(broker: Broker, namespace: Namespace, instance: str, max_records: int) -> Consumer:
+    return broker.consumer(
+        group=namespace.group(SERVICE),
+        topics=[namespace.topic("reinspections")],
+        instance=f"{SERVICE}-{instance}",
+        max_records=max_records,
+    )
+
+
 def _save(
     broker: Broker,
     namespace: Namespace,
@@ -89,14 +98,7 @@ def _save(
         closing.callback(maps.close)
         remembered = Remembered(settings.remembered_frames)
         saver = EvidenceSaver(namespace, fetcher, remembered, maps.make, clock)
-        requests = closing.enter_context(
-            broker.consumer(
-                group=namespace.group(SERVICE),
-                topics=[namespace.topic("reinspections")],
-                instance=f"{SERVICE}-{instance}",
-                max_records=settings.max_poll_records,
-            )
-        )
+        requests = closing.enter_context(_requests(broker, namespace, instance, settings.max_poll_records))
 
         def turn() -> None:
             health.beat()

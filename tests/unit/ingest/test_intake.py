@@ -14,8 +14,10 @@ from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.intake import Intake, IntakeRules
 from linewarden_ingest.losses import Losses
 from linewarden_ingest.overload import Level, Overload, level_of
-from linewarden_ingest.spool.reader import Gap, Record
-from linewarden_ingest.spool.spool import Limits, Spool
+from linewarden_ingest.spool.limits import Limits
+from linewarden_ingest.spool.reader import Gap
+from linewarden_ingest.spool.spool import Spool
+from linewarden_ingest.spool.window import Record
 from linewarden_ingest.ticket import Ticket
 from linewarden_runtime.clock import ManualClock
 from linewarden_schemas.vocabulary import Loss
@@ -138,14 +140,16 @@ def test_block_holds_the_line_until_something_is_acknowledged(spool: Spool) -> N
     thread = threading.Thread(target=taking.run)
     thread.start()
     acked = 0
-    reader = spool.reader()
+    durable = threading.Event()
+    reader = spool.reader(durable.set)
     while acked < 14:
+        durable.clear()
         spool.sync()
         if isinstance(reader.next(), Record):
             acked += 1
             spool.acknowledge(acked)
         else:
-            spool.wait_durable(acked, 0.05)
+            durable.wait(0.05)
     thread.join()
     assert spool.next_sequence == 14
 

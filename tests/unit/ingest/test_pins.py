@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from prometheus_client import REGISTRY
 
 from linewarden_ingest.captures import Place
 from linewarden_ingest.pins import PinBoard
@@ -18,6 +19,10 @@ from tests.unit.ingest.lines import NAMESPACE, PLACE, STATE, recipe, set_up_line
 
 def board(broker: MemoryBroker) -> PinBoard:
     return PinBoard(LineBook(broker, NAMESPACE), RecipeBook(broker, NAMESPACE), "line1")
+
+
+def unknown_recipes() -> float:
+    return REGISTRY.get_sample_value("linewarden_ingest_unknown_recipe_total", {"line": "line1"}) or 0.0
 
 
 def activate(broker: MemoryBroker, version: int, from_ms: int) -> None:
@@ -52,7 +57,9 @@ def test_a_version_never_published_stops_the_start_but_not_a_running_line(memory
     pinned = board(memory)
     with pytest.raises(ConfigurationError, match=r"plate@9 .* never published"):
         pinned.recipe(100)
+    before = unknown_recipes()
     assert pinned.pins(100).recipe.version == 9
+    assert unknown_recipes() == before + 1
 
 
 def test_a_line_that_never_told_its_state_is_being_set_up() -> None:

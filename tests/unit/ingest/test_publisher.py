@@ -13,7 +13,8 @@ from linewarden_ingest.losses import Losses
 from linewarden_ingest.outbound import Outbound
 from linewarden_ingest.publisher import Publisher, PublisherRules
 from linewarden_ingest.spool.format import Kind
-from linewarden_ingest.spool.spool import Limits, Spool
+from linewarden_ingest.spool.limits import Limits
+from linewarden_ingest.spool.spool import Spool
 from linewarden_ingest.ticket import Ticket
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable, TooLarge
@@ -254,7 +255,7 @@ def test_the_heartbeat_tells_the_last_durable_sequence_even_if_its_capture_never
     spool: Spool, broker: MemoryBroker, clock: ManualClock
 ) -> None:
     take(spool, 3)
-    publishing = publisher(spool, broker, clock, heartbeat_s=5.0)
+    publishing = publisher(spool, broker, clock, heartbeat_s=5.0, unacked_bytes=1)  # one picture a step
     publishing.step(0.0)
     clock.advance(6)
     publishing.step(0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linewarden_ingest.spool.committer import Committer
+from linewarden_ingest.spool.faults import SpoolFull, SpoolInUse
 from linewarden_ingest.spool.format import Kind
-from linewarden_ingest.spool.reader import Gap, Record, SpoolReader
-from linewarden_ingest.spool.spool import Limits, Spool, SpoolFull, SpoolInUse
+from linewarden_ingest.spool.limits import Limits
+from linewarden_ingest.spool.reader import Gap, SpoolReader
+from linewarden_ingest.spool.spool import Spool
+from linewarden_ingest.spool.window import Record
 from linewarden_runtime.clock import ManualClock
 
 SMALL = Limits(capacity_bytes=40_000, segment_bytes=4_000, unsynced_bytes=10_000)
@@ -69,9 +73,14 @@ def test_nothing_is_read_before_it_is_durable(tmp_path: Path) -> None:
 
 
 def test_the_committer_makes_records_durable_by_itself(tmp_path: Path) -> None:
+    durable = threading.Event()
     with open_spool(tmp_path) as spool, Committer(spool):
+        reader = spool.reader(durable.set)
         spool.append(b"h", b"p")
-        assert spool.wait_durable(0, 10.0)
+        while not (found := read_all(reader)):
+            assert durable.wait(10.0)
+            durable.clear()
+        assert sequences(found) == [0]
 
 
 def test_sequences_go_on_after_a_restart_and_the_epoch_stays(tmp_path: Path) -> None:
@@ -182,6 +191,33 @@ def test_a_record_as_the_reader_goes_back_is_read_again(tmp_path: Path) -> None:
         read_all(reader)
         reader.seek(4)
         assert sequences(read_all(reader)) == list(range(4, 15))
+
+
+def test_what_finds_no_room_in_memory_is_read_from_the_disk_in_its_turn(tmp_path: Path) -> None:
+    small = Limits(capacity_bytes=40_000, segment_bytes=4_000, unsynced_bytes=10_000, window_bytes=2_000)
+    with open_spool(tmp_path, small) as spool:
+        reader = spool.reader()
+        found = []
+        for count in (7, 1, 6):
+            for _ in range(count):
+                number = spool.next_sequence
+                spool.append(header_of(number), picture_of(number), note=number)
+            spool.sync()
+            found += read_all(reader)[:-1] if count == 7 else read_all(reader)
+            if count == 7:
+                reader.seek(6)  # the last one again
+    assert sequences(found) == list(range(14))
+    records = [one for one in found if isinstance(one, Record)]
+    assert [(one.header, one.payload) for one in records] == [(header_of(n), picture_of(n)) for n in range(14)]
+    assert {one.note for one in records} >= {None, 0, 1}
+
+
+def test_shedding_drops_pictures_that_are_still_in_memory_too(tmp_path: Path) -> None:
+    with open_spool(tmp_path) as spool:
+        fill(spool, 3)
+        assert spool.shed() == 3
+        found = read_all(spool.reader())
+    assert [(one.kind, one.payload) for one in found if isinstance(one, Record)] == [(Kind.DROPPED, None)] * 3
 
 
 @settings(max_examples=150, deadline=None)

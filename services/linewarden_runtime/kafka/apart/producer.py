@@ -1,0 +1,184 @@
+"""The writer's side of a producer in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing import Pipe
+from types import TracebackType
+from typing import Self
+
+from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError, DeliveryFailed, TooLarge
+from linewarden_runtime.kafka.apart.messages import MOST_UNREAD, Opening, Report, Told
+from linewarden_runtime.kafka.apart.ring import Ring
+from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.records import OutRecord
+
+_START_S = 20.0
+_LEAVE_S = 2.0
+_RECORD_OVERHEAD = 128
+
+
+class ApartDelivery:
+    """The fate of one record."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._decided = threading.Event()
+        self._failure: DeliveryFailed | None = None
+        self._callbacks: list[Callable[[Exception | None], None]] = []
+
+    def done(self) -> bool:
+        """Whether the fate is known."""
+        return self._decided.is_set()
+
+    def result(self, timeout_s: float | None = None) -> None:
+        """Wait for the acknowledgement; raises DeliveryFailed, also when the time is over."""
+        if not self._decided.wait(timeout_s):
+            raise DeliveryFailed(f"no acknowledgement within {timeout_s} s")
+        if self._failure is not None:
+            raise self._failure
+
+    def add_done_callback(self, callback: Callable[[Exception | None], None]) -> None:
+        """Call from the thread that reads the reports, or at once where the fate is known."""
+        with self._lock:
+            if not self._decided.is_set():
+                self._callbacks.append(callback)
+                return
+        callback(self._failure)
+
+    def decide(self, failure: DeliveryFailed | None) -> None:
+        """Make the fate known."""
+        with self._lock:
+            self._failure = failure
+            self._decided.set()
+        for callback in self._callbacks:
+            callback(failure)
+
+
+class ApartProducer:
+    """As `linewarden_runtime.ports.Producer` promises, with the client in a child process.
+
+    The child ends with this process, whatever ends it. Should the child end first, everything pending fails.
+
+    Raises:
+        BrokerUnavailable: where no broker answers, or the child does not come up.
+        ConfigurationError: where the client cannot be made from the settings.
+    """
+
+    def __init__(self, settings: KafkaSettings, client: str) -> None:
+        self._settings = settings
+        self._ring = Ring(2 * settings.max_record_bytes)
+        self._pipe, theirs = Pipe()
+        inherited = (theirs.fileno(), self._ring.descriptor)
+        command = [sys.executable, "-m", "linewarden_runtime.kafka.apart.child", *map(str, inherited)]
+        self._process = subprocess.Popen(command, pass_fds=inherited, stdin=subprocess.DEVNULL)
+        theirs.close()
+        self._changed = threading.Condition()
+        self._pending: dict[int, ApartDelivery] = {}
+        self._number = self._unread = 0
+        self._is_over = False
+        self._open(client)
+        self._listener = threading.Thread(target=self._listen, name="reports", daemon=True)
+        self._listener.start()
+
+    def _open(self, client: str) -> None:
+        opening = Opening(BrokerUnavailable.__name__, "the sending process did not come up")
+        with contextlib.suppress(OSError, EOFError):
+            self._pipe.send((self._settings.model_dump_json(), client))
+            if self._pipe.poll(_START_S + self._settings.bootstrap_timeout_ms / 1000):
+                opening = self._pipe.recv()
+        if opening.fault is None:
+            return
+        self._reap(0.0)
+        if opening.fault == ConfigurationError.__name__:
+            raise ConfigurationError(opening.text)
+        raise BrokerUnavailable(f"{opening.fault}: {opening.text}")
+
+    def send(self, record: OutRecord) -> ApartDelivery:
+        """Hand over a record, waiting a bounded time for room; raises DeliveryFailed, TooLarge at once."""
+        if record.size + _RECORD_OVERHEAD > self._settings.max_record_bytes:
+            raise TooLarge(f"{record.size} bytes to {record.topic}; {self._settings.max_record_bytes} are allowed")
+        delivery = ApartDelivery()
+        with self._changed:  # payloads are freed in the order in which they are told, so both go together
+            told = self._place(record)
+            self._pending[told.number] = delivery
+            try:
+                self._pipe.send(tuple(told))  # a plain tuple costs half of a named one
+            except OSError as error:
+                raise DeliveryFailed(f"the sending process is gone: {error}") from error
+        return delivery
+
+    def _place(self, record: OutRecord) -> Told:
+        patience_s = self._settings.request_timeout_ms / 1000
+        offset: int | None = None
+
+        def has_room() -> bool:
+            nonlocal offset
+            if not self._is_over and self._unread < MOST_UNREAD:
+                offset = self._ring.place(record.value or b"")
+            return self._is_over or offset is not None
+
+        self._changed.wait_for(has_room, patience_s)
+        if offset is None:
+            raise DeliveryFailed("the sending process is gone" if self._is_over else f"no room for {patience_s} s")
+        self._number, self._unread = self._number + 1, self._unread + 1
+        size = None if record.value is None else len(record.value)
+        return Told(self._number, record.topic, record.partition, record.key, record.headers, offset, size)
+
+    def flush(self, timeout_s: float) -> None:
+        """Wait until every record sent so far is decided."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._pending, timeout_s):
+                raise BrokerUnavailable(f"records are pending after {timeout_s} s")
+
+    def _listen(self) -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                self._take_in(self._pipe.recv())
+        with self._changed:
+            self._is_over = True
+            left = list(self._pending.values())
+            self._pending.clear()
+            self._changed.notify_all()
+        for delivery in left:
+            delivery.decide(DeliveryFailed("the sending process ended"))
+
+    def _take_in(self, report: Report) -> None:
+        with self._changed:
+            self._ring.free(report.read)
+            self._unread -= report.read
+            delivered = [self._pending.pop(number) for number in report.delivered]
+            refused = [(self._pending.pop(one.number), one) for one in report.refused]
+            self._changed.notify_all()
+        for delivery in delivered:
+            delivery.decide(None)
+        for delivery, refusal in refused:
+            delivery.decide((TooLarge if refusal.is_too_large else DeliveryFailed)(refusal.text))
+
+    def close(self) -> None:
+        """Send what is pending, within a bounded time; then the process is ended by force."""
+        with contextlib.suppress(OSError):
+            self._pipe.send(None)
+        self._reap(self._settings.close_timeout_s + _LEAVE_S)
+        self._listener.join()
+
+    def _reap(self, patience_s: float) -> None:
+        try:
+            self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._pipe.close()
+        self._ring.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,65 @@
+"""Memory that two processes share: one writes payloads behind each other, the other reads them where they lie."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections import deque
+from typing import Self
+
+
+class Ring:
+    """The writer's side. Room comes back in the order in which it was taken; not locked by itself.
+
+    `descriptor` is what the reader's process inherits.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.descriptor = os.memfd_create("linewarden-ring", os.MFD_CLOEXEC)
+        os.ftruncate(self.descriptor, size)
+        self._memory = mmap.mmap(self.descriptor, size)
+        self._size = size
+        self._taken: deque[int] = deque()
+        self._used = self._at = 0
+
+    def place(self, payload: bytes) -> int | None:
+        """Write a payload and give its offset; None where there is no room for it now."""
+        # A payload lies in one piece, so what is left before the end is given away with it.
+        gap = self._size - self._at if self._at + len(payload) > self._size else 0
+        if self._used + gap + len(payload) > self._size:
+            return None
+        offset = 0 if gap else self._at
+        self._memory[offset : offset + len(payload)] = payload
+        self._taken.append(gap + len(payload))
+        self._used += gap + len(payload)
+        self._at = offset + len(payload)
+        return offset
+
+    def free(self, count: int) -> None:
+        """The oldest `count` payloads were read."""
+        for _ in range(count):
+            self._used -= self._taken.popleft()
+
+    def close(self) -> None:
+        """Give the memory back; calling it twice is harmless."""
+        if self.descriptor >= 0:
+            self._memory.close()
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class RingReader:
+    """The reader's side, of a descriptor that it inherited."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._memory = memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+
+    def view(self, offset: int, size: int) -> memoryview:
+        """A payload where it lies; good until the writer is told that it was read."""
+        return self._memory[offset : offset + size]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._memory.release()
