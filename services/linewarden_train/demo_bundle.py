@@ -136,7 +136,7 @@ def main(
     console = Console()
     with bars() as show:
         taught, comparison = build_demo(settings, SetSizes(), seed=seed, on_progress=show)
-    card = taught.card.model_copy(update={"notes": in_words(comparison)})
+    card = taught.card.model_copy(update={"notes": [*taught.card.notes, *in_words(comparison)]})
     extra = {**taught.extra, **promoted(card, taught.weights, taught.extra)}
     digest = write_bundle(out, card, taught.weights, taught.golden, extra)
     Inspector.load(out, device="cpu", expected_digest=digest)

@@ -29,12 +29,13 @@ _WIDE = _Gap(0.2, 0.02)
 _LEAST = _Gap(0.01, 0.0005)  # float32 on two devices differs by less than a tenth of this
 
 
-def choose_golden(inspector: Inspector, samples: Samples, *, each: int = 6) -> Golden:
+def choose_golden(inspector: Inspector, samples: Samples, *, each: int = 6, complete: bool = True) -> Golden:
     """Score samples on the inspector's device and keep up to ``each`` of NG, doubtful OK and trusted OK.
 
     Pictures may differ in size, colour and depth. Where the thresholds lie too close among the scores for
     the usual distance, a distance relative to the spread of these scores is taken. Raises ValueError,
-    naming the kind, when one has no picture that is clear of the thresholds: give more samples.
+    naming the kind, when one has no picture that is clear of the thresholds: give more samples, or take what
+    there is with ``complete`` off, when only a set without any such picture is refused.
     """
     if not len(samples):
         raise ValueError("the golden set needs pictures; there are none")
@@ -44,7 +45,7 @@ def choose_golden(inspector: Inspector, samples: Samples, *, each: int = 6) -> G
     if not all(kinds.values()):
         kinds = _sort(scores, inspector.card, narrow, each)
     for kind, found in kinds.items():
-        if not found:
+        if not found and (complete or not any(kinds.values())):
             near = sum(_kind(score, inspector.card, _Gap(0.0, 0.0)) == kind for score in scores)
             raise ValueError(
                 f"the golden set needs a {_WORDS[kind]}: {near} of {len(scores)} pictures are, none of them farther "
@@ -56,6 +57,12 @@ def choose_golden(inspector: Inspector, samples: Samples, *, each: int = 6) -> G
         pictures=[samples[index].picture for index in chosen],
         answers=[_answer(scores[index], inspector.card) for index in chosen],
     )
+
+
+def lacking(golden: Golden) -> list[str]:
+    """Name the kinds of answer that a golden set does not hold: the gate cannot see those flip."""
+    held = {(answer.defect, answer.doubtful and not answer.defect) for answer in golden.answers}
+    return [word for kind, word in _WORDS.items() if kind not in held]
 
 
 def _narrow(scores: Sequence[ViewScore]) -> _Gap:

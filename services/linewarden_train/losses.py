@@ -9,8 +9,6 @@ from torch.nn import functional
 from linewarden_train.skeleton import soft_cldice
 from linewarden_vision.network.interface import NetworkOutput, upsample_mask
 
-_GUIDE_BALANCE = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
@@ -20,8 +18,8 @@ class LossWeights:
     mask: float = 1.0
     guide: float = 1.0
     """Of the class map supervised by the mask: without it a small network needs far longer to find thin defects."""
-    pixel_balance: float = 5.0
-    """How much more a defective pixel counts than a good one: a defect covers about 1 % of the pixels."""
+    pixels: float = 3.0
+    """Of the pixelwise cross-entropy beside the region loss, and in the guide."""
     missed: float = 0.7
     false_alarm: float = 0.3
     centre_line: float = 0.0
@@ -56,6 +54,19 @@ def tversky_per_sample(probability: Tensor, target: Tensor, *, missed: float, fa
     return 1 - (hit + 1) / (hit + wrong + 1)
 
 
+def balanced_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the mean cross-entropy per sample (B,), defective pixels weighted by the root of good over defective.
+
+    The weight is at least 1. Half way between counting pixels, where a large defect drowns all others, and
+    counting both sides alike, where a small one swells: whatever its area, a sample's loss stays on the scale
+    of one pixel's.
+    """
+    share = target.mean((1, 2), keepdim=True)
+    weight = torch.where(target > 0, torch.sqrt((1 - share) / share.clamp(min=1e-6)).clamp(min=1), 1.0)
+    pixelwise = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (weight * pixelwise).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6)
+
+
 def two_task_loss(
     output: NetworkOutput, defective: Tensor, mask: Tensor, annotated: Tensor, weights: LossWeights
 ) -> Losses:
@@ -66,14 +77,12 @@ def two_task_loss(
     """
     classification = functional.binary_cross_entropy_with_logits(output.margin, defective)
     logits = upsample_mask(output.mask_logits, (mask.shape[-2], mask.shape[-1])).float()
-    pixelwise = functional.binary_cross_entropy_with_logits(
-        logits, mask, reduction="none", pos_weight=logits.new_tensor(weights.pixel_balance)
-    ).mean((1, 2))
+    pixelwise = balanced_cross_entropy(logits, mask)
     # The Tversky term of a good sample is dominated by its smoothing constant: BCE teaches those.
     region = defective * _region(torch.sigmoid(logits), mask, weights)
-    per_sample = (weights.pixel_balance * pixelwise + region) * annotated
+    per_sample = (weights.pixels * pixelwise + region) * annotated
     masked = per_sample.sum() / annotated.sum().clamp(min=1)
-    guided = (_guide(output.cells, mask) * annotated).sum() / annotated.sum().clamp(min=1)
+    guided = (weights.pixels * _guide(output.cells, mask) * annotated).sum() / annotated.sum().clamp(min=1)
     return Losses(weights.classification * classification, weights.mask * masked, weights.guide * guided)
 
 
@@ -85,8 +94,6 @@ def _region(probability: Tensor, mask: Tensor, weights: LossWeights) -> Tensor:
 
 
 def _guide(cells: Tensor, mask: Tensor) -> Tensor:
-    """Binary cross-entropy per sample (B,) of cells against "any defect in this cell"."""
+    """Return the cross-entropy per sample (B,) of cells against "any defect in this cell"."""
     target = functional.adaptive_max_pool2d(mask[:, None], (cells.shape[-2], cells.shape[-1]))[:, 0]
-    balance = cells.new_tensor(_GUIDE_BALANCE)
-    pixelwise = functional.binary_cross_entropy_with_logits(cells, target, reduction="none", pos_weight=balance)
-    return pixelwise.mean((1, 2)) * _GUIDE_BALANCE
+    return balanced_cross_entropy(cells, target)

@@ -18,10 +18,10 @@ from linewarden_train.calibration import (
 from linewarden_train.checkpoint import Checkpoint
 from linewarden_train.crossfit import cross_fit
 from linewarden_train.data.digest import digest_of
-from linewarden_train.data.groups import check_apart
+from linewarden_train.data.groups import Joined, check_apart
 from linewarden_train.data.samples import Samples
 from linewarden_train.drawing import Normalisation
-from linewarden_train.golden import choose_golden
+from linewarden_train.golden import choose_golden, lacking
 from linewarden_train.inputs import InputSamples, InputSettings, picture_spec
 from linewarden_train.loop import Step, TrainSettings, train
 from linewarden_train.masks import MaskCounts, choose_mask_threshold
@@ -153,7 +153,8 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
     card = _card(settings, spec, trust, thresholds, held_out or [calibrated])
     seen = [sets.teaching, sets.calibration, sets.thresholds]
     made_by = TrainedGroups.of(_used_groups(seen, goods_only=bool(held_out)))
-    golden = choose_golden(Inspector(card, network), sets.golden.samples)
+    golden = _golden(Inspector(card, network), sets)
+    card = card.model_copy(update={"notes": [f"the golden set holds no {kind}" for kind in lacking(golden)]})
     return Taught(card, network, golden, made_by.to_files(), held_out)
 
 
@@ -238,6 +239,14 @@ def score(
         on_progress(text, done, len(samples))
 
     return score_samples(network, samples, spec, epsilon=settings.trust.epsilon, on_batch=count)
+
+
+def _golden(inspector: Inspector, sets: TeachingSets) -> Golden:
+    """Choose from the golden set, or else from it and the teaching set: golden pictures prove equality, not quality."""
+    try:
+        return choose_golden(inspector, sets.golden.samples)
+    except ValueError:
+        return choose_golden(inspector, Joined([sets.golden.samples, sets.teaching.samples]), complete=False)
 
 
 def _source(settings: TeachSettings, named: NamedSamples, point: str) -> Provenance:

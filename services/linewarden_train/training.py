@@ -20,7 +20,15 @@ from linewarden_train.losses import LossWeights
 from linewarden_train.masks import GRID, MaskCounts
 from linewarden_train.pretrained import PRETRAINED_ENCODER
 from linewarden_train.scoring import RawScores
-from linewarden_train.teaching import FOLD_EFFORT, NamedSamples, Surroundings, Taught, TeachingSets, TeachSettings, teach
+from linewarden_train.teaching import (
+    FOLD_EFFORT,
+    NamedSamples,
+    Surroundings,
+    Taught,
+    TeachingSets,
+    TeachSettings,
+    teach,
+)
 from linewarden_vision.network.build import NetworkName
 
 Tasks = Literal["both", "classification", "segmentation"]
@@ -117,12 +125,11 @@ def settings_of(options: TrainOptions) -> TeachSettings:
 
 def _weights(tasks: Tasks) -> LossWeights:
     """Switch one task off for the ablation; the guide belongs to the mask's supervision."""
-    pixel_balance = 3.0
     if tasks == "classification":
-        return LossWeights(mask=0.0, guide=0.0, pixel_balance=pixel_balance)
+        return LossWeights(mask=0.0, guide=0.0)
     if tasks == "segmentation":
-        return LossWeights(classification=0.0, guide=0.0, pixel_balance=pixel_balance)
-    return LossWeights(pixel_balance=pixel_balance)
+        return LossWeights(classification=0.0, guide=0.0)
+    return LossWeights()
 
 
 def fingerprint(options: TrainOptions, samples: Samples) -> str:

@@ -24,6 +24,23 @@ class Subset:
         return len(self.indices)
 
 
+class Joined:
+    """Several sets, one after the other."""
+
+    def __init__(self, parts: Sequence[Samples]) -> None:
+        self._places = [(part, index) for part in parts for index in range(len(part))]
+        self.labels: Sequence[Label] = [part.labels[index] for part, index in self._places]
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return one sample of one of them."""
+        part, place = self._places[index]
+        return part[place]
+
+    def __len__(self) -> int:
+        """Count the samples of all."""
+        return len(self._places)
+
+
 def split_by_group(samples: Samples, folds: int, rng: np.random.Generator) -> list[Subset]:
     """Split into folds without tearing a group apart, defective and good groups spread evenly.
 

@@ -121,8 +121,8 @@ def _heads(heads: RandomHeads | None) -> str:
     verdict = "it does" if heads.passed else "no: random heads rank as well"
     return title + (
         f"AUROC of the agreement under the trained head {heads.trained:.3f}, 95th percentile of max(AUROC, 1 - AUROC) "
-        f"over {heads.heads.size} random heads {heads.limit:.3f}: {verdict}. {heads.missed_pictures} missed pictures in "
-        f"{heads.missed_groups} groups against {heads.passed_pictures} passed ones in {heads.passed_groups}."
+        f"over {heads.heads.size} random heads {heads.limit:.3f}: {verdict}. {heads.missed_pictures} missed pictures "
+        f"in {heads.missed_groups} groups against {heads.passed_pictures} passed ones in {heads.passed_groups}."
     )
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from linewarden_train.losses import LossWeights, tversky_per_sample, two_task_loss
+from linewarden_train.losses import LossWeights, balanced_cross_entropy, tversky_per_sample, two_task_loss
 from linewarden_vision.network.interface import NetworkOutput
 
 
@@ -54,3 +54,16 @@ def test_a_task_with_weight_zero_teaches_nothing() -> None:
     by_margin, by_logits = torch.autograd.grad(loss.total, (margin, logits))
     assert float(by_margin.abs().sum()) > 0
     assert float(by_logits.abs().sum()) == 0
+
+
+def test_the_cross_entropy_of_a_sample_is_bounded_by_its_worst_pixel_whatever_the_area() -> None:
+    logits = torch.full((3, 20, 20), -3.0)
+    target = torch.zeros(3, 20, 20)
+    target[0, :1, :4] = 1  # 1 %
+    target[1, :10] = 1  # half
+    small, half, none = balanced_cross_entropy(logits, target).tolist()
+    wrong, right = 3.0486, 0.0486
+    share = 0.01 * 99**0.5 / (0.01 * 99**0.5 + 0.99)
+    assert small == pytest.approx(share * wrong + (1 - share) * right, rel=1e-3)
+    assert half == pytest.approx((wrong + right) / 2, rel=1e-3)
+    assert none == pytest.approx(right, rel=1e-3)

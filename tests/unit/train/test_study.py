@@ -1,0 +1,101 @@
+"""Cross-fitting, the study built on it, and training on a folder's sides, on small synthetic sets."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linewarden_train.crossfit import split_folds
+from linewarden_train.data.sides import sides_of
+from linewarden_train.data.synthetic import SyntheticSamples
+from linewarden_train.study.arms import StudyPlan
+from linewarden_train.study.page import as_markdown
+from linewarden_train.study.run import run_study
+from linewarden_train.teaching import Surroundings
+from linewarden_train.training import TrainOptions, train_folder
+from linewarden_vision.bundle import read_bundle, write_bundle
+from linewarden_vision.inspector import Inspector
+
+_OPTIONS = TrainOptions(
+    name="small",
+    date="2026-01-01",
+    code_version="0",
+    encoder="mobilenetv3_small_050",
+    pretrained=False,
+    frozen=0,
+    window=64,
+    steps=30,
+    folds=2,
+    device="cpu",
+)
+
+
+class _Frozen:
+    """A clock that counts its looks: one second each."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        self._now += 1.0
+        return self._now
+
+
+@pytest.fixture(scope="module")
+def samples() -> SyntheticSamples:
+    return SyntheticSamples(range(100, 290), defect_rate=0.4, difficulties=[0.1], views=1, size=96)
+
+
+def test_every_picture_is_held_out_once_and_no_group_is_on_both_sides(samples: SyntheticSamples) -> None:
+    folds = split_folds(samples, 3, seed=0)
+    held = [index for _, part in folds for index in part.indices]
+    assert sorted(held) == list(range(len(samples)))
+    for rest, part in folds:
+        assert {label.group for label in rest.labels} & {label.group for label in part.labels} == set()
+    shares = [sum(label.defective for label in part.labels) for _, part in folds]
+    assert max(shares) - min(shares) <= 5
+
+
+def test_one_fold_is_no_cross_fitting(samples: SyntheticSamples) -> None:
+    with pytest.raises(ValueError, match="at least 2 folds"):
+        split_folds(samples, 1, seed=0)
+
+
+def test_a_bundle_trained_on_a_set_passes_its_gate_and_never_saw_the_test_side(
+    samples: SyntheticSamples, tmp_path: Path
+) -> None:
+    sides = sides_of(samples)
+    heard: list[str] = []
+    around = Surroundings(_Frozen(), lambda text, *_: heard.append(text))
+    taught, summary = train_folder(sides, _OPTIONS, around)
+    digest = write_bundle(tmp_path / "bundle", taught.card, taught.weights, taught.golden, taught.extra)
+    assert Inspector.load(tmp_path / "bundle", device="cpu", expected_digest=digest).card.stage == "taught"
+    groups = read_bundle(tmp_path / "bundle").groups
+    assert groups is not None
+    assert groups.overlap(label.group for label in sides.test.labels) == []
+    assert groups.overlap(label.group for label in sides.calibration.labels if label.defective) == []
+    assert len(groups.overlap(label.group for label in sides.train.labels)) == summary.train_groups
+    assert {"fold 1 of 2", "fold 2 of 2", "training", "scoring out of fold", "calibrating"} <= set(heard)
+    assert summary.image_ap is not None
+    assert 0 <= summary.image_ap <= 1
+
+
+@pytest.mark.slow
+def test_a_study_takes_up_what_was_trained_and_writes_the_same_page(samples: SyntheticSamples, tmp_path: Path) -> None:
+    plan = StudyPlan(_OPTIONS, folds=2, arms=("both", "segmentation"))
+    pages, steps = [], []
+
+    for _ in range(2):
+        taken: list[int] = []
+        around = Surroundings(
+            _Frozen(), lambda *_: None, on_step=lambda _, step, taken=taken: taken.append(step.number)
+        )
+        study = run_study(samples, plan, tmp_path, around, title="t", machine="m", command="c")
+        pages.append(as_markdown(study))
+        steps.append(len(taken))
+    assert steps == [30 * 2 * 2, 0]
+    assert pages[0] == pages[1]
+    assert "## Primary endpoint" in pages[0].split("## Exploratory")[0]
+    assert study.evaluation.findings.rates.good.n_groups + study.evaluation.findings.rates.defective.n_groups == 190
+    assert [arm.tasks for arm in study.arms] == ["both", "segmentation"]
+    assert np.isfinite([arm.image_ap[0] for arm in study.arms]).all()
