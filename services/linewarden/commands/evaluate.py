@@ -29,7 +29,9 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for evaluation.json and evaluation.html.")],
     split: Annotated[str, typer.Option(help="Side of the set; all of it with an empty name.")] = "test",
     score: Annotated[str, typer.Option(help="The one score that is compared with the margin.")] = "trust",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    rivals: Annotated[bool, typer.Option(help="Score rivals too, fitted on --reference.")] = True,
+    reference: Annotated[str, typer.Option(help="Side of the set that taught the bundle.")] = "train",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap and of rivals that draw.")] = 0,
     layout: Layout = "auto",
     device: Device = "auto",
     as_json: Json = False,
@@ -48,7 +50,8 @@ def evaluate(
     with in_one_line(), bars() as progress:
         samples, held = side_of(data, layout, split), read_bundle(bundle)
         inspector = Inspector.from_bundle(held, device)
-        task = Task(data.name, split, today(), seed, Plan(score=score))
+        fitted_on = side_of(data, layout, reference) if rivals and split and reference != split else None
+        task = Task(data.name, split, today(), seed, Plan(score=score), reference=fitted_on)
         found, worst = evaluate_bundle(held, inspector, samples, task, on_progress=progress)
     out.mkdir(parents=True, exist_ok=True)
     text = found.model_dump_json(indent=1) + "\n"
@@ -62,16 +65,19 @@ def evaluate(
 
 
 def side_of(data: Path, layout: str, split: str) -> Samples:
-    """Read one side of a set, or all of it; raises ValueError in words."""
+    """Read one side of a set, or all of it; raises ValueError in words.
+
+    A set without sides of its own is dealt as `linewarden train` deals it, so that nothing is seen twice.
+    """
     import warnings  # noqa: PLC0415
 
-    from linewarden_train.data.groups import by_split  # noqa: PLC0415
     from linewarden_train.data.reading_sets import read_set  # noqa: PLC0415
+    from linewarden_train.data.sides import side  # noqa: PLC0415
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pictures without a mask are counted in the report
         samples = read_set(data, layout)
-    return by_split(samples, split) if split else samples
+    return side(samples, split) if split else samples
 
 
 def today() -> str:

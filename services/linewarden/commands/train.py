@@ -42,7 +42,7 @@ def train(
         Literal["fixed", "uncertainty", "gradnorm"], typer.Option(help="How the tasks' losses are weighed.")
     ] = "fixed",
     patience: Annotated[int | None, typer.Option(min=1, help="Stop early after so many looks without a gain.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, drawing, and of the split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and drawing.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget where an earlier run of this stopped.")] = False,
@@ -112,7 +112,7 @@ def _run(data: Path, layout: str, out: Path, options: TrainOptions, *, fresh: bo
             on_step=losses.write,
             checkpoint=lambda text: Checkpoint(work / f"{text.replace(' ', '-')}.checkpoint", mark),
         )
-        taught, summary = train_folder(sides_of(samples, options.seed), options, around)
+        taught, summary = train_folder(sides_of(samples), options, around)
     digest = write_bundle(out, taught.card, taught.weights, taught.golden, taught.extra)
     Inspector.load(out, device="cpu", expected_digest=digest)
     _forget(work)

@@ -17,13 +17,6 @@ class Sides:
     test: Subset
     own: bool
 
-    def named(self, side: str) -> Subset:
-        """Return a side by its name; raises ValueError for another."""
-        if side not in SHARES:
-            raise ValueError(f"{side!r} is none of {', '.join(SHARES)}")
-        chosen: Subset = getattr(self, side)
-        return chosen
-
 
 def sides_of(samples: Samples, seed: int = 0) -> Sides:
     """Take the set's own sides where it has all three, else deal its groups, classes in proportion.
@@ -38,3 +31,16 @@ def sides_of(samples: Samples, seed: int = 0) -> Sides:
     check_apart(sides.train, sides.test)
     check_apart(sides.calibration, sides.test)
     return sides
+
+
+def side(samples: Samples, name: str) -> Subset:
+    """Return one side by name: one that the set itself has, or else one of the three that it is dealt into.
+
+    Raises ValueError for another name.
+    """
+    if any(label.split == name for label in samples.labels):
+        return by_split(samples, name)
+    if name not in SHARES:
+        raise ValueError(f"{name!r} is no side of this set, and none of {', '.join(SHARES)}")
+    sides = sides_of(samples)
+    return {"train": sides.train, "calibration": sides.calibration, "test": sides.test}[name]

@@ -8,6 +8,7 @@ import pytest
 from linewarden_train.crossfit import split_folds
 from linewarden_train.data.sides import sides_of
 from linewarden_train.data.synthetic import SyntheticSamples
+from linewarden_train.loop import Step
 from linewarden_train.study.arms import StudyPlan
 from linewarden_train.study.page import as_markdown
 from linewarden_train.study.run import run_study
@@ -87,9 +88,11 @@ def test_a_study_takes_up_what_was_trained_and_writes_the_same_page(samples: Syn
 
     for _ in range(2):
         taken: list[int] = []
-        around = Surroundings(
-            _Frozen(), lambda *_: None, on_step=lambda _, step, taken=taken: taken.append(step.number)
-        )
+
+        def heard(_: str, step: Step, taken: list[int] = taken) -> None:
+            taken.append(step.number)
+
+        around = Surroundings(_Frozen(), lambda *_: None, on_step=heard)
         study = run_study(samples, plan, tmp_path, around, title="t", machine="m", command="c")
         pages.append(as_markdown(study))
         steps.append(len(taken))
