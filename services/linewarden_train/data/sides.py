@@ -6,41 +6,51 @@ from linewarden_train.data.groups import Subset, by_split, check_apart, split_se
 from linewarden_train.data.samples import Samples
 
 SHARES = {"train": 0.5, "calibration": 0.25, "test": 0.25}
+_OF_TRAIN = {"train": 2 / 3, "calibration": 1 / 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """No group lies on two of them; ``own`` tells whether the set itself said which is which."""
+    """No group lies on two of them; ``own`` names those that the set itself told apart."""
 
-    train: Subset
-    calibration: Subset
-    test: Subset
-    own: bool
+    train: Samples
+    calibration: Samples
+    test: Samples
+    own: tuple[str, ...]
 
 
 def sides_of(samples: Samples, seed: int = 0) -> Sides:
-    """Take the set's own sides where it has all three, else deal its groups, classes in proportion.
+    """Take the set's own sides as far as it has them, and deal the rest by group, classes in proportion.
 
-    The same set and seed give the same sides, so that what trained a bundle never qualifies or reports on it.
-    Raises ValueError where a group lies on two of the set's own sides, or where there are too few groups.
+    A set with its own train and test keeps that test; its calibration comes out of train. One whose train
+    holds good parts alone, or which has no sides, is dealt as a whole. The same set and seed give the same
+    sides, so that what trained a bundle never qualifies or reports on it. Raises ValueError where a group lies
+    on two sides, or where there are too few groups.
     """
-    own = set(SHARES) <= {label.split for label in samples.labels}
-    chosen = {side: by_split(samples, side) for side in SHARES} if own else split_set(samples, SHARES, seed)
-    sides = Sides(chosen["train"], chosen["calibration"], chosen["test"], own)
-    check_apart(sides.train, sides.calibration)
-    check_apart(sides.train, sides.test)
-    check_apart(sides.calibration, sides.test)
-    return sides
+    own = {label.split for label in samples.labels} & set(SHARES)
+    if own == set(SHARES):
+        parts: dict[str, Samples] = {side: by_split(samples, side) for side in SHARES}
+    elif {"train", "test"} <= own and _has_both(train := by_split(samples, "train")):
+        own = {"train", "test"}
+        parts = {**split_set(train, _OF_TRAIN, seed), "test": by_split(samples, "test")}
+    else:
+        own, parts = set(), dict(split_set(samples, SHARES, seed))
+    check_apart(parts["train"], parts["calibration"])
+    check_apart(parts["train"], parts["test"])
+    check_apart(parts["calibration"], parts["test"])
+    return Sides(parts["train"], parts["calibration"], parts["test"], tuple(sorted(own)))
 
 
-def side(samples: Samples, name: str) -> Subset:
-    """Return one side by name: one that the set itself has, or else one of the three that it is dealt into.
+def side(samples: Samples, name: str) -> Samples:
+    """Return train, calibration or test as they are dealt, or another side that the set itself has.
 
-    Raises ValueError for another name.
+    Raises ValueError for a name that is neither.
     """
-    if any(label.split == name for label in samples.labels):
-        return by_split(samples, name)
     if name not in SHARES:
-        raise ValueError(f"{name!r} is no side of this set, and none of {', '.join(SHARES)}")
+        return by_split(samples, name)
     sides = sides_of(samples)
     return {"train": sides.train, "calibration": sides.calibration, "test": sides.test}[name]
+
+
+def _has_both(samples: Subset) -> bool:
+    return len({label.defective for label in samples.labels}) == 2
