@@ -27,10 +27,16 @@ class Normaliser:
 
     def __call__(self, values: Values) -> Values:
         """Return the rarity of each value in nats, same shape."""
-        knee = float(np.quantile(self.good, _TAIL))
+        knee, scale = self.tail
         body = self._rarity(np.minimum(values, knee))
-        tail = np.maximum(values - knee, 0) / self._tail_scale(knee)
+        tail = np.maximum(values - knee, 0) / scale
         return np.where(np.isnan(values), np.inf, body + tail)
+
+    @property
+    def tail(self) -> tuple[float, float]:
+        """Where the exponential tail begins, and its scale."""
+        knee = float(np.quantile(self.good, _TAIL))
+        return knee, self._tail_scale(knee)
 
     def _rarity(self, values: Values) -> Values:
         at_least = self.good.size - np.searchsorted(self.good, values, side="left")

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 
 import numpy as np
@@ -158,6 +159,7 @@ def test_a_compiler_that_fails_is_asked_once() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_pass_goes_through_the_gate_on_the_processor() -> None:
     with torch.inference_mode(mode=False):
         card, network = small_card(), small_network()

@@ -1,0 +1,118 @@
+"""`linewarden inspect`: a folder of pictures, judged on this machine as the line would; no topic is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from linewarden_inspect.offline.summary import Summary
+    from linewarden_vision.inspector import Inspector
+
+
+def inspect(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of pictures, nothing prepared.")],
+    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    out: Annotated[Path, typer.Option(help="One line of JSON a picture, in order.")],
+    maps: Annotated[Path | None, typer.Option(help="Masks and heatmaps as PNG files in this folder.")] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Regular expression: what of a picture's path names its part.")
+    ] = None,
+    either: Annotated[bool, typer.Option("--either", help="NG also where only the mask shows a defect.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    batch: Annotated[int, typer.Option(min=1, max=256, help="Pictures scored together.")] = 16,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads that decode.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as one JSON document.")] = False,
+) -> None:
+    """Judge every picture of a folder. What cannot be judged is NOT_DECIDABLE and diverted, never left out.
+
+    Exits 0 when every picture was answered, 1 when the bundle cannot be used, 2 for wrong usage.
+    """
+    import cv2  # noqa: PLC0415 - nothing heavy before it is needed
+
+    from linewarden_inspect.offline.folder import Options, inspect_listing  # noqa: PLC0415
+    from linewarden_inspect.offline.listing import UnusableFolder, list_pictures  # noqa: PLC0415
+    from linewarden_schemas.vocabulary import VerdictRule  # noqa: PLC0415
+
+    _check_places(folder, out, maps)
+    try:
+        listing = list_pictures(folder, re.compile(part) if part else None)
+    except (UnusableFolder, re.error) as error:
+        raise typer.BadParameter(str(error)) from error
+    cv2.setNumThreads(1)
+    scorer = _load(bundle, device, batch)
+    rule = VerdictRule.EITHER if either else VerdictRule.CLASSIFIER
+    options = Options(maps=maps, batch=batch, threads=threads, rule=rule)
+    with _whole_file(out) as file, _bar("inspecting", len(listing.entries)) as shown:
+        summary = inspect_listing(listing, scorer, options, write=file.write, clock=time.monotonic, on_done=shown)
+    _tell(summary, as_json=as_json)
+
+
+def _check_places(folder: Path, out: Path, maps: Path | None) -> None:
+    if not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is not a folder")
+    if out.is_dir() or not out.resolve().parent.is_dir():
+        raise typer.BadParameter(f"{out} cannot be written: it is a folder, or its folder is not there")
+    if maps is None:
+        return
+    if maps.resolve().is_relative_to(folder.resolve()):
+        raise typer.BadParameter(f"maps in {maps} would be taken for pictures of {folder}; choose a folder outside")
+    if maps.exists() and not maps.is_dir():
+        raise typer.BadParameter(f"{maps} is not a folder")
+
+
+def _load(bundle: Path, device: str, batch: int) -> Inspector:
+    from linewarden_vision.errors import BundleError, GateError  # noqa: PLC0415
+    from linewarden_vision.inspector import Inspector  # noqa: PLC0415
+
+    if not bundle.is_dir():
+        raise typer.BadParameter(f"{bundle} is not a folder; a bundle is one folder")
+    try:
+        return Inspector.load(bundle, device=device, max_batch=batch)
+    except (ValueError, RuntimeError) as error:  # torch's word for a device that it does not know
+        raise typer.BadParameter(str(error)) from error
+    except (BundleError, GateError) as error:
+        typer.echo(f"linewarden: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[TextIO]:
+    """A file that appears under its name only when it is complete."""
+    unfinished = path.with_name(f"{path.name}.partial")
+    with unfinished.open("w", encoding="ascii", newline="\n") as file:
+        yield file
+    os.replace(unfinished, path)  # noqa: PTH105 - replaces on every system, which rename does not
+
+
+@contextmanager
+def _bar(text: str, total: int) -> Iterator[Callable[[int], object]]:
+    from rich.console import Console  # noqa: PLC0415 - rich is slow to import
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task(text, total=total)
+        yield lambda done: progress.advance(task, done)
+
+
+def _tell(summary: Summary, *, as_json: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    if as_json:
+        typer.echo(json.dumps(summary.document(), indent=1))
+        return
+    table = Table("inspected", "")
+    table.columns[1].justify = "right"
+    for row in summary.rows():
+        table.add_row(*row)
+    Console().print(table)

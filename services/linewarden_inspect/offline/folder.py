@@ -1,0 +1,127 @@
+"""The run: pictures are decoded in threads, scored in batches, and answered in their order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linewarden_schemas.vocabulary import Routing, Undecidable, VerdictRule
+from linewarden_vision.errors import UnusablePicture
+from linewarden_vision.inspecting.preparing import refused_by_vision
+from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.scorer import Scorer, score_batch
+from linewarden_vision.inspector import ViewScore
+
+from .listing import Entry, Listing
+from .map_files import MapNames, write_maps
+from .parts import PartsInOrder
+from .reading import read_picture
+from .results import Result, scored, undecided
+from .summary import Summary, Tally, summarise
+
+_PIXELS_AT_ONCE = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`maps` is the folder of PNG files, None for none; at most `batch` pictures are scored together."""
+
+    maps: Path | None = None
+    batch: int = 16
+    threads: int = 2
+    rule: VerdictRule = VerdictRule.CLASSIFIER
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A picture ready for the device, or why it is not."""
+
+    entry: Entry
+    prepared: Any
+    refused: Refused | None = None
+
+
+def inspect_listing(
+    listing: Listing,
+    scorer: Scorer,
+    options: Options,
+    *,
+    write: Callable[[str], object],
+    clock: Callable[[], float],
+    on_done: Callable[[int], object] = lambda _: None,
+) -> Summary:
+    """Answer every picture of a listing: `write` gets one line each, in order; `on_done` hears how many.
+
+    The same pictures, bundle and machine give the same lines. Raises OSError where maps cannot be written.
+    """
+    begun = clock()
+    tally = Tally()
+
+    def tell(result: Result, routing: Routing) -> None:
+        write(result.line(routing) + "\n")
+
+    parts = PartsInOrder((entry.part_id for entry in listing.entries), tell)
+    with ThreadPoolExecutor(options.threads, thread_name_prefix="pictures") as pool:
+        for batch in _batches(_read_ahead(listing, scorer, pool, 2 * options.threads), options.batch):
+            for result in _answer(batch, scorer, options, pool):
+                tally.add(result)
+                parts.add(result)
+            on_done(len(batch))
+    return summarise(tally, parts.routings.values(), listing.skipped, scorer, clock() - begun)
+
+
+def _read_ahead(listing: Listing, scorer: Scorer, pool: ThreadPoolExecutor, ahead: int) -> Iterator[_Read]:
+    """Pictures in order, at most `ahead` of them decoded before they are asked for."""
+    waiting: deque[Future[_Read]] = deque()
+    for entry in listing.entries:
+        waiting.append(pool.submit(_read, entry, scorer))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _read(entry: Entry, scorer: Scorer) -> _Read:
+    try:
+        if entry.refused is not None:
+            raise entry.refused
+        return _Read(entry, scorer.prepare(read_picture(entry.path)))
+    except Refused as refused:
+        return _Read(entry, None, refused)
+    except UnusablePicture as unusable:
+        return _Read(entry, None, refused_by_vision(unusable))
+    except MemoryError:
+        return _Read(entry, None, Refused(Undecidable.TOO_LARGE, "there is not enough memory to decode it"))
+
+
+def _batches(pictures: Iterator[_Read], most: int) -> Iterator[list[_Read]]:
+    """Batches by count and by pixels, so that a run of huge pictures needs no more memory than one."""
+    batch: list[_Read] = []
+    pixels = 0
+    for picture in pictures:
+        batch.append(picture)
+        pixels += 0 if picture.refused else int(picture.prepared.pixels.size)
+        if len(batch) >= most or pixels >= _PIXELS_AT_ONCE:
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch
+
+
+def _answer(batch: list[_Read], scorer: Scorer, options: Options, pool: ThreadPoolExecutor) -> list[Result]:
+    answers = iter(score_batch(scorer, [one.prepared for one in batch if one.refused is None]).answers)
+    judged = [(one.entry, one.refused or next(answers)) for one in batch]
+    return list(pool.map(lambda pair: _result(*pair, scorer, options), judged))
+
+
+def _result(entry: Entry, answer: ViewScore | Refused, scorer: Scorer, options: Options) -> Result:
+    if isinstance(answer, Refused):
+        return undecided(entry, answer)
+    names: MapNames | None = None
+    if options.maps is not None:
+        names = write_maps(options.maps, entry.image, answer)
+    return scored(entry, answer, scorer.card, names, options.rule)

@@ -1,0 +1,144 @@
+"""Which pictures a folder holds, in which order, and which part each one shows.
+
+With a `parts.csv` (column `image` or `file`, the part in `part_id`, `part` or `group`) exactly the pictures
+that it lists, found in the folder itself or under `images/`; otherwise every picture below the folder, by its
+path. Nothing is left out silently: what cannot be read keeps its place, what is no picture is counted.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from linewarden_schemas.vocabulary import Undecidable
+from linewarden_vision.inspecting.refusal import Refused
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+TABLE = "parts.csv"
+_IMAGE, _PART = ("image", "file"), ("part_id", "part", "group")
+_MASK_FOLDERS = frozenset({"mask", "masks", "ground_truth"})
+_MASK_ENDINGS = re.compile(r"(_mask|_label|_GT)$", re.IGNORECASE)
+
+
+class UnusableFolder(ValueError):
+    """The folder cannot be inspected at all; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A picture by its name in the results; `refused` where it cannot even be opened."""
+
+    image: str
+    part_id: str
+    path: Path
+    refused: Refused | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Pictures in the order of their results, and what else was met, counted by what it is."""
+
+    entries: tuple[Entry, ...]
+    skipped: dict[str, int]
+
+
+def list_pictures(folder: Path, part_pattern: re.Pattern[str] | None = None) -> Listing:
+    """List a folder; without a table the part is what `part_pattern` finds in a picture's path, or that path.
+
+    Raises:
+        UnusableFolder: no picture, or a table that cannot be understood.
+    """
+    root = folder.resolve()
+    skipped: Counter[str] = Counter()
+    found = sorted(_walk(root, skipped))
+    table = root / TABLE
+    if table.is_file():
+        listing = _by_table(root, table, found, skipped)
+    else:
+        shown = _without_masks(found, skipped)
+        entries = [_entry(root, name, root / name, _part_of(name, part_pattern)) for name in shown]
+        listing = Listing(tuple(entries), dict(sorted(skipped.items())))
+    if not listing.entries:
+        raise UnusableFolder(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    return listing
+
+
+def _walk(root: Path, skipped: Counter[str]) -> Iterator[str]:
+    """Paths of everything that calls itself a picture; folders that are links are not entered."""
+    for top, folders, files in os.walk(root):
+        skipped["links to folders"] += sum((Path(top) / name).is_symlink() for name in folders)
+        skipped["hidden"] += sum(name.startswith(".") for name in (*folders, *files))
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if name.startswith("."):
+                continue
+            if PurePosixPath(name).suffix.lower() in SUFFIXES:
+                yield (Path(top) / name).relative_to(root).as_posix()
+            else:
+                skipped["other files"] += 1
+
+
+def _without_masks(found: list[str], skipped: Counter[str]) -> list[str]:
+    """Leave out masks of a labelled set: named as one or in a folder of them, and with a picture they belong to."""
+    masks = {name for name in found if _is_named_mask(name)}
+    shown = {PurePosixPath(name).stem for name in found if name not in masks}
+    belonging = {name for name in masks if _MASK_ENDINGS.sub("", PurePosixPath(name).stem) in shown}
+    skipped["masks"] += len(belonging)
+    return [name for name in found if name not in belonging]
+
+
+def _is_named_mask(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(_MASK_ENDINGS.search(path.stem)) or any(part.lower() in _MASK_FOLDERS for part in path.parts[:-1])
+
+
+def _part_of(name: str, pattern: re.Pattern[str] | None) -> str:
+    matched = pattern.search(name) if pattern else None
+    if matched is not None:
+        return matched.group("part_id" if "part_id" in matched.re.groupindex else 0)
+    return PurePosixPath(name).with_suffix("").as_posix()
+
+
+def _by_table(root: Path, table: Path, found: list[str], skipped: Counter[str]) -> Listing:
+    entries: dict[str, Entry] = {}
+    for image, part_id in _rows(table):
+        if image in entries:
+            raise UnusableFolder(f"{table} lists {image} twice; keep one of the lines")
+        direct = root / image
+        path = direct if direct.is_file() else root / "images" / image
+        entries[image] = _entry(root, image, path, part_id)
+    known = {entry.path for entry in entries.values()}
+    skipped["not in parts.csv"] += sum(root / name not in known for name in found)
+    return Listing(tuple(entries.values()), dict(sorted(skipped.items())))
+
+
+def _rows(table: Path) -> Iterator[tuple[str, str]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            image = next((name for name in _IMAGE if name in (rows.fieldnames or ())), None)
+            part = next((name for name in _PART if name in (rows.fieldnames or ())), None)
+            if image is None:
+                raise UnusableFolder(f"{table} needs a column called image (and part_id for pictures of one part)")
+            for row in rows:
+                name = row[image] or ""
+                yield name, (row[part] if part else None) or PurePosixPath(name).with_suffix("").as_posix()
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UnusableFolder(f"{table} is no CSV in UTF-8: {error}") from error
+
+
+def _entry(root: Path, image: str, path: Path, part_id: str) -> Entry:
+    return Entry(image, part_id, path, _refusal(root, path))
+
+
+def _refusal(root: Path, path: Path) -> Refused | None:
+    if not path.resolve().is_relative_to(root):
+        return Refused(Undecidable.UNREADABLE, "it lies outside the folder, and links out of it are not followed")
+    if not path.exists():
+        return Refused(Undecidable.UNREADABLE, "the file is missing")
+    return None if path.is_file() else Refused(Undecidable.UNREADABLE, "it is no regular file")

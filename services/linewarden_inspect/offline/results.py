@@ -1,0 +1,108 @@
+"""What is said of one picture, as one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+
+from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict, VerdictRule
+from linewarden_vision.card import Card
+from linewarden_vision.inspecting.judging import thresholds_of_card, verdict_of
+from linewarden_vision.inspecting.reasons import UNTRUSTED_STAGES, reasons_of
+from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspector import ViewScore
+
+from .listing import Entry
+from .map_files import MapNames
+
+STAGE = "stage"
+"""Cause of a diversion by a bundle of which no OK is believed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One picture; `routing` is its own, of which its part gets the worst. `cause` says why it was diverted."""
+
+    image: str
+    part_id: str
+    verdict: Verdict
+    routing: Routing
+    reasons: tuple[str, ...]
+    cause: str | None = None
+    undecidable: Undecidable | None = None
+    p_defect: float | None = None
+    margin: float | None = None
+    suspicion: float | None = None
+    ingredients: dict[str, float] = field(default_factory=dict)
+    mask_pixels: int | None = None
+    names: MapNames | None = None
+
+    def line(self, part_routing: Routing) -> str:
+        """The line, without its end; equal results give equal bytes."""
+        names = self.names or MapNames(None, None, None, None)
+        document = {
+            "image": self.image,
+            "part_id": self.part_id,
+            "verdict": self.verdict.value,
+            "p_defect": self.p_defect,
+            "trust": None if self.suspicion is None else 1.0 - self.suspicion,
+            "routing": part_routing.value,
+            "picture_routing": self.routing.value,
+            "cause": self.cause,
+            "undecidable": self.undecidable.value if self.undecidable else None,
+            "reasons": list(self.reasons),
+            "margin": self.margin,
+            "suspicion": self.suspicion,
+            "ingredients": {name: _finite(value) for name, value in sorted(self.ingredients.items())},
+            "mask_pixels": self.mask_pixels,
+            "mask": names.mask,
+            "class_specific": names.class_specific,
+            "class_agnostic": names.class_agnostic,
+            "difference": names.difference,
+        }
+        return json.dumps(document, allow_nan=False)
+
+
+def scored(entry: Entry, score: ViewScore, card: Card, names: MapNames | None, rule: VerdictRule) -> Result:
+    """The result of a picture that the network judged."""
+    thresholds = thresholds_of_card(card)
+    verdict = verdict_of(rule, score, thresholds)
+    reasons = reasons_of(verdict, score, thresholds, card)
+    routing, cause = Routing.REJECTED, None
+    if verdict is Verdict.OK:
+        is_trusted = score.suspicion < thresholds.suspicion
+        routing = Routing.TRUSTED_PASS if is_trusted else Routing.DIVERTED
+        low = STAGE if card.stage in UNTRUSTED_STAGES else Cause.LOW_TRUST.value
+        cause = None if is_trusted else low
+    return Result(
+        image=entry.image,
+        part_id=entry.part_id,
+        verdict=verdict,
+        routing=routing,
+        reasons=reasons,
+        cause=cause,
+        p_defect=score.p_defect,
+        margin=score.margin,
+        suspicion=score.suspicion,
+        ingredients=score.ingredients,
+        mask_pixels=int(score.mask.sum()),
+        names=names,
+    )
+
+
+def undecided(entry: Entry, refused: Refused) -> Result:
+    """The result of a picture that cannot be judged: it is diverted."""
+    return Result(
+        image=entry.image,
+        part_id=entry.part_id,
+        verdict=Verdict.NOT_DECIDABLE,
+        routing=Routing.DIVERTED,
+        reasons=(refused.detail[:2000],),
+        cause=Cause.NOT_DECIDABLE.value,
+        undecidable=refused.reason,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
