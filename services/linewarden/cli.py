@@ -15,6 +15,8 @@ from linewarden.commands import (
     data,
     deadletters,
     evaluate,
+    export,
+    inspect,
     line,
     live,
     qualify,
@@ -118,6 +120,8 @@ def doctor(as_json: Json = False) -> None:
 
 
 app.command()(train.train)
+app.command()(inspect.inspect)
+bundle.app.command()(export.export)
 app.command()(evaluate.evaluate)
 app.command()(qualify.qualify)
 app.command()(live.drift)
