@@ -25,7 +25,8 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder of the set, in any layout that is known.")],
     out: Annotated[Path, typer.Option(help="The page, Markdown; the numbers go beside it as JSON.")],
     work: Annotated[Path, typer.Option(help="Folder that keeps what was trained.")],
-    minutes: Annotated[float, typer.Option(min=0.01, help="Minutes for each network.")] = 20.0,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of each network.")] = 1000,
+    ablation_folds: Annotated[int, typer.Option(min=0, max=3, help="Folds on which one task alone is taught.")] = 3,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of each network.")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     only: Annotated[str, typer.Option(help="Train one arm's fold alone, as both:0, and stop.")] = "",
@@ -37,13 +38,13 @@ def main(
         name="study",
         date="",
         code_version="",
-        budget_s=minutes * 60,
+        steps=steps,
         folds=0,
         seed=seed,
         device="cpu",
         threads=threads,
     )
-    plan = StudyPlan(options)
+    plan = StudyPlan(options, ablation_folds=ablation_folds)
     samples = read_set(data)
     with bars() as show:
         around = Surroundings(time.monotonic, show)
@@ -53,7 +54,7 @@ def main(
             train_fold(samples, plan, chosen, int(number), work, around)
             return
         name = data.resolve().name
-        command = f"python -m linewarden_train.study --data .../{name} --out {out.name} --minutes {minutes:g}"
+        command = f"python -m linewarden_train.study --data .../{name} --out {out.name} --steps {steps}"
         study = run_study(samples, plan, work, around, title=name, machine=_machine(threads), command=command)
     out.write_text(as_markdown(study))
     out.with_suffix(".json").write_text(study.evaluation.model_dump_json(indent=1) + "\n")

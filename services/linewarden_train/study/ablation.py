@@ -7,14 +7,16 @@ import numpy as np
 import torch
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
-from linewarden_train.calibration import TrustRecipe
 from linewarden_train.evaluation.cohort import arrange
 from linewarden_train.evaluation.masks import mask_figures
 from linewarden_train.evaluation.results import MaskFigures
+from linewarden_train.evaluation.scored import pool
 from linewarden_train.scoring import RawScores, Values
 from linewarden_train.study.arms import ArmFold
-from linewarden_train.study.pooling import pooled
+from linewarden_train.study.pooling import mask_row, plain
 from linewarden_train.training import Tasks
+
+_OVERKILL = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +27,24 @@ class ArmResult:
     """
 
     tasks: Tasks
+    folds: int
+    pictures: int
     image_ap: tuple[float, float, float]
     image_auroc: float
     masks: MaskFigures | None
 
 
-def arm_result(folds: Sequence[ArmFold], recipe: TrustRecipe, overkill: float) -> ArmResult:
-    """Measure one arm."""
+def arm_result(folds: Sequence[ArmFold]) -> ArmResult:
+    """Measure one arm, its masks at the threshold that suits these pictures best."""
     tasks = folds[0].tasks
     precision, area = zip(*(_ranking(fold.scores, tasks) for fold in folds), strict=True)
     masks = None
+    row = mask_row([fold.scores for fold in folds])
     if tasks != "classification":
-        masks = mask_figures(arrange(pooled(folds, recipe, overkill, {})))
+        masks = mask_figures(arrange(pool([plain(fold, row, _OVERKILL) for fold in folds])))
     spread = (float(np.mean(precision)), float(min(precision)), float(max(precision)))
-    return ArmResult(tasks, spread, float(np.mean(area)), masks)
+    pictures = sum(len(fold.held_out) for fold in folds)
+    return ArmResult(tasks, len(folds), pictures, spread, float(np.mean(area)), masks)
 
 
 def _ranking(scores: RawScores, tasks: Tasks) -> tuple[float, float]:

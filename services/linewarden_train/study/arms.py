@@ -20,11 +20,19 @@ ARMS: tuple[Tasks, ...] = ("both", "classification", "segmentation")
 
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
-    """Fixed before anything is trained: folds, the time each network gets, the seed of all."""
+    """Fixed before anything is trained: folds, the steps of each network, the seed of all.
+
+    The arms with one task alone may be taught on the first ``ablation_folds`` folds only.
+    """
 
     options: TrainOptions
     folds: int = 3
     arms: tuple[Tasks, ...] = ARMS
+    ablation_folds: int = 3
+
+    def folds_of(self, tasks: Tasks) -> range:
+        """Return the numbers of the folds on which an arm is taught."""
+        return range(self.folds if tasks == "both" else min(self.folds, self.ablation_folds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ def train_fold(
 def train_arms(samples: Samples, plan: StudyPlan, work: Path, around: Surroundings) -> dict[Tasks, Sequence[ArmFold]]:
     """Train every arm on every fold, one after the other."""
     return {
-        tasks: [train_fold(samples, plan, tasks, number, work, around) for number in range(plan.folds)]
+        tasks: [train_fold(samples, plan, tasks, number, work, around) for number in plan.folds_of(tasks)]
         for tasks in plan.arms
+        if plan.folds_of(tasks)
     }

@@ -21,7 +21,6 @@ class Study:
     arms: Sequence[ArmResult]
     evaluation: Evaluation
     heads: RandomHeads | None
-    minutes: float
     machine: str
     command: str
     notes: Sequence[str]
@@ -43,15 +42,14 @@ def as_markdown(study: Study) -> str:
 
 def _head(study: Study) -> str:
     options = study.plan.options
-    budget = "by steps" if options.budget_s is None else f"{options.budget_s / 60:.0f} minutes of one core"
     return (
         f"# {study.title}\n\n"
         f"Made by `{study.command}`. {study.machine}.\n\n"
         f"{study.pictures} pictures in {study.groups} groups; {study.plan.folds} folds over groups, each network "
-        f"({options.network}, {options.encoder}, seed {options.seed}) trained {budget} and scored on groups that it "
-        f"never saw; {study.minutes:.0f} minutes of training in all. The trust score was named beforehand: a logistic "
-        "over agreement, mask evidence, margin and the agreement after the step, fitted for each fold on the other "
-        "folds. Network and indicator are reconstructions from abstracts (arXiv 2510.13226, 2604.19206)."
+        f"({options.network}, {options.encoder}, seed {options.seed}, {options.steps} steps) scored on groups that it "
+        "never saw. The trust score was named beforehand: a logistic over agreement, mask evidence, margin and the "
+        "agreement after the step, fitted for each fold on the other folds. Network and indicator are "
+        "reconstructions from abstracts (arXiv 2510.13226, 2604.19206)."
     )
 
 
@@ -93,7 +91,9 @@ def _arms(arms: Sequence[ArmResult]) -> str:
         "pooled IoU",
         "two-class",
     )
-    return "### The two tasks, together and alone\n\n" + _table(columns, rows)
+    folds, pictures = arms[0].folds, arms[0].pictures
+    title = f"### The two tasks, together and alone ({folds} fold{'s' * (folds > 1)}, {pictures} held-out pictures)\n\n"
+    return title + _table(columns, rows)
 
 
 def _rest(evaluation: Evaluation) -> str:

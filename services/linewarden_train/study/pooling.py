@@ -1,6 +1,7 @@
 """Folds put together: each fold's trust and mask threshold come from the other folds alone."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,9 +37,15 @@ def _scored(
     overkill: float,
     rivals: Mapping[int, Mapping[str, Values]],
 ) -> Scored:
+    trust = fit_trust(fold.scores, recipe, _NOWHERE, [other.scores for other in others]).build()
+    bare = plain(fold, mask_row([other.scores for other in others]), overkill)
+    more = {**fold.scores.ingredients, **rivals.get(fold.number, {}), "trust": suspicion_of(fold.scores, trust)}
+    return replace(bare, scores=more)
+
+
+def plain(fold: ArmFold, row: int, overkill: float) -> Scored:
+    """Put one fold into a record without any score: verdicts at that overkill, masks at that place of the grid."""
     scores = fold.scores
-    trust = fit_trust(scores, recipe, _NOWHERE, [other.scores for other in others]).build()
-    row = mask_row([other.scores for other in others])
     pixels = pixels_at(scores, row)
     margins = worst_of_parts(scores.margin, scores.groups, scores.good)
     count = len(scores.labels)
@@ -49,7 +56,7 @@ def _scored(
         seed=np.zeros(count, np.int64),
         margin=scores.margin,
         reject_above=np.full(count, defect_threshold(margins, overkill)),
-        scores={**scores.ingredients, **rivals.get(fold.number, {}), "trust": suspicion_of(scores, trust)},
+        scores={},
         mask_any=np.asarray(pixels.predicted > 0),
         pixels=pixels,
     )
