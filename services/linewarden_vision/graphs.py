@@ -142,7 +142,7 @@ def make_forward(
 
 def capture_cuda(network: Forward, buffer: Tensor) -> Replay:
     """Capture one pass over ``buffer`` as a CUDA graph, warmed up on a stream of its own."""
-    stream = torch.cuda.Stream(buffer.device)
+    stream = torch.cuda.Stream(buffer.device)  # type: ignore[no-untyped-call]  # torch's own gap
     stream.wait_stream(torch.cuda.current_stream(buffer.device))
     with torch.cuda.stream(stream):
         for _ in range(_WARM_UPS):  # libraries choose their algorithms and workspaces outside the graph

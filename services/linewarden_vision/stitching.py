@@ -136,4 +136,4 @@ class Mosaic:
 
     def _spacing(self, shape: tuple[int, ...]) -> int:
         """Pixels of the input for each cell of a canvas."""
-        return self._prepared.pixels.shape[0] // shape[0]
+        return int(self._prepared.pixels.shape[0]) // shape[0]

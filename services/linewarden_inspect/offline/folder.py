@@ -114,8 +114,8 @@ def _batches(pictures: Iterator[_Read], most: int) -> Iterator[list[_Read]]:
 
 def _answer(batch: list[_Read], scorer: Scorer, options: Options, pool: ThreadPoolExecutor) -> list[Result]:
     answers = iter(score_batch(scorer, [one.prepared for one in batch if one.refused is None]).answers)
-    judged = [(one.entry, one.refused or next(answers)) for one in batch]
-    return list(pool.map(lambda pair: _result(*pair, scorer, options), judged))
+    tasks = [pool.submit(_result, one.entry, one.refused or next(answers), scorer, options) for one in batch]
+    return [task.result() for task in tasks]
 
 
 def _result(entry: Entry, answer: ViewScore | Refused, scorer: Scorer, options: Options) -> Result:

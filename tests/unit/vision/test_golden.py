@@ -25,7 +25,7 @@ def mixed() -> list[np.ndarray]:
 
 def packed(**arrays: np.ndarray) -> bytes:
     file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
+    np.savez_compressed(file, allow_pickle=True, **arrays)
     return file.getvalue()
 
 

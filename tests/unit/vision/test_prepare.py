@@ -64,7 +64,7 @@ def test_every_picture_is_brought_to_one_scale_and_its_mask_back_to_its_own_size
     picture = np.full((151, 90), 50, np.uint8)
     picture[60:100, 30:70] = 220
     prepared = prepare_picture(picture, spec(scale=scale))
-    assert prepared.inner == (round(151 * scale), 90 * scale)
+    assert prepared.inner == (round(151 * scale), round(90 * scale))
     mask = restore_mask(prepared.pixels[:, :, 0].astype(np.float32), prepared, 128)
     assert mask.shape == picture.shape
     assert (mask != (picture > 128)).sum() <= 2 * (40 + 40)
