@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run and print; the exit code is 1 where an aim is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pictures", type=int, default=32)
+    parser.add_argument("--pictures", type=int, default=32, help="at least 20")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu where others use the machine too")
@@ -178,7 +178,7 @@ def _measure(case: Case, batch: int, rounds: int, clock: Callable[[], float]) ->
         way(case.pictures[:batch])
     seconds: dict[str, list[float]] = {name: [0.0] * rounds for name in names}
     for number in range(rounds):
-        for turn, pictures in enumerate(case.pictures.split(batch)):
+        for turn, pictures in enumerate(torch.split(case.pictures, batch)):
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
                 began = clock()
                 ways[name](pictures)

@@ -99,7 +99,7 @@ def agreements_under(tap: Tensor, directions: Tensor, agreement: AgreementName) 
     measure, variant = measure_of(agreement)
     features, agnostic = tap.float(), class_agnostic(tap, variant)
     columns: list[Tensor] = []
-    for part in directions.to(tap.device).split(_AT_ONCE):
+    for part in torch.split(directions.to(tap.device), _AT_ONCE):
         cells = torch.einsum("bchw,kc->kbhw", features, part).flatten(0, 1)
         beside = agnostic.repeat(len(part), 1, 1)
         columns.append(measure(Maps(torch.relu(cells), torch.relu(-cells), beside)).view(len(part), -1))

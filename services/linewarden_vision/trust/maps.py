@@ -62,7 +62,8 @@ def _eigen(features: Tensor) -> Tensor:
     longest = power.norm(dim=1).argmax(1)
     direction = torch.take_along_dim(power, longest[:, None, None], 2)
     direction = direction / direction.norm(dim=1, keepdim=True).clamp(min=1e-30)
-    return (direction.mT @ flat).abs().view(features.shape[0], *features.shape[2:])
+    projected: Tensor = direction.mT @ flat
+    return projected.abs().view(features.shape[0], *features.shape[2:])
 
 
 def _fem(features: Tensor) -> Tensor:

@@ -140,8 +140,9 @@ class _Linear(DefectNetwork):
         super().__init__()
         self.anchor = nn.Parameter(torch.zeros(()))
 
-    def encoder_parameters(self) -> Iterator[nn.Parameter]:
-        return iter([self.anchor])
+    @property
+    def backbone(self) -> nn.Module:
+        return self
 
     def encode(self, pictures: Tensor) -> Pyramid:
         return dict.fromkeys((8, 16, 32), pictures)
