@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
+import structlog
 import torch
 
 from linewarden_runtime import logs
@@ -15,12 +18,15 @@ from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.watchdog import Watchdog
 from linewarden_schemas.ids import Namespace
+from linewarden_vision.bundle import read_bundle
 from linewarden_vision.inspecting.bundles import find_bundle
 from linewarden_vision.inspector import MAX_BATCH, Inspector
 
 from .settings import WorkerProcess
 from .worker import InspectWorker
 from .writing import SERVICE
+
+_log = structlog.get_logger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:  # noqa: ARG001 - all settings come from the environment
@@ -56,19 +62,22 @@ def run(stop: Stop) -> None:
 def loader(
     store: Path, device: str, precision: str, forward: str = "auto", max_batch: int = MAX_BATCH
 ) -> Callable[[str], Inspector]:
-    """Find a bundle by its digest in a folder of bundles, load and gate it."""
+    """Find a bundle by its digest in a folder of bundles, load and gate it, and log what is not promised of it."""
 
     def load(digest: str) -> Inspector:
-        return Inspector.load(
-            find_bundle(store, digest),
-            device=device,
-            precision=precision,
-            forward=forward,
-            max_batch=max_batch,
-            expected_digest=digest,
-        )
+        bundle = read_bundle(find_bundle(store, digest), expected_digest=digest)
+        inspector = Inspector.from_bundle(bundle, device, precision, forward=forward, max_batch=max_batch)
+        why = bundle.unqualified(inspector.precision, _today())
+        if why is not None:
+            level = logging.INFO if bundle.qualification is None else logging.WARNING
+            _log.log(level, why, bundle=digest, stage=bundle.card.stage)
+        return inspector
 
     return load
+
+
+def _today() -> str:
+    return datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC).date().isoformat()
 
 
 def set_threads(torch_threads: int) -> None:

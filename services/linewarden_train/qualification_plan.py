@@ -32,6 +32,11 @@ class Request:
     attempts: int = 1
     may_raise: bool = False
 
+    @property
+    def rates(self) -> dict[str | None, float]:
+        """The share that may pass by class; None stands for all defects."""
+        return dict([(None, self.max_pass_rate), *self.critical.items()])
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
@@ -52,7 +57,7 @@ def draw(labels: Sequence[Label], request: Request, earlier: Sequence[Attempt] =
     Raises NotCertifiableError, with every n, where a statement has too few groups.
     """
     rng = np.random.default_rng(request.seed)
-    rates: dict[str | None, float] = {None: request.max_pass_rate, **request.critical}
+    rates = request.rates
     indices = {name: draw_per_group(labels, rng, name) for name in rates}
     parts = parts_digest(labels, indices[None])
     taken = sum(attempt.parts_digest == parts for attempt in earlier)

@@ -62,16 +62,16 @@ def qualify_bundle(
     rows = inspect_samples(inspector, Subset(samples, drawn.all), on_scored=on_scored)
     suspicion = as_qualified(rows, inspector.card, request.tolerance)
     by_index = dict(zip(drawn.all, suspicion, strict=True))
-    rates: dict[str | None, float] = {None: request.max_pass_rate, **request.critical}
     bounds = {
-        name: qualify(np.asarray([by_index[index] for index in indices]), rate=rates[name], delta=drawn.delta)
+        name: qualify(np.asarray([by_index[index] for index in indices]), rate=request.rates[name], delta=drawn.delta)
         for name, indices in drawn.indices.items()
     }
     limit = divert_from(bounds.values(), bundle.card.thresholds.suspicion.value, request)
     card = _moved(bundle.card, limit, bounds[None], request, data_digest)
     outcome = _outcome(rows, drawn, labels, card, by_index)
     record = _record(bundle, inspector, card, request, (drawn, bounds, known), (outcome, labels, data_digest))
-    extra = {name: content for name, content in bundle.extra.items() if name != PROMOTIONS}
+    stays = card == bundle.card  # promotions are of the content that was promoted
+    extra = {name: content for name, content in bundle.extra.items() if stays or name != PROMOTIONS}
     return Qualified(card, regrade(bundle.golden, card, request), extra | record.to_files(), record, bounds[None])
 
 

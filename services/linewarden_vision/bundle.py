@@ -52,6 +52,17 @@ class Bundle:
     qualification: Qualification | None = None
     groups: TrainedGroups | None = None
 
+    def unqualified(self, precision: str, today: str) -> str | None:
+        """Say why no qualification holds at a precision on a day (YYYY-MM-DD); None where one does."""
+        if self.qualification is None:
+            return "not qualified: nothing is promised"
+        void = self.qualification.void_because(self.content, precision)
+        if void is not None:
+            return f"qualification void: {void}"
+        if self.qualification.is_expired(today):
+            return f"qualification expired on {self.qualification.expires}; qualify again"
+        return None
+
 
 def write_bundle(
     folder: Path,

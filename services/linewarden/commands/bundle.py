@@ -110,15 +110,11 @@ def _promotions_row(bundle: Bundle) -> dict[str, str]:
 
 
 def _qualification_row(bundle: Bundle, precision: str | None) -> dict[str, str]:
-    record = bundle.qualification
-    if record is None:
-        return {"check": "qualification", "well": "none", "detail": "not qualified: nothing is promised"}
-    void = record.void_because(bundle.content, precision)
-    if void is not None:
-        return {"check": "qualification", "well": "NO", "detail": f"VOID: {void}"}
-    if record.is_expired(today()):
-        return {"check": "qualification", "well": "NO", "detail": f"expired on {record.expires}; qualify again"}
-    return {"check": "qualification", "well": "yes", "detail": f"n = {record.n} groups, valid to {record.expires}"}
+    why = bundle.unqualified(precision or (bundle.qualification.precision if bundle.qualification else ""), today())
+    if bundle.qualification is None:
+        return {"check": "qualification", "well": "none", "detail": str(why)}
+    held = f"n = {bundle.qualification.n} groups, valid to {bundle.qualification.expires}"
+    return {"check": "qualification", "well": "NO" if why else "yes", "detail": why or held}
 
 
 def _facts(bundle: Bundle) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def estimate(
 def known_bads(
     data: Data,
     count: Annotated[int, typer.Option(min=1, help="How many to choose.")],
-    seed: Annotated[int, typer.Option(min=0, help="Another seed chooses others.")],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed chooses others.")] = 0,
     recent: Annotated[Path | None, typer.Option(help="Groups shown lately, one a line.", exists=True)] = None,
     split: Annotated[str, typer.Option(help="Side of the set; all of it by default.")] = "",
     layout: Layout = "auto",

@@ -115,7 +115,7 @@ def recall(cohort: Cohort, load: Values, budget: float, multiplicity: Values) ->
     weights = multiplicity[:, cohort.missed_groups]
     whole = weights.sum(1)
     found = (cohort.by_group(within(load, budget).astype(float)) * weights).sum(1)
-    return np.divide(found, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return np.asarray(np.divide(found, whole, out=np.full(whole.shape, np.nan), where=whole > 0), np.float64)
 
 
 def within(load: Values, budget: float) -> Flags:

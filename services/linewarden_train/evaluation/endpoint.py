@@ -62,7 +62,7 @@ def cohort_values(cohort: Cohort, name: str) -> Values:
 
 def size_of(cohort: Cohort, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Size:
     """Count distinct pictures, groups and seeds of rows."""
-    pictures = {(cohort.scored.names[row], cohort.scored.labels[row].group) for row in rows}
+    pictures = {(cohort.scored.names[row], cohort.scored.labels[row].group) for row in map(int, rows)}
     return Size(
         n_pictures=len(pictures),
         n_groups=int(np.unique(cohort.group[rows]).size),

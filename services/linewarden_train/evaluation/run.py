@@ -1,5 +1,6 @@
 """One bundle on one side of one set: score it, evaluate it, say where every number comes from."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -13,9 +14,11 @@ from linewarden_train.evaluation.evaluate import evaluate
 from linewarden_train.evaluation.of_bundle import Rows, Shown, inspect_samples, scored_of
 from linewarden_train.evaluation.results import Evaluation, Plan, Source
 from linewarden_train.evaluation.scored import Values
+from linewarden_train.rivals.scoring import score_rivals
 from linewarden_train.scoring import score_samples
 from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import Bundle
+from linewarden_vision.errors import UnusablePicture
 from linewarden_vision.inspector import Inspector
 
 OnProgress = Callable[[str, int, int], None]
@@ -25,7 +28,10 @@ _EPSILON = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to evaluate; ``seed`` is of the bootstrap and of rivals that draw."""
+    """What to evaluate; ``seed`` is of the bootstrap and of rivals that draw.
+
+    ``reference`` holds pictures that taught the bundle: some rivals are fitted on them. None leaves rivals out.
+    """
 
     set_name: str
     split: str
@@ -33,6 +39,7 @@ class Task:
     seed: int = 0
     plan: Plan = field(default_factory=Plan)
     worst: int = 12
+    reference: Samples | None = None
 
 
 def evaluate_bundle(
@@ -47,12 +54,19 @@ def evaluate_bundle(
     )
     if not rows.decided:
         raise ValueError(f"not one of {len(samples)} pictures can be judged: {dict(rows.undecidable)}")
-    more = ingredients_of(bundle, Subset(samples, rows.decided), on_progress)
+    decided = Subset(samples, rows.decided)
+    more = {
+        **rivals_of(bundle, inspector, decided, task, on_progress),
+        **ingredients_of(bundle, decided, on_progress),
+    }
     scored = scored_of(inspector, samples, rows, more)
     limit = bundle.card.thresholds.suspicion.value
     found = evaluate(scored, task.plan, np.random.default_rng(task.seed), divert_from=limit)
     source = _source(bundle, inspector, samples, task)
-    return found.model_copy(update={"source": source, "notes": _notes(bundle, samples, rows)}), rows.worst
+    notes = _notes(bundle, samples, rows)
+    if task.reference is None:
+        notes.append("rivals were left out: there are no pictures to fit them on")
+    return found.model_copy(update={"source": source, "notes": notes}), rows.worst
 
 
 def ingredients_of(bundle: Bundle, samples: Samples, on_progress: OnProgress) -> Mapping[str, Values]:
@@ -66,6 +80,30 @@ def ingredients_of(bundle: Bundle, samples: Samples, on_progress: OnProgress) ->
         on_batch=_counting(on_progress, "every ingredient", len(samples)),
     )
     return scores.ingredients
+
+
+def rivals_of(
+    bundle: Bundle, inspector: Inspector, samples: Samples, task: Task, on_progress: OnProgress
+) -> Mapping[str, Values]:
+    """Score every rival, fitted on those reference pictures that can be judged; none without a reference."""
+    if task.reference is None:
+        return {}
+    on_progress("rivals", 0, len(samples))
+    reference = Subset(task.reference, _usable(inspector, task.reference))
+    found = score_rivals(
+        network_of(bundle), samples, bundle.card.picture, reference=reference, rng=np.random.default_rng(task.seed)
+    )
+    on_progress("rivals", len(samples), len(samples))
+    return found
+
+
+def _usable(inspector: Inspector, samples: Samples) -> list[int]:
+    usable = []
+    for index in range(len(samples)):
+        with contextlib.suppress(UnusablePicture):  # a rival is fitted on what can be judged
+            inspector.prepare(samples[index].picture)
+            usable.append(index)
+    return usable
 
 
 def _counting(on_progress: OnProgress, text: str, total: int) -> Callable[[int], None]:

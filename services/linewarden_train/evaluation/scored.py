@@ -110,9 +110,10 @@ class Scored:
         """Leave out every picture of these groups."""
         out = set(groups)
         rows = np.flatnonzero([label.group not in out for label in self.labels])
+        kept = [int(row) for row in rows]
         return Scored(
-            [self.names[row] for row in rows],
-            [self.labels[row] for row in rows],
+            [self.names[row] for row in kept],
+            [self.labels[row] for row in kept],
             self.fold[rows],
             self.seed[rows],
             self.margin[rows],

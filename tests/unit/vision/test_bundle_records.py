@@ -200,3 +200,14 @@ def test_writing_again_leaves_no_optional_file_of_the_bundle_before(tmp_path: Pa
     for line in listed.splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((tmp_path / "b" / name).read_bytes()).hexdigest() == digest
+
+
+def test_a_bundle_says_why_nothing_is_promised_of_it(tmp_path: Path) -> None:
+    card = small_card()
+    assert _write(tmp_path / "a", card, {}).unqualified("float32", "2026-01-02") == "not qualified: nothing is promised"
+    held = _write(tmp_path / "b", card, _qualification(_content(card)).to_files())
+    assert held.unqualified("float32", "2026-01-02") is None
+    assert "in use at float16" in str(held.unqualified("float16", "2026-01-02"))
+    assert "expired on 2026-04-01" in str(held.unqualified("float32", "2026-04-02"))
+    moved = _write(tmp_path / "c", small_card(defect=0.5), _qualification(_content(card)).to_files())
+    assert "qualification void" in str(moved.unqualified("float32", "2026-01-02"))

@@ -126,8 +126,9 @@ def test_a_set_that_nobody_can_judge_is_an_error(bundle: Bundle, inspector: Insp
 def test_curves_are_steps_and_stay_inside_the_drawing() -> None:
     curve = Curve(name="trust", diverted=[0.0, 0.1, 0.4], trusted_pass_rate_of_defects=[0.2, 0.1, 0.0])
     chart = draw("all", [curve], ["trust"], most=0.25, budget=0.05)
-    points = [tuple(map(float, point.split(","))) for point in chart.lines[-1].points.split()]
+    pairs = [point.split(",") for point in chart.lines[-1].points.split()]
+    points = [(float(x), float(y)) for x, y in pairs]
     assert chart.lines[-1].style == "c0"
-    assert points[0] == (chart.left, chart.top)
+    assert points[0] == (float(chart.left), float(chart.top))
     assert points[-1][0] == chart.right
     assert all(chart.left <= x <= chart.right and chart.top <= y <= chart.bottom for x, y in points)
