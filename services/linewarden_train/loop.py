@@ -40,6 +40,11 @@ class TrainSettings:
     draw: DrawSettings = field(default_factory=DrawSettings)
     weights: LossWeights = field(default_factory=LossWeights)
 
+    def fitting(self, height: int, width: int) -> "TrainSettings":
+        """Return the same settings with windows no larger than the input."""
+        side = self.draw.side
+        return self if side is None else replace(self, draw=replace(self.draw, side=min(side, height, width)))
+
     def shortened(self, share: float) -> "TrainSettings":
         """Return the same settings with that share of the steps and of the budget."""
         budget = None if self.budget_s is None else self.budget_s * share

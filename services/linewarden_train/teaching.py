@@ -185,7 +185,7 @@ def train_network(
         network,
         InputSamples(kept, spec),
         Normalisation(spec.mean, spec.std),
-        settings.train,
+        settings.train.fitting(spec.height, spec.width),
         clock=around.clock,
         on_step=show,
         checkpoint=around.checkpoint(text),
