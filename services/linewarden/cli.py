@@ -22,6 +22,7 @@ from linewarden.commands import (
     qualify,
     queue,
     recipe,
+    teach,
     topics,
     train,
 )
@@ -120,6 +121,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 app.command()(train.train)
+app.command()(teach.teach)
 app.command()(inspect.inspect)
 bundle.app.command()(export.export)
 app.command()(evaluate.evaluate)

@@ -15,6 +15,7 @@ _SIDE = 32
 _BLUR = 2.5  # standard deviation in thumbnail pixels: light and shape go, texture and edges stay
 _BLOCK = 512
 _FLAT = 1e-3
+_SHARED = 0.5  # average correlation from which on the pictures show one fixture
 
 Thumbnails = NDArray[np.float32]
 """(N, pixels), each of length 1, so that a product is a correlation; all 0 for a picture without texture."""
@@ -33,12 +34,28 @@ def thumbnail(picture: Picture) -> NDArray[np.float32]:
 
 
 def thumbnails_of(samples: Samples, on_picture: Callable[[int], None] = lambda _: None) -> Thumbnails:
-    """Make all thumbnails; ``on_picture`` hears how many are done. Raises ValueError for an unreadable file."""
+    """Make all thumbnails, without what they all share; ``on_picture`` hears how many are done.
+
+    Raises ValueError for an unreadable file.
+    """
     made = []
     for index in range(len(samples)):
         made.append(thumbnail(samples[index].picture))
         on_picture(index + 1)
-    return np.stack(made) if made else np.zeros((0, _SIDE * _SIDE), np.float32)
+    return without_shared(np.stack(made)) if made else np.zeros((0, _SIDE * _SIDE), np.float32)
+
+
+def without_shared(thumbnails: Thumbnails) -> Thumbnails:
+    """Take off the mean where an average pair is alike: a fixture shows one outline, whatever the part.
+
+    Elsewhere the mean holds little but the largest groups, and stays.
+    """
+    mean = thumbnails.mean(axis=0)
+    if float(mean @ mean) < _SHARED:
+        return thumbnails
+    rest = thumbnails - mean
+    lengths = np.linalg.norm(rest, axis=1, keepdims=True)
+    return np.asarray(np.where(lengths < _FLAT, 0, rest / np.maximum(lengths, _FLAT)), np.float32)
 
 
 def group_alike(thumbnails: Thumbnails, threshold: float = THRESHOLD) -> NDArray[np.intp]:

@@ -49,8 +49,8 @@ class NoveltyBank(nn.Module):
         """Return the distance (B, P) of patches (B, P, D) of length 1 to their nearest neighbours in the bank."""
         flat = patches.flatten(0, 1)
         nearest = flat.new_full((len(flat),), torch.inf)
-        for part in self.patches.split(_CHUNK):
-            rows = part.float()
+        for start in range(0, len(self.patches), _CHUNK):
+            rows = self.patches[start : start + _CHUNK].float()
             squares = rows.square().sum(1) - 2 * flat @ rows.T
             nearest = torch.minimum(nearest, squares.amin(1))
         return (nearest + flat.square().sum(1)).clamp(min=0).sqrt().view(patches.shape[:2])
