@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ def check(folder: Folder, layout: LayoutName = "auto", as_json: Json = False) ->
     with _bar("looking at", len(samples)) as shown:
         report = inspect_set(samples, shown)
     if as_json:
-        show([described(samples, report, saw)], as_json=True, empty="")
+        typer.echo(json.dumps(described(samples, report, saw)))
     else:
         typer.echo(f"layout {saw}")
         show(counted(samples), as_json=False, empty="no pictures")
@@ -70,13 +71,14 @@ def groups(
     row = {"pictures": len(samples), "groups": len(set(names)), **agreement(samples, names)}
     mixed, torn = mixed_groups(found), torn_groups(found)
     if as_json:
-        show([{**row, "mixed": mixed, "torn": torn}], as_json=True, empty="")
+        typer.echo(json.dumps({**row, "mixed": mixed, "torn": torn}))
     else:
         show([row], as_json=False, empty="")
         _list("groups with good and defective pictures", mixed)
         _list("groups that the set's own split tears apart", [f"{name}: {', '.join(torn[name])}" for name in torn])
     if out is not None:
         write_groups(out, [(label.name, label.group) for label in found.labels])
+        typer.echo(f"{len(samples)} rows in {out}", err=True)
 
 
 def _read(folder: Path, layout: str) -> tuple[FileSamples, str]:
