@@ -4,7 +4,7 @@ from linewarden_train.evaluation.endpoint import NEEDED
 from linewarden_train.evaluation.ranking import budget_name
 from linewarden_train.evaluation.results import Endpoint, Evaluation, Findings, Interval, MaskFigures, Size
 
-SCORE_COLUMNS = ("diverted for 95 %", "for all", "AUROC", "AP", "AURC", "AUGRC")
+SCORE_COLUMNS = ("load for 95 %", "load for all", "AUROC", "AP", "AURC", "AUGRC")
 
 
 def percent(value: float | None) -> str:
@@ -81,7 +81,12 @@ def verdict_rows(findings: Findings) -> list[tuple[str, str, str]]:
 def score_headers(evaluation: Evaluation) -> list[str]:
     """Return the columns of the table of scores."""
     budgets = [f"{float(budget):.0%}" for budget in _budgets(evaluation)]
-    return ["score", *(f"recall at {budget}" for budget in budgets), "interval", *SCORE_COLUMNS]
+    return [
+        "score",
+        *(f"recall at {budget}" for budget in budgets),
+        f"interval at {evaluation.plan.budget:.0%}",
+        *SCORE_COLUMNS,
+    ]
 
 
 def score_rows(evaluation: Evaluation, findings: Findings) -> list[list[str]]:
