@@ -1,6 +1,6 @@
 """Ingredients on a common scale: how rare a value is among good calibration pictures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,12 @@ class Normaliser:
     """
 
     good: Values
+    tail: tuple[float, float] = field(init=False, compare=False)
+    """Where the exponential tail begins, and its scale; worked out once, since every batch asks."""
+
+    def __post_init__(self) -> None:
+        knee = float(np.quantile(self.good, _TAIL))
+        object.__setattr__(self, "tail", (knee, self._tail_scale(knee)))
 
     @classmethod
     def fit(cls, good: Values) -> "Normaliser":
@@ -31,12 +37,6 @@ class Normaliser:
         body = self._rarity(np.minimum(values, knee))
         tail = np.maximum(values - knee, 0) / scale
         return np.where(np.isnan(values), np.inf, body + tail)
-
-    @property
-    def tail(self) -> tuple[float, float]:
-        """Where the exponential tail begins, and its scale."""
-        knee = float(np.quantile(self.good, _TAIL))
-        return knee, self._tail_scale(knee)
 
     def _rarity(self, values: Values) -> Values:
         at_least = self.good.size - np.searchsorted(self.good, values, side="left")
