@@ -15,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from linewarden_inspect.offline.listing import Listing
     from linewarden_inspect.offline.summary import Summary
     from linewarden_vision.inspector import Inspector
 
@@ -31,24 +32,22 @@ def inspect(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, max=256, help="Pictures scored together.")] = 16,
     threads: Annotated[int, typer.Option(min=1, max=64, help="Threads that decode.")] = 2,
+    torch_threads: Annotated[
+        int,
+        typer.Option(min=0, max=256, help="Threads of the network; 1 where cores are shared, 0 leaves torch its own."),
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as one JSON document.")] = False,
 ) -> None:
     """Judge every picture of a folder. What cannot be judged is NOT_DECIDABLE and diverted, never left out.
 
     Exits 0 when every picture was answered, 1 when the bundle cannot be used, 2 for wrong usage.
     """
-    import cv2  # noqa: PLC0415 - nothing heavy before it is needed
-
-    from linewarden_inspect.offline.folder import Options, inspect_listing  # noqa: PLC0415
-    from linewarden_inspect.offline.listing import UnusableFolder, list_pictures  # noqa: PLC0415
+    from linewarden_inspect.offline.folder import Options, inspect_listing  # noqa: PLC0415 - heavy, so only here
     from linewarden_schemas.vocabulary import VerdictRule  # noqa: PLC0415
 
     _check_places(folder, out, maps)
-    try:
-        listing = list_pictures(folder, re.compile(part) if part else None)
-    except (UnusableFolder, re.error) as error:
-        raise typer.BadParameter(str(error)) from error
-    cv2.setNumThreads(1)
+    listing = _list(folder, part)
+    _set_threads(torch_threads)
     scorer = _load(bundle, device, batch)
     rule = VerdictRule.EITHER if either else VerdictRule.CLASSIFIER
     options = Options(maps=maps, batch=batch, threads=threads, rule=rule)
@@ -68,6 +67,24 @@ def _check_places(folder: Path, out: Path, maps: Path | None) -> None:
         raise typer.BadParameter(f"maps in {maps} would be taken for pictures of {folder}; choose a folder outside")
     if maps.exists() and not maps.is_dir():
         raise typer.BadParameter(f"{maps} is not a folder")
+
+
+def _list(folder: Path, part: str | None) -> Listing:
+    from linewarden_inspect.offline.listing import UnusableFolder, list_pictures  # noqa: PLC0415
+
+    try:
+        return list_pictures(folder, re.compile(part) if part else None)
+    except (UnusableFolder, re.error) as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _set_threads(torch_threads: int) -> None:
+    import cv2  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+
+    cv2.setNumThreads(1)  # pictures are decoded on threads of our own
+    if torch_threads:
+        torch.set_num_threads(torch_threads)
 
 
 def _load(bundle: Path, device: str, batch: int) -> Inspector:
