@@ -4,25 +4,28 @@
 
 Frames/s of the line: simulated visits are published as fast as the cameras can, from pictures drawn beforehand, and
 every process runs on this machine. The network alone: the same bundle on the same number of threads, batched,
-before and after the line, nothing else running. Latency: the line again at half the rate that it just showed.
+before and after the line, nothing else running. Processor time is told by process, and of inspect by phase where py-spy
+is installed. Latency: the line again at half the rate that it just showed; the first seconds, in which the cameras'
+processes come up one after the other on busy cores, are told apart.
 With --minutes the line goes on at half load, and the resident memory of every service is sampled.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 
 from benchmarks.machine import machine
+from benchmarks.phases import Profile, sampled
+from benchmarks.processor import ProcessorTime
 from linewarden.demo import line
 from linewarden.demo.running import TORCH_THREADS
 from linewarden.demo.servers import Servers, servers
@@ -33,8 +36,7 @@ from tests.support.whole_line import LineUnderTest, whole_line
 PLAN = replace(line.demo_plan(3, pool=64), missing_share=0.0)  # a missing view waits for its deadline on purpose
 _MIB = 1 << 20
 _SAMPLE_S = 5.0
-
-Mark = tuple[float, int]
+_WARM_S = 10.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,51 +67,49 @@ def _throughput(visits: int, broker: str) -> float:
     with tempfile.TemporaryDirectory() as name, servers(broker, Path(name)) as under:
         source = line.simulated(PLAN, visits, 10_000.0, decide_by_ms=600_000, gallery=Path(name) / "gallery")
         with whole_line(source, under, Path(name)) as tested:
-            (begun, first), (ended, last), cpu = _marks(tested, under, visits * PLAN.views)
+            measured = _measure(tested, under, visits * PLAN.views, Path(name))
             tested.finish()
-    for who, seconds in cpu.items():
-        print(f"processor time     {seconds * 1000 / (last - first):8.2f} ms a frame in {who}")
-    return (last - first) / (ended - begun)
+    measured.print()
+    return measured.frames / measured.seconds
 
 
-def _marks(tested: LineUnderTest, under: Servers, frames: int) -> tuple[Mark, Mark, dict[str, float]]:
-    points, spent = [], []
-    latest: dict[str, float] = {}
-    for share in (0.01, 1.0):
-        tested.until(_inspected(tested, under, share * frames, latest), f"{share:.0%} of all frames are inspected")
-        points.append((time.perf_counter(), len(tested.figures.inspected)))
-        spent.append(dict(latest))
-    used = {who: spent[1][who] - spent[0].get(who, 0.0) for who in spent[1]}
-    return points[0], points[1], used
+@dataclass(slots=True)
+class _Measured:
+    """A stretch of work: frames done in it, and the time of each process and of inspect's phases."""
+
+    frames: int
+    seconds: float
+    spent: dict[str, float]
+    inspect: Profile = field(default_factory=Profile)
+
+    def print(self) -> None:
+        for who, seconds in self.spent.items():
+            each_ms = seconds * 1000 / self.frames
+            print(f"processor time     {each_ms:8.2f} ms a frame in {who}")
+            if who == "inspect":
+                for text in self.inspect.lines(each_ms):
+                    print(f"    of which       {text}")
 
 
-def _inspected(tested: LineUnderTest, under: Servers, count: float, latest: dict[str, float]) -> Callable[[], bool]:
-    """Whether so many are inspected; keeps `latest`, since the cameras end before the rest."""
+def _measure(tested: LineUnderTest, under: Servers, frames: int, folder: Path) -> _Measured:
+    services = {name: one.process.pid for name, one in tested.running.services.items() if one.process is not None}
+    time_of = ProcessorTime(services | {"broker": under.broker.process.pid, "this program": os.getpid()})
+    inspected = tested.figures.inspected
+    tested.until(_reached(tested, time_of, 0.01 * frames), "the first hundredth is inspected")
+    began, first, before = time.perf_counter(), len(inspected), time_of.now()
+    with sampled(services["inspect"], folder) as profile:
+        tested.until(_reached(tested, time_of, frames), "all frames are inspected")
+        ended, after = time.perf_counter(), time_of.now()
+    spent = {who: after[who] - before.get(who, 0.0) for who in after}
+    return _Measured(len(inspected) - first, ended - began, spent, profile)
 
+
+def _reached(tested: LineUnderTest, time_of: ProcessorTime, count: float) -> Callable[[], bool]:
     def look() -> bool:
-        for who, spent in _processor_seconds(tested, under).items():
-            latest[who] = max(spent, latest.get(who, 0.0))  # what has ended takes its time with it
+        time_of.look()  # now and then, since the cameras end before the rest
         return len(tested.figures.inspected) >= count
 
     return look
-
-
-def _processor_seconds(tested: LineUnderTest, under: Servers) -> dict[str, float]:
-    """User and system time so far, by running process; the cameras together."""
-    running = {name: one.process for name, one in tested.running.services.items() if one.exit_code() is None}
-    pids = {name: process.pid for name, process in running.items() if process is not None}
-    pids |= {"broker": under.broker.process.pid, "this program": os.getpid()}
-    return {who: _with_children(pid) for who, pid in pids.items()}
-
-
-def _with_children(pid: int) -> float:
-    process = psutil.Process(pid)
-    family = [process] if pid == os.getpid() else [process, *process.children(recursive=True)]
-    spent = 0.0
-    for one in family:
-        with contextlib.suppress(psutil.NoSuchProcess):  # a camera that ends meanwhile
-            spent += sum(one.cpu_times()[:2])
-    return spent
 
 
 def _half_load(visits_per_s: float, alone: float, options: argparse.Namespace) -> None:
@@ -117,29 +117,41 @@ def _half_load(visits_per_s: float, alone: float, options: argparse.Namespace) -
     with tempfile.TemporaryDirectory() as name, servers(options.broker, Path(name)) as under:
         source = line.simulated(PLAN, round(visits_per_s * seconds), visits_per_s, gallery=Path(name) / "gallery")
         with whole_line(source, under, Path(name)) as tested:
-            samples = _sample(tested)
+            samples, cold = _sample(tested)
             tested.finish()
-            latencies = sorted(tested.figures.latencies_ms)
-    p50, p99 = percentile(latencies, 0.5) or 0.0, percentile(latencies, 0.99) or 0.0
-    batch_ms = 16 * 1000 / alone
+            latencies = tested.figures.latencies_ms
     print(f"half load          {visits_per_s:8.1f} visits/s for {seconds:.0f} s")
-    print(f"capture to routing p50 {p50:.0f} ms, p99 {p99:.0f} ms")
-    print(f"p99 over batch     {p99 / batch_ms:8.1f} (a batch of 16 takes {batch_ms:.0f} ms)")
+    _print_latency(f"first {_WARM_S:.0f} s", latencies[:cold], 16 * 1000 / alone)
+    _print_latency("after that", latencies[cold:], 16 * 1000 / alone)
     for service, series in samples.items():
         print(f"memory {service:10s}  {_slope(series)}")
 
 
-def _sample(tested: LineUnderTest) -> dict[str, list[tuple[float, float]]]:
+def _print_latency(when: str, latencies: list[int], batch_ms: float) -> None:
+    ordered = sorted(latencies)
+    p50, p99 = percentile(ordered, 0.5) or 0.0, percentile(ordered, 0.99) or 0.0
+    print(
+        f"capture to routing {when}: p50 {p50:.0f} ms, p99 {p99:.0f} ms, {p99 / batch_ms:.1f} times a batch of 16 "
+        f"({batch_ms:.0f} ms), {len(ordered)} visits"
+    )
+
+
+def _sample(tested: LineUnderTest) -> tuple[dict[str, list[tuple[float, float]]], int]:
+    """Memory over time, and how many visits were routed while the line came up."""
     series: dict[str, list[tuple[float, float]]] = {}
+    tested.until(lambda: bool(tested.figures.captured), "the first picture is taken")
     begun = due = time.monotonic()
+    cold = 0
     while tested.running.services["ingest"].exit_code() is None:
         tested.look()
+        if time.monotonic() < begun + _WARM_S:
+            cold = len(tested.figures.latencies_ms)
         if time.monotonic() >= due:
             due += _SAMPLE_S
             for name, service in tested.running.services.items():
                 if service.process is not None and service.process.poll() is None:
                     series.setdefault(name, []).append((time.monotonic() - begun, _resident(service.process.pid)))
-    return series
+    return series, cold
 
 
 def _resident(pid: int) -> float:

@@ -43,7 +43,8 @@ class LoopLimits:
     max_bytes: int = 64 << 20
     max_transaction_records: int = 512
     idle_poll_s: float = 0.2
-    busy_wait_s: float = 0.01
+    busy_wait_s: float = 0.05
+    """How long finished work is waited for before new records are looked for; it wakes the loop itself."""
     failures: int = 8
     """Failed transactions in a row after which the process ends."""
     backoff_s: float = 0.1

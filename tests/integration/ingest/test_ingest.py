@@ -57,7 +57,7 @@ def test_asked_to_stop_it_publishes_what_it_took_and_goes_on_later(
     ingest: IngestProcess, tansu_broker: KafkaBroker, namespace: str
 ) -> None:
     write_pictures(ingest.pictures, 200, 5_000)
-    slow = IngestProcess(**(vars(ingest) | {"rate_per_s": 50.0}))
+    slow = IngestProcess(**(vars(ingest) | {"rate_per_s": 5.0}))
     process = slow.start()
     positions = positions_of(tansu_broker, Namespace(namespace).topic("captures"))
     with tansu_broker.reader(dict.fromkeys(positions, 0)) as reader:
