@@ -63,49 +63,51 @@ def light(plane: Plane, settings: Augment, rng: np.random.Generator) -> Plane:
 def window(
     picture: Picture,
     mask: Mask,
-    side: int,
+    size: tuple[int, int],
     settings: Augment,
     rng: np.random.Generator,
     *,
     centred: float = 0.8,
 ) -> tuple[Picture, Mask]:
-    """Cut a side x side window; where a defect is, ``centred`` of the windows aim at it.
+    """Cut a window of that (height, width); where a defect is, ``centred`` of the windows aim at it.
 
     A picture smaller than the window is mirrored at its edges, its mask alike. Without turn and zoom the
     window holds the picture's own pixels.
     """
-    matrix = _matrix(_aim(mask, side, rng, centred), side, settings, rng)
+    matrix = _matrix(_aim(mask, size, rng, centred), size, settings, rng)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    cut = cv2.warpAffine(picture, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    cut = cv2.warpAffine(picture, matrix, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
     shown = cv2.warpAffine(
-        mask.astype(np.uint8) * 255, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT_101
+        mask.astype(np.uint8) * 255, matrix, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_REFLECT_101
     )
     return np.asarray(cut, picture.dtype), np.asarray(shown >= 128)
 
 
-def _aim(mask: Mask, side: int, rng: np.random.Generator, centred: float) -> tuple[int, int]:
-    """Choose the window's middle (row, column), inside the picture as far as it is large enough."""
+def _aim(mask: Mask, size: tuple[int, int], rng: np.random.Generator, centred: float) -> tuple[int, int]:
+    """Choose the window's middle (row, column), so that it lies inside the picture as far as that is large enough."""
     middle = [int(rng.integers(0, extent)) for extent in mask.shape]
     rows, columns = np.nonzero(mask)
     if rows.size and rng.random() < centred:
         place = int(rng.integers(rows.size))
-        jitter = rng.integers(-side // 3, side // 3 + 1, 2)
-        middle = [int(rows[place] + jitter[0]), int(columns[place] + jitter[1])]
-    half = side // 2
-    low, high = (
-        [half if extent > side else extent // 2 for extent in mask.shape],
-        [extent - (side - half) if extent > side else extent // 2 for extent in mask.shape],
-    )
-    row, column = (int(np.clip(value, a, b)) for value, a, b in zip(middle, low, high, strict=True))
+        jitter = [int(rng.integers(-side // 3, side // 3 + 1)) for side in size]
+        middle = [int(rows[place]) + jitter[0], int(columns[place]) + jitter[1]]
+    row, column = (_inside(value, side, extent) for value, side, extent in zip(middle, size, mask.shape, strict=True))
     return row, column
 
 
-def _matrix(middle: tuple[int, int], side: int, settings: Augment, rng: np.random.Generator) -> Matrix:
+def _inside(middle: int, side: int, extent: int) -> int:
+    if extent <= side:
+        return extent // 2
+    return int(np.clip(middle, side // 2, extent - (side - side // 2)))
+
+
+def _matrix(middle: tuple[int, int], size: tuple[int, int], settings: Augment, rng: np.random.Generator) -> Matrix:
     """Map window (x, y, 1) to picture (x, y); without turn and zoom by whole pixels."""
     turn = np.deg2rad(rng.uniform(-settings.turn, settings.turn))
     zoom = float(np.exp(rng.uniform(-1, 1) * np.log(settings.zoom)))
     linear = zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    shift = np.array([middle[1], middle[0]], np.float64) - linear @ np.full(2, float(side // 2))
+    pivot = np.array([size[1] // 2, size[0] // 2], np.float64)
+    shift = np.array([middle[1], middle[0]], np.float64) - linear @ pivot
     return np.concatenate([linear, shift[:, None]], axis=1)
 
 

@@ -1,7 +1,7 @@
 """Drawing training batches: windows at native scale first, whole padded pictures at the end."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -75,19 +75,36 @@ class Drawer:
         in_windows = settings.side is not None and done < settings.window_share
         count = settings.windows if in_windows else settings.whole
         chosen = [self._samples[int(index)] for index in self._rng.choice(len(self._samples), count, p=self._weights)]
-        if in_windows:
-            chosen = [self._window(sample) for sample in chosen if sample.mask is not None]
+        if in_windows and settings.side is not None:
+            chosen = [
+                self._window(sample, (settings.side, settings.side)) for sample in chosen if sample.mask is not None
+            ]
+        elif all(sample.mask is not None for sample in chosen):
+            chosen = self._of_one_size(chosen)
         return collate(chosen, self._normalisation, settings.augment, self._rng)
 
-    def _window(self, sample: Sample) -> Sample:
-        """Cut a window, call it good where it shows nothing of the defect, and paste onto some of the good ones."""
-        if sample.mask is None or self._settings.side is None:
-            return sample
-        picture, mask = window(sample.picture, sample.mask, self._settings.side, self._settings.augment, self._rng)
-        label = sample.label if mask.any() else Label(GOOD, sample.label.group)
-        cut = Sample(picture, mask, label)
-        wanted = not label.defective and self._rng.random() < self._settings.paste
+    def _window(self, sample: Sample, size: tuple[int, int]) -> Sample:
+        """Cut a window, and paste onto some of the good ones."""
+        cut = _cut(sample, size, self._settings.augment, self._rng)
+        wanted = not cut.label.defective and self._rng.random() < self._settings.paste
         return paste(cut, self._patches, self._rng) if wanted else cut
+
+    def _of_one_size(self, chosen: Sequence[Sample]) -> list[Sample]:
+        """Cut whole pictures to the smallest sides among them: padding would teach edges that no part has."""
+        sizes = {sample.picture.shape[:2] for sample in chosen}
+        if len(sizes) == 1:
+            return list(chosen)
+        size = (min(height for height, _ in sizes), min(width for _, width in sizes))
+        plain = replace(self._settings.augment, turn=0.0, zoom=1.0)
+        return [_cut(sample, size, plain, self._rng) for sample in chosen]
+
+
+def _cut(sample: Sample, size: tuple[int, int], settings: Augment, rng: np.random.Generator) -> Sample:
+    """Cut a window and call it good where it shows nothing of the defect; an unannotated picture stays whole."""
+    if sample.mask is None:
+        return sample
+    picture, mask = window(sample.picture, sample.mask, size, settings, rng)
+    return Sample(picture, mask, sample.label if mask.any() else Label(GOOD, sample.label.group))
 
 
 def collate(

@@ -58,11 +58,12 @@ class InputSamples:
 def picture_spec(samples: Samples, settings: InputSettings) -> PictureSpec:
     """Normalise by the set's own grey levels; exposure limits lie well outside what it holds.
 
-    Pictures of one size that is divisible by 32 are taken as they are. Colour is kept if any picture has it.
+    Pictures are stretched by at most 16 pixels a side to multiples of 32, never padded. Colour is kept if any
+    picture has it.
     """
     channels = 3 if any(samples[index].picture.ndim == 3 for index in range(len(samples))) else 1
     every = _EVERY_PICTURE.model_copy(
-        update={"channels": channels, "scale": settings.scale, "levels": settings.levels, "pad": "multiple"}
+        update={"channels": channels, "scale": settings.scale, "levels": settings.levels, "pad": "stretch"}
     )
     means, deviations, sizes = [], [], []
     for index in range(len(samples)):
@@ -82,7 +83,7 @@ def picture_spec(samples: Samples, settings: InputSettings) -> PictureSpec:
         contrast=(round(min(deviations) * 0.5, 1), round(max(deviations) * 1.5, 1)),
         scale=settings.scale,
         overlap=settings.overlap,
-        pad="multiple",
+        pad="stretch",
         levels=settings.levels,
     )
 

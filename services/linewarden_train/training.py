@@ -34,7 +34,7 @@ from linewarden_vision.network.build import NetworkName
 Tasks = Literal["both", "classification", "segmentation"]
 _SCORING_SHARE = 0.12  # of a budget, for scoring what was trained
 _NO_END = 10**9
-REAL_AUGMENT = Augment(quarter_turns=True, turn=10, zoom=1.15, gain=0.15, offset=12, gamma=0.2, shade=25, noise=4)
+REAL_AUGMENT = Augment(quarter_turns=True, turn=6, zoom=1.1, gain=0.15, offset=12, gamma=0.15, shade=15, noise=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class TrainOptions:
     frozen: int = 2
     scale: float = 1.0
     levels: float | None = None
-    window: int = 224
+    window: int = 160
     steps: int = 4000
     budget_s: float | None = None
     """Seconds for everything, folds and scoring included; then ``steps`` says nothing."""
@@ -107,12 +107,15 @@ def settings_of(options: TrainOptions) -> TeachSettings:
         inputs=InputSettings(scale=options.scale, levels=options.levels),
         train=TrainSettings(
             steps=options.steps if own is None else _NO_END,
-            learning_rate=2e-3,
-            encoder_rate=0.25 if options.pretrained else 1.0,
+            learning_rate=1.5e-3,
+            encoder_rate=0.2 if options.pretrained else 1.0,
+            encoder_from=0.3 if options.pretrained else 0.0,
             seed=options.seed,
             budget_s=own,
             balance=options.balance,
-            draw=DrawSettings(whole=8, side=options.window, windows=16, paste=0.3, augment=REAL_AUGMENT),
+            draw=DrawSettings(
+                whole=4, side=options.window, windows=8, window_share=0.85, paste=0.3, augment=REAL_AUGMENT
+            ),
             weights=_weights(options.tasks),
         ),
         folds=options.folds,

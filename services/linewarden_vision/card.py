@@ -43,8 +43,9 @@ class PictureSpec(_Strict):
     """Pixels of the input for each pixel of the picture; one number for all pictures, so that widths compare."""
     overlap: int = Field(default=32, ge=0)
     """Pixels of the input that neighbouring tiles share at least (at most a side less 32)."""
-    pad: Literal["full", "multiple"] = "full"
-    """Small pictures grow by their own edge to height x width, or only to the next multiple of 32."""
+    pad: Literal["full", "multiple", "stretch"] = "full"
+    """Small pictures grow by their own edge to height x width, or only to the next multiple of 32; or every picture
+    is stretched by at most 16 pixels a side to the nearest one: then no made-up edge can look like a defect."""
     levels: FiniteFloat | None = Field(default=None, gt=0, le=65535)
     """White level of the camera, such as 4095 for 12 bits; absent: 255 for uint8, 65535 for uint16."""
 

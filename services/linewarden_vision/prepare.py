@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.errors import UnusablePicture
-from linewarden_vision.tiles import Size, lay_out
+from linewarden_vision.tiles import GRID, Size, lay_out
 
 Pixels = NDArray[np.integer[Any] | np.floating[Any]]
 """uint8 or float32 in practice; OpenCV's stubs promise no more than this."""
@@ -41,10 +41,11 @@ def prepare_picture(picture: NDArray[np.generic], spec: PictureSpec) -> Prepared
     """
     toned = _channels(_levels(picture, spec.levels), spec.channels)
     native = (toned.shape[0], toned.shape[1])
-    inner = (max(1, round(native[0] * spec.scale)), max(1, round(native[1] * spec.scale)))
+    inner = _inner(native, spec)
     _check_size(inner, spec.scale)
     if inner != native:
-        how = cv2.INTER_AREA if spec.scale < 1 else cv2.INTER_LINEAR
+        shrinks = inner[0] * inner[1] < native[0] * native[1]
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         toned = cv2.resize(toned, (inner[1], inner[0]), interpolation=how)
     _check_exposure(toned, spec)
     layout = lay_out(inner, spec)
@@ -65,6 +66,13 @@ def restore_mask(logits: NDArray[np.float32], prepared: Prepared, threshold: flo
         size = (prepared.native[1], prepared.native[0])
         inside = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_LINEAR), np.float32)
     return np.asarray(inside >= threshold, np.bool_)
+
+
+def _inner(native: Size, spec: PictureSpec) -> Size:
+    """Size of the scaled picture; stretched, each side is the nearest multiple of the grid."""
+    grid = GRID if spec.pad == "stretch" else 1
+    height, width = (max(1, round(side * spec.scale / grid)) * grid for side in native)
+    return height, width
 
 
 def _levels(picture: NDArray[np.generic], white: float | None) -> Pixels:

@@ -41,7 +41,7 @@ def test_windows_keep_the_pixels_and_most_of_them_show_the_defect() -> None:
     rng = np.random.default_rng(0)
     shown = 0
     for _ in range(50):
-        part, part_mask = window(picture, mask, 96, Augment(), rng)
+        part, part_mask = window(picture, mask, (96, 96), Augment(), rng)
         assert part.shape == part_mask.shape == (96, 96)
         assert set(map(bytes, part[:, :8].copy())) <= _rows_of(picture)
         shown += int(part_mask.any())
@@ -54,7 +54,7 @@ def test_a_turned_window_moves_the_mask_with_the_defect() -> None:
     picture[50:70, 60:90], mask[50:70, 60:90] = 250, True
     for seed in range(10):
         settings = Augment(turn=30, zoom=1.3)
-        part, part_mask = window(picture, mask, 96, settings, np.random.default_rng(seed), centred=1)
+        part, part_mask = window(picture, mask, (96, 96), settings, np.random.default_rng(seed), centred=1)
         overlap = ((part > 125) & part_mask).sum() / ((part > 125) | part_mask).sum()
         assert overlap > 0.95
 
@@ -62,7 +62,7 @@ def test_a_turned_window_moves_the_mask_with_the_defect() -> None:
 def test_a_window_larger_than_the_picture_mirrors_picture_and_mask() -> None:
     picture = np.arange(50 * 60, dtype=np.uint16).reshape(50, 60).astype(np.uint8)
     mask = picture == 7
-    part, part_mask = window(picture, mask, 96, Augment(), np.random.default_rng(0))
+    part, part_mask = window(picture, mask, (96, 96), Augment(), np.random.default_rng(0))
     assert part.shape == (96, 96)
     assert set(part[part_mask].tolist()) == {7}
     assert part_mask.sum() >= mask.sum()
