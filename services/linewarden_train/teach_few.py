@@ -46,7 +46,7 @@ class FewSettings:
     name: str
     date: str
     code_version: str
-    most: int = 320
+    most: int = 512
     folds: int = 5
     bank: int = 1500
     seed: int = 0

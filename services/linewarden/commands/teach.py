@@ -23,7 +23,7 @@ def teach(
     bad: Annotated[Path, typer.Option("--bad", metavar="DIR", help="Bad ones, 10 or more; folders name classes.")],
     out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder of the bundle; made if absent.")],
     name: Annotated[str, typer.Option(help="Name of the bundle; that of its folder by default.")] = "",
-    most: Annotated[int, typer.Option(min=64, max=1024, help="Longest side of the input; larger shrinks to it.")] = 320,
+    most: Annotated[int, typer.Option(min=64, max=1024, help="Longest side of the input; larger shrinks to it.")] = 512,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document for programs.")] = False,
 ) -> None:
