@@ -26,10 +26,8 @@ def show(evaluation: Evaluation, console: Console) -> None:
     console.print(Rule("Exploratory: nothing below is a claim", align="left"))
     _rows(console, ("verdict", "", "evidence"), words.verdict_rows(evaluation.findings))
     _operating(evaluation, console)
-    _rows(console, words.score_headers(evaluation), words.score_rows(evaluation, evaluation.findings))
-    chance = words.random_row(evaluation, evaluation.findings)
-    console.print(f"a random ranking catches every group with probability {', '.join(chance)} at these budgets")
-    console.print(words.either_text(evaluation.findings))
+    if evaluation.findings.endpoint is not None:
+        _scores(evaluation, console)
     masks = evaluation.masks
     console.print(Rule(f"Masks, {words.size_text(masks.size)}; {masks.unannotated} without annotation", align="left"))
     _rows(console, ("metric", "value"), words.mask_rows(masks))
@@ -43,6 +41,17 @@ def _endpoint(findings: Findings, console: Console) -> None:
     if findings.endpoint is not None:
         _rows(console, ("", ""), words.endpoint_rows(findings.endpoint))
     console.print(words.endpoint_verdict(findings.endpoint))
+
+
+def _scores(evaluation: Evaluation, console: Console) -> None:
+    """Print recalls first, then loads and areas: one table of all would not fit a terminal."""
+    headers, rows = words.score_headers(evaluation), words.score_rows(evaluation, evaluation.findings)
+    cut = len(headers) - len(words.SCORE_COLUMNS)
+    _rows(console, headers[:cut], [row[:cut] for row in rows])
+    _rows(console, [headers[0], *headers[cut:]], [[row[0], *row[cut:]] for row in rows])
+    chance = words.random_row(evaluation, evaluation.findings)
+    console.print(f"a random ranking catches every group with probability {', '.join(chance)} at these budgets")
+    console.print(words.either_text(evaluation.findings))
 
 
 def _operating(evaluation: Evaluation, console: Console) -> None:
