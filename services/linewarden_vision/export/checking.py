@@ -1,6 +1,7 @@
 """The gate of an exported file: the bundle's golden set, scored by ONNX Runtime and nothing of ours."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from linewarden_vision.errors import GateError
 from linewarden_vision.golden import GoldenAnswer
 from linewarden_vision.prepare import Prepared, prepare_picture
 from linewarden_vision.stitching import passes
+from linewarden_vision.tiles import Size
 
 METADATA = "linewarden"
 _TILES_AT_ONCE = 16
@@ -31,12 +33,16 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What the gate measured: ``pictures`` golden ones, the largest deviation of a margin, what it covers.
+    """What the gate measured: ``pictures`` golden ones of that input size, of ``golden`` in all, and what it covers.
 
+    ``margin_deviation`` is the largest from a golden margin.
     ``diverted_more`` golden pictures are trusted by the bundle after a second look, and doubted by the export.
     """
 
     pictures: int
+    golden: int
+    height: int
+    width: int
     margin_deviation: float
     diverted_more: int
     covers: str
@@ -63,33 +69,47 @@ def check_export(model: bytes, bundle: Bundle) -> ExportReport:
 
     try:
         session: Session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        _check_metadata(session, bundle)
-        scores = _score(session, bundle)
+        size = _checked_size(session, bundle)
+        prepared = _prepared(bundle)
+        rows = [row for row, one in enumerate(prepared) if one.tile == size]
+        scores = _score(session, [prepared[row] for row in rows])
     except GateError:
         raise
     except Exception as error:  # the library's own errors have no common base but this
         raise GateError(f"ONNX Runtime cannot run the file: {str(error)[:300]}") from error
+    if not rows:
+        raise GateError(f"no golden picture has the file's input of {size[0]}x{size[1]}: nothing vouches for it")
     gate = bundle.card.trust.second.gate if bundle.card.trust.second else None
+    answers = [bundle.golden.answers[row] for row in rows]
     more = sum(
-        _check(bundle.card, index, answer, margin, suspicion, may_doubt=gate is not None and suspicion == 1.0)
-        for index, (answer, (margin, suspicion)) in enumerate(zip(bundle.golden.answers, scores, strict=True))
+        _check(bundle.card, row, answer, margin, suspicion, may_doubt=gate is not None and suspicion == 1.0)
+        for row, answer, (margin, suspicion) in zip(rows, answers, scores, strict=True)
     )
-    deviations = [
-        abs(margin - answer.margin) for answer, (margin, _) in zip(bundle.golden.answers, scores, strict=True)
-    ]
-    return ExportReport(len(scores), max(deviations), more, covers_of(bundle.card))
+    deviation = max(abs(margin - answer.margin) for answer, (margin, _) in zip(answers, scores, strict=True))
+    return ExportReport(len(rows), len(bundle.golden.answers), *size, deviation, more, covers_of(bundle.card))
 
 
-def _check_metadata(session: Session, bundle: Bundle) -> None:
-    said = dict(session.get_modelmeta().custom_metadata_map).get(METADATA, "{}")
-    digest = json.loads(said).get("bundle_digest")
+def golden_sizes(bundle: Bundle) -> Counter[Size]:
+    """Count the golden pictures by the (height, width) of their input."""
+    return Counter(one.tile for one in _prepared(bundle))
+
+
+def _prepared(bundle: Bundle) -> list[Prepared]:
+    return [prepare_picture(picture, bundle.card.picture) for picture in bundle.golden.pictures]
+
+
+def _checked_size(session: Session, bundle: Bundle) -> Size:
+    """Return the file's input size; raises GateError for a file of another bundle."""
+    said = json.loads(dict(session.get_modelmeta().custom_metadata_map).get(METADATA, "{}"))
+    digest = said.get("bundle_digest")
     if digest != bundle.digest:
         raise GateError(f"the file was exported from bundle {str(digest)[:12]}, not from {bundle.digest[:12]}")
+    height, width = said["input_size"]
+    return int(height), int(width)
 
 
-def _score(session: Session, bundle: Bundle) -> list[tuple[float, float]]:
+def _score(session: Session, prepared: Sequence[Prepared]) -> list[tuple[float, float]]:
     """Margin and suspicion of each golden picture, the largest of its tiles."""
-    prepared: list[Prepared] = [prepare_picture(picture, bundle.card.picture) for picture in bundle.golden.pictures]
     found = np.full((len(prepared), 2), -np.inf)
     for tiles in passes(prepared, _TILES_AT_ONCE):
         pictures = np.stack([np.moveaxis(np.asarray(tile.pixels, np.float32), 2, 0) for tile in tiles])

@@ -112,10 +112,22 @@ def test_a_file_of_another_bundle_or_no_file_at_all_is_refused(bundle: Bundle, m
         check_export(b"nothing", bundle)
 
 
-def test_a_bundle_whose_input_has_no_fixed_size_is_not_exported(bundle: Bundle) -> None:
-    picture = bundle.card.picture.model_copy(update={"pad": "multiple"})
-    with pytest.raises(ValueError, match="no fixed size"):
-        export_bundle(replace(bundle, card=bundle.card.model_copy(update={"picture": picture})))
+def test_a_bundle_whose_inputs_differ_is_exported_for_a_size_that_golden_pictures_have(bundle: Bundle) -> None:
+    picture = bundle.card.picture.model_copy(update={"pad": "stretch"})
+    wide = [
+        np.pad(one, ((0, 0), (0, 40)), mode="edge") if row < 1 else one
+        for row, one in enumerate(bundle.golden.pictures)
+    ]
+    varied = replace(
+        bundle,
+        card=bundle.card.model_copy(update={"picture": picture}),
+        golden=replace(bundle.golden, pictures=wide),
+    )
+    report = export_bundle(varied)[1]
+    assert (report.height, report.width) == (bundle.card.picture.height, bundle.card.picture.width)
+    assert (report.pictures, report.golden) == (len(wide) - 1, len(wide))
+    with pytest.raises(ValueError, match="no golden picture has an input of 32x32"):
+        export_bundle(varied, (32, 32))
 
 
 def test_without_a_second_look_suspicion_is_the_bundles_own() -> None:
