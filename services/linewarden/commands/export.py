@@ -41,9 +41,8 @@ def export(
         return
     typer.echo(f"{out}: {len(model)} bytes, of bundle {bundle.digest[:12]}")
     typer.echo(f"input {report.height}x{report.width}, any batch")
-    typer.echo(
-        f"gate passed on {report.pictures} of {report.golden} golden pictures, largest deviation {report.margin_deviation:.2g}"
-    )
+    typer.echo(f"gate passed on {report.pictures} of {report.golden} golden pictures")
+    typer.echo(f"largest deviation of a margin: {report.margin_deviation:.2g}")
     typer.echo(f"held to the golden set: {report.covers}")
     if report.diverted_more:
         typer.echo(f"{report.diverted_more} of them the bundle trusts after its second look; the export diverts them")
