@@ -21,7 +21,9 @@ from linewarden_vision.card import (
 from linewarden_vision.trust.cascade import TrustModel, normalise
 from linewarden_vision.trust.ingredients import CheapName, EnhancedName
 from linewarden_vision.trust.normaliser import Normaliser
-from linewarden_vision.trust.suspicion import Logistic, fit_logistic, group_weights
+from linewarden_vision.trust.suspicion import Logistic, fit_logistic, group_weights, sum_of_rarities
+
+_FEWEST_DEFECTIVE = 6  # groups; fewer cannot weigh ingredients, as six discordant ones are the least for a test
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +51,19 @@ def fit_trust(
     names = (*recipe.cheap, *recipe.second)
     frozen = {name: _frozen(calibrated.ingredients[name][calibrated.good]) for name in names}
     parts = [_evidence(scores, names) for scores in held_out or [calibrated]]
-    rarities = np.concatenate([part.rarities for part in parts])
-    defective = np.concatenate([part.defective for part in parts])
-    weights = group_weights([group for part in parts for group in part.groups])
-    cheap = fit_logistic(rarities[:, : len(recipe.cheap)], defective, weights)
+    evidence = _Evidence(
+        np.concatenate([part.rarities for part in parts]),
+        np.concatenate([part.defective for part in parts]),
+        [group for part in parts for group in part.groups],
+    )
+    cheap = _logistic(evidence, len(recipe.cheap))
     own = [Normaliser(np.asarray(frozen[name])) for name in recipe.cheap]
     suspicion = cheap(normalise(_columns(calibrated, recipe.cheap), own))
     second = None
     if recipe.second:
         second = SecondLookCard(
             ingredients=[EnhancedIngredient(name=name, good=frozen[name]) for name in recipe.second],
-            logistic=_card(fit_logistic(rarities, defective, weights)),
+            logistic=_card(_logistic(evidence, len(names))),
             epsilon=recipe.epsilon,
             gate=float(np.quantile(suspicion[calibrated.good], 1 - recipe.second_look_share)),
         )
@@ -78,6 +82,19 @@ class _Evidence:
     rarities: Values
     defective: NDArray[np.bool_]
     groups: Sequence[str]
+
+
+def _logistic(evidence: _Evidence, count: int) -> Logistic:
+    """Fit on the first ``count`` ingredients; the plain sum of rarities where too few groups could weigh them.
+
+    The same where the fit gives no ingredient any weight: a suspicion that never moves would catch nothing.
+    """
+    groups = {group for group, bad in zip(evidence.groups, evidence.defective, strict=True) if bad}
+    if len(groups) < _FEWEST_DEFECTIVE:
+        return sum_of_rarities(count)
+    weights = group_weights(list(evidence.groups))
+    fitted = fit_logistic(evidence.rarities[:, :count], evidence.defective, weights)
+    return fitted if any(fitted.coefficients) else sum_of_rarities(count)
 
 
 def _evidence(scores: RawScores, names: Sequence[str]) -> _Evidence:

@@ -16,6 +16,7 @@ from linewarden_train.study.ablation import ArmResult, arm_result
 from linewarden_train.study.arms import ArmFold, StudyPlan, train_arms
 from linewarden_train.study.page import Study
 from linewarden_train.study.pooling import pooled
+from linewarden_train.study.steps import step_scores
 from linewarden_train.teaching import Surroundings
 from linewarden_train.training import Tasks
 
@@ -53,11 +54,12 @@ def _ablation(arms: Mapping[Tasks, Sequence[ArmFold]]) -> list[ArmResult]:
 
 
 def _rivals(fold: ArmFold, other: ArmFold | None, rng: np.random.Generator, around: Surroundings) -> dict[str, Values]:
-    """Score the rivals; the ensemble is a second network that never saw these groups either."""
+    """Score the rivals and the other steps; the ensemble is a second network that never saw these groups either."""
     text = f"rivals, fold {fold.number + 1}"
     around.on_progress(text, 0, 1)
     ensemble = [] if other is None else [fold.network, other.network]
     found = score_rivals(fold.network, fold.held_out, fold.spec, reference=fold.rest, ensemble=ensemble, rng=rng)
+    found |= step_scores(fold)
     around.on_progress(text, 1, 1)
     return found
 

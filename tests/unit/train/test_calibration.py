@@ -87,3 +87,17 @@ def test_a_tie_with_the_good_part_at_the_edge_is_not_caught() -> None:
     assert caught_at_load(np.array([1.0, 2.0]), np.array([1.0, 0.0, 0.0]), 0).tolist() == [False, True]
     assert caught_at_load(np.array([1.0, 2.0]), np.array([1.0, 0.0, 0.0]), 1).all()
     assert caught_at_load(np.array([0.0]), np.array([1.0]), 1).all()
+
+
+def test_with_defects_of_too_few_groups_suspicion_is_the_sum_of_rarities() -> None:
+    every = _scores()
+    kept = {label.group for label in every.labels if label.defective}
+    few = set(sorted(kept)[:5])
+    rows = [row for row, label in enumerate(every.labels) if label.group not in kept - few]
+    columns = {name: values[rows] for name, values in every.ingredients.items()}
+    ones = np.ones(len(rows))
+    card = fit_trust(RawScores(columns, ones, ones, [every.labels[row] for row in rows]), TrustRecipe(), _SOURCE)
+    assert len(set(card.logistic.coefficients)) == 1
+    assert card.logistic.coefficients[0] > 0
+    fitted = fit_trust(every, TrustRecipe(), _SOURCE)
+    assert len(set(fitted.logistic.coefficients)) > 1

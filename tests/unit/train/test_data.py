@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from linewarden_train.data.files import FileSamples
-from linewarden_train.data.fitted import FittedSamples
 from linewarden_train.data.folders import read_folders
 from linewarden_train.data.groups import check_apart, mixed_groups, split_by_group
 from linewarden_train.data.magnetic_tile import read_magnetic_tiles
 from linewarden_train.data.samples import GOOD
 from linewarden_train.data.synthetic import SyntheticSamples
+from linewarden_train.inputs import InputSamples, InputSettings, picture_spec
 
 
 def _write(path: Path, picture: np.ndarray) -> None:
@@ -99,14 +99,15 @@ def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
         read_magnetic_tiles(tmp_path, "train")[0]
 
 
-@pytest.mark.parametrize(("height", "width"), [(64, 64), (32, 32), (32, 96)])
-def test_fitting_keeps_the_aspect_and_moves_the_mask_along(tmp_path: Path, height: int, width: int) -> None:
+def test_samples_are_stretched_to_the_grid_and_their_masks_with_them(tmp_path: Path) -> None:
     _tiles(tmp_path)
-    fitted = FittedSamples(read_magnetic_tiles(tmp_path, "train"), height, width)[0]
-    assert fitted.mask is not None
-    assert fitted.picture.shape == fitted.mask.shape == (height, width)
-    scale = min(1.0, height / 40, width / 60)
-    assert fitted.mask.sum() == pytest.approx(30 * scale**2, rel=0.5)
+    samples = read_magnetic_tiles(tmp_path, "train")
+    spec = picture_spec(samples, InputSettings(scale=2.0))
+    assert (spec.height, spec.width, spec.pad) == (64, 128, "stretch")
+    brought = InputSamples(samples, spec)[0]
+    assert brought.mask is not None
+    assert brought.picture.shape == brought.mask.shape == (64, 128)
+    assert brought.mask.mean() == pytest.approx(30 / (40 * 60), rel=0.3)
 
 
 def test_folds_never_tear_a_group_apart_and_share_the_defects() -> None:

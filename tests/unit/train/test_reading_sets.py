@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from linewarden_train.data.checks import MOST_SHOWN, UnsoundSet, check_set, inspect_set
 from linewarden_train.data.files import FileSamples
-from linewarden_train.data.fitted import FittedSamples
 from linewarden_train.data.reading import read_picture
 from linewarden_train.data.reading_sets import LAYOUTS, read_set, recognise
 from linewarden_train.data.samples import GOOD, Picture
@@ -323,13 +322,3 @@ def test_json_that_is_almost_coco_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "labels.json").write_text(text)
     with pytest.raises(ValueError, match=r"labels\.json"):
         read_set(tmp_path)
-
-
-@pytest.mark.parametrize("size", [(64, 64), (32, 32)])
-def test_fitting_keeps_16_bits(tmp_path: Path, size: tuple[int, int]) -> None:
-    _folders(tmp_path)
-    write(tmp_path / "images" / "good" / "1.png", np.full((40, 40), 40_000, np.uint16))
-    fitted = FittedSamples(read_set(tmp_path), *size)[0]
-    assert fitted.picture.dtype == np.uint16
-    assert fitted.picture.shape == size
-    assert (fitted.picture == 40_000).all()
