@@ -14,7 +14,7 @@ from rich.console import Console
 
 from linewarden_train.data.reading_sets import read_set
 from linewarden_train.progress import bars
-from linewarden_train.study.arms import ARMS, StudyPlan, train_fold
+from linewarden_train.study.arms import StudyPlan, train_fold
 from linewarden_train.study.page import as_markdown
 from linewarden_train.study.run import run_study
 from linewarden_train.teaching import Surroundings
@@ -27,9 +27,10 @@ def main(
     work: Annotated[Path, typer.Option(help="Folder that keeps what was trained.")],
     steps: Annotated[int, typer.Option(min=1, help="Training steps of each network.")] = 1000,
     ablation_folds: Annotated[int, typer.Option(min=0, max=3, help="Folds on which one task alone is taught.")] = 3,
+    ablation_steps: Annotated[int, typer.Option(min=0, help="Steps of the ablation's networks; 0 for the same.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of each network.")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    only: Annotated[str, typer.Option(help="Train one arm's fold alone, as both:0, and stop.")] = "",
+    only: Annotated[str, typer.Option(help="Train one network alone, as both:0 or ablation-both:0, and stop.")] = "",
 ) -> None:
     """Cross-fit a set over its groups and report. Train several arms at once with --only in other terminals."""
     torch.set_num_threads(threads)
@@ -44,21 +45,24 @@ def main(
         device="cpu",
         threads=threads,
     )
-    plan = StudyPlan(options, ablation_folds=ablation_folds)
+    plan = StudyPlan(options, ablation_folds=ablation_folds, ablation_steps=ablation_steps or None)
     samples = read_set(data)
     with bars() as show:
         around = Surroundings(time.monotonic, show)
         if only:
-            tasks, number = only.split(":")
-            (chosen,) = [arm for arm in ARMS if arm == tasks]
-            train_fold(samples, plan, chosen, int(number), work, around)
+            train_fold(samples, plan, only, work, around)
             return
         name = data.resolve().name
         command = f"python -m linewarden_train.study --data .../{name} --out {out.name} --steps {steps}"
+        command += _ablation(ablation_folds, ablation_steps)
         study = run_study(samples, plan, work, around, title=name, machine=_machine(threads), command=command)
     out.write_text(as_markdown(study))
     out.with_suffix(".json").write_text(study.evaluation.model_dump_json(indent=1) + "\n")
     Console().print(f"{out} and {out.with_suffix('.json')}")
+
+
+def _ablation(folds: int, steps: int) -> str:
+    return f" --ablation-folds {folds} --ablation-steps {steps}" if steps else f" --ablation-folds {folds}"
 
 
 def _machine(threads: int) -> str:

@@ -32,7 +32,7 @@ def as_markdown(study: Study) -> str:
         _head(study),
         _primary(study.evaluation),
         "## Exploratory: nothing below is a claim",
-        _arms(study.arms),
+        _arms(study),
         _rest(study.evaluation),
         _heads(study.heads),
         "## Notes\n\n" + "\n".join(f"- {note}" for note in study.notes),
@@ -68,7 +68,8 @@ def _primary(evaluation: Evaluation) -> str:
     return "\n\n".join(parts)
 
 
-def _arms(arms: Sequence[ArmResult]) -> str:
+def _arms(study: Study) -> str:
+    arms = study.arms
     rows = []
     for arm in arms:
         mean, low, high = arm.image_ap
@@ -92,7 +93,9 @@ def _arms(arms: Sequence[ArmResult]) -> str:
         "two-class",
     )
     folds, pictures = arms[0].folds, arms[0].pictures
-    title = f"### The two tasks, together and alone ({folds} fold{'s' * (folds > 1)}, {pictures} held-out pictures)\n\n"
+    steps = study.plan.ablation_steps or study.plan.options.steps
+    extent = f"{folds} fold{'s' * (folds > 1)}, {steps} steps, {pictures} held-out pictures"
+    title = f"### The two tasks, together and alone ({extent})\n\n"
     return title + _table(columns, rows)
 
 

@@ -1,6 +1,6 @@
 """From a set to a study: arms trained, folds pooled, one evaluation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,12 @@ from linewarden_train.evaluation.results import Plan
 from linewarden_train.evaluation.scored import Scored
 from linewarden_train.rivals import RandomHeads, compare_heads, head_scores, score_rivals
 from linewarden_train.scoring import Values
-from linewarden_train.study.ablation import ArmResult, arm_result
+from linewarden_train.study.ablation import arm_result
 from linewarden_train.study.arms import ArmFold, StudyPlan, train_arms
 from linewarden_train.study.page import Study
 from linewarden_train.study.pooling import pooled
 from linewarden_train.study.steps import step_scores
 from linewarden_train.teaching import Surroundings
-from linewarden_train.training import Tasks
 
 _OVERKILL = 0.01
 
@@ -27,10 +26,10 @@ def run_study(
     samples: Samples, plan: StudyPlan, work: Path, around: Surroundings, *, title: str, machine: str, command: str
 ) -> Study:
     """Train what ``work`` does not hold yet, and report; everything but the training is repeated each time."""
-    arms = train_arms(samples, plan, work, around)
+    trained = train_arms(samples, plan, work, around)
     recipe, rng = TrustRecipe(), np.random.default_rng(plan.options.seed)
-    both = arms["both"]
-    beside = {fold.number: fold for fold in arms.get("classification", ())}
+    both = trained.folds
+    beside = {fold.number: fold for fold in trained.ablation.get("classification", ())}
     rivals = {fold.number: _rivals(fold, beside.get(fold.number), rng, around) for fold in both}
     scored = pooled(both, recipe, _OVERKILL, rivals)
     return Study(
@@ -38,19 +37,13 @@ def run_study(
         plan=plan,
         pictures=len(samples),
         groups=len({label.group for label in samples.labels}),
-        arms=_ablation(arms),
+        arms=[arm_result(folds) for folds in trained.ablation.values()],
         evaluation=evaluate(scored, Plan(), rng),
         heads=_heads(both, scored, rng),
         machine=machine,
         command=command,
-        notes=_notes(scored),
+        notes=_notes(scored, plan),
     )
-
-
-def _ablation(arms: Mapping[Tasks, Sequence[ArmFold]]) -> list[ArmResult]:
-    """Compare arms on the folds that all of them were taught on, each at its own best mask threshold."""
-    fewest = min(len(folds) for folds in arms.values())
-    return [arm_result(folds[:fewest]) for folds in arms.values()]
 
 
 def _rivals(fold: ArmFold, other: ArmFold | None, rng: np.random.Generator, around: Surroundings) -> dict[str, Values]:
@@ -72,13 +65,19 @@ def _heads(folds: Sequence[ArmFold], scored: Scored, rng: np.random.Generator) -
     return compare_heads(np.concatenate(parts), scored.passed, scored.labels)
 
 
-def _notes(scored: Scored) -> list[str]:
+def _notes(scored: Scored, plan: StudyPlan) -> list[str]:
     unannotated = int((scored.pixels.target < 0).sum())
     return [
         "Folds are dealt by group and class; a picture is scored by the one network that never saw its group.",
-        "The ensemble's second network was taught classification alone, on the same groups.",
+        *_ensemble_note(plan),
         f"{unannotated} defective pictures without a mask count for classification only.",
         "The mask threshold of a fold is the one with the best Seg_mIoU on the other folds.",
         "In the ablation each arm has its own best threshold on these same pictures, which flatters all arms alike.",
         "Cross-fitting measures the recipe; it qualifies no bundle.",
     ]
+
+
+def _ensemble_note(plan: StudyPlan) -> list[str]:
+    if plan.ablation_folds < plan.folds:
+        return ["The rival `ensemble` is missing: not every fold has a second network."]
+    return ["The ensemble's second network was taught classification alone, on the same groups."]

@@ -83,7 +83,7 @@ def test_a_bundle_trained_on_a_set_passes_its_gate_and_never_saw_the_test_side(
 
 @pytest.mark.slow
 def test_a_study_takes_up_what_was_trained_and_writes_the_same_page(samples: SyntheticSamples, tmp_path: Path) -> None:
-    plan = StudyPlan(_OPTIONS, folds=2, arms=("both", "segmentation"))
+    plan = StudyPlan(_OPTIONS, folds=2, arms=("both", "segmentation"), ablation_folds=2)
     pages, steps = [], []
 
     for _ in range(2):
