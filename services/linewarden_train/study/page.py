@@ -105,6 +105,7 @@ def _rest(evaluation: Evaluation) -> str:
     return "\n\n".join(
         [
             "### Verdict\n\n" + _table(("verdict", "", "evidence"), words.verdict_rows(findings)),
+            "### Masks, taught both\n\n" + _table(("", ""), words.mask_rows(evaluation.masks)),
             "### Masks by class, taught both\n\n"
             + _table(
                 ("class", "missed", "IoU", "Seg_Recall", "annotated", "evidence"), words.class_rows(evaluation.masks)
