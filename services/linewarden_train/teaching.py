@@ -265,10 +265,16 @@ def _fitted_on(settings: TeachSettings) -> str:
 
 
 def _used_groups(sets: list[NamedSamples], *, goods_only: bool) -> list[str]:
-    """List the groups that decide anything; calibration's defects don't where training groups gave the logistic."""
+    """List the groups that decide anything.
+
+    Where training groups gave the logistic, calibration's groups with any defect don't: normalisers and
+    thresholds leave such a group out as a whole.
+    """
     teaching, *others = sets
     used = [label.group for label in teaching.samples.labels]
-    used += [label.group for named in others for label in named.samples.labels if not (goods_only and label.defective)]
+    for named in others:
+        tainted = {label.group for label in named.samples.labels if label.defective}
+        used += [label.group for label in named.samples.labels if not (goods_only and label.group in tainted)]
     return used
 
 

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from linewarden_train.crossfit import split_folds
+from linewarden_train.data.groups import Subset
+from linewarden_train.data.samples import GOOD, Label
 from linewarden_train.data.sides import sides_of
 from linewarden_train.data.synthetic import SyntheticSamples
 from linewarden_train.loop import Step
 from linewarden_train.study.arms import StudyPlan
 from linewarden_train.study.page import as_markdown
 from linewarden_train.study.run import run_study
-from linewarden_train.teaching import Surroundings
+from linewarden_train.teaching import NamedSamples, Surroundings, _used_groups
 from linewarden_train.training import TrainOptions, train_folder
 from linewarden_vision.bundle import read_bundle, write_bundle
 from linewarden_vision.inspector import Inspector
@@ -79,6 +81,15 @@ def test_a_bundle_trained_on_a_set_passes_its_gate_and_never_saw_the_test_side(
     assert {"fold 1 of 2", "fold 2 of 2", "training", "scoring out of fold", "calibrating"} <= set(heard)
     assert summary.image_ap is not None
     assert 0 <= summary.image_ap <= 1
+
+
+def test_a_group_of_mixed_labels_on_the_calibration_side_did_not_make_the_bundle(samples: SyntheticSamples) -> None:
+    teaching, others = NamedSamples("t", Subset(samples, [0])), NamedSamples("c", Subset(samples, [1, 2]))
+    mixed = [Label(GOOD, "mixed"), Label("crack", "mixed"), Label(GOOD, "clean")]
+    others.samples.labels = mixed  # type: ignore[misc]  # the labels alone are looked at
+    own = teaching.samples.labels[0].group
+    assert set(_used_groups([teaching, others], goods_only=True)) == {own, "clean"}
+    assert set(_used_groups([teaching, others], goods_only=False)) == {own, "clean", "mixed"}
 
 
 @pytest.mark.slow
