@@ -81,8 +81,13 @@ def train(
     brings back the best weights. Raises ValueError without both good and defective samples, or for another
     run's checkpoint.
     """
+    state = None if checkpoint is None else checkpoint.load()
+    if state is not None and "final" in state:
+        network.load_state_dict(state["final"])
+        network.eval()
+        return int(state["taken"])
     run = _Run(network, samples, normalisation, settings, clock)
-    if checkpoint is not None and (state := checkpoint.load()) is not None:
+    if state is not None:
         run.restore(state)
     saved = 0.0 if checkpoint is None else clock()
     while (done := run.done()) < 1:
@@ -97,7 +102,7 @@ def train(
         early_stop.bring_back(network)
     network.eval()
     if checkpoint is not None:
-        checkpoint.save(run.state())
+        checkpoint.save({"taken": run.taken, "final": network.state_dict()})
     return run.taken
 
 

@@ -136,6 +136,7 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
     """
     for other in (sets.calibration, sets.thresholds, sets.golden):
         check_apart(sets.teaching.samples, other.samples)
+    _check_annotated(sets.teaching if settings.folds else sets.calibration)
     spec = picture_spec(sets.teaching.samples, settings.inputs)
     held_out = _held_out(sets.teaching.samples, spec, settings, around)
     network = train_network(sets.teaching.samples, spec, settings, around)
@@ -156,6 +157,14 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
     golden = _golden(Inspector(card, network), sets)
     card = card.model_copy(update={"notes": [f"the golden set holds no {kind}" for kind in lacking(golden)]})
     return Taught(card, network, golden, made_by.to_files(), held_out)
+
+
+def _check_annotated(named: NamedSamples) -> None:
+    """Refuse a set without any mask before hours are spent on it."""
+    samples = named.samples
+    bad = [index for index, label in enumerate(samples.labels) if label.defective]
+    if all(samples[index].mask is None for index in bad):
+        raise ValueError(f"no defective picture of {named.name} has a mask; linewarden teach needs none")
 
 
 def train_network(

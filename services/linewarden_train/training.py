@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -136,8 +136,9 @@ def _weights(tasks: Tasks) -> LossWeights:
 
 
 def fingerprint(options: TrainOptions, samples: Samples) -> str:
-    """Tell runs apart: options and the labels of every picture, by name."""
-    text = repr((options, [(label.name, label.group, label.defect_class) for label in samples.labels]))
+    """Tell runs apart: what decides among the options, and the labels of every picture, by name."""
+    deciding = replace(options, name="", date="", code_version="")
+    text = repr((deciding, [(label.name, label.group, label.defect_class) for label in samples.labels]))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -16,6 +16,8 @@ import typer
 
 from linewarden_train.progress import bars
 
+from .evaluate import in_one_line
+
 if TYPE_CHECKING:
     from linewarden_train.loop import Step
     from linewarden_train.training import Summary, TrainOptions
@@ -52,8 +54,7 @@ def train(
 
     Losses go to OUT.training/losses.csv. The test side of the set is not touched: `linewarden evaluate` reports on it.
     """
-    from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415 - nothing heavy before it is needed
-    from linewarden_train.training import TrainOptions  # noqa: PLC0415
+    from linewarden_train.training import TrainOptions  # noqa: PLC0415 - nothing heavy before it is needed
 
     options = TrainOptions(
         name=name or re.sub(r"[^A-Za-z0-9._-]+", "-", out.resolve().name),
@@ -74,10 +75,8 @@ def train(
         device=device,
         threads=threads,
     )
-    try:
+    with in_one_line():
         digest, summary = _run(data, layout, out, options, fresh=fresh)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
     _report(digest, out, summary, as_json=as_json)
 
 

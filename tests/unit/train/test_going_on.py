@@ -108,3 +108,22 @@ def test_quality_is_a_number_between_0_and_1(samples: SyntheticSamples) -> None:
 
     network = _network().eval()
     assert 0 <= quality_of(network, samples, picture_spec(samples, InputSettings())) <= 1
+
+
+def test_a_run_that_stopped_early_is_finished_when_it_is_taken_up_again(
+    samples: SyntheticSamples, tmp_path: Path
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "run.checkpoint", "same")
+    settings = TrainSettings(steps=100, draw=DrawSettings(whole=4))
+
+    def once() -> tuple[int, torch.Tensor]:
+        network = _network()
+        stop = EarlyStop(lambda _: 0.5, every=1, patience=1)
+        taken = train(
+            network, samples, _NORMALISATION, settings, clock=lambda: 0.0, checkpoint=checkpoint, early_stop=stop
+        )
+        return taken, network.head.direction.detach()
+
+    (first, weights), (again, same) = once(), once()
+    assert first == again == 2
+    assert torch.equal(weights, same)
