@@ -1,5 +1,6 @@
 """Cross-fitting, the study built on it, and training on a folder's sides, on small synthetic sets."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from linewarden_train.crossfit import split_folds
 from linewarden_train.data.groups import Subset
-from linewarden_train.data.samples import GOOD, Label
+from linewarden_train.data.samples import GOOD, Label, Sample
 from linewarden_train.data.sides import sides_of
 from linewarden_train.data.synthetic import SyntheticSamples
 from linewarden_train.loop import Step
@@ -15,7 +16,7 @@ from linewarden_train.study.arms import StudyPlan
 from linewarden_train.study.page import as_markdown
 from linewarden_train.study.run import run_study
 from linewarden_train.teaching import NamedSamples, Surroundings, _used_groups
-from linewarden_train.training import TrainOptions, train_folder
+from linewarden_train.training import TrainOptions, fingerprint, train_folder
 from linewarden_vision.bundle import read_bundle, write_bundle
 from linewarden_vision.inspector import Inspector
 
@@ -90,6 +91,33 @@ def test_a_group_of_mixed_labels_on_the_calibration_side_did_not_make_the_bundle
     own = teaching.samples.labels[0].group
     assert set(_used_groups([teaching, others], goods_only=True)) == {own, "clean"}
     assert set(_used_groups([teaching, others], goods_only=False)) == {own, "clean", "mixed"}
+
+
+def test_the_day_and_the_name_do_not_make_another_run_and_the_seed_does(samples: SyntheticSamples) -> None:
+    today = fingerprint(_OPTIONS, samples)
+    assert fingerprint(replace(_OPTIONS, date="2026-01-02", name="other"), samples) == today
+    assert fingerprint(replace(_OPTIONS, seed=1), samples) != today
+
+
+def test_a_set_without_masks_is_refused_before_anything_is_trained(samples: SyntheticSamples) -> None:
+    heard: list[str] = []
+    sides = sides_of(Bare(samples))
+    with pytest.raises(ValueError, match="linewarden teach needs none"):
+        train_folder(sides, _OPTIONS, Surroundings(_Frozen(), lambda text, *_: heard.append(text)))
+    assert heard == []
+
+
+class Bare:
+    """The same pictures, nothing marked."""
+
+    def __init__(self, samples: SyntheticSamples) -> None:
+        self._samples, self.labels = samples, samples.labels
+
+    def __getitem__(self, index: int) -> Sample:
+        return replace(self._samples[index], mask=None)
+
+    def __len__(self) -> int:
+        return len(self._samples)
 
 
 @pytest.mark.slow
