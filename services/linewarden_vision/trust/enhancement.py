@@ -24,7 +24,10 @@ Space = Literal["feature", "input"]
 Stride = Literal[8, 16, 32]
 Direction = Literal["defect", "ok"]
 BFLOAT16_TOLERANCE = 0.1
-"""Bound, held by a test, on how far an agreement of feature space may differ between float32 and bfloat16."""
+"""Bound, held by a test, on how far an agreement of feature space may differ between float32 and bfloat16.
+
+A gain is the difference of two agreements: twice as far.
+"""
 _PGD_REACH = 2.5
 
 

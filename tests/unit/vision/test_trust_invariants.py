@@ -120,7 +120,9 @@ def test_float32_and_bfloat16_agree_within_the_stated_tolerance(name: str) -> No
     difference = (_scores(network, pictures, settings) - _scores(network, pictures, settings, half=True)).abs()
     names = [*CHEAP_NAMES, *ENHANCED_NAMES]
     agreements = [index for index, found in enumerate(names) if "agreement" in found and "plain" not in found]
-    assert float(difference[:, agreements].max()) <= BFLOAT16_TOLERANCE
+    # a gain is the difference of two agreements, so its bound is twice theirs
+    bounds = torch.tensor([BFLOAT16_TOLERANCE * (1 + names[index].endswith("_gain")) for index in agreements])
+    assert bool((difference[:, agreements] <= bounds).all()), difference[:, agreements].amax(0)
     assert float(difference[:, agreements].mean()) <= BFLOAT16_TOLERANCE / 5
 
 
