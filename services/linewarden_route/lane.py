@@ -18,7 +18,7 @@ from .writing import Writer
 TIMERS_A_CYCLE = 500
 """Bounds a transaction after a long absence; the rest follows in the next cycle at once."""
 
-Committed = Callable[[], Mapping[Position, int]]
+Committed = Callable[[TransactionalProducer], Mapping[Position, int]]
 
 
 class Lane:
@@ -48,6 +48,7 @@ class Lane:
         """Fence the predecessor, and only then fetch its offsets, restore its memory, adopt what is visible.
 
         Raises:
+            BrokerUnavailable: the group's offsets were not told; try again.
             Fenced: somebody took this partition over meanwhile.
             TransactionFailed: the broker did not give the identity, or take the adopted state; try again.
         """
@@ -56,7 +57,7 @@ class Lane:
         try:
             producer.init()
             writer = Writer(desk.namespace, partition)
-            offsets = committed()
+            offsets = committed(producer)
             visits = restore_visits(broker, desk, partition)
             adopted = adopt_routings(broker, desk, visits, writer, clock.now_ms(), horizon_ms)
             if adopted.outputs:

@@ -17,7 +17,8 @@ from linewarden_runtime.errors import BrokerUnavailable, OffsetMissing, RuntimeF
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.metrics import RECORDS_DROPPED, RECORDS_READ, TRANSACTION_SECONDS, TRANSACTIONS
 from linewarden_runtime.partitions import aligned_partitions
-from linewarden_runtime.ports import Broker, Consumer
+from linewarden_runtime.pending import stable_offsets
+from linewarden_runtime.ports import Broker, Consumer, TransactionalProducer
 from linewarden_runtime.records import GroupSnapshot, InRecord, Position
 
 from .lane import Lane
@@ -143,17 +144,24 @@ class Router:
             _log.info("partition given up", partition=number, generation=group.generation)
             self._lanes.pop(number).close()
         for number in sorted(owned - self._lanes.keys()):
-            if None not in self._offsets(number).values():  # else the next poll chooses where a new group starts
-                self._open(number, "assigned")
+            if self._has_start(number):
+                self._open(number, "assigned", group)
         self._ready(owned == self._lanes.keys())
 
-    def _open(self, partition: int, reason: str) -> None:
+    def _has_start(self, partition: int) -> bool:
+        """Whether the group has offsets; if not, the next poll chooses where a new group starts."""
+        try:
+            return None not in self._consumer.committed(self._positions(partition)).values()
+        except BrokerUnavailable:
+            return True  # only offsets that exist are kept back
+
+    def _open(self, partition: int, reason: str, group: GroupSnapshot) -> None:
         try:
             lane = Lane.open(
                 self._broker,
                 self._desk,
                 partition,
-                lambda: self._committed(partition),
+                lambda producer: self._committed(partition, producer, group),
                 self._clock,
                 self._limits.adopt_horizon_ms,
             )
@@ -165,11 +173,13 @@ class Router:
         self._rewind(lane)
         _log.info("partition restored", partition=partition, reason=reason)
 
-    def _offsets(self, partition: int) -> dict[Position, int | None]:
-        return self._consumer.committed([Position(topic, partition) for topic in self._topics])
+    def _positions(self, partition: int) -> list[Position]:
+        return [Position(topic, partition) for topic in self._topics]
 
-    def _committed(self, partition: int) -> Mapping[Position, int]:
-        found = self._offsets(partition)
+    def _committed(
+        self, partition: int, producer: TransactionalProducer, group: GroupSnapshot
+    ) -> Mapping[Position, int]:
+        found = stable_offsets(self._consumer, self._positions(partition), producer, group)
         if None in found.values():
             raise OffsetMissing(f"the group's offsets of partition {partition} are gone: {found}")
         return {position: offset for position, offset in found.items() if offset is not None}
@@ -196,7 +206,7 @@ class Router:
             self._lanes[number].land(plans[number])
             del self._failures[number]
         for number, failure in failed.items():
-            self._start_over(number, failure)
+            self._start_over(number, failure, group)
 
     def _commit(self, partition: int, plan: Plan, group: GroupSnapshot) -> TransactionFailed | None:
         began = self._clock.monotonic()
@@ -208,12 +218,12 @@ class Router:
         TRANSACTION_SECONDS.labels(group=self._name).observe(self._clock.monotonic() - began)
         return None
 
-    def _start_over(self, partition: int, failure: TransactionFailed) -> None:
+    def _start_over(self, partition: int, failure: TransactionFailed, group: GroupSnapshot) -> None:
         """Whether it committed is unknown: drop the memory, and restore it from what is visible."""
         TRANSACTIONS.labels(group=self._name, outcome="failed").inc()
         self._lanes.pop(partition).close()
         self._count_failure(partition, failure)
-        self._open(partition, "transaction-failed")
+        self._open(partition, "transaction-failed", group)
 
     def _count_failure(self, partition: int, failure: RuntimeFault) -> None:
         self._failures[partition] += 1

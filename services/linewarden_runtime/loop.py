@@ -27,8 +27,9 @@ from linewarden_runtime.metrics import (
     TRANSACTION_SECONDS,
     TRANSACTIONS,
 )
+from linewarden_runtime.pending import stable_offsets
 from linewarden_runtime.ports import Consumer, Stage, TransactionalProducer
-from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, next_offsets
+from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, Position, next_offsets
 
 _log = structlog.get_logger(__name__)
 
@@ -79,6 +80,7 @@ class TransactionalLoop:
         self._flight = Flight(stage, self._letter, self._wake.set, self._limits.max_batches, self._limits.max_bytes)
         self._producer: TransactionalProducer | None = None
         self._group: GroupSnapshot | None = None
+        self._checked: GroupSnapshot | None = None
         self._failures = 0
         self._careful = 0
         self._stop = Stop()
@@ -124,6 +126,7 @@ class TransactionalLoop:
     def _read(self) -> None:
         records = self._consumer.poll(self._patience(), self._limits.max_records)
         group = self._consumer.group()
+        is_new = group.may_commit and not (self._checked and group.same_generation(self._checked))
         if self._has_lost_its_place(group):
             self._rewind(read_only=True)
         elif records and group.may_commit:
@@ -135,6 +138,10 @@ class TransactionalLoop:
             RECORDS_DROPPED.labels(group=group.group, cause="not-stable").inc(len(records))
             self._lose("not-stable")
             self._rewind()
+        if is_new:
+            # A partition whose offsets are kept back is polled without a record and without an error, for ever.
+            self._committed()
+            self._checked = group
 
     def _patience(self) -> float:
         """Give the time to wait for records; while work is in flight its end is waited for instead."""
@@ -236,18 +243,29 @@ class TransactionalLoop:
         `read_only` leaves partitions alone that were never read, as those that a rebalance just brought: their start
         is chosen and committed before their first record.
         """
-        try:
-            committed = self._consumer.committed(self._consumer.assignment())
-        except BrokerUnavailable as failure:
-            self._count_failure(failure)
-            return self._rewind(read_only=read_only)
-        for position, offset in committed.items():
+        for position, offset in self._committed().items():
             if offset is None and read_only:
                 continue
             if offset is None:
                 raise OffsetMissing(f"the committed offset of {position} is gone")
             self._consumer.seek(position, offset)
-        return None
+
+    def _committed(self) -> dict[Position, int | None]:
+        """Fetch what is committed of every partition, however often it takes, within the bound on failures."""
+        while True:
+            try:
+                return self._stable_offsets()
+            except BrokerUnavailable as failure:
+                self._count_failure(failure)
+            except TransactionFailed as failure:
+                self._count_failure(failure)
+                self._renew_producer()
+
+    def _stable_offsets(self) -> dict[Position, int | None]:
+        positions, group = self._consumer.assignment(), self._group
+        if self._producer is None or group is None or not group.may_commit:
+            return self._consumer.committed(positions)
+        return stable_offsets(self._consumer, positions, self._producer, group)
 
     def _lose(self, cause: str) -> int:
         dropped = self._flight.drop()

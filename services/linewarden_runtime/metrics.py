@@ -19,6 +19,9 @@ TRANSACTIONS = Counter(
 TRANSACTION_SECONDS = Histogram(
     "linewarden_transaction_seconds", "Duration of committed transactions, in seconds.", ["group"], buckets=_FAST
 )
+OFFSETS_RELEASED = Counter(
+    "linewarden_offsets_released_total", "Times that pending offsets of an ended transaction were dropped.", ["group"]
+)
 SLOW_DOWNS = Counter("linewarden_slow_downs_total", "Times a dependency asked to slow down.", ["group"])
 DEAD_LETTERS = Counter("linewarden_dead_letters_total", "Records dead-lettered, by cause.", ["service", "cause"])
 UNACKED_BYTES = Gauge("linewarden_unacked_bytes", "Bytes sent and not acknowledged.", ["sender"])

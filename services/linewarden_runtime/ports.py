@@ -181,6 +181,14 @@ class TransactionalProducer(Closing, Protocol):
         """
         ...
 
+    def release_offsets(self, positions: Collection[Position], group: GroupSnapshot) -> None:
+        """Drop what ended transactions of this identity left pending on the group's offsets; commit nothing.
+
+        A broker that falls while a transaction ends may keep its offsets pending for ever: `Consumer.committed`
+        then raises BrokerUnavailable each time. `positions` are any that the group reads. Raises as `transact` does.
+        """
+        ...
+
 
 class Admin(Closing, Protocol):
     """Topics, and groups seen from outside."""

@@ -22,6 +22,7 @@ class Traits:
     append_time: bool = True
     deletes_records: bool = True
     static_members_return: bool = True
+    keeps_offsets_pending: bool = True
 
 
 TRAITS = {
@@ -34,6 +35,7 @@ TRAITS = {
         append_time=False,
         deletes_records=False,
         static_members_return=False,
+        keeps_offsets_pending=False,
     ),
     "apache": Traits(),
 }

@@ -3,9 +3,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.producer.transaction_manager import TransactionalRequestResult, TxnOffsetCommitHandler
 
-from linewarden_runtime.errors import Fenced, GroupNotStable, TooLarge, TransactionFailed
+from linewarden_runtime.errors import BrokerUnavailable, Fenced, GroupNotStable, TooLarge, TransactionFailed
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.memory import Fault, MemoryBroker
 from linewarden_runtime.ports import Broker, Consumer, TransactionalProducer
@@ -130,9 +132,72 @@ def _leave_open(broker: Broker, identity: str, output: OutRecord) -> None:
     client.init_transactions()
     client.begin_transaction()
     client.send(output.topic, output.value, key=output.key).get(10)
+    _die(client)
+
+
+def _die(client: KafkaProducer) -> None:
     client._sender.force_close()
     client._sender.join(5)
     client._closed = True
+
+
+def _leave_pending(broker: Broker, identity: str, source: str, consumer: Consumer) -> None:
+    """Send offsets that no transaction of the coordinator knows, and die: nobody will ever end them."""
+    if isinstance(broker, MemoryBroker):
+        broker.group(consumer.group().group).pending[Position(source, 0)] = identity
+        return
+    assert isinstance(broker, KafkaBroker)
+    client = KafkaProducer(**broker.settings.transactional_producer(identity))
+    client.init_transactions()
+    client.begin_transaction()
+    manager = client._transaction_manager
+    offsets = manager._pending_txn_offset_commits
+    offsets[TopicPartition(source, 0)] = OffsetAndMetadata(1, "", -1)
+    sent = TxnOffsetCommitHandler(manager, consumer.group().raw, offsets, TransactionalRequestResult())
+    manager._enqueue_request(sent)
+    client._sender.wakeup()
+    assert sent._result.wait(timeout_ms=10_000)
+    _die(client)
+
+
+@contextmanager
+def _unverified(broker: Broker) -> Iterator[None]:
+    """Let Apache Kafka take transactional offsets without asking the coordinator of transactions."""
+    if not isinstance(broker, KafkaBroker):
+        yield
+        return
+    _verify(broker, "false")
+    try:
+        yield
+    finally:
+        _verify(broker, "true")
+
+
+def _verify(broker: KafkaBroker, value: str) -> None:
+    configs = {"transaction.partition.verification.enable": value}
+    with broker.admin() as admin:
+        admin._client.alter_configs([ConfigResource(ConfigResourceType.BROKER, "1", configs=configs)])
+
+
+def test_offsets_left_pending_for_ever_are_dropped_by_an_heir_of_their_identity(
+    broker: Broker, topic: Topic, namespace: str, traits: Traits
+) -> None:
+    if not traits.keeps_offsets_pending:
+        pytest.xfail("this broker takes transactional offsets at once")
+    source = topic("in")
+    at = Position(source, 0)
+    write(broker, [OutRecord(source, b"k", str(n).encode()) for n in range(2)])
+    with broker.consumer(group=f"{namespace}.g", topics=[source]) as consumer:
+        records = take(consumer, 2)
+        with _unverified(broker):
+            _leave_pending(broker, f"{namespace}.t", source, consumer)
+        with _producer(broker, f"{namespace}.t") as heir:
+            with pytest.raises(BrokerUnavailable):
+                consumer.committed([at])
+            heir.release_offsets([at], consumer.group())
+            assert consumer.committed([at]) == {at: 0}
+            heir.transact([], next_offsets(records), consumer.group())
+            assert consumer.committed([at]) == {at: 2}
 
 
 def test_an_open_transaction_is_hidden_until_its_heir_aborts_it(

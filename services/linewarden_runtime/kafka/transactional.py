@@ -1,6 +1,7 @@
 """One transactional identity, and the only place where a transaction is begun, committed or aborted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -71,28 +72,45 @@ class KafkaTransactionalProducer:
         group: GroupSnapshot | None = None,
     ) -> None:
         """Publish all and commit all, or neither."""
-        if not self._usable or self._client is None:
-            raise TransactionFailed(f"{self._id} failed before or was never initialised; make a new one")
         records = list(outputs)
         self._require_size(records)
-        if offsets and (group is None or not group.may_commit):
-            self.close()
-            raise GroupNotStable(f"{self._id}: offsets would be committed under {group}, which no broker checks")
+        if offsets:
+            self._require_place(group)
+        self._in_transaction("transaction", partial(self._attempt, records, offsets or {}, group))
+
+    def release_offsets(self, positions: Collection[Position], group: GroupSnapshot) -> None:
+        """Drop pending offsets: a transaction that names some of the group, and aborts, ends them all.
+
+        The coordinator keeps pending offsets by producer id, which an identity keeps from holder to holder.
+        """
+        self._require_place(group)
+        self._in_transaction("release", partial(self._abort_over, positions, group))
+
+    def _in_transaction(self, what: str, act: Callable[[KafkaProducer], None]) -> None:
+        if not self._usable or self._client is None:
+            raise TransactionFailed(f"{self._id} failed before or was never initialised; make a new one")
         self._usable = False
         try:
-            with self._watchdog.guard("transaction", self._guard_s):
-                self._attempt(self._client, records, offsets or {}, group)
+            with self._watchdog.guard(what, self._guard_s):
+                act(self._client)
         except Exception as error:
-            # Whatever went wrong between begin and commit, of whatever class, the answer is the same.
-            raise self._give_up("transaction", error) from error
+            # Whatever went wrong between begin and end, of whatever class, the answer is the same.
+            raise self._give_up(what, error) from error
         self._usable = True
+
+    def _abort_over(self, positions: Collection[Position], group: GroupSnapshot, client: KafkaProducer) -> None:
+        client.begin_transaction()
+        client.send_offsets_to_transaction(
+            {TopicPartition(*p): OffsetAndMetadata(0, "", -1) for p in positions}, group.raw
+        )
+        client.abort_transaction()
 
     def _attempt(
         self,
-        client: KafkaProducer,
         records: list[OutRecord],
         offsets: Mapping[Position, int],
         group: GroupSnapshot | None,
+        client: KafkaProducer,
     ) -> None:
         client.begin_transaction()
         futures = [send(client, record) for record in records]
@@ -104,6 +122,11 @@ class KafkaTransactionalProducer:
             named = {TopicPartition(*p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
             client.send_offsets_to_transaction(named, group.raw)
         client.commit_transaction()
+
+    def _require_place(self, group: GroupSnapshot | None) -> None:
+        if group is None or not group.may_commit:
+            self.close()
+            raise GroupNotStable(f"{self._id}: offsets would be sent under {group}, which no broker checks")
 
     def _require_size(self, records: list[OutRecord]) -> None:
         limit = self._settings.max_record_bytes

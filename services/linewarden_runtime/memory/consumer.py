@@ -4,7 +4,13 @@ from collections.abc import Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from linewarden_runtime.errors import ConfigurationError, LogTruncated, OffsetMissing, RetentionOvertook
+from linewarden_runtime.errors import (
+    BrokerUnavailable,
+    ConfigurationError,
+    LogTruncated,
+    OffsetMissing,
+    RetentionOvertook,
+)
 from linewarden_runtime.ports import Start
 from linewarden_runtime.records import GroupSnapshot, InRecord, Position
 
@@ -180,7 +186,9 @@ class MemoryConsumer(MemoryReader):
             return self._group.snapshot(self._member, self._instance, self._generation)
 
     def committed(self, positions: Collection[Position]) -> dict[Position, int | None]:
-        """Fetch the group's offsets."""
+        """Fetch the group's offsets; raises BrokerUnavailable while some are pending."""
+        if waiting := self._group.pending.keys() & set(positions):
+            raise BrokerUnavailable(f"pending: {sorted(waiting)}")
         return {position: self._group.offsets.get(position) for position in positions}
 
     def commit(self, offsets: Mapping[Position, int]) -> None:

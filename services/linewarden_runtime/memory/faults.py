@@ -22,6 +22,9 @@ class Fault(Enum):
     DIED = "died"
     """The process dies after its records were written: the transaction stays open until `init`."""
 
+    PENDING = "pending"
+    """The transaction is aborted, but its offsets stay pending, past `init` too."""
+
     DELIVERY = "delivery"
     """A record of a plain producer is never acknowledged and not written."""
 

@@ -31,6 +31,8 @@ class Group:
     members: dict[str, Member] = field(default_factory=dict)
     fenced: set[str] = field(default_factory=set)
     offsets: dict[Position, int] = field(default_factory=dict)
+    pending: dict[Position, str] = field(default_factory=dict)
+    """Offsets that a transaction sent and nobody ended, with its identity."""
     joined: int = 0
 
     def join(self, topics: tuple[str, ...], instance: str | None, counts: Mapping[str, int]) -> Member:

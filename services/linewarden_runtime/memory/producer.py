@@ -1,6 +1,6 @@
 """Producers of the in-memory bus."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -102,11 +102,9 @@ class MemoryTransactionalProducer:
         group: GroupSnapshot | None = None,
     ) -> None:
         """Publish all and commit all, or neither."""
-        if self._closed or self._epoch is None:
-            raise TransactionFailed("this producer failed before or was never initialised; make a new one")
-        if offsets and (group is None or not group.may_commit):
-            self._closed = True
-            raise GroupNotStable(f"offsets would be committed under {group}, which no broker checks")
+        if offsets:
+            self._require_place(group)
+        self._require_usable()
         sent = list(outputs)
         for output in sent:
             self._broker.require_size(output)
@@ -119,19 +117,39 @@ class MemoryTransactionalProducer:
             finally:
                 self._broker.changed.notify_all()
 
+    def release_offsets(self, positions: Collection[Position], group: GroupSnapshot) -> None:  # noqa: ARG002 - the port's
+        """Drop what this identity left pending."""
+        self._require_place(group)
+        self._require_usable()
+        with self._broker.changed:
+            pending = self._broker.group(group.group).pending
+            for position in [position for position, identity in pending.items() if identity == self._id]:
+                del pending[position]
+
+    def _require_usable(self) -> None:
+        if self._closed or self._epoch is None:
+            raise TransactionFailed("this producer failed before or was never initialised; make a new one")
+
+    def _require_place(self, group: GroupSnapshot | None) -> None:
+        if group is None or not group.may_commit:
+            self._closed = True
+            raise GroupNotStable(f"offsets would be sent under {group}, which no broker checks")
+
     def _attempt(self, outputs: list[OutRecord], offsets: Mapping[Position, int], group: GroupSnapshot | None) -> None:
         broker = self._broker
         if broker.epochs[self._id] != self._epoch:
             raise Fenced(f"{self._id} belongs to a later producer")
         transaction = Transaction()
         broker.open_transactions[self._id] = transaction
-        fault = broker.faults.due(Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED)
+        fault = broker.faults.due(Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED, Fault.PENDING)
         try:
             for output in outputs:
                 broker.append(output, transaction)
             self._fail_if(fault, Fault.SEND, Fault.DIED)
             if offsets and group is not None:
-                self._fail_if(fault, Fault.OFFSETS)
+                if fault is Fault.PENDING:
+                    broker.group(group.group).pending.update(dict.fromkeys(offsets, self._id))
+                self._fail_if(fault, Fault.OFFSETS, Fault.PENDING)
                 broker.group(group.group).commit(offsets, group.member, group.generation)
         except (DeliveryFailed, CommitRefused, TransactionFailed, Fenced) as error:
             if fault is not Fault.DIED:

@@ -25,7 +25,7 @@ def memory(line: RouteLine) -> MemoryBroker:
     return line.broker
 
 
-@pytest.mark.parametrize("fault", [Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED])
+@pytest.mark.parametrize("fault", [Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED, Fault.PENDING])
 def test_a_visit_is_routed_once_whatever_fails_in_its_transaction(line: RouteLine, fault: Fault) -> None:
     router = line.router()
     turn_until_owned(line, router)
@@ -55,6 +55,23 @@ def test_an_identity_that_cannot_be_had_is_asked_for_again(line: RouteLine) -> N
     memory(line).faults.order(Fault.INIT, Fault.INIT)
     router = line.router()
     turn_until_owned(line, router)
+
+
+def test_offsets_that_a_dead_owner_left_pending_are_freed_by_its_heir(line: RouteLine) -> None:
+    group = memory(line).group("line1.route")
+    group.pending[Position("line1.captures", 0)] = "line1.route-0"
+    router = line.router()
+    turn_until_owned(line, router)
+    assert not group.pending
+    line.capture("v1")
+    line.inspect("v1", suspicion=0.9)
+    turn_until(lambda: bool(line.dispositions()), router)
+
+
+def test_offsets_that_nobody_can_free_end_the_process(line: RouteLine) -> None:
+    memory(line).group("line1.route").pending[Position("line1.captures", 0)] = "another"
+    with pytest.raises(BrokerUnavailable):
+        turn_until(lambda: False, line.router())
 
 
 def test_a_partition_that_fails_again_and_again_ends_the_process(line: RouteLine) -> None:

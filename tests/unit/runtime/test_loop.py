@@ -1,12 +1,19 @@
 import pytest
 
-from linewarden_runtime.errors import DeadLetterCapExceeded, Fenced, Poison, SlowDown, TransactionFailed
+from linewarden_runtime.errors import (
+    BrokerUnavailable,
+    DeadLetterCapExceeded,
+    Fenced,
+    Poison,
+    SlowDown,
+    TransactionFailed,
+)
 from linewarden_runtime.loop import LoopLimits, TransactionalLoop
 from linewarden_runtime.memory import Fault
-from linewarden_runtime.records import InRecord, OutRecord
+from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.operations import DeadLetter
-from tests.unit.runtime.conftest import IN, OUT, Echo, Line, ManualStage
+from tests.unit.runtime.conftest import GROUP, IN, OUT, Echo, Line, ManualStage
 
 
 def _turn(loop: TransactionalLoop, times: int) -> None:
@@ -82,7 +89,7 @@ def test_bytes_in_flight_are_bounded_too(line: Line) -> None:
     assert len(stage.given) == 2
 
 
-@pytest.mark.parametrize("fault", [Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED])
+@pytest.mark.parametrize("fault", [Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED, Fault.PENDING])
 def test_whatever_fails_in_a_transaction_every_record_is_published_once(line: Line, fault: Fault) -> None:
     line.put("a", "b", "c")
     line.broker.faults.order(fault)
@@ -99,6 +106,22 @@ def test_a_lost_answer_to_init_is_retried_with_a_new_producer(line: Line) -> Non
     loop = line.loop(Echo())
     loop.step()
     assert line.out() == [b"a"]
+
+
+def test_offsets_that_a_predecessor_left_pending_are_freed_before_the_partition_stands_still(line: Line) -> None:
+    line.put("a")
+    line.broker.group(GROUP).pending[Position(IN, 1)] = "line1.stage-0"
+    loop = line.loop(Echo())
+    _turn(loop, 2)
+    assert not line.broker.group(GROUP).pending
+    assert line.out() == [b"a"]
+
+
+def test_offsets_that_another_identity_left_pending_end_the_loop_loudly(line: Line) -> None:
+    line.broker.group(GROUP).pending[Position(IN, 1)] = "line1.stage-1"
+    loop = line.loop(Echo())
+    with pytest.raises(BrokerUnavailable):
+        _turn(loop, 2)
 
 
 def test_too_many_failures_in_a_row_end_the_loop(line: Line) -> None:
