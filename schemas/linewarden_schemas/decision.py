@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from .base import Actor, Digest, EpochMs, Id, Message, Part, Text
 from .vocabulary import Act, Judgement, Outcome, Role
 
+MOST_MASK_BYTES = 256 * 1024
+MOST_MARKS_BYTES = 512 * 1024
+"""Of one drawn mask, and of all masks of a decision together: with the rest they stay below the topic's record."""
+
 
 class Shown(Part):
-    """What was on the screen of one frame: the digest of the picture and the layers over it."""
+    """What was on the screen of one frame: the digest of the picture, the layers over it and their digests."""
 
     frame_id: Id
     sha256: Digest | None = None
     layers: tuple[Id, ...] = ()
+    layer_digests: dict[str, Digest] = Field(default_factory=dict)
+
+
+class Mark(Part):
+    """What a person drew on one frame: a PNG of 8 bit grey in the picture's size, 255 where the defect is."""
+
+    frame_id: Id
+    mask_png: Annotated[bytes, Field(max_length=MOST_MASK_BYTES)]
 
 
 class Decision(Message):
-    """One act of one person on one slot. `covers` names the frames that were looked at."""
+    """One act of one person on one slot. `covers` names the frames that were looked at.
+
+    `blind`: the first judgement was given on the plain pictures of `first_shown`, before anything that the machine
+    thinks of the part was told; `judgement` is the one that counts. Absent in what was decided elsewhere.
+    """
 
     TYPE: ClassVar[str] = "linewarden.decision.v1"
 
@@ -29,6 +45,9 @@ class Decision(Message):
     act: Act = Act.JUDGE
     judgement: Judgement | None = None
     first_judgement: Judgement | None = None
+    first_shown: tuple[Shown, ...] = ()
+    first_ms: EpochMs | None = None
+    blind: bool | None = None
     outcome: Outcome | None = None
     concession: Id | None = None
     undoes: Id | None = None
@@ -38,6 +57,7 @@ class Decision(Message):
     covers: tuple[Id, ...] = ()
     shown: tuple[Shown, ...] = ()
     defect_class: Id | None = None
+    marks: tuple[Mark, ...] = ()
     comment: Text | None = None
 
     @model_validator(mode="after")
@@ -48,6 +68,10 @@ class Decision(Message):
             raise ValueError("an undo names the decision that it undoes, and nothing else does")
         if self.outcome is Outcome.USE_AS_IS and self.concession is None:
             raise ValueError("use_as_is needs the number of its concession")
+        if self.blind and self.first_judgement is None:
+            raise ValueError("what was judged blind names its first judgement")
+        if sum(len(mark.mask_png) for mark in self.marks) > MOST_MARKS_BYTES:
+            raise ValueError(f"the masks of a decision are at most {MOST_MARKS_BYTES} bytes together")
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .base import Message
 from .capture import CameraHeartbeat, Capture, FrameMetadata, Returned
-from .decision import Decision, QueueEvent, Shown
+from .decision import Decision, Mark, QueueEvent, Shown
 from .disposition import Disposition, SlotClose, SlotFrame, SlotOpen, ViewResult
 from .ids import decision_id, digest, frame_id, slot_id, visit_id
 from .inspection import Evidence, Inspection, Maps, SourceRef
@@ -218,13 +218,17 @@ SAMPLES: tuple[Message, ...] = (
         visit_id=VISIT,
         judgement=Judgement.NG,
         first_judgement=Judgement.OK,
+        first_shown=(Shown(frame_id=FRAME, sha256=SHA, layers=("picture",)),),
+        first_ms=AT + 24_000,
+        blind=True,
         outcome=Outcome.REWORK,
         actor="op-7f3a",
         role=Role.QUALITY,
         decided_ms=AT + 29_500,
         covers=(FRAME,),
-        shown=(Shown(frame_id=FRAME, sha256=SHA, layers=("picture", "mask")),),
+        shown=(Shown(frame_id=FRAME, sha256=SHA, layers=("picture", "mask"), layer_digests={"mask": SHA}),),
         defect_class="scratch",
+        marks=(Mark(frame_id=FRAME, mask_png=_PNG),),
     ),
     QueueEvent(slot_id=SLOT, visit_id=VISIT, event="claimed", actor="op-7f3a", at_ms=AT + 20_000),
     DeadLetter(
