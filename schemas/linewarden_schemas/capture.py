@@ -22,7 +22,11 @@ class Returned(Part):
 
 
 class Capture(Message):
-    """One trigger of one view, without the picture. `lost` says why there is no picture."""
+    """One trigger of one view, without the picture. `lost` says why there is no picture.
+
+    `bin_slot` is where the part will lie if it is diverted (carrier, tray or bin place), where that is known at the
+    trigger. `known_bad` marks the picture of a known defect that measures people; it is always withheld.
+    """
 
     TYPE: ClassVar[str] = "linewarden.capture.v1"
 
@@ -42,6 +46,8 @@ class Capture(Message):
     part_id_source: PartIdSource | None = None
     lot_id: Id | None = None
     product_id: Id | None = None
+    bin_slot: Id | None = None
+    known_bad: bool = False
     returned: Returned | None = None
     sha256: Digest | None = None
     size_bytes: Annotated[int, Field(ge=0)] | None = None

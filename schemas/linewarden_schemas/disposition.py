@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from .base import Actor, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
+from .base import Actor, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text
 from .inspection import SourceRef
 from .line import LineStateRef, RecipeRef
 from .vocabulary import Cause, CloseReason, Outcome, Routing, Skill, Undecidable, Verdict
@@ -82,7 +82,11 @@ class SlotFrame(Part):
 
 
 class SlotOpen(Message):
-    """A request for one person's judgement. Sent again under the same id when a late frame joins."""
+    """A request for one person's judgement. Sent again under the same id when a late frame joins.
+
+    `skill` is the authority that is asked for, `needs` what a person must have learnt. `capacity_per_hour` and
+    `max_age_ms` are the recipe's; they ask for a slower line or a stop.
+    """
 
     TYPE: ClassVar[str] = "linewarden.slot-open.v1"
 
@@ -99,7 +103,11 @@ class SlotOpen(Message):
     part_id: Id | None = None
     product_id: Id | None = None
     recipe: RecipeRef
+    bin_slot: Id | None = None
     skill: Skill = Skill.OPERATOR
+    needs: Id | None = None
+    capacity_per_hour: Count | None = None
+    max_age_ms: DurationMs | None = None
     excluded_actors: tuple[Actor, ...] = ()
     missing_views: tuple[Id, ...] = ()
     frames: tuple[SlotFrame, ...] = ()

@@ -71,9 +71,14 @@ class Criterion(Part):
 
 
 class ReviewRules(Part):
-    """Who looks at what, how often and how fast."""
+    """Who looks at what, how often and how fast.
+
+    `needs` is a skill that a person must have to judge this product. More slots than `capacity_per_hour`, or one
+    older than `max_age_ms`, ask for a slower line or a stop; neither ever moves a threshold.
+    """
 
     reviews_required: Annotated[int, Field(ge=1, le=3)] = 1
+    needs: Id | None = None
     audit_share_of_passes: Share = 0.0
     reject_review_share: Share = 0.0
     ng_outcome: Outcome = Outcome.SCRAP

@@ -53,10 +53,14 @@ class SlotState(Part):
     concession: Id | None = None
     actor: Actor | None = None
     decision_id: Id | None = None
+    refused: bool = False
 
 
 class VisitSnapshot(Message):
-    """The whole state of a visit from its first record to the end of the spool's horizon."""
+    """The whole state of a visit from its first record to the end of the spool's horizon.
+
+    `position` is the risk that a visit shows which was drawn for review, taken from diversions that were not.
+    """
 
     TYPE: ClassVar[str] = "linewarden.visit-snapshot.v1"
 
@@ -68,6 +72,9 @@ class VisitSnapshot(Message):
     part_id: Id | None = None
     lot_id: Id | None = None
     product_id: Id | None = None
+    bin_slot: Id | None = None
+    known_bad: bool = False
+    position: Share | None = None
     returned: Returned | None = None
     first_captured_ms: EpochMs
     decide_by_ms: EpochMs

@@ -108,6 +108,7 @@ SAMPLES: tuple[Message, ...] = (
         part_id_source=PartIdSource.READ,
         lot_id="L-77",
         product_id="bracket",
+        bin_slot="B-12",
         returned=Returned(previous_visit_id=visit_id("line1", "st1", AT - 3_600_000, 2), authority="RW-9"),
         sha256=SHA,
         size_bytes=48_213,
@@ -189,6 +190,10 @@ SAMPLES: tuple[Message, ...] = (
         part_id="SN-000123",
         product_id="bracket",
         recipe=RECIPE_REF,
+        bin_slot="B-12",
+        needs="surface",
+        capacity_per_hour=60,
+        max_age_ms=3_600_000,
         frames=(
             SlotFrame(
                 frame_id=FRAME,

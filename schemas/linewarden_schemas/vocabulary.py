@@ -35,6 +35,7 @@ class Cause(StrEnum):
     FAULT = "fault"
     AUDIT = "audit"
     REJECT_REVIEW = "reject_review"
+    KNOWN_BAD = "known_bad"
 
 
 class Undecidable(StrEnum):

@@ -9,6 +9,7 @@ CAUSES: dict[Cause, str] = {
     Cause.FAULT: "Something in the flow failed",
     Cause.AUDIT: "Drawn at random from the passes, to check the machine",
     Cause.REJECT_REVIEW: "The network said NG: check for a false alarm",
+    Cause.KNOWN_BAD: "A picture of a known defect, to measure how well defects are found here",
 }
 SHORT: dict[Cause, str] = {
     Cause.LOW_TRUST: "low trust",
@@ -17,6 +18,7 @@ SHORT: dict[Cause, str] = {
     Cause.FAULT: "fault",
     Cause.AUDIT: "audit",
     Cause.REJECT_REVIEW: "reject review",
+    Cause.KNOWN_BAD: "known bad",
 }
 VERDICTS: dict[Verdict, str] = {
     Verdict.OK: "network: OK",
