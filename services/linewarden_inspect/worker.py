@@ -15,6 +15,7 @@ from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.loop import LoopLimits, TransactionalLoop
 from linewarden_runtime.ports import Broker
+from linewarden_runtime.provision import every_partition
 from linewarden_schemas.ids import Namespace
 from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspecting.scorer import Scorer
@@ -82,9 +83,11 @@ class InspectWorker:
                 )
             )
             identity = self._namespace.transactional_id(self._member)
+            topics = [self._namespace.topic(name) for name in ("inspections", "dead-letters")]
+            writes = every_partition(self._broker, topics)
             TransactionalLoop(
                 consumer,
-                lambda: self._broker.transactional_producer(identity),
+                lambda: self._broker.transactional_producer(identity, writes),
                 stage,
                 dead_letters,
                 clock=self._clock,

@@ -53,7 +53,8 @@ class Lane:
             TransactionFailed: the broker did not give the identity, or take the adopted state; try again.
         """
         began = clock.monotonic()
-        producer = broker.transactional_producer(desk.namespace.transactional_id(f"route-{partition}"))
+        identity = desk.namespace.transactional_id(f"route-{partition}")
+        producer = broker.transactional_producer(identity, desk.writes(partition))
         try:
             producer.init()
             writer = Writer(desk.namespace, partition)

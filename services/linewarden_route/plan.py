@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from linewarden_runtime.deadletters import DeadLetters
-from linewarden_runtime.records import InRecord, OutRecord
+from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.envelope import EnvelopeError, decode
@@ -39,6 +39,9 @@ from .writing import Writer, camera_key
 JOINED = ("captures", "inspections", "decisions")
 """The topics that route joins; a partition of it is the same partition number of all three."""
 
+WRITTEN = ("dispositions", "reinspections", "route-state")
+"""The topics that route writes, each in the partition that it read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -53,6 +56,12 @@ class Desk:
     secret: bytes
     poison: DeadLetters
     rejects: DeadLetters
+    dead_letters: Sequence[Position] = ()
+    """Every partition of the dead letters, which all partitions write to."""
+
+    def writes(self, partition: int) -> list[Position]:
+        """Where the transactions of a partition write."""
+        return [*(Position(self.namespace.topic(name), partition) for name in WRITTEN), *self.dead_letters]
 
 
 class Poisoned(ValueError):

@@ -164,7 +164,12 @@ class TransactionalProducer(Closing, Protocol):
     """One transactional identity. After any failure it is closed and of no more use: make a new one."""
 
     def init(self) -> None:
-        """Fence a predecessor and abort what it left open; raises Fenced, TransactionFailed."""
+        """Fence a predecessor and abort what it left open; raises Fenced, TransactionFailed.
+
+        A broker that falls may forget a transaction whose records lie in its partitions. They'd stay open, hide
+        what follows, and appear with the next commit of this identity: so all partitions that it `writes` are
+        aborted too.
+        """
         ...
 
     def transact(
@@ -248,7 +253,7 @@ class Broker(Protocol):
         """Idempotent producer outside transactions."""
         ...
 
-    def transactional_producer(self, transactional_id: str) -> TransactionalProducer:
+    def transactional_producer(self, transactional_id: str, writes: Collection[Position] = ()) -> TransactionalProducer:
         """Not yet initialised producer of one transactional identity."""
         ...
 

@@ -1,6 +1,6 @@
 """Clients of one Kafka cluster, made from one set of settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from linewarden_runtime.kafka.admin import KafkaAdmin
 from linewarden_runtime.kafka.consumer import KafkaGroupConsumer
@@ -42,9 +42,11 @@ class KafkaBroker:
         """Idempotent producer outside transactions."""
         return KafkaPlainProducer(self.settings, client)
 
-    def transactional_producer(self, transactional_id: str) -> KafkaTransactionalProducer:
+    def transactional_producer(
+        self, transactional_id: str, writes: Collection[Position] = ()
+    ) -> KafkaTransactionalProducer:
         """Not yet initialised producer of one identity."""
-        return KafkaTransactionalProducer(transactional_id, self.settings, self._watchdog)
+        return KafkaTransactionalProducer(transactional_id, writes, self.settings, self._watchdog)
 
     def admin(self) -> KafkaAdmin:
         """Topics and groups."""

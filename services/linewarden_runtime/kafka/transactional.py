@@ -36,27 +36,49 @@ class KafkaTransactionalProducer:
     and after an error every later call raises a plain KafkaError. Making a new one aborts what is open.
     """
 
-    def __init__(self, transactional_id: str, settings: KafkaSettings, watchdog: Watchdog) -> None:
+    def __init__(
+        self, transactional_id: str, writes: Collection[Position], settings: KafkaSettings, watchdog: Watchdog
+    ) -> None:
         self._id = transactional_id
+        self._writes = [TopicPartition(*position) for position in writes]
         self._settings = settings
         self._watchdog = watchdog
         self._usable = False
         self._client: KafkaProducer | None = None
 
     def init(self) -> None:
-        """Connect, fence a predecessor and abort what it left open."""
+        """Connect, fence a predecessor, abort what it left open and what the broker forgot of it."""
         try:
             with self._watchdog.guard("init_transactions", self._guard_s + self._settings.bootstrap_timeout_ms / 1000):
                 with translated():
                     self._client = KafkaProducer(**self._settings.transactional_producer(self._id))
                 self._require_broker(self._client)
                 self._client.init_transactions()
+                if self._writes:
+                    self._abort_everywhere(self._client)
         except ConfigurationError:
             self.close()
             raise
         except (kafka_errors.KafkaError, RuntimeFault) as error:
             raise self._give_up("init", error) from error
         self._usable = True
+
+    def _abort_everywhere(self, client: KafkaProducer) -> None:
+        """Abort an empty transaction over every partition: its markers end what is open there of this producer id.
+
+        Without a record of its own, since not every broker hides aborted ones; the client has no public way to that.
+        """
+        client.begin_transaction()
+        manager = client._transaction_manager  # noqa: SLF001
+        with manager._lock:  # noqa: SLF001
+            for partition in self._writes:
+                manager.maybe_add_partition_to_transaction(partition)
+            adding = manager._add_partitions_to_transaction_handler()  # noqa: SLF001
+            manager._enqueue_request(adding)  # noqa: SLF001
+        client._sender.wakeup()  # noqa: SLF001
+        if not adding.result.wait(timeout_ms=self._settings.delivery_timeout_ms):
+            raise TransactionFailed(f"{self._id}: no answer to adding {len(self._writes)} partitions")
+        client.abort_transaction()
 
     @staticmethod
     def _require_broker(client: KafkaProducer) -> None:

@@ -1,7 +1,8 @@
 """The in-memory bus itself."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from linewarden_runtime.clock import Clock, ManualClock
 from linewarden_runtime.errors import ConfigurationError, DeliveryFailed, TooLarge
@@ -31,6 +32,8 @@ class MemoryBroker:
         self.ids: dict[str, str] = {}
         self.epochs: dict[str, int] = {}
         self.open_transactions: dict[str, Transaction] = {}
+        self.forgotten: defaultdict[str, list[Transaction]] = defaultdict(list)
+        """Open in the partitions, unknown to the coordinator."""
         self._logs: dict[str, list[PartitionLog]] = {}
         self._groups: dict[str, Group] = {}
         self._max_record_bytes = max_record_bytes
@@ -110,13 +113,21 @@ class MemoryBroker:
             found = (log.read(log.start, log.end + 1)[0] for log in self._logs.get(topic, ()))
             return [record for records in found for record in records]
 
-    def take_identity(self, transactional_id: str) -> int:
-        """Give the next epoch of an identity and abort what its predecessor left open."""
+    def take_identity(self, transactional_id: str, writes: Collection[Position]) -> int:
+        """Give the next epoch of an identity and abort what was left open, in `writes` what was forgotten too."""
+        self.end_forgotten(transactional_id, Outcome.ABORTED, writes)
         abandoned = self.open_transactions.pop(transactional_id, None)
         if abandoned is not None:
             abandoned.end(Outcome.ABORTED)
         self.epochs[transactional_id] = self.epochs.get(transactional_id, -1) + 1
         return self.epochs[transactional_id]
+
+    def end_forgotten(self, transactional_id: str, outcome: Outcome, positions: Collection[Position]) -> None:
+        """End forgotten transactions that lie within these partitions, as markers of the same producer do."""
+        for transaction in list(self.forgotten.get(transactional_id, ())):
+            if {log.position for log in transaction.logs} <= set(positions):
+                transaction.end(outcome)
+                self.forgotten[transactional_id].remove(transaction)
 
     def consumer(
         self,
@@ -142,9 +153,11 @@ class MemoryBroker:
         """Plain producer."""
         return MemoryProducer(self)
 
-    def transactional_producer(self, transactional_id: str) -> MemoryTransactionalProducer:
+    def transactional_producer(
+        self, transactional_id: str, writes: Collection[Position] = ()
+    ) -> MemoryTransactionalProducer:
         """Not yet initialised producer of one identity."""
-        return MemoryTransactionalProducer(self, transactional_id)
+        return MemoryTransactionalProducer(self, transactional_id, writes)
 
     def admin(self) -> MemoryAdmin:
         """Topics and groups."""

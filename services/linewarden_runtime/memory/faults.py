@@ -22,6 +22,9 @@ class Fault(Enum):
     DIED = "died"
     """The process dies after its records were written: the transaction stays open until `init`."""
 
+    FORGOTTEN = "forgotten"
+    """The same, and the broker forgets the transaction: `init` ends it only in the partitions that it names."""
+
     PENDING = "pending"
     """The transaction is aborted, but its offsets stay pending, past `init` too."""
 

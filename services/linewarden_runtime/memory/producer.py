@@ -80,8 +80,9 @@ class MemoryProducer:
 class MemoryTransactionalProducer:
     """As `linewarden_runtime.ports.TransactionalProducer` promises."""
 
-    def __init__(self, broker: "MemoryBroker", transactional_id: str) -> None:
+    def __init__(self, broker: "MemoryBroker", transactional_id: str, writes: Collection[Position]) -> None:
         self._broker = broker
+        self._writes = writes
         self._id = transactional_id
         self._epoch: int | None = None
         self._closed = False
@@ -92,7 +93,7 @@ class MemoryTransactionalProducer:
             if self._broker.faults.due(Fault.INIT):
                 self._closed = True
                 raise TransactionFailed("no answer to init, as ordered by a test")
-            self._epoch = self._broker.take_identity(self._id)
+            self._epoch = self._broker.take_identity(self._id, self._writes)
             self._broker.changed.notify_all()
 
     def transact(
@@ -141,24 +142,29 @@ class MemoryTransactionalProducer:
             raise Fenced(f"{self._id} belongs to a later producer")
         transaction = Transaction()
         broker.open_transactions[self._id] = transaction
-        fault = broker.faults.due(Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED, Fault.PENDING)
+        fault = broker.faults.due(
+            Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED, Fault.PENDING, Fault.FORGOTTEN
+        )
         try:
             for output in outputs:
                 broker.append(output, transaction)
-            self._fail_if(fault, Fault.SEND, Fault.DIED)
+            self._fail_if(fault, Fault.SEND, Fault.DIED, Fault.FORGOTTEN)
             if offsets and group is not None:
                 if fault is Fault.PENDING:
                     broker.group(group.group).pending.update(dict.fromkeys(offsets, self._id))
                 self._fail_if(fault, Fault.OFFSETS, Fault.PENDING)
                 broker.group(group.group).commit(offsets, group.member, group.generation)
         except (DeliveryFailed, CommitRefused, TransactionFailed, Fenced) as error:
-            if fault is not Fault.DIED:
+            if fault is Fault.FORGOTTEN:
+                broker.forgotten[self._id].append(broker.open_transactions.pop(self._id))
+            elif fault is not Fault.DIED:
                 transaction.end(Outcome.ABORTED)
                 del broker.open_transactions[self._id]
             if isinstance(error, TransactionFailed | Fenced):
                 raise
             raise TransactionFailed(str(error)) from error
         transaction.end(Outcome.COMMITTED)
+        broker.end_forgotten(self._id, Outcome.COMMITTED, [log.position for log in transaction.logs])
         del broker.open_transactions[self._id]
         self._fail_if(fault, Fault.COMMIT_LOST)
 

@@ -25,7 +25,9 @@ def memory(line: RouteLine) -> MemoryBroker:
     return line.broker
 
 
-@pytest.mark.parametrize("fault", [Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED, Fault.PENDING])
+@pytest.mark.parametrize(
+    "fault", [Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED, Fault.PENDING, Fault.FORGOTTEN]
+)
 def test_a_visit_is_routed_once_whatever_fails_in_its_transaction(line: RouteLine, fault: Fault) -> None:
     router = line.router()
     turn_until_owned(line, router)

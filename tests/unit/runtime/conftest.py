@@ -12,7 +12,7 @@ from linewarden_runtime.loop import LoopLimits, TransactionalLoop
 from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.memory.consumer import MemoryConsumer
 from linewarden_runtime.ports import TopicSpec
-from linewarden_runtime.records import InRecord, OutRecord
+from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.ids import Namespace
 
 IN, OUT, DEAD, GROUP = "line1.in", "line1.out", "line1.dead-letters", "line1.stage"
@@ -92,7 +92,7 @@ class Line:
     ) -> TransactionalLoop:
         loop = TransactionalLoop(
             consumer or self.consumer(),
-            lambda: self.broker.transactional_producer("line1.stage-0"),
+            lambda: self.broker.transactional_producer("line1.stage-0", [Position(OUT, 0), Position(OUT, 1)]),
             stage,
             self.dead_letters,
             clock=self.clock,

@@ -89,7 +89,9 @@ def test_bytes_in_flight_are_bounded_too(line: Line) -> None:
     assert len(stage.given) == 2
 
 
-@pytest.mark.parametrize("fault", [Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED, Fault.PENDING])
+@pytest.mark.parametrize(
+    "fault", [Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED, Fault.PENDING, Fault.FORGOTTEN]
+)
 def test_whatever_fails_in_a_transaction_every_record_is_published_once(line: Line, fault: Fault) -> None:
     line.put("a", "b", "c")
     line.broker.faults.order(fault)
