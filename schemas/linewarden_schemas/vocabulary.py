@@ -112,6 +112,7 @@ class Role(StrEnum):
     QUALITY = "quality"
     ENGINEER = "engineer"
     AUDITOR = "auditor"
+    ADMIN = "admin"
 
 
 class LineMode(StrEnum):
