@@ -16,6 +16,7 @@ from linewarden_train.calibration import (
     worst_of_parts,
 )
 from linewarden_train.checkpoint import Checkpoint
+from linewarden_train.choosing import choose
 from linewarden_train.crossfit import cross_fit
 from linewarden_train.data.digest import digest_of
 from linewarden_train.data.groups import Joined, check_apart
@@ -142,7 +143,8 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
     network = train_network(sets.teaching.samples, spec, settings, around)
     calibrated = score(network, spec, sets.calibration.samples, settings, around.on_progress, "calibrating")
     source = _source(settings, sets.teaching if held_out else sets.calibration, _fitted_on(settings))
-    trust = fit_trust(calibrated, settings.trust, source, held_out)
+    choice = choose(held_out, settings.trust, overkill=settings.overkill, diverted=settings.diverted)
+    trust = fit_trust(calibrated, choice.recipe, source, held_out)
     same = sets.thresholds is sets.calibration
     limits = (
         calibrated
@@ -155,7 +157,8 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
     seen = [sets.teaching, sets.calibration, sets.thresholds]
     made_by = TrainedGroups.of(_used_groups(seen, goods_only=bool(held_out)))
     golden = _golden(Inspector(card, network), sets)
-    card = card.model_copy(update={"notes": [f"the golden set holds no {kind}" for kind in lacking(golden)]})
+    notes = [f"suspicion: {choice}", *(f"the golden set holds no {kind}" for kind in lacking(golden))]
+    card = card.model_copy(update={"notes": notes})
     return Taught(card, network, golden, made_by.to_files(), held_out)
 
 

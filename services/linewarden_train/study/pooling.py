@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from linewarden_train.calibration import TrustRecipe, defect_threshold, fit_trust, suspicion_of, worst_of_parts
+from linewarden_train.choosing import Choice
 from linewarden_train.evaluation.scored import Pixels, Scored, pool
 from linewarden_train.masks import GRID, MaskCounts, choose_mask_threshold
 from linewarden_train.scoring import RawScores, Values
@@ -18,16 +19,23 @@ _NOWHERE = Provenance(
 
 
 def pooled(
-    folds: Sequence[ArmFold], recipe: TrustRecipe, overkill: float, rivals: Mapping[int, Mapping[str, Values]]
+    folds: Sequence[ArmFold],
+    recipe: TrustRecipe,
+    overkill: float,
+    rivals: Mapping[int, Mapping[str, Values]],
+    choices: Mapping[int, Choice],
 ) -> Scored:
-    """Pool the folds of one arm with trust, every ingredient and the rivals by fold number.
+    """Pool the folds of one arm with trust, what was chosen, every ingredient and the rivals by fold number.
 
     The logistic of a fold is fitted on the other folds' out-of-fold scores; its normalisers see the fold's own
     good pictures, no defect. The defect threshold is the operating point that the endpoint names, per network.
     """
-    return pool(
-        [_scored(fold, [other for other in folds if other is not fold], recipe, overkill, rivals) for fold in folds]
-    )
+    return pool([_scored(fold, rest_of(folds, fold), recipe, overkill, rivals, choices) for fold in folds])
+
+
+def rest_of(folds: Sequence[ArmFold], fold: ArmFold) -> list[ArmFold]:
+    """Return the other folds."""
+    return [other for other in folds if other is not fold]
 
 
 def _scored(
@@ -36,11 +44,14 @@ def _scored(
     recipe: TrustRecipe,
     overkill: float,
     rivals: Mapping[int, Mapping[str, Values]],
+    choices: Mapping[int, Choice],
 ) -> Scored:
-    trust = fit_trust(fold.scores, recipe, _NOWHERE, [other.scores for other in others]).build()
-    bare = plain(fold, mask_row([other.scores for other in others]), overkill)
-    more = {**fold.scores.ingredients, **rivals.get(fold.number, {}), "trust": suspicion_of(fold.scores, trust)}
-    return replace(bare, scores=more)
+    elsewhere = [other.scores for other in others]
+    trust = fit_trust(fold.scores, recipe, _NOWHERE, elsewhere).build()
+    chosen = fit_trust(fold.scores, choices[fold.number].recipe, _NOWHERE, elsewhere).build()
+    bare = plain(fold, mask_row(elsewhere), overkill)
+    made = {"trust": suspicion_of(fold.scores, trust), "chosen": suspicion_of(fold.scores, chosen)}
+    return replace(bare, scores={**fold.scores.ingredients, **rivals.get(fold.number, {}), **made})
 
 
 def plain(fold: ArmFold, row: int, overkill: float) -> Scored:

@@ -1,11 +1,12 @@
 """From a set to a study: arms trained, folds pooled, one evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from linewarden_train.calibration import TrustRecipe
+from linewarden_train.choosing import Choice, choose
 from linewarden_train.data.samples import Samples
 from linewarden_train.evaluation.evaluate import evaluate
 from linewarden_train.evaluation.results import Plan
@@ -15,11 +16,12 @@ from linewarden_train.scoring import Values
 from linewarden_train.study.ablation import arm_result
 from linewarden_train.study.arms import ArmFold, StudyPlan, train_arms
 from linewarden_train.study.page import Study
-from linewarden_train.study.pooling import pooled
+from linewarden_train.study.pooling import pooled, rest_of
 from linewarden_train.study.steps import step_scores
 from linewarden_train.teaching import Surroundings
 
 _OVERKILL = 0.01
+_DIVERTED = 0.05
 
 
 def run_study(
@@ -31,7 +33,13 @@ def run_study(
     both = trained.folds
     beside = {fold.number: fold for fold in trained.ablation.get("classification", ())}
     rivals = {fold.number: _rivals(fold, beside.get(fold.number), rng, around) for fold in both}
-    scored = pooled(both, recipe, _OVERKILL, rivals)
+    choices = {
+        fold.number: choose(
+            [other.scores for other in rest_of(both, fold)], recipe, overkill=_OVERKILL, diverted=_DIVERTED
+        )
+        for fold in both
+    }
+    scored = pooled(both, recipe, _OVERKILL, rivals, choices)
     return Study(
         title=title,
         plan=plan,
@@ -42,7 +50,7 @@ def run_study(
         heads=_heads(both, scored, rng),
         machine=machine,
         command=command,
-        notes=_notes(scored, plan),
+        notes=_notes(scored, plan, choices),
     )
 
 
@@ -65,13 +73,14 @@ def _heads(folds: Sequence[ArmFold], scored: Scored, rng: np.random.Generator) -
     return compare_heads(np.concatenate(parts), scored.passed, scored.labels)
 
 
-def _notes(scored: Scored, plan: StudyPlan) -> list[str]:
+def _notes(scored: Scored, plan: StudyPlan, choices: Mapping[int, Choice]) -> list[str]:
     unannotated = int((scored.pixels.target < 0).sum())
     return [
         "Folds are dealt by group and class; a picture is scored by the one network that never saw its group.",
         *_ensemble_note(plan),
         f"{unannotated} defective pictures without a mask count for classification only.",
         "The mask threshold of a fold is the one with the best Seg_mIoU on the other folds.",
+        *(f"`chosen`, fold {number + 1}: {choice}; on the other folds." for number, choice in choices.items()),
         "In the ablation each arm has its own best threshold on these same pictures, which flatters all arms alike.",
         "Cross-fitting measures the recipe; it qualifies no bundle.",
     ]
