@@ -75,10 +75,8 @@ def write_bundle(
 
     Raises BundleError when the folder or ``extra`` holds files that are not a bundle's.
     """
+    check_place(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    strangers = sorted({path.name for path in folder.iterdir()} - {*FILES, *OPTIONAL, LISTING})
-    if strangers:
-        raise BundleError(f"{folder} holds {', '.join(strangers)}, which no bundle has; choose an empty folder")
     if not set(extra) <= set(OPTIONAL):
         raise BundleError(f"a bundle has no {', '.join(sorted(set(extra) - set(OPTIONAL)))}")
     contents = {CARD: card_bytes(card), WEIGHTS: weight_bytes(weights), **golden.to_files(), **extra}
@@ -89,6 +87,14 @@ def write_bundle(
         (folder / name).write_bytes(content)
     (folder / LISTING).write_bytes(listing)
     return hashlib.sha256(listing).hexdigest()
+
+
+def check_place(folder: Path) -> None:
+    """Raise BundleError where a folder holds files that are not a bundle's; to be called before long work too."""
+    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    strangers = sorted(found - {*FILES, *OPTIONAL, LISTING})
+    if strangers:
+        raise BundleError(f"{folder} holds {', '.join(strangers)}, which no bundle has; choose an empty folder")
 
 
 def card_bytes(card: Card) -> bytes:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden_train.progress import bars
+
 from .context import show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from linewarden_train.data.files import FileSamples
 
 app = typer.Typer(help="Sets of pictures: what they hold, what is wrong with them.", no_args_is_help=True)
@@ -33,8 +30,8 @@ def check(folder: Folder, layout: LayoutName = "auto", as_json: Json = False) ->
     from linewarden_train.data.overview import counted, described  # noqa: PLC0415
 
     samples, saw = _read(folder, layout)
-    with _bar("looking at", len(samples)) as shown:
-        report = inspect_set(samples, shown)
+    with bars() as told:
+        report = inspect_set(samples, lambda done: told("looking at", done, len(samples)))
     if as_json:
         typer.echo(json.dumps(described(samples, report, saw)))
     else:
@@ -63,8 +60,9 @@ def groups(
 
     samples, _ = _read(folder, layout)
     try:
-        with _bar("looking at", len(samples)) as shown:
-            names = regrouped(samples, group_alike(thumbnails_of(samples, shown), threshold))
+        with bars() as told:
+            thumbnails = thumbnails_of(samples, lambda done: told("looking at", done, len(samples)))
+        names = regrouped(samples, group_alike(thumbnails, threshold))
     except ValueError as error:
         raise ConfigurationError(f"{error}; linewarden data check {folder} lists everything that is wrong") from error
     found = with_groups(samples, names)
@@ -98,21 +96,6 @@ def _read(folder: Path, layout: str) -> tuple[FileSamples, str]:
             return read_set(folder, layout), saw
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
-
-
-@contextmanager
-def _bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
-
-    with Progress(console=Console(file=sys.stderr), transient=True) as progress:
-        task = progress.add_task(text, total=total)
-
-        def shown(done: int) -> None:
-            progress.update(task, completed=done)
-
-        yield shown
 
 
 def _list(title: str, lines: list[str]) -> None:

@@ -48,9 +48,10 @@ def qualify(
     from linewarden_train.qualification import NotCertifiableError, system_escapes  # noqa: PLC0415 - heavy
     from linewarden_train.qualification_plan import Request  # noqa: PLC0415
     from linewarden_train.qualification_words import in_words  # noqa: PLC0415
-    from linewarden_vision.bundle import write_bundle  # noqa: PLC0415
+    from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
 
     with in_one_line():
+        check_place(out)
         study = _study(operator_misses)
         request = Request(
             max_pass_rate=_share(max_pass_rate, "--max-pass-rate"),

@@ -31,7 +31,7 @@ def teach(
     from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415 - nothing heavy before it is needed
     from linewarden_train.progress import bars  # noqa: PLC0415
     from linewarden_train.teach_few import FewSettings, teach_few  # noqa: PLC0415
-    from linewarden_vision.bundle import write_bundle  # noqa: PLC0415
+    from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.errors import VisionError  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
 
@@ -39,6 +39,7 @@ def teach(
     today = datetime.now(UTC).date().isoformat()
     settings = FewSettings(name or out.name, today, version("linewarden"), most=most, seed=seed)
     try:
+        check_place(out)
         with bars() as on_progress:
             taught = teach_few(_read(good, bad), settings, on_progress)
         digest = write_bundle(out, taught.card, taught.network.state_dict(), taught.golden, taught.extra)

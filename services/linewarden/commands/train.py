@@ -91,7 +91,7 @@ def _run(data: Path, layout: str, out: Path, options: TrainOptions, *, fresh: bo
     from linewarden_train.data.sides import sides_of  # noqa: PLC0415
     from linewarden_train.teaching import Surroundings  # noqa: PLC0415
     from linewarden_train.training import fingerprint, train_folder  # noqa: PLC0415
-    from linewarden_vision.bundle import write_bundle  # noqa: PLC0415
+    from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
 
     if options.threads is not None:
@@ -100,6 +100,7 @@ def _run(data: Path, layout: str, out: Path, options: TrainOptions, *, fresh: bo
     work = out.with_name(f"{out.name}.training")
     if fresh:
         _forget(work)
+    check_place(out)
     samples = read_set(data, layout)
     mark = fingerprint(options, samples)
     work.mkdir(parents=True, exist_ok=True)
