@@ -96,11 +96,15 @@ Effect = Publish | DropSlot | Dead | Counted
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a step may know besides visit and event. `recipe` is None where the visit's is unknown."""
+    """What a step may know besides visit and event. `recipe` is None where the visit's is unknown.
+
+    `positions` are risks of real diversions, for those that were drawn.
+    """
 
     now_ms: int
     recipe: Recipe | None
     secret: bytes
+    positions: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

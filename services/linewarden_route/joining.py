@@ -122,6 +122,8 @@ def _with_metadata(visit: VisitSnapshot, capture: Capture) -> VisitSnapshot:
         "part_id": visit.part_id or capture.part_id,
         "lot_id": visit.lot_id or capture.lot_id,
         "product_id": visit.product_id or capture.product_id,
+        "bin_slot": visit.bin_slot or capture.bin_slot,
+        "known_bad": visit.known_bad or capture.known_bad,
         "returned": _returned(visit.returned, capture.returned),
         "first_captured_ms": min(visit.first_captured_ms, capture.captured_ms),
         "decide_by_ms": min(visit.decide_by_ms, capture.decide_by_ms),

@@ -112,6 +112,8 @@ class Plan:
         """Let the memory know what has committed."""
         for visit_id, visit in self.changes.items():
             self.visits.put(visit_id, visit)
+            if visit is not None and visit.revision == 0 and not visit.final:
+                self.visits.positions.learn(visit, self.desk.recipe(visit.recipe))
         self.visits.cameras.update(self.cameras)
 
     def _handle(self, record: InRecord) -> None:
@@ -133,7 +135,8 @@ class Plan:
 
     def _step(self, visit_id: str, event: Event, record: InRecord | None, traceparent: str | None) -> None:
         before = self.changes[visit_id] if visit_id in self.changes else self.visits.get(visit_id)
-        context = Context(self.now_ms, self._recipe(before, event), self.desk.secret)
+        positions = self.visits.positions.of(before) if before is not None else ()
+        context = Context(self.now_ms, self._recipe(before, event), self.desk.secret, positions)
         after = step(before, event, context)
         if after.visit is not before:
             self.changes[visit_id] = after.visit

@@ -71,7 +71,12 @@ def is_answered(view: ViewState) -> bool:
 
 
 def rule(visit: VisitSnapshot, recipe: Recipe | None, secret: bytes) -> Ruling:
-    """The routing that the evidence allows, with the review of rejects but without clock and audit."""
+    """The routing that the evidence allows, with the review of rejects but without clock and audit.
+
+    A known-bad is withheld whatever the machine says of it: it measures people.
+    """
+    if visit.known_bad:
+        return Ruling(Routing.DIVERTED, (Cause.KNOWN_BAD,), ("a picture of a known defect, to measure people",))
     findings = list(_findings(visit, recipe))
     routing = max((found.routing for found in findings), key=lambda one: one.severity, default=Routing.TRUSTED_PASS)
     causes = tuple(dict.fromkeys(found.cause for found in findings if found.cause is not None))

@@ -31,6 +31,8 @@ def restore_visits(broker: Broker, desk: Desk, partition: int) -> Visits:
         reader.seek(position, reader.beginning_offsets([position])[position])
         for record in read_to_end(reader, _POLL_S):
             _learn(visits, record)
+    for visit in visits.newest():
+        visits.positions.learn(visit, desk.recipe(visit.recipe))
     return visits
 
 

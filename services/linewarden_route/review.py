@@ -18,6 +18,9 @@ from .policy import review_rules
 from .refusals import judge_refusal, undo_refusal
 from .settling import disagrees, required_slots, settled
 
+MOST_REFUSALS = 3
+"""Refused judgements of a round after which a lead is asked."""
+
 
 @dataclass(slots=True)
 class _Answering:
@@ -37,7 +40,9 @@ class _Answering:
         detail: str | None = None,
     ) -> None:
         now_ms = self.context.now_ms
-        self.visit = slots.with_slot(self.visit, slots.closed(slot, now_ms, decision, counts=counts))
+        done = slots.closed(slot, now_ms, decision, counts=counts)
+        done = done.model_copy(update={"refused": reason is CloseReason.REFUSED})
+        self.visit = slots.with_slot(self.visit, done)
         self.effects.append(Publish(slots.close_record(self.visit, slot, reason, now_ms, decision, detail)))
 
     def open(self, review_round: int, skill: Skill) -> None:
@@ -113,15 +118,20 @@ def _judge(visit: VisitSnapshot, slot: SlotState, decision: Decision, context: C
     refused = judge_refusal(visit, slot, decision, context.recipe)
     if refused is not None:
         work.close(slot, CloseReason.REFUSED, decision, counts=False, detail=refused.detail)
-        work.open(slot.round, slot.skill)
+        work.open(slot.round, Skill.LEAD if _is_refused_too_often(work.visit, slot.round) else slot.skill)
         work.effects.append(Counted(Tally.REFUSED, refused.kind))
     elif decision.judgement is Judgement.UNSURE:
         work.close(slot, CloseReason.ESCALATED, decision, counts=True, detail="escalated to a lead")
+        work.send_open()
         work.open(slot.round, Skill.LEAD)
     else:
         work.close(slot, CloseReason.DECIDED, decision, counts=True)
         _settle(work)
     return work.step()
+
+
+def _is_refused_too_often(visit: VisitSnapshot, review_round: int) -> bool:
+    return sum(slot.refused for slot in visit.slots if slot.round == review_round) >= MOST_REFUSALS
 
 
 def _settle(work: _Answering) -> None:

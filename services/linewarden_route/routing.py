@@ -9,6 +9,7 @@ from linewarden_schemas.vocabulary import Cause, Routing
 from . import review, slots
 from .events import Context, Counted, DropSlot, Effect, Publish, Step, Tally
 from .policy import Ruling, must_be_covered, rule, rule_first, time_budget
+from .positions import drawn_position, is_drawn
 from .settling import RELEASING, counting_slots, outcome_of, settled
 
 _WORSE = "a worse view came after revision 0"
@@ -19,7 +20,8 @@ def first_routing(visit: VisitSnapshot, context: Context) -> Step:
     """Revision 0: the routing by what is known now. Only a diversion is not final and opens slots."""
     ruling = rule_first(visit, context.recipe, context.secret, context.now_ms)
     final = ruling.routing is not Routing.DIVERTED
-    routed = _ruled(visit, ruling).model_copy(update={"revision": 0, "final": final})
+    position = drawn_position(context.secret, visit.visit_id, context.positions) if is_drawn(ruling.causes) else None
+    routed = _ruled(visit, ruling).model_copy(update={"revision": 0, "final": final, "position": position})
     if final:
         closed = with_forget_time(routed, context)
         return Step(closed, (Publish(disposition(closed, context)),))
@@ -105,6 +107,7 @@ def _revised(visit: VisitSnapshot, context: Context, alarm: str) -> Step:
         "final": False,
         "outcome": None,
         "forget_at_ms": None,
+        "position": None,
         "causes": visit.causes or (Cause.REJECT_REVIEW,),
     }
     return _withheld(visit.model_copy(update=changes), context, alarm)

@@ -112,11 +112,13 @@ def close_record(
 def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None) -> SlotOpen:
     """The record that asks for a judgement: every frame of the visit, with its sources, doubtful or not.
 
-    Due earlier the higher the risk: `slack_low_risk_ms` after opening at no risk, at once at risk 1.
+    Due earlier the higher the risk: `slack_low_risk_ms` after opening at no risk, at once at risk 1. So what waits
+    ages: nothing that comes later than its due time can be due before it, and nothing starves.
     """
-    risk = risk_of_visit(visit, recipe)
+    rules = review_rules(recipe)
+    risk = risk_of_visit(visit, recipe) if visit.position is None else visit.position
     opened_ms = slot.opened_ms or 0
-    slack_ms = round((1.0 - risk) * review_rules(recipe).slack_low_risk_ms)
+    slack_ms = round((1.0 - risk) * rules.slack_low_risk_ms)
     return SlotOpen(
         slot_id=slot.slot_id,
         visit_id=visit.visit_id,
@@ -131,7 +133,11 @@ def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None) ->
         part_id=visit.part_id,
         product_id=visit.product_id,
         recipe=visit.recipe,
+        bin_slot=visit.bin_slot,
         skill=slot.skill,
+        needs=rules.needs,
+        capacity_per_hour=rules.capacity_per_hour,
+        max_age_ms=rules.max_age_ms,
         excluded_actors=excluded_actors(visit, slot.round),
         missing_views=_unseen_views(visit, recipe),
         frames=tuple(_frame(view, recipe) for view in visit.views),

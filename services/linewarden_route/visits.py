@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
+from .positions import MOST, Positions
 from .visit import next_due_ms
 
 
@@ -30,6 +31,7 @@ class Visits:
         self._dormant: dict[str, Dormant] = {}
         self._timers: list[tuple[int, str]] = []
         self.cameras: dict[str, CameraProgress] = {}
+        self.positions = Positions()
 
     def get(self, visit_id: str) -> VisitSnapshot | None:
         """The visit; None if it is unknown or forgotten."""
@@ -57,6 +59,11 @@ class Visits:
         """Forget a visit."""
         self._open.pop(visit_id, None)
         self._dormant.pop(visit_id, None)
+
+    def newest(self) -> list[VisitSnapshot]:
+        """The newest visits that were routed, oldest first, as many as positions are drawn from."""
+        final = [VisitSnapshot.from_json(one.value) for one in list(self._dormant.values())[-MOST:]]
+        return [*final, *(visit for visit in self._open.values() if visit.revision >= 0)]
 
     def is_routed(self, visit_id: str) -> bool:
         """Whether the visit is known to have its revision 0."""

@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from linewarden_runtime.errors import Fenced
+from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.disposition import SlotClose, SlotOpen
@@ -154,4 +155,27 @@ def test_two_members_share_the_partitions_and_route_every_visit_once(make_line: 
     assert sorted(one.visit_id for one in line.dispositions()) == sorted(visits)
     assert {one.routing for one in line.dispositions()} == {Routing.TRUSTED_PASS}
     first.close()
+    second.close()
+
+
+def test_an_audit_takes_the_place_of_a_diversion_that_a_predecessor_saw(
+    memory_broker: MemoryBroker, namespace: str
+) -> None:
+    review = {"audit_share_of_passes": 1.0, "undo_window_ms": 100}
+    line = RouteLine(memory_broker, namespace, partitions=1, review=review)
+    first = line.router()
+    turn_until_owned(line, first)
+    line.whole_visits("v1", suspicion=0.9)
+    turn_until(lambda: bool(line.slots()), first)
+    line.decide("v1.r0.g0")
+    turn_until(lambda: any(isinstance(slot, SlotClose) for slot in line.slots()), first)
+    line.pass_time(200)
+    turn_until(lambda: any(one.final for one in line.dispositions()), first)
+    first.close()
+    second = line.router()
+    line.whole_visits("v2", suspicion=0.05)
+    turn_until(lambda: bool(line.dispositions("v2")), second)
+    real, audit = (slot for slot in line.slots() if isinstance(slot, SlotOpen))
+    assert (real.causes, audit.causes) == ((Cause.LOW_TRUST,), (Cause.AUDIT,))
+    assert audit.risk == real.risk
     second.close()

@@ -1,0 +1,76 @@
+"""The place in the order of reviews of visits that were drawn rather than doubted: audits, reject reviews, known-bads.
+
+Their own risk would tell them apart: an audited pass is harmless by the machine's measure, a reject certain. So they
+take the risk of a real diversion, drawn by a key from the newest ones of the same line and recipe that came whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.route_state import VisitSnapshot
+from linewarden_schemas.vocabulary import Cause
+
+from .policy import missing_views
+from .slots import risk_of_visit
+
+DRAWN = frozenset({Cause.AUDIT, Cause.REJECT_REVIEW, Cause.KNOWN_BAD})
+MOST = 256
+"""Diversions that are remembered of each line and recipe; what people see now, not what they saw last week."""
+
+_DRAW_BYTES = 8
+_LOWEST_UNKNOWN = 0.5
+"""By the scale of `joining.risk_of` the least that diverts; draws start there while no diversion is known."""
+
+
+def is_drawn(causes: Sequence[Cause]) -> bool:
+    """Whether a visit is withheld by a draw, whatever else speaks against it."""
+    return bool(causes) and causes[0] in DRAWN
+
+
+def is_model(visit: VisitSnapshot, recipe: Recipe | None) -> bool:
+    """Whether a drawn visit may pass for this one: doubted, with every view and picture."""
+    is_whole = not missing_views(visit, recipe) and all(view.lost is None and view.captured for view in visit.views)
+    return visit.causes[:1] == (Cause.LOW_TRUST,) and is_whole
+
+
+def drawn_position(secret: bytes, visit_id: str, among: Sequence[float]) -> float:
+    """The risk that a drawn visit shows, in [0, 1]: one of `among`, by HMAC-SHA256 of the visit under the secret.
+
+    The same visit draws the same from the same diversions. With none yet it is uniform over what diverts.
+    """
+    drawn = hmac.new(secret, f"position\x00{visit_id}".encode(), hashlib.sha256).digest()[:_DRAW_BYTES]
+    number = int.from_bytes(drawn, "big")
+    if among:
+        return among[number % len(among)]
+    return _LOWEST_UNKNOWN + (1.0 - _LOWEST_UNKNOWN) * number / (1 << 8 * _DRAW_BYTES)
+
+
+class Positions:
+    """Risks of the newest real diversions, by line and recipe, each visit once."""
+
+    def __init__(self) -> None:
+        self._risks: dict[tuple[str, str], OrderedDict[str, float]] = {}
+        self._given: dict[tuple[str, str], tuple[float, ...]] = {}
+
+    def of(self, visit: VisitSnapshot) -> tuple[float, ...]:
+        """Risks to draw from for this visit, oldest first."""
+        return self._given.get(_key(visit), ())
+
+    def learn(self, visit: VisitSnapshot, recipe: Recipe | None) -> None:
+        """Remember a visit if it is a real diversion."""
+        risks = self._risks.setdefault(_key(visit), OrderedDict())
+        if visit.visit_id in risks or not is_model(visit, recipe):
+            return
+        risks[visit.visit_id] = risk_of_visit(visit, recipe)
+        while len(risks) > MOST:
+            risks.popitem(last=False)
+        self._given[_key(visit)] = tuple(risks.values())
+
+
+def _key(visit: VisitSnapshot) -> tuple[str, str]:
+    return visit.line_id, visit.recipe.recipe_id
