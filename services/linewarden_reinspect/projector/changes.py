@@ -25,5 +25,6 @@ def change_of(record: InRecord) -> Change:
     if isinstance(message, SlotOpen):
         return Change(record.partition, record.offset, opened=message)
     if isinstance(message, SlotClose):
-        return Change(record.partition, record.offset, closed=message.slot_id)
+        by = message.actor or "route"
+        return Change(record.partition, record.offset, closed=message.slot_id, by=by, why=message.reason.value)
     raise Poison("not_a_slot", f"{message.TYPE} in reinspections", record)

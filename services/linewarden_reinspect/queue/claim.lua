@@ -1,49 +1,95 @@
--- Gives the most urgent slot that this actor may take.
--- ARGV: actor, token, ttl_ms, max_deliveries, lead (1 | 0), then lines to choose from (none = all)
--- Answers { leases that ran out, slot, until, open } or { leases that ran out }. Error: NOT_LIVE.
--- The same token again, after an answer that was lost on its way, gives the same slot and no second one.
--- A lead is offered what waits for a lead first. Excluded actors and skips are honoured in every case.
-if redis.call('GET', P .. ':mode') ~= 'live' or redis.call('EXISTS', P .. ':gate') == 0 then return { err = 'NOT_LIVE' } end
-local actor, token, lead = ARGV[1], ARGV[2], ARGV[5] == '1'
-local ended = reap(100, tonumber(ARGV[4]))
-local lines = {}
-for i = 6, #ARGV do lines[ARGV[i]] = true end
+-- Gives a slot: the one that was scanned, else the most urgent one that this actor may take.
+-- ARGV: actor, token, ttl_ms, max_deliveries, lead (1 | 0), scanned code or '', number of lines, lines to choose from
+--       (none = all), then the actor's skills
+-- Answers { 'lease', slot, until, open }, { 'none' }, or { 'refused', why, holder, until } of a scanned code.
+-- Error: NOT_LIVE. The same token again, after an answer that was lost, gives the same slot and no second one.
+-- A lead is offered what waits for a lead first, then what is overdue, and needs no skill, so that nothing is stranded.
+-- Excluded actors are honoured in every case, and so is who holds another round of the visit; skips, but for a scan.
+if not is_live() then return { err = 'NOT_LIVE' } end
+local actor, token, lead, code = ARGV[1], ARGV[2], ARGV[5] == '1', ARGV[6]
+local last_line = 7 + tonumber(ARGV[7])
+reap(100, tonumber(ARGV[4]))
+local lines, skills, mine = {}, { [''] = true }, {}
+for i = 8, last_line do lines[ARGV[i]] = true end
+for i = last_line + 1, #ARGV do skills[ARGV[i]] = true end
 
-local function may_take(slot)
-  local h = redis.call('HMGET', item(slot), 'line', 'skill', 'excl')
-  if #ARGV >= 6 and not lines[h[1]] then return false end
-  if h[2] == 'lead' and not lead then return false end
-  for _, excluded in ipairs(cjson.decode(h[3])) do
-    if excluded == actor then return false end
-  end
-  local skipped_until = redis.call('ZSCORE', SKIP, slot .. '|' .. actor)
-  return not skipped_until or tonumber(skipped_until) <= now
+local function refuses_pool(line, skill, needs)
+  if last_line > 7 and not lines[line] then return 'line' end
+  if skill == 'lead' and not lead then return 'lead' end
+  if not skills[needs] and not lead then return 'skill' end
+  return nil
 end
 
-local function first(set)
+local function refuses(slot)
+  local h = redis.call('HMGET', item(slot), 'line', 'skill', 'needs', 'excl', 'visit')
+  local why = refuses_pool(h[1], h[2], h[3])
+  if why then return why end
+  if mine[h[5]] then return 'judged' end
+  for _, excluded in ipairs(cjson.decode(h[4])) do
+    if excluded == actor then return 'judged' end
+  end
+  if code ~= '' then return nil end
+  local skipped_until = redis.call('ZSCORE', SKIP, slot .. '|' .. actor)
+  return skipped_until and tonumber(skipped_until) > now and 'skipped' or nil
+end
+
+local function first(set, state)
   local start, page = 0, 100
   while true do
     local slots = redis.call('ZRANGE', set, start, start + page - 1)
     for _, slot in ipairs(slots) do
-      if may_take(slot) then return slot end
+      if field(slot, 'st') == state and not refuses(slot) then return slot end
     end
     if #slots < page then return nil end
     start = start + page
   end
 end
 
-for _, mine in ipairs(redis.call('ZRANGE', LEASE, 0, -1)) do
-  if redis.call('HGET', item(mine), 'tok') == token then
-    return { ended, mine, tonumber(redis.call('ZSCORE', LEASE, mine)), redis.call('HGET', item(mine), 'open') }
+local function most_urgent()
+  local best, best_due = nil, nil
+  for _, pool in ipairs(redis.call('SMEMBERS', POOLS)) do
+    local line, skill, needs = string.match(pool, '^(.-)|(.-)|(.*)$')
+    local slot = not refuses_pool(line, skill, needs) and first(P .. ':ready:' .. pool, 'ready')
+    local due = slot and tonumber(field(slot, 'due'))
+    if slot and (not best or due < best_due or (due == best_due and slot < best)) then best, best_due = slot, due end
   end
+  return best
 end
 
-local slot = (lead and first(DEAD)) or first(READY)
-if not slot then return { ended } end
-local till = now + tonumber(ARGV[3])
-redis.call('ZREM', READY, slot)
-redis.call('ZREM', DEAD, slot)
-redis.call('ZADD', LEASE, till, slot)
-redis.call('HSET', item(slot), 'st', 'leased', 'op', actor, 'tok', token, 'since', now)
-changed()
-return { ended, slot, till, redis.call('HGET', item(slot), 'open') }
+local function lease(slot, cause)
+  local till = now + tonumber(ARGV[3])
+  local h = redis.call('HMGET', item(slot), 'visit', 'open')
+  leave_pool(slot)
+  redis.call('ZREM', DEAD, slot)
+  redis.call('ZADD', LEASE, till, slot)
+  set_state(slot, 'leased')
+  redis.call('HSET', item(slot), 'op', actor, 'tok', token, 'since', now)
+  tell(slot, h[1], 'claimed', actor, cause)
+  changed()
+  return { 'lease', slot, till, h[2] }
+end
+
+local function scanned()
+  local refused = { 'refused', 'unknown', '', 0 }
+  for _, slot in ipairs(named_by(code)) do
+    local h = redis.call('HMGET', item(slot), 'st', 'op')
+    local why = refuses(slot) or (h[1] == 'dead' and not lead and 'lead') or nil
+    if h[1] == 'leased' or h[1] == 'parked' then
+      refused = { 'refused', h[1], h[2], tonumber(redis.call('ZSCORE', LEASE, slot)) }
+    elseif why then
+      refused = { 'refused', why, '', 0 }
+    else
+      return lease(slot, 'scanned ' .. code)
+    end
+  end
+  return refused
+end
+
+for _, slot in ipairs(redis.call('ZRANGE', LEASE, 0, -1)) do
+  local h = redis.call('HMGET', item(slot), 'tok', 'op', 'visit', 'open')
+  if h[1] == token then return { 'lease', slot, tonumber(redis.call('ZSCORE', LEASE, slot)), h[4] } end
+  if h[2] == actor then mine[h[3]] = true end
+end
+if code ~= '' then return scanned() end
+local slot = (lead and (first(DEAD, 'dead') or first(LATE, 'ready'))) or most_urgent()
+return slot and lease(slot, '') or { 'none' }

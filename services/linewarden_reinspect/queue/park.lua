@@ -7,7 +7,9 @@ if h.st == 'parked' then
   if h.did == ARGV[3] then return 1 end
   return LOST
 end
-redis.call('HSET', item(slot), 'st', 'parked', 'did', ARGV[3])
+set_state(slot, 'parked')
+redis.call('HSET', item(slot), 'did', ARGV[3])
 redis.call('ZADD', LEASE, now + tonumber(ARGV[4]), slot)
+tell(slot, h.visit, 'decided', h.op, ARGV[3])
 changed()
 return 1

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from .types import Change, Claim, Claimant, Ended, Lease, SlotDump, SlotStatus, Standing, Summary
+from .types import Change, Claim, Claimant, Ended, Happened, Lease, SlotDump, SlotStatus, Standing, Summary
 
 
 class Queue(Protocol):
     """Slots in hands. Every call is one atomic step; a wrong or late token changes nothing."""
 
-    def claim(self, claimant: Claimant, token: str) -> Claim:
-        """The most urgent slot (earliest due first) that the claimant may take.
+    def claim(self, claimant: Claimant, token: str, code: str = "") -> Claim:
+        """The most urgent slot (earliest due first) that the claimant may take, or the one that a scanner read.
+
+        `code` is a part's id or a bin place; where it names nothing that may be taken, nothing is given.
 
         Raises:
             NotLive: while the view is rebuilt or lags behind.
@@ -36,7 +38,15 @@ class Queue(Protocol):
         ...
 
     def reap(self, limit: int = 100) -> tuple[Ended, ...]:
-        """Take back leases and parks that ran out."""
+        """Take back leases and parks that ran out, mark what is overdue, and notice where a line's demand changed."""
+        ...
+
+    def events(self, most: int = 500) -> tuple[Happened, ...]:
+        """The oldest transitions that are not told yet; the same ones again until `told`."""
+        ...
+
+    def told(self, event_ids: Sequence[str]) -> None:
+        """These events lie in Kafka."""
         ...
 
     def summary(self, most: int = 50) -> Summary:

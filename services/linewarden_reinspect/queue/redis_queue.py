@@ -14,18 +14,24 @@ from linewarden_schemas.vocabulary import Skill
 
 from . import scripts
 from .types import (
+    Ask,
     Change,
     Claim,
     Claimant,
+    Demand,
     Ended,
+    Happened,
     Lease,
     LineCount,
     NamedSlot,
+    PoolCount,
+    Refused,
     SlotDump,
     SlotStatus,
     Standing,
     Summary,
     Terms,
+    Why,
 )
 
 
@@ -41,17 +47,18 @@ class RedisQueue:
         self._terms = terms or Terms()
         self._scripts = scripts.load(client, clock)
 
-    def claim(self, claimant: Claimant, token: str) -> Claim:
-        """Give the most urgent slot."""
-        terms = self._terms
-        lead = int(claimant.lead)
-        answer = self._run(
-            "claim", claimant.actor, token, terms.lease_ms, terms.max_expired_leases, lead, *claimant.lines
-        )
-        ended = tuple(_ended(words) for words in answer[0])
-        if len(answer) == 1:
-            return Claim(None, ended)
-        return Claim(Lease(_slot(answer[3]), token, int(answer[2])), ended)
+    def claim(self, claimant: Claimant, token: str, code: str = "") -> Claim:
+        """Give the most urgent slot, or the one that was scanned."""
+        terms, lines = self._terms, claimant.lines
+        what, *answer = self._run(
+            "claim", claimant.actor, token, terms.lease_ms, terms.max_expired_leases, int(claimant.lead), code,
+            len(lines), *lines, *claimant.skills,
+        )  # fmt: skip
+        if what == b"lease":
+            return Claim(Lease(_slot(answer[2]), token, int(answer[1])))
+        if what == b"refused":
+            return Claim(None, Refused(Why(_text(answer[0])), _text(answer[1]), int(answer[2])))
+        return Claim(None)
 
     def renew(self, slot_id: str, token: str) -> Lease:
         """Lengthen a lease."""
@@ -72,18 +79,30 @@ class RedisQueue:
         self._run("park", slot_id, token, decision_id, self._terms.park_ms)
 
     def reap(self, limit: int = 100) -> tuple[Ended, ...]:
-        """Take back what ran out."""
+        """Take back what ran out, mark what is overdue."""
         return tuple(_ended(words) for words in self._run("reap", limit, self._terms.max_expired_leases))
+
+    def events(self, most: int = 500) -> tuple[Happened, ...]:
+        """Give what is not told yet."""
+        return tuple(_happened(name, words) for name, words in self._run("events", most))
+
+    def told(self, event_ids: Sequence[str]) -> None:
+        """Forget what was told."""
+        if event_ids:
+            self._run("told", *event_ids)
 
     def summary(self, most: int = 50) -> Summary:
         """Tell what waits and who holds what."""
-        now, live, revision, lines, slots = self._run("summary", most)
+        now, live, revision, untold, lines, pools, demands, slots = self._run("summary", most)
         return Summary(
             now_ms=int(now),
             live=live == 1,
             revision=_text(revision),
             lines={line: LineCount(**counts) for line, counts in json.loads(lines).items()},
-            slots=tuple(NamedSlot(**slot | {"state": SlotStatus(slot["state"])}) for slot in json.loads(slots)),
+            slots=tuple(NamedSlot(**slot | {"state": SlotStatus(slot["state"])}) for slot in json.loads(slots or "[]")),
+            pools=tuple(PoolCount(**pool) for pool in json.loads(pools or "[]")),
+            demands=tuple(Demand(**one | {"ask": Ask(one["ask"])}) for one in json.loads(demands or "[]")),
+            untold=int(untold),
         )
 
     def revision(self) -> str:
@@ -135,13 +154,15 @@ class RedisQueue:
 def _arguments(topic_id: str, change: Change, expected: int) -> list[str | int]:
     head: list[str | int] = [topic_id, change.partition, expected, change.offset]
     if change.closed is not None:
-        return [*head, "close", change.closed]
+        return [*head, "close", change.closed, change.by, change.why]
     if change.opened is None:
         return [*head, "none", ""]
     slot = change.opened
     return [
-        *head, "open", slot.slot_id, slot.visit_id, slot.line_id, slot.due_ms,
-        "lead" if slot.skill is Skill.LEAD else "operator", json.dumps(slot.excluded_actors), slot.to_json().decode(),
+        *head, "open", slot.slot_id, slot.visit_id, slot.line_id, slot.due_ms, slot.opened_ms,
+        "lead" if slot.skill is Skill.LEAD else "operator", slot.needs or "", slot.recipe.recipe_id,
+        slot.part_id or "", slot.bin_slot or "", json.dumps(slot.excluded_actors), slot.to_json().decode(),
+        slot.capacity_per_hour or 0, slot.max_age_ms or "", slot.causes[0].value,
     ]  # fmt: skip
 
 
@@ -151,8 +172,22 @@ def _ended(words: Sequence[bytes]) -> Ended:
 
 
 def _dumped(words: Sequence[bytes]) -> SlotDump:
-    slot_id, status, due, opened, holder, expired, skips = map(_text, words)
-    return SlotDump(slot_id, SlotStatus(status), int(due), _slot(opened.encode()), holder, int(expired), int(skips))
+    slot_id, status, due, opened, holder, expired, skips, late = map(_text, words)
+    slot = _slot(opened.encode())
+    return SlotDump(slot_id, SlotStatus(status), int(due), slot, holder, int(expired), int(skips), late == "1")
+
+
+def _happened(name: bytes, words: Sequence[bytes]) -> Happened:
+    fields = dict(zip(map(_text, words[::2]), map(_text, words[1::2]), strict=True))
+    return Happened(
+        _text(name),
+        fields["slot"],
+        fields["visit"],
+        fields["event"],
+        fields["actor"],
+        int(fields["at"]),
+        fields["cause"],
+    )
 
 
 def _slot(raw: bytes | str) -> SlotOpen:

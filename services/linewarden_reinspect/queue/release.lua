@@ -2,5 +2,6 @@
 local h = held(ARGV[1], ARGV[2])
 if not h or h.st ~= 'leased' then return LOST end
 home(ARGV[1])
+tell(ARGV[1], h.visit, 'released', h.op, '')
 changed()
 return 1

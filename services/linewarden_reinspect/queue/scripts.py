@@ -9,7 +9,8 @@ import redis
 from .errors import Foreign, LeaseLost, NotLive, QueueError, RolledBack
 
 OPERATIONS = (
-    "apply", "beat", "claim", "dump", "offsets", "park", "reap", "release", "renew", "skip", "summary", "wipe",
+    "apply", "beat", "claim", "dump", "events", "offsets", "park", "reap", "release", "renew", "skip", "summary",
+    "told", "wipe",
 )  # fmt: skip
 _REFUSALS: dict[str, type[QueueError]] = {
     "LEASE_LOST": LeaseLost,

@@ -5,6 +5,8 @@ local h = held(slot, ARGV[2])
 if not h or h.st ~= 'leased' then return LOST end
 redis.call('ZADD', SKIP, now + tonumber(ARGV[3]), slot .. '|' .. h.op)
 local skips = redis.call('HINCRBY', item(slot), 'skips', 1)
-if skips >= tonumber(ARGV[4]) then to_dead(slot) else home(slot) end
+if skips >= tonumber(ARGV[4]) then to_dead(slot, 'skipped too often') else home(slot) end
+local st = field(slot, 'st')
+tell(slot, h.visit, 'skipped', h.op, 'now ' .. st)
 changed()
-return redis.call('HGET', item(slot), 'st')
+return st

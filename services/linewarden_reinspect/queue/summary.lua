@@ -1,33 +1,67 @@
 -- What waits and who holds what. ARGV: most slots to name of each kind.
--- Answers { now, live (1 | 0), revision, JSON by line, JSON of named slots }.
-local by_line, named, most = {}, {}, tonumber(ARGV[1])
+-- Answers { now, live (1 | 0), revision, untold events, JSON by line, by pool, demands, named slots }; an empty list is
+-- an empty text. Its cost does not grow with what waits, but for the number of lines, pools and recipes.
+local by_line, pools, demands, named, most = {}, {}, {}, {}, tonumber(ARGV[1])
 
-local function count(set)
-  local n = 0
-  for _, slot in ipairs(redis.call('ZRANGE', set, 0, -1)) do
-    local h = redis.call('HMGET', item(slot), 'line', 'st', 'due', 'op', 'open')
-    local line = by_line[h[1]]
-    if not line then
-      line = { ready = 0, leased = 0, parked = 0, dead = 0, next_due_ms = 0, oldest_ms = 0 }
-      by_line[h[1]] = line
-    end
-    line[h[2]] = line[h[2]] + 1
-    local open = cjson.decode(h[5])
-    if h[2] ~= 'parked' then
-      if line.oldest_ms == 0 or open.opened_ms < line.oldest_ms then line.oldest_ms = open.opened_ms end
-      if line.next_due_ms == 0 or tonumber(h[3]) < line.next_due_ms then line.next_due_ms = tonumber(h[3]) end
-    end
-    if n < most then
-      named[#named + 1] = { slot_id = slot, line_id = h[1], state = h[2], due_ms = tonumber(h[3]), holder = h[4] or '',
-        until_ms = tonumber(redis.call('ZSCORE', LEASE, slot) or '0'), cause = open.causes[1], opened_ms = open.opened_ms }
-    end
-    n = n + 1
+local function line_of(line)
+  if not by_line[line] then
+    by_line[line] = { ready = 0, leased = 0, parked = 0, dead = 0, overdue = 0, next_due_ms = 0, oldest_ms = 0 }
+  end
+  return by_line[line]
+end
+
+local function name(slot)
+  local h = redis.call('HMGET', item(slot), 'line', 'st', 'due', 'op', 'cause', 'opened', 'why', 'late')
+  local is_dead = h[2] == 'dead'
+  return { slot_id = slot, line_id = h[1], state = h[2], due_ms = tonumber(h[3]), holder = h[4] or '',
+    until_ms = tonumber(redis.call('ZSCORE', LEASE, slot) or '0'), cause = h[5], opened_ms = tonumber(h[6]),
+    why = is_dead and h[7] or '', overdue = h[8] == '1' }
+end
+
+local function earlier(a, b)
+  if a.due_ms ~= b.due_ms then return a.due_ms < b.due_ms end
+  return a.slot_id < b.slot_id
+end
+
+local counts = redis.call('HGETALL', COUNTS)
+for i = 1, #counts, 2 do
+  local line, state = string.match(counts[i], '^(.-)|(.*)$')
+  if tonumber(counts[i + 1]) > 0 then line_of(line)[state] = tonumber(counts[i + 1]) end
+end
+
+for _, row in ipairs(redis.call('HKEYS', ROWS)) do
+  local line, recipe = string.match(row, '^(.-)|(.*)$')
+  local d = demand(row)
+  if d[2] > 0 then
+    local oldest = line_of(line).oldest_ms
+    if oldest == 0 or d[4] < oldest then line_of(line).oldest_ms = d[4] end
+  end
+  if d[1] ~= '' then
+    demands[#demands + 1] = { line_id = line, recipe_id = recipe, ask = d[1], waiting = d[2], oldest_ms = d[4],
+      opened_in_hour = d[5], capacity_per_hour = d[6], max_age_ms = d[7] }
   end
 end
 
-count(LEASE)
-count(DEAD)
-count(READY)
-local live = redis.call('GET', P .. ':mode') == 'live' and redis.call('EXISTS', P .. ':gate') == 1
-if #named == 0 then named = nil end
-return { now, live and 1 or 0, redis.call('GET', P .. ':rev') or '0', cjson.encode(by_line), named and cjson.encode(named) or '[]' }
+for _, set in ipairs({ LEASE, DEAD }) do
+  for _, slot in ipairs(redis.call('ZRANGE', set, 0, most - 1)) do named[#named + 1] = name(slot) end
+end
+local ready = {}
+for _, pool in ipairs(redis.call('SMEMBERS', POOLS)) do
+  local line, skill, needs = string.match(pool, '^(.-)|(.-)|(.*)$')
+  local slots = redis.call('ZRANGE', P .. ':ready:' .. pool, 0, most - 1)
+  for _, slot in ipairs(slots) do ready[#ready + 1] = name(slot) end
+  local due = tonumber(field(slots[1], 'due'))
+  pools[#pools + 1] = { line_id = line, skill = skill, needs = needs, next_due_ms = due,
+    ready = redis.call('ZCARD', P .. ':ready:' .. pool) }
+  local next_due = line_of(line).next_due_ms
+  if next_due == 0 or due < next_due then line_of(line).next_due_ms = due end
+end
+table.sort(ready, earlier)
+for i = 1, math.min(most, #ready) do named[#named + 1] = ready[i] end
+
+local function json(list)
+  return #list > 0 and cjson.encode(list) or ''
+end
+
+return { now, is_live() and 1 or 0, redis.call('GET', P .. ':rev') or '0', redis.call('GET', P .. ':untold') or '0',
+  cjson.encode(by_line), json(pools), json(demands), json(named) }

@@ -32,11 +32,15 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """Who asks for a slot. `lead` opens what only a lead may take; `lines` empty means every line."""
+    """Who asks for a slot. `lead` opens what only a lead may take, and what asks for any skill.
+
+    `lines` empty means every line; `skills` empty means only slots that ask for none.
+    """
 
     actor: str
     lead: bool = False
     lines: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +64,119 @@ class Ended:
     now: SlotStatus
 
 
+class Why(StrEnum):
+    """Why a slot is not given to a person; a scan is refused for all of these but SKIPPED."""
+
+    UNKNOWN = "unknown"
+    LEASED = "leased"
+    PARKED = "parked"
+    LINE = "line"
+    LEAD = "lead"
+    SKILL = "skill"
+    JUDGED = "judged"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A scanned code that gives nothing. `holder` and `until_ms` are told where somebody has the part."""
+
+    why: Why
+    holder: str = ""
+    until_ms: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Answer to a claim: the lease, or None where nothing may be taken; and what ran out before."""
+    """Answer to a claim: the lease, or None where nothing may be taken, with the reason where a code was scanned."""
 
     lease: Lease | None
+    refused: Refused | None = None
     ended: tuple[Ended, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LineCount:
-    """What waits on one line. `oldest_ms` is when its oldest slot was opened."""
+    """What waits on one line, `next_due_ms` among what is ready.
+
+    `oldest_ms` is when its oldest slot was opened; `overdue` counts those older than their recipe allows, in
+    whatever state.
+    """
 
     ready: int = 0
     leased: int = 0
     parked: int = 0
     dead: int = 0
+    overdue: int = 0
     next_due_ms: int = 0
     oldest_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class PoolCount:
+    """What waits of one line for one kind of person: `skill` is the authority, `needs` what must have been learnt."""
+
+    line_id: str
+    skill: str
+    needs: str
+    ready: int
+    next_due_ms: int
+
+
+class Ask(StrEnum):
+    """What a line is asked for when people cannot keep up. Never another threshold."""
+
+    SLOW = "slow"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A line that makes more to review of a recipe than people can, by the recipe's own review rules.
+
+    SLOW: more slots were opened in the last hour than `capacity_per_hour`, or what waits takes longer than
+    `max_age_ms` at that capacity. STOP: the oldest slot is older than `max_age_ms`.
+    """
+
+    line_id: str
+    recipe_id: str
+    ask: Ask
+    waiting: int
+    oldest_ms: int
+    opened_in_hour: int
+    capacity_per_hour: int
+    max_age_ms: int
+
+    def words(self, now_ms: int) -> str:
+        """The demand as a sentence for people."""
+        age_min, most_min = max(0, now_ms - self.oldest_ms) // 60_000, self.max_age_ms // 60_000
+        if self.ask is Ask.STOP:
+            return (
+                f"Stop line {self.line_id}: a part of {self.recipe_id} waits for {age_min} minutes; "
+                f"{most_min} are allowed."
+            )
+        return (
+            f"Slow line {self.line_id}: {self.waiting} parts of {self.recipe_id} wait and {self.opened_in_hour} came "
+            f"in an hour; people can review {self.capacity_per_hour} an hour within {most_min} minutes each."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """A transition that is not told yet. `event_id` is the queue's own; `at_ms` is by the queue server's clock."""
+
+    event_id: str
+    slot_id: str
+    visit_id: str
+    event: str
+    actor: str
+    at_ms: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class NamedSlot:
-    """One slot as the queue's page lists it."""
+    """One slot as the queue's page lists it. `why` tells what made a dead one dead."""
 
     slot_id: str
     line_id: str
@@ -92,17 +186,25 @@ class NamedSlot:
     until_ms: int
     cause: str
     opened_ms: int
+    why: str = ""
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What waits and who holds what, at `now_ms` of the server; `revision` differs after any change."""
+    """What waits and who holds what, at `now_ms` of the server; `revision` differs after any change.
+
+    `untold` counts events that were lost because nobody took them over for too long.
+    """
 
     now_ms: int
     live: bool
     revision: str
     lines: Mapping[str, LineCount]
     slots: tuple[NamedSlot, ...] = ()
+    pools: tuple[PoolCount, ...] = ()
+    demands: tuple[Demand, ...] = ()
+    untold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +218,22 @@ class SlotDump:
     holder: str
     expired_leases: int
     skips: int
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One record of the topic as the view takes it in; `opened` and `closed` absent: only the offset moves."""
+    """One record of the topic as the view takes it in; `opened` and `closed` absent: only the offset moves.
+
+    `by` and `why` tell who and what closed the slot.
+    """
 
     partition: int
     offset: int
     opened: SlotOpen | None = None
     closed: str | None = None
+    by: str = "route"
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -21,9 +22,11 @@ from hypothesis.stateful import (
 
 from linewarden_reinspect.queue.errors import QueueError
 from linewarden_reinspect.queue.memory import MemoryQueue
+from linewarden_reinspect.queue.port import Queue
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.queue.types import Change, Claimant, SlotStatus, Terms
 from linewarden_schemas.disposition import SlotOpen
+from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.vocabulary import Skill
 
 from .redis_clock import TEST_CLOCK, RedisClock
@@ -33,13 +36,14 @@ TERMS = Terms(lease_ms=3000, max_hold_ms=8000, park_ms=2000, skip_ms=4000, max_s
 PREFIX = "{line1.rq}"
 TOPIC_ID = "t-1"
 ACTORS = st.sampled_from(["ada", "bob", "lea"])
-NUMBERS = st.integers(0, 5)
+NUMBERS = st.integers(0, 6)
 
 
 class QueueMachine(RuleBasedStateMachine):
     """Every rule does the same to both; answers and whole states must be equal after each."""
 
     client: ClassVar[redis.Redis]
+    second: ClassVar[redis.Redis]
 
     @initialize()
     def start(self) -> None:
@@ -47,6 +51,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.clock = RedisClock(self.client, AT)
         self.model = MemoryQueue(self.clock, TERMS)
         self.real = RedisQueue(self.client, PREFIX, TERMS, TEST_CLOCK)
+        self.others = (self.real, RedisQueue(self.second, PREFIX, TERMS, TEST_CLOCK))
+        self.turn = 0
         self.log: list[Change] = []
         self.expected = {0: 0}
         self.tokens: dict[str, str] = {}
@@ -56,8 +62,10 @@ class QueueMachine(RuleBasedStateMachine):
         self.beat()
 
     def both(self, act: Callable[[Any], Any]) -> Any:
+        """The model and one of two clients of the server, in turn."""
         answers = []
-        for queue in (self.model, self.real):
+        self.turn += 1
+        for queue in (self.model, self.others[self.turn % 2]):
             try:
                 answers.append(act(queue))
             except QueueError as error:
@@ -85,23 +93,51 @@ class QueueMachine(RuleBasedStateMachine):
         self.beat()
 
     def slot(self, number: int) -> SlotOpen:
-        """Six slots on two lines; one for a lead, one that ada may not take."""
-        return opened(
+        """Seven slots on two lines.
+
+        One is for a lead, one ada may not take, one asks for a skill, one has limits, two are of one visit.
+        """
+        slot = opened(
             number,
             line=f"line{number % 2 + 1}",
             due_ms=AT + 1000 * (number * 7 % 5),
             skill=Skill.LEAD if number == 5 else Skill.OPERATOR,
             excluded_actors=("ada",) if number == 3 else (),
+            needs="surface" if number == 2 else None,
+            bin_slot="B1" if number in {0, 4} else None,
+            recipe=RecipeRef(recipe_id="bracket" if number < 4 else "cover", version=1),
+            capacity_per_hour=1 if number < 4 else None,
+            max_age_ms=9000 if number != 5 else None,
         )
+        if number == 6:
+            return slot.model_copy(update={"visit_id": self.slot(0).visit_id, "line_id": "line1", "round": 1})
+        return slot
 
-    @rule(number=NUMBERS, gap=st.integers(0, 2), due=st.integers(0, 5000))
-    def an_open_arrives(self, number: int, gap: int, due: int) -> None:
-        slot = self.slot(number).model_copy(update={"due_ms": AT + due})
-        self.project(Change(0, self.next_offset() + gap, opened=slot))
+    @rule(
+        number=NUMBERS,
+        gap=st.integers(0, 2),
+        due=st.integers(0, 5000),
+        age=st.integers(-7_200_000, 5000),
+        part=st.sampled_from([None, "P1", "P2"]),
+    )
+    def an_open_arrives(self, number: int, gap: int, due: int, age: int, part: str | None) -> None:
+        changes = {"due_ms": AT + due, "opened_ms": self.clock.now_ms() - age, "part_id": part}
+        self.project(Change(0, self.next_offset() + gap, opened=self.slot(number).model_copy(update=changes)))
 
     @rule(number=NUMBERS)
     def a_close_arrives(self, number: int) -> None:
-        self.project(Change(0, self.next_offset(), closed=self.slot(number).slot_id))
+        self.project(Change(0, self.next_offset(), closed=self.slot(number).slot_id, by="ada", why="decided"))
+
+    @rule(numbers=st.lists(NUMBERS, min_size=2, max_size=4), done=st.integers(0, 3))
+    def the_projector_dies_between_two_records(self, numbers: list[int], done: int) -> None:
+        """What it took in stays with its offset; its successor starts where the view stands."""
+        first = self.next_offset()
+        changes = [Change(0, first + at, opened=self.slot(number)) for at, number in enumerate(numbers)]
+        self.log += changes
+        taken = changes[:done]
+        if taken:
+            self.both(lambda queue: queue.apply(TOPIC_ID, taken, self.expected))
+        self.resynchronise()
 
     @rule()
     def a_record_that_is_no_slot_arrives(self) -> None:
@@ -121,18 +157,29 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(
         actor=ACTORS,
         lead=st.booleans(),
-        again=st.integers(0, 5).map(lambda number: number == 0),
+        again=st.integers(0, 7).map(lambda number: number == 0),
         lines=st.sampled_from([(), ("line1",), ("line2",), ("line1", "line2")]),
+        skills=st.sampled_from([(), ("surface",), ("weld", "surface")]),
+        code=st.sampled_from(["", "", "", "P1", "P2", "B1", "P9"]),
     )
-    def somebody_claims(self, actor: str, lead: bool, again: bool, lines: tuple[str, ...]) -> None:
+    def somebody_claims(
+        self, actor: str, lead: bool, again: bool, lines: tuple[str, ...], skills: tuple[str, ...], code: str
+    ) -> None:
         self.issued += not again
         token = f"t{self.issued}"
-        claim = self.both(lambda queue: queue.claim(Claimant(actor, lead, lines), token))
-        if not isinstance(claim, type) and claim.lease:
-            slot = claim.lease.slot
-            assert again or actor not in slot.excluded_actors
-            assert again or lead or slot.skill is Skill.OPERATOR
-            self.tokens[token] = slot.slot_id
+        claim = self.both(lambda queue: queue.claim(Claimant(actor, lead, lines, skills), token, code))
+        if isinstance(claim, type) or claim.lease is None:
+            return
+        slot = claim.lease.slot
+        self.tokens[token] = slot.slot_id
+        if not again:
+            assert actor not in slot.excluded_actors
+            assert lead or (slot.skill is Skill.OPERATOR and slot.needs in {None, *skills})
+            assert code in {"", slot.part_id, slot.bin_slot}
+
+    @rule()
+    def a_station_crashes_with_everything_in_its_hands(self) -> None:
+        self.tokens.clear()
 
     def held(self, data: st.DataObject) -> tuple[str, str]:
         """Any token that was ever given, with its slot or with another."""
@@ -156,13 +203,22 @@ class QueueMachine(RuleBasedStateMachine):
     def the_watch_reaps(self) -> None:
         self.both(lambda queue: queue.reap())
 
-    @rule(seconds=st.sampled_from([0.001, 0.5, 1.0, 2.0, 3.0, 4.5]))
+    @rule(most=st.integers(1, 6), dies=st.booleans())
+    def a_station_tells_events(self, most: int, dies: bool) -> None:
+        """A station that dies before it forgets them tells them again, so none is ever missing."""
+        queues: tuple[Queue, ...] = (self.model, self.real)
+        for queue in queues:
+            events = queue.events(most)
+            if not dies:
+                queue.told([one.event_id for one in events])
+
+    @rule(seconds=st.sampled_from([0.001, 0.5, 1.0, 2.0, 3.0, 4.5, 9.5, 3600.0, 90_000.0]))
     def time_goes_by(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
     @rule()
     def beat(self) -> None:
-        answer = self.both(lambda queue: queue.beat(TOPIC_ID, self.expected, 1_000_000))
+        answer = self.both(lambda queue: queue.beat(TOPIC_ID, self.expected, 1_000_000_000))
         if answer is not None:
             self.resynchronise()
 
@@ -181,7 +237,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.client.restore(key, 0, value)
         self.clock.publish()
         if self.real.summary().live is False and self.model.summary().live:
-            self.client.set(f"{PREFIX}:gate", "1", px=1_000_000)
+            self.client.set(f"{PREFIX}:gate", "1", px=1_000_000_000)
 
     @rule()
     def the_server_loses_everything(self) -> None:
@@ -197,7 +253,15 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.real.dump() == state
         mine, theirs = self.model.summary(), self.real.summary()
         assert (mine.lines, mine.live) == (theirs.lines, theirs.live)
-        assert sorted(map(str, mine.slots)) == sorted(map(str, theirs.slots))
+        for name in ("slots", "pools", "demands"):
+            assert sorted(map(str, getattr(mine, name))) == sorted(map(str, getattr(theirs, name))), name
+
+    @invariant()
+    def events_are_equal(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        mine, theirs = ([replace(one, event_id="") for one in q.events(10_000)] for q in (self.model, self.real))
+        assert mine == theirs
 
     @invariant()
     def the_view_is_the_topic_up_to_its_offset(self) -> None:
@@ -216,11 +280,15 @@ class QueueMachine(RuleBasedStateMachine):
     def keys_are_exactly_those_of_the_layout(self) -> None:
         if not hasattr(self, "model"):
             return
-        sets = {name: set(self.client.zrange(f"{PREFIX}:{name}", 0, -1)) for name in ("ready", "lease", "dead")}
-        assert sum(map(len, sets.values())) == len(set.union(*sets.values())), "a slot is in one set"
+        keys = self.client.keys(f"{PREFIX}:ready:*")
+        pools = {cast("bytes", key).decode().removeprefix(f"{PREFIX}:ready:") for key in keys}
+        assert {cast("bytes", pool).decode() for pool in self.client.smembers(f"{PREFIX}:pools")} == pools
+        names = [*(f"ready:{pool}" for pool in pools), "lease", "dead"]
+        sets = [set(self.client.zrange(f"{PREFIX}:{name}", 0, -1)) for name in names]
+        assert sum(map(len, sets)) == len(set.union(*sets)), "a slot is in one set"
         start = f"{PREFIX}:i:".encode()
         hashes = {cast("bytes", key).removeprefix(start) for key in self.client.keys(f"{PREFIX}:i:*")}
-        assert hashes == set.union(*sets.values())
+        assert hashes == set.union(*sets)
 
 
 def _walk(examples: int, steps: int) -> None:
@@ -237,8 +305,8 @@ def _walk(examples: int, steps: int) -> None:
 
 
 def _on(url: str, examples: int, steps: int) -> None:
-    with redis.Redis.from_url(url) as client:
-        QueueMachine.client = client
+    with redis.Redis.from_url(url) as client, redis.Redis.from_url(url) as second:
+        QueueMachine.client, QueueMachine.second = client, second
         _walk(examples, steps)
 
 

@@ -1,0 +1,2 @@
+-- Drops events that Kafka has. ARGV: their ids. Answers how many were there still.
+return redis.call('XDEL', EVENTS, unpack(ARGV))
