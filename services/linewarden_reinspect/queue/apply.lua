@@ -35,7 +35,7 @@ if what == 'open' then
 elseif what == 'close' and is_known then
   if is_following then tell(slot, field(slot, 'visit'), 'closed', ARGV[7], ARGV[8]) end
   unindex(slot)
-  redis.call('ZREM', LEASE, slot)
+  put_down(slot)
   redis.call('ZREM', DEAD, slot)
   redis.call('DEL', item(slot))
   changed()

@@ -60,10 +60,8 @@ local function lease(slot, cause)
   local till = now + tonumber(ARGV[3])
   local h = redis.call('HMGET', item(slot), 'visit', 'open')
   leave_pool(slot)
-  redis.call('ZREM', DEAD, slot)
-  redis.call('ZADD', LEASE, till, slot)
+  pick_up(slot, actor, token, till)
   set_state(slot, 'leased')
-  redis.call('HSET', item(slot), 'op', actor, 'tok', token, 'since', now)
   tell(slot, h[1], 'claimed', actor, cause)
   changed()
   return { 'lease', slot, till, h[2] }
@@ -71,7 +69,7 @@ end
 
 local function scanned()
   local refused = { 'refused', 'unknown', '', 0 }
-  for _, slot in ipairs(named_by(code)) do
+  for _, slot in ipairs(slots_under(CODES, code)) do
     local h = redis.call('HMGET', item(slot), 'st', 'op')
     local why = refuses(slot) or (h[1] == 'dead' and not lead and 'lead') or nil
     if h[1] == 'leased' or h[1] == 'parked' then
@@ -85,11 +83,9 @@ local function scanned()
   return refused
 end
 
-for _, slot in ipairs(redis.call('ZRANGE', LEASE, 0, -1)) do
-  local h = redis.call('HMGET', item(slot), 'tok', 'op', 'visit', 'open')
-  if h[1] == token then return { 'lease', slot, tonumber(redis.call('ZSCORE', LEASE, slot)), h[4] } end
-  if h[2] == actor then mine[h[3]] = true end
-end
+local known = redis.call('HGET', TOKENS, token)
+if known then return { 'lease', known, tonumber(redis.call('ZSCORE', LEASE, known)), field(known, 'open') } end
+for _, slot in ipairs(slots_under(HANDS, actor)) do mine[field(slot, 'visit')] = true end
 if code ~= '' then return scanned() end
 local slot = (lead and (first(DEAD, 'dead') or first(LATE, 'ready'))) or most_urgent()
 return slot and lease(slot, '') or { 'none' }

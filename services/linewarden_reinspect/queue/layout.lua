@@ -19,6 +19,8 @@
 --   P:late          ZSET    slot -> opened_ms            overdue: offered to leads first, wherever it lies
 --   P:skip          ZSET    <slot>|<actor> -> until      not offered to that actor before then
 --   P:codes         HASH    part or bin place -> slots   what a scanner reads, and the slots that it names
+--   P:hands         HASH    actor -> slots               what a person holds or has decided, until its close
+--   P:tokens        HASH    token -> slot                the same by token
 --   P:open:<row>    ZSET    slot -> opened_ms            every slot of a line and recipe, in whatever state
 --   P:in:<row>      HASH    minute -> slots              opened in that minute, for the last hour
 --   P:rows          HASH    row -> JSON                  capacity an hour and maximum age, from the newest open
@@ -37,7 +39,8 @@
 -- token changes nothing; offsets change in the same script as the state they describe, and so do events.
 local P = KEYS[1]
 local LEASE, DEAD, SKIP, OFF = P .. ':lease', P .. ':dead', P .. ':skip', P .. ':off'
-local AGE, LATE, POOLS, CODES = P .. ':age', P .. ':late', P .. ':pools', P .. ':codes'
+local AGE, LATE, POOLS = P .. ':age', P .. ':late', P .. ':pools'
+local CODES, HANDS, TOKENS = P .. ':codes', P .. ':hands', P .. ':tokens'
 local ROWS, ASKED, COUNTS, EVENTS = P .. ':rows', P .. ':asked', P .. ':n', P .. ':events'
 local MOST_EVENTS, HOUR, MINUTE = 100000, 3600000, 60000
 local now = read_clock()
@@ -90,8 +93,37 @@ local function leave_pool(slot)
   if redis.call('EXISTS', P .. ':ready:' .. pool) == 0 then redis.call('SREM', POOLS, pool) end
 end
 
+-- The slots that lie under a key of a hash, in order.
+local function slots_under(hash, key)
+  local slots = {}
+  for slot in string.gmatch(redis.call('HGET', hash, key) or '', '%S+') do slots[#slots + 1] = slot end
+  return slots
+end
+
+local function set_under(hash, key, slot, is_there)
+  if key == '' then return end
+  local slots = {}
+  for _, other in ipairs(slots_under(hash, key)) do
+    if other ~= slot then slots[#slots + 1] = other end
+  end
+  if is_there then slots[#slots + 1] = slot end
+  table.sort(slots)
+  if #slots == 0 then redis.call('HDEL', hash, key) else redis.call('HSET', hash, key, table.concat(slots, ' ')) end
+end
+
+local function pick_up(slot, actor, token, till)
+  redis.call('ZREM', DEAD, slot)
+  redis.call('ZADD', LEASE, till, slot)
+  redis.call('HSET', item(slot), 'op', actor, 'tok', token, 'since', now)
+  set_under(HANDS, actor, slot, true)
+  redis.call('HSET', TOKENS, token, slot)
+end
+
 local function put_down(slot)
-  redis.call('ZREM', LEASE, slot)
+  if redis.call('ZREM', LEASE, slot) == 0 then return end
+  local h = redis.call('HMGET', item(slot), 'op', 'tok')
+  set_under(HANDS, h[1], slot, false)
+  redis.call('HDEL', TOKENS, h[2])
   redis.call('HDEL', item(slot), 'op', 'tok', 'since', 'did')
 end
 
@@ -113,31 +145,13 @@ local function home(slot)
   if field(slot, 'home') == 'dead' then to_dead(slot, field(slot, 'why')) else to_ready(slot) end
 end
 
--- The slots that a scanned code names, in order.
-local function named_by(code)
-  local slots = {}
-  for slot in string.gmatch(redis.call('HGET', CODES, code) or '', '%S+') do slots[#slots + 1] = slot end
-  return slots
-end
-
-local function set_code(code, slot, is_named)
-  if code == '' then return end
-  local slots = {}
-  for _, other in ipairs(named_by(code)) do
-    if other ~= slot then slots[#slots + 1] = other end
-  end
-  if is_named then slots[#slots + 1] = slot end
-  table.sort(slots)
-  if #slots == 0 then redis.call('HDEL', CODES, code) else redis.call('HSET', CODES, code, table.concat(slots, ' ')) end
-end
-
 -- Where a slot can be found besides by its id, and how it is counted.
 local function index(slot, max_age)
   local h = redis.call('HMGET', item(slot), 'line', 'st', 'row', 'opened', 'part', 'bin', 'late')
   count(h[1], h[2], 1)
   redis.call('ZADD', P .. ':open:' .. h[3], h[4], slot)
-  set_code(h[5], slot, true)
-  set_code(h[6], slot, true)
+  set_under(CODES, h[5], slot, true)
+  set_under(CODES, h[6], slot, true)
   if h[7] then
     count(h[1], 'overdue', 1)
     redis.call('ZADD', LATE, h[4], slot)
@@ -154,8 +168,8 @@ local function unindex(slot)
   redis.call('ZREM', P .. ':open:' .. h[3], slot)
   redis.call('ZREM', AGE, slot)
   redis.call('ZREM', LATE, slot)
-  set_code(h[4], slot, false)
-  set_code(h[5], slot, false)
+  set_under(CODES, h[4], slot, false)
+  set_under(CODES, h[5], slot, false)
   leave_pool(slot)
 end
 

@@ -5,7 +5,7 @@ for _, row in ipairs(redis.call('HKEYS', ROWS)) do
   redis.call('UNLINK', P .. ':open:' .. row, P .. ':in:' .. row)
 end
 for _, pool in ipairs(redis.call('SMEMBERS', POOLS)) do redis.call('UNLINK', P .. ':ready:' .. pool) end
-redis.call('UNLINK', LEASE, DEAD, SKIP, OFF, AGE, LATE, POOLS, CODES, ROWS, COUNTS, P .. ':gate')
+redis.call('UNLINK', LEASE, DEAD, SKIP, OFF, AGE, LATE, POOLS, CODES, HANDS, TOKENS, ROWS, COUNTS, P .. ':gate')
 redis.call('SET', P .. ':mode', 'rebuilding')
 redis.call('HSET', OFF, 'topic', ARGV[1], 'at', now)
 for i = 2, #ARGV, 2 do redis.call('HSET', OFF, ARGV[i], ARGV[i + 1]) end
