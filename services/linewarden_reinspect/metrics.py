@@ -12,7 +12,15 @@ QUEUE_DOWN = Counter("linewarden_queue_unreachable_total", "Calls that Redis did
 SLOTS = Gauge("linewarden_queue_slots", "Slots by line and state: ready, leased, parked, dead.", ["line", "state"])
 OLDEST_SECONDS = Gauge("linewarden_queue_oldest_seconds", "Age of the oldest slot of a line, in seconds.", ["line"])
 LEASES = Counter("linewarden_queue_transitions_total", "Transitions of slots in the queue, by event.", ["event"])
-EVENTS_LOST = Counter("linewarden_queue_events_lost_total", "Queue events that Kafka did not acknowledge.")
+EVENTS_LOST = Counter("linewarden_queue_events_lost_total", "Events of the station that Kafka did not acknowledge.")
+EVENTS_RETRIED = Counter("linewarden_queue_events_retried_total", "Transitions of the queue that are sent again.")
+EVENTS_UNTOLD = Gauge("linewarden_queue_events_untold", "Transitions for which the queue had no room any more.")
+LINE_ASK = Gauge(
+    "linewarden_line_ask",
+    "What reviewers ask of a line because of a recipe: 0 nothing, 1 slow the line, 2 stop the line.",
+    ["line", "recipe"],
+)
+OVERDUE = Gauge("linewarden_queue_overdue_slots", "Slots older than their recipe allows, by line.", ["line"])
 DECISIONS = Counter(
     "linewarden_station_decisions_total", "Decisions acknowledged by Kafka, by judgement.", ["judgement"]
 )
@@ -29,3 +37,7 @@ EVIDENCE_UNREADABLE = Counter(
     "linewarden_station_evidence_unreadable_total", "Records of evidence that cannot be read."
 )
 SIGN_INS = Counter("linewarden_station_sign_ins_total", "Sign-ins by outcome: done, refused, limited.", ["outcome"])
+BOOK_FAILURES = Counter("linewarden_station_book_failures_total", "Requests that the station's own book failed.")
+HISTORY_UNREADABLE = Counter(
+    "linewarden_station_history_unreadable_total", "Records that the histories cannot read, by topic.", ["topic"]
+)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from linewarden_reinspect import metrics
+from linewarden_reinspect.queue.types import Happened
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BackpressureTimeout, RuntimeFault
 from linewarden_runtime.partitions import partition_of
@@ -22,6 +23,9 @@ from .errors import NotRecorded
 
 _log = structlog.get_logger(__name__)
 _MOST_UNTOLD = 1000
+
+Done = Callable[[Exception | None], None]
+"""Hears how a record fared: None once Kafka has it."""
 
 
 class StationBus:
@@ -61,23 +65,39 @@ class StationBus:
             ) from fault
 
     def tell(self, event: str, slot_id: str, visit_id: str, actor: str, cause: str | None = None) -> None:
-        """Write an event of the queue, in the background; nobody waits for it, and what is lost is counted."""
+        """Write what the station itself saw, in the background; nobody waits for it, and what is lost is counted."""
         metrics.LEASES.labels(event).inc()
         at_ms = self._clock.now_ms()
         told = QueueEvent(slot_id=slot_id, visit_id=visit_id, event=event, actor=actor, at_ms=at_ms, cause=cause)
-        name = f"{slot_id}.{event}.{at_ms}"
-        encoded = encode(told, id=name, source=f"/{self._namespace.name}/station", time_ms=at_ms)
-        record = OutRecord(self._namespace.topic("queue-events"), slot_id.encode(), encoded.value, encoded.headers)
-        if self._untold.acquire(blocking=False):
-            self._teller.submit(self._send, record)
-        else:
-            _count_loss(BackpressureTimeout(f"{_MOST_UNTOLD} events wait already"))
+        self._write(told, str(at_ms), _count_loss)
 
-    def _send(self, record: OutRecord) -> None:
+    def pass_on(self, happened: Happened, done: Done) -> None:
+        """Write a transition of the queue, in the background; `done` hears whether Kafka has it."""
+        told = QueueEvent(
+            slot_id=happened.slot_id,
+            visit_id=happened.visit_id,
+            event=happened.event,
+            actor=happened.actor,
+            at_ms=happened.at_ms,
+            cause=happened.cause or None,
+        )
+        self._write(told, happened.event_id, done)
+
+    def _write(self, told: QueueEvent, serial: str, done: Done) -> None:
+        name = f"{told.slot_id}.{told.event}.{serial}"
+        encoded = encode(told, id=name, source=f"/{self._namespace.name}/station", time_ms=told.at_ms)
+        topic = self._namespace.topic("queue-events")
+        record = OutRecord(topic, told.slot_id.encode(), encoded.value, encoded.headers)
+        if self._untold.acquire(blocking=False):
+            self._teller.submit(self._send, record, done)
+        else:
+            done(BackpressureTimeout(f"{_MOST_UNTOLD} events wait already"))
+
+    def _send(self, record: OutRecord, done: Done) -> None:
         try:
-            self._current().send(record).add_done_callback(_count_loss)
+            self._current().send(record).add_done_callback(done)
         except RuntimeFault as fault:
-            _count_loss(fault)
+            done(fault)
         finally:
             self._untold.release()
 

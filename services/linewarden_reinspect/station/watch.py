@@ -9,7 +9,7 @@ import structlog
 
 from linewarden_reinspect import metrics
 from linewarden_reinspect.queue.port import Queue
-from linewarden_reinspect.queue.types import SlotStatus, Summary
+from linewarden_reinspect.queue.types import Ask, SlotStatus, Summary
 from linewarden_runtime.clock import Clock
 
 from .desk import Desk
@@ -23,6 +23,7 @@ class QueueWatch:
     def __init__(self, queue: Queue, desk: Desk, clock: Clock, every_s: float = 0.5) -> None:
         self._queue, self._desk, self._clock, self._every_s = queue, desk, clock, every_s
         self._summary: Summary | None = None
+        self._asked: dict[tuple[str, str], Ask] = {}
         self._looked_s = float("-inf")
         self.turn = 0
 
@@ -54,15 +55,31 @@ class QueueWatch:
             self.turn += 1
 
     def _show(self, summary: Summary) -> None:
+        self._show_demands(summary)
         gone = set(self._summary.lines if self._summary else ()) - set(summary.lines)
         for line, count in summary.lines.items():
             for status in SlotStatus:
                 metrics.SLOTS.labels(line, status.value).set(getattr(count, status.value))
+            metrics.OVERDUE.labels(line).set(count.overdue)
             age = (summary.now_ms - count.oldest_ms) / 1000 if count.oldest_ms else 0.0
             metrics.OLDEST_SECONDS.labels(line).set(max(0.0, age))
         for line in gone:
             for status in SlotStatus:
                 metrics.SLOTS.labels(line, status.value).set(0)
             metrics.OLDEST_SECONDS.labels(line).set(0)
+            metrics.OVERDUE.labels(line).set(0)
         self._summary = summary
         self.turn += 1
+
+    def _show_demands(self, summary: Summary) -> None:
+        """A demand is for the line, never for a threshold: all that follows of it is that people hear of it."""
+        known, self._asked = self._asked, {(one.line_id, one.recipe_id): one.ask for one in summary.demands}
+        for demand in summary.demands:
+            row = demand.line_id, demand.recipe_id
+            metrics.LINE_ASK.labels(*row).set(2 if demand.ask is Ask.STOP else 1)
+            if known.get(row) is not demand.ask:
+                _log.warning("line_asked", ask=demand.ask.value, words=demand.words(summary.now_ms))
+        for row in known.keys() - self._asked.keys():
+            metrics.LINE_ASK.labels(*row).set(0)
+            _log.info("line_free", line=row[0], recipe=row[1])
+        metrics.EVENTS_UNTOLD.set(summary.untold)
