@@ -46,7 +46,7 @@ class LineUnderTest:
         """Wait until the source has ended, every visit is routed and every picture has its answer, in time or late."""
         self.until(lambda: self.running.services["ingest"].exit_code() == 0, "the cameras end")
         self.until(lambda: bool(self.figures.visits) and not self.figures.unrouted, "every visit is routed")
-        self.until(lambda: not self.figures.in_flight, "every picture is answered")
+        self.until(lambda: not self.figures.lag, "every picture is answered")
 
     def ledger(self) -> Ledger:
         """Everything that the topics hold now."""
