@@ -1,0 +1,124 @@
+"""`linewarden users`: who may sign in at the station, and as what."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linewarden_schemas.vocabulary import Role
+
+from .context import actor, show
+
+if TYPE_CHECKING:
+    from linewarden_reinspect.station.access.access import Access
+
+app = typer.Typer(help="People who may sign in at the station, and their roles.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The user's name; quote it where it has spaces.")]
+Folder = Annotated[
+    Path | None, typer.Option("--data", help="Folder of the station's book; LINEWARDEN_STATION__DATA by default.")
+]
+Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input, for scripts.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
+
+
+@app.command()
+def add(
+    name: Name,
+    role: Annotated[Role, typer.Option(help="What they may do.")],
+    password_stdin: Stdin = False,
+    data: Folder = None,
+) -> None:
+    """Add somebody, with a password that is asked for."""
+    with _access(data, "add", f"{name} as {role.value}") as access:
+        access.accounts.add(name, role, _password(from_stdin=password_stdin))
+    typer.echo(f"{name} may sign in as {role.value}")
+
+
+@app.command(name="list")
+def list_(as_json: Json = False, data: Folder = None) -> None:
+    """Show everybody."""
+    with _access(data) as access:
+        rows = [
+            {"name": one.name, "role": one.role.value, "may sign in": "no" if one.disabled else "yes"}
+            for one in access.accounts.all()
+        ]
+    show(rows, as_json=as_json, empty="nobody yet; add somebody with: linewarden users add NAME --role ROLE")
+
+
+@app.command()
+def disable(name: Name, data: Folder = None) -> None:
+    """Sign somebody out and let them in no more; what they decided stays."""
+    with _access(data, "disable", name) as access:
+        access.accounts.disable(name)
+    typer.echo(f"{name} may not sign in any more, and is signed out")
+
+
+@app.command()
+def enable(name: Name, data: Folder = None) -> None:
+    """Let somebody in again."""
+    with _access(data, "enable", name) as access:
+        access.accounts.enable(name)
+    typer.echo(f"{name} may sign in again")
+
+
+@app.command()
+def role(name: Name, wanted: Annotated[Role, typer.Argument(help="The new role.")], data: Folder = None) -> None:
+    """Give somebody another role; they have to sign in again."""
+    with _access(data, "role", f"{name} to {wanted.value}") as access:
+        access.accounts.set_role(name, wanted)
+    typer.echo(f"{name} is {wanted.value} from the next sign-in on")
+
+
+@app.command()
+def password(name: Name, password_stdin: Stdin = False, data: Folder = None) -> None:
+    """Give somebody another password; they have to sign in again."""
+    with _access(data, "password", name) as access:
+        access.accounts.require(name)
+        access.accounts.set_password(name, _password(from_stdin=password_stdin))
+    typer.echo(f"{name} has a new password")
+
+
+@app.command()
+def link(
+    wanted: Annotated[Role, typer.Argument(help="The role in which the link signs in.")],
+    url: Annotated[str, typer.Option(help="Where people reach the station.")] = "http://127.0.0.1:8080",
+    data: Folder = None,
+) -> None:
+    """Print a link that signs somebody in once, within a day, with a name of their choice and no password."""
+    from linewarden_reinspect.bootstrap import sign_in_link  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_reinspect.station.access.links import LinkKind  # noqa: PLC0415
+
+    with _access(data, "link", wanted.value) as access:
+        token = access.links.make(LinkKind.SIGN_IN, [wanted])
+    typer.echo(sign_in_link(url, token))
+
+
+@contextmanager
+def _access(data: Path | None, act: str = "", on: str = "") -> Iterator[Access]:
+    """The station's book, which may be in use; what was done, or refused, goes into the log of acts."""
+    from linewarden_reinspect.settings import StationProcess  # noqa: PLC0415
+    from linewarden_reinspect.station.access.access import AccessRules, opened_access  # noqa: PLC0415
+    from linewarden_runtime.clock import SystemClock  # noqa: PLC0415
+    from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
+
+    folder = data or StationProcess.load().station.data
+    with opened_access(AccessRules(folder), SystemClock()) as access:
+        try:
+            yield access
+        except ConfigurationError as error:
+            access.log.write(actor(None), "cli", f"users {act}", object=on, outcome="refused", detail=str(error))
+            raise
+        if act:
+            access.log.write(actor(None), "cli", f"users {act}", object=on)
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(typer.prompt("password (ten characters or more)", hide_input=True, confirmation_prompt="the same again"))

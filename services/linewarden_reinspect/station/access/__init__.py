@@ -1,0 +1,1 @@
+"""Who may do what at the station: accounts, links, sign-in, permissions, and the log of every act."""

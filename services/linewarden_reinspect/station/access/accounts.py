@@ -1,0 +1,130 @@
+"""Local people: a name, one role, a password. Used by the station and by `linewarden users`."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import dataclass
+
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.vocabulary import Role
+
+from .book import Book
+from .passwords import Passwords
+
+NAME = r"^[^\W_][\w .'@-]{0,63}$"
+
+
+class AccountRefused(ConfigurationError):
+    """The change of an account is not possible; the message says what is, and nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person as the book has them; times are epoch ms."""
+
+    name: str
+    role: Role
+    disabled: bool
+    made_ms: int
+    changed_ms: int
+
+
+class Accounts:
+    """Changes end the person's sessions at once, in this process and in the station's. Names ignore case."""
+
+    def __init__(self, book: Book, passwords: Passwords, clock: Clock) -> None:
+        self._book, self._passwords, self._clock = book, passwords, clock
+
+    def all(self) -> list[Account]:
+        """Everybody, by name."""
+        return [_account(row) for row in self._book.rows("SELECT * FROM accounts ORDER BY name")]
+
+    def find(self, name: str) -> Account | None:
+        """Somebody; None where nobody is called so."""
+        row = self._book.row("SELECT * FROM accounts WHERE name = ?", name)
+        return None if row is None else _account(row)
+
+    def require(self, name: str) -> Account:
+        """Somebody. Raises AccountRefused, naming who is there, where nobody is called so."""
+        account = self.find(name)
+        if account is None:
+            names = ", ".join(one.name for one in self.all()) or "nobody yet; add one with: linewarden users add"
+            raise AccountRefused(f"there is no user {name!r}; there is {names}")
+        return account
+
+    def has_admin(self) -> bool:
+        """Whether somebody can administer the station."""
+        return any(one.role is Role.ADMIN and not one.disabled for one in self.all())
+
+    def add(self, name: str, role: Role, password: str) -> Account:
+        """Somebody new. Raises AccountRefused for a name that is taken or none, ConfigurationError for a password."""
+        name = clean_name(name)
+        kept, now = self._passwords.hash(name, password), self._clock.now_ms()
+        try:
+            self._book.write("INSERT INTO accounts VALUES (?, ?, ?, 0, ?, ?)", name, role.value, kept, now, now)
+        except sqlite3.IntegrityError as error:
+            raise AccountRefused(
+                f"there is a user {name!r} already; change them with: linewarden users role | password"
+            ) from error
+        return Account(name, role, disabled=False, made_ms=now, changed_ms=now)
+
+    def disable(self, name: str) -> None:
+        """Sign them out and let them in no more. Raises AccountRefused for nobody, and for the last administrator."""
+        account = self.require(name)
+        self._keep_one_admin(account)
+        self._change(account, "disabled = 1")
+
+    def enable(self, name: str) -> None:
+        """Let them in again. Raises AccountRefused for nobody."""
+        self._change(self.require(name), "disabled = 0")
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Another role. Raises AccountRefused for nobody, and where no administrator would be left."""
+        account = self.require(name)
+        if role is not Role.ADMIN:
+            self._keep_one_admin(account)
+        self._change(account, "role = ?", role.value)
+
+    def set_password(self, name: str, password: str) -> None:
+        """Another password. Raises AccountRefused for nobody, ConfigurationError for a password that is too easy."""
+        account = self.require(name)
+        self._change(account, "password_hash = ?", self._passwords.hash(account.name, password))
+
+    def check(self, name: str, password: str) -> Account | None:
+        """Whose password this is; None for a wrong one, for nobody and for somebody disabled, all as slowly."""
+        row = self._book.row("SELECT * FROM accounts WHERE name = ?", name)
+        if not self._passwords.fits(None if row is None else row["password_hash"], password):
+            return None
+        if row is None or row["disabled"]:
+            return None
+        if self._passwords.is_dated(row["password_hash"]):
+            kept = self._passwords.hash(row["name"], password)
+            self._book.write("UPDATE accounts SET password_hash = ? WHERE name = ?", kept, row["name"])
+        return _account(row)
+
+    def _keep_one_admin(self, account: Account) -> None:
+        others = [one for one in self.all() if one.role is Role.ADMIN and not one.disabled and one.name != account.name]
+        if account.role is Role.ADMIN and not account.disabled and not others:
+            raise AccountRefused(f"{account.name} is the last administrator; make another one first")
+
+    def _change(self, account: Account, what: str, *values: str) -> None:
+        with self._book.change() as book:
+            sql = f"UPDATE accounts SET {what}, changed_ms = ? WHERE name = ?"  # noqa: S608 - fixed words above
+            book.execute(sql, (*values, self._clock.now_ms(), account.name))
+            book.execute("DELETE FROM sessions WHERE actor = ? AND how = 'password'", (account.name,))
+
+
+def clean_name(name: str) -> str:
+    """A name with single spaces. Raises AccountRefused for what is none."""
+    tidy = " ".join(name.split())
+    if not re.match(NAME, tidy):
+        raise AccountRefused(
+            f"{name!r} is no name: letters and digits first, then also spaces and . ' @ - (64 at most)"
+        )
+    return tidy
+
+
+def _account(row: sqlite3.Row) -> Account:
+    return Account(row["name"], Role(row["role"]), bool(row["disabled"]), row["made_ms"], row["changed_ms"])

@@ -1,0 +1,60 @@
+"""The log of acts: who, when, what, on what, with which outcome. It only grows; the book refuses everything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from linewarden_runtime.clock import Clock
+
+from .book import Book
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One act; `at_ms` is epoch ms, `outcome` is `done`, or a short word for why not."""
+
+    at_ms: int
+    actor: str
+    role: str
+    act: str
+    object: str = ""
+    outcome: str = "done"
+    detail: str = ""
+    address: str = ""
+    id: int = 0
+
+
+class AuditLog:
+    """Acts, on disk before the answer leaves."""
+
+    def __init__(self, book: Book, clock: Clock) -> None:
+        self._book, self._clock = book, clock
+
+    def write(
+        self,
+        actor: str,
+        role: str,
+        act: str,
+        *,
+        object: str = "",  # noqa: A002 - the word of the trade: who, what, on what
+        outcome: str = "done",
+        detail: str = "",
+        address: str = "",
+    ) -> None:
+        """Add one act, now."""
+        self._book.write(
+            "INSERT INTO audit (at_ms, actor, role, act, object, outcome, detail, address) VALUES (?,?,?,?,?,?,?,?)",
+            self._clock.now_ms(),
+            *(text[:400] for text in (actor, role, act, object, outcome, detail, address)),
+        )
+
+    def page(self, *, before_id: int | None = None, actor: str = "", limit: int = 50) -> list[Entry]:
+        """The newest acts, those before an id where one is given; of one actor where one is named."""
+        rows = self._book.rows(
+            "SELECT * FROM audit WHERE id < ? AND (? = '' OR actor = ?) ORDER BY id DESC LIMIT ?",
+            before_id if before_id is not None else 1 << 60,
+            actor,
+            actor,
+            limit,
+        )
+        return [Entry(**{name: row[name] for name in row.keys()}) for row in rows]  # noqa: SIM118 - a Row is no dict

@@ -1,0 +1,118 @@
+"""The station's own book: one SQLite file that outlives restarts, shared with `linewarden users`.
+
+    accounts    people with a password and a role          links     one-time links, as digests
+    sessions    who is signed in, as digests               audit     every act; rows are only ever added
+    drafts      thresholds that wait for a second person   bin_counts  parts counted by hand against the queue
+
+It knows nothing of parts: what was decided lies in Kafka, and losing this file loses no decision.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from linewarden_runtime.errors import ConfigurationError
+
+FILE = "station.sqlite"
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE accounts (
+  name TEXT PRIMARY KEY COLLATE NOCASE, role TEXT NOT NULL, password_hash TEXT NOT NULL,
+  disabled INTEGER NOT NULL DEFAULT 0, made_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL);
+CREATE TABLE links (
+  digest TEXT PRIMARY KEY, kind TEXT NOT NULL, roles TEXT NOT NULL, uses_left INTEGER NOT NULL,
+  until_ms INTEGER NOT NULL);
+CREATE TABLE sessions (
+  digest TEXT PRIMARY KEY, actor TEXT NOT NULL COLLATE NOCASE, role TEXT NOT NULL, how TEXT NOT NULL,
+  began_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL);
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, actor TEXT NOT NULL, role TEXT NOT NULL,
+  act TEXT NOT NULL, object TEXT NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL, address TEXT NOT NULL);
+CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+CREATE TRIGGER audit_is_never_cut BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+CREATE TABLE drafts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, line_id TEXT NOT NULL, recipe_id TEXT NOT NULL, version INTEGER NOT NULL,
+  suspicion REAL NOT NULL, figures TEXT NOT NULL, author TEXT NOT NULL, made_ms INTEGER NOT NULL,
+  state TEXT NOT NULL, judged_by TEXT, reason TEXT, judged_ms INTEGER, became INTEGER);
+CREATE TABLE bin_counts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, line_id TEXT NOT NULL, shift TEXT NOT NULL,
+  counted INTEGER NOT NULL, queued INTEGER NOT NULL, actor TEXT NOT NULL);
+"""
+
+
+class Book:
+    """One connection for all threads of a process; other processes may hold the same file.
+
+    Raises:
+        ConfigurationError: where the folder cannot be written, or the file is of a newer version.
+    """
+
+    def __init__(self, folder: Path | None = None, file: str = FILE, schema: str = _SCHEMA) -> None:
+        self._lock = threading.RLock()
+        self._connection = _opened(folder, file, schema)
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:  # noqa: ANN401 - whatever SQLite stores
+        """All rows of a question."""
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, *values: Any) -> sqlite3.Row | None:  # noqa: ANN401 - the same
+        """The first row of a question; None where there is none."""
+        return next(iter(self.rows(sql, *values)), None)
+
+    def write(self, sql: str, *values: Any) -> int:  # noqa: ANN401 - the same
+        """One change, on disk when this returns; how many rows it touched."""
+        with self.change() as connection:
+            return connection.execute(sql, values).rowcount
+
+    @contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """Several changes, all or none; nobody else changes anything meanwhile."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+
+def _opened(folder: Path | None, file: str, schema: str) -> sqlite3.Connection:
+    path = ":memory:" if folder is None else str(folder / file)
+    try:
+        if folder is not None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (folder / file).touch(mode=0o600)
+        connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        _prepare(connection, schema)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigurationError(
+            f"the station's book {path} cannot be opened ({error}); set LINEWARDEN_STATION__DATA to a folder of its own"
+        ) from error
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, schema: str) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > _VERSION:
+        connection.execute("ROLLBACK")
+        connection.close()
+        raise ConfigurationError(f"the station's book is of version {version}; this linewarden knows {_VERSION}")
+    connection.execute("COMMIT")
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version={_VERSION}; COMMIT;")

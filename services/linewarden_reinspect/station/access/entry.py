@@ -1,0 +1,105 @@
+"""Ways in: a password, a one-time link, an identity that a provider or a proxy vouches for, and the first set-up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from linewarden_reinspect import metrics
+from linewarden_reinspect.station.errors import BadInput, Forbidden, StationError
+from linewarden_reinspect.station.sessions import Session
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.vocabulary import Role
+
+from .accounts import Accounts, clean_name
+from .audit import AuditLog
+from .links import LinkKind, Links
+from .sessions import Sessions
+from .throttle import Throttle
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Every way in is throttled, counted and written to the log of acts, whatever becomes of it."""
+
+    accounts: Accounts
+    links: Links
+    sessions: Sessions
+    throttle: Throttle
+    log: AuditLog
+
+    def by_password(self, name: str, password: str, address: str) -> Session:
+        """A session of a local user. Raises Forbidden without saying what was wrong, TooMany."""
+        keys = (f"address {address}", f"name {name.casefold()}")
+        self._let_try(name, address, keys)
+        account = self.accounts.check(" ".join(name.split()), password)
+        if account is None:
+            raise self._failed(Forbidden("Name or password is wrong."), name, address, keys)
+        return self._in(account.name, account.role, "password", address)
+
+    def by_link(self, link: str, name: str, role: Role | None, address: str) -> Session:
+        """A session for a name of the person's choice, no local user's. Raises Forbidden, BadInput, TooMany."""
+        keys = (f"address {address}",)
+        self._let_try(name, address, keys)
+        try:
+            actor = self._guest(name)
+            given = self.links.spend(link, LinkKind.SIGN_IN, role)
+        except StationError as error:
+            raise self._failed(error, name, address, keys) from error
+        return self._in(actor, given, "link", address)
+
+    def by_identity(self, name: str, role: Role, how: str, address: str) -> Session:
+        """A session for somebody whom a provider or a proxy vouches for. Raises Forbidden for a local user's name."""
+        try:
+            actor = self._guest(name)
+        except StationError as error:
+            raise self._failed(error, name, address, (f"address {address}",)) from error
+        return self._in(actor, role, how, address)
+
+    def set_up(self, link: str, name: str, password: str, address: str) -> Session:
+        """The first administrator, signed in. Raises Forbidden for a link that is not good, BadInput."""
+        keys = (f"address {address}",)
+        self._let_try(name, address, keys)
+        try:
+            self.links.require(link, LinkKind.SET_UP)
+            account = self.accounts.add(name, Role.ADMIN, password)
+            self.links.spend(link, LinkKind.SET_UP)
+        except ConfigurationError as error:
+            raise BadInput(_sentence(error)) from error
+        except StationError as error:
+            raise self._failed(error, name, address, keys) from error
+        self.links.withdraw(LinkKind.SET_UP)
+        self.log.write(account.name, account.role.value, "set-up", object=account.name, address=address)
+        return self._in(account.name, account.role, "password", address)
+
+    def _guest(self, name: str) -> str:
+        try:
+            actor = clean_name(name)
+        except ConfigurationError as error:
+            raise BadInput(_sentence(error)) from error
+        if self.accounts.find(actor) is not None:
+            raise Forbidden(f"{actor} is a user with a password. Sign in with it, or choose another name.")
+        return actor
+
+    def _let_try(self, name: str, address: str, keys: tuple[str, ...]) -> None:
+        try:
+            self.throttle.check(*keys)
+        except StationError as error:
+            self.log.write(name, "", "sign-in", outcome=error.word, address=address)
+            raise
+
+    def _failed(self, error: StationError, name: str, address: str, keys: tuple[str, ...]) -> StationError:
+        self.throttle.failed(*keys)
+        metrics.SIGN_INS.labels("refused").inc()
+        self.log.write(name, "", "sign-in", outcome=error.word, detail=str(error), address=address)
+        return error
+
+    def _in(self, actor: str, role: Role, how: str, address: str) -> Session:
+        session = self.sessions.open(actor, role, how)
+        metrics.SIGN_INS.labels("done").inc()
+        self.log.write(actor, role.value, "sign-in", detail=how, address=address)
+        return session
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,115 @@
+"""The administrator's page: who may sign in, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation
+from linewarden_reinspect.station.errors import BadInput
+from linewarden_reinspect.station.rendering import page
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.vocabulary import Role
+
+from .accounts import Account
+from .passwords import LONGEST
+
+router = APIRouter()
+_T = TypeVar("_T")
+_Name = Annotated[str, Path(max_length=64)]
+_Password = Annotated[str, Field(max_length=LONGEST)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewPerson(_Body):
+    """Somebody who shall sign in with a password."""
+
+    name: Annotated[str, Field(max_length=64)]
+    role: Role
+    password: _Password
+
+
+class NewRole(_Body):
+    """Another role."""
+
+    role: Role
+
+
+class NewPassword(_Body):
+    """Another password."""
+
+    password: _Password
+
+
+class Disabled(_Body):
+    """Whether somebody may sign in no more."""
+
+    disabled: bool
+
+
+@router.get("/users")
+def users_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
+    """Everybody, with what can be changed."""
+    return page(request, station, session, "users.html", roles=[role.value for role in Role])
+
+
+@router.get("/api/users")
+def users(station: CurrentStation) -> dict[str, Any]:
+    """Everybody, by name."""
+    return {"users": [_told(account) for account in station.access.accounts.all()]}
+
+
+@router.post("/api/users", status_code=201)
+def add(person: NewPerson, request: Request, station: CurrentStation) -> dict[str, Any]:
+    """Let somebody in."""
+    request.state.detail = f"{person.name} as {person.role.value}"
+    return _told(_done(lambda: station.access.accounts.add(person.name, person.role, person.password)))
+
+
+@router.post("/api/users/{name}/role")
+def set_role(name: _Name, wanted: NewRole, request: Request, station: CurrentStation) -> dict[str, str]:
+    """Another role; whoever is signed in under the old one has to sign in again."""
+    request.state.detail = wanted.role.value
+    _done(lambda: station.access.accounts.set_role(name, wanted.role))
+    return {"done": "role"}
+
+
+@router.post("/api/users/{name}/disabled")
+def set_disabled(name: _Name, wanted: Disabled, request: Request, station: CurrentStation) -> dict[str, str]:
+    """Let somebody in no more, or again."""
+    request.state.detail = "disabled" if wanted.disabled else "enabled"
+    accounts = station.access.accounts
+    _done(lambda: accounts.disable(name) if wanted.disabled else accounts.enable(name))
+    return {"done": "disabled"}
+
+
+@router.post("/api/users/{name}/password")
+def set_password(name: _Name, wanted: NewPassword, station: CurrentStation) -> dict[str, str]:
+    """Another password; whoever is signed in with the old one has to sign in again."""
+    _done(lambda: station.access.accounts.set_password(name, wanted.password))
+    return {"done": "password"}
+
+
+def _done(act: Callable[[], _T]) -> _T:
+    try:
+        return act()
+    except ConfigurationError as error:
+        text = str(error)
+        raise BadInput(f"{text[:1].upper()}{text[1:]}.") from error
+
+
+def _told(account: Account) -> dict[str, Any]:
+    return {
+        "name": account.name,
+        "role": account.role.value,
+        "disabled": account.disabled,
+        "made_ms": account.made_ms,
+        "changed_ms": account.changed_ms,
+    }

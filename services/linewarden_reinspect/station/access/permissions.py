@@ -1,0 +1,138 @@
+"""Who may do what: one table of roles by permission, one of permissions by route. What stands in neither is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from linewarden_reinspect.station.errors import Forbidden
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.vocabulary import Role
+
+
+class Permission(StrEnum):
+    """What a route asks for."""
+
+    PUBLIC = "public"
+    """Nothing: sign-in, set-up, health."""
+    SELF = "self"
+    """To be signed in."""
+    QUEUE = "queue"
+    """To see what waits."""
+    REVIEW = "review"
+    """To take visits and judge them."""
+    DISPOSE = "dispose"
+    """To name another outcome than accept and the recipe's: rework, scrap, use_as_is."""
+    HISTORY = "history"
+    """To read what was decided and what happened in the queue."""
+    LOG = "log"
+    """To read the log of acts."""
+    FIGURES = "figures"
+    """To read a shift's figures and count the bin."""
+    PEOPLE = "people"
+    """To read results by operator, where the station has them switched on."""
+    THRESHOLDS = "thresholds"
+    """To look at thresholds and draft others."""
+    APPROVE = "approve"
+    """To approve or refuse somebody else's draft, and to roll back."""
+    USERS = "users"
+    """To add people, and change who they are."""
+
+
+_ALL = frozenset(Role)
+GRANTS: dict[Permission, frozenset[Role]] = {
+    Permission.SELF: _ALL,
+    Permission.QUEUE: _ALL,
+    Permission.REVIEW: frozenset({Role.OPERATOR, Role.LEAD, Role.QUALITY}),
+    Permission.DISPOSE: frozenset({Role.QUALITY}),
+    Permission.HISTORY: frozenset({Role.LEAD, Role.QUALITY, Role.AUDITOR}),
+    Permission.LOG: frozenset({Role.AUDITOR, Role.ADMIN}),
+    Permission.FIGURES: frozenset({Role.LEAD, Role.QUALITY}),
+    Permission.PEOPLE: frozenset({Role.LEAD}),
+    Permission.THRESHOLDS: frozenset({Role.ENGINEER, Role.QUALITY}),
+    Permission.APPROVE: frozenset({Role.ENGINEER, Role.QUALITY}),
+    Permission.USERS: frozenset({Role.ADMIN}),
+}
+
+ROUTES: dict[str, Permission] = {
+    "GET /healthz": Permission.PUBLIC,
+    "GET /sign-in": Permission.PUBLIC,
+    "POST /sign-in": Permission.PUBLIC,
+    "GET /set-up": Permission.PUBLIC,
+    "POST /set-up": Permission.PUBLIC,
+    "GET /oidc/start": Permission.PUBLIC,
+    "GET /oidc/back": Permission.PUBLIC,
+    "POST /api/sign-out": Permission.SELF,
+    "GET /api/me": Permission.SELF,
+    "GET /": Permission.QUEUE,
+    "GET /api/events": Permission.QUEUE,
+    "GET /review": Permission.REVIEW,
+    "POST /api/claim": Permission.REVIEW,
+    "POST /api/slots/{slot_id}/renew": Permission.REVIEW,
+    "POST /api/slots/{slot_id}/release": Permission.REVIEW,
+    "POST /api/slots/{slot_id}/skip": Permission.REVIEW,
+    "POST /api/slots/{slot_id}/decision": Permission.REVIEW,
+    "GET /api/slots/{slot_id}/evidence": Permission.REVIEW,
+    "POST /api/slots/{slot_id}/first": Permission.REVIEW,
+    "GET /api/slots/{slot_id}/references": Permission.REVIEW,
+    "GET /api/slots/{slot_id}/reference": Permission.REVIEW,
+    "GET /api/slots/{slot_id}/beside": Permission.REVIEW,
+    "GET /api/slots/{slot_id}/beside/picture": Permission.REVIEW,
+    "POST /api/ahead": Permission.REVIEW,
+    "POST /api/undo": Permission.REVIEW,
+    "GET /frames/{frame_id}/picture": Permission.REVIEW,
+    "GET /frames/{frame_id}/{layer}": Permission.REVIEW,
+    "GET /history": Permission.HISTORY,
+    "GET /api/history": Permission.HISTORY,
+    "GET /api/log": Permission.LOG,
+    "GET /shift": Permission.FIGURES,
+    "GET /api/shift": Permission.FIGURES,
+    "GET /api/shift/operators": Permission.PEOPLE,
+    "GET /api/bin-counts": Permission.FIGURES,
+    "POST /api/bin-counts": Permission.FIGURES,
+    "GET /thresholds": Permission.THRESHOLDS,
+    "GET /api/thresholds": Permission.THRESHOLDS,
+    "GET /api/thresholds/preview": Permission.THRESHOLDS,
+    "GET /api/thresholds/frames/{frame_id}": Permission.THRESHOLDS,
+    "POST /api/thresholds/drafts": Permission.THRESHOLDS,
+    "POST /api/thresholds/drafts/{number}/verdict": Permission.APPROVE,
+    "POST /api/lines/{line_id}/roll-back": Permission.APPROVE,
+    "GET /users": Permission.USERS,
+    "GET /api/users": Permission.USERS,
+    "POST /api/users": Permission.USERS,
+    "POST /api/users/{name}/role": Permission.USERS,
+    "POST /api/users/{name}/disabled": Permission.USERS,
+    "POST /api/users/{name}/password": Permission.USERS,
+}
+
+BEATS = frozenset({"POST /api/slots/{slot_id}/renew", "GET /api/slots/{slot_id}/evidence", "GET /api/events"})
+"""What pages do by themselves: it neither keeps a session awake nor is it an act of a person."""
+
+LOGGED_READS = frozenset({"GET /api/shift/operators"})
+"""Reading these is an act."""
+
+
+def permission_of(method: str, path: str) -> Permission:
+    """What a route asks for. Raises ConfigurationError for a route that nobody entered here."""
+    try:
+        return ROUTES[f"{method} {path}"]
+    except KeyError:
+        raise ConfigurationError(f"{method} {path} stands in no line of station/access/permissions.py") from None
+
+
+def allows(role: Role, permission: Permission) -> bool:
+    """Whether a role has a permission."""
+    return permission is Permission.PUBLIC or role in GRANTS[permission]
+
+
+def require(role: Role, permission: Permission) -> None:
+    """Let through, or raise Forbidden."""
+    if not allows(role, permission):
+        roles = ", ".join(sorted(one.value for one in GRANTS[permission]))
+        raise Forbidden(f"This is for the role {roles}; you are signed in as {role.value}.")
+
+
+def require_all_entered(routes: Iterable[tuple[str, str]]) -> None:
+    """Refuse to serve a route without a permission. Raises ConfigurationError."""
+    for method, path in routes:
+        permission_of(method, path)

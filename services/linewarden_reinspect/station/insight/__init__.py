@@ -1,0 +1,1 @@
+"""What auditors, leads and engineers look at: histories and figures, read from the topics."""

@@ -1,0 +1,47 @@
+"""What the auditor reads: events of slots, newest first, by part, slot, actor and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .index import HistoryIndex
+
+_COLUMNS = (
+    "e.id, e.at_ms, e.kind, e.actor, e.role, e.visit_id, e.slot_id, e.decision_id, e.judgement, e.first_judgement, "
+    "e.undoes, e.detail, COALESCE(s.part_id, '') AS part_id, COALESCE(s.line_id, '') AS line_id"
+)
+_BEYOND = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A filter; empty words and zero times do not bind. Times are epoch ms, `part` is a serial or a visit's id."""
+
+    part: str = ""
+    slot: str = ""
+    actor: str = ""
+    kind: str = ""
+    from_ms: int = 0
+    to_ms: int = _BEYOND
+
+
+def page(index: HistoryIndex, wanted: Wanted, before: tuple[int, int] | None, limit: int) -> list[dict[str, Any]]:
+    """The newest events that fit, those before a place (`at_ms`, `id`) where one is given."""
+    at_ms, last_id = before or (_BEYOND, _BEYOND)
+    rows = index.rows(
+        f"SELECT {_COLUMNS} FROM events e LEFT JOIN slots s ON s.slot_id = e.slot_id "  # noqa: S608 - fixed words
+        "WHERE (e.at_ms, e.id) < (?, ?) AND e.at_ms BETWEEN ? AND ? "
+        "AND (? = '' OR s.part_id = ? OR e.visit_id = ?) AND (? = '' OR e.slot_id = ?) "
+        "AND (? = '' OR e.actor = ? COLLATE NOCASE) AND (? = '' OR e.kind = ?) "
+        "ORDER BY e.at_ms DESC, e.id DESC LIMIT ?",
+        *(at_ms, last_id, wanted.from_ms, wanted.to_ms),
+        *(wanted.part, wanted.part, wanted.part, wanted.slot, wanted.slot),
+        *(wanted.actor, wanted.actor, wanted.kind, wanted.kind, limit),
+    )
+    return [{name: row[name] for name in row.keys()} for row in rows]  # noqa: SIM118 - a Row is no dict
+
+
+def kinds(index: HistoryIndex) -> list[str]:
+    """Every kind of event there is."""
+    return [row["kind"] for row in index.rows("SELECT DISTINCT kind FROM events ORDER BY kind")]

@@ -1,0 +1,50 @@
+"""Everything that the auditor's, lead's and engineer's routes work with."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from linewarden_reinspect.station.access.book import Book
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.ports import Broker
+from linewarden_schemas.ids import Namespace
+
+from .drafts import Drafts
+from .follow import TopicFollower
+from .index import HistoryIndex
+from .recent import RecentVisits
+from .releases import Releases
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """`key` makes pseudonyms of this process: they hold until the station is started again."""
+
+    index: HistoryIndex
+    recent: RecentVisits
+    follower: TopicFollower
+    drafts: Drafts
+    releases: Releases
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+
+@contextmanager
+def opened_insight(
+    broker: Broker, namespace: Namespace, book: Book, clock: Clock, *, folder: Path | None, ack_s: float
+) -> Iterator[Insight]:
+    """Insight over an index in `folder`, in memory where it is None; nothing follows the topics yet."""
+    index, recent = HistoryIndex(folder), RecentVisits()
+    try:
+        yield Insight(
+            index=index,
+            recent=recent,
+            follower=TopicFollower(broker, namespace, index, recent, clock),
+            drafts=Drafts(book, clock),
+            releases=Releases(broker, lambda: broker.producer(client="station"), namespace, clock, ack_s),
+        )
+    finally:
+        index.close()

@@ -1,0 +1,44 @@
+// The administrator's page: who may sign in, and as what.
+import { get, post } from "./api.js";
+import { follow } from "./bar.js";
+import { byId, element } from "./dom.js";
+
+const roles = [...document.querySelectorAll("#add option")].map((option) => option.textContent);
+
+async function attempt(act) {
+  byId("problem").hidden = true;
+  try {
+    await act();
+  } catch (error) {
+    byId("problem").textContent = error.message;
+    byId("problem").hidden = false;
+  }
+  await load();
+}
+
+function row(user) {
+  const path = `/api/users/${encodeURIComponent(user.name)}`;
+  const role = element("select", { "aria-label": `Role of ${user.name}` }, ...roles.map((one) => element("option", { selected: one === user.role }, one)));
+  role.addEventListener("change", () => attempt(() => post(`${path}/role`, { role: role.value })));
+  const toggle = element("button", { type: "button" }, user.disabled ? "no: let in again" : "yes: disable");
+  toggle.addEventListener("click", () => attempt(() => post(`${path}/disabled`, { disabled: !user.disabled })));
+  const password = element("input", { type: "password", minlength: 10, maxlength: 256, autocomplete: "new-password", "aria-label": `New password of ${user.name}` });
+  password.addEventListener("change", () => attempt(() => post(`${path}/password`, { password: password.value })));
+  return element("tr", {}, ...[user.name, role, toggle, password].map((cell) => element("td", {}, cell)));
+}
+
+async function load() {
+  const { users } = await get("/api/users");
+  byId("users").replaceChildren(...users.map(row));
+}
+
+byId("add").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  attempt(async () => {
+    await post("/api/users", Object.fromEntries(new FormData(form)));
+    form.reset();
+  });
+});
+follow(() => undefined);
+attempt(async () => undefined);
