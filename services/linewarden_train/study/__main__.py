@@ -29,6 +29,7 @@ def main(
     ablation_folds: Annotated[int, typer.Option(min=0, max=3, help="Folds on which one task alone is taught.")] = 3,
     ablation_steps: Annotated[int, typer.Option(min=0, help="Steps of the ablation's networks; 0 for the same.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of each network.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that score folds and their rivals.")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     only: Annotated[str, typer.Option(help="Train one network alone, as both:0 or ablation-both:0, and stop.")] = "",
 ) -> None:
@@ -55,7 +56,9 @@ def main(
         name = data.resolve().name
         command = f"python -m linewarden_train.study --data .../{name} --out {out.name} --steps {steps}"
         command += _ablation(ablation_folds, ablation_steps)
-        study = run_study(samples, plan, work, around, title=name, machine=_machine(threads), command=command)
+        study = run_study(
+            samples, plan, work, around, title=name, machine=_machine(threads), command=command, jobs=jobs
+        )
     out.write_text(as_markdown(study))
     out.with_suffix(".json").write_text(study.evaluation.model_dump_json(indent=1) + "\n")
     Console().print(f"{out} and {out.with_suffix('.json')}")

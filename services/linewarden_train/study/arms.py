@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from linewarden_train.checkpoint import Checkpoint
@@ -10,6 +11,7 @@ from linewarden_train.data.groups import Subset
 from linewarden_train.data.samples import Samples
 from linewarden_train.inputs import picture_spec
 from linewarden_train.scoring import RawScores, score_samples
+from linewarden_train.study.parallel import side_by_side
 from linewarden_train.teaching import Surroundings, train_network
 from linewarden_train.training import Tasks, TrainOptions, fingerprint, settings_of
 from linewarden_vision.card import PictureSpec
@@ -41,8 +43,8 @@ class StudyPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmFold:
-    """One network and what it said of the groups that it never saw; ``rest`` taught it."""
+class TrainedFold:
+    """One network, the groups that taught it (``rest``) and those that it never saw."""
 
     tasks: Tasks
     number: int
@@ -50,6 +52,12 @@ class ArmFold:
     held_out: Subset
     spec: PictureSpec
     network: DefectNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class ArmFold(TrainedFold):
+    """One network, and what it said of the groups that it never saw."""
+
     scores: RawScores
 
 
@@ -61,8 +69,8 @@ class Trained:
     ablation: Mapping[Tasks, Sequence[ArmFold]]
 
 
-def train_fold(samples: Samples, plan: StudyPlan, name: str, work: Path, around: Surroundings) -> ArmFold:
-    """Train one network by its name, or take what an earlier run of the same plan trained, and score its fold.
+def train_fold(samples: Samples, plan: StudyPlan, name: str, work: Path, around: Surroundings) -> TrainedFold:
+    """Train one network by its name, or take what an earlier run of the same plan trained.
 
     Raises ValueError for a name that the plan does not have.
     """
@@ -78,20 +86,22 @@ def train_fold(samples: Samples, plan: StudyPlan, name: str, work: Path, around:
     spec = picture_spec(rest, settings.inputs)
     checkpoint = Checkpoint(work / f"{name.replace(':', '-')}.checkpoint", fingerprint(options, rest))
     network = train_network(rest, spec, settings, replace(around, checkpoint=lambda _: checkpoint), name)
-    done = 0
-
-    def count(more: int) -> None:
-        nonlocal done
-        done += more
-        around.on_progress(f"scoring {name}", done, len(held_out))
-
-    scores = score_samples(network, held_out, spec, epsilon=settings.trust.epsilon, on_batch=count)
-    return ArmFold(tasks, number, rest, held_out, spec, network, scores)
+    return TrainedFold(tasks, number, rest, held_out, spec, network)
 
 
-def train_arms(samples: Samples, plan: StudyPlan, work: Path, around: Surroundings) -> Trained:
-    """Train every network of the plan, one after the other."""
-    found = {name: train_fold(samples, plan, name, work, around) for name in plan.names}
+def score_fold(fold: TrainedFold, epsilon: float) -> ArmFold:
+    """Score the groups that the network never saw."""
+    scores = score_samples(fold.network, fold.held_out, fold.spec, epsilon=epsilon)
+    return ArmFold(fold.tasks, fold.number, fold.rest, fold.held_out, fold.spec, fold.network, scores)
+
+
+def train_arms(samples: Samples, plan: StudyPlan, work: Path, around: Surroundings, jobs: int) -> Trained:
+    """Train every network of the plan, one after the other, and score their folds side by side."""
+    trained = [train_fold(samples, plan, name, work, around) for name in plan.names]
+    epsilon = settings_of(plan.options).trust.epsilon
+    tell = partial(around.on_progress, "scoring held-out groups")
+    scored = side_by_side(score_fold, [(fold, epsilon) for fold in trained], jobs, tell)
+    found = dict(zip(plan.names, scored, strict=True))
     folds = [found[f"both:{number}"] for number in range(plan.folds)]
     numbers = range(plan.ablation_folds)
     ablation = {

@@ -1,6 +1,7 @@
 """From a set to a study: arms trained, folds pooled, one evaluation."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from linewarden_train.scoring import Values
 from linewarden_train.study.ablation import arm_result
 from linewarden_train.study.arms import ArmFold, StudyPlan, train_arms
 from linewarden_train.study.page import Study
+from linewarden_train.study.parallel import side_by_side
 from linewarden_train.study.pooling import pooled, rest_of
 from linewarden_train.study.steps import step_scores
 from linewarden_train.teaching import Surroundings
@@ -25,14 +27,27 @@ _DIVERTED = 0.05
 
 
 def run_study(
-    samples: Samples, plan: StudyPlan, work: Path, around: Surroundings, *, title: str, machine: str, command: str
+    samples: Samples,
+    plan: StudyPlan,
+    work: Path,
+    around: Surroundings,
+    *,
+    title: str,
+    machine: str,
+    command: str,
+    jobs: int = 1,
 ) -> Study:
-    """Train what ``work`` does not hold yet, and report; everything but the training is repeated each time."""
-    trained = train_arms(samples, plan, work, around)
+    """Train what ``work`` does not hold yet, and report; everything but the training is repeated each time.
+
+    ``jobs`` processes score folds and their rivals side by side.
+    """
+    trained = train_arms(samples, plan, work, around, jobs)
     recipe, rng = TrustRecipe(), np.random.default_rng(plan.options.seed)
     both = trained.folds
     beside = {fold.number: fold for fold in trained.ablation.get("classification", ())}
-    rivals = {fold.number: _rivals(fold, beside.get(fold.number), rng, around) for fold in both}
+    calls = [(fold, beside.get(fold.number), part) for fold, part in zip(both, rng.spawn(len(both)), strict=True)]
+    found = side_by_side(_rivals, calls, jobs, partial(around.on_progress, "rivals, by fold"))
+    rivals = dict(zip([fold.number for fold in both], found, strict=True))
     choices = {
         fold.number: choose(
             [other.scores for other in rest_of(both, fold)], recipe, overkill=_OVERKILL, diverted=_DIVERTED
@@ -54,15 +69,11 @@ def run_study(
     )
 
 
-def _rivals(fold: ArmFold, other: ArmFold | None, rng: np.random.Generator, around: Surroundings) -> dict[str, Values]:
+def _rivals(fold: ArmFold, other: ArmFold | None, rng: np.random.Generator) -> dict[str, Values]:
     """Score the rivals and the other steps; the ensemble is a second network that never saw these groups either."""
-    text = f"rivals, fold {fold.number + 1}"
-    around.on_progress(text, 0, 1)
     ensemble = [] if other is None else [fold.network, other.network]
     found = score_rivals(fold.network, fold.held_out, fold.spec, reference=fold.rest, ensemble=ensemble, rng=rng)
-    found |= step_scores(fold)
-    around.on_progress(text, 1, 1)
-    return found
+    return found | step_scores(fold)
 
 
 def _heads(folds: Sequence[ArmFold], scored: Scored, rng: np.random.Generator) -> RandomHeads | None:

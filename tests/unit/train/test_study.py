@@ -125,14 +125,14 @@ def test_a_study_takes_up_what_was_trained_and_writes_the_same_page(samples: Syn
     plan = StudyPlan(_OPTIONS, folds=2, arms=("both", "segmentation"), ablation_folds=2)
     pages, steps = [], []
 
-    for _ in range(2):
+    for jobs in (1, 2):
         taken: list[int] = []
 
         def heard(_: str, step: Step, taken: list[int] = taken) -> None:
             taken.append(step.number)
 
         around = Surroundings(_Frozen(), lambda *_: None, on_step=heard)
-        study = run_study(samples, plan, tmp_path, around, title="t", machine="m", command="c")
+        study = run_study(samples, plan, tmp_path, around, title="t", machine="m", command="c", jobs=jobs)
         pages.append(as_markdown(study))
         steps.append(len(taken))
     assert steps == [30 * 2 * 2, 0]
