@@ -17,6 +17,7 @@ from linewarden.commands import (
     evaluate,
     export,
     inspect,
+    labels,
     line,
     live,
     qualify,
@@ -25,6 +26,7 @@ from linewarden.commands import (
     teach,
     topics,
     train,
+    users,
 )
 from linewarden_replay.cli import app as replay_app
 from linewarden_replay.cli import audit_app
@@ -124,6 +126,7 @@ app.command()(train.train)
 app.command()(teach.teach)
 app.command()(inspect.inspect)
 bundle.app.command()(export.export)
+app.command(name="export")(labels.export)
 app.command()(evaluate.evaluate)
 app.command()(qualify.qualify)
 app.command()(live.drift)
@@ -136,6 +139,7 @@ app.add_typer(recipe.app, name="recipe")
 app.add_typer(line.app, name="line")
 app.add_typer(deadletters.app, name="dead-letters")
 app.add_typer(queue.app, name="queue")
+app.add_typer(users.app, name="users")
 app.add_typer(replay_app, name="replay")
 app.add_typer(audit_app, name="audit")
 

@@ -21,8 +21,10 @@ from rich.console import Console
 from rich.live import Live
 
 from linewarden_ingest.cameras.simulation import LinePlan
+from linewarden_reinspect.bootstrap import sign_in_link
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.processes import free_port
+from linewarden_schemas.vocabulary import Role
 
 from . import line
 from .figures import Figures
@@ -63,9 +65,16 @@ def run(options: DemoOptions) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with _interruptible() as interrupted, servers(options.broker, folder) as under:
         token, port = secrets.token_urlsafe(16), options.port or free_port()
-        extra = {"LINEWARDEN_STATION__PORT": str(port), "LINEWARDEN_STATION__LINK_TOKEN": token}
+        base = f"http://127.0.0.1:{port}"
+        extra = {
+            "LINEWARDEN_STATION__PORT": str(port),
+            "LINEWARDEN_STATION__DATA": str(folder / "station"),
+            "LINEWARDEN_STATION__LINK_TOKEN": token,
+            "LINEWARDEN_STATION__LINK_ROLES": json.dumps(list(Role)),
+        }
         running = RunningLine(_source(options, folder), under, folder, extra)
-        shift = Shift(running, f"http://127.0.0.1:{port}/sign-in#{token}", interrupted)
+        shift = Shift(running, sign_in_link(base, token, list(Role)), interrupted)
+        sys.stderr.write(f"one more person: linewarden users link ROLE --data {folder / 'station'} --url {base}\n")
         summary = shift.work(begun, line.demo_plan(options.seed))
     options.out.write_text(json.dumps(summary, indent=2) + "\n")
     Console().print(final_table(summary), f"written to {options.out}")

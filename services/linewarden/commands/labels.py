@@ -1,0 +1,81 @@
+"""`linewarden export`: what people decided, as a set that `linewarden train` reads."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from linewarden_replay.cli import parse_time
+from linewarden_train.progress import bars
+
+from .context import context
+
+
+def export(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="An empty folder, or an export to verify.")],
+    begin: Annotated[str, typer.Option("--from", help="Captured from then on: ISO 8601 or epoch ms.")] = "0",
+    end: Annotated[str, typer.Option("--to", help="Captured up to then; now by default.")] = "",
+    line: Annotated[str | None, typer.Option(help="One line of the namespace; all by default.")] = None,
+    simulated: Annotated[bool, typer.Option("--simulated", help="Also what a simulated line made.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Check an export against its manifest instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document for programs.")] = False,
+) -> None:
+    """Write pictures, drawn masks and who decided what, as masks and COCO; sides by group, the same for ever.
+
+    Undone and pending decisions and seeded known-bads are left out, and counted. Train on it with
+    'linewarden train --data DIR'. With --verify: exits 1 where a file was changed since.
+    """
+    if verify:
+        _verify(out, as_json=as_json)
+        return
+    from linewarden_replay.labels.export import export_labels  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_replay.reading import Selection  # noqa: PLC0415
+
+    now = datetime.now(UTC).isoformat()
+    selection = Selection(parse_time(begin), parse_time(end or now), line)
+    where = context()
+    with bars() as show:
+        manifest = export_labels(
+            where.broker,
+            where.namespace,
+            selection,
+            out,
+            simulated=simulated,
+            looked=lambda topic, count: show(topic, count, count),
+        )
+    if as_json:
+        typer.echo(json.dumps(manifest))
+    else:
+        _tell(manifest, out)
+
+
+def _verify(folder: Path, *, as_json: bool) -> None:
+    from linewarden_replay.labels.folder import verify  # noqa: PLC0415
+
+    wrong = verify(folder)
+    if as_json:
+        typer.echo(json.dumps({"as_exported": not wrong, "differs": wrong}))
+    else:
+        typer.echo("\n".join(wrong) if wrong else f"{folder} is as it was exported")
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _tell(manifest: dict[str, Any], out: Path) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table("", "", title=f"{manifest['pictures']} pictures of {manifest['groups']} groups in {out}")
+    for name, count in manifest["classes"].items():
+        table.add_row(name, str(count))
+    table.add_row("with a drawn mask", str(manifest["with_mask"]))
+    table.add_row("judged blind, and kept", str(manifest["blind"]))
+    for side, count in manifest["sides"].items():
+        table.add_row(f"side {side}", str(count))
+    for cause, count in manifest["left_out"].items():
+        table.add_row(f"left out: {cause}", str(count))
+    Console().print(table)
+    typer.echo(f"linewarden train --data {out} --out BUNDLE")

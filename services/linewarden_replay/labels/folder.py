@@ -1,0 +1,183 @@
+"""A folder of labels: pictures as they were captured, drawn masks, parts.csv, COCO, provenance, and a manifest.
+
+The sides follow from each group's name alone, so a part stays on its side in every export that will ever be made.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.decision import Decision
+from linewarden_schemas.inspection import Evidence, Inspection
+
+from .choosing import FrameLabel, LeftOut
+from .coco import Drawn, as_coco
+
+TABLE, COCO, PROVENANCE, MANIFEST = "parts.csv", "coco.json", "labels.jsonl", "manifest.json"
+_COLUMNS = ("image", "class", "defective", "group", "split")
+_ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png"}
+_SIDES = (("train", 60), ("calibration", 80), ("test", 100))
+_GOOD = "good"
+
+
+def side_of(group: str) -> str:
+    """``train`` (60 of 100), ``calibration`` (20) or ``test`` (20), by the digest of the group's name."""
+    place = int.from_bytes(hashlib.sha256(f"linewarden side {group}".encode()).digest()[:4], "big") % 100
+    return next(side for side, end in _SIDES if place < end)
+
+
+@dataclass(slots=True)
+class LabelFolder:
+    """Collects pictures of labelled frames, and writes the rest when all have been seen."""
+
+    folder: Path
+    labels: Mapping[str, FrameLabel]
+    left_out: Counter[LeftOut]
+    _drawn: dict[str, Drawn] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, folder: Path, labels: Iterable[FrameLabel], left_out: Counter[LeftOut]) -> LabelFolder:
+        """Make the folder; raises ConfigurationError where it holds anything: what was exported stays as it is."""
+        if folder.exists() and any(folder.iterdir()):
+            raise ConfigurationError(f"{folder} is not empty; an export is never changed, choose another folder")
+        for name in ("images", "masks"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        return cls(folder, {label.frame_id: label for label in labels}, left_out)
+
+    def take(self, evidence: Evidence) -> None:
+        """Write the picture of a labelled frame, and its mask where somebody drew one.
+
+        Raises ConfigurationError for a picture that isn't what was captured, or a mask of another size.
+        """
+        picture, label = evidence.picture, self.labels[evidence.frame_id]
+        if picture is None:
+            return
+        if hashlib.sha256(picture).hexdigest() != evidence.sha256:
+            raise ConfigurationError(f"the evidence of {label.frame_id} is not what was captured: its digest differs")
+        shown = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)
+        if shown is None:
+            raise ConfigurationError(f"the picture of {label.frame_id} cannot be read")
+        height, width = shown.shape[:2]
+        name = f"{label.frame_id}{_ENDINGS.get(str(evidence.content_type), '.png')}"
+        (self.folder / "images" / name).write_bytes(picture)
+        mask = _mask(label, height, width)
+        if label.mask_png is not None:
+            (self.folder / "masks" / f"{label.frame_id}.png").write_bytes(label.mask_png)
+        self._drawn[label.frame_id] = Drawn(label, name, height, width, mask)
+
+    def finish(self, inspections: Mapping[str, Inspection], about: Mapping[str, Any]) -> dict[str, Any]:
+        """Write tables, provenance and manifest; returns the manifest."""
+        missing = len(self.labels) - len(self._drawn)
+        left = self.left_out + Counter({LeftOut.NO_PICTURE: missing})
+        drawn = [self._drawn[frame] for frame in self.labels if frame in self._drawn]
+        self._write_table(drawn)
+        (self.folder / COCO).write_text(json.dumps(as_coco(drawn)) + "\n")
+        lines = [json.dumps(provenance(one.label, inspections.get(one.label.frame_id))) for one in drawn]
+        (self.folder / PROVENANCE).write_text("".join(f"{line}\n" for line in lines))
+        manifest = {**about, **counts(drawn), "left_out": {cause.value: n for cause, n in left.items()}}
+        manifest["files"] = digests(self.folder)
+        (self.folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        return manifest
+
+    def _write_table(self, drawn: list[Drawn]) -> None:
+        with (self.folder / TABLE).open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(_COLUMNS)
+            for one in drawn:
+                label = one.label
+                kind = label.defect_class or _GOOD
+                rows.writerow((one.file_name, kind, int(label.defective), label.group, side_of(label.group)))
+
+
+def _mask(label: FrameLabel, height: int, width: int) -> NDArray[np.bool_] | None:
+    if label.mask_png is None:
+        return None
+    mask = cv2.imdecode(np.frombuffer(label.mask_png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if mask is None or mask.shape != (height, width):
+        raise ConfigurationError(f"the mask drawn on {label.frame_id} does not have its picture's size")
+    return np.asarray(mask > 0)
+
+
+def counts(drawn: list[Drawn]) -> dict[str, Any]:
+    """Pictures, groups, and how many were drawn on, judged blind, and of each class and side."""
+    labels = [one.label for one in drawn]
+    return {
+        "pictures": len(labels),
+        "groups": len({label.group for label in labels}),
+        "with_mask": sum(label.mask_png is not None for label in labels),
+        "blind": sum(label.blind for label in labels),
+        "classes": dict(Counter(label.defect_class or _GOOD for label in labels)),
+        "sides": dict(Counter(side_of(label.group) for label in labels)),
+    }
+
+
+def provenance(label: FrameLabel, inspection: Inspection | None) -> dict[str, Any]:
+    """Who said it of which frame, what was on the screen, and what the machine had said."""
+    latest = label.told.latest
+    return {
+        "frame_id": label.frame_id,
+        "visit_id": latest.visit_id,
+        "view_id": label.view_id,
+        "line_id": latest.line_id,
+        "part_id": latest.part_id,
+        "lot_id": latest.lot_id,
+        "recipe": latest.recipe.model_dump(mode="json"),
+        "defective": label.defective,
+        "class": label.defect_class,
+        "mask": "drawn" if label.mask_png is not None else None,
+        "blind": label.blind,
+        "outcome": latest.outcome,
+        "causes": [cause.value for cause in label.told.first.causes],
+        "decisions": [_decision(one, label.frame_id) for one in label.told.decisions],
+        "machine": None if inspection is None else _machine(inspection),
+    }
+
+
+def _decision(one: Decision, frame_id: str) -> dict[str, Any]:
+    on_screen = [shown for shown in (*one.first_shown, *one.shown) if shown.frame_id == frame_id]
+    return {
+        "decision_id": one.decision_id,
+        "actor": one.actor,
+        "role": one.role.value,
+        "decided_ms": one.decided_ms,
+        "judgement": one.judgement,
+        "first_judgement": one.first_judgement,
+        "blind": one.blind,
+        "shown": [shown.model_dump(mode="json") for shown in on_screen],
+    }
+
+
+def _machine(inspection: Inspection) -> dict[str, Any]:
+    kept = {"verdict", "p_defect", "suspicion", "bundle_digest", "frame_sha256", "code_version"}
+    return inspection.model_dump(mode="json", include=kept)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file but the manifest, by its path within the folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def verify(folder: Path) -> list[str]:
+    """Name every file that is missing, new or changed since the export; raises ConfigurationError without manifest."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ConfigurationError(f"{folder} holds no {MANIFEST}: it is no export of labels")
+    then, now = json.loads(path.read_text())["files"], digests(folder)
+    return [
+        f"{name}: {'missing' if name not in now else 'not in the manifest' if name not in then else 'changed'}"
+        for name in sorted(then.keys() | now.keys())
+        if then.get(name) != now.get(name)
+    ]
