@@ -25,7 +25,7 @@ from linewarden_schemas.inspection import Evidence, Inspection
 from .choosing import FrameLabel, LeftOut
 from .coco import Drawn, as_coco
 
-TABLE, COCO, PROVENANCE, MANIFEST = "parts.csv", "coco.json", "labels.jsonl", "manifest.json"
+TABLE, COCO, PROVENANCE, MANIFEST = "parts.csv", "coco/labels.json", "labels.jsonl", "manifest.json"
 _COLUMNS = ("image", "class", "defective", "group", "split")
 _ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png"}
 _SIDES = (("train", 60), ("calibration", 80), ("test", 100))
@@ -52,7 +52,7 @@ class LabelFolder:
         """Make the folder; raises ConfigurationError where it holds anything: what was exported stays as it is."""
         if folder.exists() and any(folder.iterdir()):
             raise ConfigurationError(f"{folder} is not empty; an export is never changed, choose another folder")
-        for name in ("images", "masks"):
+        for name in ("images", "masks", "coco"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         return cls(folder, {label.frame_id: label for label in labels}, left_out)
 

@@ -47,6 +47,7 @@ def test_the_folder_is_recognised_and_has_labels_groups_sides_and_masks(exported
 
 
 def test_coco_says_the_same(exported: Path) -> None:
+    (exported / "coco" / "labels.json").rename(exported / "labels.json")
     with pytest.warns(UserWarning, match="1 defective pictures have no mask"):
         samples = read_coco(exported)
     (marked,) = [index for index, label in enumerate(samples.labels) if label.defect_class == "crack"]
