@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import secrets
 import socket
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,15 +13,21 @@ from linewarden_reinspect.projector.projector import Projector
 from linewarden_reinspect.projector.service import ProjectorService
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.settings import ProjectorProcess, StationProcess, StationSettings
+from linewarden_reinspect.station.access.access import Access, AccessRules, opened_access
+from linewarden_reinspect.station.access.links import LinkKind
+from linewarden_reinspect.station.access.oidc import OpenIdProvider
 from linewarden_reinspect.station.app import create_app
 from linewarden_reinspect.station.bus import StationBus
 from linewarden_reinspect.station.context import Station
 from linewarden_reinspect.station.desk import Desk
+from linewarden_reinspect.station.insight.insight import opened_insight
+from linewarden_reinspect.station.outbox import Outbox
+from linewarden_reinspect.station.recipes import Recipes
+from linewarden_reinspect.station.references import References
 from linewarden_reinspect.station.server import WebServer, Work
-from linewarden_reinspect.station.sessions import Sessions
 from linewarden_reinspect.station.watch import QueueWatch
 from linewarden_runtime import logs
-from linewarden_runtime.books import positions_of
+from linewarden_runtime.books import RecipeBook, positions_of
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.errors import ConfigurationError, Poison
@@ -90,25 +95,25 @@ def open_projector(settings: ProjectorProcess) -> Iterator[Projector]:
 
 def run_station(settings: StationProcess, stop: Stop) -> None:
     """Serve the station until told to stop."""
-    links, health, clock = _links(settings.station), Health(), SystemClock()
+    health, clock = Health(), SystemClock()
     with ExitStack() as stack:
         stack.enter_context(HealthServer(health, settings.health_port, settings.health_host))
-        station, evidence = _build(settings, stop, links, stack)
+        station, evidence, outbox = _build(settings, stop, stack)
         listening = stack.enter_context(closing(_listen(settings.station)))
         web = WebServer(create_app(station), listening)
-        for name, run in (("evidence", evidence.run), ("queue-watch", station.watch.run), ("web", web.run)):
+        works = {"evidence": evidence.run, "queue-watch": station.watch.run, "history": station.insight.follower.run}
+        works["queue-events"] = outbox.run
+        for name, run in (works | {"web": web.run}).items():
             work = Work(name, run, stop)
             work.start()
             stack.callback(work.finish)
-        _print_links(settings.station, listening.getsockname()[1], links)
+        _offer_ways_in(station.access, settings.station, listening.getsockname()[1])
         while not stop.wait(clock, 1.0):
             _report(health, "evidence", ready=evidence.is_current)
             _report(health, "queue", ready=station.watch.summary is not None)
 
 
-def _build(
-    settings: StationProcess, stop: Stop, links: dict[str, Role], stack: ExitStack
-) -> tuple[Station, EvidenceStore]:
+def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Station, EvidenceStore, Outbox]:
     namespace, clock, broker = Namespace(settings.namespace), SystemClock(), KafkaBroker(settings.kafka)
     options = settings.station
     client = stack.enter_context(connect(settings.redis))
@@ -117,19 +122,25 @@ def _build(
     bus = StationBus(lambda: broker.producer(client="station"), namespace, partitions, clock, options.ack_s)
     stack.callback(bus.close)
     evidence = evidence_store(broker, namespace, options.cache_bytes)
-    desk = Desk(queue, bus, clock)
+    desk = Desk(queue, bus, clock, settings.reinspect.skills)
+    access = stack.enter_context(opened_access(_rules(options), clock))
+    insight = opened_insight(broker, namespace, access.book, clock, folder=options.data, ack_s=options.ack_s)
+    recipes = stack.enter_context(closing(RecipeBook(broker, namespace)))
     station = Station(
         desk=desk,
-        sessions=Sessions(links, clock, options.rules()),
+        access=access,
+        insight=stack.enter_context(insight),
         evidence=evidence,
-        watch=QueueWatch(queue, desk, clock),
+        watch=QueueWatch(queue, clock),
         clock=clock,
         namespace=namespace.name,
-        secure_cookie=options.secure_cookie,
         lines=options.lines,
+        recipe=Recipes(recipes.get, clock),
+        references=References(options.references, options.bundles),
+        break_after_s=options.break_after_s,
         stop=stop.event,
     )
-    return station, evidence
+    return station, evidence, Outbox(queue, bus, clock)
 
 
 def evidence_store(broker: Broker, namespace: Namespace, cache_bytes: int) -> EvidenceStore:
@@ -138,22 +149,34 @@ def evidence_store(broker: Broker, namespace: Namespace, cache_bytes: int) -> Ev
     return EvidenceStore(lambda: broker.reader(dict.fromkeys(positions, 0), max_records=32), cache_bytes, SystemClock())
 
 
-def sign_in_link(base_url: str, token: str) -> str:
-    """The link that signs in; the secret stands behind `#` and is in no server's log."""
-    return f"{base_url.rstrip('/')}/sign-in#{token}"
+def sign_in_link(base_url: str, token: str, roles: Sequence[Role] = ()) -> str:
+    """The link that signs in; the secret stands behind `#` and is in no server's log, with the roles to choose from."""
+    return f"{base_url.rstrip('/')}/sign-in#{'~'.join([token, *roles])}"
 
 
-def _links(settings: StationSettings) -> dict[str, Role]:
-    operator = settings.link_token or secrets.token_urlsafe(24)
-    lead = settings.lead_token or secrets.token_urlsafe(24)
-    return {operator: Role.OPERATOR, lead: Role.LEAD}
+def _rules(options: StationSettings) -> AccessRules:
+    provider = None if options.oidc is None else OpenIdProvider(options.oidc.rules(options.public_url), SystemClock())
+    return AccessRules(
+        folder=options.data,
+        sessions=options.rules(),
+        secure_cookie=options.secure_cookie,
+        provider=provider,
+        proxy=None if options.proxy is None else options.proxy.proxy(),
+        results_by_operator=options.results_by_operator,
+    )
 
 
-def _print_links(settings: StationSettings, port: int, links: dict[str, Role]) -> None:
+def _offer_ways_in(access: Access, settings: StationSettings, port: int) -> None:
+    """Take the link that was given, and print one that makes the first administrator where there is none yet."""
     everywhere = ipaddress.ip_address(settings.host).is_unspecified if settings.host[:1].isdigit() else False
     base = settings.public_url or f"http://{socket.gethostname() if everywhere else settings.host}:{port}"
-    for token, role in links.items():
-        sys.stdout.write(f"station, sign in as {role.value}: {sign_in_link(base, token)}\n")
+    if settings.link_token is not None:
+        access.links.accept(settings.link_token, LinkKind.SIGN_IN, settings.link_roles)
+    access.links.withdraw(LinkKind.SET_UP)
+    if not access.accounts.has_admin():
+        token = access.links.make(LinkKind.SET_UP, [Role.ADMIN])
+        sys.stdout.write(f"station, make its first administrator (once, within a day): {base}/set-up#{token}\n")
+    sys.stdout.write(f"station: {base}\n")
     sys.stdout.flush()
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from linewarden_reinspect.access_settings import OidcSettings, ProxySettings
 from linewarden_reinspect.projector.projector import Pace
 from linewarden_reinspect.queue.types import Terms
-from linewarden_reinspect.station.sessions import SessionRules
+from linewarden_reinspect.station.access.sessions import SessionRules
 from linewarden_runtime.settings import ServiceSettings
+from linewarden_schemas.vocabulary import Role
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 MIB = 1 << 20
@@ -30,7 +33,10 @@ class ProjectorSettings(BaseModel):
 
 
 class QueueSettings(BaseModel):
-    """`LINEWARDEN_REINSPECT__...`: how long things last in the queue, and how often they may happen."""
+    """`LINEWARDEN_REINSPECT__...`: how long things last in the queue, and how often they may happen.
+
+    `skills` are those of each person, by name: `{"ada": ["surface"]}`. A recipe's `needs` asks for one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +46,7 @@ class QueueSettings(BaseModel):
     skip_s: Seconds = 600.0
     max_skips: Annotated[int, Field(ge=1)] = 3
     max_expired_leases: Annotated[int, Field(ge=1)] = 5
+    skills: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def terms(self) -> Terms:
         """As the queue takes them."""
@@ -54,17 +61,21 @@ class QueueSettings(BaseModel):
 
 
 class StationSettings(BaseModel):
-    """`LINEWARDEN_STATION__...`. Links that are not given are made at the start and printed.
+    """`LINEWARDEN_STATION__...`. `data` is the folder of the station's own book: accounts, sessions, log of acts.
 
-    `lines` empty: people are given the visits of every line. `secure_cookie` belongs behind TLS.
+    `link_token` is the secret of a one-time link that signs in with a name alone, in one of `link_roles`: for demos.
+    `lines` empty: people are given the visits of every line. `secure_cookie` belongs behind TLS. `references` is a
+    folder of golden pictures and limit samples by recipe, `bundles` the folder of bundle folders whose golden
+    pictures stand in. After `break_after_s` on task a break is offered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    data: Path = Path.home() / ".local/share/linewarden/station"
     link_token: Annotated[str, Field(min_length=16, max_length=256)] | None = None
-    lead_token: Annotated[str, Field(min_length=16, max_length=256)] | None = None
+    link_roles: tuple[Role, ...] = (Role.OPERATOR,)
     public_url: str | None = None
     secure_cookie: bool = False
     lines: tuple[str, ...] = ()
@@ -72,6 +83,12 @@ class StationSettings(BaseModel):
     ack_s: Annotated[float, Field(gt=0, le=30)] = 5.0
     idle_s: Seconds = 900.0
     longest_s: Seconds = 9 * 3600.0
+    references: Path | None = None
+    bundles: Path | None = None
+    break_after_s: Seconds = 3600.0
+    oidc: OidcSettings | None = None
+    proxy: ProxySettings | None = None
+    results_by_operator: bool = False
 
     def rules(self) -> SessionRules:
         """As the sessions take them."""

@@ -30,10 +30,14 @@ def chromium() -> Iterator[Browser]:
 
 
 class Person:
-    """Somebody at a screen of 1366 x 768, with everything that went wrong in the page written down."""
+    """Somebody at a screen, of 1366 x 768 unless told, with everything that went wrong in the page written down."""
 
-    def __init__(self, browser: Browser, link: str, name: str) -> None:
-        self.context: BrowserContext = browser.new_context(viewport={"width": 1366, "height": 768})
+    def __init__(
+        self, browser: Browser, link: str, name: str, *, width: int = 1366, height: int = 768, language: str = "en"
+    ) -> None:
+        self.context: BrowserContext = browser.new_context(
+            viewport={"width": width, "height": height}, locale=language, has_touch=width < 1000
+        )
         self.page: Page = self.context.new_page()
         self.problems: list[str] = []
         self.page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
@@ -61,8 +65,17 @@ class Person:
         """The serial on the screen."""
         return self.page.inner_text("#part")
 
+    def look(self, key: str) -> None:
+        """Say what is seen, and wait for what the machine thinks."""
+        self.press(key)
+        self.page.wait_for_selector(
+            '#review[data-step="last"][data-state="ready"], #review[data-step="last"][data-state="waiting"]'
+        )
+
     def decide(self, key: str) -> None:
-        """Press a key and wait for the next visit or the end."""
+        """Say it at first sight and again, and wait for the next visit or the end."""
         before = self.part()
+        self.look(key)
         self.press(key)
         self.page.wait_for_function("before => document.querySelector('#part').textContent !== before", arg=before)
+        self.page.wait_for_selector('#review:not([data-state="sending"])')

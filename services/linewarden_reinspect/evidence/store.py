@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ class EvidenceSource(Protocol):
 
     def get(self, frame_id: str) -> Evidence | None:
         """The newest evidence of a frame; None while there is none. Raises BrokerUnavailable."""
+        ...
+
+    def beside(self, visit_id: str, view_id: str, most: int) -> tuple[str, ...]:
+        """Frames of the same view of the visits next to this one, of which there is evidence."""
         ...
 
 
@@ -100,6 +105,18 @@ class EvidenceStore:
             return None
         record = self._cache.get(frame_id) or self._fetch(frame_id, place)
         return None if record is None else _evidence(record)
+
+    def beside(self, visit_id: str, view_id: str, most: int) -> tuple[str, ...]:
+        """Frames of this view of up to `most` visits before and after, in order; visits elsewhere minted have none.
+
+        Ids of visits of one station lie in the order of their triggers.
+        """
+        station = visit_id.rsplit(".", 2)[0]
+        alike = re.compile(rf"({re.escape(station)}\.\d{{13}}\.\d{{6,}})\.{re.escape(view_id)}\.[0-9a-f]+-[0-9a-f]+")
+        found = sorted((match[1], match[0]) for match in map(alike.fullmatch, tuple(self._places)) if match)
+        before = [frame for visit, frame in found if visit < visit_id]
+        after = [frame for visit, frame in found if visit > visit_id]
+        return (*before[-most:], *after[:most])
 
     def _fetch(self, frame_id: str, place: Place) -> InRecord | None:
         with self._fetching:

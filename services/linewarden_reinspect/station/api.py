@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from linewarden_schemas.base import Id
-from linewarden_schemas.decision import Decision, Shown
-from linewarden_schemas.vocabulary import Judgement
+from linewarden_schemas.decision import MOST_MARKS_BYTES, MOST_MASK_BYTES, Decision, Mark, Shown
+from linewarden_schemas.vocabulary import Judgement, Outcome
 
 from . import present
-from .context import CurrentSession, CurrentStation
+from .access.permissions import require_outcome
+from .context import CurrentSession, CurrentStation, Station
+from .errors import BadMark
+from .hand import Hand
+from .judging import Given
+from .marks import clean_mask
+from .sessions import Session
 
 router = APIRouter(prefix="/api")
 Token = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -35,26 +42,61 @@ class ShownFrame(BaseModel):
     layers: Annotated[tuple[Id, ...], Field(max_length=8)] = ()
 
 
-class Answer(Holding):
-    """A person's judgement."""
+class FirstLook(Holding):
+    """A person's judgement of the plain pictures."""
 
     judgement: Judgement
     shown: Annotated[tuple[ShownFrame, ...], Field(max_length=64)] = ()
+
+
+class DrawnMask(BaseModel):
+    """What a person drew on a frame, a PNG in base64."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    frame_id: Id
+    mask_png: Annotated[Base64Bytes, Field(max_length=2 * MOST_MASK_BYTES)]
+
+
+class Answer(FirstLook):
+    """A person's judgement, with all that was told before it."""
+
     comment: Annotated[str | None, Field(max_length=2000)] = None
+    defect_class: Id | None = None
+    marks: Annotated[tuple[DrawnMask, ...], Field(max_length=16)] = ()
+    outcome: Outcome | None = None
+    concession: Id | None = None
+
+
+class Scan(BaseModel):
+    """What a scanner read: a part's id or a bin place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: Id | None = None
 
 
 @router.post("/claim")
-def claim(station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
-    """The next visit, or null."""
-    hand = station.desk.claim(session, station.lines)
-    return {"visit": None if hand is None else present.visit(hand, station.clock.now_ms())}
+def claim(station: CurrentStation, session: CurrentSession, scan: Scan | None = None) -> dict[str, Any]:
+    """The next visit, or null; with a scanned code that part's visit, or 409 with the reason."""
+    hand = station.desk.claim(session, station.lines, (scan and scan.code) or "")
+    return {"visit": None if hand is None else _visit(station, hand)}
+
+
+@router.post("/ahead")
+def ahead(station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+    """The visit after the one in hand, taken ahead where enough waits for everybody; or null."""
+    wanted = session.ahead is not None or _enough_waits(station)
+    hand = station.desk.ahead(session, station.lines) if wanted else None
+    return {"visit": None if hand is None else _visit(station, hand)}
 
 
 @router.post("/slots/{slot_id}/renew")
 def renew(slot_id: str, holding: Holding, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
     """Keep the visit; answers it as it is now."""
     hand = station.desk.renew(session, slot_id, holding.token)
-    return {"visit": present.visit(hand, station.clock.now_ms())}
+    coming = session.ahead
+    return {"visit": _visit(station, hand), "ahead": None if coming is None else coming.slot.slot_id}
 
 
 @router.post("/slots/{slot_id}/release")
@@ -71,12 +113,26 @@ def skip(slot_id: str, holding: Holding, station: CurrentStation, session: Curre
     return {"done": "skipped"}
 
 
+@router.post("/slots/{slot_id}/first")
+def first(slot_id: str, look: FirstLook, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+    """Take the judgement of the plain pictures, and answer the visit with reasons, verdicts and maps."""
+    return {"visit": _visit(station, station.desk.first(session, slot_id, look.token, look.judgement, _shown(look)))}
+
+
 @router.post("/slots/{slot_id}/decision")
 def decide(slot_id: str, answer: Answer, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
     """Record a judgement; 200 means that Kafka has confirmed it."""
-    shown = [Shown(frame_id=one.frame_id, layers=one.layers) for one in answer.shown]
-    decision = station.desk.decide(session, slot_id, answer.token, answer.judgement, shown, answer.comment)
-    return {"decision": _told(decision)}
+    require_outcome(session.role, answer.judgement, answer.outcome, answer.concession)
+    given = Given(
+        judgement=answer.judgement,
+        shown=_shown(answer),
+        comment=answer.comment,
+        defect_class=answer.defect_class,
+        marks=_marks(answer.marks, station, session),
+        outcome=answer.outcome,
+        concession=answer.concession,
+    )
+    return {"decision": _told(station.desk.decide(session, slot_id, answer.token, given))}
 
 
 @router.post("/undo")
@@ -86,17 +142,52 @@ def undo(station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
 
 
 @router.get("/me")
-def me(session: CurrentSession) -> dict[str, Any]:
-    """Who is signed in, and whether there is something to undo."""
-    return {"actor": session.actor, "role": session.role.value, "undoable": session.last_judgement() is not None}
+def me(station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+    """Who is signed in, the decision that may be undone or null, and after how long on task a break is offered."""
+    last = session.last_judgement()
+    return {
+        "actor": session.actor,
+        "role": session.role.value,
+        "undoable": None if last is None else last.decision_id,
+        "break_after_s": station.break_after_s,
+    }
 
 
 @router.get("/slots/{slot_id}/evidence")
 def evidence(slot_id: str, token: Token, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
     """What of the visit's pictures is there."""
-    hand = station.desk.held(session, slot_id, token)
+    hand = station.desk.before(session, slot_id, token)
     kept = [(frame, station.evidence.get(frame.frame_id)) for frame in hand.slot.frames]
-    return {"frames": [present.evidence(frame, found) for frame, found in kept]}
+    return {"frames": [present.evidence(frame, found, told=hand.is_told) for frame, found in kept]}
+
+
+def _visit(station: Station, hand: Hand) -> dict[str, Any]:
+    return present.visit(hand, station.clock.now_ms(), station.recipe(hand.slot.recipe))
+
+
+def _shown(look: FirstLook) -> list[Shown]:
+    return [Shown(frame_id=one.frame_id, layers=one.layers) for one in look.shown]
+
+
+def _marks(drawn: Sequence[DrawnMask], station: Station, session: Session) -> tuple[Mark, ...]:
+    marks = []
+    for one in drawn:
+        hand = session.hand
+        kept = station.evidence.get(one.frame_id) if hand is not None and hand.has_frame(one.frame_id) else None
+        if kept is not None and kept.picture is not None:
+            marks.append(Mark(frame_id=one.frame_id, mask_png=clean_mask(one.mask_png, kept.picture)))
+    if sum(len(mark.mask_png) for mark in marks) > MOST_MARKS_BYTES:
+        raise BadMark(f"The masks of a visit have at most {MOST_MARKS_BYTES // 1024} KiB together.")
+    return tuple(marks)
+
+
+def _enough_waits(station: Station) -> bool:
+    """Whether a visit can be taken ahead without leaving somebody else idle."""
+    summary = station.watch.summary
+    if summary is None:
+        return False
+    counts = [count for line, count in summary.lines.items() if not station.lines or line in station.lines]
+    return sum(count.ready for count in counts) > sum(count.leased for count in counts)
 
 
 def _told(decision: Decision) -> dict[str, Any]:

@@ -2,43 +2,77 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import redis
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 
 from linewarden_reinspect import metrics
 from linewarden_runtime.errors import RuntimeFault
 
-from . import api, events, pages, pictures
+from . import api, compare, events, pages, pictures
+from .access import people, ways_in
+from .access.guard import routes_of
+from .access.permissions import require_all_entered
 from .context import Station
 from .errors import Forbidden, NotSignedIn, StationError
 from .guards import HEADERS, require_own_page
+from .insight import auditor, engineer, lead
+from .rendering import PAGES, refused_page
 
 _STATIC = Path(__file__).parent / "static"
-_PAGES = frozenset({"/", "/review"})
+_health = APIRouter()
+ROUTERS = (
+    _health,
+    ways_in.router,
+    people.router,
+    auditor.router,
+    lead.router,
+    engineer.router,
+    pages.router,
+    api.router,
+    compare.router,
+    pictures.router,
+    events.router,
+)
 
 
 def create_app(station: Station) -> FastAPI:
-    """The station as an ASGI application; clients and threads are its maker's business."""
-    app = FastAPI(title="linewarden station", docs_url=None, redoc_url=None, openapi_url=None)
+    """The station as an ASGI application; clients and threads are its maker's business.
+
+    Raises:
+        ConfigurationError: where a route has no permission in the table; nothing is served by oversight.
+    """
+    require_all_entered(routes_of(ROUTERS))
+    app = FastAPI(
+        title="linewarden station", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(_admitted)]
+    )
     app.state.station = station
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    for router in (pages.router, api.router, pictures.router, events.router):
+    for router in ROUTERS:
         app.include_router(router)
-    app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.middleware("http")(_guarded)
     app.add_exception_handler(StationError, _refused)
     app.add_exception_handler(redis.RedisError, _queue_away)
     app.add_exception_handler(RuntimeFault, _kafka_away)
+    app.add_exception_handler(sqlite3.Error, _book_away)
     return app
 
 
-def _alive() -> dict[str, bool]:
+@_health.get("/healthz")
+async def alive() -> dict[str, bool]:
+    """Whether the process answers."""
     return {"alive": True}
+
+
+def _admitted(request: Request) -> None:
+    station: Station = request.app.state.station
+    station.access.guard.admit(request)
 
 
 async def _guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -48,6 +82,11 @@ async def _guarded(request: Request, call_next: Callable[[Request], Awaitable[Re
         response: Response = _told(error)
     else:
         response = await call_next(request)
+        station: Station = request.app.state.station
+        try:
+            await run_in_threadpool(station.access.guard.write_down, request, response)
+        except sqlite3.Error as error:
+            response = _book_away(request, error)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
@@ -56,8 +95,12 @@ async def _guarded(request: Request, call_next: Callable[[Request], Awaitable[Re
 def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, StationError):
         raise error
-    if isinstance(error, NotSignedIn) and request.url.path in _PAGES:
-        return pages.to_sign_in(error)
+    request.state.refused = error.word
+    is_page = request.method == "GET" and request.url.path in PAGES
+    if is_page and isinstance(error, NotSignedIn):
+        return RedirectResponse(f"/sign-in?why={error.word}", status_code=303)
+    if is_page:
+        return refused_page(request, error)
     if request.url.path.endswith("/decision"):
         metrics.DECISIONS_REFUSED.labels(error.word).inc()
     return _told(error)
@@ -75,4 +118,10 @@ def _queue_away(request: Request, error: Exception) -> Response:  # noqa: ARG001
 
 def _kafka_away(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
     body = {"error": "kafka_away", "message": "Kafka cannot be reached. Nothing is lost; it is tried again."}
+    return JSONResponse(body, status_code=503)
+
+
+def _book_away(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
+    metrics.BOOK_FAILURES.inc()
+    body = {"error": "book_away", "message": "The station's own book cannot be written. Ask who runs it: disk, rights."}
     return JSONResponse(body, status_code=503)

@@ -1,8 +1,9 @@
-"""What the routes work with, and how a request finds its session."""
+"""What the routes work with."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, cast
 
@@ -10,11 +11,19 @@ from fastapi import Depends, Request
 
 from linewarden_reinspect.evidence.store import EvidenceSource
 from linewarden_runtime.clock import Clock
+from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.recipe import Recipe
 
+from .access.access import Access
+from .access.guard import CurrentSession
 from .desk import Desk
-from .guards import require_token
-from .sessions import Session, Sessions
+from .insight.insight import Insight
+from .references import References
 from .watch import QueueWatch
+
+
+def _no_recipe(_: RecipeRef) -> Recipe | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +31,17 @@ class Station:
     """Everything that the routes work with. `lines` empty means that people work for every line."""
 
     desk: Desk
-    sessions: Sessions
+    access: Access
+    insight: Insight
     evidence: EvidenceSource
     watch: QueueWatch
     clock: Clock
     namespace: str
-    secure_cookie: bool = False
     lines: tuple[str, ...] = ()
+    recipe: Callable[[RecipeRef], Recipe | None] = _no_recipe
+    references: References = field(default_factory=References)
+    break_after_s: float = 3600.0
     stop: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def cookie(self) -> str:
-        """Name of the session's cookie; the browser holds a `__Host-` one to TLS, path and host."""
-        return "__Host-linewarden" if self.secure_cookie else "linewarden"
 
 
 def station_of(request: Request) -> Station:
@@ -42,13 +49,6 @@ def station_of(request: Request) -> Station:
     return cast("Station", request.app.state.station)
 
 
-def session_of(request: Request) -> Session:
-    """Who asks. Raises NotSignedIn, and Forbidden for a changing request without the session's token."""
-    station = station_of(request)
-    session = station.sessions.find(request.cookies.get(station.cookie))
-    require_token(request, session)
-    return session
-
-
 CurrentStation = Annotated[Station, Depends(station_of)]
-CurrentSession = Annotated[Session, Depends(session_of)]
+
+__all__ = ["CurrentSession", "CurrentStation", "Station", "station_of"]

@@ -6,8 +6,13 @@
     ├── NothingHeld      404   the visit or picture is not in this person's hands
     ├── Gone             409   the lease is lost; nothing was recorded
     ├── Conflict         409   another answer was given for this lease before
+    ├── Mismatch         409   what was scanned is not the part in hand, or may not be taken
     ├── NotShown         409   accepting needs every picture delivered
+    ├── NotBlind         409   the plain pictures are judged first
+    ├── BadMark          422   a drawn mask is not one of the picture
+    ├── BadInput         422   what was typed cannot be taken; the sentence says why
     ├── TooMany          429   too many failed sign-ins
+    ├── ProviderAway     503   the sign-in service does not answer
     ├── QueueAway        503   the queue is rebuilt or lags; visits are given out again shortly
     └── NotRecorded      503   Kafka did not confirm; nothing counts until it does
 
@@ -52,16 +57,46 @@ class Conflict(StationError):
     status, word = 409, "conflict"
 
 
+class Mismatch(StationError):
+    """What was scanned is not the part in hand, or may not be taken."""
+
+    status, word = 409, "mismatch"
+
+
 class NotShown(StationError):
     """Not every picture was on the screen."""
 
     status, word = 409, "not_shown"
 
 
+class NotBlind(StationError):
+    """The first judgement is missing."""
+
+    status, word = 409, "not_blind"
+
+
+class BadMark(StationError):
+    """What was drawn is no mask of the picture."""
+
+    status, word = 422, "bad_mark"
+
+
+class BadInput(StationError):
+    """What was typed cannot be taken."""
+
+    status, word = 422, "bad_input"
+
+
 class TooMany(StationError):
     """Too many failed sign-ins."""
 
     status, word = 429, "too_many"
+
+
+class ProviderAway(StationError):
+    """The sign-in service does not answer."""
+
+    status, word = 503, "provider_away"
 
 
 class NotRecorded(StationError):

@@ -12,11 +12,12 @@ from linewarden_schemas.inspection import Evidence
 from . import present
 from .context import CurrentSession, CurrentStation, Station
 from .errors import NothingHeld
+from .hand import Hand
 from .sessions import Session
 
 router = APIRouter(prefix="/frames")
-_PRIVATE = {"Cache-Control": "private, no-store"}
-_PICTURES = frozenset({"image/jpeg", "image/png"})
+PRIVATE = {"Cache-Control": "private, no-store"}
+PICTURES = frozenset({"image/jpeg", "image/png"})
 
 
 @router.get("/{frame_id}/picture")
@@ -26,38 +27,38 @@ def picture(frame_id: str, station: CurrentStation, session: CurrentSession) -> 
     Raises:
         NothingHeld: where it is not of the visit in hand, is not there, or is not what was captured.
     """
-    frame, kept = _held(frame_id, station, session)
+    hand, frame, kept = _held(frame_id, station, session)
     why = present.unusable(frame, kept)
-    if why is not None or kept.picture is None or kept.content_type not in _PICTURES:
+    if why is not None or kept.picture is None or kept.content_type not in PICTURES:
         raise NothingHeld(f"This picture cannot be shown: {why or 'unknown kind of file'}.")
     sha256 = digest(kept.picture)
     if frame.sha256 not in {None, sha256}:
         raise NothingHeld("This picture cannot be shown: its bytes are not the captured ones.")
-    if session.hand is not None:
-        session.hand.delivered[frame_id] = sha256
-    return Response(kept.picture, media_type=kept.content_type, headers=_PRIVATE)
+    hand.delivered[frame_id] = sha256
+    return Response(kept.picture, media_type=kept.content_type, headers=PRIVATE)
 
 
 @router.get("/{frame_id}/{layer}")
 def layer(frame_id: str, layer: str, station: CurrentStation, session: CurrentSession) -> Response:
-    """A mask or heatmap as PNG, 8 bit grey on the bundle's fixed scale."""
-    _, kept = _held(frame_id, station, session)
-    if kept.maps is None or layer not in present.LAYERS:
+    """A mask or heatmap as PNG, 8 bit grey on the bundle's fixed scale; none before the first answer."""
+    hand, _, kept = _held(frame_id, station, session)
+    if kept.maps is None or layer not in present.LAYERS or not hand.is_told:
         raise NothingHeld("There is no such map.")
     maps = {
         "mask": kept.maps.mask_png,
         "specific": kept.maps.class_specific_png,
         "agnostic": kept.maps.class_agnostic_png,
     }
-    return Response(maps[layer], media_type="image/png", headers=_PRIVATE)
+    hand.layers.setdefault(frame_id, {})[layer] = digest(maps[layer])
+    return Response(maps[layer], media_type="image/png", headers=PRIVATE)
 
 
-def _held(frame_id: str, station: Station, session: Session) -> tuple[SlotFrame, Evidence]:
-    hand = session.hand
-    frame = next((one for one in hand.slot.frames if one.frame_id == frame_id), None) if hand else None
-    if frame is None:
-        raise NothingHeld("This picture belongs to no visit in your hands.")
-    kept = station.evidence.get(frame_id)
-    if kept is None:
-        raise NothingHeld("This picture is not there yet.")
-    return frame, kept
+def _held(frame_id: str, station: Station, session: Session) -> tuple[Hand, SlotFrame, Evidence]:
+    for hand in (session.hand, session.ahead):
+        frame = next((one for one in hand.slot.frames if one.frame_id == frame_id), None) if hand else None
+        if hand is not None and frame is not None:
+            kept = station.evidence.get(frame_id)
+            if kept is None:
+                raise NothingHeld("This picture is not there yet.")
+            return hand, frame, kept
+    raise NothingHeld("This picture belongs to no visit in your hands.")

@@ -1,24 +1,30 @@
-"""What the pages get to see of visits, queue and evidence; plain data, ready for JSON."""
+"""What the pages get to see of visits, queue and evidence; plain data, ready for JSON.
+
+Before the first answer a visit is its pictures alone: nothing that the machine thinks of it, nor why it waits, nor
+anything that follows from it (risk, due time, order of the views) is in the answer.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from linewarden_reinspect.queue.types import NamedSlot, SlotStatus, Summary
 from linewarden_schemas.disposition import SlotFrame
 from linewarden_schemas.inspection import Evidence
-from linewarden_schemas.vocabulary import Cause
+from linewarden_schemas.recipe import Recipe, ReviewRules
 
-from .sessions import Hand
-from .words import CAUSES, SHORT, VERDICTS
+from .hand import Hand
+from .references import Reference
 
 LAYERS = ("mask", "specific", "agnostic")
 
 
-def visit(hand: Hand, now_ms: int) -> dict[str, Any]:
+def visit(hand: Hand, now_ms: int, recipe: Recipe | None = None) -> dict[str, Any]:
     """A visit in hand. Times are epoch ms of the server; `now_ms` lets the page correct its own clock."""
     slot = hand.slot
-    return {
+    rules = ReviewRules() if recipe is None else recipe.review
+    plain: dict[str, Any] = {
         "slot_id": slot.slot_id,
         "visit_id": slot.visit_id,
         "token": hand.token,
@@ -26,42 +32,71 @@ def visit(hand: Hand, now_ms: int) -> dict[str, Any]:
         "line_id": slot.line_id,
         "product_id": slot.product_id,
         "recipe": f"{slot.recipe.recipe_id}@{slot.recipe.version}",
-        "causes": [{"word": cause.value, "short": SHORT[cause], "text": CAUSES[cause]} for cause in slot.causes],
+        "until_ms": hand.until_ms,
+        "now_ms": now_ms,
+        "undo_window_ms": rules.undo_window_ms,
+        "missing_views": list(slot.missing_views),
+        "frames": [{"frame_id": frame.frame_id, "view_id": frame.view_id} for frame in _in_order(hand, recipe)],
+        "told": None,
+    }
+    return plain if not hand.is_told else plain | {"told": _told(hand)}
+
+
+def _in_order(hand: Hand, recipe: Recipe | None) -> list[SlotFrame]:
+    """As the recipe names the views, whatever the machine thinks of them."""
+    order = {} if recipe is None else {view.view_id: place for place, view in enumerate(recipe.views)}
+    return sorted(hand.slot.frames, key=lambda frame: (order.get(frame.view_id, len(order)), frame.frame_id))
+
+
+def _told(hand: Hand) -> dict[str, Any]:
+    slot = hand.slot
+    return {
+        "blind": not hand.knows_already,
+        "first": None if hand.first is None else hand.first.judgement.value,
+        "causes": [cause.value for cause in slot.causes],
         "reasons": list(dict.fromkeys(slot.reasons)),
         "risk": slot.risk,
         "opened_ms": slot.opened_ms,
         "due_ms": slot.due_ms,
-        "until_ms": hand.until_ms,
-        "now_ms": now_ms,
-        "missing_views": list(slot.missing_views),
-        "frames": [_frame(frame) for frame in sorted(slot.frames, key=_most_doubtful_first)],
+        "frames": {frame.frame_id: _frame(frame) for frame in slot.frames},
         "is_simulated": slot.is_simulated,
     }
 
 
-def _most_doubtful_first(frame: SlotFrame) -> tuple[bool, float, str]:
-    return (not frame.doubtful, -(frame.suspicion or 0.0), frame.view_id)
-
-
 def _frame(frame: SlotFrame) -> dict[str, Any]:
     return {
-        "frame_id": frame.frame_id,
-        "view_id": frame.view_id,
         "doubtful": frame.doubtful,
         "verdict": None if frame.verdict is None else frame.verdict.value,
-        "verdict_text": "not inspected" if frame.verdict is None else VERDICTS[frame.verdict],
         "p_defect": frame.p_defect,
         "suspicion": frame.suspicion,
         "reasons": list(dict.fromkeys(frame.reasons)),
     }
 
 
-def evidence(frame: SlotFrame, kept: Evidence | None) -> dict[str, Any]:
-    """Whether a frame's picture can be shown: `waiting`, `here` or `missing` (with the reason)."""
+def reference(one: Reference, today: dt.date) -> dict[str, Any]:
+    """A picture to compare with; `expired` where nobody vouches for a limit sample any more."""
+    approval = one.approval
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "view_id": one.view_id,
+        "defect_class": one.defect_class,
+        "side": one.side,
+        "approved_by": None if approval is None else approval.approved_by,
+        "expires": None if approval is None else approval.expires.isoformat(),
+        "expired": approval is not None and approval.expires < today,
+    }
+
+
+def evidence(frame: SlotFrame, kept: Evidence | None, *, told: bool) -> dict[str, Any]:
+    """Whether a frame's picture can be shown: `waiting`, `here` or `missing` (with the reason).
+
+    Layers are named only where `told`: which maps there are says what became of the frame.
+    """
     if kept is None:
         return {"frame_id": frame.frame_id, "state": "waiting", "layers": [], "why": None}
     why = unusable(frame, kept)
-    layers = list(LAYERS) if kept.maps is not None else []
+    layers = list(LAYERS) if told and kept.maps is not None else []
     return {"frame_id": frame.frame_id, "state": "missing" if why else "here", "layers": layers, "why": why}
 
 
@@ -79,6 +114,15 @@ def queue(summary: Summary) -> dict[str, Any]:
     return {
         "now_ms": summary.now_ms,
         "live": summary.live,
+        "demands": [
+            {
+                "line_id": one.line_id,
+                "recipe_id": one.recipe_id,
+                "ask": one.ask.value,
+                "text": one.words(summary.now_ms),
+            }
+            for one in summary.demands
+        ],
         "lines": [
             {
                 "line_id": line,
@@ -86,8 +130,8 @@ def queue(summary: Summary) -> dict[str, Any]:
                 "leased": count.leased,
                 "parked": count.parked,
                 "dead": count.dead,
+                "overdue": count.overdue,
                 "oldest_ms": count.oldest_ms,
-                "next_due_ms": count.next_due_ms,
             }
             for line, count in sorted(summary.lines.items())
         ],
@@ -100,9 +144,9 @@ def _named(slot: NamedSlot) -> dict[str, Any]:
         "slot_id": slot.slot_id,
         "line_id": slot.line_id,
         "state": slot.state.value,
-        "due_ms": slot.due_ms,
         "holder": slot.holder,
         "until_ms": slot.until_ms,
-        "cause": SHORT[Cause(slot.cause)],
         "opened_ms": slot.opened_ms,
+        "overdue": slot.overdue,
+        "why": slot.why,
     }

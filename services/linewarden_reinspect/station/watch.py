@@ -12,16 +12,14 @@ from linewarden_reinspect.queue.port import Queue
 from linewarden_reinspect.queue.types import Ask, SlotStatus, Summary
 from linewarden_runtime.clock import Clock
 
-from .desk import Desk
-
 _log = structlog.get_logger(__name__)
 
 
 class QueueWatch:
     """The newest summary; None before the first look and while Redis is away."""
 
-    def __init__(self, queue: Queue, desk: Desk, clock: Clock, every_s: float = 0.5) -> None:
-        self._queue, self._desk, self._clock, self._every_s = queue, desk, clock, every_s
+    def __init__(self, queue: Queue, clock: Clock, every_s: float = 0.5) -> None:
+        self._queue, self._clock, self._every_s = queue, clock, every_s
         self._summary: Summary | None = None
         self._asked: dict[tuple[str, str], Ask] = {}
         self._looked_s = float("-inf")
@@ -42,7 +40,7 @@ class QueueWatch:
         """Look once: at all where something changed, or after five seconds (the gate closes without a change)."""
         now = self._clock.monotonic()
         try:
-            self._desk.tell_ended(self._queue.reap())
+            self._queue.reap()
             known = self._summary
             if known is None or now - self._looked_s > 5.0 or self._queue.revision() != known.revision:
                 self._show(self._queue.summary())

@@ -9,17 +9,21 @@ from dataclasses import dataclass, field
 from socket import create_server
 from typing import Any
 
+from argon2 import PasswordHasher
+
 from linewarden_reinspect.bootstrap import evidence_store, sign_in_link
 from linewarden_reinspect.evidence.store import EvidenceStore
 from linewarden_reinspect.projector.projector import Pace, Projector
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.queue.redis_queue import RedisQueue
+from linewarden_reinspect.station.access.access import AccessRules, opened_access
+from linewarden_reinspect.station.access.links import LinkKind
 from linewarden_reinspect.station.app import create_app
 from linewarden_reinspect.station.bus import StationBus
 from linewarden_reinspect.station.context import Station
 from linewarden_reinspect.station.desk import Desk
+from linewarden_reinspect.station.insight.insight import opened_insight
 from linewarden_reinspect.station.server import WebServer, Work
-from linewarden_reinspect.station.sessions import Sessions
 from linewarden_reinspect.station.watch import QueueWatch
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.clock import Clock
@@ -39,7 +43,13 @@ from .pictures import evidence
 from .slots import AT, PARTITIONS, closed, opened, record
 
 LINK, LEAD_LINK = "operator-link-0123456789", "lead-link-0123456789abc"
-TOPICS = ("reinspections", "decisions", "evidence", "queue-events")
+LINKS = {LINK: Role.OPERATOR, LEAD_LINK: Role.LEAD} | {f"{role.value}-link-of-the-tests": role for role in Role}
+"""Links of the tests, good for many uses."""
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+TOPICS = (
+    "reinspections", "decisions", "evidence", "queue-events", "inspections", "recipes", "activations", "line-state",
+)  # fmt: skip
 VIEWS = ("top", "side", "face")
 
 AnyQueue = MemoryQueue | RedisQueue
@@ -137,7 +147,9 @@ def _frame(kept: Evidence, index: int) -> SlotFrame:
 
 
 @contextmanager
-def rig(broker: Broker, queue: AnyQueue, clock: Clock, namespace: str = "line1") -> Iterator[Rig]:
+def rig(
+    broker: Broker, queue: AnyQueue, clock: Clock, namespace: str = "line1", rules: AccessRules | None = None
+) -> Iterator[Rig]:
     """A station without its web server; nothing runs by itself."""
     name = Namespace(namespace)
     with ExitStack() as stack:
@@ -150,10 +162,13 @@ def rig(broker: Broker, queue: AnyQueue, clock: Clock, namespace: str = "line1")
         bus = StationBus(lambda: broker.producer(client="station"), name, PARTITIONS, clock, 3.0)
         stack.callback(bus.close)
         desk = Desk(queue, bus, clock)
-        sessions = Sessions({LINK: Role.OPERATOR, LEAD_LINK: Role.LEAD}, clock)
+        access = stack.enter_context(opened_access(rules or AccessRules(), clock, CHEAP))
+        for link, role in LINKS.items():
+            access.links.accept(link, LinkKind.SIGN_IN, [role], uses=1000)
         store = evidence_store(broker, name, 64 << 20)
-        watch = QueueWatch(queue, desk, clock, every_s=0.2)
-        station = Station(desk, sessions, store, watch, clock, name.name)
+        watch = QueueWatch(queue, clock, every_s=0.2)
+        insight = stack.enter_context(opened_insight(broker, name, access.book, clock, folder=None, ack_s=3.0))
+        station = Station(desk, access, insight, store, watch, clock, name.name)
         producer = stack.enter_context(broker.producer(client="others"))
         made = Rig(broker, queue, name, clock, station, store, bus, projector, producer)
         made.projector.synchronise()
@@ -166,7 +181,15 @@ def serving(made: Rig, *others: Callable[[threading.Event], None]) -> Iterator[s
     stop = Stop()
     with closing(create_server(("127.0.0.1", 0))) as listening, ExitStack() as stack:
         web = WebServer(create_app(made.station), listening)
-        runs = [web.run, made.evidence.run, made.station.watch.run, lambda event: _project(made, event), *others]
+        follow = made.station.insight.follower.run
+        runs = [
+            web.run,
+            made.evidence.run,
+            made.station.watch.run,
+            follow,
+            lambda event: _project(made, event),
+            *others,
+        ]
         for number, run in enumerate(runs):
             work = Work(f"rig-{number}", run, stop)
             work.start()

@@ -23,7 +23,7 @@ def test_a_demand_is_shown_as_a_figure_and_said_once_in_words() -> None:
     clock = ManualClock(AT)
     queue = MemoryQueue(clock)
     with rig(MemoryBroker(clock), queue, clock) as made:
-        watch = QueueWatch(queue, made.station.desk, clock)
+        watch = QueueWatch(queue, clock)
         made.projector.catch_up()
         slot = opened(1, max_age_ms=60_000, opened_ms=AT)
         standing = queue.standing()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from linewarden_reinspect.station.errors import Forbidden
+from linewarden_reinspect.station.errors import BadInput, Forbidden
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_schemas.vocabulary import Role
+from linewarden_schemas.vocabulary import Judgement, Outcome, Role
 
 
 class Permission(StrEnum):
@@ -130,6 +130,23 @@ def require(role: Role, permission: Permission) -> None:
     if not allows(role, permission):
         roles = ", ".join(sorted(one.value for one in GRANTS[permission]))
         raise Forbidden(f"This is for the role {roles}; you are signed in as {role.value}.")
+
+
+def require_outcome(role: Role, judgement: Judgement, outcome: Outcome | None, concession: str | None) -> None:
+    """Let an outcome through that the role may name and that goes with the judgement.
+
+    Raises:
+        Forbidden: for rework, scrap and use_as_is without the permission to dispose.
+        BadInput: for an outcome that contradicts the judgement, or use_as_is without its concession.
+    """
+    if outcome not in {None, Outcome.ACCEPT}:
+        require(role, Permission.DISPOSE)
+    if outcome is not None and (outcome is Outcome.ACCEPT) != (judgement is Judgement.OK):
+        raise BadInput(f"The outcome {outcome.value} does not go with {judgement.value}.")
+    if outcome is not None and judgement is Judgement.UNSURE:
+        raise BadInput("Who is unsure names no outcome.")
+    if (outcome is Outcome.USE_AS_IS) != (concession is not None):
+        raise BadInput("use_as_is takes the number of its concession, and nothing else does.")
 
 
 def require_all_entered(routes: Iterable[tuple[str, str]]) -> None:

@@ -1,14 +1,19 @@
-// Requests to the station. A refusal carries the server's word and its sentence for the person.
+// Requests to the station. A refusal carries the server's word, and a sentence in the person's language.
+import { has, t } from "./texts.js";
+
 const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 
 export const actor = meta("linewarden-actor");
 
 export class Refused extends Error {
   constructor(status, word, message) {
-    super(message);
+    super(has(`error.${word}`) ? t(`error.${word}`) : message);
     this.status = status;
     this.word = word;
   }
+
+  // Whether the same request may succeed later as it is.
+  get passes() { return this.status === 0 || this.status >= 500; }
 }
 
 async function call(method, path, body) {
@@ -21,15 +26,15 @@ async function call(method, path, body) {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
-    throw new Refused(0, "offline", "The station does not answer. Nothing is recorded; it is tried again.");
+    throw new Refused(0, "offline", "");
   }
   if (response.status === 401) {
     location.assign("/sign-in");
-    throw new Refused(401, "not_signed_in", "Please sign in.");
+    throw new Refused(401, "not_signed_in", "");
   }
   if (response.status === 204) return {};
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, answer.error ?? "error", answer.message ?? "The station refused this.");
+  if (!response.ok) throw new Refused(response.status, answer.error ?? "error", answer.message ?? t("error.error"));
   return answer;
 }
 

@@ -1,6 +1,7 @@
 // The bar on top of every page: live updates, the count, the banner, sign-out.
 import { post } from "./api.js";
 import { byId } from "./dom.js";
+import { t } from "./texts.js";
 
 let clockSkew = 0;
 export const serverNow = () => Date.now() + clockSkew;
@@ -20,9 +21,9 @@ export function follow(onQueue) {
   const source = new EventSource("/api/events");
   source.addEventListener("queue", (event) => {
     const queue = JSON.parse(event.data);
-    if (queue === null) show("off", "queue away");
-    else if (!queue.live) show("wait", "queue catching up");
-    else show("on", "live");
+    if (queue === null) show("off", t("bar.queue_away"));
+    else if (!queue.live) show("wait", t("bar.catching_up"));
+    else show("on", t("bar.live"));
     if (queue !== null) {
       learnClock(queue.now_ms);
       const ready = queue.lines.reduce((sum, line) => sum + line.ready, 0);
@@ -31,10 +32,10 @@ export function follow(onQueue) {
     }
     onQueue(queue);
   });
-  source.addEventListener("error", () => show("off", "station away"));
+  source.addEventListener("error", () => show("off", t("bar.station_away")));
 }
 
-byId("sign-out").addEventListener("click", async () => {
+byId("sign-out")?.addEventListener("click", async () => {
   await post("/api/sign-out").catch(() => undefined);
   location.assign("/sign-in");
 });

@@ -1,79 +1,104 @@
-// All views of a visit side by side, and the overlays over them.
+// All views of a visit side by side, the overlays over them, and the pen.
 import { get } from "./api.js";
 import { paintLegend } from "./colours.js";
 import { byId } from "./dom.js";
+import { t } from "./texts.js";
 import { Tile } from "./tile.js";
 
-const HEATS = [[null, "off"], ["specific", "defect"], ["agnostic", "unusual"]];
+const HEATS = [null, "specific", "agnostic", "difference"];
+const WIDTHS = [3, 6, 12, 24, 48];
 const POLL_MS = 400;
+const PAN = 60;
+const KINDS = { OK: "chip good", NG: "chip bad" };
 
 export class Bench {
   constructor(onChange) {
-    this.onChange = onChange;
-    this.tiles = [];
-    this.visit = null;
+    Object.assign(this, { onChange, tiles: [], visit: null, told: false, pen: null, widthAt: 2, erase: false });
     this.maskOn = localStorage.getItem("linewarden-mask") === "on";
-    this.heatAt = Math.max(0, HEATS.findIndex(([, name]) => name === localStorage.getItem("linewarden-heat")));
+    this.heatAt = Math.max(0, HEATS.indexOf(localStorage.getItem("linewarden-heat")));
     this.opacity = Number(localStorage.getItem("linewarden-opacity") ?? 70);
     byId("opacity").value = this.opacity;
     paintLegend(byId("legend-bar"));
     this.overlay();
   }
 
-  show(visit) {
+  // Shows a visit; views that were fetched ahead are taken over as they are.
+  show(visit, fetched = []) {
+    const known = new Map([...this.tiles, ...fetched].map((tile) => [tile.frame.frame_id, tile]));
     this.visit = visit;
-    const known = new Map(this.tiles.map((tile) => [tile.frame.frame_id, tile]));
-    this.tiles = visit.frames.map((frame) => known.get(frame.frame_id) ?? new Tile(frame, (tile) => this.activate(tile)));
+    this.tiles = visit.frames.map((frame) => known.get(frame.frame_id) ?? this.tile(frame));
     const root = byId("tiles");
     root.replaceChildren(...this.tiles.map((tile) => tile.root));
     root.dataset.count = this.tiles.length > 4 ? "many" : this.tiles.length;
+    this.painted = Promise.all(this.tiles.filter((tile) => tile.isHere && !tile.shown).map((tile) => tile.load()));
+    this.tell(visit.told);
     this.activate(this.tiles.find((tile) => tile === this.active) ?? this.tiles[0]);
-    this.fill(visit.token);
+    this.fill(visit);
+  }
+
+  tile(frame) { return new Tile(frame, (tile) => this.activate(tile)); }
+
+  // What the machine thinks of each view; the overlays are open from here on.
+  tell(told) {
+    this.told = told !== null;
+    byId("overlays").hidden = !this.told;
+    if (!told) return;
+    for (const tile of this.tiles) {
+      const { verdict } = told.frames[tile.frame.frame_id] ?? {};
+      tile.tell(t(`verdict.${verdict ?? "none"}`), KINDS[verdict] ?? "chip");
+    }
   }
 
   clear() {
-    this.visit = null;
-    this.tiles = [];
-    this.active = undefined;
+    Object.assign(this, { visit: null, tiles: [], active: undefined, told: false, filling: null });
+    this.setPen(false);
     delete byId("tiles").dataset.alone;
     byId("alone").setAttribute("aria-pressed", "false");
     byId("tiles").replaceChildren();
+    byId("overlays").hidden = true;
   }
 
   // Asks for what is missing until every picture is shown or known to be missing for good.
-  async fill(token) {
-    const visit = this.visit;
-    while (this.visit === visit && visit.token === token && this.tiles.some((tile) => !tile.shown && !tile.missing)) {
-      const answer = await get(`/api/slots/${visit.slot_id}/evidence?token=${token}`).catch(() => ({ frames: [] }));
-      if (this.visit !== visit) return;
+  async fill({ slot_id: slot, token }) {
+    const isOurs = () => this.visit?.token === token;
+    const lacks = () => isOurs() && this.tiles.some((tile) => !tile.missing && (!tile.shown || (this.told && !tile.asked)));
+    if (this.filling === token) return;
+    this.filling = token;
+    while (lacks()) {
+      const answer = await get(`/api/slots/${slot}/evidence?token=${token}`).catch(() => ({ frames: [] }));
+      if (!isOurs()) return;
       await Promise.all(answer.frames.map((found) => this.take(found)));
       this.onChange();
-      if (this.tiles.some((tile) => !tile.shown && !tile.missing)) await new Promise((done) => setTimeout(done, POLL_MS));
+      if (lacks()) await new Promise((done) => setTimeout(done, POLL_MS));
     }
+    if (this.filling === token) this.filling = null;
   }
 
   async take(found) {
     const tile = this.tiles.find((one) => one.frame.frame_id === found.frame_id);
-    if (!tile || tile.shown) return;
+    if (!tile) return;
     tile.available = found.layers;
+    tile.asked = this.told;
     tile.missing = found.state === "missing" ? found.why : null;
-    if (tile.missing) tile.say(`No picture: ${tile.missing}`);
+    if (tile.missing) tile.say(t("tile.missing", { why: tile.missing }));
     if (found.state !== "here") return;
-    await tile.load().catch(() => tile.say("The picture could not be loaded; it is tried again.", true));
-    await tile.overlay(this.maskOn, this.heat, this.opacity / 100);
+    if (!tile.shown) await tile.load().catch(() => tile.say(t("tile.again"), true));
+    await this.cover(tile);
   }
 
-  get heat() { return HEATS[this.heatAt][0]; }
+  get heat() { return HEATS[this.heatAt]; }
+
+  cover(tile) { return tile.overlay(this.told && this.maskOn, this.told ? this.heat : null, this.opacity / 100); }
 
   overlay() {
     localStorage.setItem("linewarden-mask", this.maskOn ? "on" : "off");
-    localStorage.setItem("linewarden-heat", HEATS[this.heatAt][1]);
+    localStorage.setItem("linewarden-heat", this.heat ?? "off");
     localStorage.setItem("linewarden-opacity", this.opacity);
     byId("mask").setAttribute("aria-pressed", String(this.maskOn));
     byId("heat").setAttribute("aria-pressed", String(this.heat !== null));
-    byId("heat-name").textContent = HEATS[this.heatAt][1];
+    byId("heat-name").textContent = t(`heat.${this.heat ?? "off"}`);
     byId("legend").toggleAttribute("data-on", this.heat !== null);
-    for (const tile of this.tiles) tile.overlay(this.maskOn, this.heat, this.opacity / 100);
+    for (const tile of this.tiles) this.cover(tile);
   }
 
   toggleMask() { this.maskOn = !this.maskOn; this.overlay(); }
@@ -92,7 +117,7 @@ export class Bench {
 
   tellZoom() {
     const tile = this.active;
-    byId("zoom").textContent = !tile || tile.scale === null ? "fit" : `${Math.round(tile.scale * 100)} %`;
+    byId("zoom").textContent = !tile || tile.scale === null ? t("zoom.fit") : `${Math.round(tile.scale * 100)} %`;
   }
 
   step(by) {
@@ -101,13 +126,39 @@ export class Bench {
     this.activate(this.tiles[(at + by + this.tiles.length) % this.tiles.length]);
   }
 
+  pan(x, y) { this.active?.move(x * PAN, y * PAN); }
+
   alone() {
     const on = byId("tiles").toggleAttribute("data-alone");
     byId("alone").setAttribute("aria-pressed", String(on));
   }
 
-  // What was really painted, for the decision's record.
+  setPen(on, erase = false) {
+    this.pen = on ? { width: WIDTHS[this.widthAt], erase } : null;
+    for (const tile of this.tiles) tile.pen = this.pen;
+    byId("draw").setAttribute("aria-pressed", String(on && !erase));
+    byId("erase").setAttribute("aria-pressed", String(on && erase));
+    byId("tiles").toggleAttribute("data-drawing", on);
+    byId("pen-tools").hidden = !on;
+    byId("pen-width").textContent = t("pen.width", { pixels: WIDTHS[this.widthAt] });
+  }
+
+  draw() { this.setPen(this.pen === null || this.pen.erase); }
+  wipe() { this.setPen(this.pen === null || !this.pen.erase, true); }
+  thickness(by) {
+    this.widthAt = Math.min(WIDTHS.length - 1, Math.max(0, this.widthAt + by));
+    this.setPen(this.pen !== null, this.pen?.erase ?? false);
+  }
+  unstroke() { this.active?.drawing.back(); }
+  async takeMask() { this.active?.drawing.take(await this.active.layer("mask")); }
+
+  async marks() {
+    const drawn = await Promise.all(this.tiles.map(async (tile) => ({ frame_id: tile.frame.frame_id, mask_png: await tile.drawing.png() })));
+    return drawn.filter((one) => one.mask_png !== null);
+  }
+
+  // What was really painted since the visit is here, for the decision's record.
   shown() {
-    return this.tiles.filter((tile) => tile.shown).map((tile) => ({ frame_id: tile.frame.frame_id, layers: tile.visibleLayers(this.maskOn, this.heat) }));
+    return this.tiles.filter((tile) => tile.shown).map((tile) => ({ frame_id: tile.frame.frame_id, layers: [...tile.seen] }));
   }
 }

@@ -37,6 +37,16 @@ export function paintMask(canvas, grey) {
   put(canvas, image);
 }
 
+// Where the two maps differ, on their common scale.
+export function difference(one, other) {
+  const levels = one.levels.map((level, pixel) => {
+    const [x, y] = [pixel % one.width, Math.floor(pixel / one.width)];
+    const [ox, oy] = [Math.floor((x * other.width) / one.width), Math.floor((y * other.height) / one.height)];
+    return Math.abs(level - other.levels[oy * other.width + ox]);
+  });
+  return { width: one.width, height: one.height, levels };
+}
+
 export function paintLegend(canvas) {
   const levels = new Uint8Array(canvas.width * canvas.height).map((_, index) => Math.round(((index % canvas.width) / (canvas.width - 1)) * 255));
   paintHeat(canvas, { width: canvas.width, height: canvas.height, levels });

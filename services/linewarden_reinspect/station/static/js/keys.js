@@ -1,44 +1,69 @@
-// One key, one act. A person may bind other keys: localStorage "linewarden-keys" = {"accept": ["a"]}.
-const DEFAULTS = {
-  accept: { keys: ["o"], says: "Accept the part" },
-  reject: { keys: ["n"], says: "Reject the part" },
-  unsure: { keys: ["?"], says: "Unsure: hand it to a lead" },
-  undo: { keys: ["u"], says: "Undo my last decision" },
-  release: { keys: ["r"], says: "Give the visit back" },
-  skip: { keys: ["s"], says: "Not me, not now" },
-  mask: { keys: ["m"], says: "Mask on or off" },
-  heat: { keys: ["h"], says: "Heatmap: off, defect, unusual" },
-  previous: { keys: ["ArrowLeft", "ArrowUp"], says: "View before" },
-  next: { keys: ["ArrowRight", "ArrowDown"], says: "View after" },
-  alone: { keys: ["f"], says: "One view alone, or all" },
-  closer: { keys: ["+", "="], says: "Zoom in (or the wheel)" },
-  farther: { keys: ["-"], says: "Zoom out" },
-  fit: { keys: ["0"], says: "Fit" },
-  one: { keys: ["1"], says: "One to one" },
-  go: { keys: ["Enter"], says: "Next visit, where one is offered" },
-  help: { keys: ["F1"], says: "This help" },
-};
+// One key, one act. People bind other keys in the dialog of the keys; they are kept on this computer.
+import { has, t } from "./texts.js";
 
-function bindings() {
-  const own = JSON.parse(localStorage.getItem("linewarden-keys") ?? "{}");
-  return Object.entries(DEFAULTS).map(([act, { keys, says }]) => ({ act, keys: own[act] ?? keys, says }));
+const KEPT = "linewarden-keys";
+const DEFAULTS = {
+  accept: ["o"], reject: ["n"], unsure: ["?"], undo: ["u"], release: ["r"], skip: ["s"],
+  previous: ["ArrowLeft", "ArrowUp"], next: ["ArrowRight", "ArrowDown"],
+  pan_left: ["Shift+ArrowLeft"], pan_right: ["Shift+ArrowRight"], pan_up: ["Shift+ArrowUp"], pan_down: ["Shift+ArrowDown"],
+  closer: ["+", "="], farther: ["-"], fit: ["0"], one: ["1"], alone: ["f"],
+  mask: ["m"], heat: ["h"], compare: ["c"], reference: ["v"],
+  defect_class: ["k"], draw: ["d"], erase: ["e"], thinner: ["["], thicker: ["]"], unstroke: ["z"], take_mask: ["t"],
+  go: ["Enter"], help: ["F1"],
+};
+const REPEATED = ["closer", "farther", "next", "previous", "pan_left", "pan_right", "pan_up", "pan_down"];
+const ARROWS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+
+export const ACTS = Object.keys(DEFAULTS);
+
+function own() {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT) ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+export const keysOf = (act) => own()[act] ?? DEFAULTS[act];
+export const restoreAll = () => localStorage.removeItem(KEPT);
+export const saysOf = (act) => t(`key.${act}`);
+
+// The name under which a pressed key is bound; letters are the same with and without Shift.
+export function nameOf(event) {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  return event.shiftKey && key.length > 1 ? `Shift+${key}` : key;
+}
+
+export function keyWord(key) {
+  const bare = key.replace("Shift+", "");
+  const word = ARROWS[bare] ?? (bare.length === 1 ? bare.toUpperCase() : bare);
+  return key.startsWith("Shift+") ? `⇧${word}` : word;
+}
+
+// Binds one key to an act; answers the act that has the key already, and then changes nothing.
+export function bind(act, key) {
+  const holder = ACTS.find((one) => one !== act && keysOf(one).includes(key));
+  if (holder) return holder;
+  localStorage.setItem(KEPT, JSON.stringify({ ...own(), [act]: [key] }));
+  return null;
 }
 
 export function listen(acts) {
-  const byKey = new Map(bindings().flatMap(({ act, keys }) => keys.map((key) => [key.toLowerCase(), act])));
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    const act = byKey.get(event.key.toLowerCase());
+    const key = nameOf(event);
+    const act = ACTS.find((one) => keysOf(one).includes(key));
     if (!act || (act === "go" && event.target.closest("button, a"))) return;
-    if (event.target.closest("input") && act !== "help") return;
+    if (event.target.closest("input, select, textarea") && act !== "help") return;
     event.preventDefault();
-    if (!event.repeat || ["closer", "farther", "next", "previous"].includes(act)) acts[act]();
+    if (!event.repeat || REPEATED.includes(act)) acts[act]?.();
   });
 }
 
-export function describeKeys(list, element) {
-  const word = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
-  const shown = (key) => word[key] ?? (key.length === 1 ? key.toUpperCase() : key);
-  list.replaceChildren(...bindings().flatMap(({ keys, says }) => [
-    element("dt", {}, ...keys.map((key) => element("kbd", {}, shown(key)))), element("dd", {}, says)]));
+// Writes the keys onto the buttons that say which act they are.
+export function labelKeys(root = document) {
+  for (const mark of root.querySelectorAll("kbd[data-key]")) mark.textContent = keyWord(keysOf(mark.dataset.key)[0]);
+  for (const button of root.querySelectorAll("[data-says]")) {
+    if (has(`key.${button.dataset.says}`)) button.title = `${saysOf(button.dataset.says)}  ${keyWord(keysOf(button.dataset.says)[0])}`;
+  }
 }

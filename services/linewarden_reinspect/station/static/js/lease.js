@@ -2,12 +2,12 @@
 import { actor, post } from "./api.js";
 import { serverNow } from "./bar.js";
 import { byId, duration } from "./dom.js";
+import { t } from "./texts.js";
 
 export class Lease {
-  constructor(onVisit, onLost) {
-    this.onVisit = onVisit;
-    this.onLost = onLost;
-    this.visit = null;
+  // onRenewed(answer), onLost(message), isSending(): while a decision is on its way nothing else is asked.
+  constructor({ onRenewed, onLost, isSending }) {
+    Object.assign(this, { onRenewed, onLost, isSending, visit: null });
     setInterval(() => this.tick(), 500);
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.renew());
   }
@@ -28,8 +28,8 @@ export class Lease {
     if (!this.visit) return;
     const left = this.visit.until_ms - serverNow();
     const share = Math.min(1, Math.max(0, left / this.whole));
-    byId("holder").textContent = `In your hands, ${actor}`;
-    byId("left").textContent = left > 0 ? duration(left) : "over";
+    byId("holder").textContent = t("lease.holder", { name: actor });
+    byId("left").textContent = left > 0 ? duration(left) : t("lease.over");
     byId("lease").dataset.level = share < 0.25 ? "low" : "fine";
     byId("lease-bar").setAttribute("aria-valuenow", Math.round(share * 100));
     byId("lease-bar").firstElementChild.style.width = `${share * 100}%`;
@@ -39,11 +39,11 @@ export class Lease {
 
   async renew() {
     const visit = this.visit;
-    if (!visit || this.asking) return;
+    if (!visit || this.asking || this.isSending()) return;
     this.asking = true;
     try {
       const answer = await post(`/api/slots/${visit.slot_id}/renew`, { token: visit.token });
-      if (this.visit === visit) { this.hold(answer.visit); this.onVisit(answer.visit); }
+      if (this.visit === visit) { this.hold(answer.visit); this.onRenewed(answer); }
     } catch (refused) {
       if (this.visit === visit && refused.word === "lease_lost") this.onLost(refused.message);
     } finally {

@@ -1,195 +1,255 @@
-// The review page: claim, look, decide, next.
-import { get, post } from "./api.js";
+// The review page: claim, look, say what you see, learn what the machine thinks, decide, next.
+import { wire } from "./acts.js";
+import { Ahead } from "./ahead.js";
+import { post } from "./api.js";
 import { banner, follow, learnClock } from "./bar.js";
 import { Bench } from "./bench.js";
-import { byId, element } from "./dom.js";
-import { describeKeys, listen } from "./keys.js";
+import { Compare } from "./compare.js";
+import { byId } from "./dom.js";
 import { Lease } from "./lease.js";
-import { describe, empty } from "./side.js";
+import { Outbox } from "./outbox.js";
+import { Rest } from "./rest.js";
+import { describe, empty, tellStep } from "./side.js";
+import { cover, toast } from "./tell.js";
+import { t } from "./texts.js";
+import { Undo } from "./undo.js";
 
-const SAYS = { OK: ["Accepted", "ok"], NG: ["Rejected", "ng"], UNSURE: ["Handed to a lead", "warn"] };
+const KINDS = { OK: "ok", NG: "ng", UNSURE: "warn" };
 const RETRY_MS = 2000;
-let visit = null;
-let busy = false;
-let undoable = false;
-let undoing = false;
-let pinned = null;
-let idle = false;
+const state = { visit: null, busy: false, idle: false, resting: false };
 
 const bench = new Bench(() => refresh());
-const lease = new Lease((news) => take(news), (message) => lost(message));
-
-function toast(text, kind = "ok") {
-  const box = byId("toast");
-  box.textContent = text;
-  box.dataset.kind = kind;
-  box.toggleAttribute("data-on", true);
-  clearTimeout(toast.timer);
-  toast.timer = setTimeout(() => box.removeAttribute("data-on"), 2600);
-}
-
-function cover(title, text, button = "Next visit") {
-  byId("cover-title").textContent = title;
-  byId("cover-text").textContent = text;
-  byId("cover-next").firstChild.textContent = `${button} `;
-  byId("cover").hidden = false;
-}
+const ahead = new Ahead((frame) => bench.tile(frame));
+const compare = new Compare();
+const undo = new Undo(toast);
+const rest = new Rest(() => giveBack("release", "cover.rest"));
+const outbox = new Outbox({ onWait: tellWaiting, onSent: sent, onRefused: refusedDecision });
+const lease = new Lease({
+  onRenewed: (answer) => { take(answer.visit); ahead.check(answer.ahead); },
+  onLost: (message) => lost(message),
+  isSending: () => outbox.sending,
+});
 
 // Why the part cannot be accepted now; null where it can.
 function locked() {
-  if (visit.missing_views.length) return `No picture of ${visit.missing_views.join(", ")}: accepting is locked. Reject, or press ? for a lead.`;
+  const { visit } = state;
+  if (visit.missing_views.length) return t("lock.missing", { views: visit.missing_views.join(", ") });
   const gone = bench.tiles.find((tile) => tile.missing);
-  if (gone) return `View ${gone.frame.view_id} cannot be shown: accepting is locked. Reject, or press ? for a lead.`;
+  if (gone) return t("lock.gone", { view: gone.frame.view_id });
   const coming = bench.tiles.filter((tile) => !tile.shown).length;
-  if (coming || !bench.tiles.length) return `Accepting is locked until every picture is here (${coming} to come).`;
-  return null;
+  return coming || !bench.tiles.length ? t("lock.coming", { count: coming }) : null;
 }
 
 function refresh() {
+  const { visit, busy } = state;
   const why = visit ? locked() : null;
   byId("lock").textContent = why ?? "\u00a0";
   for (const button of document.querySelectorAll("[data-judge]")) {
-    const judgement = button.dataset.judge;
-    button.disabled = !visit || busy || (judgement === "OK" && why !== null) || (pinned !== null && pinned !== judgement);
+    button.disabled = !visit || busy || (button.dataset.judge === "OK" && why !== null);
+    button.toggleAttribute("data-first", visit?.told?.first === button.dataset.judge);
   }
-  byId("release").disabled = byId("skip").disabled = !visit || busy || pinned !== null;
-  byId("undo").disabled = undoing || !undoable;
-  if (visit) describe(visit, bench.tiles, (tile) => bench.activate(tile));
-  byId("review").dataset.state = visit ? (why ? "waiting" : "ready") : "idle";
+  byId("release").disabled = byId("skip").disabled = !visit || busy;
+  byId("defect-class").disabled = !visit;
+  if (visit) {
+    describe(visit, bench.tiles, (tile) => bench.activate(tile));
+    tellStep(visit);
+    compare.look(bench.active?.frame.view_id, byId("defect-class").value);
+    if (why === null && !busy) ahead.fetch();
+  }
+  byId("review").dataset.state = visit && !busy ? (why ? "waiting" : "ready") : visit ? "sending" : "idle";
+  byId("review").dataset.step = visit ? (visit.told ? "last" : "first") : "none";
 }
 
-function take(news) {
+// The visit as the station knows it now. Views that are on the screen already stay there.
+function take(news, fetched = []) {
   learnClock(news.now_ms);
-  const same = visit?.token === news.token && news.frames.length === bench.tiles.length;
-  visit = news;
-  if (!same) bench.show(visit);
+  const known = state.visit;
+  const same = known?.token === news.token && news.frames.length === bench.tiles.length;
+  state.visit = news;
+  if (!same) {
+    bench.show(news, fetched);
+    compare.show(news).then(offerClasses);
+  } else if (news.told && !known.told) {
+    bench.visit = compare.visit = news;
+    bench.tell(news.told);
+    bench.fill(news);
+    compare.render();
+  } else bench.visit = compare.visit = news;
+  refresh();
+}
+
+function offerClasses() {
+  const choices = ["", ...compare.classes];
+  byId("defect-class").replaceChildren(...choices.map((name) => new Option(name || t("class.none"), name)));
+  refresh();
+}
+
+function nextClass() {
+  const choice = byId("defect-class");
+  if (choice.disabled) return;
+  choice.selectedIndex = (choice.selectedIndex + 1) % choice.options.length;
   refresh();
 }
 
 function putDown() {
-  visit = pinned = null;
+  state.visit = null;
   lease.drop();
   bench.clear();
+  compare.clear();
   empty();
   refresh();
 }
 
 function lost(message) {
   putDown();
-  cover("This visit is no longer yours", message);
+  cover(t("cover.lost"), message);
 }
 
 async function next() {
-  if (busy || visit) return;
-  busy = true;
-  idle = false;
+  if (state.busy || state.visit) return;
+  state.busy = true;
+  state.idle = state.resting = false;
   try {
     const answer = await post("/api/claim");
     banner(null);
     byId("cover").hidden = true;
-    if (answer.visit) { lease.hold(answer.visit); take(answer.visit); }
-    else { idle = true; cover("Nothing waits for you", "The next visit opens here by itself.", "Look again"); }
+    if (answer.visit) hold(answer.visit);
+    else { state.idle = true; cover(t("cover.nothing"), t("cover.nothing_text"), "cover.look"); }
   } catch (refused) {
-    idle = true;
-    cover(refused.word === "queue_away" ? "One moment" : "The station cannot give out visits", refused.message, "Try again");
-    setTimeout(() => idle && next(), RETRY_MS);
+    state.idle = true;
+    cover(t(refused.word === "queue_away" ? "cover.moment" : "cover.away"), refused.message, "cover.again");
+    setTimeout(() => state.idle && next(), RETRY_MS);
   } finally {
-    busy = false;
+    state.busy = false;
     refresh();
   }
 }
 
+function hold(visit) {
+  const fetched = ahead.visit?.slot_id === visit.slot_id ? ahead.take().tiles : [];
+  lease.hold(visit);
+  take(visit, fetched);
+}
+
+// One key says what one sees; the same key again, or another one, is the last word.
 async function judge(judgement) {
-  if (!visit || busy || (judgement === "OK" && locked() !== null) || (pinned !== null && pinned !== judgement)) return;
-  busy = true;
+  if (!state.visit || state.busy || (judgement === "OK" && locked() !== null)) return;
+  state.busy = true;
   const button = document.querySelector(`[data-judge="${judgement}"]`);
   button.classList.add("sending");
   refresh();
   try {
-    await post(`/api/slots/${visit.slot_id}/decision`, { token: visit.token, judgement, shown: bench.shown() });
-    banner(null);
-    undoable = true;
-    toast(...SAYS[judgement]);
-    putDown();
-    busy = false;
-    await next();
-  } catch (refused) {
-    await refusedJudgement(refused, judgement);
+    await (state.visit.told ? decide(judgement) : firstLook(judgement));
   } finally {
-    busy = false;
+    state.busy = false;
     button.classList.remove("sending");
     refresh();
   }
 }
 
-async function refusedJudgement(refused, judgement) {
-  if (refused.word === "lease_lost") { lost(refused.message); return; }
-  if (refused.status === 0 || refused.status >= 500) {
-    pinned = judgement;
-    banner(`${refused.message} Press the same key to send it again.`);
+// Sent until the station has it: what was said first is not said again differently because the network was away.
+async function firstLook(judgement) {
+  const { visit } = state;
+  const body = { token: visit.token, judgement, shown: bench.shown() };
+  while (state.visit?.token === visit.token) {
+    try {
+      const answer = await post(`/api/slots/${visit.slot_id}/first`, body);
+      banner(null);
+      if (state.visit?.token === visit.token) take(answer.visit);
+      return;
+    } catch (refused) {
+      if (refused.word === "lease_lost") { lost(refused.message); return; }
+      if (!refused.passes) { toast(refused.message, "warn"); return; }
+      banner(t("banner.first_waits", { why: refused.message }));
+      await new Promise((done) => setTimeout(done, RETRY_MS));
+    }
+  }
+}
+
+async function decide(judgement) {
+  const { visit } = state;
+  const defectClass = byId("defect-class").value || null;
+  const marks = judgement === "NG" ? await bench.marks() : [];
+  const body = { token: visit.token, judgement, shown: bench.shown(), marks, defect_class: judgement === "NG" ? defectClass : null };
+  const entry = { slot_id: visit.slot_id, part: byId("part").textContent, undo_window_ms: visit.undo_window_ms, body };
+  const coming = ahead.take();
+  if (coming.visit) showAhead(coming, performance.now());
+  await outbox.put(entry);
+}
+
+// The next picture is on the screen before the station has answered; its keys open when it has.
+function showAhead({ visit, tiles }, decidedMs) {
+  lease.drop();
+  bench.setPen(false);
+  take(visit, tiles);
+  bench.painted.then(() => performance.measure("linewarden-next-picture", { start: decidedMs, end: performance.now() }));
+}
+
+async function sent(entry, answer) {
+  const { judgement } = entry.body;
+  undo.open(answer.decision, entry.undo_window_ms);
+  toast(t(`said.${judgement}`, { part: entry.part }), KINDS[judgement]);
+  if (state.visit?.token === entry.body.token) putDown();
+  await claimShown();
+  rest.worked();
+}
+
+// After a decision: the visit that is shown already becomes ours, or another one is offered.
+async function claimShown() {
+  const shown = state.visit;
+  const answer = await post("/api/claim").catch(() => null);
+  if (answer?.visit) {
+    if (shown && shown.token !== answer.visit.token) putDown();
+    hold(answer.visit);
     return;
   }
-  toast(refused.message, "warn");
+  putDown();
+  state.idle = true;
+  if (answer) cover(t("cover.nothing"), t("cover.nothing_text"), "cover.look");
+  else { cover(t("cover.away"), t("error.offline"), "cover.again"); setTimeout(() => state.idle && next(), RETRY_MS); }
+}
+
+async function refusedDecision(entry, refused) {
+  const answer = t(`judgement.${entry.body.judgement}`);
+  if (refused.word === "lease_lost") {
+    lost(t("cover.lost_answer", { part: entry.part, answer, why: refused.message }));
+    return;
+  }
+  toast(t("said.refused", { part: entry.part, why: refused.message }), "warn");
+  await claimShown();
+}
+
+function tellWaiting(entry, refused) {
+  banner(entry && t("banner.waits", { count: outbox.entries().length, part: entry.part, answer: t(`judgement.${entry.body.judgement}`), why: refused.message }));
 }
 
 async function giveBack(how, word) {
-  if (!visit || busy || pinned !== null) return;
-  busy = true;
+  const { visit } = state;
+  if (!visit || state.busy) return;
+  state.busy = true;
   refresh();
   try {
     await post(`/api/slots/${visit.slot_id}/${how}`, { token: visit.token });
     putDown();
-    toast(word, "warn");
-    if (how === "release") cover("Given back", "The visit waits for whoever comes next.");
+    if (how === "release") {
+      ahead.drop();
+      state.resting = true;
+      cover(t(word), t("cover.given_back"));
+    } else toast(t("said.skipped"), "warn");
   } catch (refused) {
     if (refused.word === "lease_lost") lost(refused.message);
     else banner(refused.message);
   } finally {
-    busy = false;
+    state.busy = false;
     refresh();
   }
-  if (how === "skip" && !visit && byId("cover").hidden) await next();
+  if (how === "skip" && !state.visit && byId("cover").hidden) await next();
 }
 
-// Also while the next visit is on its way: a slip is noticed at once.
-async function undo() {
-  if (undoing || !undoable) return;
-  undoing = true;
-  refresh();
-  try {
-    await post("/api/undo");
-    toast("Undone: the visit comes back into the queue", "warn");
-    undoable = false;
-  } catch (refused) {
-    if (refused.status >= 500 || refused.status === 0) banner(`Not undone. ${refused.message}`);
-    else toast(refused.message, "warn");
-  } finally {
-    undoing = false;
-    refresh();
-  }
-}
-
-function help() {
-  describeKeys(byId("help-keys"), element);
-  byId("help-dialog").showModal();
-}
-
-const acts = {
-  accept: () => judge("OK"), reject: () => judge("NG"), unsure: () => judge("UNSURE"), undo,
-  release: () => giveBack("release", "Given back"), skip: () => giveBack("skip", "Skipped"),
-  mask: () => bench.toggleMask(), heat: () => bench.nextHeat(), previous: () => bench.step(-1), next: () => bench.step(1),
-  alone: () => bench.alone(), closer: () => bench.active?.zoom("in"), farther: () => bench.active?.zoom("out"),
-  fit: () => bench.active?.zoom("fit"), one: () => bench.active?.zoom("one"), go: next, help,
-};
-listen(acts);
-for (const button of document.querySelectorAll("[data-judge]")) button.addEventListener("click", () => judge(button.dataset.judge));
-for (const button of document.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => bench.active?.zoom(button.dataset.zoom));
-for (const [id, act] of Object.entries({ release: "release", skip: "skip", undo: "undo", help: "help", mask: "mask", heat: "heat", alone: "alone", "cover-next": "go" })) {
-  byId(id).addEventListener("click", () => acts[act]());
-}
-byId("opacity").addEventListener("input", (event) => bench.strength(Number(event.target.value)));
+wire({ judge, giveBack, next, refresh, nextClass }, bench, compare, undo);
 follow((queue) => {
-  if (idle && queue?.live && queue.lines.some((line) => line.ready + line.dead > 0)) next();
+  if (state.idle && !state.resting && queue?.live && queue.lines.some((line) => line.ready + line.dead > 0)) next();
 });
-get("/api/me").then((me) => { undoable = me.undoable; refresh(); }).catch(() => undefined);
-next();
+// What could not be sent before this page was opened goes first; then the next visit.
+state.busy = outbox.entries().length > 0;
+outbox.flush().then(() => { state.busy = false; next(); });

@@ -1,6 +1,8 @@
-// The visit in words: what it is, why it waits, what the machine said of each view.
+// The visit in words: what it is, and after the first answer why it waits and what the machine said of each view.
 import { serverNow } from "./bar.js";
 import { byId, duration, element, shortVisit } from "./dom.js";
+import { inWords } from "./reasons.js";
+import { t } from "./texts.js";
 
 function meter(word, value, kind) {
   if (value === null || value === undefined) return null;
@@ -9,29 +11,53 @@ function meter(word, value, kind) {
   return element("span", { class: "meter" }, element("span", {}, word), element("span", { class: "num" }, value.toFixed(2)), element("span", { class: "rail" }, fill));
 }
 
-function viewCard(frame, tile, onPick) {
-  const kind = { OK: "chip good", NG: "chip bad" }[frame.verdict] ?? "chip";
+function viewCard(frame, said, tile, onPick) {
+  const kind = { OK: "chip good", NG: "chip bad" }[said?.verdict] ?? "chip";
   const card = element("button", { type: "button", class: "view", "data-active": tile?.root.hasAttribute("data-active") },
-    element("b", {}, frame.view_id), element("span", { class: kind }, frame.verdict_text),
-    element("span", { class: "meters" }, meter("suspicion", frame.suspicion, "suspect"), meter("p(defect)", frame.p_defect, "defect")));
+    element("b", {}, frame.view_id),
+    said ? element("span", { class: kind }, t(`verdict.${said.verdict ?? "none"}`)) : null,
+    said ? element("span", { class: "meters" }, meter(t("side.suspicion"), said.suspicion, "suspect"), meter(t("side.p_defect"), said.p_defect, "defect")) : null);
   card.addEventListener("click", () => onPick(tile));
   return card;
 }
 
 export function describe(visit, tiles, onPick) {
-  byId("part").textContent = visit.part_id ?? `Visit ${shortVisit(visit.visit_id)}`;
-  byId("ident").textContent = [visit.line_id, visit.product_id, `recipe ${visit.recipe}`, `waits ${duration(serverNow() - visit.opened_ms)}`].filter(Boolean).join(" · ");
+  const { told } = visit;
+  byId("part").textContent = visit.part_id ?? t("side.visit", { visit: shortVisit(visit.visit_id) });
+  const waits = told ? t("side.waits", { age: duration(serverNow() - told.opened_ms) }) : null;
+  byId("ident").textContent = [visit.line_id, visit.product_id, t("side.recipe", { recipe: visit.recipe }), waits].filter(Boolean).join(" · ");
   byId("ident").title = visit.visit_id;
-  byId("causes").replaceChildren(...visit.causes.map((cause) => element("div", { class: "cause" }, element("span", { class: "chip" }, cause.short), cause.text)));
-  const missing = visit.missing_views.map((view) => `there is no picture of view ${view}`);
-  const reasons = [...new Set([...visit.reasons, ...missing])].filter((reason) => !visit.causes.some((cause) => cause.text === reason));
-  byId("reasons").replaceChildren(...reasons.map((reason) => element("li", {}, reason)));
+  byId("scale-of").textContent = t("legend.scale", { recipe: visit.recipe });
+  tellWhy(visit, told);
   const of = (frame) => tiles.find((tile) => tile.frame.frame_id === frame.frame_id);
-  byId("views").replaceChildren(...visit.frames.map((frame) => viewCard(frame, of(frame), onPick)));
+  byId("views").replaceChildren(...visit.frames.map((frame) => viewCard(frame, told?.frames[frame.frame_id], of(frame), onPick)));
+}
+
+function tellWhy(visit, told) {
+  byId("why").hidden = !told && !visit.missing_views.length;
+  const causes = told?.causes ?? [];
+  byId("causes").replaceChildren(...causes.map((cause) => element("div", { class: "cause" }, element("span", { class: "chip" }, t(`cause.${cause}.short`)), t(`cause.${cause}`))));
+  const missing = visit.missing_views.map((view) => t("side.missing", { view }));
+  const reasons = (told?.reasons ?? []).concat(...Object.values(told?.frames ?? {}).map((frame) => frame.reasons));
+  byId("reasons").replaceChildren(...[...new Set([...reasons.map(inWords), ...missing])].map((reason) => element("li", {}, reason)));
+}
+
+// Where the person stands: the first look, or the last word after it.
+export function tellStep(visit) {
+  const { told } = visit ?? {};
+  byId("step").hidden = !visit;
+  byId("step").dataset.step = told ? "last" : "first";
+  if (!visit) return;
+  byId("step-title").textContent = t(told ? "step.last" : "step.first");
+  if (!told) byId("step-text").textContent = t("step.first_text");
+  else if (!told.blind) byId("step-text").textContent = t("step.known");
+  else byId("step-text").textContent = t("step.last_text", { answer: t(`judgement.${told.first}`) });
 }
 
 export function empty() {
   byId("part").textContent = "—";
   for (const id of ["causes", "reasons", "views"]) byId(id).replaceChildren();
+  byId("why").hidden = true;
   byId("ident").textContent = "\u00a0";
+  tellStep(null);
 }

@@ -1,17 +1,20 @@
-// The link's secret stands behind `#`: it goes into the form, out of the address, and stays for this tab's retries.
-import { byId } from "./dom.js";
+// A link's secret stands behind `#`, with the roles to choose from: it goes into the form, out of the address, and
+// stays for this tab's retries until it is spent.
+import { byId, element } from "./dom.js";
 
 const KEY = "linewarden-link";
 if (location.hash.length > 1) {
   sessionStorage.setItem(KEY, decodeURIComponent(location.hash.slice(1)));
   history.replaceState(null, "", location.pathname);
 }
-const link = sessionStorage.getItem(KEY) ?? "";
-byId("link").value = link;
-const refused = document.querySelector(".problem:not(#no-link)") !== null;
-if (!link || refused) {
-  byId("link-row").hidden = false;
-  byId("no-link").hidden = refused;
+if ("spent" in byId("form").dataset) sessionStorage.removeItem(KEY);
+const [link, ...roles] = (sessionStorage.getItem(KEY) ?? "").split("~");
+if (link) {
+  byId("link").value = link;
+  byId("password-row").hidden = byId("password").disabled = true;
+  byId("role-row").hidden = roles.length < 2;
+  byId("role").disabled = roles.length === 0;
+  byId("role").replaceChildren(...roles.map((role) => element("option", { value: role }, role)));
 }
 byId("name").value = localStorage.getItem("linewarden-name") ?? "";
-document.querySelector("form").addEventListener("submit", () => localStorage.setItem("linewarden-name", byId("name").value));
+byId("form").addEventListener("submit", () => localStorage.setItem("linewarden-name", byId("name").value));

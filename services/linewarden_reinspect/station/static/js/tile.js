@@ -1,26 +1,27 @@
-// One view on the bench: picture, mask and heatmap on one plane that is zoomed and moved.
-import { loadGrey, paintHeat, paintMask } from "./colours.js";
+// One view on the bench: picture, mask, heatmap and drawing on one plane that is zoomed and moved.
+import { difference, loadGrey, paintHeat, paintMask } from "./colours.js";
 import { element } from "./dom.js";
+import { Drawing } from "./drawing.js";
+import { listen } from "./gestures.js";
+import { t } from "./texts.js";
 
 const CLOSEST = 16;
 
 export class Tile {
   constructor(frame, onActive) {
-    this.frame = frame;
-    this.scale = null;
-    this.layers = {};
-    this.shown = false;
+    Object.assign(this, { frame, scale: null, x: 0, y: 0, layers: {}, available: [], shown: false, fetched: null, pen: null, stroking: false });
+    this.seen = new Set(["picture"]);
     this.picture = new Image();
-    this.picture.alt = `View ${frame.view_id}`;
+    this.picture.alt = t("tile.view", { view: frame.view_id });
     this.mask = element("canvas", { hidden: true });
     this.heat = element("canvas", { hidden: true });
-    this.plane = element("div", { class: "plane" }, this.picture, this.heat, this.mask);
+    this.drawing = new Drawing();
+    this.plane = element("div", { class: "plane" }, this.picture, this.heat, this.mask, this.drawing.canvas);
     this.wait = element("div", { class: "wait" });
-    const kind = { OK: "chip good", NG: "chip bad" }[frame.verdict] ?? "chip";
-    const name = element("div", { class: "name" }, frame.view_id, element("span", { class: kind }, frame.verdict_text));
-    this.root = element("div", { class: "tile", tabindex: "-1", "aria-label": `View ${frame.view_id}` }, this.plane, this.wait, name);
-    this.say("Waiting for the picture…", true);
-    this.listen(onActive);
+    this.name = element("div", { class: "name" }, frame.view_id);
+    this.root = element("div", { class: "tile", role: "group", "aria-label": t("tile.view", { view: frame.view_id }) }, this.plane, this.wait, this.name);
+    this.say(t("tile.waiting"), true);
+    listen(this, onActive);
     new ResizeObserver(() => this.place()).observe(this.root);
   }
 
@@ -30,12 +31,25 @@ export class Tile {
     this.wait.replaceChildren(...(waiting ? [element("span", { class: "spin" })] : []), element("span", {}, text ?? ""));
   }
 
+  // What the machine said of it; only after the first answer.
+  tell(word, kind) { this.name.replaceChildren(this.frame.view_id, element("span", { class: kind }, word)); }
+
+  // Fetches and decodes the picture, on the screen or not yet.
+  fetch() {
+    this.fetched ??= (async () => {
+      this.picture.src = `/frames/${this.frame.frame_id}/picture`;
+      await this.picture.decode();
+    })().catch((failure) => { this.fetched = null; throw failure; });
+    return this.fetched;
+  }
+
   // Resolves once the picture is decoded and painted: only then was it shown.
   async load() {
-    this.picture.src = `/frames/${this.frame.frame_id}/picture`;
-    await this.picture.decode();
-    this.plane.style.width = `${this.picture.naturalWidth}px`;
-    this.plane.style.height = `${this.picture.naturalHeight}px`;
+    await this.fetch();
+    const { naturalWidth: width, naturalHeight: height } = this.picture;
+    this.plane.style.width = `${width}px`;
+    this.plane.style.height = `${height}px`;
+    this.drawing.size(width, height);
     this.say(null);
     this.place();
     await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -46,30 +60,36 @@ export class Tile {
     this.mask.hidden = !mask || !(await this.layer("mask"));
     const grey = heat === null ? null : await this.layer(heat);
     this.heat.hidden = !grey;
-    if (grey) paintHeat(this.heat, grey);
-    if (!this.mask.hidden) paintMask(this.mask, this.layers.mask);
+    if (grey) { paintHeat(this.heat, grey); this.seen.add(heat); }
+    if (!this.mask.hidden) { paintMask(this.mask, this.layers.mask); this.seen.add("mask"); }
     this.heat.style.opacity = opacity;
     this.mask.style.opacity = Math.min(1, opacity + 0.2);
   }
 
   async layer(name) {
-    if (!this.shown || !this.available?.includes(name)) return null;
+    if (!this.shown) return null;
+    if (name === "difference") {
+      const [specific, agnostic] = [await this.layer("specific"), await this.layer("agnostic")];
+      return specific && agnostic ? difference(specific, agnostic) : null;
+    }
+    if (!this.available.includes(name)) return null;
     this.layers[name] ??= await loadGrey(`/frames/${this.frame.frame_id}/${name}`);
     return this.layers[name];
   }
 
-  visibleLayers(mask, heat) {
-    return ["picture", ...(mask && !this.mask.hidden ? ["mask"] : []), ...(heat && !this.heat.hidden ? [heat] : [])];
-  }
+  // Whether its picture is decoded and only waits for its place on the screen.
+  get isHere() { return this.fetched !== null && this.picture.complete && this.picture.naturalWidth > 0; }
 
   get fit() {
     const { clientWidth: width, clientHeight: height } = this.root;
     return Math.min(width / this.picture.naturalWidth, height / this.picture.naturalHeight) || 1;
   }
 
+  get zoomNow() { return this.scale ?? this.fit; }
+
   place() {
     if (!this.picture.naturalWidth || !this.root.clientWidth) return;
-    const scale = this.scale ?? this.fit;
+    const scale = this.zoomNow;
     const [width, height] = [this.picture.naturalWidth * scale, this.picture.naturalHeight * scale];
     const bound = (at, size, room) => (size <= room ? (room - size) / 2 : Math.min(0, Math.max(room - size, at)));
     this.x = bound(this.scale === null ? 0 : this.x, width, this.root.clientWidth);
@@ -79,19 +99,20 @@ export class Tile {
     this.onZoom?.();
   }
 
+  // Zooms about a point of the view; never smaller than the whole picture, or than one to one where that is smaller.
   zoomTo(scale, x = this.root.clientWidth / 2, y = this.root.clientHeight / 2) {
-    const before = this.scale ?? this.fit;
-    const after = Math.min(CLOSEST, Math.max(this.fit, scale));
+    const before = this.zoomNow;
+    const after = Math.min(CLOSEST, Math.max(Math.min(this.fit, 1), scale));
     this.x = x - ((x - this.x) * after) / before;
     this.y = y - ((y - this.y) * after) / before;
-    this.scale = after <= this.fit ? null : after;
+    this.scale = Math.abs(after - this.fit) < 1e-6 ? null : after;
     this.place();
   }
 
   zoom(what) {
     if (what === "fit") this.scale = null;
     if (what === "one") this.zoomTo(1);
-    if (what === "in" || what === "out") this.zoomTo((this.scale ?? this.fit) * (what === "in" ? 1.4 : 1 / 1.4));
+    if (what === "in" || what === "out") this.zoomTo(this.zoomNow * (what === "in" ? 1.4 : 1 / 1.4));
     this.place();
   }
 
@@ -101,22 +122,18 @@ export class Tile {
     this.place();
   }
 
-  listen(onActive) {
-    this.root.addEventListener("pointerdown", (event) => {
-      onActive(this);
-      this.root.setPointerCapture(event.pointerId);
-      this.root.classList.add("dragging");
-    });
-    this.root.addEventListener("pointermove", (event) => {
-      if (this.root.hasPointerCapture(event.pointerId)) this.move(event.movementX, event.movementY);
-    });
-    this.root.addEventListener("pointerup", () => this.root.classList.remove("dragging"));
-    this.root.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      onActive(this);
-      const box = this.root.getBoundingClientRect();
-      this.zoomTo((this.scale ?? this.fit) * (event.deltaY < 0 ? 1.2 : 1 / 1.2), event.clientX - box.left, event.clientY - box.top);
-    }, { passive: false });
-    this.root.addEventListener("dblclick", () => this.zoom(this.scale === null ? "one" : "fit"));
+  startStroke(x, y) {
+    if (!this.shown) return;
+    this.stroking = true;
+    this.drawing.begin(...this.onPicture(x, y), this.pen.width, this.pen.erase);
   }
+
+  stroke(x, y) { this.drawing.go(...this.onPicture(x, y)); }
+
+  dropStroke() {
+    if (this.stroking) this.drawing.back();
+    this.stroking = false;
+  }
+
+  onPicture(x, y) { return [(x - this.x) / this.zoomNow, (y - this.y) / this.zoomNow]; }
 }

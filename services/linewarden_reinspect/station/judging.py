@@ -1,0 +1,106 @@
+"""From what a person gave to the decision that is written; nothing is believed that was not delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from linewarden_schemas.decision import Decision, Mark, Shown
+from linewarden_schemas.ids import decision_id
+from linewarden_schemas.vocabulary import Judgement, Outcome
+
+from .errors import Conflict, NotBlind, NotShown
+from .hand import FirstAnswer, Hand
+from .sessions import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A judgement with everything that a person may add to it."""
+
+    judgement: Judgement
+    shown: Sequence[Shown] = ()
+    comment: str | None = None
+    defect_class: str | None = None
+    marks: tuple[Mark, ...] = ()
+    outcome: Outcome | None = None
+    concession: str | None = None
+
+
+def first_answer(hand: Hand, judgement: Judgement, shown: Sequence[Shown], at_ms: int) -> FirstAnswer:
+    """The judgement of the plain pictures. Raises NotShown where a part is called OK that was not seen whole."""
+    seen = tuple(Shown(frame_id=one.frame_id, sha256=hand.delivered[one.frame_id]) for one in _delivered(hand, shown))
+    if judgement is Judgement.OK:
+        require_all_shown(hand, {one.frame_id for one in seen})
+    plain = tuple(one.model_copy(update={"layers": ("picture",)}) for one in seen)
+    return FirstAnswer(judgement, plain, at_ms)
+
+
+def judged(session: Session, hand: Hand, given: Given, now_ms: int) -> Decision:
+    """The decision to be written.
+
+    Raises:
+        NotBlind: where there was no first answer.
+        NotShown: where a part is to be accepted of which a picture was not on the screen.
+    """
+    if not hand.is_told:
+        raise NotBlind("Judge the plain picture first; the machine's reasons come after it.")
+    seen = [_as_delivered(one, hand) for one in _delivered(hand, given.shown)]
+    if given.judgement is Judgement.OK:
+        require_all_shown(hand, {one.frame_id for one in seen})
+    slot, first = hand.slot, hand.first
+    return Decision(
+        decision_id=decision_id(slot.slot_id, session.actor, hand.token),
+        slot_id=slot.slot_id,
+        visit_id=slot.visit_id,
+        judgement=given.judgement,
+        first_judgement=None if first is None else first.judgement,
+        first_shown=() if first is None else first.shown,
+        first_ms=None if first is None else first.at_ms,
+        blind=not hand.knows_already,
+        outcome=given.outcome,
+        concession=given.concession,
+        actor=session.actor,
+        role=session.role,
+        decided_ms=now_ms,
+        covers=tuple(one.frame_id for one in seen),
+        shown=tuple(seen),
+        defect_class=given.defect_class,
+        marks=given.marks,
+        comment=given.comment,
+    )
+
+
+def require_all_shown(hand: Hand, shown: set[str]) -> None:
+    """Refuse to accept a part of which a view is missing or was not on the screen.
+
+    Raises:
+        NotShown: with the views that are missing.
+    """
+    if hand.slot.missing_views:
+        views = ", ".join(hand.slot.missing_views)
+        raise NotShown(f"There is no picture of {views}: this part cannot be accepted here. Press N, or ? for a lead.")
+    unseen = [frame.view_id for frame in hand.slot.frames if frame.frame_id not in shown]
+    if unseen or not hand.slot.frames:
+        raise NotShown(f"Not on the screen yet: {', '.join(unseen) or 'any picture'}.")
+
+
+def same(known: Decision, judgement: Judgement) -> Decision:
+    """A decision that is recorded already. Raises Conflict where another judgement is asked for."""
+    if known.judgement is not judgement:
+        raise Conflict(f"{known.judgement} is recorded for this visit already. Press U to undo it.")
+    return known
+
+
+def _delivered(hand: Hand, shown: Sequence[Shown]) -> list[Shown]:
+    return [one for one in shown if one.frame_id in hand.delivered]
+
+
+def _as_delivered(shown: Shown, hand: Hand) -> Shown:
+    maps = hand.layers.get(shown.frame_id, {})
+    return Shown(
+        frame_id=shown.frame_id,
+        sha256=hand.delivered[shown.frame_id],
+        layers=shown.layers,
+        layer_digests={layer: maps[layer] for layer in shown.layers if layer in maps},
+    )

@@ -1,0 +1,65 @@
+"""Masks that people draw: taken in only as pictures of the frame's own size, and written as plain grey PNG."""
+
+from __future__ import annotations
+
+import struct
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from linewarden_schemas.decision import MOST_MASK_BYTES
+
+from .errors import BadMark
+
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
+_HALF = 128
+
+
+def clean_mask(drawn: bytes, picture: bytes) -> bytes:
+    """The drawn mask as 8 bit grey PNG with 0 and 255, in the size of the picture.
+
+    A mask with an alpha channel is what is opaque; one without is what is bright.
+
+    Raises:
+        BadMark: where it is no PNG, not of the picture's size, too large, or empty.
+    """
+    if len(drawn) > MOST_MASK_BYTES:
+        raise BadMark(f"A drawn mask has at most {MOST_MASK_BYTES // 1024} KiB.")
+    if _png_size(drawn) != _picture_size(picture):
+        raise BadMark("The drawn mask is not of the picture's size.")
+    pixels = cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint8:
+        raise BadMark("The drawn mask cannot be read.")
+    mask = np.where(_levels(np.asarray(pixels, np.uint8)) >= _HALF, 255, 0).astype(np.uint8)
+    if not mask.any():
+        raise BadMark("The drawn mask is empty.")
+    return _png(mask)
+
+
+def _levels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if pixels.ndim == 2:
+        return pixels
+    return pixels[..., 3] if pixels.shape[2] == 4 else pixels.max(axis=2)
+
+
+def _png(mask: NDArray[np.uint8]) -> bytes:
+    _, data = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    if len(data) > MOST_MASK_BYTES:
+        raise BadMark(f"A drawn mask has at most {MOST_MASK_BYTES // 1024} KiB.")
+    return bytes(data.tobytes())
+
+
+def _png_size(png: bytes) -> tuple[int, int]:
+    if png[: len(_PNG_START)] != _PNG_START or len(png) < 24:
+        raise BadMark("The drawn mask is no PNG file.")
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+def _picture_size(picture: bytes) -> tuple[int, int]:
+    decoded = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if decoded is None:
+        raise BadMark("There is no picture to draw on.")
+    height, width = decoded.shape[:2]
+    return width, height

@@ -1,0 +1,27 @@
+// What keys and buttons do on the review page.
+import { byId } from "./dom.js";
+import { labelKeys, listen } from "./keys.js";
+import { openKeys } from "./keys_dialog.js";
+
+// `flow`: judge, giveBack, next and refresh of the page.
+export function wire({ judge, giveBack, next, refresh, nextClass }, bench, compare, undo) {
+  const acts = {
+    accept: () => judge("OK"), reject: () => judge("NG"), unsure: () => judge("UNSURE"), undo: () => undo.act(),
+    release: () => giveBack("release", "cover.released"), skip: () => giveBack("skip"),
+    mask: () => bench.told && bench.toggleMask(), heat: () => bench.told && bench.nextHeat(), previous: () => bench.step(-1), next: () => bench.step(1),
+    pan_left: () => bench.pan(1, 0), pan_right: () => bench.pan(-1, 0), pan_up: () => bench.pan(0, 1), pan_down: () => bench.pan(0, -1),
+    alone: () => bench.alone(), closer: () => bench.active?.zoom("in"), farther: () => bench.active?.zoom("out"),
+    fit: () => bench.active?.zoom("fit"), one: () => bench.active?.zoom("one"),
+    compare: () => compare.toggle(), reference: () => compare.next(), defect_class: nextClass,
+    draw: () => bench.draw(), erase: () => bench.wipe(), thinner: () => bench.thickness(-1), thicker: () => bench.thickness(1),
+    unstroke: () => bench.unstroke(), take_mask: () => bench.told && bench.takeMask(),
+    go: next, help: openKeys,
+  };
+  listen(acts);
+  labelKeys();
+  for (const button of document.querySelectorAll("[data-judge]")) button.addEventListener("click", () => judge(button.dataset.judge));
+  for (const button of document.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => bench.active?.zoom(button.dataset.zoom));
+  for (const button of document.querySelectorAll("[data-act]")) button.addEventListener("click", () => acts[button.dataset.act]());
+  byId("opacity").addEventListener("input", (event) => bench.strength(Number(event.target.value)));
+  byId("defect-class").addEventListener("change", () => refresh());
+}

@@ -1,0 +1,42 @@
+// The visit after this one: taken and its pictures fetched while this one is looked at, to be on the screen at once.
+import { post } from "./api.js";
+
+const AGAIN_MS = 5000;
+
+export class Ahead {
+  constructor(makeTile) {
+    Object.assign(this, { makeTile, visit: null, tiles: [], asking: false, askedMs: -Infinity });
+  }
+
+  async fetch() {
+    if (this.visit || this.asking || performance.now() - this.askedMs < AGAIN_MS) return;
+    this.asking = true;
+    this.askedMs = performance.now();
+    try {
+      const { visit } = await post("/api/ahead");
+      if (!visit) return;
+      this.visit = visit;
+      this.tiles = visit.frames.map((frame) => this.makeTile(frame));
+      await Promise.allSettled(this.tiles.map((tile) => tile.fetch()));
+    } catch {
+      this.drop(); // the next visit is then fetched when its turn comes
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  take() {
+    const taken = { visit: this.visit, tiles: this.tiles };
+    this.drop();
+    this.askedMs = -Infinity;
+    return taken;
+  }
+
+  drop() {
+    this.visit = null;
+    this.tiles = [];
+  }
+
+  // The station says which visit it holds for us; another one than ours is none of ours.
+  check(slotId) { if (this.visit && this.visit.slot_id !== slotId) this.drop(); }
+}

@@ -1,0 +1,43 @@
+"""All words of the pages, one catalogue a language in `texts/`; templates call `t`, modules get it in the page."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+
+_FOLDER = Path(__file__).parent / "texts"
+LANGUAGES = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
+DEFAULT = "en"
+COOKIE = "linewarden-language"
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """Texts by key. Raises FileNotFoundError for a language without a catalogue."""
+    texts: dict[str, str] = json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    return texts
+
+
+def language_of(request: Request) -> str:
+    """The chosen language, else the first that the browser asks for and that there is, else English."""
+    asked = [part.split(";")[0].strip()[:2].lower() for part in request.headers.get("accept-language", "").split(",")]
+    chosen = (request.cookies.get(COOKIE), *asked)
+    return next((one for one in chosen if one in LANGUAGES), DEFAULT)
+
+
+def for_page(request: Request) -> dict[str, Any]:
+    """What every template gets: `t(key, name=value)`, `language`, and the whole catalogue for the modules."""
+    language = language_of(request)
+    texts = catalogue(language)
+
+    def t(key: str, **values: object) -> str:
+        text = texts[key]
+        for name, value in values.items():
+            text = text.replace(f"{{{name}}}", str(value))
+        return text
+
+    return {"t": t, "language": language, "languages": LANGUAGES, "texts": texts}
