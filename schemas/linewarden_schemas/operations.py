@@ -63,7 +63,11 @@ class Balance(Message):
 
 
 class ChainHead(Message):
-    """The signed head of the chain over one partition's committed records."""
+    """The signed head of the chain over one partition's committed records.
+
+    `links`: the digests of the records since the head before, 32 bytes each. `head` is SHA-256 of the head before and
+    one link, again and again; the first follows on 32 zero bytes.
+    """
 
     TYPE: ClassVar[str] = "linewarden.chain-head.v1"
 
@@ -72,6 +76,7 @@ class ChainHead(Message):
     next_offset: Count
     length: Count
     head: Digest
+    links: bytes = b""
     public_key: Text
     signature: bytes
     signed_ms: EpochMs

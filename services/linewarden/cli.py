@@ -30,6 +30,7 @@ from linewarden.commands import (
 )
 from linewarden_replay.cli import app as replay_app
 from linewarden_replay.cli import audit_app
+from linewarden_replay.notary import commands as notary
 
 app = typer.Typer(
     name="linewarden",
@@ -58,6 +59,7 @@ class ServiceName(StrEnum):
     ROUTE = "route"
     PROJECTOR = "projector"
     STATION = "station"
+    NOTARY = "notary"
 
 
 _MAINS = {
@@ -67,6 +69,7 @@ _MAINS = {
     ServiceName.ROUTE: "linewarden_route.bootstrap:main",
     ServiceName.PROJECTOR: "linewarden_reinspect.bootstrap:projector_main",
     ServiceName.STATION: "linewarden_reinspect.bootstrap:main",
+    ServiceName.NOTARY: "linewarden_replay.notary.service:main",
 }
 
 
@@ -141,6 +144,8 @@ app.add_typer(deadletters.app, name="dead-letters")
 app.add_typer(queue.app, name="queue")
 app.add_typer(users.app, name="users")
 app.add_typer(replay_app, name="replay")
+audit_app.command()(notary.key)
+audit_app.command()(notary.verify)
 app.add_typer(audit_app, name="audit")
 
 

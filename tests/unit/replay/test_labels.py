@@ -206,7 +206,9 @@ def test_a_shift_becomes_a_folder_that_says_where_everything_comes_from(broker: 
     assert [one["actor"] for one in third["decisions"]] == ["bert"]
     assert third["decisions"][0]["shown"][0]["layers"] == ["mask"]
     assert third["machine"]["suspicion"] == 0.9
-    (drawn,) = [one for one in json.loads((tmp_path / "out" / "coco" / "labels.json").read_text())["annotations"] if one["area"]]
+    (drawn,) = [
+        one for one in json.loads((tmp_path / "out" / "coco" / "labels.json").read_text())["annotations"] if one["area"]
+    ]
     assert (drawn["bbox"], drawn["area"]) == ([2, 1, 3, 2], 6)
 
 

@@ -1,0 +1,72 @@
+"""Signed heads: Ed25519 (RFC 8032) by the package cryptography."""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Collection
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.operations import ChainHead
+
+_UNSIGNED = bytes(64)
+
+
+def make_key(path: Path) -> str:
+    """Write a new private key that only its owner can read; returns the public key, in base64.
+
+    Raises ConfigurationError where the file exists: a key that signed is never replaced by accident.
+    """
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}; choose a new file for the key") from error
+    with os.fdopen(handle, "wb") as file:
+        file.write(pem)
+    return public_text(key.public_key())
+
+
+def read_key(path: Path) -> Ed25519PrivateKey:
+    """Read a private key; raises ConfigurationError for anything that is none."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigurationError(f"{path} holds no key; make one with 'linewarden audit key --out {path}'") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigurationError(f"{path} holds another kind of key than Ed25519")
+    return key
+
+
+def public_text(key: Ed25519PublicKey) -> str:
+    """The raw public key in base64."""
+    return b64encode(key.public_bytes_raw()).decode()
+
+
+def signed(head: ChainHead, key: Ed25519PrivateKey) -> ChainHead:
+    """The head with its signature."""
+    return head.model_copy(update={"signature": key.sign(_content(head))})
+
+
+def is_signed_by(head: ChainHead, trusted: Collection[str]) -> bool:
+    """Whether one of these public keys (base64) signed exactly this head."""
+    if head.public_key not in trusted:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(b64decode(head.public_key)).verify(head.signature, _content(head))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _content(head: ChainHead) -> bytes:
+    """Everything but the signature, as JSON with sorted keys and without spaces."""
+    told = head.model_copy(update={"signature": _UNSIGNED}).model_dump(mode="json")
+    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
