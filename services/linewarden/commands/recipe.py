@@ -75,6 +75,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
             "views": ", ".join(view.view_id for view in recipe.views),
             "bundle": recipe.bundle_digest[:12],
             "decide-by ms": recipe.time.decide_by_ms,
+            "qualification": "void: a threshold of its own" if recipe.thresholds else "the bundle's",
             "by": recipe.created_by,
         }
         for recipe in known

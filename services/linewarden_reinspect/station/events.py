@@ -8,13 +8,16 @@ from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from . import present
 from .context import CurrentSession, CurrentStation, Station
+from .errors import NotSignedIn
 
 router = APIRouter(prefix="/api")
 _LOOK_S = 0.25
 _KEEP_ALIVE_LOOKS = 40
+_SESSION_LOOKS = 20
 
 
 @router.get("/events")
@@ -25,9 +28,12 @@ async def events(request: Request, station: CurrentStation, _: CurrentSession) -
 
 
 async def _stream(request: Request, station: Station) -> AsyncIterator[str]:
-    sent, quiet = -1, 0
+    """Looks at the session now and then: a stream that was begun must not outlive it."""
+    sent, quiet, looks = -1, 0, 0
     while not station.stop.is_set() and not await request.is_disconnected():
-        turn, quiet = station.watch.turn, quiet + 1
+        turn, quiet, looks = station.watch.turn, quiet + 1, looks + 1
+        if looks % _SESSION_LOOKS == 0 and not await run_in_threadpool(_is_signed_in, request, station):
+            return
         if turn != sent:
             sent, quiet = turn, 0
             yield f"event: queue\ndata: {_data(station)}\n\n"
@@ -35,6 +41,14 @@ async def _stream(request: Request, station: Station) -> AsyncIterator[str]:
             quiet = 0
             yield ": still here\n\n"
         await asyncio.sleep(_LOOK_S)
+
+
+def _is_signed_in(request: Request, station: Station) -> bool:
+    try:
+        station.access.guard.session(request, awake=False)
+    except NotSignedIn:
+        return False
+    return True
 
 
 def _data(station: Station) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from linewarden_reinspect.station.access.permissions import Permission, allows
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation
 from linewarden_reinspect.station.rendering import page
 
@@ -29,6 +30,7 @@ def history_page(request: Request, station: CurrentStation, session: CurrentSess
 @router.get("/api/history")
 def events(
     station: CurrentStation,
+    session: CurrentSession,
     part: _Word = "",
     slot: _Word = "",
     actor: _Word = "",
@@ -38,8 +40,12 @@ def events(
     before: _Before = "",
     limit: _Limit = 50,
 ) -> dict[str, Any]:
-    """The newest events that fit; `next` is the `before` of the following page, null at the end."""
-    wanted = history.Wanted(part.strip(), slot.strip(), actor.strip(), kind, from_ms, to_ms)
+    """The newest events that fit; `next` is the `before` of the following page, null at the end.
+
+    Whoever may review reads nothing of a visit that waits for a review: their judgement must stay blind.
+    """
+    settled_only = allows(session.role, Permission.REVIEW)
+    wanted = history.Wanted(part.strip(), settled_only, slot.strip(), actor.strip(), kind, from_ms, to_ms)
     place = None
     if before:
         at_ms, _, number = before.partition(".")

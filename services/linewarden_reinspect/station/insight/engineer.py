@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from linewarden_reinspect.station.access.permissions import Permission, allows
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
 from linewarden_reinspect.station.errors import BadInput, NothingHeld
 from linewarden_reinspect.station.pictures import PICTURES, PRIVATE
@@ -19,7 +20,7 @@ from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Provenance, Thresholds
 
 from . import drafts as states
-from . import judgements
+from . import history, judgements
 from .drafts import Draft
 from .recent import SeenFrame
 from .thresholds import simulate
@@ -72,12 +73,17 @@ def overview(station: CurrentStation) -> dict[str, Any]:
 @router.get("/api/thresholds/preview")
 def preview(
     station: CurrentStation,
+    session: CurrentSession,
     line_id: Annotated[str, Query(max_length=128)],
     recipe_id: Annotated[str, Query(max_length=128)],
     suspicion: Annotated[float, Query(ge=-1e6, le=1e6, allow_inf_nan=False)],
 ) -> dict[str, Any]:
     """What a threshold would have done to the newest visits, against the one in force."""
-    return _simulated(station, line_id, recipe_id, suspicion)
+    found = _simulated(station, line_id, recipe_id, suspicion)
+    if allows(session.role, Permission.REVIEW):  # who may judge a visit must not see what the machine thinks of it
+        index = station.insight.index
+        found["changing"] = [one for one in found["changing"] if not history.is_open(index, one["visit_id"])]
+    return found
 
 
 @router.get("/api/thresholds/frames/{frame_id}")

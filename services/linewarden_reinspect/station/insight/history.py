@@ -12,13 +12,20 @@ _COLUMNS = (
     "e.undoes, e.detail, COALESCE(s.part_id, '') AS part_id, COALESCE(s.line_id, '') AS line_id"
 )
 _BEYOND = 1 << 60
+_OPEN = (
+    "SELECT 1 FROM slots o WHERE NOT EXISTS (SELECT 1 FROM events c WHERE c.slot_id = o.slot_id AND c.kind = 'closed')"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A filter; empty words and zero times do not bind. Times are epoch ms, `part` is a serial or a visit's id."""
+    """A filter; empty words and zero times do not bind. Times are epoch ms, `part` is a serial or a visit's id.
+
+    `settled_only` leaves out visits with an open slot: whoever may review them must not read of them before.
+    """
 
     part: str = ""
+    settled_only: bool = False
     slot: str = ""
     actor: str = ""
     kind: str = ""
@@ -34,12 +41,18 @@ def page(index: HistoryIndex, wanted: Wanted, before: tuple[int, int] | None, li
         "WHERE (e.at_ms, e.id) < (?, ?) AND e.at_ms BETWEEN ? AND ? "
         "AND (? = '' OR s.part_id = ? OR e.visit_id = ?) AND (? = '' OR e.slot_id = ?) "
         "AND (? = '' OR e.actor = ? COLLATE NOCASE) AND (? = '' OR e.kind = ?) "
+        f"AND (NOT ? OR NOT EXISTS ({_OPEN} AND o.visit_id = e.visit_id)) "
         "ORDER BY e.at_ms DESC, e.id DESC LIMIT ?",
         *(at_ms, last_id, wanted.from_ms, wanted.to_ms),
         *(wanted.part, wanted.part, wanted.part, wanted.slot, wanted.slot),
-        *(wanted.actor, wanted.actor, wanted.kind, wanted.kind, limit),
+        *(wanted.actor, wanted.actor, wanted.kind, wanted.kind, wanted.settled_only, limit),
     )
     return [{name: row[name] for name in row.keys()} for row in rows]  # noqa: SIM118 - a Row is no dict
+
+
+def is_open(index: HistoryIndex, visit_id: str) -> bool:
+    """Whether somebody is to judge this visit still."""
+    return bool(index.rows(f"{_OPEN} AND o.visit_id = ?", visit_id))
 
 
 def kinds(index: HistoryIndex) -> list[str]:

@@ -24,10 +24,13 @@ CREATE TABLE events (
   undoes TEXT NOT NULL, detail TEXT NOT NULL, UNIQUE (topic, partition, offset));
 CREATE INDEX events_at ON events (at_ms, id);
 CREATE INDEX events_visit ON events (visit_id);
+CREATE INDEX events_slot ON events (slot_id, kind);
+CREATE INDEX events_undoes ON events (undoes) WHERE undoes <> '';
 CREATE TABLE slots (
   slot_id TEXT PRIMARY KEY, visit_id TEXT NOT NULL, line_id TEXT NOT NULL, part_id TEXT NOT NULL,
   review_round INTEGER NOT NULL, generation INTEGER NOT NULL, causes TEXT NOT NULL, opened_ms INTEGER NOT NULL);
 CREATE INDEX slots_part ON slots (part_id);
+CREATE INDEX slots_visit ON slots (visit_id);
 CREATE TABLE places (
   topic TEXT NOT NULL, partition INTEGER NOT NULL, topic_id TEXT NOT NULL, next_offset INTEGER NOT NULL,
   PRIMARY KEY (topic, partition));
