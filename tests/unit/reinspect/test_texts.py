@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from linewarden_reinspect.queue.types import Ask
 from linewarden_reinspect.station import errors, texts
 from linewarden_schemas.vocabulary import Cause, Judgement, Role, Verdict
 
@@ -31,6 +32,7 @@ def built() -> set[str]:
     keys |= {f"verdict.{verdict.value}" for verdict in Verdict} | {"verdict.none"}
     keys |= {f"role.{role.value}" for role in Role} | {f"bar.language.{name}" for name in texts.LANGUAGES}
     keys |= {f"heat.{name}" for name in ("off", "specific", "agnostic", "difference")}
+    keys |= {f"queue.ask.{ask.value}" for ask in Ask}
     keys |= {f"compare.{side}" for side in ("acceptable", "unacceptable")}
     keys |= {f"reason.found.{found}" for found in FOUND.findall(read([STATION / "static" / "js" / "reasons.js"]))}
     return keys | {key for key in texts.catalogue("en") if key.startswith("error.") and key[6:] in words()}

@@ -8,6 +8,11 @@ let queue = null;
 
 const visitOf = (slot) => shortVisit(slot.slot_id.replace(/\.r\d+\.g\d+$/, ""));
 
+// More to review than people can: the line is asked to slow down or to stop.
+function demand({ ask, line_id: line, recipe_id: recipe }) {
+  return element("p", { class: "demand", "data-ask": ask }, t(`queue.ask.${ask}`, { line, recipe }));
+}
+
 function lineCard(line, now) {
   const waiting = line.ready + line.dead;
   const age = line.oldest_ms ? t("queue.oldest", { age: duration(now - line.oldest_ms) }) : t("queue.clear");
@@ -34,6 +39,7 @@ function render() {
   const of = (state) => queue.slots.filter((slot) => slot.state === state);
   const count = queue.lines.reduce((sum, line) => sum + line.ready + line.dead, 0);
   byId("headline").textContent = count > 1 ? t("queue.many", { count }) : t(count === 1 ? "queue.one" : "queue.none");
+  byId("demands").replaceChildren(...(queue.demands ?? []).map(demand));
   byId("lines").replaceChildren(...queue.lines.map((line) => lineCard(line, now)));
   const waits = (slot) => element("td", { class: "num" }, duration(now - slot.opened_ms));
   rows("ready", of("ready"), (slot) => [...cells(slot), waits(slot)], t("queue.nothing"), 3);
