@@ -68,7 +68,6 @@ def run(options: DemoOptions) -> int:
         base = f"http://127.0.0.1:{port}"
         extra = {
             "LINEWARDEN_STATION__PORT": str(port),
-            "LINEWARDEN_STATION__DATA": str(folder / "station"),
             "LINEWARDEN_STATION__LINK_TOKEN": token,
             "LINEWARDEN_STATION__LINK_ROLES": json.dumps(list(Role)),
         }
