@@ -105,4 +105,5 @@ def _settings(source: line.Source, folder: Path) -> dict[str, str]:
         "LINEWARDEN_INSPECT__TORCH_THREADS": str(TORCH_THREADS),
         "LINEWARDEN_KEEPER__BUNDLES": str(line.BUNDLES),
         "LINEWARDEN_STATION__DATA": str(folder / "station"),
+        "LINEWARDEN_STATION__BUNDLES": str(line.BUNDLES),
     }
