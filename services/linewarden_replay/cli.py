@@ -70,6 +70,9 @@ def replay(
     name: Annotated[str | None, typer.Option(help="Namespace of the run: replay.<name>; the time by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")] = "auto",
     tolerance: Annotated[float, typer.Option(min=0.0, help="On p_defect and suspicion.")] = 1e-4,
+    containment: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Write the passes that would not pass now, by lot and part.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Inspect a range of recorded frames again and list what is answered differently.
@@ -94,6 +97,10 @@ def replay(
             tolerance=tolerance,
             progress=progress,
         )
+    if containment is not None:
+        from .containment import write_csv  # noqa: PLC0415 - as above
+
+        write_csv(containment, report.containment)
     _print_replay(report, as_json=as_json)
     raise typer.Exit(1 if report.differences and bundle is None else 0)
 
@@ -153,7 +160,9 @@ def _print_replay(report: ReplayReport, *, as_json: bool) -> None:
         table.add_row(str(name), str(value))
     Console().print(table)
     _print_ids("differs", tuple(f"{one.frame_id} ({one.kind.value})" for one in report.differences))
-    _print_ids("containment", report.containment)
+    _print_ids(
+        "containment", tuple(f"{one.visit_id} (lot {one.lot_id}, part {one.part_id})" for one in report.containment)
+    )
 
 
 def _print_ids(name: str, ids: tuple[str, ...]) -> None:

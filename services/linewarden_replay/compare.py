@@ -54,6 +54,11 @@ class Answer:
         """Whether this view lets its visit pass."""
         return self.verdict is Verdict.OK and not self.doubtful
 
+    @property
+    def is_reject(self) -> bool:
+        """Whether this view rejects its visit."""
+        return self.verdict is Verdict.NG
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from linewarden_schemas.topics import CATALOGUE
 from linewarden_schemas.vocabulary import Routing
 
 from .compare import SAME_DEVICE_TOLERANCE, Answer, Difference, compare, deviation
+from .containment import contain
 from .errors import LiveTopicRefused
 from .guard import IsolatedProducer
 from .inspecting import Bundles, Received, Reinspector
@@ -69,7 +70,7 @@ def run(
                 _write(producer, [_record(own, one, partitions) for one in inspections])
                 tally.enter(inspections)
                 progress(len(batch))
-    return tally.report(own, bundle, _trusted_passes(broker, live, selection) if tally.doubted else set())
+    return tally.report(own, bundle, _trusted_passes(broker, live, selection))
 
 
 def _bundles(store: Path, device: str, precision: str, override: str | None) -> Bundles:
@@ -103,7 +104,7 @@ class _Tally:
         self._largest = 0.0
         self._frames: set[str] = set()
         self.unreadable = 0
-        self.doubted: set[str] = set()
+        self.now: dict[str, dict[str, Answer]] = {}
 
     def is_new(self, frame_id: str) -> bool:
         """Whether the frame comes for the first time."""
@@ -124,10 +125,9 @@ class _Tally:
             self._differences.append(difference)
         if before is not None and None not in {before.p_defect, after.p_defect}:
             self._largest = max(self._largest, deviation(before, after))
-        if not after.is_trusted_ok:
-            self.doubted.add(inspection.visit_id)
+        self.now.setdefault(inspection.visit_id, {})[inspection.frame_id] = after
 
-    def report(self, own: Namespace, bundle: str | None, trusted_passes: set[str]) -> ReplayReport:
+    def report(self, own: Namespace, bundle: str | None, trusted_passes: Mapping[str, Disposition]) -> ReplayReport:
         """The report, with the passes among the visits that are doubted now."""
         return ReplayReport(
             namespace=own.name,
@@ -136,7 +136,7 @@ class _Tally:
             unreadable=self.unreadable,
             differences=tuple(self._differences),
             largest_deviation=self._largest,
-            containment=tuple(sorted(self.doubted & trusted_passes)),
+            containment=contain(self.now, trusted_passes),
         )
 
 
@@ -171,11 +171,11 @@ def _record(own: Namespace, inspection: Inspection, partitions: int) -> OutRecor
     return OutRecord(own.topic("inspections"), key, encoded.value, encoded.headers, partition)
 
 
-def _trusted_passes(broker: Broker, live: Namespace, selection: Selection) -> set[str]:
-    """Visits of the selection whose first routing was a trusted pass."""
-    passes: dict[str, bool] = {}
+def _trusted_passes(broker: Broker, live: Namespace, selection: Selection) -> dict[str, Disposition]:
+    """The first disposition of every visit that it let pass as trusted."""
+    first: dict[str, Disposition] = {}
     for record in records_since(broker, live.topic("dispositions"), selection.from_ms):
         message = decode(record.headers, record.value).message
         if isinstance(message, Disposition) and message.revision == 0:
-            passes.setdefault(message.visit_id, message.routing is Routing.TRUSTED_PASS)
-    return {visit for visit, passed in passes.items() if passed}
+            first.setdefault(message.visit_id, message)
+    return {visit: one for visit, one in first.items() if one.routing is Routing.TRUSTED_PASS}

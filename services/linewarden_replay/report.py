@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .compare import Difference, Kind
+from .containment import Contained
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class ReplayReport:
     unreadable: int
     differences: tuple[Difference, ...]
     largest_deviation: float
-    containment: tuple[str, ...]
+    containment: tuple[Contained, ...]
 
     def by_kind(self) -> dict[str, int]:
         """Differences counted by kind, all kinds named."""
