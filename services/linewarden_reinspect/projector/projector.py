@@ -57,6 +57,8 @@ class Projector:
         self._clock, self._pace = clock, pace or Pace()
         self._poisoned = poisoned or (lambda _: None)
         self._expected: dict[int, int] = {}
+        self._goal: Mapping[Position, int] = {}
+        self._goal_s = float("-inf")
         self._topic_id = ""
         self._beaten = self._identified = float("-inf")
         self._current = False
@@ -88,9 +90,9 @@ class Projector:
         return self.catch_up()
 
     def catch_up(self) -> int:
-        """Take in everything up to the end, then confirm; answers how many records were read."""
-        taken = 0
-        while not self._at_end():
+        """Take in everything up to the end as it is now, then confirm; answers how many records were read."""
+        taken, goal = 0, self._ends()
+        while not self._has_reached(goal):
             taken += self._take()
         self._beat()
         return taken
@@ -124,6 +126,7 @@ class Projector:
         self._topic_id, self._expected = topic_id, dict(offsets)
         self._identified = self._clock.monotonic()
         self._beaten = float("-inf")
+        self._goal, self._goal_s = self._ends(), self._clock.monotonic()
         for partition, offset in offsets.items():
             self._reader.seek(Position(self._topic, partition), offset)
 
@@ -150,12 +153,17 @@ class Projector:
             self._identified = now
             if self._admin.topic_id(self._topic) != self._topic_id:
                 raise ViewMoved("the topic was made anew")
-        if now - self._beaten >= self._pace.beat_s and self._at_end():
-            self._beat()
+        if now - self._beaten >= self._pace.beat_s and self._has_reached(self._goal):
+            if (now - self._goal_s) * 1000 <= self._pace.gate_ms:
+                self._beat()
+            self._goal, self._goal_s = self._ends(), self._clock.monotonic()
 
-    def _at_end(self) -> bool:
-        ends = self._reader.end_offsets(self._reader.assignment())
-        return all(self._reader.position(position) >= end for position, end in ends.items())
+    def _ends(self) -> Mapping[Position, int]:
+        return self._reader.end_offsets(self._reader.assignment())
+
+    def _has_reached(self, goal: Mapping[Position, int]) -> bool:
+        """Whether the end as it was at a look is reached; the present one runs away on a busy line."""
+        return all(self._reader.position(position) >= end for position, end in goal.items())
 
     def _beat(self) -> None:
         self._view.beat(self._topic_id, self._expected, self._pace.gate_ms)

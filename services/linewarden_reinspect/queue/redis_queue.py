@@ -54,9 +54,9 @@ class RedisQueue:
             "claim", claimant.actor, token, terms.lease_ms, terms.max_expired_leases, int(claimant.lead), code,
             len(lines), *lines, *claimant.skills,
         )  # fmt: skip
-        if what == b"lease":
+        if _text(what) == "lease":
             return Claim(Lease(_slot(answer[2]), token, int(answer[1])))
-        if what == b"refused":
+        if _text(what) == "refused":
             return Claim(None, Refused(Why(_text(answer[0])), _text(answer[1]), int(answer[2])))
         return Claim(None)
 

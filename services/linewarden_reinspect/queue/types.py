@@ -92,7 +92,6 @@ class Claim:
 
     lease: Lease | None
     refused: Refused | None = None
-    ended: tuple[Ended, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A token that is late holds nothing, also before anybody took the slot back."""
+"""Tokens: one that is late holds nothing, also before anybody took the slot back."""
 
 from __future__ import annotations
 
@@ -41,3 +41,19 @@ def test_a_lease_that_ran_out_changes_nothing(valkey: str, act: Act) -> None:
         with pytest.raises(LeaseLost):
             act(queue, slot.slot_id)
         assert queue.dump() == before
+
+
+@pytest.mark.parametrize("decodes", [False, True])
+def test_a_client_that_decodes_answers_holds_what_it_claims_like_one_that_does_not(valkey: str, decodes: bool) -> None:
+    slot = opened(1, part_id="SN-1")
+    with redis.Redis.from_url(valkey, decode_responses=decodes) as client:
+        queue = RedisQueue(client, "{line1.rq}")
+        queue.wipe("topic", {0: 0})
+        queue.apply("topic", [Change(0, 0, opened=slot)], {0: 0})
+        queue.beat("topic", {0: 1}, 60_000)
+        assert queue.claim(Claimant("ada"), "t1", "SN-9").refused is not None
+        lease = queue.claim(Claimant("ada"), "t1").lease
+        assert lease is not None
+        assert queue.renew(lease.slot.slot_id, "t1").slot == slot
+        assert [one.event for one in queue.events()] == ["claimed"]
+        assert queue.standing().live
