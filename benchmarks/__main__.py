@@ -1,8 +1,9 @@
 """`make bench`: every benchmark, one after the other."""
 
-from benchmarks import end_to_end, ingest, trust_cost
+from benchmarks import end_to_end, ingest, queue, trust_cost
 
 if __name__ == "__main__":
     end_to_end.main([])
     ingest.main([])
+    queue.main([])
     trust_cost.main([])
