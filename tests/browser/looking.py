@@ -1,0 +1,23 @@
+"""Pictures and figures of a run, where somebody wants to look at them: LINEWARDEN_SCREENSHOTS names a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from .chromium import Person
+
+
+def picture(person: Person, name: str) -> None:
+    """What is on the screen, where somebody wants to look at it."""
+    folder = os.environ.get("LINEWARDEN_SCREENSHOTS")
+    if folder:
+        person.page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def write_down(name: str, figures: list[int]) -> None:
+    """Figures of a run, where somebody wants them."""
+    folder = os.environ.get("LINEWARDEN_SCREENSHOTS")
+    if folder:
+        (Path(folder) / f"{name}.json").write_text(json.dumps(figures), encoding="utf-8")
