@@ -1,0 +1,60 @@
+"""A scanner at the station: the part in the hand is the part on the screen, or nothing is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from linewarden_reinspect.queue.memory import MemoryQueue
+from linewarden_reinspect.station.desk import Desk
+from linewarden_reinspect.station.errors import Mismatch
+from linewarden_reinspect.station.sessions import Session
+from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.memory import MemoryBroker
+from linewarden_schemas.vocabulary import Role
+
+from .rig import Rig, rig
+from .slots import AT
+
+
+@pytest.fixture
+def made() -> Iterator[Rig]:
+    clock = ManualClock(AT)
+    with rig(MemoryBroker(clock), MemoryQueue(clock), clock) as one:
+        yield one
+
+
+def sign_in(actor: str) -> Session:
+    return Session(f"session-of-{actor}", "token", actor, Role.OPERATOR, "link")
+
+
+def test_the_scanned_part_is_given_and_another_one_is_refused_with_words(made: Rig) -> None:
+    slots = [made.open_slot(number, bin_slot=f"B-{number}") for number in (1, 2, 3)]
+    made.settle()
+    ada, bob = sign_in("ada"), sign_in("bob")
+    desk = made.station.desk
+    hand = desk.claim(ada, code="SN-000002")
+    assert hand is not None
+    assert hand.slot.slot_id == slots[1].slot_id
+    assert desk.claim(ada, code="B-2") is hand
+    with pytest.raises(Mismatch, match="SN-000003 is not the part on the screen, which is SN-000002"):
+        desk.claim(ada, code="SN-000003")
+    with pytest.raises(Mismatch, match="SN-000002 is in the hands of ada already"):
+        desk.claim(bob, code="SN-000002")
+    with pytest.raises(Mismatch, match="SN-9 is the code of no part"):
+        desk.claim(bob, code="SN-9")
+    assert bob.hand is None
+    assert ada.hand is hand
+
+
+def test_who_has_a_skill_is_given_what_asks_for_it(made: Rig) -> None:
+    slot = made.open_slot(1, needs="weld")
+    made.settle()
+    desk = Desk(made.queue, made.bus, made.clock, {"bob": ("weld",)})
+    with pytest.raises(Mismatch, match="asks for a skill"):
+        desk.claim(sign_in("ada"), code="SN-000001")
+    assert desk.claim(sign_in("ada")) is None
+    hand = desk.claim(sign_in("bob"))
+    assert hand is not None
+    assert hand.slot.slot_id == slot.slot_id
