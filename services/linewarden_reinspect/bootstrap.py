@@ -151,7 +151,8 @@ def evidence_store(broker: Broker, namespace: Namespace, cache_bytes: int) -> Ev
 
 def sign_in_link(base_url: str, token: str, roles: Sequence[Role] = ()) -> str:
     """The link that signs in; the secret stands behind `#` and is in no server's log, with the roles to choose from."""
-    return f"{base_url.rstrip('/')}/sign-in#{'~'.join([token, *roles])}"
+    words = ["all"] if set(roles) == set(Role) else list(roles)
+    return f"{base_url.rstrip('/')}/sign-in#{'~'.join([token, *words])}"
 
 
 def _rules(options: StationSettings) -> AccessRules:

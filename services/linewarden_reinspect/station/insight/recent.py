@@ -39,9 +39,7 @@ class RecentVisits:
         self._lock = threading.Lock()
 
     def learn(self, inspection: Inspection) -> None:
-        """Take in one inspection; simulated ones are none of a line's."""
-        if inspection.is_simulated:
-            return
+        """Take in one inspection. Replays and shadows write in namespaces of their own and are never among them."""
         frame = SeenFrame(
             inspection.frame_id,
             inspection.visit_id,

@@ -94,6 +94,7 @@ def seen(made: Rig, number: int, suspicion: float, verdict: Verdict = Verdict.OK
         captured_ms=AT + number * 60_000,
         decide_by_ms=AT + HOUR,
         inspected_ms=AT + number * 60_000,
+        is_simulated=number % 2 == 0,
     )
     send(made, "inspections", inspection, inspection.frame_id, one.visit_id)
 
