@@ -10,7 +10,7 @@ import { Lease } from "./lease.js";
 import { Outbox } from "./outbox.js";
 import { Rest } from "./rest.js";
 import { describe, empty, tellStep } from "./side.js";
-import { cover, toast } from "./tell.js";
+import { cover, tellWaiting, toast } from "./tell.js";
 import { t } from "./texts.js";
 import { Undo } from "./undo.js";
 
@@ -23,7 +23,7 @@ const ahead = new Ahead((frame) => bench.tile(frame));
 const compare = new Compare();
 const undo = new Undo(toast);
 const rest = new Rest(() => giveBack("release", "cover.rest"));
-const outbox = new Outbox({ onWait: tellWaiting, onSent: sent, onRefused: refusedDecision });
+const outbox = new Outbox({ onWait: (entry, refused) => tellWaiting(entry, refused, outbox.entries().length), onSent: sent, onRefused: refusedDecision });
 const lease = new Lease({
   onRenewed: (answer) => { take(answer.visit); ahead.check(answer.ahead); },
   onLost: (message) => lost(message),
@@ -79,8 +79,7 @@ function take(news, fetched = []) {
 }
 
 function offerClasses() {
-  const choices = ["", ...compare.classes];
-  byId("defect-class").replaceChildren(...choices.map((name) => new Option(name || t("class.none"), name)));
+  byId("defect-class").replaceChildren(...["", ...compare.classes].map((name) => new Option(name || t("class.none"), name)));
   refresh();
 }
 
@@ -217,10 +216,6 @@ async function refusedDecision(entry, refused) {
   }
   toast(t("said.refused", { part: entry.part, why: refused.message }), "warn");
   await claimShown();
-}
-
-function tellWaiting(entry, refused) {
-  banner(entry && t("banner.waits", { count: outbox.entries().length, part: entry.part, answer: t(`judgement.${entry.body.judgement}`), why: refused.message }));
 }
 
 async function giveBack(how, word) {

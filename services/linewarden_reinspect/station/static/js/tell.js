@@ -1,4 +1,5 @@
 // What is told for a moment, and what covers the page until it is answered.
+import { banner } from "./bar.js";
 import { byId } from "./dom.js";
 import { t } from "./texts.js";
 
@@ -19,4 +20,9 @@ export function cover(title, text, button = "cover.next") {
   byId("cover-next-text").textContent = t(button);
   byId("cover").hidden = false;
   byId("cover-next").focus();
+}
+
+// A decision that the station has not confirmed yet; null where none waits any more.
+export function tellWaiting(entry, refused, count) {
+  banner(entry && t("banner.waits", { count, part: entry.part, answer: t(`judgement.${entry.body.judgement}`), why: refused.message }));
 }
