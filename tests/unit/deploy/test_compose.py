@@ -17,6 +17,7 @@ from linewarden.cli import ServiceName, app
 from linewarden_ingest.settings import IngestSettings, with_cameras
 from linewarden_inspect.settings import KeeperProcess, WorkerProcess
 from linewarden_reinspect.settings import ProjectorProcess, StationProcess
+from linewarden_replay.notary.service import NotaryProcess
 from linewarden_route.settings import RouteSettings
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.settings import ServiceSettings
@@ -30,6 +31,7 @@ LOADERS: dict[str, Callable[[], ServiceSettings]] = {
     "route": RouteSettings.load,
     "projector": ProjectorProcess.load,
     "station": StationProcess.load,
+    "notary": NotaryProcess.load,
 }
 
 
