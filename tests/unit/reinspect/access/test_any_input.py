@@ -31,7 +31,10 @@ def operations(made: Rig) -> list[Any]:
 
 def send(person: Person, case: Any) -> Any:
     asked = case.as_transport_kwargs(base_url=BASE)
-    known = {name: asked[name] for name in ("method", "url", "params", "json", "data") if asked.get(name) is not None}
+    if isinstance(asked.get("data"), bytes):
+        asked["content"] = asked.pop("data")
+    wanted = ("method", "url", "params", "json", "data", "content")
+    known = {name: asked[name] for name in wanted if asked.get(name) is not None}
     headers = {name: value for name, value in (asked.get("headers") or {}).items() if name.lower() == "content-type"}
     return person.client.request(**known, headers=headers | person.headers)
 
