@@ -59,8 +59,8 @@ def main(
         study = run_study(
             samples, plan, work, around, title=name, machine=_machine(threads), command=command, jobs=jobs
         )
-    out.write_text(as_markdown(study))
     out.with_suffix(".json").write_text(study.evaluation.model_dump_json(indent=1) + "\n")
+    out.write_text(as_markdown(study))
     Console().print(f"{out} and {out.with_suffix('.json')}")
 
 

@@ -32,7 +32,7 @@ def as_markdown(study: Study) -> str:
         _head(study),
         _primary(study.evaluation),
         "## Exploratory: nothing below is a claim",
-        _arms(study),
+        *([_arms(study)] if study.arms else []),
         _rest(study.evaluation),
         _heads(study.heads),
         "## Notes\n\n" + "\n".join(f"- {note}" for note in study.notes),

@@ -140,4 +140,6 @@ def test_a_study_takes_up_what_was_trained_and_writes_the_same_page(samples: Syn
     assert "## Primary endpoint" in pages[0].split("## Exploratory")[0]
     assert study.evaluation.findings.rates.good.n_groups + study.evaluation.findings.rates.defective.n_groups == 190
     assert [arm.tasks for arm in study.arms] == ["both", "segmentation"]
+    assert "together and alone" in pages[0]
+    assert "together and alone" not in as_markdown(replace(study, arms=[]))
     assert np.isfinite([arm.image_ap[0] for arm in study.arms]).all()
