@@ -8,14 +8,13 @@ from contextlib import ExitStack, nullcontext
 
 import structlog
 
-from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.books import RecipeBook, positions_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.loop import LoopLimits, TransactionalLoop
 from linewarden_runtime.ports import Broker
-from linewarden_runtime.provision import every_partition
 from linewarden_schemas.ids import Namespace
 from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspecting.scorer import Scorer
@@ -84,7 +83,7 @@ class InspectWorker:
             )
             identity = self._namespace.transactional_id(self._member)
             topics = [self._namespace.topic(name) for name in ("inspections", "dead-letters")]
-            writes = every_partition(self._broker, topics)
+            writes = [position for topic in topics for position in positions_of(self._broker, topic)]
             TransactionalLoop(
                 consumer,
                 lambda: self._broker.transactional_producer(identity, writes),

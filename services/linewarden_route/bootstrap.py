@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from linewarden_runtime import logs
-from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.books import RecipeBook, positions_of
 from linewarden_runtime.clock import Clock, SystemClock
 from linewarden_runtime.deadletters import DeadLetterCap, DeadLetters
 from linewarden_runtime.errors import ConfigurationError
@@ -19,7 +19,6 @@ from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker
-from linewarden_runtime.provision import every_partition
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.topics import CO_PARTITIONED
 
@@ -100,7 +99,7 @@ def make_desk(broker: Broker, namespace: Namespace, recipes: PatientRecipes, sec
         secret=secret,
         poison=DeadLetters("route", namespace, clock),
         rejects=DeadLetters("route", namespace, clock, _NO_CAP),
-        dead_letters=every_partition(broker, [namespace.topic("dead-letters")]),
+        dead_letters=positions_of(broker, namespace.topic("dead-letters")),
     )
 
 

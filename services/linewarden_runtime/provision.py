@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from linewarden_schemas.base import Message
 from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace, recipe_key
@@ -11,8 +9,8 @@ from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.topics import CATALOGUE, Topic
 
-from .ports import Admin, Broker, TopicSpec
-from .records import OutRecord, Position
+from .ports import Admin, TopicSpec
+from .records import OutRecord
 
 DEFAULT_PARTITIONS = 12
 _SMALL_TOPIC_PARTITIONS = 1
@@ -36,12 +34,6 @@ def provision_topics(
         ConfigurationError: where a topic exists with another partition count; changing it is a migration.
     """
     return admin.create_topics(topic_specs(namespace, partitions, replication))
-
-
-def every_partition(broker: Broker, topics: Iterable[str]) -> list[Position]:
-    """Every partition of topics that exist; raises ConfigurationError for one that does not."""
-    with broker.admin() as admin:
-        return [Position(topic, number) for topic in topics for number in range(admin.describe(topic).partitions)]
 
 
 def recipe_record(namespace: Namespace, recipe: Recipe, source: str) -> OutRecord:

@@ -77,5 +77,7 @@ def _tell(manifest: dict[str, Any], out: Path) -> None:
         table.add_row(f"side {side}", str(count))
     for cause, count in manifest["left_out"].items():
         table.add_row(f"left out: {cause}", str(count))
+    if manifest["unreadable"]:
+        table.add_row("records that could not be read", str(len(manifest["unreadable"])))
     Console().print(table)
     typer.echo(f"linewarden train --data {out} --out BUNDLE")

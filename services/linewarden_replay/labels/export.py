@@ -30,19 +30,21 @@ def export_labels(
     counted. Raises ConfigurationError for a folder that holds anything, and BrokerUnavailable.
     """
     labels: list[FrameLabel] = []
+    unreadable: list[str] = []
     left: Counter[LeftOut] = Counter()
-    for told in read_told(broker, namespace, selection, looked):
+    for told in read_told(broker, namespace, selection, looked, unreadable):
         found, without = label_visit(told, simulated=simulated)
         labels += found
         left += without
     out = LabelFolder.make(folder, labels, left)
-    for evidence in read_evidence(broker, namespace, out.labels.keys(), looked):
+    for evidence in read_evidence(broker, namespace, out.labels.keys(), looked, unreadable):
         out.take(evidence)
-    inspections = read_inspections(broker, namespace, selection, out.labels.keys(), looked)
+    inspections = read_inspections(broker, namespace, selection, out.labels.keys(), looked, unreadable)
     about = {
         "namespace": namespace.name,
         "from_ms": selection.from_ms,
         "to_ms": selection.to_ms,
         "line_id": selection.line_id,
+        "unreadable": unreadable,
     }
     return out.finish(inspections, about)

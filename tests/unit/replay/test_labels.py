@@ -212,6 +212,15 @@ def test_a_shift_becomes_a_folder_that_says_where_everything_comes_from(broker: 
     assert (drawn["bbox"], drawn["area"]) == ([2, 1, 3, 2], 6)
 
 
+def test_a_record_that_cannot_be_read_is_told_with_its_place(broker: MemoryBroker, tmp_path: Path) -> None:
+    fill(broker)
+    broker.append(OutRecord(NAMESPACE.topic("decisions"), b"?", b"none of ours", (), 1))
+    manifest = export_labels(broker, NAMESPACE, EVERYTHING, tmp_path / "out")
+    (place,) = manifest["unreadable"]
+    assert place.startswith(f"{NAMESPACE.topic('decisions')}[1]@")
+    assert manifest["pictures"] == 3
+
+
 def test_a_changed_file_and_a_stranger_are_named(broker: MemoryBroker, tmp_path: Path) -> None:
     fill(broker)
     export_labels(broker, NAMESPACE, EVERYTHING, tmp_path)
