@@ -333,3 +333,15 @@ def test_a_join_that_ended_between_two_polls_is_seen_through(proxy: WireProxy, n
         coordinator._disable_heartbeat()
         assert not consumer.group().may_commit
         poll_until(consumer, lambda: consumer.group().may_commit)
+
+
+def test_a_member_whose_heartbeats_stopped_joins_again(proxy: WireProxy, namespace: str) -> None:
+    """D11: a member that takes itself for stable while its broker has thrown it out."""
+    broker = KafkaBroker(_settings(proxy), Watchdog(look=False))
+    with broker.admin() as admin:
+        admin.create_topics([TopicSpec(f"{namespace}.in", 1)])
+    with broker.consumer(group=f"{namespace}.g", topics=[f"{namespace}.in"]) as consumer:
+        poll_until(consumer, lambda: consumer.group().may_commit)
+        coordinator = consumer._client._coordinator
+        coordinator._disable_heartbeat()
+        poll_until(consumer, lambda: coordinator._heartbeat_enabled and consumer.group().may_commit)

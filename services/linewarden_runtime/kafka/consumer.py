@@ -65,13 +65,24 @@ class KafkaGroupConsumer(KafkaReader):
             return []
 
     def _finish_join(self) -> None:
-        """Let a join that a poll gave up on be seen through.
+        """Ask for a join that the client has forgotten to ask for; without it a member stays out for ever.
 
-        One that began because of changed metadata is not asked for any more once its leader has assigned. If
-        its answer then comes between two polls nobody takes it: no heartbeat, no membership, for ever.
+        A join that began because of changed metadata is not asked for any more once its leader has assigned. If
+        its answer then comes between two polls nobody takes it: no heartbeat, no membership. The same holds for
+        a member that believes in its membership while its heartbeats have stopped for a whole session.
         """
         coordinator = self._client._coordinator  # noqa: SLF001 - the client offers no way to ask for a join
-        if coordinator is not None and coordinator.state is MemberState.REBALANCING:
+        if coordinator is None:
+            return
+        is_joining = coordinator.state is MemberState.REBALANCING
+        is_silent = (
+            coordinator.state is MemberState.STABLE
+            and not coordinator.coordinator_unknown()
+            and coordinator.heartbeat.session_timeout_expired()
+        )
+        if is_silent:
+            _log.warning("group %s: no heartbeat for a whole session; the member joins again", self._group)
+        if is_joining or is_silent:
             coordinator.request_rejoin()
 
     def _choose_start(self) -> None:

@@ -10,8 +10,8 @@ const LATER_MS = 600_000;
 export class Rest {
   // onRest: the person goes.
   constructor(onRest) {
-    this.afterMs = Infinity;
-    get("/api/me").then((me) => { this.afterMs = me.break_after_s * 1000; }).catch(() => undefined);
+    this.afterMs = get("/api/me").then((me) => me.break_after_s * 1000).catch(() => Infinity);
+    this.keep(this.kept()); // the time on task runs from the opened page, not from the first decision
     byId("rest-go").addEventListener("click", () => { this.begin(); byId("rest-dialog").close(); onRest(); });
     byId("rest-later").addEventListener("click", () => { this.keep({ ...this.kept(), askAgain: Date.now() + LATER_MS }); byId("rest-dialog").close(); });
     byId("rest-dialog").addEventListener("cancel", (event) => event.preventDefault());
@@ -22,12 +22,13 @@ export class Rest {
   begin() { this.keep({ since: Date.now(), last: Date.now(), askAgain: 0 }); }
 
   // One visit was decided; after a long pause the time on task begins anew.
-  worked() {
+  async worked() {
+    const afterMs = await this.afterMs;
     const times = this.kept();
     if (Date.now() - times.last > PAUSE_MS) { this.begin(); return; }
     this.keep({ ...times, last: Date.now() });
     const onTask = Date.now() - times.since;
-    if (onTask < this.afterMs || Date.now() < times.askAgain) return;
+    if (onTask < afterMs || Date.now() < times.askAgain) return;
     byId("rest-text").textContent = t("rest.text", { minutes: Math.round(onTask / 60_000) });
     byId("rest-dialog").showModal();
   }
