@@ -36,7 +36,7 @@ from tests.support.whole_line import LineUnderTest, whole_line
 PLAN = replace(line.demo_plan(3, pool=64), missing_share=0.0)  # a missing view waits for its deadline on purpose
 _MIB = 1 << 20
 _SAMPLE_S = 5.0
-_WARM_S = 10.0
+_WARM_S = 30.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -60,7 +60,11 @@ class InspectSettings(BaseModel):
 
 
 class KeeperSettings(BaseModel):
-    """`LINEWARDEN_KEEPER__...`. Without `bundles`, maps that are missing stay missing."""
+    """`LINEWARDEN_KEEPER__...`. Without `bundles`, maps that are missing stay missing.
+
+    `nice` is how far the keeper stands back for processor time: a machine that is behind answers many frames late,
+    each of which needs maps, and computing them must not put it further behind.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -71,6 +75,7 @@ class KeeperSettings(BaseModel):
     max_poll_records: Annotated[int, Field(ge=1, le=512)] = 16
     fetch_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     remembered_frames: Annotated[int, Field(ge=1)] = 100_000
+    nice: Annotated[int, Field(ge=0, le=19)] = 10
     max_bytes: Annotated[int, Field(ge=1, le=64 << 20)] = 5 << 20
     max_pixels: Annotated[int, Field(ge=1, le=HARDEST_PIXEL_LIMIT)] = 25_000_000
 

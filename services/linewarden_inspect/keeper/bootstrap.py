@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -44,10 +45,16 @@ def run(stop: Stop) -> None:
     """Build the keeper from the environment and run it; raises ConfigurationError for what cannot be."""
     settings = KeeperProcess.load()
     logs.configure(SERVICE, level=settings.log_level)
+    stand_back(settings.keeper.nice)
     health = Health()
     broker, namespace = KafkaBroker(settings.kafka), Namespace(settings.namespace)
     with HealthServer(health, settings.health_port, settings.health_host):
         keep(broker, namespace, settings.keeper, stop, instance=settings.instance, clock=SystemClock(), health=health)
+
+
+def stand_back(nice: int) -> None:
+    """Give this process no more than so much priority; one that has less keeps it."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), nice))
 
 
 def keep(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -266,6 +269,14 @@ def test_a_keeper_whose_forgetting_fails_ends() -> None:
     assert stop.is_set()
     with pytest.raises(BrokerUnavailable):
         beside.raise_failure()
+
+
+def test_a_keeper_stands_back_for_those_who_decide_and_never_comes_forward() -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    program = "import os; from linewarden_inspect.keeper.bootstrap import stand_back as back; "
+    program += "back(12); back(3); print(os.getpriority(os.PRIO_PROCESS, 0))"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert int(told) == max(own, 12)
 
 
 def test_an_idle_keeper_has_no_lag() -> None:
