@@ -23,7 +23,7 @@ test: $(VENV)/.dev ## set up and pass the fast tests, on the embedded broker and
 
 test-all: test ## also real Apache Kafka, Debian's Redis, Chromium and the faults
 	@sh scripts/need.sh
-	$(PYTEST) -m "($(REST)) and not gpu" --timeout=600
+	$(PYTEST) -m "($(REST)) and not gpu" --timeout=600 --durations=30
 
 check: lint types imports drift ## lint, types, imports, drift
 
