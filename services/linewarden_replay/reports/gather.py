@@ -1,0 +1,121 @@
+"""From the topics to a shelf of visits: one record in memory at a time, nothing committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from linewarden_replay.reading import records_since
+from linewarden_runtime.ports import Broker
+from linewarden_schemas.base import Message
+from linewarden_schemas.capture import Capture
+from linewarden_schemas.decision import Decision
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
+from linewarden_schemas.envelope import EnvelopeError, decode
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.operations import DeadLetter
+from linewarden_schemas.vocabulary import Verdict
+
+from .shelf import Shelf
+from .story import Story, tell
+from .stretch import Stretch
+
+TOPICS = ("dispositions", "decisions", "inspections", "dead-letters", "reinspections", "captures")
+"""Effects before causes: while a line runs, whatever was answered has its capture in what is read after it."""
+SLACK_MS = 600_000
+"""Views of a visit lie no farther apart, so that a visit at the edge is whole."""
+_MOST_NAMED = 100
+
+Looked = Callable[[str, int], None]
+"""Hears the topic that is read, and how many records of it were."""
+
+
+@dataclass(slots=True)
+class Unreadable:
+    """Records that are none of ours: how many, and where the first of them lie."""
+
+    count: int = 0
+    places: list[str] = field(default_factory=list)
+
+    def add(self, place: str) -> None:
+        """Count one."""
+        self.count += 1
+        if len(self.places) < _MOST_NAMED:
+            self.places.append(place)
+
+
+def gather(
+    broker: Broker, namespace: Namespace, stretch: Stretch, shelf: Shelf, looked: Looked = lambda *_: None
+) -> Unreadable:
+    """Put everything about the visits of a stretch on the shelf; returns what could not be read.
+
+    Raises:
+        BrokerUnavailable: where the end of a topic cannot be reached.
+    """
+    unreadable = Unreadable()
+    for name in TOPICS:
+        for message in messages(broker, namespace.topic(name), stretch.from_ms - SLACK_MS, unreadable, looked):
+            _keep(message, stretch, shelf)
+    return unreadable
+
+
+def stories(shelf: Shelf, stretch: Stretch) -> Iterator[Story]:
+    """Visits of the stretch, one at a time; of those that no capture, inspection or routing names nothing is told."""
+    for visit_id, found in shelf.visits():
+        story = tell(visit_id, found)
+        at_ms, line_id = story.captured_ms, story.line_id
+        if at_ms is not None and line_id is not None and stretch.holds(line_id, at_ms):
+            yield story
+
+
+def messages(
+    broker: Broker, topic: str, from_ms: int, unreadable: Unreadable, looked: Looked = lambda *_: None
+) -> Iterator[Message]:
+    """Messages of a topic written from a time on; tombstones are passed over, what is none of ours is counted."""
+    for count, record in enumerate(records_since(broker, topic, max(0, from_ms)), start=1):
+        looked(topic, count)
+        if record.value is None:
+            continue
+        try:
+            yield decode(record.headers, record.value).message
+        except EnvelopeError:
+            unreadable.add(f"{record.topic}[{record.partition}]@{record.offset}")
+
+
+def _keep(message: Message, stretch: Stretch, shelf: Shelf) -> None:
+    match message:
+        case Capture():
+            if _is_near(stretch, message.line_id, message.captured_ms):
+                shelf.put(message.visit_id, message)
+            if stretch.holds(message.line_id, message.captured_ms):
+                run = f"{message.camera_id}.epoch{message.spool_epoch}"
+                shelf.put_sequence(f"{message.line_id}.{message.station_id}.{run}", message.sequence)
+        case Inspection():
+            if _is_near(stretch, message.line_id, message.captured_ms):
+                shelf.put(message.visit_id, _lighter(message))
+        case Disposition():
+            if _is_near(stretch, message.line_id, message.first_captured_ms):
+                shelf.put(message.visit_id, message)
+        case Decision() | SlotOpen() | SlotClose():
+            shelf.put(message.visit_id, message)
+        case DeadLetter():
+            shelf.put(message.visit_id or "", message.model_copy(update={"value": None, "headers": ()}))
+        case _:
+            pass
+
+
+def _is_near(stretch: Stretch, line_id: str, at_ms: int) -> bool:
+    in_time = stretch.from_ms - SLACK_MS <= at_ms <= stretch.to_ms + SLACK_MS
+    return in_time and stretch.line_id in {None, line_id}
+
+
+def _lighter(inspection: Inspection) -> Inspection:
+    """Without heatmaps; the mask stays where it says where a defect lies."""
+    maps = inspection.maps
+    if maps is None:
+        return inspection
+    if inspection.verdict is not Verdict.NG:
+        return inspection.model_copy(update={"maps": None})
+    empty = {"class_specific_png": b"", "class_agnostic_png": b""}
+    return inspection.model_copy(update={"maps": maps.model_copy(update=empty)})

@@ -1,0 +1,84 @@
+"""Where on the picture defects lie: centres of connected regions, counted on a grid, view by view."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+COLUMNS = 24
+"""Cells across a picture; down it as many as keep them square."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A defect's centre and area as shares of the picture's width, height and area."""
+
+    x: float
+    y: float
+    area: float
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What one mask shows; `aspect` is its height over its width."""
+
+    spots: tuple[Spot, ...]
+    aspect: float
+
+
+def spots(mask_png: bytes) -> Marked | None:
+    """Connected regions (8 neighbours) of a mask, a PNG of 8 bit grey; None where it cannot be read."""
+    if not mask_png:
+        return None
+    mask = cv2.imdecode(np.frombuffer(mask_png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        return None
+    height, width = mask.shape
+    count, _, boxes, centres = cv2.connectedComponentsWithStats((mask > 0).astype(np.uint8), connectivity=8)
+    found = [
+        Spot(float(centres[n][0] + 0.5) / width, float(centres[n][1] + 0.5) / height, float(boxes[n][4]) / mask.size)
+        for n in range(1, count)
+    ]
+    return Marked(tuple(found), height / width)
+
+
+class PositionMap:
+    """Counts spots of one view on a grid, so that memory does not grow with their number."""
+
+    def __init__(self) -> None:
+        self._cells: Counter[tuple[int, int]] = Counter()
+        self._frames: Counter[str] = Counter()
+        self._aspect: float | None = None
+        self.other_shapes = 0
+
+    def add(self, marked: Marked, source: str) -> None:
+        """Add the regions of one frame; `source` says who marked them."""
+        if self._aspect is None:
+            self._aspect = marked.aspect
+        self.other_shapes += abs(marked.aspect - self._aspect) > 0.01
+        self._frames[source] += 1
+        rows = self.rows
+        for spot in marked.spots:
+            cell = (min(COLUMNS - 1, int(spot.x * COLUMNS)), min(rows - 1, int(spot.y * rows)))
+            self._cells[cell] += 1
+
+    @property
+    def rows(self) -> int:
+        """Cells down the picture."""
+        return max(1, round(COLUMNS * (self._aspect or 1.0)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For documents: `cells` are column, row, count."""
+        cells = [[column, row, count] for (column, row), count in sorted(self._cells.items())]
+        return {
+            "columns": COLUMNS,
+            "rows": self.rows,
+            "frames": dict(sorted(self._frames.items())),
+            "spots": sum(self._cells.values()),
+            "other_shapes": self.other_shapes,
+            "cells": cells,
+        }
