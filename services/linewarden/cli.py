@@ -23,6 +23,7 @@ from linewarden.commands import (
     qualify,
     queue,
     recipe,
+    report,
     teach,
     topics,
     train,
@@ -143,6 +144,7 @@ app.add_typer(line.app, name="line")
 app.add_typer(deadletters.app, name="dead-letters")
 app.add_typer(queue.app, name="queue")
 app.add_typer(users.app, name="users")
+app.add_typer(report.app, name="report")
 app.add_typer(replay_app, name="replay")
 audit_app.command()(notary.key)
 audit_app.command()(notary.verify)
