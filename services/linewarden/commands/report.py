@@ -90,7 +90,7 @@ def _tell(document: dict[str, Any], written: list[Path]) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from linewarden_replay.reports.rendering import length, percent  # noqa: PLC0415
+    from linewarden_replay.reports.rendering import lasted, percent  # noqa: PLC0415
 
     table = Table(title=f"{document['visits']} visits in production")
     for header in ("", "", "95 % interval"):
@@ -99,7 +99,7 @@ def _tell(document: dict[str, Any], written: list[Path]) -> None:
         interval = f"{percent(one['low'])} to {percent(one['high'])}" if one["of"] else "no evidence"
         table.add_row(one["name"], f"{percent(one['value'])} ({one['count']} of {one['of']})", interval)
     for name in ("stopped", "bypass"):
-        table.add_row(name, length(document["time_ms"][name]) if document["periods"] else "not told", "")
+        table.add_row(name, lasted(document["time_ms"][name]) if document["periods"] else "not told", "")
     for by, rows in document["pareto"].items():
         table.add_row(f"most, by {by}", ", ".join(f"{row['name']} {row['count']}" for row in rows[:3]), "")
     table.add_row("left out", ", ".join(f"{n} {why}" for why, n in document["left_out"].items()), "")

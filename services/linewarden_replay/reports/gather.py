@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from linewarden_replay.reading import records_since
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.base import Message
-from linewarden_schemas.capture import Capture
+from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import EnvelopeError, decode
@@ -60,7 +60,7 @@ def gather(
     return unreadable
 
 
-def stories(shelf: Shelf, stretch: Stretch) -> Iterator[Story]:
+def tell_visits(shelf: Shelf, stretch: Stretch) -> Iterator[Story]:
     """Visits of the stretch, one at a time; of those that no capture, inspection or routing names nothing is told."""
     for visit_id, found in shelf.visits():
         story = tell(visit_id, found)
@@ -85,12 +85,8 @@ def messages(
 
 def _keep(message: Message, stretch: Stretch, shelf: Shelf) -> None:
     match message:
-        case Capture():
-            if _is_near(stretch, message.line_id, message.captured_ms):
-                shelf.put(message.visit_id, message)
-            if stretch.holds(message.line_id, message.captured_ms):
-                run = f"{message.camera_id}.epoch{message.spool_epoch}"
-                shelf.put_sequence(f"{message.line_id}.{message.station_id}.{run}", message.sequence)
+        case Capture() | CameraHeartbeat():
+            _keep_capture(message, stretch, shelf)
         case Inspection():
             if _is_near(stretch, message.line_id, message.captured_ms):
                 shelf.put(message.visit_id, _lighter(message))
@@ -103,6 +99,21 @@ def _keep(message: Message, stretch: Stretch, shelf: Shelf) -> None:
             shelf.put(message.visit_id or "", message.model_copy(update={"value": None, "headers": ()}))
         case _:
             pass
+
+
+def _keep_capture(message: Capture | CameraHeartbeat, stretch: Stretch, shelf: Shelf) -> None:
+    if isinstance(message, CameraHeartbeat):
+        if stretch.holds(message.line_id, message.at_ms):
+            shelf.put_last(_run(message), message.last_sequence)
+        return
+    if _is_near(stretch, message.line_id, message.captured_ms):
+        shelf.put(message.visit_id, message)
+    if stretch.holds(message.line_id, message.captured_ms):
+        shelf.put_sequence(_run(message), message.sequence, message.frame_id)
+
+
+def _run(message: Capture | CameraHeartbeat) -> str:
+    return f"{message.line_id}.{message.station_id}.{message.camera_id}.epoch{message.spool_epoch}"
 
 
 def _is_near(stretch: Stretch, line_id: str, at_ms: int) -> bool:

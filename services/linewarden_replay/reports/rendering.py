@@ -21,7 +21,7 @@ def render(template: str, document: Mapping[str, Any], **more: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "when": when, "length": length, "number": number, "words": words}
+    environment.filters |= {"percent": percent, "when": when, "lasted": lasted, "number": number, "words": words}
     text: str = environment.get_template(template).render(doc=json.loads(as_json(document)), **more)
     return text
 
@@ -48,7 +48,7 @@ def when(at_ms: int | None) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def length(ms: float) -> str:
+def lasted(ms: float) -> str:
     """Milliseconds as hours, minutes and seconds."""
     minutes, seconds = divmod(round(ms / 1000), 60)
     hours, minutes = divmod(minutes, 60)

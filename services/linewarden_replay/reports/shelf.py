@@ -17,9 +17,14 @@ _BATCH = 512
 _CACHE_KIB = 32 * 1024
 _INSERT = "INSERT INTO messages (visit, type, body) VALUES (?, ?, ?)"
 _SORTED = "SELECT visit, type, body FROM messages ORDER BY visit, place"
+_LAST = "INSERT INTO ends VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET last = MAX(last, excluded.last)"
 _GAPS = """
+WITH given AS (
+  SELECT run, sequence FROM sequences
+  UNION ALL SELECT run, last + 1 FROM ends WHERE run IN (SELECT run FROM sequences)
+)
 SELECT run, before + 1, sequence - 1 FROM (
-  SELECT run, sequence, LAG(sequence) OVER (PARTITION BY run ORDER BY sequence) AS before FROM sequences
+  SELECT run, sequence, LAG(sequence) OVER (PARTITION BY run ORDER BY sequence) AS before FROM given
 ) WHERE sequence > before + 1 ORDER BY run, sequence
 """
 
@@ -36,7 +41,9 @@ class Shelf:
             "PRAGMA temp_store = FILE",
             f"PRAGMA cache_size = -{_CACHE_KIB}",
             "CREATE TABLE messages (place INTEGER PRIMARY KEY, visit TEXT, type TEXT, body BLOB)",
-            "CREATE TABLE sequences (run TEXT, sequence INTEGER, PRIMARY KEY (run, sequence)) WITHOUT ROWID",
+            "CREATE TABLE sequences (run TEXT, sequence INTEGER, frame TEXT, PRIMARY KEY (run, sequence))",
+            "CREATE TABLE doubled (frame TEXT PRIMARY KEY) WITHOUT ROWID",
+            "CREATE TABLE ends (run TEXT PRIMARY KEY, last INTEGER) WITHOUT ROWID",
         ):
             self._file.execute(line)
         self._waiting: list[tuple[str, str, bytes]] = []
@@ -47,9 +54,17 @@ class Shelf:
         if len(self._waiting) >= _BATCH:
             self._write()
 
-    def put_sequence(self, run: str, sequence: int) -> None:
+    def put_sequence(self, run: str, sequence: int, frame_id: str) -> None:
         """Keep a number that a camera gave; `run` names camera and spool epoch."""
-        self._file.execute("INSERT OR IGNORE INTO sequences VALUES (?, ?)", (run, sequence))
+        self._file.execute("INSERT OR IGNORE INTO sequences VALUES (?, ?, ?)", (run, sequence, frame_id))
+        row = self._file.execute("SELECT frame FROM sequences WHERE run = ? AND sequence = ?", (run, sequence))
+        holder = row.fetchone()[0]
+        if holder != frame_id:
+            self._file.executemany("INSERT OR IGNORE INTO doubled VALUES (?)", [(holder,), (frame_id,)])
+
+    def put_last(self, run: str, last: int) -> None:
+        """Keep the last number that a camera told to have given."""
+        self._file.execute(_LAST, (run, last))
 
     def visits(self) -> Iterator[tuple[str, list[Message]]]:
         """Every visit with its messages, in order of the visits' names."""
@@ -58,10 +73,21 @@ class Shelf:
         for visit, group in groupby(rows, key=lambda row: str(row[0])):
             yield visit, [MESSAGE_TYPES[kind].from_json(body) for _, kind, body in group]
 
+    def messages_of(self, visit_id: str) -> list[Message]:
+        """Messages of one visit; the name is empty for those that name none."""
+        self._write()
+        rows = self._file.execute("SELECT type, body FROM messages WHERE visit = ? ORDER BY place", (visit_id,))
+        return [MESSAGE_TYPES[kind].from_json(body) for kind, body in rows]
+
     def gaps(self) -> Iterator[str]:
-        """Numbers between two given ones that no capture carries, as `<run>.seq<first>-<last>`."""
+        """Numbers between two given ones, or up to the last told one, without capture: `<run>.seq<first>-<last>`."""
         for run, first, last in self._file.execute(_GAPS):
             yield f"{run}.seq{first}-{last}"
+
+    def doubled(self) -> Iterator[str]:
+        """Frames that share a number of their camera with another frame."""
+        for (frame,) in self._file.execute("SELECT frame FROM doubled ORDER BY frame"):
+            yield str(frame)
 
     def close(self) -> None:
         """Delete the file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from linewarden_replay.reports.gather import Looked, Unreadable, gather, messages, stories
+from linewarden_replay.reports.gather import Looked, Unreadable, gather, messages, tell_visits
 from linewarden_replay.reports.shelf import Shelf
 from linewarden_replay.reports.stretch import Stretch
 from linewarden_runtime.ports import Broker
@@ -44,7 +44,7 @@ def report(broker: Broker, namespace: Namespace, wanted: Wanted, looked: Looked 
     tally = ShiftTally(wanted.scope)
     with Shelf() as shelf:
         found = gather(broker, namespace, stretch, shelf, looked)
-        for story in stories(shelf, stretch):
+        for story in tell_visits(shelf, stretch):
             tally.add(story)
     found.count += unreadable.count
     found.places += unreadable.places

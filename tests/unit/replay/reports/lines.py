@@ -41,6 +41,7 @@ def by_topic(messages: Iterable[Message]) -> list[tuple[str, Message]]:
     """Messages with the topics that they belong to."""
     names = {
         "Capture": "captures",
+        "CameraHeartbeat": "captures",
         "Inspection": "inspections",
         "Disposition": "dispositions",
         "Decision": "decisions",

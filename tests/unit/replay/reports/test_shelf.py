@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linewarden_replay.reports.gather import gather, stories
+from linewarden_replay.reports.gather import gather, tell_visits
 from linewarden_replay.reports.shelf import Shelf
 from linewarden_replay.reports.stretch import Stretch
 from linewarden_runtime.records import OutRecord
@@ -25,12 +25,26 @@ def test_messages_of_a_visit_come_together_in_the_order_in_which_they_were_put()
     assert found[0][1] == [inspection(1), capture(1)]
 
 
-def test_gaps_between_given_numbers_are_named_camera_by_camera() -> None:
+def test_gaps_between_given_numbers_and_to_the_last_told_one_are_named_camera_by_camera() -> None:
     with Shelf() as shelf:
         for run, given in (("l.s.cam1.epoch1", (7, 3, 4, 4)), ("l.s.cam2.epoch1", (5,))):
             for number in given:
-                shelf.put_sequence(run, number)
-        assert list(shelf.gaps()) == ["l.s.cam1.epoch1.seq5-6"]
+                shelf.put_sequence(run, number, f"f{number}")
+        for run, last in (
+            ("l.s.cam1.epoch1", 7),
+            ("l.s.cam2.epoch1", 6),
+            ("l.s.cam2.epoch1", 5),
+            ("l.s.cam3.epoch1", 9),
+        ):
+            shelf.put_last(run, last)
+        assert list(shelf.gaps()) == ["l.s.cam1.epoch1.seq5-6", "l.s.cam2.epoch1.seq6-6"]
+
+
+def test_a_number_given_to_two_frames_names_both() -> None:
+    with Shelf() as shelf:
+        for frame in ("a", "a", "b", "c"):
+            shelf.put_sequence("run", 1 if frame != "c" else 2, frame)
+        assert list(shelf.doubled()) == ["a", "b"]
 
 
 def test_the_file_ends_with_its_block() -> None:
@@ -45,7 +59,7 @@ def test_a_story_joins_topics_and_keeps_first_and_newest_routing() -> None:
     broker = line(*by_topic(reversed(told)), *by_topic([disposition(1, Routing.TRUSTED_PASS)]))
     with Shelf() as shelf:
         gather(broker, NAMESPACE, EVERYTHING, shelf)
-        (story,) = stories(shelf, EVERYTHING)
+        (story,) = tell_visits(shelf, EVERYTHING)
     assert story.latest is not None
     assert story.latest.revision == 1
     assert [one.decision_id for one in story.counted] == ["d1"]
@@ -58,11 +72,11 @@ def test_visits_outside_the_stretch_and_of_other_lines_are_not_told() -> None:
     with Shelf() as shelf:
         stretch = Stretch(AT + 2, AT + 2, "line1")
         gather(broker, NAMESPACE, stretch, shelf)
-        assert [one.visit_id for one in stories(shelf, stretch)] == [visit(2)]
+        assert [one.visit_id for one in tell_visits(shelf, stretch)] == [visit(2)]
     with Shelf() as shelf:
         other = Stretch(0, AT * 2, "line9")
         gather(broker, NAMESPACE, other, shelf)
-        assert list(stories(shelf, other)) == []
+        assert list(tell_visits(shelf, other)) == []
 
 
 def test_what_is_none_of_ours_is_counted_with_its_place() -> None:
@@ -78,7 +92,7 @@ def test_only_the_mask_of_a_rejected_frame_stays_of_the_maps() -> None:
     broker = line(*by_topic([*rejects(1, (0, 0, 3, 3)), *passes(2), inspection(3, maps=maps())]))
     with Shelf() as shelf:
         gather(broker, NAMESPACE, EVERYTHING, shelf)
-        found = [one for story in stories(shelf, EVERYTHING) for one in story.inspections.values()]
+        found = [one for story in tell_visits(shelf, EVERYTHING) for one in story.inspections.values()]
     assert [one.maps is not None for one in found] == [one.verdict is Verdict.NG for one in found]
     assert found[0].maps is not None
     assert found[0].maps.class_agnostic_png == b""

@@ -1,0 +1,98 @@
+"""Which recipes and bundles were in force, who put them there, and what stands behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from linewarden_schemas.ids import recipe_key
+from linewarden_schemas.line import Activation
+from linewarden_schemas.recipe import Recipe
+from linewarden_vision.bundle import read_bundle
+from linewarden_vision.card import Threshold
+from linewarden_vision.errors import BundleError
+from linewarden_vision.inspecting.bundles import find_bundle
+
+
+def in_force(told: Iterable[Activation], from_ms: int, to_ms: int, line_id: str | None) -> list[dict[str, Any]]:
+    """Activations of each line that hold in a range: the last one before it, and all within, in order of time."""
+    by_line: dict[str, list[Activation]] = {}
+    for one in told:
+        if line_id in {None, one.line_id} and one.from_ms <= to_ms:
+            by_line.setdefault(one.line_id, []).append(one)
+    rows: list[dict[str, Any]] = []
+    for line, ordered in sorted(by_line.items()):
+        ordered.sort(key=lambda one: one.from_ms)  # stable: of two for the same moment the later told comes last
+        before = [one for one in ordered if one.from_ms <= from_ms][-1:]
+        within = [one for one in ordered if one.from_ms > from_ms]
+        rows += [_row(line, one) for one in (*before, *within)]
+    return rows
+
+
+def recipes_used(known: Iterable[Recipe], used: Collection[str]) -> list[dict[str, Any]]:
+    """The recipe versions by which something was judged; one that is nowhere published is told as unknown."""
+    found = {recipe_key(one.recipe_id, one.version): one for one in known}
+    return [_recipe(name, found.get(name)) for name in sorted(used)]
+
+
+def bundles_used(store: Path | None, frames: Mapping[str, int], today: str) -> list[dict[str, Any]]:
+    """Stage and qualification of every bundle that judged, as its folder in `store` says; `today` is YYYY-MM-DD."""
+    return [_bundle(store, digest, count, today) for digest, count in sorted(frames.items())]
+
+
+def _threshold(name: str, one: Threshold) -> dict[str, Any]:
+    return {"name": name, "value": one.value} | one.provenance.model_dump(mode="json")
+
+
+def _row(line: str, one: Activation) -> dict[str, Any]:
+    return {
+        "line_id": line,
+        "recipe": recipe_key(one.recipe.recipe_id, one.recipe.version),
+        "bundle": one.bundle_digest,
+        "from_ms": one.from_ms,
+        "actor": one.actor,
+        "approved_by": one.approved_by,
+        "reason": one.reason,
+    }
+
+
+def _recipe(name: str, one: Recipe | None) -> dict[str, Any]:
+    if one is None:
+        return {"recipe": name, "known": False}
+    return {
+        "recipe": name,
+        "known": True,
+        "product_id": one.product_id,
+        "bundle": one.bundle_digest,
+        "created_ms": one.created_ms,
+        "created_by": one.created_by,
+        "note": one.note,
+        "reviews_required": one.review.reviews_required,
+        "audit_share_of_passes": one.review.audit_share_of_passes,
+        "reject_review_share": one.review.reject_review_share,
+    }
+
+
+def _bundle(store: Path | None, digest: str, frames: int, today: str) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"stage": None, "promotions": [], "thresholds": [], "statements": [], "expires": None}
+    told = {"bundle": digest, "frames": frames, "joint_confidence": None} | nothing
+    if digest == "none":
+        return told | {"status": "no bundle judged these frames: they were not decidable"}
+    if store is None:
+        return told | {"status": "not looked at: name the folder of bundles with --bundles"}
+    try:
+        found = read_bundle(find_bundle(store, digest), expected_digest=digest)
+    except (BundleError, OSError) as error:
+        return told | {"status": f"not looked at: {error}"}
+    told |= {"stage": found.card.stage, "promotions": [step.model_dump(mode="json") for step in found.promotions]}
+    told |= {"thresholds": [_threshold(name, one) for name, one in found.card.thresholds]}
+    record = found.qualification
+    if record is None:
+        return told | {"status": "not qualified: nothing bounds its trusted passes among defects"}
+    void = record.void_because(found.content)
+    if void is not None:
+        return told | {"status": f"void: {void}"}
+    statements = [one.model_dump(mode="json") for one in record.statements]
+    told |= {"statements": statements, "expires": record.expires, "joint_confidence": record.joint_confidence}
+    return told | {"status": "expired" if record.is_expired(today) else "qualified"}
