@@ -29,6 +29,7 @@ from linewarden.commands import (
     train,
     users,
 )
+from linewarden_replay.auditing import commands as auditing
 from linewarden_replay.cli import app as replay_app
 from linewarden_replay.cli import audit_app
 from linewarden_replay.notary import commands as notary
@@ -148,6 +149,7 @@ app.add_typer(report.app, name="report")
 app.add_typer(replay_app, name="replay")
 audit_app.command()(notary.key)
 audit_app.command()(notary.verify)
+audit_app.command()(auditing.report)
 app.add_typer(audit_app, name="audit")
 
 
