@@ -16,6 +16,7 @@ from linewarden.commands import (
     deadletters,
     evaluate,
     export,
+    find,
     inspect,
     labels,
     line,
@@ -132,6 +133,8 @@ app.command()(teach.teach)
 app.command()(inspect.inspect)
 bundle.app.command()(export.export)
 app.command(name="export")(labels.export)
+app.command()(find.find)
+app.command()(find.select)
 app.command()(evaluate.evaluate)
 app.command()(qualify.qualify)
 app.command()(live.drift)

@@ -12,6 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .choice import (
+    DEFAULT_INDEX,
+    Camera,
+    Index,
+    Line,
+    Lot,
+    Operator,
+    Part,
+    Recipe,
+    Routed,
+    WithVerdict,
+    Words,
+    chosen,
+    parse_time,
+)
+
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_runtime.ports import Broker
     from linewarden_schemas.ids import Namespace
@@ -19,6 +35,8 @@ if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command n
     from .balance import BalanceReport
     from .reading import Selection
     from .report import ReplayReport
+
+__all__ = ["app", "audit_app", "parse_time"]
 
 app = typer.Typer(help="Inspect recorded frames again, beside the live line and never into it.", no_args_is_help=True)
 audit_app = typer.Typer(help="Prove that nothing was lost, doubled or passed unsafely.", no_args_is_help=True)
@@ -28,19 +46,10 @@ _BUNDLES = ["LINEWARDEN_REPLAY__BUNDLES", "LINEWARDEN_INSPECT__BUNDLES"]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
 
 
-def parse_time(text: str) -> int:
-    """Epoch milliseconds of an ISO 8601 time (UTC where it names no zone) or of a number that is one already.
+def _live() -> tuple[Broker, Namespace]:
+    from .bootstrap import live  # noqa: PLC0415 - slow to import
 
-    Raises:
-        typer.BadParameter: for anything else.
-    """
-    if text.isdigit():
-        return int(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is neither ISO 8601 (2026-01-31T06:00) nor epoch milliseconds") from error
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    return live()
 
 
 @contextmanager
@@ -65,7 +74,15 @@ def replay(
         Path,
         typer.Option(help="Folder of bundle folders.", exists=True, file_okay=False, envvar=_BUNDLES),
     ],
-    line: Annotated[str | None, typer.Option(help="One line of the namespace; all by default.")] = None,
+    line: Line = None,
+    camera: Camera = None,
+    lot: Lot = None,
+    part: Part = None,
+    recipe: Recipe = None,
+    verdict: WithVerdict = None,
+    routing: Routed = None,
+    operator: Operator = None,
+    index: Index = DEFAULT_INDEX,
     bundle: Annotated[str | None, typer.Option(help="Digest of another bundle to try instead.")] = None,
     name: Annotated[str | None, typer.Option(help="Namespace of the run: replay.<name>; the time by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")] = "auto",
@@ -77,13 +94,17 @@ def replay(
 ) -> None:
     """Inspect a range of recorded frames again and list what is answered differently.
 
+    Chosen by the words of `linewarden select`; those that a frame does not tell itself are looked up in the index.
+
     Exits 1 where anything differs, except with another bundle, which is expected to differ.
     """
-    from .reading import Selection  # noqa: PLC0415 - slow to import
-
     run_id = name or datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    selection = Selection(parse_time(begin), parse_time(end), line)
-    with _frames_bar(selection, hidden=as_json) as (broker, namespace, progress):
+    words = Words(begin, end, line, camera, lot, part, recipe, None, verdict, routing, operator)
+    selection = words.selection()
+    with (
+        chosen(selection, index, _live, hidden=as_json) as is_chosen,
+        _frames_bar(selection, hidden=as_json) as (broker, namespace, progress),
+    ):
         from .replay import run  # noqa: PLC0415 - as above
 
         report = run(
@@ -95,6 +116,7 @@ def replay(
             bundle=bundle,
             device=device,
             tolerance=tolerance,
+            is_chosen=is_chosen,
             progress=progress,
         )
     if containment is not None:

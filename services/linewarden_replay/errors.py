@@ -1,7 +1,9 @@
 """What replay refuses.
 
 Fatal
-└── LiveTopicRefused     a simulation was about to write outside its own namespace
+├── LiveTopicRefused     a simulation was about to write outside its own namespace
+├── IndexUnusable        the index is of something else, or cannot be read
+└── ArchiveDamaged       an archive is not what was written
 """
 
 from linewarden_runtime.errors import Fatal
@@ -11,3 +13,15 @@ class LiveTopicRefused(Fatal):
     """Simulated stays simulated: nothing of a replay or shadow ever reaches a live name."""
 
     exit_code = 78
+
+
+class IndexUnusable(Fatal):
+    """The index cannot be used as it is; the message says what to do."""
+
+    exit_code = 78
+
+
+class ArchiveDamaged(Fatal):
+    """An archive isn't what was written; nothing of the damaged piece is used."""
+
+    exit_code = 65

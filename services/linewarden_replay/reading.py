@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from linewarden_runtime.books import positions_of, read_to_end
 from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.inspection import SourceRef
 
+from .selection import Selection
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Frames captured from `from_ms` to `to_ms` (epoch ms, both included), of one line or of all in the namespace."""
-
-    from_ms: int
-    to_ms: int
-    line_id: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.to_ms < self.from_ms:
-            raise ValueError(f"the selection ends ({self.to_ms}) before it begins ({self.from_ms})")
-
-    def holds(self, line_id: str, captured_ms: int) -> bool:
-        """Whether a frame belongs to it."""
-        return self.from_ms <= captured_ms <= self.to_ms and self.line_id in {None, line_id}
+__all__ = ["Selection", "count_since", "records_since", "source_of"]
 
 
 def records_since(broker: Broker, topic: str, from_ms: int) -> Iterator[InRecord]:

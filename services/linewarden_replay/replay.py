@@ -45,9 +45,12 @@ def run(
     precision: str = "auto",
     tolerance: float = SAME_DEVICE_TOLERANCE,
     clock: Clock | None = None,
+    is_chosen: Callable[[str], bool] = lambda _visit: True,
     progress: Progress = lambda _done: None,
 ) -> ReplayReport:
     """Inspect a selection again with each frame's own recipe, or with another `bundle` (a digest in `store`).
+
+    Of the selection those visits whose id `is_chosen`.
 
     Reads the live namespace by assign(), commits nothing, and writes its inspections to `replay.<run_id>` alone.
 
@@ -65,7 +68,7 @@ def run(
     with closing(RecipeBook(broker, live)) as recipes:
         reinspector = Reinspector(bundles.shelf(recipes), clock or SystemClock())
         with IsolatedProducer(broker.producer(client="replay"), own) as producer:
-            for batch in _batches(_frames(broker, live, selection, tally)):
+            for batch in _batches(_frames(broker, live, selection, tally, is_chosen)):
                 inspections = reinspector.answer(batch, recorded)
                 _write(producer, [_record(own, one, partitions) for one in inspections])
                 tally.enter(inspections)
@@ -148,14 +151,17 @@ def _make_topic(broker: Broker, live: Namespace, own: Namespace) -> int:
         return partitions
 
 
-def _frames(broker: Broker, live: Namespace, selection: Selection, tally: _Tally) -> Iterator[Received]:
+def _frames(
+    broker: Broker, live: Namespace, selection: Selection, tally: _Tally, is_chosen: Callable[[str], bool]
+) -> Iterator[Received]:
     for record in records_since(broker, live.topic("frames"), selection.from_ms):
         try:
             frame = decode_frame(record.headers, record.value)
         except EnvelopeError:
             tally.unreadable += 1
             continue
-        if selection.holds(frame.meta.line_id, frame.meta.captured_ms) and tally.is_new(frame.meta.frame_id):
+        wanted = selection.holds_frame(frame.meta) and is_chosen(frame.meta.visit_id)
+        if wanted and tally.is_new(frame.meta.frame_id):
             yield record, frame
 
 

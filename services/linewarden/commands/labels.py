@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from linewarden_replay.cli import parse_time
+from linewarden_replay.choice import (
+    DEFAULT_INDEX,
+    Begin,
+    Bundle,
+    Camera,
+    End,
+    Index,
+    Line,
+    Lot,
+    Operator,
+    Part,
+    Recipe,
+    Routed,
+    WithVerdict,
+    Words,
+    chosen,
+)
 from linewarden_train.progress import bars
 
 from .context import context
@@ -17,34 +32,44 @@ from .context import context
 
 def export(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="An empty folder, or an export to verify.")],
-    begin: Annotated[str, typer.Option("--from", help="Captured from then on: ISO 8601 or epoch ms.")] = "0",
-    end: Annotated[str, typer.Option("--to", help="Captured up to then; now by default.")] = "",
-    line: Annotated[str | None, typer.Option(help="One line of the namespace; all by default.")] = None,
+    begin: Begin = "0",
+    end: End = "",
+    line: Line = None,
+    camera: Camera = None,
+    lot: Lot = None,
+    part: Part = None,
+    recipe: Recipe = None,
+    bundle: Bundle = None,
+    verdict: WithVerdict = None,
+    routing: Routed = None,
+    operator: Operator = None,
+    index: Index = DEFAULT_INDEX,
     simulated: Annotated[bool, typer.Option("--simulated", help="Also what a simulated line made.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Check an export against its manifest instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document for programs.")] = False,
 ) -> None:
     """Write pictures, drawn masks and who decided what, as masks and COCO; sides by group, the same for ever.
 
-    Undone and pending decisions and seeded known-bads are left out, and counted. Train on it with
+    Chosen by the words of `linewarden select`. Undone and pending decisions and seeded known-bads are left out, and
+    counted. Train on it with
     'linewarden train --data DIR'. With --verify: exits 1 where a file was changed since.
     """
     if verify:
         _verify(out, as_json=as_json)
         return
     from linewarden_replay.labels.export import export_labels  # noqa: PLC0415 - nothing heavy before it is needed
-    from linewarden_replay.reading import Selection  # noqa: PLC0415
 
-    now = datetime.now(UTC).isoformat()
-    selection = Selection(parse_time(begin), parse_time(end or now), line)
+    words = Words(begin, end, line, camera, lot, part, recipe, bundle, verdict, routing, operator)
+    selection = words.selection()
     where = context()
-    with bars() as show:
+    with chosen(selection, index, lambda: (where.broker, where.namespace)) as is_chosen, bars() as show:
         manifest = export_labels(
             where.broker,
             where.namespace,
             selection,
             out,
             simulated=simulated,
+            is_chosen=is_chosen,
             looked=lambda topic, count: show(topic, count, count),
         )
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ def export_labels(
     folder: Path,
     *,
     simulated: bool = False,
+    is_chosen: Callable[[str], bool] = lambda _visit: True,
     looked: Looked = lambda *_: None,
 ) -> dict[str, Any]:
-    """Write the labels of all visits first captured in the selection; returns the manifest.
+    """Write the labels of all visits first captured in the selection and chosen by their id; returns the manifest.
 
     Undone, overruled and pending decisions, seeded known-bads and, unless asked for, simulated visits are left out and
     counted. Raises ConfigurationError for a folder that holds anything, and BrokerUnavailable.
@@ -33,6 +35,8 @@ def export_labels(
     unreadable: list[str] = []
     left: Counter[LeftOut] = Counter()
     for told in read_told(broker, namespace, selection, looked, unreadable):
+        if not is_chosen(told.latest.visit_id):
+            continue
         found, without = label_visit(told, simulated=simulated)
         labels += found
         left += without
@@ -45,6 +49,7 @@ def export_labels(
         "from_ms": selection.from_ms,
         "to_ms": selection.to_ms,
         "line_id": selection.line_id,
+        "selection": selection.words(),
         "unreadable": unreadable,
     }
     return out.finish(inspections, about)

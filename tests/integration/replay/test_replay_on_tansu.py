@@ -9,6 +9,9 @@ from linewarden_inspect.keeper.bootstrap import keep
 from linewarden_inspect.settings import KeeperSettings
 from linewarden_replay.audit import read_ledger
 from linewarden_replay.balance import balance
+from linewarden_replay.index.following import catch_up
+from linewarden_replay.index.store import StoryIndex
+from linewarden_replay.index.story import count, stories
 from linewarden_replay.reading import Selection
 from linewarden_replay.replay import run
 from linewarden_runtime.clock import SystemClock
@@ -27,7 +30,7 @@ COUNT = 24
 
 
 def test_what_was_inspected_is_kept_and_repeats_itself(
-    tansu: EmbeddedBroker, namespace: str, bundle_store: Path
+    tansu: EmbeddedBroker, namespace: str, bundle_store: Path, tmp_path: Path
 ) -> None:
     broker = KafkaBroker(tansu.settings(6_000))
     line = Namespace(namespace)
@@ -42,6 +45,12 @@ def test_what_was_inspected_is_kept_and_repeats_itself(
 
     report = run(broker, line, Selection(0, 1 << 52), bundle_store, run_id=namespace, device="cpu")
     assert (report.frames, report.differences) == (COUNT, ())
+
+    with StoryIndex(tmp_path / "index", namespace) as index:
+        catch_up(broker, line, index)
+        (story,) = stories(index, min(one.visit_id for one in inspected.values()))
+        assert [one.kind for one in story.happened] == ["captured", "inspected"]
+        assert count(index, Selection(0, 1 << 52, camera_id="cam1")) == COUNT
 
     published = max(one.captured_ms for one in inspected.values())
     balanced = balance(read_ledger(broker, line), published + 1_000)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from linewarden_replay.choice import chosen
 from linewarden_replay.cli import parse_time
 from linewarden_replay.compare import Answer, Kind, compare
 from linewarden_replay.errors import LiveTopicRefused
@@ -73,6 +74,18 @@ def test_a_selection_is_by_the_time_of_capture_and_by_line(bundle_store: Path) -
     assert run(broker, NAMESPACE, other, bundle_store, run_id="r2", device="cpu").frames == 0
     with pytest.raises(ValueError, match="before it begins"):
         Selection(5, 4)
+
+
+def test_words_that_a_frame_does_not_tell_choose_its_visit_by_the_index(bundle_store: Path, tmp_path: Path) -> None:
+    broker = line(bundle_store)
+    for number in range(20):
+        publish(broker, disposition(number, Routing.TRUSTED_PASS, lot_id="L1" if number < 4 else "L2"))
+    of_lot = Selection(0, 1 << 52, lot_id="L1")
+    with chosen(of_lot, tmp_path / "index", lambda: (broker, NAMESPACE), hidden=True) as is_chosen:
+        report = run(broker, NAMESPACE, of_lot, bundle_store, run_id="r1", device="cpu", is_chosen=is_chosen)
+    assert (report.frames, report.differences) == (4, ())
+    other = Selection(0, 1 << 52, camera_id="cam2")
+    assert run(broker, NAMESPACE, other, bundle_store, run_id="r2", device="cpu").frames == 0
 
 
 def test_another_bundle_is_compared_and_passes_it_would_not_pass_are_listed(bundle_store: Path) -> None:

@@ -1,0 +1,94 @@
+"""How fast a part is found among many: `python -m benchmarks.replay [--parts N]`.
+
+The records are generated and taken in as they would be from the topics, decoding apart; then parts are looked up at
+random by serial and by visit, every look-up giving the whole story.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.machine import machine
+from linewarden_replay.index.facts import Statement, statements_of
+from linewarden_replay.index.store import StoryIndex
+from linewarden_replay.index.story import stories
+from linewarden_replay.summary import percentile
+from linewarden_runtime.records import InRecord
+from linewarden_schemas.base import Message
+from linewarden_schemas.capture import Capture
+from linewarden_schemas.disposition import Disposition
+from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.samples import SAMPLES
+
+_TOPICS: tuple[tuple[str, type[Message]], ...] = (
+    ("captures", Capture),
+    ("inspections", Inspection),
+    ("dispositions", Disposition),
+)
+_BATCH = 2_000
+_LOOKS = 2_000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run and print: the figures are the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", type=int, default=1_000_000)
+    parts = parser.parse_args(argv).parts
+    print(machine())
+    folder = Path(tempfile.mkdtemp(prefix="linewarden-bench-"))
+    with StoryIndex(folder / "index.sqlite", "line1") as index:
+        began = time.perf_counter()
+        for first in range(0, parts, _BATCH):
+            index.take(_records(first, min(first + _BATCH, parts)), {}, {})
+        seconds = time.perf_counter() - began
+        print(f"taken in           {parts * len(_TOPICS) / seconds:8.0f} records/s ({parts} parts in {seconds:.0f} s)")
+        _look(index, parts)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    print(f"file               {size / parts:8.0f} bytes a part")
+    shutil.rmtree(folder)
+    return 0
+
+
+def _records(first: int, end: int) -> Iterator[Statement]:
+    for number in range(first, end):
+        ids = {"visit_id": _visit(number), "frame_id": f"{_visit(number)}.top.1-{number:x}"}
+        of_part = ids | {"part_id": f"P{number:07d}", "captured_ms": number * 1000, "offset": number}
+        for sql, values in _TEMPLATES:
+            yield sql, values | {name: value for name, value in of_part.items() if name in values}
+
+
+def _of_sample(logical: str, kind: type[Message]) -> list[Statement]:
+    message = next(one for one in SAMPLES if isinstance(one, kind))
+    return statements_of(InRecord(logical, 0, 0, 0, b"", b""), logical, message)
+
+
+_TEMPLATES = [statement for topic in _TOPICS for statement in _of_sample(*topic)]
+
+
+def _visit(number: int) -> str:
+    return f"line1.st1.{number * 1000:013d}.{number:06d}"
+
+
+def _look(index: StoryIndex, parts: int) -> None:
+    dice = random.Random(7)
+    for what in ("serial", "visit"):
+        times = []
+        for _ in range(_LOOKS):
+            number = dice.randrange(parts)
+            began = time.perf_counter()
+            (story,) = stories(index, f"P{number:07d}" if what == "serial" else _visit(number))
+            times.append((time.perf_counter() - began) * 1000)
+            assert len(story.happened) == len(_TOPICS)
+        ordered = sorted(times)
+        p50, p99 = percentile(ordered, 0.5) or 0.0, percentile(ordered, 0.99) or 0.0
+        print(f"story by {what:9s} p50 {p50:.2f} ms, p99 {p99:.2f} ms, most {ordered[-1]:.2f} ms, n {_LOOKS}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""An index of visits, built from the topics."""
