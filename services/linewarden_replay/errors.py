@@ -19,9 +19,3 @@ class IndexUnusable(Fatal):
     """The index cannot be used as it is; the message says what to do."""
 
     exit_code = 78
-
-
-class ArchiveDamaged(Fatal):
-    """An archive isn't what was written; nothing of the damaged piece is used."""
-
-    exit_code = 65
