@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binom
+from scipy.stats import binom
 
 from linewarden_train.data.samples import Label
+from linewarden_vision.watch.limits import upper_limit
 
 Values = NDArray[np.float64]
 
@@ -71,16 +72,6 @@ def qualify(suspicion: Values, *, rate: float, delta: float) -> Bound:
         text = f"{rate:.1%} at {1 - delta:.1%} confidence needs {needed} independent defective groups"
         raise NotCertifiableError(f"not certifiable, n = {count}: {text}")
     return Bound(float(np.sort(suspicion)[allowed]), count, allowed, rate, delta)
-
-
-def upper_limit(missed: int, groups: int, delta: float) -> float:
-    """Return the one-sided Clopper-Pearson upper limit of a rate at confidence 1 - delta."""
-    return 1.0 if missed >= groups else float(beta.ppf(1 - delta, missed + 1, groups - missed))
-
-
-def lower_limit(hits: int, tries: int, delta: float) -> float:
-    """Return the one-sided Clopper-Pearson lower limit of a rate at confidence 1 - delta; 0 without a try."""
-    return 0.0 if hits == 0 else float(beta.ppf(delta, hits, tries - hits + 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,10 @@ def drift(
     as_json: Json = False,
 ) -> None:
     """Compare ingredients of passed parts with the bundle's good parts, window by window. Exits 1 on an alarm."""
-    from linewarden_train.live.drift import find_drift  # noqa: PLC0415 - nothing heavy before it is needed
-    from linewarden_train.live.drift_words import advice, row_of  # noqa: PLC0415
+    from linewarden_train.live.drift_words import advice, row_of  # noqa: PLC0415 - nothing heavy before it is needed
     from linewarden_train.live.results_file import good_values, read_results  # noqa: PLC0415
     from linewarden_vision.bundle import read_bundle  # noqa: PLC0415
+    from linewarden_vision.watch.drift import find_drift  # noqa: PLC0415
 
     with in_one_line():
         held, seen = read_bundle(bundle), read_results(results)
@@ -51,8 +51,8 @@ def estimate(
 ) -> None:
     """Estimate the defects among trusted passes from audits, in fixed windows."""
     from linewarden_train.live.audits import read_catches, read_windows  # noqa: PLC0415
-    from linewarden_train.live.estimate import estimate as measure  # noqa: PLC0415
-    from linewarden_train.live.known_bads import CatchRecord  # noqa: PLC0415
+    from linewarden_vision.watch.estimate import CatchRecord  # noqa: PLC0415
+    from linewarden_vision.watch.estimate import estimate as measure  # noqa: PLC0415
 
     with in_one_line():
         catches = CatchRecord(0, 0) if known_bads is None else read_catches(known_bads)

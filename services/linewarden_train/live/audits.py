@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from linewarden_train.live.estimate import Stratum
-from linewarden_train.live.known_bads import CatchRecord
+from linewarden_vision.watch.estimate import CatchRecord, Stratum
 
 _OK, _NG = "OK", "NG"
 

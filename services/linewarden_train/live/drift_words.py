@@ -1,6 +1,6 @@
 """What to do about drift, in words."""
 
-from linewarden_train.live.drift import Drift, Shift
+from linewarden_vision.watch.drift import Drift, Shift
 
 _FIRST = "look at light, lens, focus and fixture, and inspect the master parts"
 

@@ -1,35 +1,12 @@
-"""Seeded known-bads: which labelled defects to slip into a station's queue, and what people caught of them."""
+"""Seeded known-bads: which labelled defects to slip into a station's queue."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from linewarden_train.data.samples import Label
-from linewarden_train.qualification import groups_needed, lower_limit
-
-
-@dataclass(frozen=True, slots=True)
-class CatchRecord:
-    """Known-bads that were shown and those that were called NG; one nobody answered was shown and not caught."""
-
-    shown: int
-    caught: int
-
-    def __post_init__(self) -> None:
-        """Refuse counts that cannot be."""
-        if not 0 <= self.caught <= self.shown:
-            raise ValueError(f"{self.caught} caught of {self.shown} shown cannot be")
-
-    @property
-    def rate(self) -> float | None:
-        """Share caught, None where nothing was shown."""
-        return self.caught / self.shown if self.shown else None
-
-    def lower(self, delta: float) -> float:
-        """Return the one-sided Clopper-Pearson lower limit; 0 where nothing was shown."""
-        return lower_limit(self.caught, self.shown, delta)
+from linewarden_train.qualification import groups_needed
 
 
 def choose_known_bads(

@@ -9,11 +9,10 @@ from linewarden_train.qualification import (
     allowed_misses,
     draw_per_group,
     groups_needed,
-    lower_limit,
     qualify,
     system_escapes,
-    upper_limit,
 )
+from linewarden_vision.watch.limits import lower_limit, upper_limit
 
 
 @pytest.mark.parametrize(("groups", "rate"), [(59, 0.05), (110, 0.027), (299, 0.01), (2995, 0.001)])

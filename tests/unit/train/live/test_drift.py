@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linewarden_train.live.drift import find_drift, holm, stability_index
 from linewarden_train.live.drift_words import advice, row_of
 from linewarden_train.live.results_file import read_results
+from linewarden_vision.watch.drift import find_drift, holm, stability_index
 
 
 def _normal(seed: int, count: int, shift: float = 0.0) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

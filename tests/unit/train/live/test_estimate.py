@@ -8,8 +8,8 @@ from scipy.stats import beta
 
 from linewarden_train.data.samples import GOOD, Label
 from linewarden_train.live.audits import read_catches, read_windows
-from linewarden_train.live.estimate import Stratum, estimate
-from linewarden_train.live.known_bads import CatchRecord, choose_known_bads, known_bads_needed
+from linewarden_train.live.known_bads import choose_known_bads, known_bads_needed
+from linewarden_vision.watch.estimate import CatchRecord, Stratum, estimate
 
 
 def test_the_rate_is_stratified_by_passes_not_by_audits() -> None:

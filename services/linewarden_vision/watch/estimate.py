@@ -9,8 +9,29 @@ often needs more of them, not a second look at one. It is another quantity than 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from linewarden_train.live.known_bads import CatchRecord
-from linewarden_train.qualification import upper_limit
+from linewarden_vision.watch.limits import lower_limit, upper_limit
+
+
+@dataclass(frozen=True, slots=True)
+class CatchRecord:
+    """Known-bads that were shown and those that were called NG; one nobody answered was shown and not caught."""
+
+    shown: int
+    caught: int
+
+    def __post_init__(self) -> None:
+        """Refuse counts that cannot be."""
+        if not 0 <= self.caught <= self.shown:
+            raise ValueError(f"{self.caught} caught of {self.shown} shown cannot be")
+
+    @property
+    def rate(self) -> float | None:
+        """Share caught, None where nothing was shown."""
+        return self.caught / self.shown if self.shown else None
+
+    def lower(self, delta: float) -> float:
+        """Return the one-sided Clopper-Pearson lower limit; 0 where nothing was shown."""
+        return lower_limit(self.caught, self.shown, delta)
 
 
 @dataclass(frozen=True, slots=True)
