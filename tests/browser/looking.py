@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 from .chromium import Person
@@ -17,7 +18,9 @@ def picture(person: Person, name: str) -> None:
 
 
 def write_down(name: str, figures: list[int]) -> None:
-    """Figures of a run, where somebody wants them."""
+    """Ascending figures of a run: told with `pytest -s`, and kept where somebody wants them."""
+    middle, worst = figures[len(figures) // 2], figures[-1]
+    sys.stdout.write(f"{name}: {len(figures)} figures, median {middle}, worst {worst}: {figures}\n")
     folder = os.environ.get("LINEWARDEN_SCREENSHOTS")
     if folder:
         (Path(folder) / f"{name}.json").write_text(json.dumps(figures), encoding="utf-8")

@@ -6,7 +6,7 @@ import { openKeys } from "./keys_dialog.js";
 // `flow`: judge, giveBack, next and refresh of the page.
 export function wire({ judge, giveBack, next, refresh, nextClass }, bench, compare, undo) {
   const acts = {
-    accept: () => judge("OK"), reject: () => judge("NG"), unsure: () => judge("UNSURE"), undo: () => undo.act(),
+    accept: (event) => judge("OK", event), reject: (event) => judge("NG", event), unsure: (event) => judge("UNSURE", event), undo: () => undo.act(),
     release: () => giveBack("release", "cover.released"), skip: () => giveBack("skip"),
     mask: () => bench.told && bench.toggleMask(), heat: () => bench.told && bench.nextHeat(), previous: () => bench.step(-1), next: () => bench.step(1),
     pan_left: () => bench.pan(1, 0), pan_right: () => bench.pan(-1, 0), pan_up: () => bench.pan(0, 1), pan_down: () => bench.pan(0, -1),
@@ -19,7 +19,7 @@ export function wire({ judge, giveBack, next, refresh, nextClass }, bench, compa
   };
   listen(acts);
   labelKeys();
-  for (const button of document.querySelectorAll("[data-judge]")) button.addEventListener("click", () => judge(button.dataset.judge));
+  for (const button of document.querySelectorAll("[data-judge]")) button.addEventListener("click", (event) => judge(button.dataset.judge, event));
   for (const button of document.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => bench.active?.zoom(button.dataset.zoom));
   for (const button of document.querySelectorAll("[data-act]")) button.addEventListener("click", () => acts[button.dataset.act]());
   byId("opacity").addEventListener("input", (event) => bench.strength(Number(event.target.value)));

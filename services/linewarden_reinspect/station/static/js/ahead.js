@@ -4,9 +4,12 @@ import { post } from "./api.js";
 const AGAIN_MS = 5000;
 
 export class Ahead {
-  constructor(makeTile) {
-    Object.assign(this, { makeTile, visit: null, tiles: [], asking: false, askedMs: -Infinity });
+  constructor(makeTile, onHere) {
+    Object.assign(this, { makeTile, onHere, visit: null, tiles: [], asking: false, askedMs: -Infinity });
   }
+
+  // Whether the next visit's pictures are decoded and only wait for their place on the screen.
+  get isHere() { return this.visit !== null && this.tiles.every((tile) => tile.isHere); }
 
   async fetch() {
     if (this.visit || this.asking || performance.now() - this.askedMs < AGAIN_MS) return;
@@ -18,6 +21,7 @@ export class Ahead {
       this.visit = visit;
       this.tiles = visit.frames.map((frame) => this.makeTile(frame));
       await Promise.allSettled(this.tiles.map((tile) => tile.fetch()));
+      this.onHere();
     } catch {
       this.drop(); // the next visit is then fetched when its turn comes
     } finally {

@@ -30,10 +30,17 @@ export class Bench {
     const root = byId("tiles");
     root.replaceChildren(...this.tiles.map((tile) => tile.root));
     root.dataset.count = this.tiles.length > 4 ? "many" : this.tiles.length;
-    this.painted = Promise.all(this.tiles.filter((tile) => tile.isHere && !tile.shown).map((tile) => tile.load()));
+    this.place(this.tiles.filter((tile) => tile.isHere && !tile.shown));
     this.tell(visit.told);
     this.activate(this.tiles.find((tile) => tile === this.active) ?? this.tiles[0]);
     this.fill(visit);
+  }
+
+  // Pictures that are decoded already go on the screen at once; `painted` resolves when they are there.
+  place(ready) {
+    const rooms = ready.map((tile) => tile.room);
+    ready.forEach((tile, at) => tile.place(rooms[at]));
+    this.painted = Promise.all(ready.map((tile) => tile.painted()));
   }
 
   tile(frame) { return new Tile(frame, (tile) => this.activate(tile)); }

@@ -5,14 +5,14 @@ const COLOUR = "rgb(255, 64, 220)";
 
 export class Drawing {
   constructor() {
-    this.canvas = element("canvas", { class: "drawn" });
+    this.canvas = element("canvas", { class: "drawn", hidden: true });
     this.strokes = [];
   }
 
   size(width, height) {
     if (this.canvas.width === width && this.canvas.height === height) return;
     Object.assign(this.canvas, { width, height });
-    this.paint();
+    if (!this.isEmpty) this.paint();
   }
 
   get isEmpty() { return this.strokes.length === 0; }
@@ -39,6 +39,7 @@ export class Drawing {
   }
 
   paint() {
+    this.canvas.hidden = this.isEmpty;
     const context = this.canvas.getContext("2d", { willReadFrequently: true });
     context.globalCompositeOperation = "source-over";
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);

@@ -56,7 +56,7 @@ export function listen(acts) {
     if (!act || (act === "go" && event.target.closest("button, a"))) return;
     if (event.target.closest("input, select, textarea") && act !== "help") return;
     event.preventDefault();
-    if (!event.repeat || REPEATED.includes(act)) acts[act]?.();
+    if (!event.repeat || REPEATED.includes(act)) acts[act]?.(event);
   });
 }
 

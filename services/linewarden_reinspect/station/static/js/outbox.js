@@ -19,15 +19,14 @@ export class Outbox {
     return [...known, ...this.inMemory];
   }
 
-  // Keeps the decision before it is sent for the first time.
-  put(entry) {
+  // Keeps the decision; it goes out with the next flush.
+  keep(entry) {
     const full = { ...entry, actor };
     try {
       localStorage.setItem(KEY, JSON.stringify([...stored(), full]));
     } catch {
       this.inMemory.push(full); // the store is full or forbidden: it is kept as long as the page is open
     }
-    return this.flush();
   }
 
   drop(entry) {

@@ -4,6 +4,7 @@ import { Ahead } from "./ahead.js";
 import { post } from "./api.js";
 import { banner, follow, learnClock } from "./bar.js";
 import { Bench } from "./bench.js";
+import { chosenClass, nextClass, offerClasses } from "./classes.js";
 import { Compare } from "./compare.js";
 import { byId } from "./dom.js";
 import { Lease } from "./lease.js";
@@ -16,10 +17,11 @@ import { Undo } from "./undo.js";
 
 const KINDS = { OK: "ok", NG: "ng", UNSURE: "warn" };
 const RETRY_MS = 2000;
+const SOON_MS = 50;
 const state = { visit: null, busy: false, idle: false, resting: false };
 
 const bench = new Bench(() => refresh());
-const ahead = new Ahead((frame) => bench.tile(frame));
+const ahead = new Ahead((frame) => bench.tile(frame), () => refresh());
 const compare = new Compare();
 const undo = new Undo(toast);
 const rest = new Rest(() => giveBack("release", "cover.rest"));
@@ -53,10 +55,11 @@ function refresh() {
   if (visit) {
     describe(visit, bench.tiles, (tile) => bench.activate(tile));
     tellStep(visit);
-    compare.look(bench.active?.frame.view_id, byId("defect-class").value);
+    compare.look(bench.active?.frame.view_id, chosenClass());
     if (why === null && !busy) ahead.fetch();
   }
   byId("review").dataset.state = visit && !busy ? (why ? "waiting" : "ready") : visit ? "sending" : "idle";
+  byId("review").dataset.ahead = ahead.isHere ? "here" : "none";
   byId("review").dataset.step = visit ? (visit.told ? "last" : "first") : "none";
 }
 
@@ -68,25 +71,13 @@ function take(news, fetched = []) {
   state.visit = news;
   if (!same) {
     bench.show(news, fetched);
-    compare.show(news).then(offerClasses);
+    compare.show(news).then(() => { offerClasses(compare.classes); refresh(); });
   } else if (news.told && !known.told) {
     bench.visit = compare.visit = news;
     bench.tell(news.told);
     bench.fill(news);
     compare.render();
   } else bench.visit = compare.visit = news;
-  refresh();
-}
-
-function offerClasses() {
-  byId("defect-class").replaceChildren(...["", ...compare.classes].map((name) => new Option(name || t("class.none"), name)));
-  refresh();
-}
-
-function nextClass() {
-  const choice = byId("defect-class");
-  if (choice.disabled) return;
-  choice.selectedIndex = (choice.selectedIndex + 1) % choice.options.length;
   refresh();
 }
 
@@ -131,14 +122,15 @@ function hold(visit) {
 }
 
 // One key says what one sees; the same key again, or another one, is the last word.
-async function judge(judgement) {
+async function judge(judgement, event) {
   if (!state.visit || state.busy || (judgement === "OK" && locked() !== null)) return;
   state.busy = true;
+  const pressedMs = event?.timeStamp ?? performance.now();
   const button = document.querySelector(`[data-judge="${judgement}"]`);
   button.classList.add("sending");
   refresh();
   try {
-    await (state.visit.told ? decide(judgement) : firstLook(judgement));
+    await (state.visit.told ? decide(judgement, pressedMs) : firstLook(judgement));
   } finally {
     state.busy = false;
     button.classList.remove("sending");
@@ -165,23 +157,25 @@ async function firstLook(judgement) {
   }
 }
 
-async function decide(judgement) {
+async function decide(judgement, pressedMs) {
   const { visit } = state;
-  const defectClass = byId("defect-class").value || null;
   const marks = judgement === "NG" ? await bench.marks() : [];
-  const body = { token: visit.token, judgement, shown: bench.shown(), marks, defect_class: judgement === "NG" ? defectClass : null };
+  const body = { token: visit.token, judgement, shown: bench.shown(), marks, defect_class: judgement === "NG" ? chosenClass() : null };
   const entry = { slot_id: visit.slot_id, part: byId("part").textContent, undo_window_ms: visit.undo_window_ms, body };
+  outbox.keep(entry);
   const coming = ahead.take();
-  if (coming.visit) showAhead(coming, performance.now());
-  await outbox.put(entry);
+  if (coming.visit) await showAhead(coming, pressedMs);
+  await outbox.flush();
 }
 
-// The next picture is on the screen before the station has answered; its keys open when it has.
-function showAhead({ visit, tiles }, decidedMs) {
+// The next picture is on the screen before the station has answered; its keys open when it has. A page that nobody
+// looks at paints nothing: then the answer does not wait for it.
+async function showAhead({ visit, tiles }, pressedMs) {
   lease.drop();
   bench.setPen(false);
   take(visit, tiles);
-  bench.painted.then(() => performance.measure("linewarden-next-picture", { start: decidedMs, end: performance.now() }));
+  const painted = bench.painted.then(() => performance.measure("linewarden-next-picture", { start: pressedMs, end: performance.now() }));
+  await Promise.race([painted, new Promise((done) => setTimeout(done, SOON_MS))]);
 }
 
 async function sent(entry, answer) {
@@ -241,7 +235,7 @@ async function giveBack(how, word) {
   if (how === "skip" && !state.visit && byId("cover").hidden) await next();
 }
 
-wire({ judge, giveBack, next, refresh, nextClass }, bench, compare, undo);
+wire({ judge, giveBack, next, refresh, nextClass: () => { nextClass(); refresh(); } }, bench, compare, undo);
 follow((queue) => {
   if (state.idle && !state.resting && queue?.live && queue.lines.some((line) => line.ready + line.dead > 0)) next();
 });

@@ -9,7 +9,7 @@ const CLOSEST = 16;
 
 export class Tile {
   constructor(frame, onActive) {
-    Object.assign(this, { frame, scale: null, x: 0, y: 0, layers: {}, available: [], shown: false, fetched: null, pen: null, stroking: false });
+    Object.assign(this, { frame, scale: null, x: 0, y: 0, layers: {}, available: [], shown: false, isHere: false, fetched: null, pen: null, stroking: false });
     this.seen = new Set(["picture"]);
     this.picture = new Image();
     this.picture.alt = t("tile.view", { view: frame.view_id });
@@ -34,11 +34,17 @@ export class Tile {
   // What the machine said of it; only after the first answer.
   tell(word, kind) { this.name.replaceChildren(this.frame.view_id, element("span", { class: kind }, word)); }
 
-  // Fetches and decodes the picture, on the screen or not yet.
+  // Fetches and decodes the picture, on the screen or not yet, and gives everything over it the same size.
   fetch() {
     this.fetched ??= (async () => {
       this.picture.src = `/frames/${this.frame.frame_id}/picture`;
       await this.picture.decode();
+      const { naturalWidth: width, naturalHeight: height } = this.picture;
+      this.plane.style.width = `${width}px`;
+      this.plane.style.height = `${height}px`;
+      this.drawing.size(width, height);
+      this.say(null);
+      this.isHere = true;
     })().catch((failure) => { this.fetched = null; throw failure; });
     return this.fetched;
   }
@@ -46,12 +52,11 @@ export class Tile {
   // Resolves once the picture is decoded and painted: only then was it shown.
   async load() {
     await this.fetch();
-    const { naturalWidth: width, naturalHeight: height } = this.picture;
-    this.plane.style.width = `${width}px`;
-    this.plane.style.height = `${height}px`;
-    this.drawing.size(width, height);
-    this.say(null);
     this.place();
+    await this.painted();
+  }
+
+  async painted() {
     await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
     this.shown = true;
   }
@@ -77,23 +82,24 @@ export class Tile {
     return this.layers[name];
   }
 
-  // Whether its picture is decoded and only waits for its place on the screen.
-  get isHere() { return this.fetched !== null && this.picture.complete && this.picture.naturalWidth > 0; }
+  get room() { return { width: this.root.clientWidth, height: this.root.clientHeight }; }
 
-  get fit() {
-    const { clientWidth: width, clientHeight: height } = this.root;
+  get fit() { return this.fitIn(this.room); }
+
+  fitIn({ width, height }) {
     return Math.min(width / this.picture.naturalWidth, height / this.picture.naturalHeight) || 1;
   }
 
   get zoomNow() { return this.scale ?? this.fit; }
 
-  place() {
-    if (!this.picture.naturalWidth || !this.root.clientWidth) return;
-    const scale = this.zoomNow;
+  // Who places several reads the rooms of all before: each reading after a writing costs a layout of the page.
+  place(room = this.room) {
+    if (!this.picture.naturalWidth || !room.width) return;
+    const scale = this.scale ?? this.fitIn(room);
     const [width, height] = [this.picture.naturalWidth * scale, this.picture.naturalHeight * scale];
-    const bound = (at, size, room) => (size <= room ? (room - size) / 2 : Math.min(0, Math.max(room - size, at)));
-    this.x = bound(this.scale === null ? 0 : this.x, width, this.root.clientWidth);
-    this.y = bound(this.scale === null ? 0 : this.y, height, this.root.clientHeight);
+    const bound = (at, size, space) => (size <= space ? (space - size) / 2 : Math.min(0, Math.max(space - size, at)));
+    this.x = bound(this.scale === null ? 0 : this.x, width, room.width);
+    this.y = bound(this.scale === null ? 0 : this.y, height, room.height);
     this.plane.style.transform = `translate(${this.x}px, ${this.y}px) scale(${scale})`;
     this.plane.classList.toggle("coarse", scale > 5);
     this.onZoom?.();
