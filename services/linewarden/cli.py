@@ -21,6 +21,7 @@ from linewarden.commands import (
     labels,
     line,
     live,
+    msa,
     qualify,
     queue,
     recipe,
@@ -149,6 +150,7 @@ app.add_typer(deadletters.app, name="dead-letters")
 app.add_typer(queue.app, name="queue")
 app.add_typer(users.app, name="users")
 app.add_typer(report.app, name="report")
+app.add_typer(msa.app, name="msa")
 app.add_typer(replay_app, name="replay")
 audit_app.command()(notary.key)
 audit_app.command()(notary.verify)

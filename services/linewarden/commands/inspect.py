@@ -48,10 +48,10 @@ def inspect(
     _check_places(folder, out, maps)
     listing = _list(folder, part)
     _set_threads(torch_threads)
-    scorer = _load(bundle, device, batch)
+    scorer = load_inspector(bundle, device, batch)
     rule = VerdictRule.EITHER if either else VerdictRule.CLASSIFIER
     options = Options(maps=maps, batch=batch, threads=threads, rule=rule)
-    with _whole_file(out) as file, _bar("inspecting", len(listing.entries)) as shown:
+    with _whole_file(out) as file, progress_bar("inspecting", len(listing.entries)) as shown:
         summary = inspect_listing(listing, scorer, options, write=file.write, clock=time.monotonic, on_done=shown)
     _tell(summary, as_json=as_json)
 
@@ -87,7 +87,8 @@ def _set_threads(torch_threads: int) -> None:
         torch.set_num_threads(torch_threads)
 
 
-def _load(bundle: Path, device: str, batch: int) -> Inspector:
+def load_inspector(bundle: Path, device: str, batch: int) -> Inspector:
+    """The bundle, ready to score; tells in one line why it cannot be, and ends the command."""
     from linewarden_vision.errors import BundleError, GateError  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
 
@@ -112,7 +113,8 @@ def _whole_file(path: Path) -> Iterator[TextIO]:
 
 
 @contextmanager
-def _bar(text: str, total: int) -> Iterator[Callable[[int], object]]:
+def progress_bar(text: str, total: int) -> Iterator[Callable[[int], object]]:
+    """A bar on the error stream; what it gives is told how many more are done."""
     from rich.console import Console  # noqa: PLC0415 - rich is slow to import
     from rich.progress import Progress  # noqa: PLC0415
 

@@ -1,0 +1,96 @@
+"""Sheets for people: pictures under tokens, and a table to fill in. Nothing on them tells the reference."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from .models import Answer, Judgement, Plan, Sheet
+
+COLUMNS = ("token", "picture", "answer")
+_OPERATOR, _ROUND = "operator", "round"
+
+
+def write_sheets(plan: Plan, folder: Path) -> None:
+    """Write a folder for every person and round: `sheet.csv` in the order to be judged, and the pictures.
+
+    Raises:
+        ValueError: where the folder holds anything already.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} holds something already; sheets go into an empty folder")
+    for sheet in plan.sheets:
+        place = folder / sheet.operator / f"round{sheet.round}"
+        place.mkdir(parents=True)
+        with (place / "sheet.csv").open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(COLUMNS)
+            for one in sheet.places:
+                name = f"{one.token}{Path(one.picture).suffix.lower()}"
+                shutil.copyfile(one.picture, place / name)
+                rows.writerow((one.token, name, ""))
+
+
+def read_answers(plan: Plan, source: Path) -> tuple[list[Judgement], Counter[str]]:
+    """Answers of a table with the columns operator, round, token (or part_id) and answer, or of a folder of sheets.
+
+    What has no answer, an unknown token or another word in it is left out, and counted.
+
+    Raises:
+        ValueError: for a table without these columns, or a folder without sheets.
+    """
+    if source.is_file():
+        return _read(plan, source, None)
+    found: list[Judgement] = []
+    dropped: Counter[str] = Counter()
+    sheets = [(sheet, source / sheet.operator / f"round{sheet.round}" / "sheet.csv") for sheet in plan.sheets]
+    if not any(path.is_file() for _, path in sheets):
+        raise ValueError(f"{source} holds no sheet of this plan")
+    for sheet, path in sheets:
+        if not path.is_file():
+            dropped["sheet is missing"] += len(sheet.places)
+            continue
+        judged, without = _read(plan, path, sheet)
+        found += judged
+        dropped += without
+    return found, dropped
+
+
+def _read(plan: Plan, path: Path, sheet: Sheet | None) -> tuple[list[Judgement], Counter[str]]:
+    found: list[Judgement] = []
+    dropped: Counter[str] = Counter()
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        needed = {"answer"} | (set() if sheet else {_OPERATOR, _ROUND})
+        columns = set(rows.fieldnames or ())
+        if not needed <= columns or not columns & {"token", "part_id"}:
+            raise ValueError(f"{path} needs the columns {', '.join(sorted(needed))} and token or part_id")
+        for row in rows:
+            if sheet is not None:
+                row |= {_OPERATOR: sheet.operator, _ROUND: str(sheet.round)}
+            judged = _judgement(plan, row)
+            if isinstance(judged, str):
+                dropped[judged] += 1
+            else:
+                found.append(judged)
+    return found, dropped
+
+
+def _judgement(plan: Plan, row: dict[str, str]) -> Judgement | str:
+    """The judgement of a row, or why it is none."""
+    word = (row["answer"] or "").strip().upper()
+    if not word:
+        return "no answer"
+    if word not in set(Answer):
+        return "answer is none of OK, NG, UNSURE"
+    number = (row[_ROUND] or "").strip()
+    sheet = next((one for one in plan.sheets if (one.operator, str(one.round)) == (row[_OPERATOR], number)), None)
+    if sheet is None:
+        return "operator or round is not in the plan"
+    parts = {place.token: place.part_id for place in sheet.places} if row.get("token") else {}
+    part_id = parts.get(row["token"].strip()) if parts else row.get("part_id")
+    if part_id not in {place.part_id for place in sheet.places}:
+        return "token or part is not on the sheet"
+    return Judgement(operator=sheet.operator, round=sheet.round, part_id=part_id, answer=Answer(word))
