@@ -19,7 +19,7 @@ from linewarden_vision.card import (
     TrustCard,
 )
 from linewarden_vision.trust.cascade import TrustModel, normalise
-from linewarden_vision.trust.ingredients import CheapName, EnhancedName
+from linewarden_vision.trust.names import CheapName, SecondName
 from linewarden_vision.trust.normaliser import Normaliser
 from linewarden_vision.trust.suspicion import Logistic, fit_logistic, group_weights, sum_of_rarities
 
@@ -30,11 +30,11 @@ _FEWEST_DEFECTIVE = 6  # groups; fewer cannot weigh ingredients, as six discorda
 class TrustRecipe:
     """Named beforehand, never chosen on the data reported on.
 
-    ``second_look_share`` of good pictures get the enhancement.
+    ``second_look_share`` of good pictures get the second look.
     """
 
     cheap: tuple[CheapName, ...] = ("agreement", "mask_evidence", "margin")
-    second: tuple[EnhancedName, ...] = ("agreement_enhanced",)
+    second: tuple[SecondName, ...] = ("agreement_enhanced",)
     epsilon: float = 0.15
     second_look_share: float = 0.15
 

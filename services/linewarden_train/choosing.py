@@ -19,9 +19,10 @@ from linewarden_train.calibration import (
 from linewarden_train.scoring import RawScores
 from linewarden_vision.card import Provenance
 
-RIVALS: Mapping[str, TrustRecipe] = {
+OTHERS: Mapping[str, TrustRecipe] = {
     "lowering the threshold": TrustRecipe(cheap=("margin",), second=()),
     "mask evidence": TrustRecipe(cheap=("mask_evidence",), second=()),
+    "trust with a turned second look": TrustRecipe(second=("margin_turned",)),
 }
 _FEWEST_MISSED = 6  # groups, as six discordant ones are the least for a test
 _UNUSED = Provenance(set_digest="0" * 64, set_name="choice", n=1, curve_point="never leaves it", date="2000-01-01")
@@ -53,7 +54,7 @@ def choose(folds: Sequence[RawScores], trust: TrustRecipe, *, overkill: float, d
     groups = {group for part, rows in zip(folds, missed, strict=True) for group in np.asarray(part.groups)[rows]}
     if len(folds) < 2 or len(groups) < _FEWEST_MISSED:
         return Choice("trust", trust, {}, len(groups))
-    candidates = {"trust": trust, **RIVALS}
+    candidates = {"trust": trust, **OTHERS}
     recall = {name: _recall(folds, recipe, overkill, diverted) for name, recipe in candidates.items()}
     best = max(recall, key=lambda name: recall[name])
     return Choice(best, candidates[best], recall, len(groups))

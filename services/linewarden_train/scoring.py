@@ -1,4 +1,4 @@
-"""Raw scores of a data set: every ingredient of every picture, the enhancement included, and its mask."""
+"""Raw scores of a data set: every ingredient of every picture, those of the second look included, and its mask."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,13 @@ from linewarden_vision.device import to_device
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.prepare import Prepared, prepare_picture
 from linewarden_vision.stitching import Mosaic, Tile, TileScore, passes
-from linewarden_vision.trust.enhancement import Enhancement, Response, Source, enhance
-from linewarden_vision.trust.ingredients import (
-    CHEAP_NAMES,
-    ENHANCED_NAMES,
-    cheap_ingredients,
-    enhanced_ingredients,
-)
+from linewarden_vision.trust.enhancement import Enhancement, Response, Source
+from linewarden_vision.trust.ingredients import CHEAP_NAMES, cheap_ingredients
 from linewarden_vision.trust.maps import make_maps
+from linewarden_vision.trust.second_look import SECOND_NAMES, second_ingredients
 
 Values = NDArray[np.float64]
-_NAMES = (*CHEAP_NAMES, *ENHANCED_NAMES)
+_NAMES = (*CHEAP_NAMES, *SECOND_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +113,10 @@ def _pass(
         pictures = to_device(tiles, device, spec.mean, spec.std)
         output = network(pictures)
         maps = make_maps(output.cells, output.tap)
-        enhanced = enhance(network, Source(pictures, output.pyramid, 1 / spec.std), enhancement)
+        source = Source(pictures, output.pyramid, 1 / spec.std)
         parts = [
             cheap_ingredients(output, maps, CHEAP_NAMES),
-            enhanced_ingredients(enhanced, Response.of(output), ENHANCED_NAMES),
+            second_ingredients(network, source, Response.of(output), SECOND_NAMES, enhancement),
             maps.defect.flatten(1).amax(1, keepdim=True),
             maps.agnostic.flatten(1).amax(1, keepdim=True),
         ]

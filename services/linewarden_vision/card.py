@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from linewarden_vision.network.build import NetworkName
 from linewarden_vision.trust.cascade import SecondLook, TrustModel
 from linewarden_vision.trust.enhancement import Direction, Enhancement, Space, Stride
-from linewarden_vision.trust.ingredients import CheapName, EnhancedName
+from linewarden_vision.trust.names import CheapName, SecondName
 from linewarden_vision.trust.normaliser import Normaliser
 from linewarden_vision.trust.suspicion import MOST_INGREDIENTS, Logistic
 
@@ -114,7 +114,7 @@ class CheapIngredient(_Strict):
 class EnhancedIngredient(_Strict):
     """An ingredient of the enhanced pass and its sorted values on good calibration pictures."""
 
-    name: EnhancedName
+    name: SecondName
     good: list[FiniteFloat] = Field(min_length=20)
 
 

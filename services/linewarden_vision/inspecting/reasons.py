@@ -32,6 +32,7 @@ _WORDS: Mapping[str, str] = {
     "normal_disagreement_gain": "the evidence for a good part moved away from where it responds when it was enhanced",
     "margin_enhanced": "a small push was enough to make it doubt",
     "margin_gain": "a small push moved it farther than it moves good parts",
+    "margin_turned": "it was less sure of the picture and its half turn together than with good parts",
 }
 """By ingredient; the agnostic map that an agreement is measured against changes nothing for a person."""
 UNTRUSTED_STAGES: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""The cascade: a cheap score for every picture, the enhancement for the doubtful share alone.
+"""The cascade: a cheap score for every picture, a second look for the doubtful share alone.
 
 Who is doubtful depends on the picture and on frozen thresholds, never on its neighbours in the
 batch, so a picture scores the same alone and in company.
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
-from linewarden_vision.trust.enhancement import Enhancement, Response, Source, enhance
-from linewarden_vision.trust.ingredients import cheap_ingredients, enhanced_ingredients
+from linewarden_vision.trust.enhancement import Enhancement, Response, Source
+from linewarden_vision.trust.ingredients import cheap_ingredients
 from linewarden_vision.trust.maps import Maps, make_maps
 from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.second_look import second_ingredients
 from linewarden_vision.trust.suspicion import Logistic
 
 Values = NDArray[np.float64]
@@ -24,14 +25,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class SecondLook:
-    """Ingredients of the enhanced pass, and the logistic over the cheap ones followed by these."""
+    """Ingredients of the second look, and the logistic over the cheap ones followed by these."""
 
     names: Sequence[str]
     normalisers: Sequence[Normaliser]
     logistic: Logistic
     enhancement: Enhancement
     gate: float
-    """Cheap suspicion from which on the enhancement runs."""
+    """Cheap suspicion from which on a picture gets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,7 @@ def _second_look(
     if chosen.size < len(output.margin):  # a copy of every level is saved where all are doubtful
         picked = torch.from_numpy(chosen).to(output.margin.device)
         source, before = source.select(picked), before.select(picked)
-    after = enhance(network, source, second.enhancement)
-    return _host(enhanced_ingredients(after, before, second.names))
+    return _host(second_ingredients(network, source, before, second.names, second.enhancement))
 
 
 def _host(values: Tensor) -> Values:

@@ -61,7 +61,9 @@ EnhancedName = Literal[
     "margin_enhanced",
     "margin_gain",
 ]
-IngredientName = CheapName | EnhancedName
+SecondName = EnhancedName | Literal["margin_turned"]
+"""Ingredients of a second look: after the enhancement, or of the picture turned by half."""
+IngredientName = CheapName | SecondName
 
 _SUFFIXES = ("_mean", "_eigen", "_fem")
 

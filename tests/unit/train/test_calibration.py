@@ -13,7 +13,8 @@ from linewarden_train.comparison import PartScores, caught_at_load, compare
 from linewarden_train.data.samples import GOOD, Label
 from linewarden_train.scoring import RawScores
 from linewarden_vision.card import Provenance
-from linewarden_vision.trust.ingredients import CHEAP_NAMES, ENHANCED_NAMES
+from linewarden_vision.trust.ingredients import CHEAP_NAMES
+from linewarden_vision.trust.second_look import SECOND_NAMES
 
 _SOURCE = Provenance(set_digest="0" * 64, set_name="t", n=1, curve_point="none", date="2026-01-01")
 
@@ -26,7 +27,7 @@ def _scores(count: int = 300) -> RawScores:
         for view in range(2)
     ]
     shift = np.asarray([1.5 * label.defective for label in labels])
-    names = (*CHEAP_NAMES, *ENHANCED_NAMES)
+    names = (*CHEAP_NAMES, *SECOND_NAMES)
     columns = {name: rng.standard_normal(2 * count) + shift for name in names}
     return RawScores(columns, np.ones(2 * count), np.ones(2 * count), labels)
 

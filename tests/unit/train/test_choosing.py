@@ -6,7 +6,7 @@ from linewarden_train.choosing import choose
 from linewarden_train.data.samples import GOOD, Label
 from linewarden_train.scoring import RawScores
 
-NAMES = ("agreement", "mask_evidence", "margin", "agreement_enhanced")
+NAMES = ("agreement", "mask_evidence", "margin", "agreement_enhanced", "margin_turned")
 
 
 def fold(seed: int, telling: str | None, bad: int = 30) -> RawScores:
@@ -23,7 +23,12 @@ def fold(seed: int, telling: str | None, bad: int = 30) -> RawScores:
 
 @pytest.mark.parametrize(
     ("telling", "named"),
-    [("agreement", {"trust"}), ("mask_evidence", {"trust", "mask evidence"}), ("margin", {"lowering the threshold"})],
+    [
+        ("agreement", {"trust"}),
+        ("mask_evidence", {"trust", "mask evidence"}),
+        ("margin", {"lowering the threshold"}),
+        ("margin_turned", {"trust with a turned second look"}),
+    ],
 )
 def test_the_score_that_tells_misses_apart_is_chosen(telling: str, named: set[str]) -> None:
     choice = choose([fold(1, telling), fold(2, telling)], TrustRecipe(), overkill=0.01, diverted=0.05)

@@ -26,8 +26,9 @@ from linewarden_vision.trust.ingredients import (
     enhanced_ingredients,
 )
 from linewarden_vision.trust.maps import AgnosticVariant, make_maps
-from linewarden_vision.trust.names import AgreementName, CheapName, EnhancedName
+from linewarden_vision.trust.names import AgreementName, CheapName, EnhancedName, SecondName
 from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.second_look import SECOND_NAMES
 from linewarden_vision.trust.suspicion import Logistic, sum_of_rarities
 from tests.unit.vision.helpers import small_card, small_network
 
@@ -49,10 +50,11 @@ def _output(seed: int = 0) -> NetworkOutput:
 def test_the_spelled_names_are_exactly_those_that_can_be_computed() -> None:
     assert _spelled(CheapName) == {*CHEAP_NAMES, *BANKED_NAMES}
     assert _spelled(EnhancedName) == set(ENHANCED_NAMES)
+    assert _spelled(SecondName) == set(SECOND_NAMES)
     assert len(get_args(AgreementName)) == 4 * 4
 
 
-@pytest.mark.parametrize("name", [*CHEAP_NAMES, *ENHANCED_NAMES])
+@pytest.mark.parametrize("name", [*CHEAP_NAMES, *SECOND_NAMES])
 def test_every_ingredient_has_words_of_its_own_for_a_person(name: str) -> None:
     assert words_for(name) != words_for("")
 

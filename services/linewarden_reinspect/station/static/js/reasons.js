@@ -21,6 +21,7 @@ const FOUND = {
   "the evidence for a good part moved away from where it responds when it was enhanced": "normal_disagreement_gain",
   "a small push was enough to make it doubt": "margin_enhanced",
   "a small push moved it farther than it moves good parts": "margin_gain",
+  "it was less sure of the picture and its half turn together than with good parts": "margin_turned",
   "its evidence is unusual for a good part": "unusual",
   "the evidence for a defect is unusual for a good part": "unusual",
 };
