@@ -79,8 +79,11 @@ def between(answers: Sequence[Answers], seed: int) -> Estimate:
 
 
 def pair(first: Answers, second: Answers, seed: int) -> Estimate:
-    """Cohen's kappa of two appraisers, round against round of each part that both judged."""
-    shared = sorted(set(first) & set(second))
+    """Cohen's kappa of two appraisers, round against round of each part that both judged equally often.
+
+    Of a part that one of them judged less often nothing tells which rounds belong together: it is left out.
+    """
+    shared = sorted(part for part in set(first) & set(second) if len(first[part]) == len(second[part]))
     return cohen([(first[part], second[part]) for part in shared], seed)
 
 
@@ -89,7 +92,7 @@ def cohen(by_part: Sequence[tuple[Sequence[str], Sequence[str]]], seed: int) -> 
     size = len(ANSWERS)
     tables = np.zeros((len(by_part), size, size))
     for place, (first, second) in enumerate(by_part):
-        for one, other in zip(first, second, strict=False):
+        for one, other in zip(first, second, strict=True):
             tables[place, ANSWERS.index(Answer(one)), ANSWERS.index(Answer(other))] += 1
     return estimate(tables.reshape(len(by_part), size * size), _cohen, seed)
 

@@ -51,6 +51,11 @@ def test_two_appraisers_are_compared_on_the_parts_that_both_judged() -> None:
     assert between([first, second], seed=1).value == pytest.approx(1.0)
 
 
+def test_a_part_that_one_of_two_judged_less_often_is_left_out_of_their_kappa() -> None:
+    first, second = {"a": [OK, OK], "b": [NG, NG], "c": [OK, NG]}, {"a": [OK, OK], "b": [NG, NG], "c": [NG]}
+    assert pair(first, second, seed=1).value == pytest.approx(1.0)
+
+
 def test_who_never_missed_gets_the_exact_limit_of_as_many_parts() -> None:
     told = {f"p{number}": [NG, NG, NG] for number in range(30)}
     miss = appraise(told, dict.fromkeys(told, Reference.NG), seed=1).miss
