@@ -25,7 +25,6 @@ from .choice import (
     WithVerdict,
     Words,
     chosen,
-    parse_time,
 )
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
@@ -33,10 +32,8 @@ if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command n
     from linewarden_schemas.ids import Namespace
 
     from .balance import BalanceReport
-    from .reading import Selection
     from .report import ReplayReport
-
-__all__ = ["app", "audit_app", "parse_time"]
+    from .selection import Selection
 
 app = typer.Typer(help="Inspect recorded frames again, beside the live line and never into it.", no_args_is_help=True)
 audit_app = typer.Typer(help="Prove that nothing was lost, doubled or passed unsafely.", no_args_is_help=True)

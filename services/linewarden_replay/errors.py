@@ -2,8 +2,7 @@
 
 Fatal
 ├── LiveTopicRefused     a simulation was about to write outside its own namespace
-├── IndexUnusable        the index is of something else, or cannot be read
-└── ArchiveDamaged       an archive is not what was written
+└── IndexUnusable        the index is of something else, or cannot be read
 """
 
 from linewarden_runtime.errors import Fatal

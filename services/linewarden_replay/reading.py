@@ -9,10 +9,6 @@ from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.inspection import SourceRef
 
-from .selection import Selection
-
-__all__ = ["Selection", "count_since", "records_since", "source_of"]
-
 
 def records_since(broker: Broker, topic: str, from_ms: int) -> Iterator[InRecord]:
     """Records written from a time on, up to the end as it is now. Whatever was captured later was written later."""

@@ -24,8 +24,9 @@ from .containment import contain
 from .errors import LiveTopicRefused
 from .guard import IsolatedProducer
 from .inspecting import Bundles, Received, Reinspector
-from .reading import Selection, records_since
+from .reading import records_since
 from .report import ReplayReport
+from .selection import Selection
 
 _BATCH = 16
 _ACK_S = 30.0
@@ -50,9 +51,8 @@ def run(
 ) -> ReplayReport:
     """Inspect a selection again with each frame's own recipe, or with another `bundle` (a digest in `store`).
 
-    Of the selection those visits whose id `is_chosen`.
-
-    Reads the live namespace by assign(), commits nothing, and writes its inspections to `replay.<run_id>` alone.
+    Of the selection those visits whose id `is_chosen`. Reads the live namespace by assign(), commits nothing, and
+    writes its inspections to `replay.<run_id>` alone.
 
     Raises:
         LiveTopicRefused: where `live` is no live namespace, or anything would be written outside the own one.

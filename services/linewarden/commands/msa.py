@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from linewarden_replay.choice import in_words
+
 from .inspect import load_inspector, progress_bar
-from .report import stored_report
 
 if TYPE_CHECKING:
     from linewarden_replay.msa.models import Plan, Study
@@ -38,7 +37,7 @@ def plan(
     from linewarden_replay.msa.plan import make_plan  # noqa: PLC0415
     from linewarden_replay.msa.sheets import write_sheets  # noqa: PLC0415
 
-    with _in_words():
+    with in_words():
         found, left_out = read_parts(source)
         people = operator or ["A", "B", "C"]
         made = make_plan(found, count=parts, operators=people, rounds=rounds, seed=seed, left_out=left_out)
@@ -69,7 +68,7 @@ def run(
 
     if bundle is None and not answers:
         raise typer.BadParameter("give --bundle, --answers or both: there is nothing to collect")
-    with _in_words():
+    with in_words():
         study = _begun(models.read(models.Plan, plan_file), out)
         for source in answers or ():
             judged, dropped = read_answers(study.plan, source)
@@ -104,11 +103,12 @@ def report(
     from linewarden_replay.msa.page import as_csv  # noqa: PLC0415
     from linewarden_replay.msa.page import page as draw  # noqa: PLC0415
     from linewarden_replay.reports.rendering import as_json as stored  # noqa: PLC0415
+    from linewarden_replay.reports.rendering import read_stored  # noqa: PLC0415
 
     if (study_file is None) == (from_json is None):
         raise typer.BadParameter("give a study, or --from-json with a stored report")
-    with _in_words():
-        told = stored_report(from_json, SCHEMA) if from_json else document(read(Study, Path(str(study_file))), seed)
+    with in_words():
+        told = read_stored(from_json, SCHEMA) if from_json else document(read(Study, Path(str(study_file))), seed)
     if page is not None:
         page.write_text(draw(told), encoding="utf-8")
     if csv is not None:
@@ -138,15 +138,6 @@ def _present(planned: Plan, bundle: Path, device: str, most: int | None) -> Any:
     total = sum(len(part.pictures[:most]) for part in planned.parts)
     with progress_bar("presenting", total) as shown:
         return present(planned, scorer, most, shown)
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """A wrong file is told in one line."""
-    try:
-        yield
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 def _tell(told: dict[str, Any], written: list[Path]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from linewarden_replay.cli import parse_time
+from linewarden_replay.choice import in_words, parse_time
 
 from .context import context, now_ms
 
@@ -42,13 +41,16 @@ def shift(
     Only what was captured in production counts. Overkill is estimated from reviewed rejects alone.
     """
     from linewarden_replay.reports.rendering import as_json as stored  # noqa: PLC0415 - nothing heavy before its need
+    from linewarden_replay.reports.rendering import read_stored  # noqa: PLC0415
     from linewarden_replay.shifts.page import page as draw  # noqa: PLC0415
     from linewarden_replay.shifts.table import as_csv  # noqa: PLC0415
 
-    if from_json is None:
-        document = _read(begin, end, line, name, subgroup_min, simulated=simulated)
-    else:
-        document = stored_report(from_json, "linewarden.shift-report.v1")
+    with in_words():
+        document = (
+            _read(begin, end, line, name, subgroup_min, simulated=simulated)
+            if from_json is None
+            else read_stored(from_json, "linewarden.shift-report.v1")
+        )
     if page is not None:
         page.write_text(draw(document), encoding="utf-8")
     if csv is not None:
@@ -57,18 +59,6 @@ def shift(
         typer.echo(stored(document), nl=False)
     else:
         _tell(document, [one for one in (page, csv) if one is not None])
-
-
-def stored_report(path: Path, schema: str) -> dict[str, Any]:
-    """A document that was stored earlier; raises typer.BadParameter for anything else."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        is_ours = found.get("schema") == schema
-    except (ValueError, AttributeError) as error:
-        raise typer.BadParameter(f"{path} is no JSON document of a report: {error}") from error
-    if not is_ours:
-        raise typer.BadParameter(f"{path} is not a {schema}")
-    return found
 
 
 def _read(
@@ -80,10 +70,7 @@ def _read(
     where = context()
     until = parse_time(end) if end else now_ms()
     scope = Scope(name, simulated, subgroup_min * 60_000)
-    try:
-        return report(where.broker, where.namespace, Wanted(parse_time(begin) if begin else None, until, line, scope))
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    return report(where.broker, where.namespace, Wanted(parse_time(begin) if begin else None, until, line, scope))
 
 
 def _tell(document: dict[str, Any], written: list[Path]) -> None:

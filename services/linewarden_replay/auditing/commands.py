@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from linewarden_replay.choice import in_words, parse_time
 
 _DAY_MS = 86_400_000
 
@@ -38,11 +39,14 @@ def report(
     Exits 1 where the balance does not close or the chain does not hold.
     """
     from linewarden_replay.reports.rendering import as_json as stored  # noqa: PLC0415 - nothing heavy before its need
+    from linewarden_replay.reports.rendering import read_stored  # noqa: PLC0415
 
-    if from_json is None:
-        document = _read(begin, end, line, public_key or [], bundles, rerun, simulated=simulated)
-    else:
-        document = _stored(from_json)
+    with in_words():
+        document = (
+            _read(begin, end, line, public_key or [], bundles, rerun, simulated=simulated)
+            if from_json is None
+            else read_stored(from_json, "linewarden.audit-report.v1")
+        )
     if page is not None:
         from .page import page as draw  # noqa: PLC0415 - as above
 
@@ -67,8 +71,7 @@ def _read(
     simulated: bool,
 ) -> dict[str, Any]:
     from linewarden_replay.bootstrap import live  # noqa: PLC0415 - as above
-    from linewarden_replay.cli import parse_time  # noqa: PLC0415
-    from linewarden_replay.reports.stretch import Stretch  # noqa: PLC0415
+    from linewarden_replay.selection import Selection  # noqa: PLC0415
 
     from .report import Audit  # noqa: PLC0415
     from .report import report as make  # noqa: PLC0415
@@ -76,22 +79,8 @@ def _read(
     broker, namespace = live()
     now_ms = time.time_ns() // 1_000_000
     to_ms = parse_time(end) if end else now_ms
-    try:
-        stretch = Stretch(parse_time(begin) if begin else max(0, to_ms - _DAY_MS), to_ms, line)
-        return make(broker, namespace, Audit(stretch, now_ms, keys, bundles, rerun, simulated))
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _stored(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        schema = found.get("schema")
-    except (ValueError, AttributeError) as error:
-        raise typer.BadParameter(f"{path} is no stored report: {error}") from error
-    if schema != "linewarden.audit-report.v1":
-        raise typer.BadParameter(f"{path} is no stored audit report, but {schema!r}")
-    return found
+    stretch = Selection(parse_time(begin) if begin else max(0, to_ms - _DAY_MS), to_ms, line)
+    return make(broker, namespace, Audit(stretch, now_ms, keys, bundles, rerun, simulated))
 
 
 def _tell(document: dict[str, Any], written: list[Path]) -> None:

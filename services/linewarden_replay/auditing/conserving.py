@@ -53,6 +53,8 @@ class Conservation:
         self._fault("lost", shelf.gaps())
         self._fault("doubled", shelf.doubled())
         self._fault("unknown", (one for one in self._unreadable.places if one not in self._answered))
+        # where those that are not named lie is not known, nor whether a dead letter answers for them
+        self._faults["unknown"] += self._unreadable.count - len(self._unreadable.places)
         faults = {name: {"count": self._faults[name], "named": self._named[name]} for name in FAULTS}
         closes = not any(self._faults.values())
         return {"closes": closes, "at_ms": self._now_ms, **{name: self._counts[name] for name in COUNTS}, **faults}

@@ -16,7 +16,7 @@ from linewarden_replay.reports.kappa import SOURCE as KAPPA
 from linewarden_replay.reports.kappa import cohen
 from linewarden_replay.reports.rates import INTERVAL, rate
 from linewarden_replay.reports.shelf import Shelf
-from linewarden_replay.reports.stretch import Stretch
+from linewarden_replay.selection import Selection
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.base import Message
 from linewarden_schemas.ids import Namespace
@@ -39,7 +39,7 @@ _MOST_LISTED = 200
 class Audit:
     """What to report and what with; `now_ms` is when it is made. `keys` are trusted public keys of the notary."""
 
-    stretch: Stretch
+    stretch: Selection
     now_ms: int
     keys: Collection[str] = ()
     bundles: Path | None = None
@@ -156,7 +156,7 @@ def _in_force(source: _Source, audit: Audit, tally: AuditTally) -> dict[str, Any
     }
 
 
-def _closed(source: _Source, stretch: Stretch) -> list[dict[str, Any]]:
+def _closed(source: _Source, stretch: Selection) -> list[dict[str, Any]]:
     """Closed periods of the conservation audit that reach into the range, with how many ids each kept open."""
     rows: list[dict[str, Any]] = []
     for one in source.all_of("balances"):
@@ -180,7 +180,7 @@ def _notary(source: _Source, audit: Audit) -> dict[str, Any]:
     }
 
 
-def _escapes(source: _Source, stretch: Stretch) -> dict[str, Any] | None:
+def _escapes(source: _Source, stretch: Selection) -> dict[str, Any] | None:
     """Parts found defective after they had left, as reported since; None where no topic holds such reports."""
     if ESCAPES not in CATALOGUE:
         return None

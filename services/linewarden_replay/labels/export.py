@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from linewarden_replay.reading import Selection
+from linewarden_replay.selection import Selection
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from linewarden_replay.reading import Selection, records_since
+from linewarden_replay.reading import records_since
+from linewarden_replay.selection import Selection
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.base import Message

@@ -8,7 +8,9 @@ from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
-from .models import Answer, Machine, Plan, Reference, Study
+from linewarden_schemas.vocabulary import Judgement as Answer
+
+from .models import Machine, Plan, Reference, Study
 from .statistics import Answers, Appraised, DecisionRate, References, appraise, between, pair
 
 SCHEMA = "linewarden.msa-report.v1"

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from linewarden_schemas.recipe import Thresholds
+from linewarden_schemas.vocabulary import Judgement as Answer
 from linewarden_schemas.vocabulary import Undecidable, Verdict, VerdictRule
 from linewarden_vision.errors import UnusablePicture
 from linewarden_vision.inspecting.intake import decode_picture
@@ -18,7 +19,7 @@ from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import ViewScore
 
-from .models import Answer, Machine, Plan, Presentation
+from .models import Machine, Plan, Presentation
 
 _BATCH = 16
 _Read = tuple[str, str, str, object | Refused]

@@ -10,20 +10,14 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from linewarden_schemas.vocabulary import Judgement as Answer
+
 
 class Reference(StrEnum):
     """What a part is known to be."""
 
     OK = "OK"
     NG = "NG"
-
-
-class Answer(StrEnum):
-    """What an appraiser says of one presentation. UNSURE: not judged, or withheld for somebody else."""
-
-    OK = "OK"
-    NG = "NG"
-    UNSURE = "UNSURE"
 
 
 class _Record(BaseModel):

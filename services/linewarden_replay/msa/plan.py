@@ -6,6 +6,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from random import Random
 
+from linewarden_schemas.ids import check_id
+
 from .models import Part, Place, Plan, Reference, Sheet
 
 
@@ -24,10 +26,13 @@ def make_plan(
     in a row where one round follows the other. Tokens tell nothing of the part.
 
     Raises:
-        ValueError: for fewer than one good and one defective part, or operators that are named twice.
+        ValueError: for fewer than one good and one defective part, and for operators named twice or by no id.
     """
     if len(set(operators)) != len(operators) or not operators:
         raise ValueError("name every operator once")
+    for name in operators:  # each gets a folder of that name
+        if not check_id(name).strip("."):
+            raise ValueError(f"{name!r} is no name of an operator")
     dice = Random(seed)  # noqa: S311 - a plan is repeated by its seed, nothing is kept secret by it
     kinds = {kind: [part for part in parts if part.reference is kind] for kind in Reference}
     half = min(count // 2, *(len(found) for found in kinds.values()))

@@ -7,7 +7,9 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from .models import Answer, Judgement, Plan, Sheet
+from linewarden_schemas.vocabulary import Judgement as Answer
+
+from .models import Judgement, Plan, Sheet
 
 COLUMNS = ("token", "picture", "answer")
 _OPERATOR, _ROUND = "operator", "round"

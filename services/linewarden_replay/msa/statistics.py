@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from linewarden_replay.reports.rates import Rate, rate
+from linewarden_schemas.vocabulary import Judgement as Answer
 
 from .bootstrap import Estimate, Values, estimate
-from .models import Answer, Reference
+from .models import Reference
 
 ANSWERS = tuple(Answer)
 Answers = Mapping[str, Sequence[Answer]]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from linewarden_replay.reading import records_since
+from linewarden_replay.selection import Selection
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
@@ -19,7 +20,6 @@ from linewarden_schemas.vocabulary import Verdict
 
 from .shelf import Shelf
 from .story import Story, tell
-from .stretch import Stretch
 
 TOPICS = ("dispositions", "decisions", "inspections", "dead-letters", "reinspections", "captures")
 """Effects before causes: while a line runs, whatever was answered has its capture in what is read after it."""
@@ -46,7 +46,7 @@ class Unreadable:
 
 
 def gather(
-    broker: Broker, namespace: Namespace, stretch: Stretch, shelf: Shelf, looked: Looked = lambda *_: None
+    broker: Broker, namespace: Namespace, stretch: Selection, shelf: Shelf, looked: Looked = lambda *_: None
 ) -> Unreadable:
     """Put everything about the visits of a stretch on the shelf; returns what could not be read.
 
@@ -60,7 +60,7 @@ def gather(
     return unreadable
 
 
-def tell_visits(shelf: Shelf, stretch: Stretch) -> Iterator[Story]:
+def tell_visits(shelf: Shelf, stretch: Selection) -> Iterator[Story]:
     """Visits of the stretch, one at a time; of those that no capture, inspection or routing names nothing is told."""
     for visit_id, found in shelf.visits():
         story = tell(visit_id, found)
@@ -83,7 +83,7 @@ def messages(
             unreadable.add(f"{record.topic}[{record.partition}]@{record.offset}")
 
 
-def _keep(message: Message, stretch: Stretch, shelf: Shelf) -> None:
+def _keep(message: Message, stretch: Selection, shelf: Shelf) -> None:
     match message:
         case Capture() | CameraHeartbeat():
             _keep_capture(message, stretch, shelf)
@@ -101,7 +101,7 @@ def _keep(message: Message, stretch: Stretch, shelf: Shelf) -> None:
             pass
 
 
-def _keep_capture(message: Capture | CameraHeartbeat, stretch: Stretch, shelf: Shelf) -> None:
+def _keep_capture(message: Capture | CameraHeartbeat, stretch: Selection, shelf: Shelf) -> None:
     if isinstance(message, CameraHeartbeat):
         if stretch.holds(message.line_id, message.at_ms):
             shelf.put_last(_run(message), message.last_sequence)
@@ -116,7 +116,7 @@ def _run(message: Capture | CameraHeartbeat) -> str:
     return f"{message.line_id}.{message.station_id}.{message.camera_id}.epoch{message.spool_epoch}"
 
 
-def _is_near(stretch: Stretch, line_id: str, at_ms: int) -> bool:
+def _is_near(stretch: Selection, line_id: str, at_ms: int) -> bool:
     in_time = stretch.from_ms - SLACK_MS <= at_ms <= stretch.to_ms + SLACK_MS
     return in_time and stretch.line_id in {None, line_id}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -29,6 +30,18 @@ def render(template: str, document: Mapping[str, Any], **more: object) -> str:
 def as_json(document: Mapping[str, Any]) -> str:
     """The document as it is stored: the page made of the stored one is the same byte for byte."""
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_stored(path: Path, schema: str) -> dict[str, Any]:
+    """A document that `as_json` stored earlier; raises ValueError for anything else."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        told = found.get("schema")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is no stored report: {error}") from error
+    if told != schema:
+        raise ValueError(f"{path} is no {schema}, but {told!r}")
+    return found
 
 
 def percent(value: float | None, digits: int = 1) -> str:

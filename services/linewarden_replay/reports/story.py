@@ -117,7 +117,7 @@ class Story:
     @property
     def passed_first(self) -> bool:
         """Whether it left as good at its first presentation: trusted, or accepted by people."""
-        trusted = self.latest is not None and self.latest.routing is Routing.TRUSTED_PASS
+        trusted = self.latest is not None and self.latest.routing is Routing.TRUSTED_PASS and not self.found_bad
         return self.is_settled and not self.is_returned and (trusted or self.found_good)
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 from linewarden_replay.reports.gather import Looked, Unreadable, gather, messages, tell_visits
 from linewarden_replay.reports.shelf import Shelf
-from linewarden_replay.reports.stretch import Stretch
+from linewarden_replay.selection import Selection
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import LineState
@@ -61,10 +61,10 @@ def report(broker: Broker, namespace: Namespace, wanted: Wanted, looked: Looked 
     return document(about, tally, shown, found)
 
 
-def _stretch(wanted: Wanted, states: list[LineState]) -> Stretch:
+def _stretch(wanted: Wanted, states: list[LineState]) -> Selection:
     if wanted.from_ms is not None:
-        return Stretch(wanted.from_ms, wanted.to_ms, wanted.line_id)
+        return Selection(wanted.from_ms, wanted.to_ms, wanted.line_id)
     if wanted.scope.shift is None:
-        return Stretch(max(0, wanted.to_ms - _DAY_MS), wanted.to_ms, wanted.line_id)
+        return Selection(max(0, wanted.to_ms - _DAY_MS), wanted.to_ms, wanted.line_id)
     begin, end = newest_shift(states, wanted.scope.shift, wanted.to_ms, wanted.line_id)
-    return Stretch(begin, end, wanted.line_id)
+    return Selection(begin, end, wanted.line_id)

@@ -12,8 +12,8 @@ from linewarden_replay.balance import balance
 from linewarden_replay.index.following import catch_up
 from linewarden_replay.index.store import StoryIndex
 from linewarden_replay.index.story import count, stories
-from linewarden_replay.reading import Selection
 from linewarden_replay.replay import run
+from linewarden_replay.selection import Selection
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker
 from linewarden_runtime.health import Health

@@ -18,7 +18,7 @@ from linewarden_replay.labels.choosing import LeftOut, Told, label_visit
 from linewarden_replay.labels.coco import run_lengths
 from linewarden_replay.labels.export import export_labels
 from linewarden_replay.labels.folder import side_of, verify
-from linewarden_replay.reading import Selection
+from linewarden_replay.selection import Selection
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.memory import MemoryBroker

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 import typer
 
-from linewarden_replay.choice import chosen
-from linewarden_replay.cli import parse_time
+from linewarden_replay.choice import chosen, parse_time
 from linewarden_replay.compare import Answer, Kind, compare
 from linewarden_replay.errors import LiveTopicRefused
 from linewarden_replay.guard import IsolatedProducer
-from linewarden_replay.reading import Selection
 from linewarden_replay.replay import run
+from linewarden_replay.selection import Selection
 from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.base import Message

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from linewarden_replay.msa.models import Answer, Reference
+from linewarden_replay.msa.models import Reference
 from linewarden_replay.msa.statistics import appraise, between, cohen, fleiss, pair
+from linewarden_schemas.vocabulary import Judgement as Answer
 
 OK, NG, UNSURE = Answer.OK, Answer.NG, Answer.UNSURE
 TRUTH = {"a": Reference.OK, "b": Reference.OK, "c": Reference.NG, "d": Reference.NG}

@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from linewarden.cli import app
 from linewarden.demo.line import BUNDLE
-from linewarden_replay.msa.models import Answer, Judgement, Part, Plan, Reference, Study, with_judgements
+from linewarden_replay.msa.models import Judgement, Part, Plan, Reference, Study, with_judgements
 from linewarden_replay.msa.plan import make_plan
+from linewarden_schemas.vocabulary import Judgement as Answer
 
 OPERATORS = ("A", "B", "C")
 
@@ -44,6 +45,12 @@ def test_a_plan_is_balanced_shuffled_and_repeated_by_its_seed() -> None:
     assert all(one[-1].part_id != two[0].part_id for one, two in pairwise(rounds))
     assert (_plan(), _plan(2) == plan) == (plan, False)
     assert plan.left_out == {"parts not chosen": 4}
+
+
+@pytest.mark.parametrize("operators", [(), ("A", "A"), ("../A",), ("..",), ("Ada L",)])
+def test_operators_are_named_once_and_by_names_that_a_folder_may_have(operators: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"operator|id"):
+        make_plan(_parts(), count=4, operators=operators, rounds=1, seed=1)
 
 
 def test_the_first_answer_to_a_place_stands_and_the_other_is_counted() -> None:

@@ -11,18 +11,21 @@ import numpy as np
 import pytest
 
 from linewarden_replay.auditing.commands import report as command
+from linewarden_replay.auditing.conserving import Conservation
 from linewarden_replay.auditing.differences import read_rerun
 from linewarden_replay.auditing.page import page
 from linewarden_replay.auditing.report import Audit, report
 from linewarden_replay.auditing.tally import counting
 from linewarden_replay.auditing.versions import in_force
-from linewarden_replay.balance import balance
+from linewarden_replay.balance import Allowance, balance
 from linewarden_replay.ledger import Ledger
 from linewarden_replay.notary.notary import Notary, NotaryLimits
 from linewarden_replay.notary.signing import make_key, read_key
+from linewarden_replay.reports.gather import Unreadable
 from linewarden_replay.reports.rendering import as_json
+from linewarden_replay.reports.shelf import Shelf
 from linewarden_replay.reports.story import tell
-from linewarden_replay.reports.stretch import Stretch
+from linewarden_replay.selection import Selection
 from linewarden_runtime.clock import ManualClock
 from linewarden_schemas.base import Message
 from linewarden_schemas.decision import Decision
@@ -37,7 +40,7 @@ from tests.unit.replay.test_labels import decision
 
 from .lines import HOUR, NAMESPACE, by_topic, line, maps, passes, ref, rejects, reviewed
 
-ALL = Stretch(AT - HOUR, AT + HOUR)
+ALL = Selection(AT - HOUR, AT + HOUR)
 
 
 def second(number: int, judgement: Judgement, actor: str = "berta", **more: Any) -> Decision:
@@ -246,6 +249,20 @@ def test_the_page_is_the_same_byte_for_byte_from_the_stored_report_and_needs_not
 
 
 def test_an_empty_range_says_that_nothing_is_known() -> None:
-    text = page(made(stretch=Stretch(0, 1)))
+    text = page(made(stretch=Selection(0, 1)))
     for words in ("how far they agree is unknown", "what people miss is not measured", "no evidence"):
         assert words in text, words
+
+
+def test_records_that_cannot_be_read_and_are_too_many_to_name_keep_the_balance_open() -> None:
+    conservation = Conservation(AT, [], Unreadable(count=3, places=[]), Allowance())
+    with Shelf() as shelf:
+        found = conservation.result(shelf)
+    assert (found["closes"], found["unknown"]["count"]) == (False, 3)
+
+
+def test_a_trusted_pass_in_which_people_found_a_defect_is_no_first_pass() -> None:
+    passed = disposition(1, Routing.TRUSTED_PASS)
+    found = {"revision": 1, "outcome": Outcome.SCRAP, "decision_ids": ("d1",)}
+    assert tell(passed.visit_id, [passed]).passed_first
+    assert not tell(passed.visit_id, [passed, passed.model_copy(update=found)]).passed_first

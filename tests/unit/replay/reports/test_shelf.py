@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from linewarden_replay.reports.gather import gather, tell_visits
 from linewarden_replay.reports.shelf import Shelf
-from linewarden_replay.reports.stretch import Stretch
+from linewarden_replay.selection import Selection
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.vocabulary import Cause, Outcome, Routing, Verdict
 from tests.unit.replay.shift import AT, capture, disposition, inspection, visit
 
 from .lines import NAMESPACE, by_topic, line, maps, passes, rejects, reviewed
 
-EVERYTHING = Stretch(0, AT * 2)
+EVERYTHING = Selection(0, AT * 2)
 
 
 def test_messages_of_a_visit_come_together_in_the_order_in_which_they_were_put() -> None:
@@ -70,11 +70,11 @@ def test_a_story_joins_topics_and_keeps_first_and_newest_routing() -> None:
 def test_visits_outside_the_stretch_and_of_other_lines_are_not_told() -> None:
     broker = line(*by_topic(passes(1) + passes(2) + passes(3)))
     with Shelf() as shelf:
-        stretch = Stretch(AT + 2, AT + 2, "line1")
+        stretch = Selection(AT + 2, AT + 2, "line1")
         gather(broker, NAMESPACE, stretch, shelf)
         assert [one.visit_id for one in tell_visits(shelf, stretch)] == [visit(2)]
     with Shelf() as shelf:
-        other = Stretch(0, AT * 2, "line9")
+        other = Selection(0, AT * 2, "line9")
         gather(broker, NAMESPACE, other, shelf)
         assert list(tell_visits(shelf, other)) == []
 
