@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from linewarden_schemas.authority import DISPOSING, MAY_TAKE, may_name
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import SlotState, VisitSnapshot
-from linewarden_schemas.vocabulary import Judgement, Outcome, Role
+from linewarden_schemas.vocabulary import Judgement, Outcome, Skill
 
 from . import slots
 from .events import Context
 from .policy import must_be_covered, review_rules
 from .settling import RELEASING, outcome_of
-
-DISPOSING = frozenset({Role.LEAD, Role.QUALITY})
-"""Roles that may name another outcome than the recipe's, and undo what others decided."""
 
 _FITTING = {
     Judgement.OK: frozenset({None, Outcome.ACCEPT}),
@@ -47,17 +45,15 @@ def _judge_refusals(
     visit: VisitSnapshot, slot: SlotState, decision: Decision, recipe: Recipe | None
 ) -> Iterator[Refusal]:
     judgement = decision.judgement or Judgement.UNSURE
-    if decision.role not in slots.MAY_TAKE[slot.skill]:
+    if decision.role not in MAY_TAKE[slot.skill]:
         yield Refusal("role", f"a slot for the skill {slot.skill.value} is not for the role {decision.role.value}")
     if decision.actor in slots.excluded_actors(visit, slot.round):
         yield Refusal("same_actor", f"{decision.actor} judged another round of this visit")
     if decision.outcome not in _FITTING[judgement]:
         yield Refusal("outcome", f"{decision.outcome} does not go with the judgement {judgement.value}")
-    if decision.outcome is Outcome.USE_AS_IS and decision.role is not Role.QUALITY:
-        yield Refusal("authority", "use_as_is is for the role quality")
-    usual = outcome_of(slots.closed(slot, 0, decision, counts=True).model_copy(update={"outcome": None}), recipe)
-    if decision.outcome not in (None, usual) and decision.role not in DISPOSING:
-        yield Refusal("authority", f"{decision.outcome} is for the roles lead and quality")
+    if not may_name(decision.role, decision.outcome):
+        roles = ", ".join(sorted(role.value for role in DISPOSING))
+        yield Refusal("authority", f"{decision.outcome} is for the role {roles}")
     released = judgement is Judgement.OK or decision.outcome in RELEASING
     uncovered = _uncovered(visit, decision, recipe) if released else ()
     if uncovered:
@@ -78,7 +74,7 @@ def _undo_refusals(visit: VisitSnapshot, decision: Decision, context: Context) -
         yield Refusal("undo_final", "the visit is final")
     if context.now_ms >= slot.closed_ms + review_rules(context.recipe).undo_window_ms:
         yield Refusal("undo_late", "the undo window is over")
-    if decision.actor != slot.actor and decision.role not in DISPOSING:
+    if decision.actor != slot.actor and decision.role not in MAY_TAKE[Skill.LEAD]:
         yield Refusal("undo_foreign", "only its author, a lead or quality may undo a decision")
     newest = slots.latest(visit, slot.round)
     if newest is not None and newest.slot_id != slot.slot_id and not newest.open:

@@ -11,15 +11,9 @@ from linewarden_schemas.disposition import SlotClose, SlotFrame, SlotOpen
 from linewarden_schemas.ids import slot_id
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import SlotState, ViewState, VisitSnapshot
-from linewarden_schemas.vocabulary import Cause, CloseReason, Role, Skill
+from linewarden_schemas.vocabulary import Cause, CloseReason, Skill
 
 from .policy import missing_views, must_be_covered, review_rules
-
-MAY_TAKE: dict[Skill, frozenset[Role]] = {
-    Skill.OPERATOR: frozenset({Role.OPERATOR, Role.LEAD, Role.QUALITY}),
-    Skill.LEAD: frozenset({Role.LEAD, Role.QUALITY}),
-}
-"""Which roles may decide a slot. Engineers and auditors look; they do not decide about parts."""
 
 
 def latest(visit: VisitSnapshot, review_round: int) -> SlotState | None:

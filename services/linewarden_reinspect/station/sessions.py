@@ -6,8 +6,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from linewarden_schemas.authority import MAY_TAKE
 from linewarden_schemas.decision import Decision
-from linewarden_schemas.vocabulary import Role
+from linewarden_schemas.vocabulary import Role, Skill
 
 from .hand import Hand
 
@@ -34,7 +35,7 @@ class Session:
     @property
     def is_lead(self) -> bool:
         """Whether slots for a lead may be taken."""
-        return self.role in {Role.LEAD, Role.QUALITY}
+        return self.role in MAY_TAKE[Skill.LEAD]
 
     def remember(self, decision: Decision) -> None:
         """Keep what was recorded, so that the same request again is the same decision."""

@@ -88,15 +88,18 @@ def test_a_plain_ng_takes_the_outcome_of_the_recipe() -> None:
     assert done.outcome is Outcome.REWORK
 
 
-def test_a_concession_needs_the_role_quality_and_carries_its_number() -> None:
+@pytest.mark.parametrize("outcome", [Outcome.REWORK, Outcome.SCRAP, Outcome.USE_AS_IS])
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.LEAD])
+def test_rework_scrap_and_use_as_is_are_named_by_quality_alone(role: Role, outcome: Outcome) -> None:
     story = Story()
     story.diverted()
-    use = {"outcome": Outcome.USE_AS_IS, "concession": "C-12"}
-    refused = story.tell(decided("v1.r0.g0", "NG", "lea", role=Role.LEAD, **use))
+    named = {"outcome": outcome, "concession": "C-12" if outcome is Outcome.USE_AS_IS else None}
+    refused = story.tell(decided("v1.r0.g0", "NG", "lea", role=role, **named))
+    assert counted(refused) == [(Tally.REFUSED, "authority")]
     assert [slot.slot_id for slot in opens(refused)] == ["v1.r0.g1"]
-    story.tell(decided("v1.r0.g1", "NG", "quinn", role=Role.QUALITY, **use))
+    story.tell(decided("v1.r0.g1", "NG", "quinn", role=Role.QUALITY, **named))
     (done,) = dispositions(story.wait(WINDOW))
-    assert (done.outcome, done.concession) == (Outcome.USE_AS_IS, "C-12")
+    assert (done.outcome, done.concession) == (outcome, named["concession"])
 
 
 @pytest.mark.parametrize(

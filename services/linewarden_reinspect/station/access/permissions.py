@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from linewarden_reinspect.station.errors import BadInput, Forbidden
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_schemas.vocabulary import Judgement, Outcome, Role
+from linewarden_schemas.authority import DISPOSING, MAY_TAKE, may_name
+from linewarden_schemas.vocabulary import Judgement, Outcome, Role, Skill
 
 
 class Permission(StrEnum):
@@ -22,7 +23,7 @@ class Permission(StrEnum):
     REVIEW = "review"
     """To take visits and judge them."""
     DISPOSE = "dispose"
-    """To name another outcome than accept and the recipe's: rework, scrap, use_as_is."""
+    """To name what becomes of a part: rework, scrap, use_as_is."""
     HISTORY = "history"
     """To read what was decided and what happened in the queue."""
     LOG = "log"
@@ -43,8 +44,8 @@ _ALL = frozenset(Role)
 GRANTS: dict[Permission, frozenset[Role]] = {
     Permission.SELF: _ALL,
     Permission.QUEUE: _ALL,
-    Permission.REVIEW: frozenset({Role.OPERATOR, Role.LEAD, Role.QUALITY}),
-    Permission.DISPOSE: frozenset({Role.QUALITY}),
+    Permission.REVIEW: MAY_TAKE[Skill.OPERATOR],
+    Permission.DISPOSE: DISPOSING,
     Permission.HISTORY: frozenset({Role.LEAD, Role.QUALITY, Role.AUDITOR}),
     Permission.LOG: frozenset({Role.AUDITOR, Role.ADMIN}),
     Permission.FIGURES: frozenset({Role.LEAD, Role.QUALITY}),
@@ -139,7 +140,7 @@ def require_outcome(role: Role, judgement: Judgement, outcome: Outcome | None, c
         Forbidden: for rework, scrap and use_as_is without the permission to dispose.
         BadInput: for an outcome that contradicts the judgement, or use_as_is without its concession.
     """
-    if outcome not in {None, Outcome.ACCEPT}:
+    if not may_name(role, outcome):
         require(role, Permission.DISPOSE)
     if outcome is not None and (outcome is Outcome.ACCEPT) != (judgement is Judgement.OK):
         raise BadInput(f"The outcome {outcome.value} does not go with {judgement.value}.")
