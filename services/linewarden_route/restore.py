@@ -67,7 +67,7 @@ def _learn(visits: Visits, record: InRecord) -> None:
         return
     forget_at_ms = next((value for name, value in record.headers if name == FORGET_HEADER), None)
     if forget_at_ms is not None:
-        visits.put_dormant(key, Dormant(record.value, int(forget_at_ms)))
+        visits.put_dormant(key, Dormant.of(record.value, int(forget_at_ms)))
         return
     message = decode(record.headers, record.value).message
     if isinstance(message, VisitSnapshot):

@@ -1,13 +1,15 @@
 """The memory of one partition: its visits, their timers and the cameras' progress.
 
 Final visits are most of it, and are seldom touched again before they are forgotten. They are kept as the bytes
-of their record, and read back only when something comes for them.
+of their record, compressed, and read back only when something comes for them.
 """
 
 from __future__ import annotations
 
 import heapq
+import zlib
 from dataclasses import dataclass
+from typing import Self
 
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
@@ -17,10 +19,19 @@ from .visit import next_due_ms
 
 @dataclass(frozen=True, slots=True)
 class Dormant:
-    """A final visit as the value of its record, and when it is to be forgotten (epoch ms)."""
+    """A final visit as the value of its record, compressed, and when it is to be forgotten (epoch ms)."""
 
-    value: bytes
+    packed: bytes
     forget_at_ms: int
+
+    @classmethod
+    def of(cls, value: bytes, forget_at_ms: int) -> Self:
+        """Pack the value of a record without reading it."""
+        return cls(zlib.compress(value, level=1), forget_at_ms)
+
+    def visit(self) -> VisitSnapshot:
+        """Read the visit back."""
+        return VisitSnapshot.from_json(zlib.decompress(self.packed))
 
 
 class Visits:
@@ -36,14 +47,14 @@ class Visits:
     def get(self, visit_id: str) -> VisitSnapshot | None:
         """The visit; None if it is unknown or forgotten."""
         dormant = self._dormant.get(visit_id)
-        return self._open.get(visit_id) if dormant is None else VisitSnapshot.from_json(dormant.value)
+        return self._open.get(visit_id) if dormant is None else dormant.visit()
 
     def put(self, visit_id: str, visit: VisitSnapshot | None) -> None:
         """Remember a visit as it is now; None forgets it."""
         if visit is None:
             self.forget(visit_id)
         elif visit.final and visit.forget_at_ms is not None:
-            self.put_dormant(visit_id, Dormant(visit.to_json(), visit.forget_at_ms))
+            self.put_dormant(visit_id, Dormant.of(visit.to_json(), visit.forget_at_ms))
         else:
             self._dormant.pop(visit_id, None)
             self._open[visit_id] = visit
@@ -62,7 +73,7 @@ class Visits:
 
     def newest(self) -> list[VisitSnapshot]:
         """The newest visits that were routed, oldest first, as many as positions are drawn from."""
-        final = [VisitSnapshot.from_json(one.value) for one in list(self._dormant.values())[-MOST:]]
+        final = [one.visit() for one in list(self._dormant.values())[-MOST:]]
         return [*final, *(visit for visit in self._open.values() if visit.revision >= 0)]
 
     def is_routed(self, visit_id: str) -> bool:

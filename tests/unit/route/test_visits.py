@@ -48,7 +48,7 @@ def test_a_final_visit_that_is_opened_again_sleeps_no_more() -> None:
 
 def test_a_dormant_visit_is_not_read_until_it_is_asked_for() -> None:
     visits = Visits()
-    visits.put_dormant("v1", Dormant(b"not even JSON", T0))
+    visits.put_dormant("v1", Dormant.of(b"not even JSON", T0))
     assert visits.is_routed("v1")
     assert visits.due(T0, 5) == ["v1"]
     visits.forget("v1")
