@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest $(if $(CI),--no-skips)
-REST := kafka or redis or browser or faults or slow
+JOBS ?= 2
+SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
+REAL := kafka or redis or browser or faults
+REST := $(REAL) or slow
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
@@ -19,11 +22,12 @@ setup: $(VENV)/.dev ## the environment for development, with a commit hook where
 	@if [ -d .git ] && [ -z "$(CI)" ]; then $(BIN)/pre-commit install >/dev/null; fi
 
 test: $(VENV)/.dev ## set up and pass the fast tests, on the embedded broker and Valkey
-	$(PYTEST) -m "not ($(REST) or gpu)"
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not ($(REST) or gpu)"
 
 test-all: test ## also real Apache Kafka, Debian's Redis, Chromium and the faults
 	@sh scripts/need.sh
-	$(PYTEST) -m "($(REST)) and not gpu" --timeout=600 --durations=30
+	$(PYTEST) $(SIDE_BY_SIDE) -m "slow and not ($(REAL) or gpu)" --timeout=600 --durations=10
+	$(PYTEST) -m "($(REAL)) and not gpu" --timeout=600 --durations=30
 
 check: lint types imports drift ## lint, types, imports, drift
 
