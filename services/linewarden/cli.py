@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from linewarden.commands import (
+    archive,
     bundle,
     data,
     deadletters,
@@ -26,6 +27,7 @@ from linewarden.commands import (
     queue,
     recipe,
     report,
+    retention,
     teach,
     topics,
     train,
@@ -156,6 +158,9 @@ audit_app.command()(notary.key)
 audit_app.command()(notary.verify)
 audit_app.command()(auditing.report)
 app.add_typer(audit_app, name="audit")
+app.add_typer(archive.app, name="archive")
+app.add_typer(retention.app, name="retention")
+app.add_typer(retention.hold_app, name="hold")
 
 
 def main() -> None:

@@ -24,6 +24,12 @@ DEFAULT_INDEX = Path("linewarden-index.sqlite")
 Index = Annotated[
     Path, typer.Option("--index", metavar="FILE", envvar="LINEWARDEN_REPLAY__INDEX", help="Where the index is kept.")
 ]
+Archived = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive", metavar="DIR", exists=True, file_okay=False, help="Read an archive instead of the live topics."
+    ),
+]
 Begin = Annotated[str, typer.Option("--from", help="Captured from then on: ISO 8601 or epoch ms.")]
 End = Annotated[str, typer.Option("--to", help="Captured up to then; now by default.")]
 Line = Annotated[str | None, typer.Option(help="One line of the namespace; all by default.")]

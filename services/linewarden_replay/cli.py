@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ import typer
 
 from .choice import (
     DEFAULT_INDEX,
+    Archived,
     Camera,
     Index,
     Line,
@@ -43,21 +45,25 @@ _BUNDLES = ["LINEWARDEN_REPLAY__BUNDLES", "LINEWARDEN_INSPECT__BUNDLES"]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
 
 
-def _live() -> tuple[Broker, Namespace]:
-    from .bootstrap import live  # noqa: PLC0415 - slow to import
+Opened = Callable[[], "tuple[Broker, Namespace]"]
 
-    return live()
+
+def _recorded(archive: Path | None) -> tuple[Broker, Namespace]:
+    from .bootstrap import recorded  # noqa: PLC0415 - slow to import
+
+    return recorded(archive)
 
 
 @contextmanager
-def _frames_bar(selection: Selection, *, hidden: bool) -> Iterator[tuple[Broker, Namespace, Callable[[int], None]]]:
-    """The live line, and what advances a bar over the frames of a selection."""
+def _frames_bar(
+    opened: Opened, selection: Selection, *, hidden: bool
+) -> Iterator[tuple[Broker, Namespace, Callable[[int], None]]]:
+    """The recorded line, and what advances a bar over the frames of a selection."""
     from rich.progress import Progress  # noqa: PLC0415 - slow to import, like all that follows
 
-    from .bootstrap import live  # noqa: PLC0415
     from .reading import count_since  # noqa: PLC0415
 
-    broker, namespace = live()
+    broker, namespace = opened()
     with Progress(disable=hidden) as progress:
         task = progress.add_task("frames", total=count_since(broker, namespace.topic("frames"), selection.from_ms))
         yield broker, namespace, lambda done: progress.advance(task, done)
@@ -80,6 +86,7 @@ def replay(
     routing: Routed = None,
     operator: Operator = None,
     index: Index = DEFAULT_INDEX,
+    archive: Archived = None,
     bundle: Annotated[str | None, typer.Option(help="Digest of another bundle to try instead.")] = None,
     name: Annotated[str | None, typer.Option(help="Namespace of the run: replay.<name>; the time by default.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")] = "auto",
@@ -97,10 +104,10 @@ def replay(
     """
     run_id = name or datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     words = Words(begin, end, line, camera, lot, part, recipe, None, verdict, routing, operator)
-    selection = words.selection()
+    selection, opened = words.selection(), partial(_recorded, archive)
     with (
-        chosen(selection, index, _live, hidden=as_json) as is_chosen,
-        _frames_bar(selection, hidden=as_json) as (broker, namespace, progress),
+        chosen(selection, index, opened, hidden=as_json) as is_chosen,
+        _frames_bar(opened, selection, hidden=as_json) as (broker, namespace, progress),
     ):
         from .replay import run  # noqa: PLC0415 - as above
 

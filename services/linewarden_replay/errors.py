@@ -2,7 +2,8 @@
 
 Fatal
 ├── LiveTopicRefused     a simulation was about to write outside its own namespace
-└── IndexUnusable        the index is of something else, or cannot be read
+├── IndexUnusable        the index is of something else, or cannot be read
+└── ArchiveDamaged       an archive is not as it was written
 """
 
 from linewarden_runtime.errors import Fatal
@@ -18,3 +19,9 @@ class IndexUnusable(Fatal):
     """The index cannot be used as it is; the message says what to do."""
 
     exit_code = 78
+
+
+class ArchiveDamaged(Fatal):
+    """A file of an archive is missing, cut or changed, or its manifest does not hold together."""
+
+    exit_code = 65

@@ -1,4 +1,4 @@
-"""Signed heads: Ed25519 (RFC 8032) by the package cryptography."""
+"""Signed heads and periods: Ed25519 (RFC 8032) by the package cryptography."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Collection
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_schemas.operations import ChainHead
+from linewarden_schemas.operations import Balance, ChainHead
 
 _UNSIGNED = bytes(64)
+Signed = TypeVar("Signed", ChainHead, Balance)
 
 
 def make_key(path: Path) -> str:
@@ -50,14 +52,14 @@ def public_text(key: Ed25519PublicKey) -> str:
     return b64encode(key.public_bytes_raw()).decode()
 
 
-def signed(head: ChainHead, key: Ed25519PrivateKey) -> ChainHead:
-    """The head with its signature."""
+def signed(head: Signed, key: Ed25519PrivateKey) -> Signed:
+    """The head or period with its signature."""
     return head.model_copy(update={"signature": key.sign(_content(head))})
 
 
-def is_signed_by(head: ChainHead, trusted: Collection[str]) -> bool:
-    """Whether one of these public keys (base64) signed exactly this head."""
-    if head.public_key not in trusted:
+def is_signed_by(head: ChainHead | Balance, trusted: Collection[str]) -> bool:
+    """Whether one of these public keys (base64) signed exactly this head or period."""
+    if head.public_key not in trusted or head.public_key is None or head.signature is None:
         return False
     try:
         Ed25519PublicKey.from_public_bytes(b64decode(head.public_key)).verify(head.signature, _content(head))
@@ -66,7 +68,7 @@ def is_signed_by(head: ChainHead, trusted: Collection[str]) -> bool:
     return True
 
 
-def _content(head: ChainHead) -> bytes:
+def _content(head: ChainHead | Balance) -> bytes:
     """Everything but the signature, as JSON with sorted keys and without spaces."""
     told = head.model_copy(update={"signature": _UNSIGNED}).model_dump(mode="json")
     return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()

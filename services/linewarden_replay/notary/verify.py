@@ -1,15 +1,20 @@
-"""What is in a partition against what was chained of it: pure. Names the first thing that does not fit."""
+"""What is in a partition against what was chained of it: pure. Names the first thing that does not fit.
+
+Heads and records are taken in step, one head at a time, so that memory does not grow with either.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
+from linewarden_runtime.records import InRecord
 from linewarden_schemas.operations import ChainHead
 
-from .chain import Chain, split_links
+from .chain import Chain, link_of, split_links
 from .signing import is_signed_by
 
 
@@ -31,6 +36,11 @@ class Found:
     offset: int
     key: str
     link: bytes
+
+
+def found_in(record: InRecord) -> Found:
+    """A record as the chain sees it."""
+    return Found(record.offset, (record.key or b"").decode(errors="replace"), link_of(record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,76 +80,142 @@ class PartitionReport:
         return asdict(self)
 
 
-def verify_partition(
-    topic: str,
-    partition: int,
-    heads: Sequence[ChainHead],
-    found: Sequence[Found],
-    first_kept: int,
-    keys: Collection[str],
-) -> PartitionReport:
-    """Hold the records found, in offset order from ``first_kept`` on, against the heads, in their order.
+class Comparison:
+    """Records against the links that were chained of them, from place `base` of the chain on.
 
-    Records older than the first head that lies wholly within what is kept are not compared: retention deletes whole
-    stretches, and an archive has what they held.
+    Once they differ, the rest of both is only looked through for what belongs there: nothing is kept.
     """
-    bad_head = _check_heads(heads, keys)
-    good = list(heads) if bad_head is None else list(heads[: bad_head.index])
-    links = [link for head in good for link in split_links(head.links)]
-    start = next((head for head in (None, *good) if _begins(head) >= first_kept), None if not good else good[-1])
-    gone = 0 if start is None else start.length
-    present = [one for one in found if one.offset >= _begins(start)]
-    finding = first_difference(links[gone:], present, gone)
-    if finding is None and bad_head is not None:
-        finding = bad_head
-    verified = len(links) - gone if finding is None else max(0, finding.index - gone)
-    unsealed = max(0, len(present) - (len(links) - gone))
-    return PartitionReport(topic, partition, len(heads), len(links), gone, verified, unsealed, finding)
+
+    def __init__(self, found: Iterable[Found], base: int = 0) -> None:
+        self._found, self._base = iter(found), base
+        self._links = self._seen = self.verified = 0
+        self._expected: bytes | None = None
+        self._here: Found | None = None
+        self._belongs: int | None = None
+
+    def chained(self, link: bytes) -> None:
+        """Hold the next link against the next record."""
+        self._links += 1
+        if self._expected is not None:
+            if self._here is not None and self._belongs is None and link == self._here.link:
+                self._belongs = self._links - 1 - self.verified
+            return
+        self._here = next(self._found, None)
+        self._seen += self._here is not None
+        if self._here is not None and self._here.link == link:
+            self.verified += 1
+        else:
+            self._expected = link
+
+    def finding(self) -> Finding | None:
+        """The first thing that differs, once all links were given; what lies behind the last link is not judged."""
+        moved_to = self._read_on()
+        if self._expected is None:
+            return None
+        place, here = self._base + self.verified, self._here
+        if here is None:
+            left = self._links - self.verified
+            return Finding(Fault.MISSING, place, None, None, f"the last {left} chained records are missing")
+        if moved_to is None and self._belongs is not None:
+            what = "a record is" if self._belongs == 1 else f"{self._belongs} records are"
+            return Finding(Fault.MISSING, place, None, None, f"{what} missing before offset {here.offset}")
+        if moved_to is None:
+            return Finding(Fault.CHANGED, place, here.offset, here.key, "its bytes are not what was chained")
+        if self._belongs is None:
+            return Finding(Fault.INSERTED, place, here.offset, here.key, "nothing like it was chained")
+        return Finding(Fault.MOVED, place, here.offset, here.key, f"what belongs here lies at offset {moved_to}")
+
+    @property
+    def unsealed(self) -> int:
+        """Records behind the last link; known after `finding`."""
+        return max(0, self._seen - self._links)
+
+    def _read_on(self) -> int | None:
+        moved_to: int | None = None
+        for one in self._found:
+            self._seen += 1
+            if moved_to is None and one.link == self._expected:
+                moved_to = one.offset
+        return moved_to
 
 
-def first_difference(chained: Sequence[bytes], found: Sequence[Found], base: int) -> Finding | None:
-    """Name the first place where records differ from what was chained; what lies behind the last link is not judged."""
-    for place, link in enumerate(chained):
-        if place >= len(found):
-            left = len(chained) - place
-            return Finding(Fault.MISSING, base + place, None, None, f"the last {left} chained records are missing")
-        if found[place].link != link:
-            return _named(chained, found, place, base)
-    return None
+class PartitionCheck:
+    """Holds the records of one partition, in offset order from `first_kept` on, against its heads, in their order.
 
+    What was chained of records older than `first_kept` is not compared: retention deletes whole stretches.
+    """
 
-def _named(chained: Sequence[bytes], found: Sequence[Found], place: int, base: int) -> Finding:
-    """Tell by where what belongs here lies now, and where what lies here belongs."""
-    here, rest = found[place], list(chained[place + 1 :])
-    moved_to = next((one for one in found[place + 1 :] if one.link == chained[place]), None)
-    belongs = rest.index(here.link) + 1 if here.link in rest else None
-    if moved_to is None and belongs is not None:
-        what = "a record is" if belongs == 1 else f"{belongs} records are"
-        return Finding(Fault.MISSING, base + place, None, None, f"{what} missing before offset {here.offset}")
-    if moved_to is None:
-        return Finding(Fault.CHANGED, base + place, here.offset, here.key, "its bytes are not what was chained")
-    if belongs is None:
-        return Finding(Fault.INSERTED, base + place, here.offset, here.key, "nothing like it was chained")
-    detail = f"what belongs here lies at offset {moved_to.offset}"
-    return Finding(Fault.MOVED, base + place, here.offset, here.key, detail)
+    def __init__(
+        self, topic: str, partition: int, found: Iterable[Found], first_kept: int, keys: Collection[str]
+    ) -> None:
+        self._topic, self._partition = topic, partition
+        self._found, self._first_kept, self._keys = iter(found), first_kept, keys
+        self._heads = self._gone = self._end = 0
+        self._chain = Chain()
+        self._bad: Finding | None = None
+        self._comparison: Comparison | None = None
 
+    def take(self, head: ChainHead) -> None:
+        """Hold the next head against what came before it, and records against its links."""
+        if self._bad is None:
+            self._bad = self._follow(head)
+        self._heads += 1
 
-def _begins(head: ChainHead | None) -> int:
-    """The offset from which a stretch begins that follows this head; None stands for the very beginning."""
-    return 0 if head is None else head.next_offset
+    def report(self) -> PartitionReport:
+        """What was verified, once every head was taken."""
+        if self._comparison is None:
+            self._comparison = Comparison((one for one in self._found if one.offset >= self._end), self._gone)
+        finding = self._comparison.finding() or self._bad
+        return PartitionReport(
+            topic=self._topic,
+            partition=self._partition,
+            heads=self._heads,
+            chained=self._chain.length,
+            gone=self._gone,
+            verified=self._comparison.verified,
+            unsealed=self._comparison.unsealed,
+            finding=finding,
+        )
 
-
-def _check_heads(heads: Sequence[ChainHead], keys: Collection[str]) -> Finding | None:
-    """Check signatures, and that each head follows from the one before; ``index`` of the finding counts heads."""
-    chain, offset = Chain(), 0
-    for number, head in enumerate(heads):
-        if not is_signed_by(head, keys):
-            return Finding(Fault.SIGNATURE, number, None, None, f"head {number}, at length {head.length}")
+    def _follow(self, head: ChainHead) -> Finding | None:
+        """Go on with a head that a trusted key signed and that follows on the one before, or say what is wrong."""
+        if not is_signed_by(head, self._keys):
+            return self._of_head(Fault.SIGNATURE, f"at length {head.length}")
         try:
-            chain = chain.extended(split_links(head.links))
+            links = split_links(head.links)
         except ValueError as error:
-            return Finding(Fault.HEADS, number, None, None, f"head {number}: {error}")
-        if (chain.length, chain.head.hex()) != (head.length, head.head) or head.next_offset < offset:
-            return Finding(Fault.HEADS, number, None, None, f"head {number}, at length {head.length}, does not follow")
-        offset = head.next_offset
-    return None
+            return self._of_head(Fault.HEADS, str(error))
+        longer = self._chain.extended(links)
+        if (longer.length, longer.head.hex()) != (head.length, head.head) or head.next_offset < self._end:
+            return self._of_head(Fault.HEADS, f"at length {head.length}, does not follow")
+        self._chain, self._end = longer, head.next_offset
+        self._compare(head, links)
+        return None
+
+    def _of_head(self, fault: Fault, detail: str) -> Finding:
+        return Finding(fault, self._heads, None, None, f"head {self._heads}: {detail}")
+
+    def _compare(self, head: ChainHead, links: list[bytes]) -> None:
+        if self._comparison is None and head.next_offset <= self._first_kept:
+            self._gone = head.length
+            return
+        if self._comparison is None:
+            self._comparison, first = self._begin(head, links)
+            links = links[first:]
+        for link in links:
+            self._comparison.chained(link)
+
+    def _begin(self, head: ChainHead, links: list[bytes]) -> tuple[Comparison, int]:
+        """Find the first link of this head whose record is kept still: that of the oldest record there is."""
+        early: list[Found] = []
+        for one in self._found:
+            early.append(one)
+            if one.offset >= head.next_offset:
+                break
+        present = [one.link for one in early if one.offset < head.next_offset]
+        first = 0
+        if self._first_kept:
+            known = bool(present) and present[0] in links
+            first = links.index(present[0]) if known else max(0, len(links) - len(present))
+        self._gone = head.length - len(links) + first
+        return Comparison(chain(early, self._found), self._gone), first

@@ -15,7 +15,7 @@ from linewarden.cli import main
 from linewarden_replay.notary.chain import Chain, link_of
 from linewarden_replay.notary.notary import Notary, NotaryLimits, read_heads
 from linewarden_replay.notary.signing import is_signed_by, make_key, read_key
-from linewarden_replay.notary.verify import Fault, Finding, Found, first_difference, verify_partition
+from linewarden_replay.notary.verify import Comparison, Fault, Finding, Found, PartitionCheck, PartitionReport
 from linewarden_replay.notary.verifying import keys_in_heads, verify_namespace
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError, Fenced, RetentionOvertook
@@ -23,6 +23,7 @@ from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.provision import provision_topics
 from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.operations import ChainHead
 
 NAMESPACE = Namespace("line1")
 TOPIC = NAMESPACE.topic("decisions")
@@ -35,6 +36,13 @@ def record(offset: int, value: bytes, key: bytes = b"k", headers: tuple[tuple[st
 def log(count: int) -> list[Found]:
     """Records with offsets that have gaps, as markers make them."""
     return [Found(2 * n, f"v{n}", link_of(record(2 * n, f"record {n}".encode()))) for n in range(count)]
+
+
+def first_difference(chained: list[bytes], found: list[Found], base: int) -> Finding | None:
+    comparison = Comparison(found, base)
+    for link in chained:
+        comparison.chained(link)
+    return comparison.finding()
 
 
 def links(found: list[Found]) -> list[bytes]:
@@ -208,11 +216,36 @@ def test_a_head_that_was_touched_or_taken_out_is_found(line: Line) -> None:
     heads = list(read_heads(line.broker, NAMESPACE))
     touched = heads[1].model_copy(update={"length": 9})
     assert not is_signed_by(touched, [line.public])
-    found = log(3)
-    assert verify_partition("t", 0, [heads[0], touched], found, 0, [line.public]).finding is not None
-    report = verify_partition(TOPIC, 0, [heads[0], heads[2]], [], 10, [line.public])
+    check = PartitionCheck(TOPIC, 0, log(3), 0, [line.public])
+    check.take(touched)
+    assert check.report().finding is not None
+    report = verified([heads[0], heads[2]], [], 10, line.public)
     assert report.finding is not None
     assert report.finding.fault is Fault.HEADS
+
+
+def verified(heads: list[ChainHead], found: list[Found], first_kept: int, public: str) -> PartitionReport:
+    check = PartitionCheck(TOPIC, 0, found, first_kept, [public])
+    for head in heads:
+        check.take(head)
+    return check.report()
+
+
+def test_what_is_kept_of_a_head_whose_oldest_records_are_gone_is_verified_too(line: Line) -> None:
+    line.put(*"abcde")
+    line.chain_all()
+    (head,) = read_heads(line.broker, NAMESPACE)
+    a, b, c, d, e = (Found(n, "v", link_of(one)) for n, one in enumerate(line.broker.records(TOPIC)))
+
+    def told(*found: Found) -> tuple[int, int, tuple[Fault, int] | None]:
+        report = verified([head], list(found), found[0].offset, line.public)
+        finding = report.finding
+        return report.gone, report.verified, None if finding is None else (finding.fault, finding.index)
+
+    assert told(a, b, c, d, e) == (0, 5, None)
+    assert told(c, d, e) == (2, 3, None)
+    assert told(c, e) == (2, 1, (Fault.MISSING, 3))
+    assert told(replace(c, link=b"?" * 32), d, e) == (2, 0, (Fault.CHANGED, 2))
 
 
 def test_a_key_is_private_and_never_replaced(line: Line, tmp_path: Path) -> None:
