@@ -15,6 +15,7 @@ from linewarden.commands import (
     bundle,
     data,
     deadletters,
+    escape,
     evaluate,
     export,
     find,
@@ -37,12 +38,15 @@ from linewarden_replay.auditing import commands as auditing
 from linewarden_replay.cli import app as replay_app
 from linewarden_replay.cli import audit_app
 from linewarden_replay.notary import commands as notary
+from linewarden_replay.periods import commands as periods
 
 app = typer.Typer(
     name="linewarden",
     help="Inspects every part on a production line and knows when its own OK must not be believed.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # importing what draws boxes takes longer than the rest of `--help`
+    context_settings={"max_content_width": 120},
     add_completion=False,
 )
 
@@ -153,7 +157,10 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(users.app, name="users")
 app.add_typer(report.app, name="report")
 app.add_typer(msa.app, name="msa")
+app.add_typer(escape.app, name="escape")
 app.add_typer(replay_app, name="replay")
+audit_app.command()(periods.balance)
+audit_app.command()(periods.periods)
 audit_app.command()(notary.key)
 audit_app.command()(notary.verify)
 audit_app.command()(auditing.report)
