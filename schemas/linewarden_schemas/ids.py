@@ -55,6 +55,12 @@ def decision_id(slot: str, actor: str, token: str) -> str:
     return f"d-{digest[:32]}"
 
 
+def escape_id(part_id: str, found_ms: int, defect_class: str) -> str:
+    """The id of one report from the field: a repeated report of the same finding carries the same id."""
+    digest = hashlib.sha256(f"{part_id}\x00{found_ms}\x00{defect_class}".encode()).hexdigest()
+    return f"e-{digest[:32]}"
+
+
 def recipe_key(recipe_id: str, version: int) -> str:
     """The key of a recipe version in the `recipes` topic."""
     return f"{check_id(recipe_id)}@{version}"

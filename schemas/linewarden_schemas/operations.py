@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from .base import Digest, EpochMs, Id, Message, Text
+from .base import Actor, Digest, EpochMs, Id, Message, Part, Text
 from .inspection import SourceRef
 
 Count = Annotated[int, Field(ge=0)]
@@ -42,8 +42,47 @@ class Actuation(Message):
     detail: Text | None = None
 
 
+class Stretch(Part):
+    """Records of one partition that a period closed: from `from_offset` to before `to_offset`.
+
+    What stays open needs its records from `needed_from` on; `to_offset` where it needs none.
+    """
+
+    topic: Id
+    partition: Count
+    from_offset: Count
+    to_offset: Count
+    needed_from: Count
+
+
+class CameraMark(Part):
+    """The last number of one camera's spool epoch that a period closed."""
+
+    line_id: Id
+    station_id: Id
+    camera_id: Id
+    spool_epoch: Count
+    last_sequence: Count
+
+
+class SetDigests(Part):
+    """SHA-256 over the sorted ids that lie in the stretches of a period, a line each.
+
+    `captured` and `inspected` are frames, `routed` visits by their first routing.
+    """
+
+    captured: Digest
+    inspected: Digest
+    routed: Digest
+
+
 class Balance(Message):
-    """A closed period of the conservation audit: counts, and the ids that stay open into the next one."""
+    """A closed period of the conservation audit: counts, and the ids that stay open into the next one.
+
+    `line_id` is the line or cell that the namespace names. A period covers stretches of offsets, which begin where
+    those of period `number` - 1 ended, whose record `previous` is the digest of. Of the visits counted, `carried` were
+    open at its beginning and `reopened` had been closed before.
+    """
 
     TYPE: ClassVar[str] = "linewarden.balance.v1"
 
@@ -60,6 +99,16 @@ class Balance(Message):
     unknown: tuple[Id, ...] = ()
     open_ids: tuple[Id, ...] = ()
     closed_ms: EpochMs
+    number: Count = 0
+    carried: Count = 0
+    reopened: Count = 0
+    stretches: tuple[Stretch, ...] = ()
+    cameras: tuple[CameraMark, ...] = ()
+    digests: SetDigests | None = None
+    closed_by: Actor | None = None
+    previous: Digest | None = None
+    public_key: Text | None = None
+    signature: bytes | None = None
 
 
 class ChainHead(Message):

@@ -9,6 +9,7 @@ from .base import Message
 from .capture import CameraHeartbeat, Capture
 from .decision import Decision, QueueEvent
 from .disposition import Disposition, SlotClose, SlotOpen
+from .escape import Escape
 from .inspection import Evidence, Inspection
 from .line import Activation, LineState
 from .operations import Actuation, Balance, ChainHead, DeadLetter
@@ -17,7 +18,7 @@ from .route_state import CameraProgress, VisitSnapshot
 
 MESSAGES: tuple[type[Message], ...] = (
     Activation, Actuation, Balance, CameraHeartbeat, CameraProgress, Capture, ChainHead, DeadLetter, Decision,
-    Disposition, Evidence, Inspection, LineState, QueueEvent, Recipe, SlotClose, SlotOpen, VisitSnapshot,
+    Disposition, Escape, Evidence, Inspection, LineState, QueueEvent, Recipe, SlotClose, SlotOpen, VisitSnapshot,
 )  # fmt: skip
 MESSAGE_TYPES: dict[str, type[Message]] = {message.TYPE: message for message in MESSAGES}
 

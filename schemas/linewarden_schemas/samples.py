@@ -6,10 +6,11 @@ from .base import Message
 from .capture import CameraHeartbeat, Capture, FrameMetadata, Returned
 from .decision import Decision, Mark, QueueEvent, Shown
 from .disposition import Disposition, SlotClose, SlotFrame, SlotOpen, ViewResult
-from .ids import decision_id, digest, frame_id, slot_id, visit_id
+from .escape import Escape
+from .ids import decision_id, digest, escape_id, frame_id, slot_id, visit_id
 from .inspection import Evidence, Inspection, Maps, SourceRef
 from .line import Activation, LineState, LineStateRef, RecipeRef
-from .operations import Actuation, Balance, ChainHead, DeadLetter
+from .operations import Actuation, Balance, CameraMark, ChainHead, DeadLetter, SetDigests, Stretch
 from .recipe import Criterion, Provenance, Recipe, Region, ReviewRules, Thresholds, ViewSpec, Zone
 from .route_state import CameraProgress, SlotState, ViewState, VisitSnapshot
 from .vocabulary import (
@@ -249,6 +250,18 @@ SAMPLES: tuple[Message, ...] = (
         visit_id=VISIT,
         frame_id=FRAME,
     ),
+    Escape(
+        escape_id=escape_id("SN-000123", AT + 864_000_000, "scratch"),
+        part_id="SN-000123",
+        defect_class="scratch",
+        found_at="customer, final assembly",
+        found_ms=AT + 864_000_000,
+        reported_by="qa-2",
+        reported_ms=AT + 950_400_000,
+        visit_id=VISIT,
+        reference="8D-2210",
+        comment="seen under the lid",
+    ),
     Actuation(visit_id=VISIT, intended="trusted_pass", actual="trusted_pass", at_ms=AT + 800),
     Balance(
         line_id="line1",
@@ -261,6 +274,15 @@ SAMPLES: tuple[Message, ...] = (
         in_flight=2,
         open_ids=(VISIT,),
         closed_ms=AT + 60_000,
+        number=4,
+        carried=31,
+        stretches=(Stretch(topic="line1.captures", partition=0, from_offset=900, to_offset=1200, needed_from=1150),),
+        cameras=(CameraMark(line_id="line1", station_id="st1", camera_id="cam1", spool_epoch=1, last_sequence=3600),),
+        digests=SetDigests(captured=SHA, inspected=SHA, routed=SHA),
+        closed_by="qa-2",
+        previous=SHA,
+        public_key="MCowBQYDK2VwAyEA",
+        signature=b"\x00" * 64,
     ),
     ChainHead(
         topic="line1.dispositions",

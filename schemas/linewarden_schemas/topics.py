@@ -9,6 +9,7 @@ from .base import Message
 from .capture import CameraHeartbeat, Capture, FrameMetadata
 from .decision import Decision, QueueEvent
 from .disposition import Disposition, SlotClose, SlotOpen
+from .escape import Escape
 from .inspection import Evidence, Inspection
 from .line import Activation, LineState
 from .operations import Actuation, Balance, ChainHead, DeadLetter
@@ -186,6 +187,16 @@ CATALOGUE: dict[str, Topic] = {
             written_by=("bridges",),
             read_by=("route", "audit"),
             purpose="what the gate did",
+        ),
+        _topic(
+            "escapes",
+            "part_id",
+            Escape,
+            written_by=("cli",),
+            read_by=("audit", "replay"),
+            retention_ms=FOR_EVER,
+            by_visit=False,
+            purpose="parts found defective after they had left, by serial",
         ),
         _topic(
             "balances",

@@ -1,17 +1,27 @@
-"""Reads a namespace into a ledger, outside any group, committed records only."""
+"""Reads a namespace into a ledger, outside any group, committed records only: all of it, or what no period has closed.
+
+Of what a period has closed only the records of visits that it left open are read again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from linewarden_runtime.books import positions_of, read_to_end
 from linewarden_runtime.ports import Broker
-from linewarden_runtime.records import InRecord
+from linewarden_runtime.records import InRecord, Position
+from linewarden_schemas.base import Message
+from linewarden_schemas.capture import Capture
+from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.operations import Balance, DeadLetter, Stretch
 
-from .ledger import Ledger
+from .ledger import CameraEpoch, Ledger, run_of, visit_of
+from .reading import records_between
 
 READ_ORDER = ("dispositions", "inspections", "dead-letters", "reinspections", "captures")
 """Effects before causes: while the line runs, whatever was answered has its capture in what is read after it."""
@@ -20,35 +30,174 @@ Progress = Callable[[str, int], None]
 """Called with the topic's name and the records read of it so far."""
 
 
-def read_ledger(broker: Broker, namespace: Namespace, progress: Progress = lambda _name, _count: None) -> Ledger:
-    """Everything that the topics of a namespace hold now.
+@dataclass(slots=True)
+class Unclosed:
+    """What follows on a closed period: its ledger, and where the records lie.
 
-    A record that is none of ours is entered as unreadable: the balance asks for its dead letter.
+    `stretches`: first and next offset of what the next period would close. `captured`, `inspected` (frames) and
+    `routed` (visits) lie within them. `belated`: numbers of cameras in them that the period had closed already.
+    `reopened`: visits closed before, of which something was looked up again.
+    """
+
+    last: Balance | None
+    ledger: Ledger = field(default_factory=Ledger)
+    stretches: dict[Position, tuple[int, int]] = field(default_factory=dict)
+    captured: set[str] = field(default_factory=set)
+    inspected: set[str] = field(default_factory=set)
+    routed: set[str] = field(default_factory=set)
+    belated: set[tuple[CameraEpoch, int]] = field(default_factory=set)
+    reopened: set[str] = field(default_factory=set)
+    _before: dict[Position, Stretch] = field(default_factory=dict)
+    _carried: frozenset[str] = frozenset()
+    _places: dict[str, dict[Position, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.last is not None:
+            self._carried = frozenset(self.last.open_ids)
+            self._before = {Position(one.topic, one.partition): one for one in self.last.stretches}
+            marks = self.last.cameras
+            self.ledger.closed_sequences = {
+                (one.line_id, one.station_id, one.camera_id, one.spool_epoch): one.last_sequence for one in marks
+            }
+
+    def start(self, position: Position, oldest: int) -> int:
+        """Where to read a partition from; what is kept of it begins at `oldest`."""
+        before = self._before.get(position)
+        if before is None:
+            self.stretches[position] = (oldest, oldest)
+            return oldest
+        if oldest > before.needed_from:
+            self.ledger.expired.add(f"{position.topic}[{position.partition}]@{before.needed_from}-{oldest - 1}")
+        self.stretches[position] = (before.to_offset, before.to_offset)
+        return max(oldest, before.needed_from)
+
+    def end(self, position: Position, next_offset: int) -> None:
+        """The partition was read up to before this offset."""
+        begin, _ = self.stretches[position]
+        self.stretches[position] = (begin, max(begin, next_offset))
+
+    def learn(self, record: InRecord) -> None:
+        """Enter a record; one that is none of ours is entered as unreadable: the balance asks for its dead letter."""
+        is_new = record.offset >= self.stretches[record.position][0]
+        try:
+            message = decode(record.headers, record.value).message
+        except EnvelopeError:
+            if is_new:
+                self.ledger.learn_unreadable(record.topic, record.partition, record.offset)
+            return
+        if is_new:
+            self._enter(message)
+        elif not self._is_carried(message):
+            return
+        self._learn(record.position, record.offset, message)
+
+    def recall(self, record: InRecord, wanted: Collection[str]) -> None:
+        """Enter a record of before where it is about a wanted visit or frame, or gave a belated number."""
+        try:
+            message = decode(record.headers, record.value).message
+        except EnvelopeError:
+            return  # the period before has seen its dead letter
+        if record.offset >= self._before[record.position].needed_from and self._is_carried(message):
+            return  # read already
+        is_belated = isinstance(message, Capture) and (run_of(message), message.sequence) in self.belated
+        if is_belated or visit_of(message) in wanted or getattr(message, "frame_id", None) in wanted:
+            self._learn(record.position, record.offset, message)
+            if isinstance(message, Capture) and message.visit_id not in self._carried:
+                self.reopened.add(message.visit_id)
+
+    def doubtful(self, faults: Iterable[str]) -> set[str]:
+        """Visits and frames among these ids, and of belated numbers: their records may lie before the stretches."""
+        named = set(faults) | {self.ledger.sequences[run][number] for run, number in self.belated}
+        frames = [self.ledger.captured.get(one) or self.ledger.inspected.get(one) for one in named]
+        return named | {one.visit_id for one in frames if one is not None}
+
+    def needed_from(self, open_ids: Collection[str]) -> dict[Position, int]:
+        """The oldest offset of each partition that open visits need; the end of its stretch where they need none."""
+        needed = {position: end for position, (_, end) in self.stretches.items()}
+        opened = set(open_ids)
+        frames = {one.frame_id for one in self.ledger.captured.values() if one.visit_id in opened}
+        for name in opened | frames:
+            for position, offset in self._places.get(name, {}).items():
+                needed[position] = min(needed[position], offset)
+        if opened - self._places.keys():  # final, with a frame to be answered: rare enough to read all of it again
+            return {position: min(needed[position], self._read_from(position)) for position in self.stretches}
+        return needed
+
+    def _read_from(self, position: Position) -> int:
+        before = self._before.get(position)
+        return self.stretches[position][0] if before is None else before.needed_from
+
+    def _is_carried(self, message: Message) -> bool:
+        """Whether a record of before is read with what follows: of open visits, and every dead letter."""
+        return visit_of(message) in self._carried or isinstance(message, DeadLetter)
+
+    def _enter(self, message: Message) -> None:
+        match message:
+            case Capture():
+                self.captured.add(message.frame_id)
+                run = run_of(message)
+                if message.sequence <= self.ledger.closed_sequences.get(run, -1):
+                    self.belated.add((run, message.sequence))
+            case Inspection():
+                self.inspected.add(message.frame_id)
+            case Disposition(revision=0):
+                self.routed.add(message.visit_id)
+            case _:
+                pass
+
+    def _learn(self, position: Position, offset: int, message: Message) -> None:
+        self.ledger.learn(message)
+        name = visit_of(message) or getattr(message, "frame_id", None)
+        if name is None:
+            return
+        known = self.ledger.latest.get(name)
+        if known is not None and known.final:
+            self._places.pop(name, None)  # dispositions are read first, so that only what is open takes memory
+        else:
+            self._places.setdefault(name, {}).setdefault(position, offset)
+
+
+def read_unclosed(
+    broker: Broker, namespace: Namespace, last: Balance | None, progress: Progress = lambda _name, _count: None
+) -> Unclosed:
+    """Everything that follows on a closed period, with what its open visits need; all there is where `last` is None.
 
     Raises:
         BrokerUnavailable: where the end of a topic cannot be reached.
     """
-    ledger = Ledger()
+    found = Unclosed(last)
     for name in READ_ORDER:
-        _read_topic(broker, namespace.topic(name), ledger, partial(progress, name))
-    return ledger
+        _read_topic(broker, namespace.topic(name), found, partial(progress, name))
+    return found
 
 
-def _read_topic(broker: Broker, topic: str, ledger: Ledger, progress: Callable[[int], None]) -> None:
+def look_back(broker: Broker, namespace: Namespace, found: Unclosed, wanted: Collection[str]) -> None:
+    """Read what the periods before closed once more, for some visits and frames and for belated numbers alone."""
+    for name in READ_ORDER:
+        positions = positions_of(broker, namespace.topic(name))
+        ends = {position: found.stretches[position][0] for position in positions}
+        with broker.reader(dict.fromkeys(positions, 0)) as reader:
+            for position, offset in reader.beginning_offsets(positions).items():
+                reader.seek(position, offset)
+            for record in records_between(reader, ends):
+                if record.value is not None:
+                    found.recall(record, wanted)
+
+
+def read_ledger(broker: Broker, namespace: Namespace, progress: Progress = lambda _name, _count: None) -> Ledger:
+    """Everything that the topics of a namespace hold now; raises BrokerUnavailable."""
+    return read_unclosed(broker, namespace, None, progress).ledger
+
+
+def _read_topic(broker: Broker, topic: str, found: Unclosed, progress: Callable[[int], None]) -> None:
     positions = positions_of(broker, topic)
     with broker.reader(dict.fromkeys(positions, 0)) as reader:
-        for position, offset in reader.beginning_offsets(positions).items():
-            reader.seek(position, offset)
+        oldest: Mapping[Position, int] = reader.beginning_offsets(positions)
+        for position in positions:
+            reader.seek(position, found.start(position, oldest[position]))
         for count, record in enumerate(read_to_end(reader), 1):
             if record.value is not None:  # a tombstone only forgets what was closed before
-                _learn(ledger, record)
+                found.learn(record)
             progress(count)
-
-
-def _learn(ledger: Ledger, record: InRecord) -> None:
-    try:
-        message = decode(record.headers, record.value).message
-    except EnvelopeError:
-        ledger.learn_unreadable(record.topic, record.partition, record.offset)
-        return
-    ledger.learn(message)
+        for position in positions:
+            found.end(position, reader.position(position))

@@ -34,11 +34,10 @@ class Allowance:
 class BalanceReport:
     """Counts, and the ids that do not add up. It closes where there are none.
 
-    `lost`: frames without answer, visits without routing, visits that nobody will ever decide, and gaps in a camera's
-    sequence (`camera.epoch<E>.seq<first>-<last>`). `doubled`: frames answered differently, visits routed first twice,
-    sequences given twice. `unknown`: frames and visits that no
-    capture announced, and unreadable records without a dead letter. `unsafe`: trusted passes that must
-    not have been.
+    `lost`: frames without answer, visits without routing, visits that nobody will ever decide, gaps in a camera's
+    sequence (`camera.epoch<E>.seq<first>-<last>`), and records that retention deleted unclosed. `doubled`: frames
+    answered differently, visits routed first twice, sequences given twice. `unknown`: frames and visits that no
+    capture announced, and unreadable records without a dead letter. `unsafe`: trusted passes that must not have been.
     """
 
     at_ms: int
@@ -56,6 +55,8 @@ class BalanceReport:
     doubled: tuple[str, ...]
     unknown: tuple[str, ...]
     unsafe: tuple[str, ...]
+    open_ids: tuple[str, ...]
+    """Visits of which something is to come: waiting, in flight, or with a frame that may still be answered."""
 
     @property
     def closes(self) -> bool:
@@ -76,7 +77,9 @@ def balance(ledger: Ledger, now_ms: int, allowance: Allowance | None = None) -> 
     states = _States(ledger, now_ms, allowed)
     for visit_id, frames in by_visit.items():
         states.enter(visit_id, frames)
-    unanswered = _unanswered(ledger, now_ms - allowed.margin_ms)
+    unanswered = list(_unanswered(ledger))
+    overdue = [frame.frame_id for frame in unanswered if frame.decide_by_ms < now_ms - allowed.margin_ms]
+    young = {frame.visit_id for frame in unanswered if frame.decide_by_ms >= now_ms - allowed.margin_ms}
     gaps = [gap for run in ledger.sequences.keys() | ledger.last_sequences.keys() for gap in _gaps(ledger, run)]
     return BalanceReport(
         at_ms=now_ms,
@@ -90,7 +93,7 @@ def balance(ledger: Ledger, now_ms: int, allowance: Allowance | None = None) -> 
         final=len(states.final),
         waiting=len(states.waiting),
         in_flight=len(states.in_flight),
-        lost=_sorted(unanswered, states.lost, gaps),
+        lost=_sorted(overdue, states.lost, gaps, ledger.expired),
         doubled=_sorted(ledger.contradicted, ledger.routed_twice, ledger.doubled_sequences),
         unknown=_sorted(
             ledger.inspected.keys() - ledger.captured.keys(),
@@ -98,6 +101,7 @@ def balance(ledger: Ledger, now_ms: int, allowance: Allowance | None = None) -> 
             ledger.unreadable - ledger.dead_sources,
         ),
         unsafe=_sorted(_unsafe(ledger, by_visit)),
+        open_ids=_sorted(states.waiting, states.in_flight, young),
     )
 
 
@@ -130,21 +134,22 @@ class _States:
         return closed is not None and self._now_ms <= closed + self._allowed.pending_ms
 
 
-def _unanswered(ledger: Ledger, before_ms: int) -> Iterator[str]:
-    """Frames with a picture, due before a time, that have neither inspection nor dead letter."""
+def _unanswered(ledger: Ledger) -> Iterator[CapturedFrame]:
+    """Frames with a picture that have neither inspection nor dead letter."""
     for frame in ledger.captured.values():
         is_counted = (
             frame.lost is not None or frame.frame_id in ledger.dead_frames or frame.visit_id in ledger.dead_visits
         )
-        if frame.frame_id not in ledger.inspected and not is_counted and frame.decide_by_ms < before_ms:
-            yield frame.frame_id
+        if frame.frame_id not in ledger.inspected and not is_counted:
+            yield frame
 
 
 def _gaps(ledger: Ledger, run: CameraEpoch) -> Iterator[str]:
     """Ranges of sequences that were given and never seen, up to the last one that the camera told of."""
-    seen = ledger.sequences.get(run, {})
-    last = max(ledger.last_sequences.get(run, -1), max(seen, default=-1))
-    expected = 0
+    closed = ledger.closed_sequences.get(run, -1)
+    seen = [sequence for sequence in ledger.sequences.get(run, {}) if sequence > closed]
+    last = max(ledger.last_sequences.get(run, -1), max(seen, default=closed))
+    expected = closed + 1
     for sequence in [*sorted(seen), last + 1]:
         if sequence > expected:
             yield f"{run[2]}.epoch{run[3]}.seq{expected}-{sequence - 1}"

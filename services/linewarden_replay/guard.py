@@ -1,44 +1,53 @@
-"""The only way for a replay to write: into an isolated namespace, or not at all."""
+"""How a simulation reaches a broker: it reads everything, and writes into its own namespace or not at all.
+
+Topics, groups, transactional ids and keys of Redis are refused alike, before anything is sent.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from linewarden_runtime.ports import Delivery, Producer
-from linewarden_runtime.records import OutRecord
+from linewarden_runtime.ports import (
+    Admin,
+    Broker,
+    Consumer,
+    Delivery,
+    Producer,
+    Reader,
+    Start,
+    TopicDescription,
+    TopicSpec,
+    TransactionalProducer,
+)
+from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
 from linewarden_schemas.ids import InvalidId, Namespace
 
 from .errors import LiveTopicRefused
 
 
-class IsolatedProducer:
-    """A producer that sends to the topics of one `replay.*` or `shadow.*` namespace alone.
+def require_isolated(namespace: Namespace) -> Namespace:
+    """The namespace itself; raises LiveTopicRefused where it is no `replay.*` or `shadow.*`."""
+    if not namespace.is_isolated:
+        raise LiveTopicRefused(f"{namespace.name!r} is a live namespace; a simulation writes to replay.<run> alone")
+    return namespace
 
-    Raises:
-        LiveTopicRefused: for any other namespace, when made, and for any other topic, before anything is sent.
-    """
 
-    def __init__(self, producer: Producer, namespace: Namespace) -> None:
-        if not namespace.is_isolated:
-            raise LiveTopicRefused(f"{namespace.name!r} is a live namespace; a simulation writes to replay.<run> alone")
-        self._producer, self._namespace = producer, namespace
+def redis_prefix(namespace: Namespace, name: str = "rq") -> str:
+    """The prefix of a simulation's keys; raises LiveTopicRefused for the queue of a live line."""
+    return require_isolated(namespace).redis_prefix(name)
 
-    def send(self, record: OutRecord) -> Delivery:
-        """Send a record of the own namespace."""
-        try:
-            self._namespace.logical(record.topic)
-        except InvalidId as error:
-            raise LiveTopicRefused(str(error)) from error
-        return self._producer.send(record)
 
-    def flush(self, timeout_s: float) -> None:
-        """Flush the producer."""
-        self._producer.flush(timeout_s)
+class _Guarded:
+    """Whatever belongs to one isolated namespace and is closed at the end of its block."""
+
+    def __init__(self, client: Admin | Producer | TransactionalProducer, namespace: Namespace) -> None:
+        self._client, self._namespace = client, require_isolated(namespace)
 
     def close(self) -> None:
-        """Close the producer."""
-        self._producer.close()
+        """Close the client."""
+        self._client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -47,3 +56,149 @@ class IsolatedProducer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class IsolatedProducer(_Guarded):
+    """A producer that sends to the topics of one `replay.*` or `shadow.*` namespace alone.
+
+    Raises:
+        LiveTopicRefused: for any other namespace, when made, and for any other topic, before anything is sent.
+    """
+
+    def __init__(self, producer: Producer, namespace: Namespace) -> None:
+        super().__init__(producer, namespace)
+        self._producer = producer
+
+    def send(self, record: OutRecord) -> Delivery:
+        """Send a record of the own namespace."""
+        require_own(self._namespace, record.topic)
+        return self._producer.send(record)
+
+    def flush(self, timeout_s: float) -> None:
+        """Flush the producer."""
+        self._producer.flush(timeout_s)
+
+
+class IsolatedTransactions(_Guarded):
+    """A transactional identity of the own namespace, that writes into it and commits for its groups alone."""
+
+    def __init__(self, producer: TransactionalProducer, namespace: Namespace) -> None:
+        super().__init__(producer, namespace)
+        self._producer = producer
+
+    def init(self) -> None:
+        """Fence the predecessor of the own name."""
+        self._producer.init()
+
+    def transact(
+        self,
+        outputs: Iterable[OutRecord],
+        offsets: Mapping[Position, int] | None = None,
+        group: GroupSnapshot | None = None,
+    ) -> None:
+        """Publish and commit; raises LiveTopicRefused before anything is begun."""
+        held = list(outputs)
+        require_own(self._namespace, *(record.topic for record in held), *_group(group))
+        self._producer.transact(held, offsets, group)
+
+    def release_offsets(self, positions: Collection[Position], group: GroupSnapshot) -> None:
+        """Drop pending offsets of an own group."""
+        require_own(self._namespace, group.group)
+        self._producer.release_offsets(positions, group)
+
+
+class IsolatedAdmin(_Guarded):
+    """Looks at every topic and group; makes, deletes and provisions those of the own namespace alone."""
+
+    def __init__(self, admin: Admin, namespace: Namespace) -> None:
+        super().__init__(admin, namespace)
+        self._admin = admin
+
+    def create_topics(self, topics: Iterable[TopicSpec]) -> list[str]:
+        """Make topics of the own namespace."""
+        held = list(topics)
+        require_own(self._namespace, *(one.name for one in held))
+        return self._admin.create_topics(held)
+
+    def delete_topics(self, names: Iterable[str]) -> None:
+        """Delete topics of the own namespace."""
+        held = list(names)
+        require_own(self._namespace, *held)
+        self._admin.delete_topics(held)
+
+    def provision(self, group: str, topics: Iterable[str]) -> dict[Position, int]:
+        """Commit first offsets of an own group, over topics of whatever namespace."""
+        require_own(self._namespace, group)
+        return self._admin.provision(group, topics)
+
+    def topics(self) -> frozenset[str]:
+        """Names of all topics."""
+        return self._admin.topics()
+
+    def describe(self, name: str) -> TopicDescription:
+        """Describe any topic."""
+        return self._admin.describe(name)
+
+    def topic_id(self, name: str) -> str:
+        """Identity of any topic."""
+        return self._admin.topic_id(name)
+
+    def committed(self, group: str) -> dict[Position, int]:
+        """Committed offsets of any group."""
+        return self._admin.committed(group)
+
+
+class IsolatedBroker:
+    """A broker as a simulation may use it: `linewarden_runtime.ports.Broker` for one isolated namespace.
+
+    Raises:
+        LiveTopicRefused: for a live namespace, and for every name of another that is to be written to or committed for.
+    """
+
+    def __init__(self, broker: Broker, namespace: Namespace) -> None:
+        self._broker, self.namespace = broker, require_isolated(namespace)
+
+    def consumer(
+        self,
+        *,
+        group: str,
+        topics: Sequence[str],
+        instance: str | None = None,
+        start: Start = Start.EARLIEST,
+        max_records: int = 64,
+    ) -> Consumer:
+        """Join a group of the own namespace, over topics of whatever namespace."""
+        require_own(self.namespace, group)
+        return self._broker.consumer(
+            group=group, topics=topics, instance=instance, start=start, max_records=max_records
+        )
+
+    def reader(self, offsets: Mapping[Position, int], *, max_records: int = 256) -> Reader:
+        """Read anything, outside any group."""
+        return self._broker.reader(offsets, max_records=max_records)
+
+    def producer(self, *, client: str = "producer") -> IsolatedProducer:
+        """A producer into the own namespace."""
+        return IsolatedProducer(self._broker.producer(client=client), self.namespace)
+
+    def transactional_producer(self, transactional_id: str, writes: Collection[Position] = ()) -> IsolatedTransactions:
+        """A transactional identity of the own namespace."""
+        require_own(self.namespace, transactional_id, *(position.topic for position in writes))
+        return IsolatedTransactions(self._broker.transactional_producer(transactional_id, writes), self.namespace)
+
+    def admin(self) -> IsolatedAdmin:
+        """Topics and groups, those of others to be looked at."""
+        return IsolatedAdmin(self._broker.admin(), self.namespace)
+
+
+def require_own(namespace: Namespace, *names: str) -> None:
+    """Refuse physical names of topics, groups or identities that are not of the namespace; raises LiveTopicRefused."""
+    for name in names:
+        try:
+            namespace.logical(name)
+        except InvalidId as error:
+            raise LiveTopicRefused(f"{name!r} is not of {namespace.name}, and a simulation touches no other") from error
+
+
+def _group(group: GroupSnapshot | None) -> tuple[str, ...]:
+    return () if group is None else (group.group,)

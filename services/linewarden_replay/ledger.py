@@ -23,6 +23,19 @@ def place(topic: str, partition: int, offset: int) -> str:
     return f"{topic}[{partition}]@{offset}"
 
 
+def visit_of(message: Message) -> str | None:
+    """The visit that a message is about; None where it names none."""
+    named: str | None = getattr(message, "visit_id", None)
+    if named is None and isinstance(message, DeadLetter) and message.source.topic.endswith(".frames") and message.key:
+        return message.key.decode(errors="replace")  # its headers could not be read; the key is the visit
+    return named
+
+
+def run_of(message: Capture | CameraHeartbeat) -> CameraEpoch:
+    """The run of sequences that a capture or heartbeat belongs to."""
+    return message.line_id, message.station_id, message.camera_id, message.spool_epoch
+
+
 @dataclass(frozen=True, slots=True)
 class CapturedFrame:
     """One captured view; `lost` says why there is no picture."""
@@ -81,6 +94,8 @@ class Ledger:
     sequences: dict[CameraEpoch, dict[int, str]] = field(default_factory=dict)
     doubled_sequences: set[str] = field(default_factory=set)
     last_sequences: dict[CameraEpoch, int] = field(default_factory=dict)
+    closed_sequences: dict[CameraEpoch, int] = field(default_factory=dict)
+    """The last numbers of a closed period: what follows begins there, not at 0."""
     inspected: dict[str, InspectedFrame] = field(default_factory=dict)
     contradicted: set[str] = field(default_factory=set)
     duplicates: int = 0
@@ -96,6 +111,8 @@ class Ledger:
     dead_sources: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
     """Records that are none of ours, as `topic[partition]@offset`; each must have become a dead letter."""
+    expired: set[str] = field(default_factory=set)
+    """Records that retention took away before any period had closed them, as `topic[partition]@first-last`."""
 
     def learn_unreadable(self, topic: str, partition: int, offset: int) -> None:
         """Enter a record that could not be read."""
@@ -107,7 +124,7 @@ class Ledger:
             case Capture():
                 self._capture(message)
             case CameraHeartbeat():
-                run = (message.line_id, message.station_id, message.camera_id, message.spool_epoch)
+                run = run_of(message)
                 self.last_sequences[run] = max(message.last_sequence, self.last_sequences.get(run, -1))
             case Inspection():
                 self._inspection(message)
@@ -124,8 +141,7 @@ class Ledger:
                 pass
 
     def _capture(self, capture: Capture) -> None:
-        run = (capture.line_id, capture.station_id, capture.camera_id, capture.spool_epoch)
-        holder = self.sequences.setdefault(run, {}).setdefault(capture.sequence, capture.frame_id)
+        holder = self.sequences.setdefault(run_of(capture), {}).setdefault(capture.sequence, capture.frame_id)
         if holder != capture.frame_id:
             self.doubled_sequences |= {holder, capture.frame_id}
         if capture.frame_id in self.captured:
@@ -183,9 +199,6 @@ class Ledger:
         self.dead_sources.add(place(letter.source.topic, letter.source.partition, letter.source.offset))
         if letter.frame_id is not None:
             self.dead_frames.add(letter.frame_id)
-        if letter.visit_id is not None:
-            self.dead_visits.add(letter.visit_id)
-        elif letter.key is not None and letter.source.topic.endswith(".frames"):
-            self.dead_visits.add(
-                letter.key.decode(errors="replace")
-            )  # its headers could not be read; the key is the visit
+        visit_id = visit_of(letter)
+        if visit_id is not None:
+            self.dead_visits.add(visit_id)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from linewarden_runtime.books import positions_of, read_to_end
+from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.ports import Broker, Reader
-from linewarden_runtime.records import InRecord
+from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.inspection import SourceRef
+
+_POLL_S = 0.5
+_IDLE_POLLS = 60
 
 
 def records_since(broker: Broker, topic: str, from_ms: int) -> Iterator[InRecord]:
@@ -25,6 +29,21 @@ def count_since(broker: Broker, topic: str, from_ms: int) -> int:
         _seek(reader, from_ms)
         ends = reader.end_offsets(positions)
         return sum(max(0, ends[place] - reader.position(place)) for place in positions)
+
+
+def records_between(reader: Reader, ends: Mapping[Position, int]) -> Iterator[InRecord]:
+    """Records from where the reader stands to before the given offsets.
+
+    Raises:
+        BrokerUnavailable: when they are not reached although nothing arrives any more.
+    """
+    idle = 0
+    while any(reader.position(position) < end for position, end in ends.items()):
+        records = reader.poll(_POLL_S)
+        idle = 0 if records else idle + 1
+        if idle > _IDLE_POLLS:
+            raise BrokerUnavailable(f"no records for {idle * _POLL_S:.0f} s before {dict(ends)}")
+        yield from (record for record in records if record.offset < ends[record.position])
 
 
 def source_of(record: InRecord) -> SourceRef:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command n
 _TOLD = (
     "verdict", "undecidable", "p_defect", "suspicion", "lost", "routing", "causes", "outcome", "judgement",
     "first_judgement", "defect_class", "comment", "reason", "detail", "concession", "alarm", "intended", "actual",
-    "cause",
+    "cause", "found_at", "reference",
 )  # fmt: skip
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
@@ -52,17 +52,20 @@ def find(
     Exits 1 where nobody knows the part.
     """
     from linewarden_replay.bootstrap import live  # noqa: PLC0415 - nothing heavy before it is needed
-    from linewarden_replay.index.story import stories  # noqa: PLC0415
+    from linewarden_replay.index.story import stories, unmatched  # noqa: PLC0415
 
     with opened_index(index, live, follow=not no_follow, hidden=as_json) as opened:
         began = time.perf_counter()
-        found = stories(opened, name)
+        found, loose = stories(opened, name), unmatched(opened, name)
         looked_ms = (time.perf_counter() - began) * 1000
     if as_json:
-        typer.echo(json.dumps({"looked_ms": round(looked_ms, 3), "visits": [story.as_dict() for story in found]}))
+        visits, escapes = [story.as_dict() for story in found], [one.as_dict() for one in loose]
+        typer.echo(json.dumps({"looked_ms": round(looked_ms, 3), "visits": visits, "unmatched_escapes": escapes}))
     else:
         _tell(name, found, looked_ms)
-    raise typer.Exit(0 if found else 1)
+        for one in loose:
+            typer.echo(f"reported as escaped, and no visit fits: {one.in_words()}")
+    raise typer.Exit(0 if found or loose else 1)
 
 
 def select(
@@ -122,7 +125,7 @@ def _tell(name: str, found: list[Story], looked_ms: float) -> None:
             for one in story.happened
         ]
         _table("", rows)
-    typer.echo(f"{len(found)} visits of {name}, found in {looked_ms:.1f} ms" if found else f"nobody knows {name}")
+    typer.echo(f"{len(found)} visits of {name}, found in {looked_ms:.1f} ms" if found else f"no visit knows {name}")
 
 
 def _word(value: object) -> str:

@@ -36,16 +36,18 @@ def report(
 ) -> None:
     """Write one page on what was decided in a range, and how far it can be relied on. The last 24 hours by default.
 
-    Exits 1 where the balance does not close or the chain does not hold.
+    Exits 1 where the balance does not close, the chain does not hold or closed periods do not follow on each other.
     """
     from linewarden_replay.reports.rendering import as_json as stored  # noqa: PLC0415 - nothing heavy before its need
     from linewarden_replay.reports.rendering import read_stored  # noqa: PLC0415
+
+    from .report import SCHEMA  # noqa: PLC0415 - as above
 
     with in_words():
         document = (
             _read(begin, end, line, public_key or [], bundles, rerun, simulated=simulated)
             if from_json is None
-            else read_stored(from_json, "linewarden.audit-report.v1")
+            else read_stored(from_json, SCHEMA)
         )
     if page is not None:
         from .page import page as draw  # noqa: PLC0415 - as above
@@ -57,7 +59,8 @@ def report(
         typer.echo(stored(document), nl=False)
     else:
         _tell(document, [one for one in (page, out) if one is not None])
-    raise typer.Exit(0 if document["balance"]["closes"] and document["notary"]["holds"] else 1)
+    holds = document["balance"]["closes"] and document["notary"]["holds"] and document["periods"]["broken"] is None
+    raise typer.Exit(0 if holds else 1)
 
 
 def _read(
@@ -95,6 +98,8 @@ def _tell(document: dict[str, Any], written: list[Path]) -> None:
         table.add_column(header, overflow="fold")
     table.add_row("balance", "closes" if balance["closes"] else "DOES NOT CLOSE", "")
     table.add_row("chain", _chain(notary), "")
+    table.add_row("closed periods", document["periods"]["broken"] or str(document["periods"]["closed"]), "")
+    table.add_row("escapes reported", str(document["escapes"]["visits"]), "")
     for one in document["rates"]:
         interval = f"{percent(one['low'])} to {percent(one['high'])}" if one["of"] else "no evidence"
         table.add_row(one["name"], f"{percent(one['value'])} ({one['count']} of {one['of']})", interval)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +11,12 @@ from typing import Any
 
 from linewarden_replay.balance import Allowance
 from linewarden_replay.notary.verifying import keys_in_heads, verify_namespace
+from linewarden_replay.periods.closing import read_periods
+from linewarden_replay.periods.period import Closed, first_break
 from linewarden_replay.reports.gather import Looked, Unreadable, gather, messages, tell_visits
 from linewarden_replay.reports.kappa import SOURCE as KAPPA
 from linewarden_replay.reports.kappa import cohen
+from linewarden_replay.reports.numbering import period_before
 from linewarden_replay.reports.rates import INTERVAL, rate
 from linewarden_replay.reports.shelf import Shelf
 from linewarden_replay.selection import Selection
@@ -23,15 +26,13 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation
 from linewarden_schemas.operations import Balance
 from linewarden_schemas.recipe import Recipe
-from linewarden_schemas.topics import CATALOGUE
 
 from .conserving import Conservation
 from .differences import read_rerun, with_pictures
 from .tally import AuditTally
 from .versions import bundles_used, in_force, recipes_used
 
-SCHEMA = "linewarden.audit-report.v1"
-ESCAPES = "escapes"
+SCHEMA = "linewarden.audit-report.v2"
 _MOST_LISTED = 200
 
 
@@ -52,12 +53,12 @@ class _Source:
     """The namespace, with what could not be read of it."""
 
     def __init__(self, broker: Broker, namespace: Namespace, looked: Looked) -> None:
-        self.broker, self.namespace, self._looked = broker, namespace, looked
+        self.broker, self.namespace, self.looked = broker, namespace, looked
         self.unreadable = Unreadable()
 
     def all_of(self, name: str, from_ms: int = 0) -> Iterator[Message]:
         topic = self.namespace.topic(name)
-        return messages(self.broker, topic, from_ms, self.unreadable, self._looked)
+        return messages(self.broker, topic, from_ms, self.unreadable, self.looked)
 
 
 def report(broker: Broker, namespace: Namespace, audit: Audit, looked: Looked = lambda *_: None) -> dict[str, Any]:
@@ -70,32 +71,35 @@ def report(broker: Broker, namespace: Namespace, audit: Audit, looked: Looked = 
     rerun = None if audit.rerun is None else read_rerun(audit.rerun)
     source = _Source(broker, namespace, looked)
     tally = AuditTally(audit.simulated)
-    conservation = _count(source, audit, tally, looked)
+    periods = read_periods(broker, namespace)
+    before = period_before([one.period for one in periods], audit.stretch.from_ms)
+    conservation, reported = _count(source, audit, tally, before)
     if rerun is not None:
         rerun = with_pictures(rerun, source.all_of("evidence"))
     return {
         "schema": SCHEMA,
         "scope": _scope(source.namespace, audit, tally),
-        "balance": conservation,
-        "periods": _closed(source, audit.stretch),
+        "balance": conservation | {"after_period": None if before is None else before.number},
+        "periods": _closed(periods, audit),
         **_figures(tally),
         **_in_force(source, audit, tally),
         "notary": _notary(source, audit),
-        "escapes": _escapes(source, audit.stretch),
+        "escapes": tally.escapes.as_dict(tally.counts["visits"], reported),
         "rerun": rerun,
         "unreadable": {"count": source.unreadable.count, "places": source.unreadable.places},
     }
 
 
-def _count(source: _Source, audit: Audit, tally: AuditTally, looked: Looked) -> dict[str, Any]:
+def _count(source: _Source, audit: Audit, tally: AuditTally, before: Balance | None) -> tuple[dict[str, Any], int]:
     with Shelf() as shelf:
-        source.unreadable = gather(source.broker, source.namespace, audit.stretch, shelf, looked)
+        gathered = gather(source.broker, source.namespace, audit.stretch, shelf, source.looked, before)
+        source.unreadable = gathered.unreadable
         loose = shelf.messages_of("")
         conservation = Conservation(audit.now_ms, loose, source.unreadable, audit.allowance or Allowance())
         for story in tell_visits(shelf, audit.stretch):
             conservation.add(story)
             tally.add(story)
-        return conservation.result(shelf)
+        return conservation.result(shelf), gathered.escapes
 
 
 def _scope(namespace: Namespace, audit: Audit, tally: AuditTally) -> dict[str, Any]:
@@ -156,17 +160,20 @@ def _in_force(source: _Source, audit: Audit, tally: AuditTally) -> dict[str, Any
     }
 
 
-def _closed(source: _Source, stretch: Selection) -> list[dict[str, Any]]:
-    """Closed periods of the conservation audit that reach into the range, with how many ids each kept open."""
-    rows: list[dict[str, Any]] = []
-    for one in source.all_of("balances"):
-        if not isinstance(one, Balance) or stretch.line_id not in {None, one.line_id}:
-            continue
-        if one.to_ms >= stretch.from_ms and one.from_ms <= stretch.to_ms:
-            sets = {name: len(getattr(one, name)) for name in ("lost", "doubled", "unknown", "open_ids")}
-            counted = one.model_dump(mode="json", include={"line_id", "from_ms", "to_ms", "visits", "frames", "final"})
-            rows.append(counted | sets)
-    return rows[-_MOST_LISTED:]
+def _closed(periods: Sequence[Closed], audit: Audit) -> dict[str, Any]:
+    """Closed periods that reach into the range, and whether all that were ever closed follow on each other."""
+    told = ("number", "line_id", "from_ms", "to_ms", "visits", "frames", "final", "carried", "reopened", "closed_by")
+    inside = [
+        one
+        for one in periods
+        if one.period.to_ms >= audit.stretch.from_ms and one.period.from_ms <= audit.stretch.to_ms
+    ]
+    rows = [
+        one.period.model_dump(mode="json", include=set(told))
+        | {"left_open": len(one.period.open_ids), "signed": one.period.signature is not None, "digest": one.digest}
+        for one in inside[-_MOST_LISTED:]
+    ]
+    return {"closed": len(periods), "broken": first_break(periods, audit.keys), "listed": rows}
 
 
 def _notary(source: _Source, audit: Audit) -> dict[str, Any]:
@@ -178,16 +185,3 @@ def _notary(source: _Source, audit: Audit) -> dict[str, Any]:
         "heads": sum(one.heads for one in found),
         "partitions": [one.as_dict() for one in found],
     }
-
-
-def _escapes(source: _Source, stretch: Selection) -> dict[str, Any] | None:
-    """Parts found defective after they had left, as reported since; None where no topic holds such reports."""
-    if ESCAPES not in CATALOGUE:
-        return None
-    count = 0
-    listed: list[dict[str, Any]] = []
-    for one in source.all_of(ESCAPES, stretch.from_ms):
-        count += 1
-        if len(listed) < _MOST_LISTED:
-            listed.append(one.model_dump(mode="json", exclude_none=True))
-    return {"count": count, "listed": listed}

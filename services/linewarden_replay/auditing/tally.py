@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from linewarden_replay.reports.escapes import EscapeTally
 from linewarden_replay.reports.rates import Rate, rate
 from linewarden_replay.reports.story import Story
 from linewarden_schemas.decision import Decision
@@ -37,6 +38,7 @@ class AuditTally:
     thresholds: Counter[str] = field(default_factory=Counter)
     versions: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     """Frames by recipe version, bundle, code version, device and precision."""
+    escapes: EscapeTally = field(default_factory=EscapeTally)
 
     def add(self, story: Story) -> None:
         """Count one visit."""
@@ -72,6 +74,7 @@ class AuditTally:
     def _production(self, story: Story) -> None:
         counts, latest = self.counts, story.latest
         counts["visits"] += 1
+        self.escapes.add(story)
         counts["routed"] += story.first is not None
         self.routings[story.first.routing.value if story.first else "none yet"] += 1
         if story.first is not None and story.first.routing is Routing.DIVERTED:

@@ -11,6 +11,7 @@ from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.decision import Decision, QueueEvent
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
+from linewarden_schemas.escape import Escape
 from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.inspection import Inspection, Maps
 from linewarden_schemas.line import RecipeRef
@@ -21,7 +22,7 @@ from . import schema
 
 TOPICS = (
     "captures", "inspections", "dispositions", "reinspections",
-    "decisions", "queue-events", "actuations", "dead-letters",
+    "decisions", "queue-events", "actuations", "dead-letters", "escapes",
 )  # fmt: skip
 """What an index follows; pictures stay where they are."""
 
@@ -30,7 +31,9 @@ _NOT_KEPT = {"maps": True, "marks": True, "value": True, "headers": True, "key":
 
 
 def statements_of(record: InRecord, logical: str, message: Message) -> list[Statement]:
-    """Statements for one record of the topic `logical`; none for a message that is about no visit."""
+    """Statements for one record of the topic `logical`; none for a message that is about no visit and no part."""
+    if isinstance(message, Escape):
+        return [(schema.ESCAPE, _escape(message) | {"partition": record.partition, "offset": record.offset})]
     told = _TOLD.get(type(message))
     if told is None:
         return []
@@ -143,6 +146,16 @@ def maps_digest(maps: Maps | None) -> str | None:
     for part in (maps.mask_png, maps.class_specific_png, maps.class_agnostic_png):
         together.update(hashlib.sha256(part).digest())
     return together.hexdigest()
+
+
+def _escape(one: Escape) -> dict[str, Any]:
+    return {
+        "escape_id": one.escape_id,
+        "part_id": one.part_id,
+        "visit_id": one.visit_id,
+        "withdrawn": one.withdrawn,
+        "told": one.model_dump_json(exclude_none=True),
+    }
 
 
 def _judged(one: Decision) -> Told:

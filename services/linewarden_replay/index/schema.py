@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-VERSION = 1
-SCHEMA = """
+VERSION = 2
+_ESCAPES = """
+CREATE TABLE escapes (
+  escape_id TEXT PRIMARY KEY, part_id TEXT NOT NULL, visit_id TEXT, withdrawn INTEGER NOT NULL,
+  partition INTEGER NOT NULL, offset INTEGER NOT NULL, told TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX escapes_part ON escapes (part_id);
+CREATE INDEX escapes_visit ON escapes (visit_id) WHERE visit_id IS NOT NULL;
+"""
+SCHEMA = f"""
 CREATE TABLE visits (
   visit_id TEXT PRIMARY KEY, line_id TEXT, station_id TEXT, part_id TEXT, lot_id TEXT, product_id TEXT, recipe TEXT,
   recipe_id TEXT, captured_ms INTEGER, mode TEXT, known_bad INTEGER, returned_from TEXT, simulated INTEGER,
@@ -25,7 +32,9 @@ CREATE TABLE places (
   topic TEXT NOT NULL, partition INTEGER NOT NULL, topic_id TEXT NOT NULL, next_offset INTEGER NOT NULL,
   taken_away INTEGER NOT NULL DEFAULT 0, unreadable INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (topic, partition));
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
+{_ESCAPES}"""
+LACKS = {0: SCHEMA, 1: _ESCAPES}
+"""What a file of an older version, or a new one (0), lacks."""
 
 VISIT = """
 INSERT INTO visits (visit_id, line_id, station_id, part_id, lot_id, product_id, recipe, recipe_id, captured_ms, mode,
@@ -65,6 +74,15 @@ UPDATE frames SET verdict = :verdict, undecidable = :undecidable, doubtful = :do
 WHERE visit_id = :visit_id AND frame_id = :frame_id AND verdict IS NULL
 """
 """The first inspection of a frame counts; `partition` and `offset` are where it lies in `inspections`."""
+
+ESCAPE = """
+INSERT INTO escapes (escape_id, part_id, visit_id, withdrawn, partition, offset, told)
+VALUES (:escape_id, :part_id, :visit_id, :withdrawn, :partition, :offset, :told)
+ON CONFLICT (escape_id) DO UPDATE SET part_id = excluded.part_id, visit_id = excluded.visit_id,
+  withdrawn = excluded.withdrawn, partition = excluded.partition, offset = excluded.offset, told = excluded.told
+WHERE excluded.offset > offset
+"""
+"""The newest report of an escape counts; all of one serial lie in one partition."""
 
 ENTRY = """
 INSERT OR IGNORE INTO entries (visit_id, topic, partition, offset, at_ms, kind, actor, told)

@@ -154,12 +154,12 @@ def _opened(path: Path | None, namespace: str) -> sqlite3.Connection:
 def _prepare(db: sqlite3.Connection, namespace: str) -> None:
     db.execute("BEGIN IMMEDIATE")
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
-    if version not in {0, schema.VERSION}:
+    if version not in {*schema.LACKS, schema.VERSION}:
         db.execute("ROLLBACK")
         raise sqlite3.DatabaseError(f"it is of version {version}, this linewarden writes {schema.VERSION}")
+    for statement in schema.LACKS.get(version, "").split(";"):
+        db.execute(statement)
     if version == 0:
-        for statement in schema.SCHEMA.split(";"):
-            db.execute(statement)
         db.execute("INSERT INTO about VALUES ('namespace', ?)", (namespace,))
-        db.execute(f"PRAGMA user_version={schema.VERSION}")
+    db.execute(f"PRAGMA user_version={schema.VERSION}")
     db.execute("COMMIT")

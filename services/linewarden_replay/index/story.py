@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from linewarden_replay.selection import Selection, where
 
+from .reported import Reported, reports_about
 from .store import StoryIndex
 
 _FACTS = (
@@ -51,7 +52,15 @@ class Story:
 
 def stories(index: StoryIndex, name: str) -> list[Story]:
     """The visits of a part by its serial, or one visit with those it came back from and as; in order of capture."""
-    return [_story(index, row) for row in _visits(index, name)]
+    rows = _visits(index, name)
+    visits = [str(row["visit_id"]) for row in rows]
+    reported = reports_about(index, {name, *(row["part_id"] for row in rows if row["part_id"])}, visits)
+    return [_story(index, row, reported) for row in rows]
+
+
+def unmatched(index: StoryIndex, name: str) -> list[Reported]:
+    """Escapes reported of a serial that belong to none of its visits."""
+    return [one for one in reports_about(index, {name}, ()) if one.visit_id is None]
 
 
 def selected(index: StoryIndex, selection: Selection, limit: int | None = None) -> Iterator[dict[str, Any]]:
@@ -94,7 +103,7 @@ SELECT {_FACTS} FROM visits WHERE visit_id IN (SELECT id FROM before UNION SELEC
 """  # noqa: S608 - fixed words
 
 
-def _story(index: StoryIndex, facts: sqlite3.Row) -> Story:
+def _story(index: StoryIndex, facts: sqlite3.Row, reported: Collection[Reported]) -> Story:
     of_visit = {"visit_id": facts["visit_id"]}
     frames = index.rows("SELECT * FROM frames WHERE visit_id = :visit_id ORDER BY view_id, frame_id", of_visit)
     entries = index.rows(
@@ -102,8 +111,13 @@ def _story(index: StoryIndex, facts: sqlite3.Row) -> Story:
         "ORDER BY at_ms, topic, offset",
         of_visit,
     )
-    return Story(
-        dict(facts),
-        tuple(dict(row) for row in frames),
-        tuple(Happened(**(dict(row) | {"told": json.loads(row["told"])})) for row in entries),
-    )
+    happened = [Happened(**(dict(row) | {"told": json.loads(row["told"])})) for row in entries]
+    happened += [_escaped(one) for one in reported if one.visit_id == facts["visit_id"]]
+    return Story(dict(facts), tuple(dict(row) for row in frames), tuple(sorted(happened, key=lambda one: one.at_ms)))
+
+
+def _escaped(one: Reported) -> Happened:
+    kind = "escape withdrawn" if one.escape.withdrawn else "escaped"
+    told = one.escape.model_dump(mode="json", exclude_none=True)
+    actor = one.escape.reported_by
+    return Happened(one.escape.found_ms, kind, actor, "escapes", one.partition, one.offset, told)

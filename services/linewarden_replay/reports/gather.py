@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from linewarden_replay.escapes.matching import EscapeBook
 from linewarden_replay.reading import records_since
 from linewarden_replay.selection import Selection
 from linewarden_runtime.ports import Broker
@@ -15,9 +16,10 @@ from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
-from linewarden_schemas.operations import DeadLetter
+from linewarden_schemas.operations import Balance, DeadLetter
 from linewarden_schemas.vocabulary import Verdict
 
+from .numbering import Numbering
 from .shelf import Shelf
 from .story import Story, tell
 
@@ -45,19 +47,44 @@ class Unreadable:
             self.places.append(place)
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What else was learnt: what could not be read, and how many escapes are reported, of whatever part."""
+
+    unreadable: Unreadable
+    escapes: int
+
+
 def gather(
-    broker: Broker, namespace: Namespace, stretch: Selection, shelf: Shelf, looked: Looked = lambda *_: None
-) -> Unreadable:
-    """Put everything about the visits of a stretch on the shelf; returns what could not be read.
+    broker: Broker,
+    namespace: Namespace,
+    stretch: Selection,
+    shelf: Shelf,
+    looked: Looked = lambda *_: None,
+    before: Balance | None = None,
+) -> Gathered:
+    """Put everything about the visits of a stretch on the shelf, also what the field reported of them since.
+
+    Cameras' numbers go on from those of the period `before`, where it is given.
 
     Raises:
         BrokerUnavailable: where the end of a topic cannot be reached.
     """
     unreadable = Unreadable()
+    book = EscapeBook(messages(broker, namespace.topic("escapes"), 0, unreadable, looked))
+    numbering = Numbering(stretch, shelf, before)
     for name in TOPICS:
-        for message in messages(broker, namespace.topic(name), stretch.from_ms - SLACK_MS, unreadable, looked):
+        from_ms = numbering.from_ms if name == "captures" else stretch.from_ms
+        for message in messages(broker, namespace.topic(name), from_ms - SLACK_MS, unreadable, looked):
+            if isinstance(message, Capture | CameraHeartbeat):
+                numbering.learn(message)
             _keep(message, stretch, shelf)
-    return unreadable
+            book.learn(message)
+    escapes = list(book.matched())
+    for visit_id, escape in escapes:
+        if visit_id is not None:
+            shelf.put(visit_id, escape)
+    return Gathered(unreadable, len(escapes))
 
 
 def tell_visits(shelf: Shelf, stretch: Selection) -> Iterator[Story]:
@@ -85,8 +112,9 @@ def messages(
 
 def _keep(message: Message, stretch: Selection, shelf: Shelf) -> None:
     match message:
-        case Capture() | CameraHeartbeat():
-            _keep_capture(message, stretch, shelf)
+        case Capture():
+            if _is_near(stretch, message.line_id, message.captured_ms):
+                shelf.put(message.visit_id, message)
         case Inspection():
             if _is_near(stretch, message.line_id, message.captured_ms):
                 shelf.put(message.visit_id, _lighter(message))
@@ -99,21 +127,6 @@ def _keep(message: Message, stretch: Selection, shelf: Shelf) -> None:
             shelf.put(message.visit_id or "", message.model_copy(update={"value": None, "headers": ()}))
         case _:
             pass
-
-
-def _keep_capture(message: Capture | CameraHeartbeat, stretch: Selection, shelf: Shelf) -> None:
-    if isinstance(message, CameraHeartbeat):
-        if stretch.holds(message.line_id, message.at_ms):
-            shelf.put_last(_run(message), message.last_sequence)
-        return
-    if _is_near(stretch, message.line_id, message.captured_ms):
-        shelf.put(message.visit_id, message)
-    if stretch.holds(message.line_id, message.captured_ms):
-        shelf.put_sequence(_run(message), message.sequence, message.frame_id)
-
-
-def _run(message: Capture | CameraHeartbeat) -> str:
-    return f"{message.line_id}.{message.station_id}.{message.camera_id}.epoch{message.spool_epoch}"
 
 
 def _is_near(stretch: Selection, line_id: str, at_ms: int) -> bool:

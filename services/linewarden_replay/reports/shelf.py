@@ -18,14 +18,17 @@ _CACHE_KIB = 32 * 1024
 _INSERT = "INSERT INTO messages (visit, type, body) VALUES (?, ?, ?)"
 _SORTED = "SELECT visit, type, body FROM messages ORDER BY visit, place"
 _LAST = "INSERT INTO ends VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET last = MAX(last, excluded.last)"
+_NUMBER = "INSERT OR IGNORE INTO sequences VALUES (?, ?, ?, ?)"
+_HOLDER = "SELECT frame, inside FROM sequences WHERE run = ? AND sequence = ?"
 _GAPS = """
 WITH given AS (
-  SELECT run, sequence FROM sequences
-  UNION ALL SELECT run, last + 1 FROM ends WHERE run IN (SELECT run FROM sequences)
+  SELECT run, sequence, inside FROM sequences
+  UNION ALL SELECT run, last + 1, 1 FROM ends WHERE run IN (SELECT run FROM sequences UNION SELECT run FROM marks)
+  UNION ALL SELECT run, last, 0 FROM marks
 )
 SELECT run, before + 1, sequence - 1 FROM (
-  SELECT run, sequence, LAG(sequence) OVER (PARTITION BY run ORDER BY sequence) AS before FROM given
-) WHERE sequence > before + 1 ORDER BY run, sequence
+  SELECT run, sequence, inside, LAG(sequence) OVER (PARTITION BY run ORDER BY sequence) AS before FROM given
+) WHERE inside AND sequence > before + 1 ORDER BY run, sequence
 """
 
 
@@ -41,7 +44,8 @@ class Shelf:
             "PRAGMA temp_store = FILE",
             f"PRAGMA cache_size = -{_CACHE_KIB}",
             "CREATE TABLE messages (place INTEGER PRIMARY KEY, visit TEXT, type TEXT, body BLOB)",
-            "CREATE TABLE sequences (run TEXT, sequence INTEGER, frame TEXT, PRIMARY KEY (run, sequence))",
+            "CREATE TABLE sequences (run TEXT, sequence INTEGER, frame TEXT, inside INT, PRIMARY KEY (run, sequence))",
+            "CREATE TABLE marks (run TEXT PRIMARY KEY, last INTEGER) WITHOUT ROWID",
             "CREATE TABLE doubled (frame TEXT PRIMARY KEY) WITHOUT ROWID",
             "CREATE TABLE ends (run TEXT PRIMARY KEY, last INTEGER) WITHOUT ROWID",
         ):
@@ -54,17 +58,23 @@ class Shelf:
         if len(self._waiting) >= _BATCH:
             self._write()
 
-    def put_sequence(self, run: str, sequence: int, frame_id: str) -> None:
-        """Keep a number that a camera gave; `run` names camera and spool epoch."""
-        self._file.execute("INSERT OR IGNORE INTO sequences VALUES (?, ?, ?)", (run, sequence, frame_id))
-        row = self._file.execute("SELECT frame FROM sequences WHERE run = ? AND sequence = ?", (run, sequence))
-        holder = row.fetchone()[0]
-        if holder != frame_id:
+    def put_sequence(self, run: str, sequence: int, frame_id: str, *, inside: bool = True) -> None:
+        """Keep a number that a camera gave; `run` names camera and spool epoch.
+
+        One that is not `inside` the stretch only shows where those within go on.
+        """
+        self._file.execute(_NUMBER, (run, sequence, frame_id, inside))
+        holder, was_inside = self._file.execute(_HOLDER, (run, sequence)).fetchone()
+        if holder != frame_id and (inside or was_inside):
             self._file.executemany("INSERT OR IGNORE INTO doubled VALUES (?)", [(holder,), (frame_id,)])
 
     def put_last(self, run: str, last: int) -> None:
         """Keep the last number that a camera told to have given."""
         self._file.execute(_LAST, (run, last))
+
+    def put_mark(self, run: str, last: int) -> None:
+        """Keep the last number of a run that is known to be whole; -1 for a run of which everything is put."""
+        self._file.execute("INSERT OR IGNORE INTO marks VALUES (?, ?)", (run, last))
 
     def visits(self) -> Iterator[tuple[str, list[Message]]]:
         """Every visit with its messages, in order of the visits' names."""
@@ -80,12 +90,12 @@ class Shelf:
         return [MESSAGE_TYPES[kind].from_json(body) for kind, body in rows]
 
     def gaps(self) -> Iterator[str]:
-        """Numbers between two given ones, or up to the last told one, without capture: `<run>.seq<first>-<last>`."""
+        """Numbers without capture before one inside, or up to the last told one: `<run>.seq<first>-<last>`."""
         for run, first, last in self._file.execute(_GAPS):
             yield f"{run}.seq{first}-{last}"
 
     def doubled(self) -> Iterator[str]:
-        """Frames that share a number of their camera with another frame."""
+        """Frames that share a number of their camera with another frame, one of them inside."""
         for (frame,) in self._file.execute("SELECT frame FROM doubled ORDER BY frame"):
             yield str(frame)
 

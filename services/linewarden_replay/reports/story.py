@@ -8,6 +8,7 @@ from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition
+from linewarden_schemas.escape import Escape
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.vocabulary import Cause, Judgement, Outcome, Routing, Verdict
@@ -26,6 +27,8 @@ class Story:
     first: Disposition | None = None
     latest: Disposition | None = None
     decisions: dict[str, Decision] = field(default_factory=dict)
+    escapes: list[Escape] = field(default_factory=list)
+    """What the field reported of the part since it left by this visit."""
 
     @property
     def captured_ms(self) -> int | None:
@@ -151,6 +154,8 @@ def tell(visit_id: str, messages: list[Message]) -> Story:
                 _dispose(story, message)
             case Decision():
                 story.decisions.setdefault(message.decision_id, message)
+            case Escape():
+                story.escapes.append(message)
             case _:
                 pass
     return story

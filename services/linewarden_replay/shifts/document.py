@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from linewarden_replay.reports.gather import Unreadable
+from linewarden_replay.reports.gather import Gathered
 from linewarden_replay.reports.rates import INTERVAL, Rate, rate
 from linewarden_schemas.vocabulary import LineMode, Routing
 
@@ -49,9 +49,7 @@ DEFINITIONS = (
 )
 
 
-def document(
-    about: Mapping[str, Any], tally: ShiftTally, told: Sequence[Period], unreadable: Unreadable
-) -> dict[str, Any]:
+def document(about: Mapping[str, Any], tally: ShiftTally, told: Sequence[Period], gathered: Gathered) -> dict[str, Any]:
     """Everything that the report says; `about` names namespace, range, line, shift and when it was made."""
     counts = tally.counts
     modes = total_by_mode(told)
@@ -82,7 +80,8 @@ def document(
         "production_share_of_scheduled": _share(modes),
         "periods": [one.as_dict() | {"mode": one.mode.value} for one in told],
         "checks": [_check(one, tally) for one in told if one.mode is LineMode.VERIFICATION],
-        "unreadable": {"count": unreadable.count, "places": unreadable.places},
+        "escapes": tally.escapes.as_dict(counts["visits"], gathered.escapes),
+        "unreadable": {"count": gathered.unreadable.count, "places": gathered.unreadable.places},
         "missing": list(MISSING),
         "definitions": [list(one) for one in DEFINITIONS],
     }

@@ -43,11 +43,11 @@ def report(broker: Broker, namespace: Namespace, wanted: Wanted, looked: Looked 
     stretch = _stretch(wanted, states)
     tally = ShiftTally(wanted.scope)
     with Shelf() as shelf:
-        found = gather(broker, namespace, stretch, shelf, looked)
+        gathered = gather(broker, namespace, stretch, shelf, looked)
         for story in tell_visits(shelf, stretch):
             tally.add(story)
-    found.count += unreadable.count
-    found.places += unreadable.places
+    gathered.unreadable.count += unreadable.count
+    gathered.unreadable.places += unreadable.places
     in_range = periods(states, stretch.from_ms, stretch.to_ms, wanted.line_id)
     shown = [one for one in in_range if wanted.scope.shift in {None, one.shift}]
     about = {
@@ -58,7 +58,7 @@ def report(broker: Broker, namespace: Namespace, wanted: Wanted, looked: Looked 
         "shift": wanted.scope.shift,
         "simulated": wanted.scope.simulated,
     }
-    return document(about, tally, shown, found)
+    return document(about, tally, shown, gathered)
 
 
 def _stretch(wanted: Wanted, states: list[LineState]) -> Selection:

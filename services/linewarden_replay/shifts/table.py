@@ -13,7 +13,10 @@ _EMPTY = ("",) * 5
 
 
 def as_csv(document: Mapping[str, Any]) -> str:
-    """All figures; `low` and `high` are the interval of a rate, or the limits of a subgroup of the p-chart."""
+    """All figures; `low` and `high` are the interval of a rate, or the limits of a subgroup of the p-chart.
+
+    Of escapes the three are parts per million, as their name says.
+    """
     out = StringIO(newline="")
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(COLUMNS)
@@ -36,6 +39,10 @@ def _shares(told: Mapping[str, Any]) -> Iterator[Row]:
     for one in told["rates"]:
         share = "" if one["value"] is None else one["value"]
         yield ("rate", one["name"], one["count"], one["of"], share, one["low"], one["high"])
+    if "escapes" in told:
+        escaped = told["escapes"]["rate"]
+        found = "" if escaped["value"] is None else escaped["value"]
+        yield ("escapes", escaped["name"], escaped["count"], escaped["of"], found, escaped["low"], escaped["high"])
     for by, lines in told["pareto"].items():
         for line in lines:
             yield (f"pareto by {by}", line["name"], line["count"], told["defective"], line["share"], "", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from linewarden_replay.reports.escapes import EscapeTally
 from linewarden_replay.reports.story import Story
 from linewarden_schemas.vocabulary import Cause, Judgement, LineMode, Outcome, Routing, Verdict
 
@@ -42,6 +43,7 @@ class ShiftTally:
     maps: dict[str, PositionMap] = field(default_factory=lambda: defaultdict(PositionMap))
     checks: dict[tuple[str, int], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Visits of verification periods by line and the state's beginning."""
+    escapes: EscapeTally = field(default_factory=EscapeTally)
 
     def add(self, story: Story) -> None:
         """Count one visit: as production, as a check in verification, or as left out."""
@@ -50,6 +52,7 @@ class ShiftTally:
             self.left_out[reason] += 1
             return
         self.counts["visits"] += 1
+        self.escapes.add(story)
         self.counts["returned"] += story.is_returned
         self.routings[story.first.routing.value if story.first else "none yet"] += 1
         if story.first is not None and story.first.routing is Routing.DIVERTED:

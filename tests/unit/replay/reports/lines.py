@@ -53,6 +53,7 @@ def by_topic(messages: Iterable[Message]) -> list[tuple[str, Message]]:
         "DeadLetter": "dead-letters",
         "Evidence": "evidence",
         "Balance": "balances",
+        "Escape": "escapes",
     }
     return [(names[type(one).__name__], one) for one in messages]
 

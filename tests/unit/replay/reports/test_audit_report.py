@@ -173,8 +173,9 @@ def test_closed_periods_that_reach_into_the_range_are_listed() -> None:
             open_ids=("a",), closed_ms=end,
         )  # fmt: skip
 
-    document = made(*shift(), period(0, 10), period(AT - HOUR, AT))
-    assert [(one["to_ms"], one["open_ids"]) for one in document["periods"]] == [(AT, 1)]
+    periods = made(*shift(), period(0, 10), period(AT - HOUR, AT))["periods"]
+    assert [(one["to_ms"], one["left_open"]) for one in periods["listed"]] == [(AT, 1)]
+    assert periods["broken"] == "period 0: it stands where period 1 belongs"
 
 
 def test_the_chain_is_verified_and_an_unsealed_namespace_says_so(tmp_path: Path) -> None:
