@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -33,7 +32,6 @@ if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command n
     from linewarden_runtime.ports import Broker
     from linewarden_schemas.ids import Namespace
 
-    from .balance import BalanceReport
     from .report import ReplayReport
     from .selection import Selection
 
@@ -129,43 +127,6 @@ def replay(
         write_csv(containment, report.containment)
     _print_replay(report, as_json=as_json)
     raise typer.Exit(1 if report.differences and bundle is None else 0)
-
-
-@audit_app.command()
-def balance(
-    margin_s: Annotated[float, typer.Option(min=0, help="How long past its deadline something may be under way.")] = 30,
-    pending_s: Annotated[float, typer.Option(min=0, help="How long a decision may wait for its undo window.")] = 60,
-    as_json: Json = False,
-) -> None:
-    """Balance captures, inspections and dispositions as sets of ids. Exits 1 where they do not close."""
-    from .audit import read_ledger  # noqa: PLC0415 - nothing heavy before it is needed
-    from .balance import Allowance  # noqa: PLC0415
-    from .balance import balance as close  # noqa: PLC0415
-    from .bootstrap import live  # noqa: PLC0415
-
-    broker, namespace = live()
-    ledger = read_ledger(broker, namespace)
-    allowance = Allowance(round(margin_s * 1000), round(pending_s * 1000))
-    report = close(ledger, time.time_ns() // 1_000_000, allowance)
-    _print_balance(report, as_json=as_json)
-    raise typer.Exit(0 if report.closes else 1)
-
-
-def _print_balance(report: BalanceReport, *, as_json: bool) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    if as_json:
-        Console(highlight=False).print_json(json.dumps(report.as_dict()))
-        return
-    table = Table("", "ids", title="the balance closes" if report.closes else "THE BALANCE DOES NOT CLOSE")
-    for name, value in report.as_dict().items():
-        if name in {"closes", "at_ms"}:
-            continue
-        table.add_row(name.replace("_", " "), str(len(value) if isinstance(value, tuple) else value))
-    Console().print(table)
-    for name in ("lost", "doubled", "unknown", "unsafe"):
-        _print_ids(name, getattr(report, name))
 
 
 def _print_replay(report: ReplayReport, *, as_json: bool) -> None:

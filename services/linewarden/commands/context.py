@@ -65,7 +65,9 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str) -> None:
     if not rows:
         Console().print(empty)
         return
-    table = Table(*rows[0].keys())
+    table = Table()
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")  # an id is of no use without its end
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     Console().print(table)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command n
 
 _SHOWN = 20
 _FAULTS = ("lost", "doubled", "unknown", "unsafe")
-_COLUMNS = ("", "from", "to", "visits", "frames", "final", "carried in", "reopened", "left open", "closed by", "signed")
+_COLUMNS = ("", "closed", "visits", "final", "carried in", "reopened", "left open", "by", "signed")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
 
@@ -138,7 +138,7 @@ def _print_periods(found: list[Closed]) -> None:
     table = Table(*_COLUMNS, title=f"{len(found)} closed periods")
     for closed in found:
         one = closed.period
-        cells: list[Any] = [one.number, when(one.from_ms), when(one.to_ms), one.visits, one.frames, one.final]
+        cells: list[Any] = [one.number, when(one.to_ms), one.visits, one.final]
         cells += [one.carried, one.reopened, len(one.open_ids), one.closed_by or "", "yes" if one.signature else "no"]
         table.add_row(*map(str, cells))
     Console().print(table)
