@@ -1,23 +1,29 @@
 """Small topics held whole in memory: recipes, line states and activations.
 
-They are read by assign(), without a group, so that every process sees all of them before its first record.
+They are read by assign(), without a group, so that every process sees all of them before its first record. What
+cannot be read stops nobody who could go on safely: it is counted and logged, and what it might have said is unknown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from linewarden_schemas.envelope import decode
+import structlog
+
+from linewarden_schemas.base import Message
+from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace, recipe_key
 from linewarden_schemas.line import Activation, LineState, RecipeRef
 from linewarden_schemas.recipe import Recipe
 
-from .errors import BrokerUnavailable
+from .errors import BrokerUnavailable, ConfigurationError
+from .metrics import UNREADABLE
 from .ports import Broker, Reader
 from .records import InRecord, Position
 
 _POLL_S = 0.5
 _IDLE_POLLS = 60
+_log = structlog.get_logger(__name__)
 
 
 def positions_of(broker: Broker, topic: str) -> list[Position]:
@@ -62,8 +68,21 @@ class Book:
         self._reader.close()
 
 
+def _message(record: InRecord) -> Message | None:
+    """What the record says; None, counted and logged, where that cannot be read."""
+    try:
+        return decode(record.headers, record.value).message
+    except EnvelopeError as error:
+        UNREADABLE.labels(topic=record.topic).inc()
+        _log.error("a record cannot be read", position=record.position, offset=record.offset, error=str(error))
+        return None
+
+
 class RecipeBook:
-    """All recipe versions. A version never changes: the first record of a key counts."""
+    """All recipe versions. A version never changes: the first readable record of a key counts.
+
+    A version whose record cannot be read is unknown, so what was captured under it diverts.
+    """
 
     def __init__(self, broker: Broker, namespace: Namespace) -> None:
         self._recipes: dict[str, Recipe] = {}
@@ -90,18 +109,24 @@ class RecipeBook:
         self._book.close()
 
     def _learn(self, record: InRecord) -> None:
-        message = decode(record.headers, record.value).message
+        message = _message(record)
         if isinstance(message, Recipe):
             self._recipes.setdefault(recipe_key(message.recipe_id, message.version), message)
 
 
 class LineBook:
-    """Line states and activations by line, with the time from which each counts."""
+    """Line states and activations by line, with the time from which each counts.
+
+    A record that cannot be read leaves its line's state untold, or its activation unknown, until the next one.
+    """
 
     def __init__(self, broker: Broker, namespace: Namespace) -> None:
-        self._states: dict[str, list[LineState]] = {}
+        self._states: dict[str, LineState] = {}
+        self._unreadable: dict[str, InRecord] = {}
         self._activations: dict[str, list[Activation]] = {}
-        self._books = [Book(broker, namespace.topic(name), self._learn) for name in ("line-state", "activations")]
+        self._activation_topic = namespace.topic("activations")
+        topics = (namespace.topic("line-state"), self._activation_topic)
+        self._books = [Book(broker, topic, self._learn) for topic in topics]
         self.refresh()
 
     def refresh(self) -> None:
@@ -110,12 +135,21 @@ class LineBook:
             book.refresh()
 
     def state(self, line_id: str) -> LineState | None:
-        """The newest state of a line; None if it never told one."""
-        states = self._states.get(line_id)
-        return states[-1] if states else None
+        """The newest state of a line; None if it never told one, or the newest cannot be read."""
+        return self._states.get(line_id)
 
     def activation(self, line_id: str, at_ms: int) -> Activation | None:
-        """The activation in force at a time (epoch ms); of several the one published last."""
+        """The activation in force at a time (epoch ms); of several the one published last.
+
+        Raises:
+            ConfigurationError: where the newest cannot be read, so that nobody knows what is in force.
+        """
+        if line_id in self._unreadable:
+            record = self._unreadable[line_id]
+            raise ConfigurationError(
+                f"the newest activation of line {line_id} (offset {record.offset} of {record.topic}) cannot be read; "
+                f"run 'linewarden line activate {line_id} RECIPE@VERSION'"
+            )
         in_force = [one for one in self._activations.get(line_id, ()) if one.from_ms <= at_ms]
         return max(in_force, key=lambda one: one.from_ms) if in_force else None
 
@@ -125,9 +159,18 @@ class LineBook:
             book.close()
 
     def _learn(self, record: InRecord) -> None:
-        message = decode(record.headers, record.value).message
+        message = _message(record)
         if isinstance(message, LineState):
-            self._states.setdefault(message.line_id, []).append(message)
+            self._states[message.line_id] = message
         elif isinstance(message, Activation):
+            self._unreadable.pop(message.line_id, None)
             known = self._activations.setdefault(message.line_id, [])
             known.insert(0, message)  # max() takes the first of equals, so the newest stands first
+        elif message is None and record.topic == self._activation_topic:
+            self._unreadable[_line_of(record)] = record
+        elif message is None:
+            self._states.pop(_line_of(record), None)
+
+
+def _line_of(record: InRecord) -> str:
+    return (record.key or b"").decode(errors="replace")

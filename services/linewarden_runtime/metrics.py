@@ -34,3 +34,8 @@ PRODUCERS_REPLACED = Counter(
 WATCHDOG_EXITS = Counter(
     "linewarden_watchdog_exits_total", "Calls that did not come back in time, by section.", ["section"]
 )
+UNREADABLE = Counter(
+    "linewarden_unreadable_settings_total",
+    "Records of recipes, line states and activations that cannot be read, by topic.",
+    ["topic"],
+)

@@ -12,6 +12,7 @@ from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.provision import activation_record, provision_topics, recipe_record
+from linewarden_runtime.records import OutRecord
 from linewarden_schemas.line import Activation, RecipeRef
 from linewarden_schemas.vocabulary import LineMode
 from tests.unit.ingest.lines import NAMESPACE, PLACE, STATE, recipe, set_up_line
@@ -80,3 +81,33 @@ def memory() -> MemoryBroker:
     broker = MemoryBroker()
     set_up_line(broker)
     return broker
+
+
+def rubbish(broker: MemoryBroker, topic: str, key: bytes) -> None:
+    broker.producer().send(OutRecord(NAMESPACE.topic(topic), key, b"{", (), None))
+
+
+def test_an_activation_that_cannot_be_read_is_unknown_until_the_next_one(memory: MemoryBroker) -> None:
+    rubbish(memory, "activations", b"line1")
+    pinned = board(memory)
+    with pytest.raises(ConfigurationError, match=r"newest activation of line line1 .*cannot be read.* line activate"):
+        pinned.pins(100)
+    activate(memory, 1, from_ms=50)
+    pinned.refresh()
+    assert pinned.pins(100).recipe.version == 1
+
+
+def test_rubbish_of_another_line_stops_nobody(memory: MemoryBroker) -> None:
+    rubbish(memory, "activations", b"line2")
+    rubbish(memory, "line-state", b"line2")
+    assert board(memory).pins(100).line_state == STATE
+
+
+def test_a_state_that_cannot_be_read_is_set_up_and_a_recipe_is_unknown(memory: MemoryBroker) -> None:
+    rubbish(memory, "line-state", b"line1")
+    rubbish(memory, "recipes", b"plate@2")
+    activate(memory, 2, from_ms=50)
+    before = unknown_recipes()
+    pins = board(memory).pins(100)
+    assert (pins.recipe.version, pins.line_state.mode) == (2, LineMode.SETUP)
+    assert unknown_recipes() == before + 1
