@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.line import Activation
 from linewarden_schemas.recipe import Recipe
-from linewarden_vision.bundle import read_bundle
-from linewarden_vision.card import Threshold
 from linewarden_vision.errors import BundleError
-from linewarden_vision.inspecting.bundles import find_bundle
+
+if TYPE_CHECKING:
+    from linewarden_vision.card import Threshold
 
 
 def in_force(told: Iterable[Activation], from_ms: int, to_ms: int, line_id: str | None) -> list[dict[str, Any]]:
@@ -81,6 +81,9 @@ def _bundle(store: Path | None, digest: str, frames: int, today: str) -> dict[st
         return told | {"status": "no bundle judged these frames: they were not decidable"}
     if store is None:
         return told | {"status": "not looked at: name the folder of bundles with --bundles"}
+    from linewarden_vision.bundle import read_bundle  # noqa: PLC0415 - brings torch, 600 MiB that a look at topics needs not
+    from linewarden_vision.inspecting.bundles import find_bundle  # noqa: PLC0415 - the same
+
     try:
         found = read_bundle(find_bundle(store, digest), expected_digest=digest)
     except (BundleError, OSError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -132,9 +133,21 @@ def test_what_is_its_own_works_and_everything_can_be_read(own: Namespace, broker
         admin.delete_topics([own.topic("inspections")])
 
 
+SOURCES = Path(__file__).parents[3] / "services" / "linewarden_replay"
+AUDITS = {Path("notary/notary.py"), Path("periods/closing.py")}
+"""What writes to a live namespace on purpose, and is no simulation: signed heads and closed periods."""
+
+
 def test_replay_knows_neither_redis_nor_the_queue() -> None:
-    sources = Path(__file__).parents[3] / "services" / "linewarden_replay"
-    for path in sources.rglob("*.py"):
+    for path in SOURCES.rglob("*.py"):
         text = path.read_text()
         for word in ("import redis", "redis_client", "linewarden_reinspect"):
             assert word not in text, path
+
+
+def test_whoever_makes_a_client_that_writes_goes_through_the_guard() -> None:
+    makes = re.compile(r"\.(?:producer|transactional_producer|consumer)\(")
+    found = {path.relative_to(SOURCES) for path in SOURCES.rglob("*.py") if makes.search(path.read_text())}
+    unguarded = {path for path in found - AUDITS if "Isolated" not in (SOURCES / path).read_text()}
+    assert unguarded == set()
+    assert found >= AUDITS, "the search finds what it looks for"
