@@ -137,16 +137,15 @@ def _known(names: list[str] | None) -> list[str]:
 def _row(one: Segment) -> dict[str, str | int]:
     gone = one.deletion
     return {
-        "topic": one.topic,
-        "partition": one.partition,
+        "segment": f"{one.topic}[{one.partition}]",
         "offsets": f"{one.first_offset}-{one.next_offset - 1}",
         "records": one.records,
         "from": _time(one.first_ms),
         "to": _time(one.last_ms),
         "bytes": one.size,
-        "deleted": "" if gone is None else f"{gone.records} {_time(one.at_ms)} by {gone.actor}: {gone.reason}",
+        "deleted": "" if gone is None else f"{gone.records} by {gone.actor} at {_time(one.at_ms)}: {gone.reason}",
     }
 
 
 def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -50,5 +50,6 @@ def first_touched(contents: Contents, found: Sequence[Found]) -> _Touched:
     at = places[finding.index]
     was_there = finding.fault is not Fault.INSERTED
     offset = contents.offsets[at] if was_there else finding.offset
-    key = contents.keys[at] if was_there else finding.key
-    return _Touched(offset, f"{finding.fault.value} ({key}): {finding.detail}")
+    told = f"{finding.fault.value} ({contents.keys[at] if was_there else finding.key})"
+    lost = len(places) - len(found)
+    return _Touched(offset, f"{told}, {lost} in all are missing or not to be read" if lost > 0 else told)

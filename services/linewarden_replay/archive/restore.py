@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from linewarden_replay.errors import LiveTopicRefused
-from linewarden_replay.guard import IsolatedProducer
+from linewarden_replay.guard import IsolatedBroker, IsolatedProducer
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.ports import Broker, TopicSpec
@@ -41,9 +41,9 @@ def restore(
     unknown = sorted(set(topics) - archive.topics.keys())
     if unknown:
         raise ConfigurationError(f"{archive.root} holds no {', '.join(unknown)}")
-    _make_empty(broker, archive, own, topics)
-    written = 0
-    with IsolatedProducer(broker.producer(client="restore"), own) as producer:
+    guarded, written = IsolatedBroker(broker, own), 0
+    _make_empty(guarded, archive, own, topics)
+    with guarded.producer(client="restore") as producer:
         for name in topics:
             for segment in archive.segments(name):
                 written += _send(producer, archive, segment, own)

@@ -20,6 +20,8 @@ from .places import LOCK, MANIFEST, UNFINISHED, contents_path, read_plain, segme
 from .segments import read_contents
 
 Looked = Callable[[Segment], None]
+_MADE = (UNFINISHED, ".mcap", ".parquet", ".contents.gz")
+_LEFT = "a run that was killed leaves such, and the next one of its kind takes it over"
 
 
 def verify_archive(
@@ -120,8 +122,7 @@ def _not_told_of(root: Path, files: list[Path], segments: list[Segment]) -> Iter
         if path.is_symlink():
             yield Finding(Wrong.LINK, _name(root, path))
         elif path not in told and path not in {root / MANIFEST, root / LOCK}:
-            left = "left behind by a writer that died" if path.name.endswith(UNFINISHED) else ""
-            yield Finding(Wrong.ADDED, _name(root, path), left)
+            yield Finding(Wrong.ADDED, _name(root, path), _LEFT if path.name.endswith(_MADE) else "")
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mcap.reader import make_reader
+from mcap_protobuf.decoder import DecoderFactory
 
 from linewarden_replay.archive.archive import Archive, writing
 from linewarden_replay.archive.archiver import Archiver
@@ -34,6 +36,17 @@ def test_every_byte_of_key_headers_and_value_comes_back(line: Line) -> None:
     for topic in ("frames", "decisions"):
         assert archived(archive, topic) == line.records(topic)
     assert line.report().holds
+
+
+def test_pictures_lie_in_the_file_as_messages_that_viewers_of_mcap_know(line: Line) -> None:
+    line.put_frames(3)
+    segment = line.archive().segments("frames")[0]
+    with segment_path(line.root, segment.place).open("rb") as file:
+        reader = make_reader(file, decoder_factories=[DecoderFactory()])
+        shown = list(reader.iter_decoded_messages(topics=["/frames/cam1"]))
+    assert {schema.name for schema, _, _, _ in shown if schema} == {"foxglove.CompressedImage"}
+    pictures = [one.value for one in line.records("frames") if one.partition == segment.partition]
+    assert [(message.data, message.format) for _, _, _, message in shown] == [(one, "png") for one in pictures]
 
 
 def test_records_of_an_aborted_transaction_are_not_archived(line: Line) -> None:

@@ -208,7 +208,7 @@ def test_a_signed_manifest_is_believed_from_a_trusted_key_alone(sealed: Sealed, 
     assert {one.wrong for one in report.findings} >= {Wrong.LINE}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_byte_that_is_changed_cut_or_added_anywhere_is_found(sealed: Sealed, data: st.DataObject) -> None:
     sealed.put_back()
@@ -232,7 +232,7 @@ def test_any_byte_that_is_changed_cut_or_added_anywhere_is_found(sealed: Sealed,
     assert any(one.file == path.relative_to(sealed.root).as_posix() or one.wrong is Wrong.LINE for one in found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_any_record_touched_by_somebody_who_makes_everything_fit_is_named_at_its_place(
     sealed: Sealed, data: st.DataObject
