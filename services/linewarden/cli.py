@@ -20,6 +20,7 @@ from linewarden.commands import (
     export,
     find,
     inspect,
+    known_bads,
     labels,
     line,
     live,
@@ -146,7 +147,6 @@ app.command()(evaluate.evaluate)
 app.command()(qualify.qualify)
 app.command()(live.drift)
 app.command()(live.estimate)
-app.command(name="known-bads")(live.known_bads)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(topics.app, name="topics")
 app.add_typer(data.app, name="data")
@@ -155,6 +155,7 @@ app.add_typer(line.app, name="line")
 app.add_typer(deadletters.app, name="dead-letters")
 app.add_typer(queue.app, name="queue")
 app.add_typer(users.app, name="users")
+app.add_typer(known_bads.app, name="known-bads")
 app.add_typer(report.app, name="report")
 app.add_typer(msa.app, name="msa")
 app.add_typer(escape.app, name="escape")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
 from linewarden_reinspect.evidence.store import EvidenceStore
@@ -111,6 +111,7 @@ def run_station(settings: StationProcess, stop: Stop) -> None:
         while not stop.wait(clock, 1.0):
             _report(health, "evidence", ready=evidence.is_current)
             _report(health, "queue", ready=station.watch.summary is not None)
+            health.unwell(station.watch.demands())
 
 
 def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Station, EvidenceStore, Outbox]:
@@ -122,8 +123,8 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
     bus = StationBus(lambda: broker.producer(client="station"), namespace, partitions, clock, options.ack_s)
     stack.callback(bus.close)
     evidence = evidence_store(broker, namespace, options.cache_bytes)
-    desk = Desk(queue, bus, clock, settings.reinspect.skills)
     access = stack.enter_context(opened_access(_rules(options), clock))
+    desk = Desk(queue, bus, clock, skills_of(access, settings.reinspect.skills))
     insight = opened_insight(broker, namespace, access.book, clock, folder=options.data, ack_s=options.ack_s)
     recipes = stack.enter_context(closing(RecipeBook(broker, namespace)))
     station = Station(
@@ -141,6 +142,16 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
         stop=stop.event,
     )
     return station, evidence, Outbox(queue, bus, clock)
+
+
+def skills_of(access: Access, of_guests: Mapping[str, tuple[str, ...]]) -> Callable[[str], tuple[str, ...]]:
+    """What somebody has learnt: as their account says; of those without one, as the settings do."""
+
+    def skills(actor: str) -> tuple[str, ...]:
+        account = access.accounts.find(actor)
+        return of_guests.get(actor, ()) if account is None else account.skills
+
+    return skills
 
 
 def evidence_store(broker: Broker, namespace: Namespace, cache_bytes: int) -> EvidenceStore:

@@ -17,7 +17,7 @@ EVENTS_RETRIED = Counter("linewarden_queue_events_retried_total", "Transitions o
 EVENTS_UNTOLD = Gauge("linewarden_queue_events_untold", "Transitions for which the queue had no room any more.")
 LINE_ASK = Gauge(
     "linewarden_line_ask",
-    "What reviewers ask of a line because of a recipe: 0 nothing, 1 slow the line, 2 stop the line.",
+    "What reviewers ask of a line because of a recipe: 0 nothing, 1 slow it, 2 stop it, -1 not known (Redis is away).",
     ["line", "recipe"],
 )
 OVERDUE = Gauge("linewarden_queue_overdue_slots", "Slots older than their recipe allows, by line.", ["line"])

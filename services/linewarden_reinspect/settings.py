@@ -35,7 +35,8 @@ class ProjectorSettings(BaseModel):
 class QueueSettings(BaseModel):
     """`LINEWARDEN_REINSPECT__...`: how long things last in the queue, and how often they may happen.
 
-    `skills` are those of each person, by name: `{"ada": ["surface"]}`. A recipe's `needs` asks for one.
+    `skills` are those of people without an account here (OIDC, proxy), by name: `{"ada": ["surface"]}`; of users the
+    account has them. A recipe's `needs` asks for one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -12,13 +13,14 @@ from linewarden_runtime.clock import Clock, SystemClock
 
 
 class Health:
-    """What a process knows of itself: when its loop last turned, and what is not ready yet."""
+    """What a process knows of itself: when its loop last turned, what is not ready yet, and what is served unwell."""
 
     def __init__(self, clock: Clock | None = None, stale_after_s: float = 60.0) -> None:
         self._clock = clock or SystemClock()
         self._stale_after_s = stale_after_s
         self._beat = self._clock.monotonic()
         self._waiting: dict[str, str] = {}
+        self._unwell: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def beat(self) -> None:
@@ -35,6 +37,11 @@ class Health:
         with self._lock:
             self._waiting.pop(part, None)
 
+    def unwell(self, found: Mapping[str, str]) -> None:
+        """Tell all that is served but not as it should be, with words; it keeps nothing from being ready."""
+        with self._lock:
+            self._unwell = dict(found)
+
     def is_alive(self) -> bool:
         """Whether the loop turned lately."""
         return self._clock.monotonic() - self._beat <= self._stale_after_s
@@ -43,6 +50,11 @@ class Health:
         """What is not ready, with reasons."""
         with self._lock:
             return dict(self._waiting)
+
+    def ailments(self) -> dict[str, str]:
+        """What is served unwell, with reasons."""
+        with self._lock:
+            return dict(self._unwell)
 
 
 class HealthServer:
@@ -92,7 +104,7 @@ def _handler(health: Health, registry: CollectorRegistry) -> type[BaseHTTPReques
                 self._answer(health.is_alive(), {"alive": health.is_alive()})
             elif self.path == "/readyz":
                 waiting = health.waiting()
-                self._answer(not waiting and health.is_alive(), {"waiting": waiting})
+                self._answer(not waiting and health.is_alive(), {"waiting": waiting, "unwell": health.ailments()})
             elif self.path == "/metrics":
                 self._send(200, CONTENT_TYPE_LATEST, generate_latest(registry))
             else:

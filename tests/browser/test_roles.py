@@ -100,6 +100,23 @@ def test_the_first_administrator_adds_an_operator_who_signs_in(made: Rig, base: 
     assert other.locator("nav a").count() == 2
 
 
+def test_a_lead_enters_what_somebody_has_learnt_and_may_change_nothing_else(
+    made: Rig, base: str, browser: Browser
+) -> None:
+    accounts = made.station.access.accounts
+    accounts.add("Ada", Role.OPERATOR, SECRET)
+    lea = somebody(browser, base, Role.LEAD, "Lea")
+    lea.page.get_by_role("link", name="Users").click()
+    field = lea.page.get_by_role("textbox", name="Skills of Ada")
+    field.fill("weld, surface")
+    with lea.page.expect_response("**/api/users/Ada/skills"):
+        field.press("Tab")
+    looked_at(lea.page, "users-of-a-lead")
+    assert accounts.require("Ada").skills == ("surface", "weld")
+    assert lea.page.locator("#users select, #users button, #add").count() == 0
+    assert lea.problems == []
+
+
 def test_a_page_of_another_role_is_refused_in_words(made: Rig, base: str, browser: Browser) -> None:
     ada = somebody(browser, base, Role.OPERATOR, "Ada")
     ada.page.goto(f"{base}/thresholds")

@@ -37,7 +37,7 @@ from linewarden_runtime.redis_client import connect
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import Judgement, Role
 
-ACTS = ("claim", "renew", "release", "skip", "park", "told", "record")
+ACTS = ("claim", "renew", "release", "skip", "learn", "park", "told", "record")
 POINTS = tuple(f"{act}.{when}" for act in ACTS for when in ("before", "after"))
 _PAUSE_S = 0.05
 

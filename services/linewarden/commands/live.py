@@ -1,4 +1,4 @@
-"""`linewarden drift`, `linewarden estimate` and `linewarden known-bads`: a line that runs."""
+"""`linewarden drift` and `linewarden estimate`: a line that runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from .context import show
-from .evaluate import BundleFolder, Data, Json, Layout, in_one_line, side_of
+from .evaluate import BundleFolder, Json, in_one_line
 
 
 def drift(
@@ -67,30 +67,6 @@ def estimate(
     if not catches.shown:
         typer.echo("operators not measured: without seeded known-bads the upper limit is 100 %")
     typer.echo("P(defect | trusted pass): another quantity than a qualification's bound")
-
-
-def known_bads(
-    data: Data,
-    count: Annotated[int, typer.Option(min=1, help="How many to choose.")],
-    seed: Annotated[int, typer.Option(min=0, help="Another seed chooses others.")] = 0,
-    recent: Annotated[Path | None, typer.Option(help="Groups shown lately, one a line.", exists=True)] = None,
-    split: Annotated[str, typer.Option(help="Side of the set; all of it by default.")] = "",
-    layout: Layout = "auto",
-    as_json: Json = False,
-) -> None:
-    """Choose labelled defects to slip into a station's queue: classes in turn, one picture a group."""
-    import numpy as np  # noqa: PLC0415
-
-    from linewarden_train.live.known_bads import choose_known_bads  # noqa: PLC0415
-
-    with in_one_line():
-        samples = side_of(data, layout, split)
-        shown = set() if recent is None else set(recent.read_text().splitlines())
-        chosen = choose_known_bads(samples.labels, count, np.random.default_rng(seed), recent=shown)
-    labels = [samples.labels[index] for index in chosen]
-    rows = [{"picture": one.name, "class": one.defect_class, "group": one.group} for one in labels]
-    show(rows, as_json=as_json, empty="no defective group is left that was not shown lately")
-    raise typer.Exit(0 if len(rows) == count else 1)
 
 
 def _moment(at_ms: int) -> str:

@@ -45,7 +45,12 @@ def list_(as_json: Json = False, data: Folder = None) -> None:
     """Show everybody."""
     with _access(data) as access:
         rows = [
-            {"name": one.name, "role": one.role.value, "may sign in": "no" if one.disabled else "yes"}
+            {
+                "name": one.name,
+                "role": one.role.value,
+                "may sign in": "no" if one.disabled else "yes",
+                "skills": " ".join(one.skills),
+            }
             for one in access.accounts.all()
         ]
     show(rows, as_json=as_json, empty="nobody yet; add somebody with: linewarden users add NAME --role ROLE")
@@ -73,6 +78,25 @@ def role(name: Name, wanted: Annotated[Role, typer.Argument(help="The new role."
     with _access(data, "role", f"{name} to {wanted.value}") as access:
         access.accounts.set_role(name, wanted)
     typer.echo(f"{name} is {wanted.value} from the next sign-in on")
+
+
+@app.command()
+def skills(
+    name: Name,
+    learnt: Annotated[
+        list[str] | None, typer.Argument(help="What they have learnt, whole; a recipe's `needs` asks for one.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="They have learnt nothing special.")] = False,
+    data: Folder = None,
+) -> None:
+    """Say what somebody has learnt, from the next visit on; without a word, show what is entered."""
+    if not learnt and not none:
+        with _access(data) as access:
+            kept = access.accounts.require(name).skills
+    else:
+        with _access(data, "skills", f"{name}: {' '.join(learnt or ()) or 'none'}") as access:
+            kept = access.accounts.set_skills(name, learnt or ())
+    typer.echo(f"{name}: {', '.join(kept) or 'no special skills'}")
 
 
 @app.command()

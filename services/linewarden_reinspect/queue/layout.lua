@@ -31,6 +31,7 @@
 --   P:off           HASH    topic                        identity of the topic that this is a view of
 --                           at                           server's time of the last change or confirmation
 --                           <partition>                  offset of the next record to apply
+--   P:knows:<visit> SET     actors who were told what the machine thinks of it; goes a month after the last was
 --   P:mode          STRING  rebuilding | live
 --   P:gate          STRING  exists (with a short TTL) while the projector is caught up; no claim without it
 --   P:rev           STRING  counts changes, so that a watcher need not compare

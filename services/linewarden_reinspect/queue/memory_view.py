@@ -19,6 +19,7 @@ class MemoryView:
         self._clock = clock
         self._terms = terms or Terms()
         self._state = State()
+        self._known: set[tuple[str, str]] = set()
 
     def snapshot(self) -> object:
         """A copy of everything, for `restore`."""
@@ -32,6 +33,7 @@ class MemoryView:
     def clear(self) -> None:
         """Lose everything."""
         self._state = State()
+        self._known.clear()
 
     def _is_live(self, now: int) -> bool:
         return self._state.live and now < self._state.gate_until_ms
@@ -43,6 +45,14 @@ class MemoryView:
     def events(self, most: int = 500) -> tuple[Happened, ...]:
         """Give what is not told yet."""
         return tuple(self._state.events[:most])
+
+    def learn(self, actor: str, visit_id: str) -> None:
+        """Remember that somebody was told of a visit."""
+        self._known.add((actor, visit_id))
+
+    def knows(self, actor: str, visit_id: str) -> bool:
+        """Whether somebody was told of a visit."""
+        return (actor, visit_id) in self._known
 
     def told(self, event_ids: Sequence[str]) -> None:
         """Forget what was told."""

@@ -41,6 +41,14 @@ class Queue(Protocol):
         """Take back leases and parks that ran out, mark what is overdue, and notice where a line's demand changed."""
         ...
 
+    def learn(self, actor: str, visit_id: str) -> None:
+        """From now on this person knows what the machine thinks of the visit; outlives rebuilds."""
+        ...
+
+    def knows(self, actor: str, visit_id: str) -> bool:
+        """Whether this person was told."""
+        ...
+
     def events(self, most: int = 500) -> tuple[Happened, ...]:
         """The oldest transitions that are not told yet; the same ones again until `told`."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import chain
 from typing import Any
 
@@ -33,6 +34,8 @@ from .types import (
     Terms,
     Why,
 )
+
+_KNOWN_FOR = timedelta(days=30)
 
 
 class RedisQueue:
@@ -81,6 +84,21 @@ class RedisQueue:
     def reap(self, limit: int = 100) -> tuple[Ended, ...]:
         """Take back what ran out, mark what is overdue."""
         return tuple(_ended(words) for words in self._run("reap", limit, self._terms.max_expired_leases))
+
+    def learn(self, actor: str, visit_id: str) -> None:
+        """Remember that somebody was told of a visit."""
+        key = self._known_by(visit_id)
+        with self._client.pipeline(transaction=True) as pipe:
+            pipe.sadd(key, actor)
+            pipe.expire(key, _KNOWN_FOR)
+            pipe.execute()
+
+    def knows(self, actor: str, visit_id: str) -> bool:
+        """Whether somebody was told of a visit."""
+        return bool(self._client.sismember(self._known_by(visit_id), actor))
+
+    def _known_by(self, visit_id: str) -> str:
+        return f"{self._prefix}:knows:{visit_id}"
 
     def events(self, most: int = 500) -> tuple[Happened, ...]:
         """Give what is not told yet."""

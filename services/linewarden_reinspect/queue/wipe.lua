@@ -1,5 +1,5 @@
--- Starts a rebuild: everything goes but the count of changes, events that are not told yet, and what lines were asked;
--- no claim until the projector has caught up. ARGV: topic id, then partition and first offset in turn.
+-- Starts a rebuild: everything goes but the count of changes, events that are not told yet, what lines were asked and
+-- who knows what; no claim until the projector has caught up. ARGV: topic id, then partition and first offset in turn.
 for _, row in ipairs(redis.call('HKEYS', ROWS)) do
   for _, slot in ipairs(redis.call('ZRANGE', P .. ':open:' .. row, 0, -1)) do redis.call('UNLINK', item(slot)) end
   redis.call('UNLINK', P .. ':open:' .. row, P .. ':in:' .. row)

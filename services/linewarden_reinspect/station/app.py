@@ -107,7 +107,10 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _told(error: StationError) -> JSONResponse:
-    return JSONResponse({"error": error.word, "message": str(error)}, status_code=error.status)
+    body: dict[str, object] = {"error": error.word, "message": str(error)}
+    if error.details:
+        body["details"] = dict(error.details)
+    return JSONResponse(body, status_code=error.status)
 
 
 def _queue_away(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature

@@ -35,8 +35,10 @@ class Desk(Holding):
         with session.lock:
             hand = self.renew(session, slot_id, token)
             if not hand.is_told:
-                hand.first = first_answer(hand, judgement, shown, self._clock.now_ms())
-                self._told.remember(session.actor, hand.slot.visit_id)
+                answer = first_answer(hand, judgement, shown, self._clock.now_ms())
+                # Noted before anything is told: a station that dies in between has told nobody too much.
+                self._queue.learn(session.actor, hand.slot.visit_id)
+                hand.first = answer
                 self._bus.tell("first-answer", slot_id, hand.slot.visit_id, session.actor)
             return hand
 

@@ -19,12 +19,16 @@
 Pages show the sentence as it is; nothing is recorded wherever one of these is raised.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class StationError(Exception):
-    """Root of what the station refuses; `word` is for programs, `str()` for people."""
+    """Root of what the station refuses; `word` and `details` are for programs, `str()` for people."""
 
     status = 500
     word = "error"
+    details: Mapping[str, str] = MappingProxyType({})
 
 
 class NotSignedIn(StationError):
@@ -58,9 +62,13 @@ class Conflict(StationError):
 
 
 class Mismatch(StationError):
-    """What was scanned is not the part in hand, or may not be taken."""
+    """What was scanned is not the part in hand, or may not be taken; `details` say it in the page's language."""
 
     status, word = 409, "mismatch"
+
+    def __init__(self, sentence: str, why: str, values: Mapping[str, str]) -> None:
+        super().__init__(sentence)
+        self.details = {"why": why, **values}
 
 
 class NotShown(StationError):

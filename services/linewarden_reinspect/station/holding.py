@@ -7,7 +7,7 @@ route, in the order of the log.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 
 from linewarden_reinspect.queue.errors import LeaseLost, NotLive
 from linewarden_reinspect.queue.port import Queue
@@ -19,20 +19,17 @@ from .errors import Gone, QueueAway
 from .hand import Hand
 from .scanning import is_named, refuse, require_same
 from .sessions import Session
-from .told import Told
 
 _LOST = "Your time for this visit is over, and somebody else may have it now. Nothing was recorded."
 
 
 class Holding:
-    """Takes visits from the queue into sessions and gives them back."""
+    """Takes visits from the queue into sessions and gives them back; `skills` says what a person has learnt."""
 
     def __init__(
-        self, queue: Queue, bus: StationBus, clock: Clock, skills: Mapping[str, tuple[str, ...]] | None = None
+        self, queue: Queue, bus: StationBus, clock: Clock, skills: Callable[[str], Iterable[str]] = lambda _: ()
     ) -> None:
-        self._queue, self._bus, self._clock = queue, bus, clock
-        self._skills = skills or {}
-        self._told = Told()
+        self._queue, self._bus, self._clock, self._skills = queue, bus, clock, skills
 
     def claim(self, session: Session, lines: tuple[str, ...] = (), code: str = "") -> Hand | None:
         """The visit in this person's hands already, or the most urgent one; None where nothing waits for them.
@@ -77,7 +74,7 @@ class Holding:
         return True
 
     def _take(self, session: Session, lines: tuple[str, ...], code: str = "") -> Hand | None:
-        claimant = Claimant(session.actor, session.is_lead, lines, self._skills.get(session.actor, ()))
+        claimant = Claimant(session.actor, session.is_lead, lines, tuple(self._skills(session.actor)))
         token = secrets.token_hex(16)
         try:
             claim = self._queue.claim(claimant, token, code)
@@ -95,7 +92,7 @@ class Holding:
         return True
 
     def _taken(self, session: Session, lease: Lease) -> Hand:
-        knows = self._told.knows(session.actor, lease.slot.visit_id)
+        knows = self._queue.knows(session.actor, lease.slot.visit_id)
         return Hand(lease.slot, lease.token, lease.until_ms, self._clock.monotonic(), knows_already=knows)
 
     def held(self, session: Session, slot_id: str, token: str) -> Hand:

@@ -18,6 +18,8 @@ _WORDS = {
     Why.SKIPPED: "{code} was skipped by you a moment ago.",
 }
 
+_OTHER = "{code} is not the part on the screen, which is {known}. Take that one, or give it back first."
+
 
 def is_named(hand: Hand, code: str) -> bool:
     """Whether the code is of this part or of its bin place; no code is of every part."""
@@ -27,10 +29,11 @@ def is_named(hand: Hand, code: str) -> bool:
 def require_same(hand: Hand, code: str) -> None:
     """Raises Mismatch where another part was scanned than the one in hand."""
     if not is_named(hand, code):
-        known = hand.slot.part_id or hand.slot.bin_slot or "a part without a code"
-        raise Mismatch(f"{code} is not the part on the screen, which is {known}. Take that one, or give it back first.")
+        values = {"code": code, "known": hand.slot.part_id or hand.slot.bin_slot or hand.slot.visit_id}
+        raise Mismatch(_OTHER.format_map(values), "other", values)
 
 
 def refuse(code: str, refused: Refused) -> Mismatch:
     """Why a scanned part is not given."""
-    return Mismatch(_WORDS[refused.why].format(code=code, holder=refused.holder))
+    values = {"code": code, "holder": refused.holder}
+    return Mismatch(_WORDS[refused.why].format_map(values), refused.why.value, values)

@@ -22,6 +22,7 @@ class QueueWatch:
         self._queue, self._clock, self._every_s = queue, clock, every_s
         self._summary: Summary | None = None
         self._asked: dict[tuple[str, str], Ask] = {}
+        self._rows: set[tuple[str, str]] = set()
         self._looked_s = float("-inf")
         self.turn = 0
 
@@ -50,7 +51,17 @@ class QueueWatch:
             if self._summary is not None:
                 _log.warning("queue_away", error=type(error).__name__, detail=str(error))
             self._summary = None
+            self._asked = {}
+            for row in self._rows:
+                metrics.LINE_ASK.labels(*row).set(-1)
             self.turn += 1
+
+    def demands(self) -> dict[str, str]:
+        """What lines are asked for, in words, by line and recipe; of an unknown queue that it is not known."""
+        if self._summary is None:
+            return {"lines": "what is asked of them is not known: the queue cannot be seen"}
+        now_ms = self._summary.now_ms
+        return {f"line {one.line_id}, {one.recipe_id}": one.words(now_ms) for one in self._summary.demands}
 
     def _show(self, summary: Summary) -> None:
         self._show_demands(summary)
@@ -77,7 +88,9 @@ class QueueWatch:
             metrics.LINE_ASK.labels(*row).set(2 if demand.ask is Ask.STOP else 1)
             if known.get(row) is not demand.ask:
                 _log.warning("line_asked", ask=demand.ask.value, words=demand.words(summary.now_ms))
-        for row in known.keys() - self._asked.keys():
+        self._rows |= self._asked.keys()
+        for row in self._rows - self._asked.keys():
             metrics.LINE_ASK.labels(*row).set(0)
+        for row in known.keys() - self._asked.keys():
             _log.info("line_free", line=row[0], recipe=row[1])
         metrics.EVENTS_UNTOLD.set(summary.untold)

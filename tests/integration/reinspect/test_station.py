@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -10,7 +11,7 @@ import redis
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.queue.types import SlotStatus
 from linewarden_runtime.clock import SystemClock
-from linewarden_runtime.embedded import EmbeddedBroker
+from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_schemas.ids import Namespace
@@ -66,6 +67,29 @@ def test_two_people_at_two_stations_get_different_visits(made: Rig, queue: Redis
     made.settle()
     with rig(made.broker, queue, made.clock, made.namespace.name) as other:
         assert Browser(made).claim()["slot_id"] != Browser(other, "bob").claim()["slot_id"]
+
+
+def test_who_was_told_is_known_after_station_and_redis_were_killed(
+    tansu_broker: KafkaBroker, namespace: str, tmp_path: Path
+) -> None:
+    with EmbeddedRedis(tmp_path) as server:
+        with redis.Redis.from_url(server.url) as client:
+            queue = RedisQueue(client, Namespace(namespace).redis_prefix())
+            with rig(tansu_broker, queue, SystemClock(), namespace) as made:
+                made.open_slot(1, size=96)
+                made.settle()
+                browser = Browser(made)
+                visit = browser.claim()
+                browser.first(visit, "NG", [])
+                browser.post(f"/api/slots/{visit['slot_id']}/release", {"token": visit["token"]})
+        server.process.kill()
+        server.start()
+        with redis.Redis.from_url(server.url) as client:
+            queue = RedisQueue(client, Namespace(namespace).redis_prefix())
+            with rig(tansu_broker, queue, SystemClock(), namespace) as made:
+                made.settle()
+                again = Browser(made).claim()
+                assert (again["slot_id"], again["told"]["blind"]) == (visit["slot_id"], False)
 
 
 def test_while_kafka_is_silent_the_answer_is_503_and_the_visit_stays(valkey: str) -> None:

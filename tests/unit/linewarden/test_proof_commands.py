@@ -84,7 +84,7 @@ def test_the_live_estimate_and_known_bads_work_on_files(
     (window,) = json.loads(capsys.readouterr().out)
     assert window["rate"] == pytest.approx(0.01)
     assert 0.01 < window["upper"] < 0.10
-    assert _run(monkeypatch, "known-bads", "--data", place / "set", "--count", "4", "--json") == 0
+    assert _run(monkeypatch, "known-bads", "choose", "--data", place / "set", "--count", "4", "--json") == 0
     assert len(json.loads(capsys.readouterr().out)) == 4
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 
-from linewarden_reinspect.bootstrap import evidence_store, sign_in_link
+from linewarden_reinspect.bootstrap import evidence_store, sign_in_link, skills_of
 from linewarden_reinspect.evidence.store import EvidenceStore
 from linewarden_reinspect.projector.projector import Pace, Projector
 from linewarden_reinspect.queue.memory import MemoryQueue
@@ -161,8 +161,8 @@ def rig(
         projector = Projector(queue, reader, admin, name.topic("reinspections"), clock, pace=pace)
         bus = StationBus(lambda: broker.producer(client="station"), name, PARTITIONS, clock, 3.0)
         stack.callback(bus.close)
-        desk = Desk(queue, bus, clock)
         access = stack.enter_context(opened_access(rules or AccessRules(), clock, CHEAP))
+        desk = Desk(queue, bus, clock, skills_of(access, {}))
         for link, role in LINKS.items():
             access.links.accept(link, LinkKind.SIGN_IN, [role], uses=1000)
         store = evidence_store(broker, name, 64 << 20)

@@ -139,6 +139,14 @@ def test_a_slot_that_asks_for_a_skill_goes_to_who_has_it_or_to_a_lead(hall: Hall
     assert hall.claim("lea", lead=True) == second.slot_id
 
 
+def test_who_was_told_is_known_through_a_rebuild(hall: Hall) -> None:
+    hall.queue.learn("ada", "v1")
+    hall.queue.wipe("another topic", {0: 0})
+    assert hall.queue.knows("ada", "v1")
+    assert not hall.queue.knows("bob", "v1")
+    assert not hall.queue.knows("ada", "v2")
+
+
 def test_what_waits_is_counted_by_line_and_skill(hall: Hall) -> None:
     hall.opens(1)
     hall.opens(2, needs="weld")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from linewarden_reinspect.bootstrap import skills_of
 from linewarden_reinspect.queue.memory import MemoryQueue
-from linewarden_reinspect.station.desk import Desk
 from linewarden_reinspect.station.errors import Mismatch
 from linewarden_reinspect.station.sessions import Session
 from linewarden_runtime.clock import ManualClock
@@ -48,13 +48,22 @@ def test_the_scanned_part_is_given_and_another_one_is_refused_with_words(made: R
     assert ada.hand is hand
 
 
-def test_who_has_a_skill_is_given_what_asks_for_it(made: Rig) -> None:
+def test_who_has_a_skill_on_the_account_is_given_what_asks_for_it_from_the_next_claim_on(made: Rig) -> None:
     slot = made.open_slot(1, needs="weld")
     made.settle()
-    desk = Desk(made.queue, made.bus, made.clock, {"bob": ("weld",)})
+    accounts = made.station.access.accounts
+    accounts.add("Bob", Role.OPERATOR, "correct horse battery")
+    bob, desk = sign_in("Bob"), made.station.desk
     with pytest.raises(Mismatch, match="asks for a skill"):
-        desk.claim(sign_in("ada"), code="SN-000001")
-    assert desk.claim(sign_in("ada")) is None
-    hand = desk.claim(sign_in("bob"))
+        desk.claim(bob, code="SN-000001")
+    assert desk.claim(bob) is None
+    accounts.set_skills("bob", ["weld", "surface"])
+    hand = desk.claim(bob)
     assert hand is not None
     assert hand.slot.slot_id == slot.slot_id
+
+
+def test_who_has_no_account_has_the_skills_of_the_settings(made: Rig) -> None:
+    made.station.access.accounts.add("Ada", Role.OPERATOR, "correct horse battery")
+    skills = skills_of(made.station.access, {"bob": ("weld",), "Ada": ("weld",)})
+    assert (skills("bob"), skills("Ada"), skills("eve")) == (("weld",), (), ())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linewarden_reinspect.queue.types import Ask
+from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
 from linewarden_schemas.vocabulary import Cause, Judgement, Role, Verdict
 
@@ -15,7 +15,7 @@ STATION = Path(texts.__file__).parent
 PAGES = sorted((STATION / "templates").glob("*.html"))
 MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
-CHOSEN = re.compile(r"""["']((?:reason|step|queue|cover|compare|error)\.[a-z_]+)["']""")
+CHOSEN = re.compile(r"""["']((?:reason|step|queue|cover|compare|error|scan)\.[a-z_]+)["']""")
 FOUND = re.compile(r'": "([a-z_]+)",$', re.MULTILINE)
 
 
@@ -32,7 +32,8 @@ def built() -> set[str]:
     keys |= {f"verdict.{verdict.value}" for verdict in Verdict} | {"verdict.none"}
     keys |= {f"role.{role.value}" for role in Role} | {f"bar.language.{name}" for name in texts.LANGUAGES}
     keys |= {f"heat.{name}" for name in ("off", "specific", "agnostic", "difference")}
-    keys |= {f"queue.ask.{ask.value}" for ask in Ask}
+    keys |= {f"{page}.ask.{ask.value}" for ask in Ask for page in ("queue", "bar")}
+    keys |= {f"scan.{why.value}" for why in Why} | {"scan.other"}
     keys |= {f"compare.{side}" for side in ("acceptable", "unacceptable")}
     keys |= {f"reason.found.{found}" for found in FOUND.findall(read([STATION / "static" / "js" / "reasons.js"]))}
     return keys | {key for key in texts.catalogue("en") if key.startswith("error.") and key[6:] in words()}

@@ -1,19 +1,22 @@
-"""Local people: a name, one role, a password. Used by the station and by `linewarden users`."""
+"""Local people: a name, one role, skills, a password. Used by the station and by `linewarden users`."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.base import ID_PATTERN
 from linewarden_schemas.vocabulary import Role
 
 from .book import Book
 from .passwords import Passwords
 
 NAME = r"^[^\W_][\w .'@-]{0,63}$"
+MOST_SKILLS = 32
 
 
 class AccountRefused(ConfigurationError):
@@ -29,6 +32,7 @@ class Account:
     disabled: bool
     made_ms: int
     changed_ms: int
+    skills: tuple[str, ...] = ()
 
 
 class Accounts:
@@ -63,7 +67,7 @@ class Accounts:
         name = clean_name(name)
         kept, now = self._passwords.hash(name, password), self._clock.now_ms()
         try:
-            self._book.write("INSERT INTO accounts VALUES (?, ?, ?, 0, ?, ?)", name, role.value, kept, now, now)
+            self._book.write("INSERT INTO accounts VALUES (?, ?, ?, 0, ?, ?, '')", name, role.value, kept, now, now)
         except sqlite3.IntegrityError as error:
             raise AccountRefused(
                 f"there is a user {name!r} already; change them with: linewarden users role | password"
@@ -86,6 +90,21 @@ class Accounts:
         if role is not Role.ADMIN:
             self._keep_one_admin(account)
         self._change(account, "role = ?", role.value)
+
+    def set_skills(self, name: str, skills: Iterable[str]) -> tuple[str, ...]:
+        """What they have learnt, in place of what stood there; counts with the next visit and ends no session.
+
+        A recipe's `needs` asks for one. Raises AccountRefused for nobody, and for a word that no recipe could ask for.
+        """
+        account = self.require(name)
+        kept = tuple(sorted(set(skills)))
+        wrong = [skill for skill in kept if not re.fullmatch(ID_PATTERN, skill)]
+        if wrong or len(kept) > MOST_SKILLS:
+            raise AccountRefused(
+                f"{', '.join(wrong) or len(kept)}: skills are words of letters, digits and . _ -, {MOST_SKILLS} at most"
+            )
+        self._book.write("UPDATE accounts SET skills = ? WHERE name = ?", " ".join(kept), account.name)
+        return kept
 
     def set_password(self, name: str, password: str) -> None:
         """Another password. Raises AccountRefused for nobody, ConfigurationError for a password that is too easy."""
@@ -127,4 +146,11 @@ def clean_name(name: str) -> str:
 
 
 def _account(row: sqlite3.Row) -> Account:
-    return Account(row["name"], Role(row["role"]), bool(row["disabled"]), row["made_ms"], row["changed_ms"])
+    return Account(
+        name=row["name"],
+        role=Role(row["role"]),
+        disabled=bool(row["disabled"]),
+        made_ms=row["made_ms"],
+        changed_ms=row["changed_ms"],
+        skills=tuple(row["skills"].split()),
+    )

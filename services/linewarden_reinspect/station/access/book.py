@@ -1,6 +1,6 @@
 """The station's own book: one SQLite file that outlives restarts, shared with `linewarden users`.
 
-    accounts    people with a password and a role          links     one-time links, as digests
+    accounts    people with password, role and skills      links     one-time links, as digests
     sessions    who is signed in, as digests               audit     every act; rows are only ever added
     drafts      thresholds that wait for a second person   bin_counts  parts counted by hand against the queue
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,7 @@ from typing import Any
 from linewarden_runtime.errors import ConfigurationError
 
 FILE = "station.sqlite"
-_VERSION = 1
-_SCHEMA = """
+_FIRST = """
 CREATE TABLE accounts (
   name TEXT PRIMARY KEY COLLATE NOCASE, role TEXT NOT NULL, password_hash TEXT NOT NULL,
   disabled INTEGER NOT NULL DEFAULT 0, made_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL);
@@ -43,6 +42,8 @@ CREATE TABLE bin_counts (
   id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, line_id TEXT NOT NULL, shift TEXT NOT NULL,
   counted INTEGER NOT NULL, queued INTEGER NOT NULL, actor TEXT NOT NULL);
 """
+_STEPS = (_FIRST, "ALTER TABLE accounts ADD COLUMN skills TEXT NOT NULL DEFAULT '';")
+"""From each version to the next; a book of an older version takes the steps that it lacks."""
 
 
 class Book:
@@ -52,9 +53,9 @@ class Book:
         ConfigurationError: where the folder cannot be written, or the file is of a newer version.
     """
 
-    def __init__(self, folder: Path | None = None, file: str = FILE, schema: str = _SCHEMA) -> None:
+    def __init__(self, folder: Path | None = None, file: str = FILE, steps: Sequence[str] = _STEPS) -> None:
         self._lock = threading.RLock()
-        self._connection = _opened(folder, file, schema)
+        self._connection = _opened(folder, file, steps)
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:  # noqa: ANN401 - whatever SQLite stores
         """All rows of a question."""
@@ -88,7 +89,7 @@ class Book:
             self._connection.close()
 
 
-def _opened(folder: Path | None, file: str, schema: str) -> sqlite3.Connection:
+def _opened(folder: Path | None, file: str, steps: Sequence[str]) -> sqlite3.Connection:
     path = ":memory:" if folder is None else str(folder / file)
     try:
         if folder is not None:
@@ -98,7 +99,7 @@ def _opened(folder: Path | None, file: str, schema: str) -> sqlite3.Connection:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        _prepare(connection, schema)
+        _prepare(connection, steps)
     except (OSError, sqlite3.Error) as error:
         raise ConfigurationError(
             f"the station's book {path} cannot be opened ({error}); set LINEWARDEN_STATION__DATA to a folder of its own"
@@ -106,13 +107,12 @@ def _opened(folder: Path | None, file: str, schema: str) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, schema: str) -> None:
+def _prepare(connection: sqlite3.Connection, steps: Sequence[str]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version > _VERSION:
-        connection.execute("ROLLBACK")
-        connection.close()
-        raise ConfigurationError(f"the station's book is of version {version}; this linewarden knows {_VERSION}")
     connection.execute("COMMIT")
-    if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version={_VERSION}; COMMIT;")
+    if version > len(steps):
+        connection.close()
+        raise ConfigurationError(f"the station's book is of version {version}; this linewarden knows {len(steps)}")
+    for number, step in enumerate(steps[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version={number}; COMMIT;")

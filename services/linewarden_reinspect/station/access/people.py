@@ -1,4 +1,4 @@
-"""The administrator's page: who may sign in, and as what."""
+"""The page of people: who may sign in, as what, and who has learnt what."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from linewarden_reinspect.station.context import CurrentSession, CurrentStation
 from linewarden_reinspect.station.errors import BadInput
 from linewarden_reinspect.station.rendering import page
 from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.base import Id
 from linewarden_schemas.vocabulary import Role
 
-from .accounts import Account
+from .accounts import MOST_SKILLS, Account
 from .passwords import LONGEST
 
 router = APIRouter()
@@ -46,6 +47,12 @@ class NewPassword(_Body):
     """Another password."""
 
     password: _Password
+
+
+class Skills(_Body):
+    """What somebody has learnt, whole."""
+
+    skills: Annotated[tuple[Id, ...], Field(max_length=MOST_SKILLS)]
 
 
 class Disabled(_Body):
@@ -81,6 +88,13 @@ def set_role(name: _Name, wanted: NewRole, request: Request, station: CurrentSta
     return {"done": "role"}
 
 
+@router.post("/api/users/{name}/skills")
+def set_skills(name: _Name, wanted: Skills, request: Request, station: CurrentStation) -> dict[str, Any]:
+    """What somebody has learnt, in place of what stood there."""
+    request.state.detail = " ".join(wanted.skills)
+    return {"skills": _done(lambda: station.access.accounts.set_skills(name, wanted.skills))}
+
+
 @router.post("/api/users/{name}/disabled")
 def set_disabled(name: _Name, wanted: Disabled, request: Request, station: CurrentStation) -> dict[str, str]:
     """Let somebody in no more, or again."""
@@ -110,6 +124,7 @@ def _told(account: Account) -> dict[str, Any]:
         "name": account.name,
         "role": account.role.value,
         "disabled": account.disabled,
+        "skills": account.skills,
         "made_ms": account.made_ms,
         "changed_ms": account.changed_ms,
     }

@@ -36,6 +36,8 @@ class Permission(StrEnum):
     """To look at thresholds and draft others."""
     APPROVE = "approve"
     """To approve or refuse somebody else's draft, and to roll back."""
+    SKILLS = "skills"
+    """To see who there is, and to say who has learnt what."""
     USERS = "users"
     """To add people, and change who they are."""
 
@@ -52,6 +54,7 @@ GRANTS: dict[Permission, frozenset[Role]] = {
     Permission.PEOPLE: frozenset({Role.LEAD}),
     Permission.THRESHOLDS: frozenset({Role.ENGINEER, Role.QUALITY}),
     Permission.APPROVE: frozenset({Role.ENGINEER, Role.QUALITY}),
+    Permission.SKILLS: frozenset({Role.LEAD, Role.ADMIN}),
     Permission.USERS: frozenset({Role.ADMIN}),
 }
 
@@ -98,8 +101,9 @@ ROUTES: dict[str, Permission] = {
     "POST /api/thresholds/drafts": Permission.THRESHOLDS,
     "POST /api/thresholds/drafts/{number}/verdict": Permission.APPROVE,
     "POST /api/lines/{line_id}/roll-back": Permission.APPROVE,
-    "GET /users": Permission.USERS,
-    "GET /api/users": Permission.USERS,
+    "GET /users": Permission.SKILLS,
+    "GET /api/users": Permission.SKILLS,
+    "POST /api/users/{name}/skills": Permission.SKILLS,
     "POST /api/users": Permission.USERS,
     "POST /api/users/{name}/role": Permission.USERS,
     "POST /api/users/{name}/disabled": Permission.USERS,

@@ -45,7 +45,7 @@ class HistoryIndex:
     """Everything that was read so far; used from many threads."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._book = Book(folder, _FILE, _SCHEMA)
+        self._book = Book(folder, _FILE, (_SCHEMA,))
 
     def start(self, topic: str, topic_id: str, beginnings: Mapping[Position, int]) -> dict[Position, int]:
         """Where to read a topic on; what is known of an earlier topic of the name is forgotten."""

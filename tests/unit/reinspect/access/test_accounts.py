@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from linewarden_reinspect.station.access.access import Access, AccessRules, opened_access
 from linewarden_reinspect.station.access.accounts import AccountRefused
+from linewarden_reinspect.station.access.book import _STEPS, Book
 from linewarden_reinspect.station.access.links import LinkKind
 from linewarden_reinspect.station.errors import BadInput, Forbidden, NotSignedIn, TooMany
 from linewarden_runtime.clock import ManualClock
@@ -32,6 +34,27 @@ def access(clock: ManualClock) -> Iterator[Access]:
         one.accounts.add("root", Role.ADMIN, SECRET)
         one.accounts.add("Ada Meyer", Role.OPERATOR, SECRET)
         yield one
+
+
+def test_skills_stay_with_the_account_and_end_no_session(access: Access) -> None:
+    session = access.entry.by_password("Ada Meyer", SECRET, ADDRESS)
+    assert access.accounts.set_skills("ada meyer", ["weld", "surface", "weld"]) == ("surface", "weld")
+    assert access.accounts.require("Ada Meyer").skills == ("surface", "weld")
+    assert access.sessions.find(session.session_id) is session
+    with pytest.raises(AccountRefused, match="two words"):
+        access.accounts.set_skills("Ada Meyer", ["two words"])
+    access.accounts.set_skills("Ada Meyer", [])
+    assert access.accounts.require("Ada Meyer").skills == ()
+
+
+def test_a_book_of_the_first_version_takes_the_steps_that_it_lacks(tmp_path: Path, clock: ManualClock) -> None:
+    with closing(Book(tmp_path, steps=_STEPS[:1])) as book:
+        book.write("INSERT INTO accounts VALUES ('Ada', 'operator', '', 0, 1, 1)")
+    with opened_access(AccessRules(tmp_path), clock, CHEAP) as access:
+        assert access.accounts.require("Ada").skills == ()
+        access.accounts.set_skills("Ada", ["weld"])
+    with pytest.raises(ConfigurationError, match="is of version 2; this linewarden knows 1"):
+        Book(tmp_path, steps=_STEPS[:1])
 
 
 def test_a_password_signs_in_and_the_book_holds_only_its_argon2_hash(access: Access) -> None:

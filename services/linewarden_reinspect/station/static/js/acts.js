@@ -3,8 +3,8 @@ import { byId } from "./dom.js";
 import { labelKeys, listen } from "./keys.js";
 import { openKeys } from "./keys_dialog.js";
 
-// `flow`: judge, giveBack, next and refresh of the page.
-export function wire({ judge, giveBack, next, refresh, nextClass }, bench, compare, undo) {
+// `flow`: what the page does, how visits come, and the field for scans.
+export function wire({ judge, giveBack, refresh, offers, nextClass, scan }, bench, compare, undo) {
   const acts = {
     accept: (event) => judge("OK", event), reject: (event) => judge("NG", event), unsure: (event) => judge("UNSURE", event), undo: () => undo.act(),
     release: () => giveBack("release", "cover.released"), skip: () => giveBack("skip"),
@@ -15,9 +15,9 @@ export function wire({ judge, giveBack, next, refresh, nextClass }, bench, compa
     compare: () => compare.toggle(), reference: () => compare.next(), defect_class: nextClass,
     draw: () => bench.draw(), erase: () => bench.wipe(), thinner: () => bench.thickness(-1), thicker: () => bench.thickness(1),
     unstroke: () => bench.unstroke(), take_mask: () => bench.told && bench.takeMask(),
-    go: next, help: openKeys,
+    scan: () => scan.focus(), go: () => offers.next(true), help: openKeys,
   };
-  listen(acts);
+  listen(acts, (code, isWhole) => scan.read(code, isWhole));
   labelKeys();
   for (const button of document.querySelectorAll("[data-judge]")) button.addEventListener("click", (event) => judge(button.dataset.judge, event));
   for (const button of document.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => bench.active?.zoom(button.dataset.zoom));

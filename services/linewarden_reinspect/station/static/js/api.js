@@ -6,10 +6,11 @@ const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?
 export const actor = meta("linewarden-actor");
 
 export class Refused extends Error {
-  constructor(status, word, message) {
+  constructor(status, word, message, details = {}) {
     super(has(`error.${word}`) ? t(`error.${word}`) : message);
     this.status = status;
     this.word = word;
+    this.details = details;
   }
 
   // Whether the same request may succeed later as it is.
@@ -34,7 +35,7 @@ async function call(method, path, body) {
   }
   if (response.status === 204) return {};
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, answer.error ?? "error", answer.message ?? t("error.error"));
+  if (!response.ok) throw new Refused(response.status, answer.error ?? "error", answer.message ?? t("error.error"), answer.details);
   return answer;
 }
 

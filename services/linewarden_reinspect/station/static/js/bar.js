@@ -17,6 +17,17 @@ function show(state, text) {
   byId("live-text").textContent = text;
 }
 
+// More to review than people can: the worst that a line is asked for, with all of it in words.
+function showDemands(demands) {
+  const ask = demands.some((one) => one.ask === "stop") ? "stop" : "slow";
+  const box = byId("bar-ask");
+  const text = demands.length ? t(`bar.ask.${ask}`) : "";
+  if (box.textContent !== text) box.textContent = text; // said once, and not with every look
+  box.hidden = !demands.length;
+  box.dataset.ask = ask;
+  box.title = demands.map((one) => t(`queue.ask.${one.ask}`, { line: one.line_id, recipe: one.recipe_id })).join(" ");
+}
+
 export function follow(onQueue) {
   const source = new EventSource("/api/events");
   source.addEventListener("queue", (event) => {
@@ -29,6 +40,7 @@ export function follow(onQueue) {
       const ready = queue.lines.reduce((sum, line) => sum + line.ready, 0);
       byId("bar-count").textContent = ready;
       byId("bar-count").hidden = ready === 0;
+      showDemands(queue.demands);
     }
     onQueue(queue);
   });

@@ -1,4 +1,5 @@
 // One key, one act. People bind other keys in the dialog of the keys; they are kept on this computer.
+import { Burst } from "./burst.js";
 import { has, t } from "./texts.js";
 
 const KEPT = "linewarden-keys";
@@ -9,7 +10,7 @@ const DEFAULTS = {
   closer: ["+", "="], farther: ["-"], fit: ["0"], one: ["1"], alone: ["f"],
   mask: ["m"], heat: ["h"], compare: ["c"], reference: ["v"],
   defect_class: ["k"], draw: ["d"], erase: ["e"], thinner: ["["], thicker: ["]"], unstroke: ["z"], take_mask: ["t"],
-  go: ["Enter"], help: ["F1"],
+  scan: ["F2"], go: ["Enter"], help: ["F1"],
 };
 const REPEATED = ["closer", "farther", "next", "previous", "pan_left", "pan_right", "pan_up", "pan_down"];
 const ARROWS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
@@ -48,15 +49,20 @@ export function bind(act, key) {
   return null;
 }
 
-export function listen(acts) {
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+// `acts` by their names; `onScan` hears what a scanner typed.
+export function listen(acts, onScan) {
+  const press = (event) => {
     const key = nameOf(event);
     const act = ACTS.find((one) => keysOf(one).includes(key));
     if (!act || (act === "go" && event.target.closest("button, a"))) return;
-    if (event.target.closest("input, select, textarea") && act !== "help") return;
     event.preventDefault();
     if (!event.repeat || REPEATED.includes(act)) acts[act]?.(event);
+  };
+  const burst = new Burst(press, onScan);
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    const isTyped = event.target.closest("input, select, textarea") && !keysOf("help").includes(nameOf(event));
+    if (!isTyped && !burst.holds(event)) press(event);
   });
 }
 

@@ -8,8 +8,10 @@ import { chosenClass, nextClass, offerClasses } from "./classes.js";
 import { Compare } from "./compare.js";
 import { byId } from "./dom.js";
 import { Lease } from "./lease.js";
+import { Offers } from "./offers.js";
 import { Outbox } from "./outbox.js";
 import { Rest } from "./rest.js";
+import { Scan } from "./scan.js";
 import { describe, empty, tellStep } from "./side.js";
 import { cover, tellWaiting, toast } from "./tell.js";
 import { t } from "./texts.js";
@@ -18,13 +20,15 @@ import { Undo } from "./undo.js";
 const KINDS = { OK: "ok", NG: "ng", UNSURE: "warn" };
 const RETRY_MS = 2000;
 const SOON_MS = 50;
-const state = { visit: null, busy: false, idle: false, resting: false };
+const state = { visit: null, busy: false, idle: false, resting: false, waiting: false };
 
 const bench = new Bench(() => refresh());
 const ahead = new Ahead((frame) => bench.tile(frame), () => refresh());
 const compare = new Compare();
 const undo = new Undo(toast);
 const rest = new Rest(() => giveBack("release", "cover.rest"));
+const scan = new Scan({ onCode: (code) => offers.scanned(code), onOnly: () => offers.next() });
+const offers = new Offers(state, { hold, putDown, refresh, scan });
 const outbox = new Outbox({ onWait: (entry, refused) => tellWaiting(entry, refused, outbox.entries().length), onSent: sent, onRefused: refusedDecision });
 const lease = new Lease({
   onRenewed: (answer) => { take(answer.visit); ahead.check(answer.ahead); },
@@ -56,7 +60,7 @@ function refresh() {
     describe(visit, bench.tiles, (tile) => bench.activate(tile));
     tellStep(visit);
     compare.look(bench.active?.frame.view_id, chosenClass());
-    if (why === null && !busy) ahead.fetch();
+    if (why === null && !busy && !scan.only) ahead.fetch();
   }
   byId("review").dataset.state = visit && !busy ? (why ? "waiting" : "ready") : visit ? "sending" : "idle";
   byId("review").dataset.ahead = ahead.isHere ? "here" : "none";
@@ -95,28 +99,10 @@ function lost(message) {
   cover(t("cover.lost"), message);
 }
 
-async function next() {
-  if (state.busy || state.visit) return;
-  state.busy = true;
-  state.idle = state.resting = false;
-  try {
-    const answer = await post("/api/claim");
-    banner(null);
-    byId("cover").hidden = true;
-    if (answer.visit) hold(answer.visit);
-    else { state.idle = true; cover(t("cover.nothing"), t("cover.nothing_text"), "cover.look"); }
-  } catch (refused) {
-    state.idle = true;
-    cover(t(refused.word === "queue_away" ? "cover.moment" : "cover.away"), refused.message, "cover.again");
-    setTimeout(() => state.idle && next(), RETRY_MS);
-  } finally {
-    state.busy = false;
-    refresh();
-  }
-}
-
 function hold(visit) {
   const fetched = ahead.visit?.slot_id === visit.slot_id ? ahead.take().tiles : [];
+  state.idle = state.resting = state.waiting = false;
+  byId("cover").hidden = true;
   lease.hold(visit);
   take(visit, fetched);
 }
@@ -183,23 +169,8 @@ async function sent(entry, answer) {
   undo.open(answer.decision, entry.undo_window_ms);
   toast(t(`said.${judgement}`, { part: entry.part }), KINDS[judgement]);
   if (state.visit?.token === entry.body.token) putDown();
-  await claimShown();
+  await offers.after();
   rest.worked();
-}
-
-// After a decision: the visit that is shown already becomes ours, or another one is offered.
-async function claimShown() {
-  const shown = state.visit;
-  const answer = await post("/api/claim").catch(() => null);
-  if (answer?.visit) {
-    if (shown && shown.token !== answer.visit.token) putDown();
-    hold(answer.visit);
-    return;
-  }
-  putDown();
-  state.idle = true;
-  if (answer) cover(t("cover.nothing"), t("cover.nothing_text"), "cover.look");
-  else { cover(t("cover.away"), t("error.offline"), "cover.again"); setTimeout(() => state.idle && next(), RETRY_MS); }
 }
 
 async function refusedDecision(entry, refused) {
@@ -209,7 +180,7 @@ async function refusedDecision(entry, refused) {
     return;
   }
   toast(t("said.refused", { part: entry.part, why: refused.message }), "warn");
-  await claimShown();
+  await offers.after();
 }
 
 async function giveBack(how, word) {
@@ -232,13 +203,13 @@ async function giveBack(how, word) {
     state.busy = false;
     refresh();
   }
-  if (how === "skip" && !state.visit && byId("cover").hidden) await next();
+  if (how === "skip" && !state.visit && byId("cover").hidden) await offers.next();
 }
 
-wire({ judge, giveBack, next, refresh, nextClass: () => { nextClass(); refresh(); } }, bench, compare, undo);
+wire({ judge, giveBack, refresh, offers, scan, nextClass: () => { nextClass(); refresh(); } }, bench, compare, undo);
 follow((queue) => {
-  if (state.idle && !state.resting && queue?.live && queue.lines.some((line) => line.ready + line.dead > 0)) next();
+  if (state.idle && !state.resting && queue?.live && queue.lines.some((line) => line.ready + line.dead > 0)) offers.next();
 });
 // What could not be sent before this page was opened goes first; then the next visit.
 state.busy = outbox.entries().length > 0;
-outbox.flush().then(() => { state.busy = false; next(); });
+outbox.flush().then(() => { state.busy = false; offers.next(); });

@@ -1,8 +1,9 @@
-// The administrator's page: who may sign in, and as what.
+// The page of people. Leads say who has learnt what; administrators also who may sign in, and as what.
 import { get, post } from "./api.js";
 import { follow } from "./bar.js";
 import { byId, element } from "./dom.js";
 
+const mayAll = byId("users").hasAttribute("data-all");
 const roles = [...document.querySelectorAll("#add option")].map((option) => option.textContent);
 
 async function attempt(act) {
@@ -16,15 +17,26 @@ async function attempt(act) {
   await load();
 }
 
+function skillsOf(user, path) {
+  const field = element("input", { value: user.skills.join(" "), maxlength: 1000, placeholder: "none", spellcheck: "false", "aria-label": `Skills of ${user.name}, with spaces between them` });
+  field.addEventListener("change", () => attempt(() => post(`${path}/skills`, { skills: field.value.split(/[\s,]+/).filter(Boolean) })));
+  return field;
+}
+
 function row(user) {
   const path = `/api/users/${encodeURIComponent(user.name)}`;
+  const cells = mayAll ? allOf(user, path) : [user.name, user.role, skillsOf(user, path), user.disabled ? "no" : "yes"];
+  return element("tr", {}, ...cells.map((cell) => element("td", {}, cell)));
+}
+
+function allOf(user, path) {
   const role = element("select", { "aria-label": `Role of ${user.name}` }, ...roles.map((one) => element("option", { selected: one === user.role }, one)));
   role.addEventListener("change", () => attempt(() => post(`${path}/role`, { role: role.value })));
   const toggle = element("button", { type: "button" }, user.disabled ? "no: let in again" : "yes: disable");
   toggle.addEventListener("click", () => attempt(() => post(`${path}/disabled`, { disabled: !user.disabled })));
   const password = element("input", { type: "password", minlength: 10, maxlength: 256, autocomplete: "new-password", "aria-label": `New password of ${user.name}` });
   password.addEventListener("change", () => attempt(() => post(`${path}/password`, { password: password.value })));
-  return element("tr", {}, ...[user.name, role, toggle, password].map((cell) => element("td", {}, cell)));
+  return [user.name, role, skillsOf(user, path), toggle, password];
 }
 
 async function load() {
@@ -32,7 +44,7 @@ async function load() {
   byId("users").replaceChildren(...users.map(row));
 }
 
-byId("add").addEventListener("submit", (event) => {
+byId("add")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
   attempt(async () => {

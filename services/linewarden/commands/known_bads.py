@@ -1,0 +1,148 @@
+"""`linewarden known-bads`: pictures of known defects in the station's queue, and how many of them people catch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .context import context, now_ms, show
+from .evaluate import Data, Json, Layout, in_one_line, side_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from linewarden_ingest.cameras.interface import EncodedPicture
+    from linewarden_train.data.samples import Label
+
+app = typer.Typer(help="Known defects, slipped into the queue to measure people.", no_args_is_help=True)
+
+Seed = Annotated[int | None, typer.Option(min=0, help="Chooses pictures and times; each run others by default.")]
+Recently = Annotated[Path | None, typer.Option(help="Groups shown lately, one a line.", exists=True, dir_okay=False)]
+Split = Annotated[str, typer.Option(help="Side of the set; all of it by default.")]
+
+
+@app.command()
+def choose(
+    data: Data,
+    count: Annotated[int, typer.Option(min=1, help="How many to choose.")],
+    seed: Seed = 0,
+    recent: Recently = None,
+    split: Split = "",
+    layout: Layout = "auto",
+    as_json: Json = False,
+) -> None:
+    """Choose labelled defects: classes in turn, one picture a group."""
+    labels = _chosen(data, layout, split, count, seed, recent)
+    rows = [{"picture": one.name, "class": one.defect_class, "group": one.group} for one in labels]
+    show(rows, as_json=as_json, empty="no defective group is left that was not shown lately")
+    raise typer.Exit(0 if len(rows) == count else 1)
+
+
+@app.command()
+def add(
+    data: Annotated[Path, typer.Option("--from", help="Folder of the labelled set.", exists=True, file_okay=False)],
+    line: Annotated[str, typer.Option(help="The line whose queue they come into.")],
+    per_shift: Annotated[int, typer.Option(min=1, help="How many in a shift, at times that are drawn.")],
+    shift_hours: Annotated[float, typer.Option(min=0.1, help="Length of the shift that begins now.")] = 8.0,
+    at_once: Annotated[bool, typer.Option("--at-once", help="All of them now instead of over the shift.")] = False,
+    shown: Annotated[
+        Path | None, typer.Option(help="File of groups shown lately: they are left out, and new ones put in.")
+    ] = None,
+    split: Split = "",
+    seed: Seed = None,
+    layout: Layout = "auto",
+) -> None:
+    """Slip known defects into a line's queue over one shift, as captures that look like its newest; until Ctrl-C.
+
+    Each is withheld whatever the machine says, and counted neither as production nor in exports. Exits 1 where fewer
+    came in than were asked for. The folder's pictures should be of this line's camera, in its format.
+    """
+    import random  # noqa: PLC0415 - nothing heavy before it is needed
+
+    from linewarden.known_bads.imitation import moments  # noqa: PLC0415
+    from linewarden.known_bads.seeding import Seeding, picture_of, slip_in  # noqa: PLC0415
+    from linewarden_runtime.clock import SystemClock  # noqa: PLC0415
+
+    labels = _chosen(data, layout, split, per_shift, seed, shown if shown and shown.exists() else None)
+    pictures: list[EncodedPicture] = [picture_of(data / one.name) for one in labels]
+    dice = random.Random(seed)  # noqa: S311 - no secret hangs on it; without a seed nobody can repeat it
+    begin, here = now_ms(), context()
+    times = moments(len(pictures), begin, round(shift_hours * 3_600_000), dice)
+    seeding = Seeding(here.broker, here.namespace, line, SystemClock(), dice, begin)
+    told = slip_in(seeding, pictures, [begin] * len(times) if at_once else times, _until_stopped())
+    added = [label for label, one in zip(labels, told, strict=False) if one is not None]
+    if shown is not None and added:
+        with shown.open("a", encoding="utf-8") as file:
+            file.writelines(f"{label.group}\n" for label in added)
+    typer.echo(f"{len(added)} of {per_shift} added to the queue of {line}{_why_not(told, labels, per_shift)}")
+    raise typer.Exit(0 if len(added) == per_shift else 1)
+
+
+@app.command()
+def rates(
+    begin: Annotated[str, typer.Option("--from", help="Shown from then on: ISO 8601 or epoch ms.")] = "",
+    end: Annotated[str, typer.Option("--to", help="Shown up to then; now by default.")] = "",
+    line: Annotated[str | None, typer.Option(help="One line; all by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how many people caught, by line, day and shift, with exact 95 % intervals. The last week by default."""
+    from linewarden.known_bads.catches import by_shift  # noqa: PLC0415
+    from linewarden_replay.choice import in_words, parse_time  # noqa: PLC0415
+    from linewarden_replay.reports.gather import gather, tell_visits  # noqa: PLC0415
+    from linewarden_replay.reports.shelf import Shelf  # noqa: PLC0415
+    from linewarden_replay.selection import Selection  # noqa: PLC0415
+
+    here, until = context(), now_ms()
+    with in_words():
+        to_ms = parse_time(end) if end else until
+        stretch = Selection(parse_time(begin) if begin else to_ms - 7 * 86_400_000, to_ms, line_id=line)
+        with Shelf() as shelf:
+            gather(here.broker, here.namespace, stretch, shelf)
+            rows = by_shift(tell_visits(shelf, stretch))
+    show(rows if as_json else [_readable(row) for row in rows], as_json=as_json, empty="no known-bad was shown")
+
+
+def _readable(row: dict[str, Any]) -> dict[str, str]:
+    value = row.pop("value")
+    interval = f"{row.pop('low'):.0%} to {row.pop('high'):.0%}"
+    return {key: str(told) for key, told in row.items()} | {
+        "catch rate of answered": "no answer yet" if value is None else f"{value:.0%} ({interval})"
+    }
+
+
+def _why_not(told: list[Any], labels: list[Label], wanted: int) -> str:
+    reasons = []
+    if len(labels) < wanted:
+        reasons.append(f"the set has {len(labels)} that were not shown lately")
+    if None in told:
+        reasons.append(f"{told.count(None)} fell into a time without production")
+    if len(told) < len(labels):
+        reasons.append("stopped before its end")
+    return f": {'; '.join(reasons)}" if reasons else ""
+
+
+def _until_stopped() -> Callable[[int], bool]:
+    from linewarden_runtime.clock import SystemClock  # noqa: PLC0415
+    from linewarden_runtime.lifecycle import Stop, stop_on_signals  # noqa: PLC0415
+
+    stop, clock = Stop(), SystemClock()
+    stop_on_signals(stop)
+
+    def wait_until(at_ms: int) -> bool:
+        return not clock.wait(stop.event, max(0.0, (at_ms - clock.now_ms()) / 1000))
+
+    return wait_until
+
+
+def _chosen(data: Path, layout: str, split: str, count: int, seed: int | None, recent: Path | None) -> list[Label]:
+    import numpy as np  # noqa: PLC0415
+
+    from linewarden_train.live.known_bads import choose_known_bads  # noqa: PLC0415
+
+    with in_one_line():
+        samples = side_of(data, layout, split)
+        shown = set() if recent is None else set(recent.read_text().splitlines())
+        chosen = choose_known_bads(samples.labels, count, np.random.default_rng(seed), recent=shown)
+    return [samples.labels[index] for index in chosen]

@@ -1,0 +1,43 @@
+"""How many of the seeded known-bads people caught, by shift. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from linewarden_replay.auditing.tally import counting
+from linewarden_replay.reports.rates import rate
+from linewarden_replay.reports.story import Story
+from linewarden_schemas.vocabulary import Judgement
+
+UNNAMED = "not named"
+_ANSWERS = frozenset({Judgement.OK, Judgement.NG})
+_Row = tuple[str, str, str]
+
+
+def by_shift(stories: Iterable[Story]) -> list[dict[str, Any]]:
+    """One row of each line, day (UTC) and shift with a known-bad, with its exact 95 % interval.
+
+    Caught where anybody's counting judgement is NG; unsure is no answer, and stays among those shown.
+    """
+    shown, answered, caught = Counter[_Row](), Counter[_Row](), Counter[_Row]()
+    for story in stories:
+        if not story.is_known_bad or story.captured_ms is None:
+            continue
+        day = datetime.fromtimestamp(story.captured_ms / 1000, UTC).date().isoformat()
+        row = story.line_id or "", day, (story.state.shift if story.state else None) or UNNAMED
+        answers = [one.judgement for one in counting(story).values() if one.judgement in _ANSWERS]
+        shown[row] += 1
+        answered[row] += bool(answers)
+        caught[row] += Judgement.NG in answers
+    return [_row(row, shown[row], answered[row], caught[row]) for row in sorted(shown)]
+
+
+def _row(row: _Row, shown: int, answered: int, caught: int) -> dict[str, Any]:
+    line, day, shift = row
+    found = rate("catch_rate_of_answered_known_bads", caught, answered).as_dict()
+    return {"line": line, "day": day, "shift": shift, "shown": shown, "answered": answered, "caught": caught} | {
+        key: found[key] for key in ("value", "low", "high")
+    }

@@ -1,0 +1,78 @@
+"""A visit with the picture of a known defect that looks, to reviewers, like the line's newest real ones. Pure."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from linewarden_ingest.cameras.interface import EncodedPicture, PartInfo, Shot, Trigger
+from linewarden_ingest.captures import Pins, Place, build_capture
+from linewarden_schemas import ids
+from linewarden_schemas.capture import Capture
+
+CAMERA = "known-bads"
+"""They take no number of a real camera, so that none is missing there."""
+_LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
+_TRIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """The newest real capture of a line, which is imitated, and the serials of those around it."""
+
+    capture: Capture
+    serials: frozenset[str]
+
+
+def newest(captures: Iterable[Capture], line_id: str) -> Recent | None:
+    """What there is to imitate; None where the line captured nothing."""
+    real = [one for one in captures if one.line_id == line_id and not one.known_bad and one.lost is None]
+    if not real:
+        return None
+    serials = frozenset(one.part_id for one in real if one.part_id is not None)
+    return Recent(max(real, key=lambda one: one.captured_ms), serials)
+
+
+def imitate(
+    picture: EncodedPicture, recent: Recent, pins: Pins, at_ms: int, run: tuple[int, int], serial: str | None
+) -> Capture:
+    """One visit of one view, captured at a time (epoch ms) and marked as known-bad, whatever becomes of it.
+
+    Station, view, part's kind and the look of its numbers are those of the recent capture; recipe and state are those
+    in force. `run` is the spool epoch and the sequence of this run, which count its own pictures and no camera's.
+    """
+    model, (epoch, sequence) = recent.capture, run
+    number = int(model.visit_id.rsplit(".", 1)[-1]) if model.visit_id[-1].isdigit() else sequence
+    part = PartInfo(serial, model.part_id_source, model.lot_id, model.product_id)
+    shot = Shot(
+        index=sequence,
+        captured_ms=at_ms,
+        picture=picture,
+        trigger=Trigger(number, at_ms),
+        part=part if serial else PartInfo(lot_id=model.lot_id, product_id=model.product_id),
+        is_simulated=model.is_simulated,
+    )
+    place = Place(model.line_id, model.station_id, CAMERA, model.view_id)
+    made = build_capture(shot, picture, loss=None, place=place, pins=pins, spool_epoch=epoch, sequence=sequence)
+    # Pages see the frame's id before the first answer: it looks as those of the camera do.
+    frame = ids.frame_id(made.visit_id, made.view_id, model.spool_epoch, model.sequence)
+    return made.model_copy(update={"frame_id": frame, "known_bad": True})
+
+
+def serial_like(recent: Recent, used: Collection[str], dice: random.Random) -> str | None:
+    """A serial as the line's, of no part that was there lately; None where its parts have none."""
+    model = recent.capture.part_id
+    if model is None:
+        return None
+    for _ in range(_TRIES):
+        found = _LAST_NUMBER.sub(lambda digits: "".join(dice.choices("0123456789", k=len(digits[0]))), model)
+        if found not in recent.serials and found not in used:
+            return found
+    return None
+
+
+def moments(count: int, from_ms: int, length_ms: int, dice: random.Random) -> list[int]:
+    """Times (epoch ms) of one shift, drawn evenly and in order."""
+    return sorted(from_ms + dice.randrange(length_ms) for _ in range(count))

@@ -1,0 +1,127 @@
+"""Known defects that come into the queue look like the line's parts, and are told by shift."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from linewarden.known_bads.catches import by_shift
+from linewarden.known_bads.imitation import moments
+from linewarden.known_bads.seeding import Seeding, slip_in
+from linewarden_ingest.cameras.interface import EncodedPicture
+from linewarden_replay.reports.story import Story
+from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.provision import activation_record, line_state_record
+from linewarden_schemas.base import Message
+from linewarden_schemas.capture import CameraHeartbeat, Capture
+from linewarden_schemas.envelope import decode, decode_frame
+from linewarden_schemas.ids import digest, frame_id, visit_id
+from linewarden_schemas.line import Activation, LineState, LineStateRef
+from linewarden_schemas.vocabulary import Judgement, LineMode
+from tests.support.reading import visible, write
+from tests.support.route_line import RouteLine
+from tests.unit.route.builders import T0, make_capture, make_decision
+
+PICTURE = EncodedPicture(b"a picture of a crack", "image/png")
+
+
+@pytest.fixture
+def line() -> Iterator[RouteLine]:
+    clock = ManualClock(T0 + 60_000)
+    made = RouteLine(MemoryBroker(clock), "line1", views=("top",))
+    active = Activation(
+        line_id="line1", recipe=made.recipe.ref(), bundle_digest=made.recipe.bundle_digest, from_ms=T0, actor="eng"
+    )
+    write(made.broker, [activation_record(made.namespace, active, "/test")])
+    yield made
+    made.close()
+
+
+def produce(line: RouteLine, mode: LineMode = LineMode.PRODUCTION, captured: bool = True) -> None:
+    state = LineState(line_id="line1", mode=mode, since_ms=T0, actor="eng", lot_id="L-9", shift="early")
+    write(line.broker, [line_state_record(line.namespace, state, "/test")])
+    for number in range(3 if captured else 0):
+        visit = visit_id("line1", "s1", T0 + number, 480 + number)
+        name = frame_id(visit, "top", 0x18BCFE56800, 7000 + number)
+        more = {"spool_epoch": 0x18BCFE56800, "sequence": 7000 + number, "part_id": f"SN-00{number}", "frame_id": name}
+        line.send(visit, [make_capture("top", visit, T0 + number, **more)])
+
+
+def seeding(line: RouteLine) -> Seeding:
+    return Seeding(line.broker, line.namespace, "line1", line.clock, random.Random(5), line.clock.now_ms())
+
+
+def messages(line: RouteLine) -> list[Message]:
+    records = visible(line.broker, line.namespace.topic("captures"))
+    return [decode(one.headers, one.value).message for one in records if one.value is not None]
+
+
+def test_a_known_bad_looks_like_the_newest_parts_but_for_its_mark(line: RouteLine) -> None:
+    produce(line)
+    seed = seeding(line)
+    made = seed.add(PICTURE)
+    assert made is not None
+    assert made in messages(line)
+    (real, *_) = (one for one in messages(line) if isinstance(one, Capture) and not one.known_bad)
+    shapes = [re.sub(r"[0-9a-f]", "#", one) for one in (made.visit_id, made.frame_id, made.part_id or "")]
+    assert shapes == [re.sub(r"[0-9a-f]", "#", one) for one in (real.visit_id, real.frame_id, real.part_id or "")]
+    assert made.part_id not in {"SN-000", "SN-001", "SN-002"}
+    assert (made.known_bad, made.lot_id, made.recipe) == (True, "L-9", line.recipe.ref())
+    assert (made.line_state.shift, made.decide_by_ms) == ("early", line.clock.now_ms() + line.recipe.time.decide_by_ms)
+    (frame,) = visible(line.broker, line.namespace.topic("frames"))
+    meta = decode_frame(frame.headers, frame.value).meta
+    assert (meta.frame_id, meta.sha256, frame.value) == (made.frame_id, digest(PICTURE.data), PICTURE.data)
+
+
+def test_known_bads_take_no_number_of_a_camera_and_none_of_theirs_is_missing(line: RouteLine) -> None:
+    produce(line)
+    seed = seeding(line)
+    times = moments(3, line.clock.now_ms(), 3_600_000, random.Random(1))
+    assert times == sorted(times)
+    assert len(slip_in(seed, [PICTURE] * 3, times, lambda _: True)) == 3
+    assert [one.sequence for one in seed.added] == [0, 1, 2]
+    assert {one.camera_id for one in seed.added} == {"known-bads"}
+    beats = [one.last_sequence for one in messages(line) if isinstance(one, CameraHeartbeat)]
+    assert sorted(beats) == [0, 1, 2]
+
+
+def test_nothing_comes_in_outside_of_production_or_where_nothing_can_be_imitated(line: RouteLine) -> None:
+    produce(line, LineMode.SETUP)
+    assert seeding(line).add(PICTURE) is None
+    assert [one for one in messages(line) if isinstance(one, Capture) and one.known_bad] == []
+    assert slip_in(seeding(line), [PICTURE], [0], lambda _: False) == []
+
+
+def test_among_no_parts_a_known_bad_is_refused(line: RouteLine) -> None:
+    produce(line, captured=False)
+    with pytest.raises(ConfigurationError, match="captured nothing in the last hour"):
+        seeding(line).add(PICTURE)
+
+
+def test_catches_are_told_by_shift_and_unsure_is_no_answer() -> None:
+    def story(number: int, shift: str, judgement: Judgement | None, known_bad: bool = True) -> Story:
+        name = f"v{number}"
+        state = LineStateRef(mode=LineMode.PRODUCTION, since_ms=T0, shift=shift)
+        capture = make_capture("top", name, line_state=state, known_bad=known_bad)
+        slot = f"{name}.r0.g0"
+        decisions = {"d": make_decision(slot, judgement, decision_id="d")} if judgement else {}
+        return Story(name, [], {capture.frame_id: capture}, decisions=decisions)
+
+    rows = by_shift(
+        [
+            story(1, "early", Judgement.NG),
+            story(2, "early", Judgement.OK),
+            story(3, "early", Judgement.UNSURE),
+            story(4, "late", None),
+            story(5, "late", Judgement.NG, known_bad=False),
+        ]
+    )
+    assert [(row["shift"], row["shown"], row["answered"], row["caught"], row["value"]) for row in rows] == [
+        ("early", 3, 2, 1, 0.5),
+        ("late", 1, 0, 0, None),
+    ]
