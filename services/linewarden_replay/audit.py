@@ -5,7 +5,7 @@ Of what a period has closed only the records of visits that it left open are rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -60,16 +60,21 @@ class Unclosed:
                 (one.line_id, one.station_id, one.camera_id, one.spool_epoch): one.last_sequence for one in marks
             }
 
-    def start(self, position: Position, oldest: int) -> int:
-        """Where to read a partition from; what is kept of it begins at `oldest`."""
+    def start(self, position: Position, oldest: int, end: int) -> int:
+        """Where to read a partition from, of which `oldest` to before `end` is kept.
+
+        What was deleted unclosed, or closed and is not there any more (a topic made anew), is entered as expired.
+        """
         before = self._before.get(position)
         if before is None:
             self.stretches[position] = (oldest, oldest)
             return oldest
         if oldest > before.needed_from:
             self.ledger.expired.add(f"{position.topic}[{position.partition}]@{before.needed_from}-{oldest - 1}")
+        if end < before.to_offset:
+            self.ledger.expired.add(f"{position.topic}[{position.partition}]@{end}-{before.to_offset - 1}")
         self.stretches[position] = (before.to_offset, before.to_offset)
-        return max(oldest, before.needed_from)
+        return max(oldest, min(end, before.needed_from))
 
     def end(self, position: Position, next_offset: int) -> None:
         """The partition was read up to before this offset."""
@@ -175,8 +180,8 @@ def look_back(broker: Broker, namespace: Namespace, found: Unclosed, wanted: Col
     """Read what the periods before closed once more, for some visits and frames and for belated numbers alone."""
     for name in READ_ORDER:
         positions = positions_of(broker, namespace.topic(name))
-        ends = {position: found.stretches[position][0] for position in positions}
         with broker.reader(dict.fromkeys(positions, 0)) as reader:
+            ends = {one: min(found.stretches[one][0], end) for one, end in reader.end_offsets(positions).items()}
             for position, offset in reader.beginning_offsets(positions).items():
                 reader.seek(position, offset)
             for record in records_between(reader, ends):
@@ -192,9 +197,9 @@ def read_ledger(broker: Broker, namespace: Namespace, progress: Progress = lambd
 def _read_topic(broker: Broker, topic: str, found: Unclosed, progress: Callable[[int], None]) -> None:
     positions = positions_of(broker, topic)
     with broker.reader(dict.fromkeys(positions, 0)) as reader:
-        oldest: Mapping[Position, int] = reader.beginning_offsets(positions)
+        oldest, ends = reader.beginning_offsets(positions), reader.end_offsets(positions)
         for position in positions:
-            reader.seek(position, found.start(position, oldest[position]))
+            reader.seek(position, found.start(position, oldest[position], ends[position]))
         for count, record in enumerate(read_to_end(reader), 1):
             if record.value is not None:  # a tombstone only forgets what was closed before
                 found.learn(record)

@@ -112,7 +112,8 @@ class Ledger:
     unreadable: set[str] = field(default_factory=set)
     """Records that are none of ours, as `topic[partition]@offset`; each must have become a dead letter."""
     expired: set[str] = field(default_factory=set)
-    """Records that retention took away before any period had closed them, as `topic[partition]@first-last`."""
+    """Records that are gone and were not closed by any period, or were closed by one that the log does not reach any
+    more, as `topic[partition]@first-last`."""
 
     def learn_unreadable(self, topic: str, partition: int, offset: int) -> None:
         """Enter a record that could not be read."""

@@ -177,6 +177,20 @@ def test_what_retention_took_away_before_it_was_closed_is_named() -> None:
     assert any(one.startswith("line1.captures[") and one.endswith("@0-0") for one in report.lost)
 
 
+def test_a_topic_made_anew_does_not_pass_for_one_in_which_nothing_happened() -> None:
+    line = Line()
+    line.tell(*passed(0), *passed(1))
+    line.closed()
+    name = LINE.topic("captures")
+    spec = line.broker.specs[name]
+    line.broker.drop(name)
+    line.broker.create(spec)
+    line.tell(*passed(2)[:1])
+    report, period = line.close(LATE)
+    assert period is None
+    assert [one for one in report.lost if one.startswith("line1.captures[")]
+
+
 def test_what_was_closed_may_expire() -> None:
     line = Line()
     line.tell(*passed(0), *passed(1))
