@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from linewarden_schemas.recipe import Recipe
 
 from .conserving import Conservation
 from .differences import read_rerun, with_pictures
+from .frames import Sought
 from .tally import AuditTally
 from .versions import bundles_used, in_force, recipes_used
 
@@ -73,9 +75,11 @@ def report(broker: Broker, namespace: Namespace, audit: Audit, looked: Looked = 
     tally = AuditTally(audit.simulated)
     periods = read_periods(broker, namespace)
     before = period_before([one.period for one in periods], audit.stretch.from_ms)
-    conservation, reported = _count(source, audit, tally, before)
+    sought = Sought(() if rerun is None else (one["frame_id"] for one in rerun["shown"]))
+    conservation, reported = _count(source, audit, (tally, sought), before)
     if rerun is not None:
-        rerun = with_pictures(rerun, source.all_of("evidence"))
+        pictures = sought.pictures(broker, namespace.topic("frames"))
+        rerun = with_pictures(rerun, chain(pictures, source.all_of("evidence")))
     return {
         "schema": SCHEMA,
         "scope": _scope(source.namespace, audit, tally),
@@ -90,7 +94,10 @@ def report(broker: Broker, namespace: Namespace, audit: Audit, looked: Looked = 
     }
 
 
-def _count(source: _Source, audit: Audit, tally: AuditTally, before: Balance | None) -> tuple[dict[str, Any], int]:
+def _count(
+    source: _Source, audit: Audit, counts: tuple[AuditTally, Sought], before: Balance | None
+) -> tuple[dict[str, Any], int]:
+    """Go through the visits once; the balance, and how many escapes are reported of whatever part."""
     with Shelf() as shelf:
         gathered = gather(source.broker, source.namespace, audit.stretch, shelf, source.looked, before)
         source.unreadable = gathered.unreadable
@@ -98,7 +105,8 @@ def _count(source: _Source, audit: Audit, tally: AuditTally, before: Balance | N
         conservation = Conservation(audit.now_ms, loose, source.unreadable, audit.allowance or Allowance())
         for story in tell_visits(shelf, audit.stretch):
             conservation.add(story)
-            tally.add(story)
+            for one in counts:
+                one.add(story)
         return conservation.result(shelf), gathered.escapes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from linewarden_replay.reports.shelf import Shelf
 from linewarden_replay.reports.story import tell
 from linewarden_replay.selection import Selection
 from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.records import Position
 from linewarden_schemas.base import Message
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.ids import slot_id
@@ -35,6 +37,7 @@ from linewarden_schemas.line import Activation, RecipeRef
 from linewarden_schemas.operations import Balance, DeadLetter
 from linewarden_schemas.vocabulary import Act, Cause, Judgement, LineMode, Outcome, Routing
 from tests.support.bundles import digest_in
+from tests.support.frames import flat, frame_record
 from tests.unit.replay.shift import AT, capture, disposition, frame, heartbeat, inspection, visit
 from tests.unit.replay.test_labels import decision
 
@@ -226,6 +229,20 @@ def test_differences_of_a_rerun_are_shown_with_their_pictures_the_weightiest_fir
     text = page(document)
     assert text.count("data:image/jpeg;base64,") == 2
     assert "No picture is kept of this frame" in text
+
+
+def test_a_picture_that_nobody_kept_is_taken_from_the_frames_while_they_hold_it(tmp_path: Path) -> None:
+    stored = rerun(tmp_path, frame(1), frame(2))
+    broker = line(*by_topic(shift()))
+    place = inspection(1).source
+    for number in range(place.offset + 1):
+        broker.append(replace(frame_record(NAMESPACE, flat(), number), partition=place.partition))
+    document = report(broker, NAMESPACE, Audit(ALL, AT + HOUR, rerun=stored))["rerun"]
+    found = {one["frame_id"]: [caption for caption, _ in one["pictures"]] for one in document["shown"]}
+    assert found == {frame(1): ["as captured"], frame(2): []}, "what lies behind the end is not waited for"
+    broker.log(Position(place.topic, place.partition)).delete_before(place.offset + 1)
+    document = report(broker, NAMESPACE, Audit(ALL, AT + HOUR, rerun=stored))["rerun"]
+    assert [one["pictures"] for one in document["shown"]] == [[], []]
 
 
 def test_a_file_that_is_no_replay_is_refused(tmp_path: Path) -> None:
