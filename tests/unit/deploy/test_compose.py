@@ -88,6 +88,16 @@ def test_every_service_reads_the_shared_settings_file(service: str, monkeypatch:
     assert settings.kafka.bootstrap_servers == "kafka:9092"
 
 
+def test_the_station_shows_pictures_of_bundles_and_references_that_are_mounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    station = services()["station"]
+    for name, value in station["environment"].items():
+        monkeypatch.setenv(name, value)
+    options = StationProcess.load().station
+    mounted = {volume.split(":")[1] for volume in station["volumes"]}
+    assert {str(options.bundles), str(options.references), str(options.data)} <= mounted
+    assert str(options.bundles) == line_env()["LINEWARDEN_INSPECT__BUNDLES"]
+
+
 def test_a_service_refuses_a_setting_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINEWARDEN_COLOUR", "red")
     with pytest.raises(ConfigurationError, match="LINEWARDEN_COLOUR"):
