@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,7 +53,7 @@ def import_(
     index: Index = DEFAULT_INDEX,
     as_json: _Json = False,
 ) -> None:
-    """Report a table of parts, all of it or nothing. Importing it again changes nothing.
+    """Report a table of parts, all of it or nothing. Importing it again changes nothing, also where one was withdrawn.
 
     It may also have the columns visit, reference, comment and by. Exits 1 where no visit fits a serial yet.
     """
@@ -61,7 +61,9 @@ def import_(
 
     with in_words():
         told = read_table(table, actor(by), now_ms())
-    _publish(context(), told, index, as_json=as_json)
+    here = context()
+    known = {one.escape.escape_id for one in _known(here, index, hidden=as_json)}
+    _publish(here, told, index, known, as_json=as_json)
 
 
 @app.command()
@@ -87,12 +89,12 @@ def list_(index: Index = DEFAULT_INDEX, as_json: _Json = False) -> None:
     _show(list(_known(context(), index, hidden=as_json)), as_json=as_json)
 
 
-def _publish(here: Context, told: Sequence[Escape], index: Path, *, as_json: bool) -> None:
-    _send(here, told)
+def _publish(here: Context, told: Sequence[Escape], index: Path, known: Collection[str] = (), *, as_json: bool) -> None:
+    _send(here, [one for one in told if one.escape_id not in known])
     reported = {one.escape_id for one in told}
     kept = [one for one in _known(here, index, hidden=as_json) if one.escape.escape_id in reported]
     _show(kept, as_json=as_json)
-    loose = [one for one in kept if one.visit_id is None]
+    loose = [one for one in kept if one.visit_id is None and not one.escape.withdrawn]
     for one in loose:
         typer.echo(f"kept without a visit, {one.escape.part_id} is in none captured before the finding", err=True)
     raise typer.Exit(1 if loose else 0)

@@ -82,3 +82,21 @@ def test_the_balance_of_an_empty_line_closes_and_there_are_no_dead_letters(
     assert json.loads(balanced.output)["closes"] is True
     assert "no dead letters" in call(at_the_line, "dead-letters", "list").output
     assert "built again from 0 records" in call(at_the_line, "queue", "rebuild").output
+
+
+def test_an_escape_is_kept_whatever_is_known_of_it_and_periods_follow_on_each_other(
+    at_the_line: CliRunner, tmp_path: Path
+) -> None:
+    call(at_the_line, "topics", "create", "--partitions", "2")
+    index = ("--index", str(tmp_path / "index"))
+    words = ("--serial", "SN-1", "--defect", "crack", "--found-at", "customer A", "--by", "qa-1")
+    assert call(at_the_line, "escape", "report", *words, *index).exit_code == 1, "no visit knows the serial"
+    (kept,) = json.loads(call(at_the_line, "escape", "list", "--json", *index).stdout)
+    assert (kept["part_id"], kept["visit_id"], kept["withdrawn"]) == ("SN-1", None, False)
+    call(at_the_line, "escape", "withdraw", kept["escape_id"], "--reason", "typing error", *index)
+    found = json.loads(call(at_the_line, "find", "SN-1", "--json", *index).stdout)
+    assert [one["withdrawn"] for one in found["unmatched_escapes"]] == [True]
+    for number in range(2):
+        closed = json.loads(call(at_the_line, "audit", "balance", "--close", "--by", "qa-1", "--json").stdout)
+        assert closed["period"]["number"] == number
+    assert json.loads(call(at_the_line, "audit", "periods", "--json").stdout)["holds"]
