@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import end_to_end, ingest, queue, replay, trust_cost
+from benchmarks import end_to_end, ingest, queue, replay, trust_cost, verify
 
 if __name__ == "__main__":
     argparse.ArgumentParser(
@@ -13,3 +13,4 @@ if __name__ == "__main__":
     queue.main([])
     replay.main([])
     trust_cost.main([])
+    verify.main([])

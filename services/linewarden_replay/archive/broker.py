@@ -1,7 +1,7 @@
 """A broker whose recorded namespace is read from an archive. Whoever reads by assign() need not know.
 
-Topics of the archived namespace come from the archive alone, also where they are live still, and nothing is written
-to them. Everything else, as the namespace of a replay, lies on the broker behind.
+Topics of the archived namespace come from the archive alone, also where they are live still. Everything else, as the
+namespace of a replay, lies on the broker behind, and is written through the guard.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ArchiveBroker:
         return self._behind.reader(offsets, max_records=max_records)
 
     def producer(self, *, client: str = "producer") -> Producer:
-        """Write elsewhere; `IsolatedProducer` keeps it there."""
+        """Write to the broker behind; `IsolatedProducer` keeps it to the own namespace."""
         return self._behind.producer(client=client)
 
     def admin(self) -> Admin:
