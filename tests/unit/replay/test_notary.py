@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import sys
+import tracemalloc
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from linewarden.cli import main
 from linewarden_replay.notary.chain import Chain, link_of
 from linewarden_replay.notary.notary import Notary, NotaryLimits, read_heads
-from linewarden_replay.notary.signing import is_signed_by, make_key, read_key
+from linewarden_replay.notary.signing import is_signed_by, make_key, read_key, signed
 from linewarden_replay.notary.verify import Comparison, Fault, Finding, Found, PartitionCheck, PartitionReport
 from linewarden_replay.notary.verifying import keys_in_heads, verify_namespace
 from linewarden_runtime.clock import ManualClock
@@ -246,6 +248,40 @@ def test_what_is_kept_of_a_head_whose_oldest_records_are_gone_is_verified_too(li
     assert told(c, d, e) == (2, 3, None)
     assert told(c, e) == (2, 1, (Fault.MISSING, 3))
     assert told(replace(c, link=b"?" * 32), d, e) == (2, 0, (Fault.CHANGED, 2))
+
+
+def test_memory_does_not_grow_with_the_range(line: Line) -> None:
+    def heads(count: int, each: int = 250) -> Iterator[ChainHead]:
+        chain = Chain()
+        for first in range(0, count, each):
+            sealed = [link_of(record(n, b"%d" % n)) for n in range(first, first + each)]
+            chain = chain.extended(sealed)
+            head = ChainHead(
+                topic=TOPIC,
+                partition=0,
+                next_offset=first + each,
+                length=chain.length,
+                head=chain.head.hex(),
+                links=b"".join(sealed),
+                public_key=line.public,
+                signature=bytes(64),
+                signed_ms=0,
+            )
+            yield signed(head, line.key)
+
+    def peak(count: int) -> int:
+        found = (Found(n, "v", link_of(record(n, b"%d" % n))) for n in range(count))
+        tracemalloc.start()
+        check = PartitionCheck(TOPIC, 0, found, 0, [line.public])
+        for head in heads(count):
+            check.take(head)
+        assert check.report().verified == count
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(1_000)
+    assert peak(8_000) < 1.3 * peak(2_000)
 
 
 def test_a_key_is_private_and_never_replaced(line: Line, tmp_path: Path) -> None:

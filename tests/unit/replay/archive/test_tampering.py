@@ -200,6 +200,12 @@ def test_lines_taken_from_the_end_are_told_by_a_head_that_was_kept_elsewhere(sea
     assert Wrong.HEAD in {one.wrong for one in report.findings}
 
 
+def test_a_line_that_says_the_same_in_other_bytes_does_not_fit(sealed: Sealed) -> None:
+    manifest = sealed.root / MANIFEST
+    manifest.write_bytes(manifest.read_bytes().replace(b',"entry"', b', "entry"', 1))
+    assert {one.wrong for one in sealed.findings()} == {Wrong.LINE}
+
+
 def test_a_signed_manifest_is_believed_from_a_trusted_key_alone(sealed: Sealed, tmp_path: Path) -> None:
     other = make_key(tmp_path / "other.pem")
     sealed.sign(sealed.archive.entries, read_key(tmp_path / "other.pem"))
