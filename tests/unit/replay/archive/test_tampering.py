@@ -212,6 +212,10 @@ def test_a_signed_manifest_is_believed_from_a_trusted_key_alone(sealed: Sealed, 
     assert verify_archive(sealed.root, [other]).holds
     report = verify_archive(sealed.root, [sealed.public])
     assert {one.wrong for one in report.findings} >= {Wrong.LINE}
+    manifest = sealed.root / MANIFEST
+    begun = manifest.read_bytes().index(b'"signature":"') + 13
+    manifest.write_bytes(manifest.read_bytes()[:begun] + b"AAAA" + manifest.read_bytes()[begun + 4 :])
+    assert [str(one) for one in sealed.findings() if "signature does not fit" in one.detail]
 
 
 @settings(max_examples=60, deadline=None)
