@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import end_to_end, ingest, queue, replay, trust_cost, verify
+from benchmarks import end_to_end, ingest, queue, replay, reports, trust_cost, verify
 
 if __name__ == "__main__":
     argparse.ArgumentParser(
@@ -12,5 +12,6 @@ if __name__ == "__main__":
     ingest.main([])
     queue.main([])
     replay.main([])
+    reports.main([])
     trust_cost.main([])
     verify.main([])
