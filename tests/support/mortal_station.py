@@ -79,7 +79,7 @@ class Fated:
 
 def work_off(desk: Desk, outbox: Outbox, stop: Stop) -> None:
     """Take, keep, give back, skip, decide and undo until told to stop; try again whatever fails."""
-    clock, session = SystemClock(), Session("session", "token", "lea", Role.LEAD, "link")
+    clock, session = SystemClock(), Session("session", "token", "lea", Role.LEAD, "link", "lea")
     turns = count()
     while not stop.is_set():
         try:

@@ -50,6 +50,7 @@ def list_(as_json: Json = False, data: Folder = None) -> None:
                 "role": one.role.value,
                 "may sign in": "no" if one.disabled else "yes",
                 "skills": " ".join(one.skills),
+                "in the topics as": access.pseudonyms.known(one.name),
             }
             for one in access.accounts.all()
         ]
@@ -100,6 +101,21 @@ def skills(
 
 
 @app.command()
+def erase(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; it cannot be taken back.")] = False,
+    data: Folder = None,
+) -> None:
+    """Forget who somebody was; what they decided stays, under a pseudonym that nobody can resolve any more."""
+    if not yes:
+        typer.confirm(f"forget who {name} was, for ever?", abort=True)
+    with _access(data) as access:
+        pseudonym = access.accounts.erase(name)
+        access.log.write(actor(None), "cli", "users erase", object=pseudonym)
+    typer.echo(f"erased; what the topics hold of {pseudonym} is nobody's any more")
+
+
+@app.command()
 def password(name: Name, password_stdin: Stdin = False, data: Folder = None) -> None:
     """Give somebody another password; they have to sign in again."""
     with _access(data, "password", name) as access:
@@ -136,7 +152,9 @@ def _access(data: Path | None, act: str = "", on: str = "") -> Iterator[Access]:
         try:
             yield access
         except ConfigurationError as error:
-            access.log.write(actor(None), "cli", f"users {act}", object=on, outcome="refused", detail=str(error))
+            access.log.write(
+                actor(None), "cli", f"users {act}".rstrip(), object=on, outcome="refused", detail=str(error)
+            )
             raise
         if act:
             access.log.write(actor(None), "cli", f"users {act}", object=on)

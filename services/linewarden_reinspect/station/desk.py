@@ -37,9 +37,9 @@ class Desk(Holding):
             if not hand.is_told:
                 answer = first_answer(hand, judgement, shown, self._clock.now_ms())
                 # Noted before anything is told: a station that dies in between has told nobody too much.
-                self._queue.learn(session.actor, hand.slot.visit_id)
+                self._queue.learn(session.signs, hand.slot.visit_id)
                 hand.first = answer
-                self._bus.tell("first-answer", slot_id, hand.slot.visit_id, session.actor)
+                self._bus.tell("first-answer", slot_id, hand.slot.visit_id, session.signs)
             return hand
 
     def decide(self, session: Session, slot_id: str, token: str, given: Given) -> Decision:
@@ -53,7 +53,7 @@ class Desk(Holding):
             NotRecorded: where Kafka does not confirm.
         """
         with session.lock:
-            known = session.recorded.get(decision_id(slot_id, session.actor, token))
+            known = session.recorded.get(decision_id(slot_id, session.signs, token))
             if known is not None:
                 return same(known, given.judgement)
             hand = self.renew(session, slot_id, token)
@@ -88,12 +88,12 @@ class Desk(Holding):
             if last is None:
                 raise NothingHeld("There is nothing of yours to undo.")
             undo = Decision(
-                decision_id=decision_id(last.slot_id, session.actor, f"undo {last.decision_id}"),
+                decision_id=decision_id(last.slot_id, session.signs, f"undo {last.decision_id}"),
                 slot_id=last.slot_id,
                 visit_id=last.visit_id,
                 act=Act.UNDO,
                 undoes=last.decision_id,
-                actor=session.actor,
+                actor=session.signs,
                 role=session.role,
                 decided_ms=self._clock.now_ms(),
             )

@@ -53,4 +53,4 @@ def _is_signed_in(request: Request, station: Station) -> bool:
 
 def _data(station: Station) -> str:
     summary = station.watch.summary
-    return json.dumps(None if summary is None else present.queue(summary))
+    return json.dumps(None if summary is None else present.queue(summary, station.access.pseudonyms.name))

@@ -24,12 +24,20 @@ _LOST = "Your time for this visit is over, and somebody else may have it now. No
 
 
 class Holding:
-    """Takes visits from the queue into sessions and gives them back; `skills` says what a person has learnt."""
+    """Takes visits from the queue into sessions and gives them back.
+
+    `skills` says what a person has learnt, `name_of` whose pseudonym it is.
+    """
 
     def __init__(
-        self, queue: Queue, bus: StationBus, clock: Clock, skills: Callable[[str], Iterable[str]] = lambda _: ()
+        self,
+        queue: Queue,
+        bus: StationBus,
+        clock: Clock,
+        skills: Callable[[str], Iterable[str]] = lambda _: (),
+        name_of: Callable[[str], str] = str,
     ) -> None:
-        self._queue, self._bus, self._clock, self._skills = queue, bus, clock, skills
+        self._queue, self._bus, self._clock, self._skills, self._name_of = queue, bus, clock, skills, name_of
 
     def claim(self, session: Session, lines: tuple[str, ...] = (), code: str = "") -> Hand | None:
         """The visit in this person's hands already, or the most urgent one; None where nothing waits for them.
@@ -67,21 +75,21 @@ class Holding:
         session.hand = hand
         if hand is None or not self._still_holds(session, hand):
             return False
-        if session.actor in hand.slot.excluded_actors or not is_named(hand, code):
+        if session.signs in hand.slot.excluded_actors or not is_named(hand, code):
             self._give_back(session, hand.slot.slot_id, hand.token, self._queue.release)
             return False
         hand.claimed_s = self._clock.monotonic()
         return True
 
     def _take(self, session: Session, lines: tuple[str, ...], code: str = "") -> Hand | None:
-        claimant = Claimant(session.actor, session.is_lead, lines, tuple(self._skills(session.actor)))
+        claimant = Claimant(session.signs, session.is_lead, lines, tuple(self._skills(session.actor)))
         token = secrets.token_hex(16)
         try:
             claim = self._queue.claim(claimant, token, code)
         except NotLive as error:
             raise QueueAway("The queue is being brought up to date. Visits are given out again shortly.") from error
         if claim.refused is not None:
-            raise refuse(code, claim.refused)
+            raise refuse(code, claim.refused, self._name_of(claim.refused.holder))
         return None if claim.lease is None else self._taken(session, claim.lease)
 
     def _still_holds(self, session: Session, hand: Hand) -> bool:
@@ -92,7 +100,7 @@ class Holding:
         return True
 
     def _taken(self, session: Session, lease: Lease) -> Hand:
-        knows = self._queue.knows(session.actor, lease.slot.visit_id)
+        knows = self._queue.knows(session.signs, lease.slot.visit_id)
         return Hand(lease.slot, lease.token, lease.until_ms, self._clock.monotonic(), knows_already=knows)
 
     def held(self, session: Session, slot_id: str, token: str) -> Hand:
@@ -134,11 +142,11 @@ class Holding:
             ahead.slot, ahead.until_ms = lease.slot, lease.until_ms
         except LeaseLost:
             session.ahead = None
-            self._bus.tell("lease-lost", ahead.slot.slot_id, ahead.slot.visit_id, session.actor)
+            self._bus.tell("lease-lost", ahead.slot.slot_id, ahead.slot.visit_id, session.signs)
 
     def _lose(self, session: Session, hand: Hand) -> None:
         session.hand = None
-        self._bus.tell("lease-lost", hand.slot.slot_id, hand.slot.visit_id, session.actor)
+        self._bus.tell("lease-lost", hand.slot.slot_id, hand.slot.visit_id, session.signs)
 
     def release(self, session: Session, slot_id: str, token: str) -> None:
         """Give the visit back as if it had never been taken, and the one that was taken ahead."""
@@ -154,7 +162,7 @@ class Holding:
                 try:
                     self._queue.release(hand.slot.slot_id, hand.token)
                 except LeaseLost:
-                    self._bus.tell("lease-lost", hand.slot.slot_id, hand.slot.visit_id, session.actor)
+                    self._bus.tell("lease-lost", hand.slot.slot_id, hand.slot.visit_id, session.signs)
 
     def skip(self, session: Session, slot_id: str, token: str) -> None:
         """Give the visit back, not to be offered to this person for a while."""

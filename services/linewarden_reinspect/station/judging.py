@@ -50,7 +50,7 @@ def judged(session: Session, hand: Hand, given: Given, now_ms: int) -> Decision:
         require_all_shown(hand, {one.frame_id for one in seen})
     slot, first = hand.slot, hand.first
     return Decision(
-        decision_id=decision_id(slot.slot_id, session.actor, hand.token),
+        decision_id=decision_id(slot.slot_id, session.signs, hand.token),
         slot_id=slot.slot_id,
         visit_id=slot.visit_id,
         judgement=given.judgement,
@@ -60,7 +60,7 @@ def judged(session: Session, hand: Hand, given: Given, now_ms: int) -> Decision:
         blind=not hand.knows_already,
         outcome=given.outcome,
         concession=given.concession,
-        actor=session.actor,
+        actor=session.signs,
         role=session.role,
         decided_ms=now_ms,
         covers=tuple(one.frame_id for one in seen),

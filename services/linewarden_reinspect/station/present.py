@@ -7,6 +7,7 @@ anything that follows from it (risk, due time, order of the views) is in the ans
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from linewarden_reinspect.queue.types import NamedSlot, SlotStatus, Summary
@@ -109,8 +110,8 @@ def unusable(frame: SlotFrame, kept: Evidence) -> str | None:
     return None
 
 
-def queue(summary: Summary) -> dict[str, Any]:
-    """What waits, by line, and who holds what."""
+def queue(summary: Summary, name_of: Callable[[str], str] = str) -> dict[str, Any]:
+    """What waits, by line, and who holds what; `name_of` tells whose pseudonym it is."""
     return {
         "now_ms": summary.now_ms,
         "live": summary.live,
@@ -135,16 +136,16 @@ def queue(summary: Summary) -> dict[str, Any]:
             }
             for line, count in sorted(summary.lines.items())
         ],
-        "slots": [_named(slot) for slot in summary.slots if slot.state is not SlotStatus.PARKED],
+        "slots": [_named(slot, name_of) for slot in summary.slots if slot.state is not SlotStatus.PARKED],
     }
 
 
-def _named(slot: NamedSlot) -> dict[str, Any]:
+def _named(slot: NamedSlot, name_of: Callable[[str], str]) -> dict[str, Any]:
     return {
         "slot_id": slot.slot_id,
         "line_id": slot.line_id,
         "state": slot.state.value,
-        "holder": slot.holder,
+        "holder": name_of(slot.holder),
         "until_ms": slot.until_ms,
         "opened_ms": slot.opened_ms,
         "overdue": slot.overdue,

@@ -33,7 +33,7 @@ def require_same(hand: Hand, code: str) -> None:
         raise Mismatch(_OTHER.format_map(values), "other", values)
 
 
-def refuse(code: str, refused: Refused) -> Mismatch:
+def refuse(code: str, refused: Refused, holder: str) -> Mismatch:
     """Why a scanned part is not given."""
-    values = {"code": code, "holder": refused.holder}
+    values = {"code": code, "holder": holder}
     return Mismatch(_WORDS[refused.why].format_map(values), refused.why.value, values)

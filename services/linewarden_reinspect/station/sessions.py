@@ -19,7 +19,8 @@ _REMEMBERED = 50
 class Session:
     """One signed-in browser. Requests of a session are served one at a time under `lock`.
 
-    `how` names the way in. `ahead` is the visit that was taken for after the one in `hand`.
+    `how` names the way in; `signs` is what topics and queue know the person by, a pseudonym where there is one.
+    `ahead` is the visit that was taken for after the one in `hand`.
     """
 
     session_id: str
@@ -27,6 +28,7 @@ class Session:
     actor: str
     role: Role
     how: str
+    signs: str
     lock: threading.RLock = field(default_factory=threading.RLock)
     hand: Hand | None = None
     ahead: Hand | None = None

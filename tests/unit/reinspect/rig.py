@@ -162,7 +162,7 @@ def rig(
         bus = StationBus(lambda: broker.producer(client="station"), name, PARTITIONS, clock, 3.0)
         stack.callback(bus.close)
         access = stack.enter_context(opened_access(rules or AccessRules(), clock, CHEAP))
-        desk = Desk(queue, bus, clock, skills_of(access, {}))
+        desk = Desk(queue, bus, clock, skills_of(access, {}), access.pseudonyms.name)
         for link, role in LINKS.items():
             access.links.accept(link, LinkKind.SIGN_IN, [role], uses=1000)
         store = evidence_store(broker, name, 64 << 20)

@@ -32,7 +32,7 @@ def made() -> Iterator[Rig]:
 
 
 def sign_in(made: Rig, actor: str = "ada", role: Role = Role.OPERATOR) -> Session:
-    return Session(f"session-of-{actor}", "token", actor, role, "link")
+    return Session(f"session-of-{actor}", "token", actor, role, "link", actor)
 
 
 def claimed(made: Rig, session: Session) -> Hand:

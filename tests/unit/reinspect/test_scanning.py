@@ -26,7 +26,7 @@ def made() -> Iterator[Rig]:
 
 
 def sign_in(actor: str) -> Session:
-    return Session(f"session-of-{actor}", "token", actor, Role.OPERATOR, "link")
+    return Session(f"session-of-{actor}", "token", actor, Role.OPERATOR, "link", actor)
 
 
 def test_the_scanned_part_is_given_and_another_one_is_refused_with_words(made: Rig) -> None:

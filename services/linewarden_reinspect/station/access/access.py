@@ -18,6 +18,7 @@ from .links import Links
 from .oidc import Provider
 from .passwords import Hasher, Passwords
 from .proxy import TrustedProxy
+from .pseudonyms import Pseudonyms
 from .sessions import SessionRules, Sessions
 from .throttle import Throttle
 
@@ -41,6 +42,7 @@ class Access:
     rules: AccessRules
     book: Book
     accounts: Accounts
+    pseudonyms: Pseudonyms
     links: Links
     sessions: Sessions
     log: AuditLog
@@ -63,11 +65,11 @@ def opened_access(rules: AccessRules, clock: Clock, hasher: Hasher | None = None
     """Access over a book that is closed with the block. Raises ConfigurationError where the book cannot be opened."""
     book = Book(rules.folder)
     try:
-        accounts = Accounts(book, Passwords(hasher), clock)
-        links, log = Links(book, clock), AuditLog(book, clock)
-        sessions = Sessions(book, clock, rules.sessions)
+        accounts, pseudonyms = Accounts(book, Passwords(hasher), clock), Pseudonyms(book)
+        links, log = Links(book, clock), AuditLog(book, clock, pseudonyms)
+        sessions = Sessions(book, clock, pseudonyms, rules.sessions)
         entry = Entry(accounts, links, sessions, Throttle(clock), log)
         guard = Guard(sessions, log, cookie_name(rules), rules.proxy)
-        yield Access(rules, book, accounts, links, sessions, log, entry, guard)
+        yield Access(rules, book, accounts, pseudonyms, links, sessions, log, entry, guard)
     finally:
         book.close()

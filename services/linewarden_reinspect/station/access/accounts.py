@@ -111,6 +111,25 @@ class Accounts:
         account = self.require(name)
         self._change(account, "password_hash = ?", self._passwords.hash(account.name, password))
 
+    def erase(self, name: str) -> str:
+        """Forget somebody: account, sessions, and whose pseudonym theirs was; answers the pseudonym.
+
+        What they decided stays as it is under the pseudonym. Raises AccountRefused for somebody who neither has an
+        account nor ever signed in, and for the last administrator.
+        """
+        account = self.find(name)
+        if account is not None:
+            self._keep_one_admin(account)
+        row = self._book.row("SELECT * FROM pseudonyms WHERE name = ?", name)
+        if account is None and row is None:
+            raise AccountRefused(f"nobody called {name!r} has an account or ever signed in")
+        with self._book.change() as book:
+            book.execute("DELETE FROM accounts WHERE name = ?", (name,))
+            book.execute("DELETE FROM sessions WHERE actor = ? AND how != 'link'", (name,))
+            book.execute("DELETE FROM pseudonyms WHERE name = ?", (name,))
+        self._book.settle()
+        return "somebody who never signed in" if row is None else str(row["pseudonym"])
+
     def check(self, name: str, password: str) -> Account | None:
         """Whose password this is; None for a wrong one, for nobody and for somebody disabled, all as slowly."""
         row = self._book.row("SELECT * FROM accounts WHERE name = ?", name)

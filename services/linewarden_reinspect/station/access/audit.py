@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from linewarden_runtime.clock import Clock
 
 from .book import Book
+from .pseudonyms import Pseudonyms
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,10 @@ class Entry:
 
 
 class AuditLog:
-    """Acts, on disk before the answer leaves."""
+    """Acts, on disk before the answer leaves. Actors are kept by their pseudonyms and told by their names."""
 
-    def __init__(self, book: Book, clock: Clock) -> None:
-        self._book, self._clock = book, clock
+    def __init__(self, book: Book, clock: Clock, pseudonyms: Pseudonyms) -> None:
+        self._book, self._clock, self._pseudonyms = book, clock, pseudonyms
 
     def write(
         self,
@@ -45,7 +46,7 @@ class AuditLog:
         self._book.write(
             "INSERT INTO audit (at_ms, actor, role, act, object, outcome, detail, address) VALUES (?,?,?,?,?,?,?,?)",
             self._clock.now_ms(),
-            *(text[:400] for text in (actor, role, act, object, outcome, detail, address)),
+            *(text[:400] for text in (self._pseudonyms.known(actor), role, act, object, outcome, detail, address)),
         )
 
     def page(self, *, before_id: int | None = None, actor: str = "", limit: int = 50) -> list[Entry]:
@@ -53,8 +54,8 @@ class AuditLog:
         rows = self._book.rows(
             "SELECT * FROM audit WHERE id < ? AND (? = '' OR actor = ?) ORDER BY id DESC LIMIT ?",
             before_id if before_id is not None else 1 << 60,
-            actor,
-            actor,
+            self._pseudonyms.known(actor),
+            self._pseudonyms.known(actor),
             limit,
         )
-        return [Entry(**{name: row[name] for name in row.keys()}) for row in rows]  # noqa: SIM118 - a Row is no dict
+        return [Entry(**dict(row) | {"actor": self._pseudonyms.name(row["actor"])}) for row in rows]

@@ -3,6 +3,7 @@
     accounts    people with password, role and skills      links     one-time links, as digests
     sessions    who is signed in, as digests               audit     every act; rows are only ever added
     drafts      thresholds that wait for a second person   bin_counts  parts counted by hand against the queue
+    pseudonyms  whose name stands behind what the topics hold
 
 It knows nothing of parts: what was decided lies in Kafka, and losing this file loses no decision.
 """
@@ -42,7 +43,12 @@ CREATE TABLE bin_counts (
   id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, line_id TEXT NOT NULL, shift TEXT NOT NULL,
   counted INTEGER NOT NULL, queued INTEGER NOT NULL, actor TEXT NOT NULL);
 """
-_STEPS = (_FIRST, "ALTER TABLE accounts ADD COLUMN skills TEXT NOT NULL DEFAULT '';")
+_SKILLS = "ALTER TABLE accounts ADD COLUMN skills TEXT NOT NULL DEFAULT '';"
+_PSEUDONYMS = """
+CREATE TABLE pseudonyms (name TEXT PRIMARY KEY COLLATE NOCASE, pseudonym TEXT NOT NULL UNIQUE);
+DELETE FROM sessions WHERE how != 'link';
+"""
+_STEPS = (_FIRST, _SKILLS, _PSEUDONYMS)
 """From each version to the next; a book of an older version takes the steps that it lacks."""
 
 
@@ -83,6 +89,11 @@ class Book:
                 raise
             self._connection.execute("COMMIT")
 
+    def settle(self) -> None:
+        """Write the log ahead into the file and empty it, so that nothing that was deleted stays in it."""
+        with self._lock:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -99,6 +110,7 @@ def _opened(folder: Path | None, file: str, steps: Sequence[str]) -> sqlite3.Con
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
         _prepare(connection, steps)
     except (OSError, sqlite3.Error) as error:
         raise ConfigurationError(

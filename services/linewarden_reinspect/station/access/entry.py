@@ -68,7 +68,7 @@ class Entry:
         except StationError as error:
             raise self._failed(error, name, address, keys) from error
         self.links.withdraw(LinkKind.SET_UP)
-        self.log.write(account.name, account.role.value, "set-up", object=account.name, address=address)
+        self.log.write("", account.role.value, "set-up", object="the first administrator", address=address)
         return self._in(account.name, account.role, "password", address)
 
     def _guest(self, name: str) -> str:

@@ -14,6 +14,7 @@ from linewarden_runtime.clock import Clock
 from linewarden_schemas.vocabulary import Role
 
 from .book import Book
+from .pseudonyms import Pseudonyms
 
 _NOTE_EVERY_MS = 10_000
 
@@ -29,15 +30,18 @@ class SessionRules:
 class Sessions:
     """The book holds digests of session ids; the cookie alone signs in, and the book alone does not."""
 
-    def __init__(self, book: Book, clock: Clock, rules: SessionRules | None = None) -> None:
+    def __init__(self, book: Book, clock: Clock, pseudonyms: Pseudonyms, rules: SessionRules | None = None) -> None:
         self._book, self._clock, self._rules = book, clock, rules or SessionRules()
+        self._pseudonyms = pseudonyms
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
 
     def open(self, actor: str, role: Role, how: str) -> Session:
         """A new session; `how` names the way in."""
         self._sweep()
-        session = _session(secrets.token_urlsafe(32), actor, role, how)
+        if how != "link":
+            self._pseudonyms.make(actor)
+        session = self._session(secrets.token_urlsafe(32), actor, role, how)
         key, now = _digest(session.session_id), self._clock.now_ms()
         with self._lock:
             self._sessions[key] = session
@@ -63,11 +67,18 @@ class Sessions:
         if awake and now - row["seen_ms"] >= _NOTE_EVERY_MS:
             self._book.write("UPDATE sessions SET seen_ms = ? WHERE digest = ?", now, key)
         with self._lock:
-            return self._sessions.setdefault(key, _session(session_id, row["actor"], Role(row["role"]), row["how"]))
+            known = self._sessions.get(key)
+            if known is None:
+                known = self._sessions[key] = self._session(session_id, row["actor"], Role(row["role"]), row["how"])
+            return known
 
     def end(self, session: Session) -> None:
         """Sign out."""
         self._remove(_digest(session.session_id))
+
+    def _session(self, session_id: str, actor: str, role: Role, how: str) -> Session:
+        signs = actor if how == "link" else self._pseudonyms.known(actor)
+        return Session(session_id, _digest(f"csrf {session_id}"), actor, role, how, signs)
 
     def _is_over(self, row: sqlite3.Row, now: int) -> bool:
         idle, whole = now - row["seen_ms"], now - row["began_ms"]
@@ -93,7 +104,3 @@ class Sessions:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _session(session_id: str, actor: str, role: Role, how: str) -> Session:
-    return Session(session_id, _digest(f"csrf {session_id}"), actor, role, how)

@@ -45,14 +45,16 @@ def events(
     Whoever may review reads nothing of a visit that waits for a review: their judgement must stay blind.
     """
     settled_only = allows(session.role, Permission.REVIEW)
-    wanted = history.Wanted(part.strip(), settled_only, slot.strip(), actor.strip(), kind, from_ms, to_ms)
+    people = station.access.pseudonyms
+    who = people.known(actor.strip())
+    wanted = history.Wanted(part.strip(), settled_only, slot.strip(), who, kind, from_ms, to_ms)
     place = None
     if before:
         at_ms, _, number = before.partition(".")
         place = (int(at_ms), int(number))
     found = history.page(station.insight.index, wanted, place, limit)
     last = f"{found[-1]['at_ms']}.{found[-1]['id']}" if len(found) == limit else None
-    return {"events": found, "next": last}
+    return {"events": [one | {"actor": people.name(one["actor"])} for one in found], "next": last}
 
 
 @router.get("/api/log")
