@@ -14,7 +14,7 @@ from linewarden_schemas.base import Message
 from linewarden_schemas.registry import MESSAGE_TYPES
 
 _BATCH = 512
-_CACHE_KIB = 32 * 1024
+_CACHE_KIB = 8 * 1024
 _INSERT = "INSERT INTO messages (visit, type, body) VALUES (?, ?, ?)"
 _SORTED = "SELECT visit, type, body FROM messages ORDER BY visit, place"
 _LAST = "INSERT INTO ends VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET last = MAX(last, excluded.last)"
