@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from linewarden_train.data.samples import Label
-from linewarden_train.demo_bundle import SetSizes, _compare, _parts
+from linewarden_train.demo_bundle import SetSizes, _compare, synthetic_set
 from linewarden_train.scoring import RawScores
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.synthetic.demo import FIRST_DEMO_SEED, demo_part
@@ -51,7 +51,7 @@ def test_every_number_in_the_card_says_where_it_comes_from(inspector: Inspector)
 def test_no_two_sets_and_no_part_of_the_demo_share_a_seed() -> None:
     names = ("teaching", "calibration", "thresholds", "golden", "report")
     groups = [
-        {label.group for label in _parts(name, seed, order, 3, 0.5).samples.labels}
+        {label.group for label in synthetic_set(name, seed, order, 3, 0.5).samples.labels}
         for seed in range(2)
         for order, name in enumerate(names)
     ]
@@ -64,7 +64,7 @@ def test_no_two_sets_and_no_part_of_the_demo_share_a_seed() -> None:
 def test_the_report_counts_parts_by_their_worst_view(inspector: Inspector) -> None:
     labels = [Label("crack" if index == 0 else "good", f"part-{index // 3}") for index in range(6)]
     low, high = inspector.card.thresholds.defect.value - 5, inspector.card.thresholds.defect.value + 5
-    names = ("margin", "mask_evidence", "agreement", "agreement_enhanced")
+    names = ("margin", "mask_evidence", "agreement", "agreement_enhanced", "margin_turned")
     columns = {name: np.array([low, high, low, low, low, low]) for name in names}
     comparison = _compare(inspector.card, RawScores(columns, np.ones(6), np.ones(6), labels))
     assert (comparison.defective, comparison.good, comparison.missed) == (1, 1, 0)
