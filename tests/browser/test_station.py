@@ -7,7 +7,6 @@ import re
 import pytest
 from playwright.sync_api import Browser
 
-from linewarden_schemas.ids import slot_id
 from linewarden_schemas.vocabulary import Act, Judgement
 from tests.unit.reinspect.rig import Rig
 from tests.unit.reinspect.sockets import UNCLOSED
@@ -126,26 +125,6 @@ def test_a_changed_mind_is_recorded_with_both_answers(made: Rig, link: str, brow
     ada.page.get_by_text("Nothing waits for you").wait_for()
     (decision,) = made.decisions()
     assert (decision.first_judgement, decision.judgement, decision.blind) == (Judgement.OK, Judgement.NG, True)
-
-
-def test_a_second_review_is_another_persons_and_shows_nothing_of_the_first(
-    made: Rig, link: str, browser: Browser
-) -> None:
-    first = made.open_slot(1, size=96)
-    ada, bob = Person(browser, link, "Ada"), Person(browser, link, "Bob")
-    ada.review()
-    ada.decide("n")
-    name = slot_id(first.visit_id, 1, 0)
-    made.send_slot(first.model_copy(update={"slot_id": name, "round": 1, "excluded_actors": ("Ada",)}))
-    bob.review()
-    assert bob.part() == "SN-000001"
-    assert bob.page.is_hidden("#why")
-    assert "Ada" not in bob.page.inner_text("main")
-    bob.decide("o")
-    assert [(one.actor, one.judgement, one.blind) for one in made.decisions()] == [
-        ("Ada", Judgement.NG, True),
-        ("Bob", Judgement.OK, True),
-    ]
 
 
 def test_without_a_network_a_decision_waits_and_is_sent_once(made: Rig, link: str, browser: Browser) -> None:

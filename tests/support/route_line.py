@@ -56,7 +56,14 @@ class RouteLine:
     """Writes captures, inspections and decisions of a namespace, and reads what route made of them."""
 
     def __init__(
-        self, broker: Broker, namespace: str, partitions: int = 2, *, static: bool = True, **recipe: Any
+        self,
+        broker: Broker,
+        namespace: str,
+        partitions: int = 2,
+        *,
+        static: bool = True,
+        has_topics: bool = False,
+        **recipe: Any,
     ) -> None:
         self.static = static
         self.broker = broker
@@ -65,8 +72,9 @@ class RouteLine:
         self.clock: Clock = getattr(broker, "clock", None) or SystemClock()
         self.recipe = make_recipe(**recipe)
         self._members: list[Member] = []
-        with broker.admin() as admin:
-            provision_topics(admin, self.namespace, partitions)
+        if not has_topics:
+            with broker.admin() as admin:
+                provision_topics(admin, self.namespace, partitions)
         write(broker, [recipe_record(self.namespace, self.recipe, "/test")])
 
     def router(self, instance: str = "0", limits: RouterLimits | None = None) -> Member:
