@@ -50,7 +50,7 @@ def list_(as_json: Json = False, data: Folder = None) -> None:
                 "role": one.role.value,
                 "may sign in": "no" if one.disabled else "yes",
                 "skills": " ".join(one.skills),
-                "in the topics as": access.pseudonyms.known(one.name),
+                "in the topics as": _pseudonym(access, one.name),
             }
             for one in access.accounts.all()
         ]
@@ -111,8 +111,9 @@ def erase(
         typer.confirm(f"forget who {name} was, for ever?", abort=True)
     with _access(data) as access:
         pseudonym = access.accounts.erase(name)
-        access.log.write(actor(None), "cli", "users erase", object=pseudonym)
-    typer.echo(f"erased; what the topics hold of {pseudonym} is nobody's any more")
+        access.log.write(actor(None), "cli", "users erase", object=pseudonym or "somebody who never signed in")
+    left = f"what the topics hold of {pseudonym} is nobody's any more" if pseudonym else "they never signed in"
+    typer.echo(f"erased; {left}")
 
 
 @app.command()
@@ -158,6 +159,12 @@ def _access(data: Path | None, act: str = "", on: str = "") -> Iterator[Access]:
             raise
         if act:
             access.log.write(actor(None), "cli", f"users {act}", object=on)
+
+
+def _pseudonym(access: Access, name: str) -> str:
+    """Nothing before the first sign-in."""
+    known = access.pseudonyms.known(name)
+    return "" if known == name else known
 
 
 def _password(*, from_stdin: bool) -> str:

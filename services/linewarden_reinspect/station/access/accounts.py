@@ -112,7 +112,7 @@ class Accounts:
         self._change(account, "password_hash = ?", self._passwords.hash(account.name, password))
 
     def erase(self, name: str) -> str:
-        """Forget somebody: account, sessions, and whose pseudonym theirs was; answers the pseudonym.
+        """Forget somebody: account, sessions, and whose pseudonym theirs was; answers it, or nothing.
 
         What they decided stays as it is under the pseudonym. Raises AccountRefused for somebody who neither has an
         account nor ever signed in, and for the last administrator.
@@ -128,7 +128,7 @@ class Accounts:
             book.execute("DELETE FROM sessions WHERE actor = ? AND how != 'link'", (name,))
             book.execute("DELETE FROM pseudonyms WHERE name = ?", (name,))
         self._book.settle()
-        return "somebody who never signed in" if row is None else str(row["pseudonym"])
+        return "" if row is None else str(row["pseudonym"])
 
     def check(self, name: str, password: str) -> Account | None:
         """Whose password this is; None for a wrong one, for nobody and for somebody disabled, all as slowly."""
