@@ -38,7 +38,7 @@ RECIPE = make_recipe(
     time={"max_skew_ms": 60_000},
 )
 DAYS = 5
-VISITS = 700
+VISITS = 900
 WARM = 100
 AT = SourceRef(topic="line1.inspections", partition=0, offset=2)
 Features = dict[str, float]
