@@ -7,6 +7,9 @@ import os
 import sys
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
 from .chromium import Person
 
 
@@ -24,3 +27,10 @@ def write_down(name: str, figures: list[int]) -> None:
     folder = os.environ.get("LINEWARDEN_SCREENSHOTS")
     if folder:
         (Path(folder) / f"{name}.json").write_text(json.dumps(figures), encoding="utf-8")
+
+
+def barriers(page: Page, name: str) -> list[str]:
+    """Findings of axe-core that are serious or worse, with the elements."""
+    results = Axe().run(page).response["violations"]
+    grave = [one for one in results if one["impact"] in {"serious", "critical"}]
+    return [f"{name}: {one['id']} {[node['html'][:120] for node in one['nodes']]}" for one in grave]

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
 import redis
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.station.access.links import LinkKind
+from linewarden_reinspect.station.insight import judgements
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.vocabulary import Judgement, Role
+from tests.support.processes import wait_for
 from tests.unit.reinspect.access.test_insight import judged, running, seen
 from tests.unit.reinspect.rig import LINKS, Rig, operator_link, rig, route, serving
 from tests.unit.reinspect.sockets import UNCLOSED
+from tests.unit.reinspect.test_trust import recorded
 
 from .chromium import CHROMIUM, Person, chromium
+from .looking import barriers
 
 pytestmark = [
     UNCLOSED,
@@ -30,6 +35,7 @@ pytestmark = [
 ]
 SECRET = "correct horse battery"
 THEMES = ("dark", "bright")
+SCREENS: dict[str, ViewportSize] = {"pc": {"width": 1366, "height": 768}, "tablet": {"width": 768, "height": 1024}}
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +64,19 @@ def somebody(browser: Browser, base: str, role: Role, name: str) -> Person:
 
 
 def looked_at(page: Page, name: str) -> None:
-    """Save the page in both themes, and see that nothing sticks out to the side."""
+    """Look at the page in both themes, on a line PC and a tablet: no barrier, and nothing sticks out to the side."""
     folder = Path(os.environ.get("LINEWARDEN_SCREENSHOTS", "/tmp/linewarden-pages"))
     folder.mkdir(parents=True, exist_ok=True)
-    for theme in THEMES:
+    found: list[str] = []
+    for theme, (screen, size) in product(THEMES, SCREENS.items()):
+        page.set_viewport_size(size)
         page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-        page.screenshot(path=folder / f"{name}-{theme}.png")
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        page.screenshot(path=folder / f"{name}-{theme}-{screen}.png")
+        found += barriers(page, f"{name}, {theme}, {screen}")
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            found.append(f"{name}, {theme}, {screen}: sticks out to the side")
+    page.set_viewport_size(SCREENS["pc"])
+    assert found == []
 
 
 def fresh(browser: Browser) -> tuple[BrowserContext, Page]:
@@ -173,6 +185,18 @@ def test_the_lead_sees_the_shift_and_counts_the_bin(made: Rig, base: str, browse
     lead.page.locator("#counts .chip").wait_for()
     looked_at(lead.page, "shift")
     assert lead.problems == []
+
+
+def test_the_engineer_sees_what_trust_is_worth(made: Rig, base: str, browser: Browser) -> None:
+    recorded(made)
+    eve = somebody(browser, base, Role.ENGINEER, "Eve")
+    insight = made.station.insight
+    wait_for(lambda: len(judgements.counting(insight.index, 0, 2**53)) == 20, "the judgements are read", 30.0)
+    wait_for(lambda: len(insight.recent.of_line("line1", "bracket")) == 40, "the inspections are read", 30.0)
+    eve.page.goto(f"{base}/trust")
+    assert eve.page.locator("polyline").count() == 2
+    looked_at(eve.page, "trust")
+    assert eve.problems == []
 
 
 def threshold(person: Person, value: str) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from linewarden_reinspect.queue.types import SlotStatus
@@ -16,7 +15,7 @@ from tests.unit.reinspect.rig import Rig, operator_link, route, serving
 from tests.unit.reinspect.sockets import UNCLOSED
 
 from .chromium import CHROMIUM, Person
-from .looking import picture
+from .looking import barriers, picture
 
 pytestmark = [
     UNCLOSED,
@@ -142,26 +141,24 @@ def test_no_page_has_a_serious_barrier(
     ada.page.evaluate("theme => localStorage.setItem('linewarden-theme', theme)", theme)
     ada.page.reload()
     ada.page.wait_for_selector(".line")
-    found = barriers(ada, f"{name}-queue")
+    found = seen(ada, f"{name}-queue")
     ada.review()
     ada.press("c")
-    found += barriers(ada, f"{name}-plain")
+    found += seen(ada, f"{name}-plain")
     ada.look("n")
     ada.page.locator("#overlays").wait_for()
-    found += barriers(ada, f"{name}-told")
+    found += seen(ada, f"{name}-told")
     ada.press("F1")
-    found += barriers(ada, f"{name}-keys")
+    found += seen(ada, f"{name}-keys")
     assert found == []
     assert ada.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     assert ada.problems == []
 
 
-def barriers(person: Person, name: str) -> list[str]:
-    """Findings of axe-core that are serious or worse, with the elements."""
+def seen(person: Person, name: str) -> list[str]:
+    """What axe-core finds on the screen, with a picture of it."""
     picture(person, name)
-    results = Axe().run(person.page).response["violations"]
-    grave = [one for one in results if one["impact"] in {"serious", "critical"}]
-    return [f"{name}: {one['id']} {[node['html'][:120] for node in one['nodes']]}" for one in grave]
+    return barriers(person.page, name)
 
 
 def draw(person: Person, start: float, end: float) -> None:

@@ -22,7 +22,7 @@ from .access.permissions import require_all_entered
 from .context import Station
 from .errors import Forbidden, NotSignedIn, StationError
 from .guards import HEADERS, require_own_page
-from .insight import auditor, engineer, lead
+from .insight import auditor, engineer, lead, trust
 from .rendering import PAGES, refused_page
 
 _STATIC = Path(__file__).parent / "static"
@@ -34,6 +34,7 @@ ROUTERS = (
     auditor.router,
     lead.router,
     engineer.router,
+    trust.router,
     pages.router,
     api.router,
     compare.router,

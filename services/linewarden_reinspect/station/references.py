@@ -75,6 +75,14 @@ class References:
         named += [one.defect_class for one in self.of(recipe) if one.defect_class is not None]
         return tuple(dict.fromkeys((*named, *self._classes_of_bundle(recipe.bundle_digest))))
 
+    def good_values(self, digest: str) -> dict[str, list[float]]:
+        """Values of good parts by ingredient that a bundle was set on; empty where it is not at hand."""
+        folder = self._bundle(digest)
+        if folder is None:
+            return {}
+        parts = json.loads((folder / "card.json").read_bytes())["trust"]["ingredients"]
+        return {str(part["name"]): [float(value) for value in part["good"]] for part in parts}
+
     def _folder(self, recipe_id: str) -> Path | None:
         if self._root is None:
             return None

@@ -15,7 +15,7 @@ from .errors import StationError
 from .sessions import Session
 from .texts import for_page
 
-PAGES = frozenset({"/", "/review", "/users", "/history", "/shift", "/thresholds"})
+PAGES = frozenset({"/", "/review", "/users", "/history", "/shift", "/thresholds", "/trust"})
 """Paths at which a browser shows a page, also of a refusal; others answer JSON."""
 
 _templates = Jinja2Templates(Path(__file__).parent / "templates", context_processors=[for_page])

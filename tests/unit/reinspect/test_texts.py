@@ -71,7 +71,7 @@ def test_texts_are_sorted_so_that_a_key_is_found() -> None:
         assert list(texts.catalogue(language)) == sorted(texts.catalogue(language))
 
 
-OWN_PAGES = [path for path in PAGES if path.name in {"base.html", "queue.html", "review.html"}]
+OWN_PAGES = [path for path in PAGES if path.name in {"base.html", "queue.html", "review.html", "trust.html"}]
 
 
 @pytest.mark.parametrize("page", OWN_PAGES, ids=lambda path: path.name)

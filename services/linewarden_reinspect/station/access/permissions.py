@@ -94,6 +94,7 @@ ROUTES: dict[str, Permission] = {
     "GET /api/shift/operators": Permission.PEOPLE,
     "GET /api/bin-counts": Permission.FIGURES,
     "POST /api/bin-counts": Permission.FIGURES,
+    "GET /trust": Permission.THRESHOLDS,
     "GET /thresholds": Permission.THRESHOLDS,
     "GET /api/thresholds": Permission.THRESHOLDS,
     "GET /api/thresholds/preview": Permission.THRESHOLDS,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import RecipeRef
@@ -28,6 +29,8 @@ class SeenFrame:
     suspicion: float | None
     limits: Thresholds | None
     captured_ms: int
+    bundle_digest: str | None = None
+    ingredients: Mapping[str, float] = field(default_factory=dict)
 
 
 class RecentVisits:
@@ -51,6 +54,8 @@ class RecentVisits:
             inspection.suspicion,
             inspection.thresholds,
             inspection.captured_ms,
+            inspection.bundle_digest,
+            inspection.ingredients,
         )
         with self._lock:
             self._visits.setdefault(frame.visit_id, {}).setdefault(frame.frame_id, frame)
