@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from linewarden_runtime.kafka.broker import KafkaBroker
+from linewarden_runtime.logs import to_stderr
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.settings import ServiceSettings
 from linewarden_schemas.ids import Namespace
@@ -12,6 +13,7 @@ from linewarden_schemas.ids import Namespace
 
 def live() -> tuple[Broker, Namespace]:
     """The broker and the live namespace that the environment names; raises ConfigurationError."""
+    to_stderr()
     settings = ServiceSettings.load()
     return KafkaBroker(settings.kafka), Namespace(settings.namespace)
 

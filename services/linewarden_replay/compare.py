@@ -5,15 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.vocabulary import Undecidable, Verdict
 
+from .maps import digest_of
+
 SAME_DEVICE_TOLERANCE = 1e-4
-"""Batches of another size may round differently; a device of another kind needs a wider one, given by hand."""
+"""On p_defect and suspicion: batches of another size may round differently on the very same device."""
+ACROSS_DEVICES_TOLERANCE = 2e-2
+"""The same where device or number format is another than then."""
 
 
 class Kind(StrEnum):
-    """The weightiest thing that differs."""
+    """The weightiest thing that differs, weightiest first."""
+
+    NOT_RECORDED = "not_recorded"
+    """The live line never answered this frame."""
 
     VERDICT = "verdict"
     """Verdict, or the reason why there is none."""
@@ -24,29 +32,70 @@ class Kind(StrEnum):
     NUMBERS = "numbers"
     """Same verdict and trust; scores further apart than the tolerance."""
 
+    MAPS = "maps"
+    """Same numbers; maps further apart than `maps.TOLERANCE`."""
+
+
+class Cause(StrEnum):
+    """The change that alone makes the difference."""
+
+    BUNDLE = "bundle"
+    RECIPE = "recipe"
+    CODE = "code"
+    """Same bundle, same recipe, and still another answer."""
+
+    DEVICE = "device"
+    """The same, by the same version of the code on another device or in another number format."""
+
+    TOGETHER = "together"
+    """No change alone, but all of them at once."""
+
+    NOT_TRIED = "not_tried"
+    """The bundle or recipe of then is not at hand, so that the changes cannot be told apart."""
+
     NOT_RECORDED = "not_recorded"
-    """The live line never answered this frame."""
+    """There is no answer of then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """By what an answer was made; `recipe` is ID@VERSION."""
+
+    bundle: str | None = None
+    recipe: str = ""
+    code: str = ""
+    device: str | None = None
+    precision: str | None = None
+
+    def same_device(self, other: Made) -> bool:
+        """Whether device and number format are the same, so that numbers are expected to be."""
+        return (self.device, self.precision) == (other.device, other.precision)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an inspection said, without its maps."""
+    """What an inspection said; of its maps only their digest."""
 
     verdict: Verdict
     undecidable: Undecidable | None
     doubtful: bool
     p_defect: float | None
     suspicion: float | None
+    maps: str | None = None
+    made: Made = Made()
 
     @classmethod
     def of(cls, inspection: Inspection) -> Answer:
         """Reduce an inspection."""
+        recipe = recipe_key(inspection.recipe.recipe_id, inspection.recipe.version)
         return cls(
             inspection.verdict,
             inspection.undecidable,
             inspection.is_doubtful,
             inspection.p_defect,
             inspection.suspicion,
+            digest_of(inspection.maps),
+            Made(inspection.bundle_digest, recipe, inspection.code_version, inspection.device, inspection.precision),
         )
 
     @property
@@ -61,6 +110,18 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Tolerances:
+    """How far p_defect and suspicion may lie apart, on the device of then and on another."""
+
+    same_device: float = SAME_DEVICE_TOLERANCE
+    across: float = ACROSS_DEVICES_TOLERANCE
+
+    def between(self, one: Answer, other: Answer) -> float:
+        """The tolerance for two answers."""
+        return self.same_device if one.made.same_device(other.made) else self.across
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """One frame that is answered differently now."""
 
@@ -69,31 +130,24 @@ class Difference:
     kind: Kind
     recorded: Answer | None
     replayed: Answer
+    causes: tuple[Cause, ...] = ()
 
 
-def compare(inspection: Inspection, recorded: Answer | None, tolerance: float) -> Difference | None:
-    """The difference, None where both say the same within the tolerance (on p_defect and suspicion)."""
-    replayed = Answer.of(inspection)
-    kind = _kind(recorded, replayed, tolerance)
-    if kind is None:
-        return None
-    return Difference(inspection.frame_id, inspection.visit_id, kind, recorded, replayed)
-
-
-def deviation(recorded: Answer, replayed: Answer) -> float:
-    """The larger distance of p_defect and suspicion; 0 where neither has scores, infinite where one has none."""
-    pairs = ((recorded.p_defect, replayed.p_defect), (recorded.suspicion, replayed.suspicion))
-    return max(_distance(before, after) for before, after in pairs)
-
-
-def _kind(recorded: Answer | None, replayed: Answer, tolerance: float) -> Kind | None:
+def kind_of(recorded: Answer | None, replayed: Answer, tolerances: Tolerances) -> Kind | None:
+    """What differs, None where both say the same within the tolerance; maps are left to whoever has them."""
     if recorded is None:
         return Kind.NOT_RECORDED
     if (recorded.verdict, recorded.undecidable) != (replayed.verdict, replayed.undecidable):
         return Kind.VERDICT
     if recorded.doubtful != replayed.doubtful:
         return Kind.TRUST
-    return Kind.NUMBERS if deviation(recorded, replayed) > tolerance else None
+    return Kind.NUMBERS if deviation(recorded, replayed) > tolerances.between(recorded, replayed) else None
+
+
+def deviation(recorded: Answer, replayed: Answer) -> float:
+    """The larger distance of p_defect and suspicion; 0 where neither has scores, infinite where one has none."""
+    pairs = ((recorded.p_defect, replayed.p_defect), (recorded.suspicion, replayed.suspicion))
+    return max(_distance(before, after) for before, after in pairs)
 
 
 def _distance(before: float | None, after: float | None) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,16 +29,17 @@ class Contained:
     """The frames that say so now."""
 
 
-def contain(now: Mapping[str, Mapping[str, Answer]], passes: Mapping[str, Disposition]) -> tuple[Contained, ...]:
-    """List the passes with a view that is not a trusted OK now, by lot, part and time of capture.
+def contained(first: Disposition, now: Mapping[str, Answer]) -> Contained | None:
+    """The entry of a visit with a view that is not a trusted OK now; None for one that passes, or never did.
 
-    ``now``: answers of today by visit and frame; ``passes``: first dispositions that were trusted passes.
+    ``first`` is its first disposition, ``now`` the answers of today by frame.
     """
-    found = []
-    for visit, disposition in passes.items():
-        doubted = {frame: one for frame, one in now.get(visit, {}).items() if not one.is_trusted_ok}
-        if doubted:
-            found.append(_contained(disposition, doubted))
+    doubted = {frame: one for frame, one in now.items() if not one.is_trusted_ok}
+    return _contained(first, doubted) if doubted and first.routing is Routing.TRUSTED_PASS else None
+
+
+def in_order(found: Iterable[Contained]) -> tuple[Contained, ...]:
+    """The list, by lot, part and time of capture."""
     return tuple(sorted(found, key=lambda one: (one.lot_id or "", one.part_id or "", one.captured_ms, one.visit_id)))
 
 

@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
-from linewarden_schemas.vocabulary import Undecidable
+from linewarden_vision.card import Card
 from linewarden_vision.inspecting.bundles import find_bundle
-from linewarden_vision.inspecting.intake import Limits
+from linewarden_vision.inspecting.intake import Limits, Picture
 from linewarden_vision.inspecting.judging import decided, not_decidable
 from linewarden_vision.inspecting.preparing import Ready, Shelf, make_ready
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
-from linewarden_vision.inspector import Inspector
+from linewarden_vision.inspector import Inspector, ViewScore
 
-from .compare import Answer
 from .reading import source_of
 
-Received = tuple[InRecord, Frame]
+Recipes = Callable[[RecipeRef], Recipe | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """By what a frame is inspected: its own recipe and that recipe's bundle, unless another is given.
+
+    `bundle` is a digest. Its card's thresholds count then, since those of a recipe belong to the recipe's own bundle;
+    and it is judged as if it was promoted: by its stage alone a candidate would let nothing pass.
+    """
+
+    bundle: str | None = None
+    recipe: RecipeRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A frame as it lies in the log; `was_late` where the live line answered that it came too late."""
+
+    record: InRecord
+    frame: Frame
+    was_late: bool = False
 
 
 class Bundles:
-    """Loads each bundle once; `override` stands in for whatever a recipe names."""
+    """Loads each bundle of a store once."""
 
-    def __init__(self, store: Path, *, device: str, precision: str, override: str | None) -> None:
-        self._store, self._device, self._precision, self._override = store, device, precision, override
+    def __init__(self, store: Path, *, device: str, precision: str) -> None:
+        self._store, self._device, self._precision = store, device, precision
         self._loaded: dict[str, Scorer] = {}
 
     def get(self, digest: str) -> Scorer:
@@ -45,16 +66,41 @@ class Bundles:
             )
         return self._loaded[digest]
 
-    def shelf(self, recipes: RecipeBook) -> Shelf:
-        """Recipes with the override; thresholds of a recipe belong to its own bundle, so the card's take over."""
+    def shelf(self, recipes: Recipes, bundle: str | None) -> Shelf:
+        """Recipes, all of them with `bundle` where one is given."""
+        if bundle is None:
+            return Shelf(recipes, self.get)
+        candidate = bundle
 
         def recipe(ref: RecipeRef) -> Recipe | None:
-            found = recipes.get(ref)
-            if found is None or self._override is None or found.bundle_digest == self._override:
+            found = recipes(ref)
+            if found is None or found.bundle_digest == candidate:
                 return found
-            return found.model_copy(update={"bundle_digest": self._override, "thresholds": None})
+            return found.model_copy(update={"bundle_digest": candidate, "thresholds": None})
 
-        return Shelf(recipe, self.get)
+        return Shelf(recipe, lambda digest: _AsPromoted(self.get(digest)))
+
+
+class _AsPromoted:
+    """A bundle whose OK can be believed by its own thresholds, whatever stage it has reached."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self.digest, self.device = scorer.digest, scorer.device
+        self.card: Card = scorer.card.model_copy(update={"stage": "released"})
+
+    @property
+    def precision(self) -> str:
+        """As the bundle runs."""
+        return self._scorer.precision
+
+    def prepare(self, picture: Picture) -> Any:  # noqa: ANN401 - passed back as it is
+        """As the bundle does."""
+        return self._scorer.prepare(picture)
+
+    def score(self, batch: Sequence[Any]) -> list[ViewScore]:
+        """As the bundle does."""
+        return self._scorer.score(batch)
 
 
 class Reinspector:
@@ -63,29 +109,36 @@ class Reinspector:
     The deadline of then cannot be tried again, so a frame is late exactly where it was recorded as late.
     """
 
-    def __init__(self, shelf: Shelf, clock: Clock, limits: Limits | None = None) -> None:
-        self._shelf, self._clock, self._limits = shelf, clock, limits or Limits()
+    def __init__(self, bundles: Bundles, recipes: Recipes, clock: Clock, limits: Limits | None = None) -> None:
+        self._bundles, self._recipes, self._clock = bundles, recipes, clock
+        self._limits = limits or Limits()
+        self._shelves: dict[str | None, Shelf] = {}
 
-    def answer(self, batch: Sequence[Received], recorded: Mapping[str, Answer]) -> list[Inspection]:
+    def answer(self, batch: Sequence[Recorded], setting: Setting) -> list[Inspection]:
         """One inspection a frame, marked as simulated, in order."""
-        prepared = [self._prepare(record, frame, recorded.get(frame.meta.frame_id)) for record, frame in batch]
+        shelf = self._shelf(setting.bundle)
+        prepared = [self._prepare(_with_recipe(one, setting.recipe), shelf) for one in batch]
         ready = [one for one in prepared if isinstance(one, Ready)]
         judged = {id(one): inspection for one, inspection in zip(ready, self._score(ready), strict=True)}
         answered = [judged[id(one)] if isinstance(one, Ready) else one for one in prepared]
         return [inspection.model_copy(update={"is_simulated": True}) for inspection in answered]
 
-    def _prepare(self, record: InRecord, frame: Frame, before: Answer | None) -> Ready | Inspection:
-        was_late = before is not None and before.undecidable is Undecidable.LATE
-        now: Callable[[], int] = (lambda: frame.meta.decide_by_ms) if was_late else (lambda: 0)
+    def _shelf(self, bundle: str | None) -> Shelf:
+        if bundle not in self._shelves:
+            self._shelves[bundle] = self._bundles.shelf(self._recipes, bundle)
+        return self._shelves[bundle]
+
+    def _prepare(self, one: Recorded, shelf: Shelf) -> Ready | Inspection:
+        at_ms = one.frame.meta.decide_by_ms if one.was_late else 0
         try:
-            return make_ready(frame, source_of(record), self._shelf, self._limits, now)
+            return make_ready(one.frame, source_of(one.record), shelf, self._limits, lambda: at_ms)
         except Refused as refused:
-            return not_decidable(frame, source_of(record), refused, self._clock.now_ms())
+            return not_decidable(one.frame, source_of(one.record), refused, self._clock.now_ms())
 
     def _score(self, ready: Sequence[Ready]) -> list[Inspection]:
         found: dict[int, Inspection] = {}
-        for scorer in {id(one.scorer): one.scorer for one in ready}.values():
-            group = [one for one in ready if one.scorer is scorer]
+        for scorer in {one.scorer.digest: one.scorer for one in ready}.values():
+            group = [one for one in ready if one.scorer.digest == scorer.digest]
             answers = score_batch(scorer, [one.prepared for one in group]).answers
             for one, answer in zip(group, answers, strict=True):
                 now_ms = self._clock.now_ms()
@@ -95,3 +148,10 @@ class Reinspector:
                     else decided(one, answer, now_ms)
                 )
         return [found[id(one)] for one in ready]
+
+
+def _with_recipe(one: Recorded, recipe: RecipeRef | None) -> Recorded:
+    if recipe is None:
+        return one
+    meta = one.frame.meta.model_copy(update={"recipe": recipe})
+    return replace(one, frame=replace(one.frame, meta=meta))

@@ -2,186 +2,198 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from linewarden_runtime.books import RecipeBook
-from linewarden_runtime.clock import Clock, SystemClock
-from linewarden_runtime.partitions import partition_of
-from linewarden_runtime.ports import Broker, TopicSpec
-from linewarden_runtime.records import OutRecord
+from linewarden_runtime.books import LineBook, RecipeBook
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.ports import Broker
+from linewarden_schemas.capture import FrameMetadata
 from linewarden_schemas.disposition import Disposition
-from linewarden_schemas.envelope import EnvelopeError, decode, decode_frame, encode
-from linewarden_schemas.ids import Namespace
+from linewarden_schemas.envelope import EnvelopeError, decode, decode_frame
+from linewarden_schemas.ids import Namespace, recipe_key
 from linewarden_schemas.inspection import Inspection
-from linewarden_schemas.topics import CATALOGUE
-from linewarden_schemas.vocabulary import Routing
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.vocabulary import Undecidable
+from linewarden_vision.inspecting.judging import code_version
 
-from .compare import SAME_DEVICE_TOLERANCE, Answer, Difference, compare, deviation
-from .containment import contain
+from .compare import Tolerances
 from .errors import LiveTopicRefused
-from .guard import IsolatedProducer
-from .inspecting import Bundles, Received, Reinspector
+from .inspecting import Recorded, Setting
 from .reading import records_since
-from .report import ReplayReport
+from .report import ReplayReport, report_of
+from .rerun.judge import Bench, Work
+from .rerun.keeping import keeping
+from .rerun.pool import judge_all
+from .rerun.results import Results
 from .selection import Selection
 
 _BATCH = 16
-_ACK_S = 30.0
 Progress = Callable[[int], None]
 """Called with the number of frames done since the last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to inspect again, and by what. `name` names the namespace of the run; its identity by default."""
+
+    selection: Selection
+    store: Path
+    setting: Setting = field(default_factory=Setting)
+    device: str = "auto"
+    precision: str = "auto"
+    tolerances: Tolerances = field(default_factory=Tolerances)
+    workers: int = 1
+    name: str | None = None
+
+    def identity(self, live: Namespace, recipe: Recipe | None) -> str:
+        """A digest of all that the results depend on: selection, bundle, recipe, code and device.
+
+        Where no other recipe is tried, each frame's own counts, and a version of a recipe never changes.
+        """
+        told = {
+            "live": live.name,
+            "selection": self.selection.words(),
+            "bundle": self.setting.bundle,
+            "recipe": None if recipe is None else hashlib.sha256(recipe.to_json()).hexdigest(),
+            "code": code_version(),
+            "device": [self.device, self.precision],
+            "tolerances": asdict(self.tolerances),
+        }
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def run(
     broker: Broker,
     live: Namespace,
-    selection: Selection,
-    store: Path,
+    plan: Plan,
     *,
-    run_id: str,
-    bundle: str | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    tolerance: float = SAME_DEVICE_TOLERANCE,
-    clock: Clock | None = None,
+    results: Path | None = None,
     is_chosen: Callable[[str], bool] = lambda _visit: True,
     progress: Progress = lambda _done: None,
 ) -> ReplayReport:
-    """Inspect a selection again with each frame's own recipe, or with another `bundle` (a digest in `store`).
+    """Inspect a selection again, those of its visits whose id `is_chosen`, and compare.
 
-    Of the selection those visits whose id `is_chosen`. Reads the live namespace by assign(), commits nothing, and
-    writes its inspections to `replay.<run_id>` alone.
+    Reads the live namespace by assign(), commits nothing, and writes its inspections to `replay.<name>` alone. With a
+    file for `results`, a run that was interrupted is gone on with.
 
     Raises:
         LiveTopicRefused: where `live` is no live namespace, or anything would be written outside the own one.
-        BundleError: for an override that is not in the store.
+        BundleError: for another bundle that is not in the store.
+        ConfigurationError: for another recipe that was never published.
+        ResultsUnusable: for a file that holds the results of another run.
     """
     if live.is_isolated:
         raise LiveTopicRefused(f"{live.name!r} is itself a simulation; replay reads a live namespace")
-    own = Namespace(f"replay.{run_id}")
-    partitions = _make_topic(broker, live, own)
-    recorded = recorded_answers(broker, live, selection)
-    bundles = _bundles(store, device, precision, bundle)
-    tally = _Tally(recorded, tolerance)
-    with closing(RecipeBook(broker, live)) as recipes:
-        reinspector = Reinspector(bundles.shelf(recipes), clock or SystemClock())
-        with IsolatedProducer(broker.producer(client="replay"), own) as producer:
-            for batch in _batches(_frames(broker, live, selection, tally, is_chosen)):
-                inspections = reinspector.answer(batch, recorded)
-                _write(producer, [_record(own, one, partitions) for one in inspections])
-                tally.enter(inspections)
+    recipes = known_recipes(broker, live)
+    recipe = other_recipe(recipes, plan.setting)
+    identity = plan.identity(live, recipe)
+    own = Namespace(f"replay.{plan.name or identity[:12]}")
+    bench = Bench(plan.store, plan.setting, recipes, plan.device, plan.precision, plan.tolerances)
+    with Results(results, identity, own.name) as kept:
+        frames = _Frames(broker, live, plan.selection, kept, is_chosen)
+        with keeping(broker, live, own, kept) as keeper, closing(LineBook(broker, live)) as lines:
+            learn(broker, live, plan.selection, kept)
+            for batch in judge_all(bench, batches(frames.works(lines)), plan.workers):
+                keeper.keep(batch)
                 progress(len(batch))
-    return tally.report(own, bundle, _trusted_passes(broker, live, selection))
+        kept.finish()
+        key = None if recipe is None else recipe_key(recipe.recipe_id, recipe.version)
+        gone = frames.unreadable, frames.pinned_otherwise
+        return report_of(kept, own.name, plan.setting.bundle, key, *gone)
 
 
-def _bundles(store: Path, device: str, precision: str, override: str | None) -> Bundles:
-    bundles = Bundles(store, device=device, precision=precision, override=override)
-    if override is not None:
-        bundles.get(override)
-    return bundles
+def known_recipes(broker: Broker, live: Namespace) -> dict[str, Recipe]:
+    """Every published version by ID@VERSION."""
+    with closing(RecipeBook(broker, live)) as book:
+        return {recipe_key(one.recipe_id, one.version): one for one in book.known()}
 
 
-def _write(producer: IsolatedProducer, records: list[OutRecord]) -> None:
-    for delivery in [producer.send(record) for record in records]:
-        delivery.result(_ACK_S)
+def other_recipe(recipes: dict[str, Recipe], setting: Setting) -> Recipe | None:
+    """The recipe that a setting puts in the place of a frame's own; raises ConfigurationError for an unknown one."""
+    if setting.recipe is None:
+        return None
+    key = recipe_key(setting.recipe.recipe_id, setting.recipe.version)
+    if key not in recipes:
+        raise ConfigurationError(f"recipe {key} was never published; known are {', '.join(sorted(recipes)) or 'none'}")
+    return recipes[key]
 
 
-def recorded_answers(broker: Broker, live: Namespace, selection: Selection) -> dict[str, Answer]:
-    """The first recorded inspection of each frame of a selection."""
-    found: dict[str, Answer] = {}
-    for record in records_since(broker, live.topic("inspections"), selection.from_ms):
-        message = decode(record.headers, record.value).message
-        if isinstance(message, Inspection) and selection.holds(message.line_id, message.captured_ms):
-            found.setdefault(message.frame_id, Answer.of(message))
-    return found
+def learn(broker: Broker, live: Namespace, selection: Selection, results: Results) -> None:
+    """Keep what was answered and routed then."""
+    results.route(_first_routings(broker, live, selection))
+    results.record(_inspections(broker, live, selection))
 
 
-class _Tally:
-    """Collects what differs; a frame that lies in the log twice counts once."""
-
-    def __init__(self, recorded: dict[str, Answer], tolerance: float) -> None:
-        self._recorded, self._tolerance = recorded, tolerance
-        self._differences: list[Difference] = []
-        self._largest = 0.0
-        self._frames: set[str] = set()
-        self.unreadable = 0
-        self.now: dict[str, dict[str, Answer]] = {}
-
-    def is_new(self, frame_id: str) -> bool:
-        """Whether the frame comes for the first time."""
-        if frame_id in self._frames:
-            return False
-        self._frames.add(frame_id)
-        return True
-
-    def enter(self, inspections: Iterable[Inspection]) -> None:
-        """Compare answers with the record."""
-        for inspection in inspections:
-            self._enter(inspection)
-
-    def _enter(self, inspection: Inspection) -> None:
-        before, after = self._recorded.get(inspection.frame_id), Answer.of(inspection)
-        difference = compare(inspection, before, self._tolerance)
-        if difference is not None:
-            self._differences.append(difference)
-        if before is not None and None not in {before.p_defect, after.p_defect}:
-            self._largest = max(self._largest, deviation(before, after))
-        self.now.setdefault(inspection.visit_id, {})[inspection.frame_id] = after
-
-    def report(self, own: Namespace, bundle: str | None, trusted_passes: Mapping[str, Disposition]) -> ReplayReport:
-        """The report, with the passes among the visits that are doubted now."""
-        return ReplayReport(
-            namespace=own.name,
-            bundle=bundle,
-            frames=len(self._frames),
-            unreadable=self.unreadable,
-            differences=tuple(self._differences),
-            largest_deviation=self._largest,
-            containment=contain(self.now, trusted_passes),
-        )
-
-
-def _make_topic(broker: Broker, live: Namespace, own: Namespace) -> int:
-    with broker.admin() as admin:
-        partitions = admin.describe(live.topic("inspections")).partitions
-        topic = CATALOGUE["inspections"]
-        admin.create_topics([TopicSpec(own.topic(topic.name), partitions, topic.config())])
-        return partitions
-
-
-def _frames(
-    broker: Broker, live: Namespace, selection: Selection, tally: _Tally, is_chosen: Callable[[str], bool]
-) -> Iterator[Received]:
-    for record in records_since(broker, live.topic("frames"), selection.from_ms):
-        try:
-            frame = decode_frame(record.headers, record.value)
-        except EnvelopeError:
-            tally.unreadable += 1
-            continue
-        wanted = selection.holds_frame(frame.meta) and is_chosen(frame.meta.visit_id)
-        if wanted and tally.is_new(frame.meta.frame_id):
-            yield record, frame
-
-
-def _batches(frames: Iterator[Received]) -> Iterator[list[Received]]:
-    while batch := list(islice(frames, _BATCH)):
+def batches(works: Iterator[Work]) -> Iterator[list[Work]]:
+    """Works as they go to a device."""
+    while batch := list(islice(works, _BATCH)):
         yield batch
 
 
-def _record(own: Namespace, inspection: Inspection, partitions: int) -> OutRecord:
-    encoded = encode(inspection, id=inspection.frame_id, source=f"/{own.name}/replay", time_ms=inspection.inspected_ms)
-    partition = partition_of(inspection.visit_id, partitions)
-    key = inspection.visit_id.encode()
-    return OutRecord(own.topic("inspections"), key, encoded.value, encoded.headers, partition)
+def work_of(one: Recorded, results: Results) -> Work:
+    """A frame beside what was answered then."""
+    then = results.then(one.frame.meta.frame_id)
+    if then is None:
+        return Work(one, None)
+    was_late = then.answer.undecidable is Undecidable.LATE
+    return Work(Recorded(one.record, one.frame, was_late), then.answer, then.maps)
 
 
-def _trusted_passes(broker: Broker, live: Namespace, selection: Selection) -> dict[str, Disposition]:
-    """The first disposition of every visit that it let pass as trusted."""
-    first: dict[str, Disposition] = {}
+class _Frames:
+    """Frames of a selection that are not done yet; one that lies in the log twice counts once."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        live: Namespace,
+        selection: Selection,
+        results: Results,
+        is_chosen: Callable[[str], bool],
+    ) -> None:
+        self._broker, self._live, self._selection = broker, live, selection
+        self._results, self._is_chosen = results, is_chosen
+        self.unreadable = 0
+        self.pinned_otherwise = 0
+
+    def works(self, lines: LineBook) -> Iterator[Work]:
+        """Each frame with what was answered then; what cannot be read is counted."""
+        for one in self._recorded():
+            meta = one.frame.meta
+            if self._selection.holds_frame(meta) and self._is_chosen(meta.visit_id):
+                self.pinned_otherwise += _is_pinned_otherwise(meta, lines)
+                if self._results.take(meta.frame_id):
+                    yield work_of(one, self._results)
+
+    def _recorded(self) -> Iterator[Recorded]:
+        for record in records_since(self._broker, self._live.topic("frames"), self._selection.from_ms):
+            try:
+                frame = decode_frame(record.headers, record.value)
+            except EnvelopeError:
+                self.unreadable += 1
+                continue
+            yield Recorded(record, frame)
+
+
+def _is_pinned_otherwise(meta: FrameMetadata, lines: LineBook) -> bool:
+    active = lines.activation(meta.line_id, meta.captured_ms)
+    return active is not None and active.recipe != meta.recipe
+
+
+def _inspections(broker: Broker, live: Namespace, selection: Selection) -> Iterable[Inspection]:
+    for record in records_since(broker, live.topic("inspections"), selection.from_ms):
+        message = decode(record.headers, record.value).message
+        if isinstance(message, Inspection) and selection.holds(message.line_id, message.captured_ms):
+            yield message
+
+
+def _first_routings(broker: Broker, live: Namespace, selection: Selection) -> Iterable[Disposition]:
     for record in records_since(broker, live.topic("dispositions"), selection.from_ms):
         message = decode(record.headers, record.value).message
         if isinstance(message, Disposition) and message.revision == 0:
-            first.setdefault(message.visit_id, message)
-    return {visit: one for visit, one in first.items() if one.routing is Routing.TRUSTED_PASS}
+            yield message

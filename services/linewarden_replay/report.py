@@ -1,36 +1,143 @@
-"""What a replay found."""
+"""What a replay or a shadow found."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .compare import Difference, Kind
-from .containment import Contained
+from linewarden_schemas.vocabulary import Routing
+
+from .compare import Cause, Difference, Kind
+from .containment import Contained, contained, in_order
+from .rerun.results import Results, Visit
+from .rerun.routing import routing_now, routing_then
+
+MOST_LISTED = 10_000
+"""Differences that a report lists, weightiest first; all are counted, and all lie in the results file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rerouted:
+    """A visit that its views would route in another way now."""
+
+    visit_id: str
+    lot_id: str | None
+    part_id: str | None
+    then: Routing
+    now: Routing
+    causes: tuple[Cause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What was gone through.
+
+    `resumed`: frames that an earlier, interrupted run had answered. `unreadable`: frame records whose headers cannot
+    be read; they have no inspection either. `pinned_otherwise`: frames whose recipe is not the one that was active on
+    their line when they were captured. `partial`: visits with a view that could not be inspected again, for which the
+    answer of then counts. `unrouted`: visits without a first routing.
+    """
+
+    frames: int = 0
+    resumed: int = 0
+    unreadable: int = 0
+    pinned_otherwise: int = 0
+    partial: int = 0
+    unrouted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayReport:
-    """Differences between what was recorded and what the same code says now.
+    """Differences between what was recorded and what is said now; `bundle` and `recipe` where others were tried.
 
-    `unreadable`: frame records whose headers cannot be read; they have no inspection either. `largest_deviation` is
-    over the frames decided both times. `containment`: visits that passed as trusted and would not pass now.
+    `by_kind`, `by_cause` and `by_routing` count all; a difference with two causes counts as `bundle+recipe`.
+    `largest_deviation` is over the frames decided both times. `containment`: trusted passes that would not pass now.
     """
 
     namespace: str
     bundle: str | None
-    frames: int
-    unreadable: int
-    differences: tuple[Difference, ...]
+    recipe: str | None
+    counts: Counts
+    by_kind: Mapping[str, int]
+    by_cause: Mapping[str, int]
+    by_routing: Mapping[str, int]
     largest_deviation: float
+    differences: tuple[Difference, ...]
+    rerouted: tuple[Rerouted, ...]
     containment: tuple[Contained, ...]
 
-    def by_kind(self) -> dict[str, int]:
-        """Differences counted by kind, all kinds named."""
-        counted = Counter(difference.kind for difference in self.differences)
-        return {kind.value: counted[kind] for kind in Kind}
+    @property
+    def frames(self) -> int:
+        """Frames that were answered."""
+        return self.counts.frames
+
+    @property
+    def differing(self) -> int:
+        """How many of them are answered differently, listed or not."""
+        return sum(self.by_kind.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return asdict(self) | {"by_kind": self.by_kind()}
+        """For `--json`: always of a simulation."""
+        told = asdict(self)
+        return {"is_simulated": True, **told.pop("counts"), **told, "differing": self.differing}
+
+
+@dataclass(slots=True)
+class _Visits:
+    """Visits gone through one at a time."""
+
+    partial: int = 0
+    unrouted: int = 0
+    ways: Counter[str] = field(default_factory=Counter)
+    rerouted: list[Rerouted] = field(default_factory=list)
+    contained: list[Contained] = field(default_factory=list)
+
+    def enter(self, visit: Visit) -> None:
+        self.partial += bool(visit.then.keys() - visit.now.keys())
+        if visit.first is None:
+            self.unrouted += 1
+            return
+        found = contained(visit.first, visit.now)
+        if found is not None:
+            self.contained.append(found)
+        before = routing_then(visit.first)
+        after = routing_now(visit.first, (visit.then | visit.now).values())
+        if before not in {None, after}:
+            self._reroute(visit, before or after, after)
+
+    def _reroute(self, visit: Visit, before: Routing, after: Routing) -> None:
+        self.ways[f"{before.value} -> {after.value}"] += 1
+        if visit.first is not None and len(self.rerouted) < MOST_LISTED:
+            lot, part = visit.first.lot_id, visit.first.part_id
+            self.rerouted.append(Rerouted(visit.visit_id, lot, part, before, after, visit.causes))
+
+
+def report_of(
+    results: Results,
+    namespace: str,
+    bundle: str | None = None,
+    recipe: str | None = None,
+    unreadable: int = 0,
+    pinned_otherwise: int = 0,
+) -> ReplayReport:
+    """The report of what lies in the results."""
+    kinds, causes, apart = results.counts()
+    visits = _Visits()
+    for visit in results.visits():
+        visits.enter(visit)
+    counts = Counts(results.frames, results.resumed, unreadable, pinned_otherwise, visits.partial, visits.unrouted)
+    return ReplayReport(
+        namespace=namespace,
+        bundle=bundle,
+        recipe=recipe,
+        counts=counts,
+        by_kind={kind.value: kinds.get(kind.value, 0) for kind in Kind},
+        by_cause=dict(sorted(causes.items())),
+        by_routing=dict(sorted(visits.ways.items())),
+        largest_deviation=apart,
+        differences=tuple(results.differences(MOST_LISTED)),
+        rerouted=tuple(visits.rerouted),
+        containment=in_order(visits.contained),
+    )

@@ -38,6 +38,12 @@ def configure(service: str, *, level: str = "INFO", json: bool | None = None) ->
     structlog.contextvars.bind_contextvars(service=service)
 
 
+def to_stderr() -> None:
+    """Keep what a command logs off its output, where nothing was configured: that may be read by programs."""
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
 def _formatter(shared: list[Any], renderer: Any, *, as_json: bool) -> logging.Formatter:  # noqa: ANN401 - structlog's processors
     traceback = [structlog.processors.format_exc_info] if as_json else []
     return structlog.stdlib.ProcessorFormatter(

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
+from linewarden_replay.reports.pictures import shown
 from linewarden_schemas.base import Message
 from linewarden_schemas.inspection import Evidence
 
 MOST_SHOWN = 24
-_LONGEST = 320
-_WEIGHTS = ("verdict", "trust", "not_recorded", "numbers")
-Picture = NDArray[np.uint8]
+_WEIGHTS = ("verdict", "trust", "not_recorded", "numbers", "maps")
 
 
 def read_rerun(path: Path) -> dict[str, Any]:
@@ -37,9 +31,10 @@ def read_rerun(path: Path) -> dict[str, Any]:
             "frames": told["frames"],
             "by_kind": told["by_kind"],
             "largest_deviation": told["largest_deviation"],
-            "differences": len(ordered),
+            "differences": sum(told["by_kind"].values()),
             "shown": [_difference(one) for one in ordered[:MOST_SHOWN]],
             "contained": len(told["containment"]),
+            "by_cause": told.get("by_cause", {}),
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not the stored result of a replay: {error!r}") from error
@@ -66,30 +61,8 @@ def _difference(one: dict[str, Any]) -> dict[str, Any]:
 
 def _pictures(evidence: Evidence) -> list[list[str]]:
     """Captions and pictures as data: the picture as captured and, where it was kept, the mask over it."""
-    picture = _decoded(evidence.picture, cv2.IMREAD_COLOR)
-    if picture is None:
+    found = shown(evidence.picture, evidence.maps.mask_png if evidence.maps else None)
+    if found is None:
         return []
-    shown = [["as captured", _inline(picture)]]
-    mask = _decoded(evidence.maps.mask_png if evidence.maps else None, cv2.IMREAD_GRAYSCALE)
-    if mask is not None and mask.shape == picture.shape[:2] and mask.any():
-        marked = picture.copy()
-        edges, _ = cv2.findContours((mask > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(marked, edges, -1, (0, 0, 255), 1)
-        shown.append(["the machine's mask then", _inline(marked)])
-    return shown
-
-
-def _decoded(payload: bytes | None, flags: int) -> Picture | None:
-    if not payload:
-        return None
-    found = cv2.imdecode(np.frombuffer(payload, np.uint8), flags)
-    return None if found is None else np.asarray(found, np.uint8)
-
-
-def _inline(picture: Picture) -> str:
-    scale = min(1.0, _LONGEST / max(picture.shape[:2]))
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
-    done, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])
-    if not done:
-        raise ValueError(f"a picture of shape {picture.shape} cannot be written as JPEG")
-    return f"data:image/jpeg;base64,{b64encode(encoded.tobytes()).decode()}"
+    captions = ("as captured", "the machine's mask then")
+    return [[caption, one] for caption, one in zip(captions, found, strict=True) if one is not None]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from linewarden_replay.maps import digest_of
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Capture
@@ -13,7 +13,7 @@ from linewarden_schemas.decision import Decision, QueueEvent
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.escape import Escape
 from linewarden_schemas.ids import recipe_key
-from linewarden_schemas.inspection import Inspection, Maps
+from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.operations import Actuation, DeadLetter
 from linewarden_schemas.vocabulary import Act
@@ -90,7 +90,7 @@ def _inspection(one: Inspection) -> Told:
         "bundle": one.bundle_digest,
         "device": one.device,
         "code": one.code_version,
-        "maps": maps_digest(one.maps),
+        "maps": digest_of(one.maps),
     }
     frame = _frame(one) | {"lost": None, "sha256": one.frame_sha256}
     facts: list[Statement] = [(schema.VISIT, visit), (schema.FRAME, frame), (schema.ANSWER, answer)]
@@ -136,16 +136,6 @@ def _visit(visit_id: str, line_id: str, recipe: RecipeRef, captured_ms: int) -> 
 
 def _frame(of: Capture | Inspection) -> dict[str, Any]:
     return {"visit_id": of.visit_id, "frame_id": of.frame_id, "view_id": of.view_id, "camera_id": of.camera_id}
-
-
-def maps_digest(maps: Maps | None) -> str | None:
-    """One digest of the three maps, so that the same numbers can be told from near ones without the maps."""
-    if maps is None:
-        return None
-    together = hashlib.sha256()
-    for part in (maps.mask_png, maps.class_specific_png, maps.class_agnostic_png):
-        together.update(hashlib.sha256(part).digest())
-    return together.hexdigest()
 
 
 def _escape(one: Escape) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from linewarden_replay.balance import balance
 from linewarden_replay.index.following import catch_up
 from linewarden_replay.index.store import StoryIndex
 from linewarden_replay.index.story import count, stories
-from linewarden_replay.replay import run
+from linewarden_replay.replay import Plan, run
 from linewarden_replay.selection import Selection
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker
@@ -43,7 +43,7 @@ def test_what_was_inspected_is_kept_and_repeats_itself(
             watcher.wait_for(lambda found: len(found) >= COUNT, 60)
         inspected = {one.frame_id: one for one in watcher.found}
 
-    report = run(broker, line, Selection(0, 1 << 52), bundle_store, run_id=namespace, device="cpu")
+    report = run(broker, line, Plan(Selection(0, 1 << 52), bundle_store, device="cpu", name=namespace))
     assert (report.frames, report.differences) == (COUNT, ())
 
     with StoryIndex(tmp_path / "index", namespace) as index:

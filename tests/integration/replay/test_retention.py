@@ -16,7 +16,7 @@ from linewarden_replay.archive.archiver import Archiver
 from linewarden_replay.archive.broker import ArchiveBroker
 from linewarden_replay.archive.verify import verify_archive
 from linewarden_replay.reading import records_since
-from linewarden_replay.replay import run
+from linewarden_replay.replay import Plan, run
 from linewarden_replay.selection import Selection
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.clock import SystemClock
@@ -56,8 +56,8 @@ def test_what_retention_took_is_replayed_from_the_archive_and_the_diverted_part_
 
     assert list(records_since(apache_kafka, line.topic("frames"), 0)) == []
     archived = ArchiveBroker(Archive(tmp_path / "archive"), apache_kafka)
-    report = run(archived, line, ALL, bundle_store, run_id=namespace, device="cpu")
-    assert (report.frames, report.unreadable, report.differences) == (COUNT, 0, ())
+    report = run(archived, line, Plan(ALL, bundle_store, device="cpu", name=namespace))
+    assert (report.frames, report.counts.unreadable, report.differences) == (COUNT, 0, ())
     clock = SystemClock()
     with rig(apache_kafka, MemoryQueue(clock), clock, namespace) as made:
         made.settle()

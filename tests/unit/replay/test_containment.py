@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 from linewarden_replay.compare import Answer
-from linewarden_replay.containment import contain, write_csv
+from linewarden_replay.containment import Contained, contained, in_order, write_csv
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.vocabulary import Routing, Undecidable, Verdict
 
@@ -20,6 +21,11 @@ UNREADABLE = Answer(Verdict.NOT_DECIDABLE, Undecidable.UNREADABLE, doubtful=True
 
 def passed(number: int, lot: str, part: str | None = None) -> tuple[str, Disposition]:
     return visit(number), disposition(number, Routing.TRUSTED_PASS, lot_id=lot, part_id=part)
+
+
+def contain(now: Mapping[str, Mapping[str, Answer]], passes: Mapping[str, Disposition]) -> tuple[Contained, ...]:
+    entries = (contained(first, now.get(visit, {})) for visit, first in passes.items())
+    return in_order(one for one in entries if one is not None)
 
 
 def test_passes_are_listed_by_lot_with_the_worst_of_their_views() -> None:

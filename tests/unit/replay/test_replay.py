@@ -8,10 +8,12 @@ import pytest
 import typer
 
 from linewarden_replay.choice import chosen, parse_time
-from linewarden_replay.compare import Answer, Kind, compare
+from linewarden_replay.compare import Answer, Kind, Tolerances, kind_of
 from linewarden_replay.errors import LiveTopicRefused
 from linewarden_replay.guard import IsolatedProducer
-from linewarden_replay.replay import run
+from linewarden_replay.inspecting import Setting
+from linewarden_replay.replay import Plan, run
+from linewarden_replay.report import ReplayReport
 from linewarden_replay.selection import Selection
 from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.records import OutRecord
@@ -38,8 +40,10 @@ def line(store: Path, count: int = 20) -> MemoryBroker:
     return broker
 
 
-def again(broker: MemoryBroker, store: Path, selection: Selection = ALL, bundle: str | None = None) -> object:
-    return run(broker, NAMESPACE, selection, store, run_id="r1", bundle=bundle, device="cpu")
+def again(
+    broker: MemoryBroker, store: Path, selection: Selection = ALL, bundle: str | None = None, name: str = "r1"
+) -> ReplayReport:
+    return run(broker, NAMESPACE, Plan(selection, store, Setting(bundle), "cpu", name=name))
 
 
 def replayed(broker: MemoryBroker) -> list[Inspection]:
@@ -54,7 +58,7 @@ def sizes(broker: MemoryBroker) -> dict[str, int]:
 def test_the_same_bundle_says_the_same_of_every_frame_and_live_topics_stay_as_they_are(bundle_store: Path) -> None:
     broker = line(bundle_store)
     before = sizes(broker)
-    report = run(broker, NAMESPACE, ALL, bundle_store, run_id="r1", device="cpu")
+    report = again(broker, bundle_store)
     assert report.frames == 22
     assert report.differences == ()
     assert report.largest_deviation < 1e-5
@@ -68,9 +72,9 @@ def test_the_same_bundle_says_the_same_of_every_frame_and_live_topics_stay_as_th
 def test_a_selection_is_by_the_time_of_capture_and_by_line(bundle_store: Path) -> None:
     broker = line(bundle_store)
     some = Selection(AT + 3, AT + 7)
-    assert run(broker, NAMESPACE, some, bundle_store, run_id="r1", device="cpu").frames == 5
+    assert again(broker, bundle_store, some).frames == 5
     other = Selection(0, 1 << 52, "line2")
-    assert run(broker, NAMESPACE, other, bundle_store, run_id="r2", device="cpu").frames == 0
+    assert again(broker, bundle_store, other, name="r2").frames == 0
     with pytest.raises(ValueError, match="before it begins"):
         Selection(5, 4)
 
@@ -81,20 +85,21 @@ def test_words_that_a_frame_does_not_tell_choose_its_visit_by_the_index(bundle_s
         publish(broker, disposition(number, Routing.TRUSTED_PASS, lot_id="L1" if number < 4 else "L2"))
     of_lot = Selection(0, 1 << 52, lot_id="L1")
     with chosen(of_lot, tmp_path / "index", lambda: (broker, NAMESPACE), hidden=True) as is_chosen:
-        report = run(broker, NAMESPACE, of_lot, bundle_store, run_id="r1", device="cpu", is_chosen=is_chosen)
+        report = run(broker, NAMESPACE, Plan(of_lot, bundle_store, device="cpu"), is_chosen=is_chosen)
     assert (report.frames, report.differences) == (4, ())
     other = Selection(0, 1 << 52, camera_id="cam2")
-    assert run(broker, NAMESPACE, other, bundle_store, run_id="r2", device="cpu").frames == 0
+    assert again(broker, bundle_store, other, name="r2").frames == 0
 
 
 def test_another_bundle_is_compared_and_passes_it_would_not_pass_are_listed(bundle_store: Path) -> None:
     broker = line(bundle_store, 40)
     for number in range(40):
         publish(broker, disposition(number, Routing.TRUSTED_PASS))
-    report = run(broker, NAMESPACE, ALL, bundle_store, run_id="r1", bundle=digest_in(bundle_store, "b"), device="cpu")
+    report = again(broker, bundle_store, bundle=digest_in(bundle_store, "b"))
     doubted = {one.visit_id for one in replayed(broker) if one.is_doubtful}
     passed = {disposition(number, Routing.TRUSTED_PASS).visit_id for number in range(40)}
-    assert report.by_kind()["verdict"] + report.by_kind()["trust"] + report.by_kind()["numbers"] >= 40
+    assert report.by_kind["verdict"] + report.by_kind["trust"] + report.by_kind["numbers"] >= 40
+    assert report.by_cause == {"bundle": report.differing}
     assert {one.visit_id for one in report.containment} == doubted & passed
     assert report.containment
     assert {one.bundle_digest for one in replayed(broker) if one.undecidable is None} == {digest_in(bundle_store, "b")}
@@ -109,13 +114,13 @@ def test_a_bundle_that_is_not_in_the_store_is_an_error_and_no_report(bundle_stor
 def test_a_frame_without_recorded_answer_is_a_difference(bundle_store: Path) -> None:
     broker = memory_line(recipe(digest_in(bundle_store, "a")))
     broker.append(good(1))
-    report = run(broker, NAMESPACE, ALL, bundle_store, run_id="r1", device="cpu")
+    report = again(broker, bundle_store)
     assert [difference.kind for difference in report.differences] == [Kind.NOT_RECORDED]
 
 
 def test_a_replay_of_a_replay_is_refused(bundle_store: Path) -> None:
     with pytest.raises(LiveTopicRefused, match="itself a simulation"):
-        run(MemoryBroker(), Namespace("replay.r1"), ALL, bundle_store, run_id="r2")
+        run(MemoryBroker(), Namespace("replay.r1"), Plan(ALL, bundle_store))
 
 
 def test_a_simulation_cannot_write_to_a_live_topic() -> None:
@@ -133,8 +138,7 @@ def test_what_differs_is_named_by_its_weightiest_part() -> None:
     recorded = Answer.of(inspection(0, p=0.1, suspicion=0.1))
 
     def kind(**changed: float | Undecidable) -> Kind | None:
-        found = compare(inspection(0, **changed), recorded, 1e-4)  # type: ignore[arg-type]
-        return found.kind if found else None
+        return kind_of(recorded, Answer.of(inspection(0, **changed)), Tolerances())  # type: ignore[arg-type]
 
     assert kind() is None
     assert kind(p=0.10005) is None
@@ -142,6 +146,9 @@ def test_what_differs_is_named_by_its_weightiest_part() -> None:
     assert kind(suspicion=0.7) is Kind.TRUST
     assert kind(p=0.9) is Kind.VERDICT
     assert kind(undecidable=Undecidable.LATE) is Kind.VERDICT
+    elsewhere = Answer.of(inspection(0, p=0.11, suspicion=0.1, device="cuda"))
+    assert kind_of(recorded, elsewhere, Tolerances()) is None, "another device has a tolerance of its own"
+    assert kind_of(recorded, elsewhere, Tolerances(across=1e-3)) is Kind.NUMBERS
 
 
 def test_times_are_iso_or_epoch_milliseconds() -> None:

@@ -5,6 +5,7 @@ import signal
 import threading
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2 as reference
@@ -13,6 +14,7 @@ from linewarden_runtime.clock import ManualClock, SystemClock
 from linewarden_runtime.deadletters import DeadLetterCap, DeadLetters
 from linewarden_runtime.errors import AssignmentNotAligned, DeadLetterCapExceeded, Fenced, TransactionFailed
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
+from linewarden_runtime.logs import to_stderr
 from linewarden_runtime.partitions import aligned_partitions, murmur2, partition_of
 from linewarden_runtime.records import GroupSnapshot, InRecord, Position, next_offsets
 from linewarden_runtime.watchdog import Watchdog
@@ -170,3 +172,12 @@ def test_the_exit_code_tells_how_a_service_ended(error: Exception | None, code: 
             raise error
 
     assert run_service("test", run) == code
+
+
+def test_what_a_command_logs_stays_off_its_output(capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.reset_defaults()
+    to_stderr()
+    structlog.get_logger().warning("told")
+    structlog.reset_defaults()
+    output, errors = capsys.readouterr()
+    assert (output, "told" in errors) == ("", True)

@@ -14,7 +14,7 @@ from linewarden_replay.archive.archiver import ArchiveLimits, Archiver
 from linewarden_replay.archive.broker import ArchiveBroker
 from linewarden_replay.errors import LiveTopicRefused
 from linewarden_replay.reading import count_since, records_since
-from linewarden_replay.replay import run
+from linewarden_replay.replay import Plan, run
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.errors import ConfigurationError, LogTruncated, RetentionOvertook
 from linewarden_runtime.memory import MemoryBroker
@@ -99,9 +99,9 @@ def test_a_replay_of_the_archive_has_no_differences_when_the_frames_are_gone(
         Archiver(broker, NAMESPACE, writer, list(CATALOGUE), broker.clock, ArchiveLimits(records=8)).catch_up()
     empty(broker, NAMESPACE.topic("frames"))
     empty(broker, NAMESPACE.topic("inspections"))
-    assert run(broker, NAMESPACE, ALL, bundle_store, run_id="r0", device="cpu").frames == 0
-    report = run(ArchiveBroker(Archive(root), broker), NAMESPACE, ALL, bundle_store, run_id="r1", device="cpu")
-    assert (report.frames, report.unreadable, report.differences) == (22, 0, ())
+    assert run(broker, NAMESPACE, Plan(ALL, bundle_store, device="cpu", name="r0")).frames == 0
+    report = run(ArchiveBroker(Archive(root), broker), NAMESPACE, Plan(ALL, bundle_store, device="cpu", name="r1"))
+    assert (report.frames, report.counts.unreadable, report.differences) == (22, 0, ())
     assert len(replayed(broker)) == 22
     monkeypatch.setattr("linewarden_replay.bootstrap.live", lambda: (broker, NAMESPACE))
     command = ["replay", "--from", "0", "--to", "9999999999999", "--bundles", str(bundle_store), "--name", "r2"]

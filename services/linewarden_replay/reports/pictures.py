@@ -1,0 +1,42 @@
+"""Small pictures for a page, as data in it: as captured, and with the machine's mask drawn over."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_LONGEST = 320
+Picture = NDArray[np.uint8]
+
+
+def shown(picture: bytes | None, mask_png: bytes | None) -> tuple[str, str | None] | None:
+    """The picture, and the same with the outline of the mask where there is one; None for what is no picture."""
+    whole = _decoded(picture, cv2.IMREAD_COLOR)
+    if whole is None:
+        return None
+    mask = _decoded(mask_png, cv2.IMREAD_GRAYSCALE)
+    if mask is None or mask.shape != whole.shape[:2] or not mask.any():
+        return _inline(whole), None
+    marked = whole.copy()
+    edges, _ = cv2.findContours((mask > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(marked, edges, -1, (0, 0, 255), 1)
+    return _inline(whole), _inline(marked)
+
+
+def _decoded(payload: bytes | None, flags: int) -> Picture | None:
+    if not payload:
+        return None
+    found = cv2.imdecode(np.frombuffer(payload, np.uint8), flags)
+    return None if found is None else np.asarray(found, np.uint8)
+
+
+def _inline(picture: Picture) -> str:
+    scale = min(1.0, _LONGEST / max(picture.shape[:2]))
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
+    done, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    if not done:
+        raise ValueError(f"a picture of shape {picture.shape} cannot be written as JPEG")
+    return f"data:image/jpeg;base64,{b64encode(encoded.tobytes()).decode()}"

@@ -1,0 +1,1 @@
+"""Recorded frames inspected again: what to run, the workers, the results file, causes, routing."""

@@ -1,0 +1,80 @@
+"""What was judged goes into the simulation's own topic, and then into the results file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from linewarden_replay.compare import deviation
+from linewarden_replay.guard import IsolatedProducer, require_isolated
+from linewarden_replay.reports.pictures import shown
+from linewarden_runtime.partitions import partition_of
+from linewarden_runtime.ports import Broker, TopicSpec
+from linewarden_runtime.records import OutRecord
+from linewarden_schemas.envelope import encode
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.topics import CATALOGUE
+
+from .judge import Judged
+from .results import Entry, Results
+
+_ACK_S = 30.0
+MOST_PICTURES = 400
+"""Of views that were trusted and are not any more; further ones are listed without a picture."""
+
+
+class Keeping:
+    """Keeps batches: acknowledged by the broker first, so that what the file has is in the topic too."""
+
+    def __init__(self, producer: IsolatedProducer, own: Namespace, partitions: int, results: Results) -> None:
+        self._producer, self._own, self._partitions = producer, own, partitions
+        self._results, self._pictures = results, results.pictures()
+
+    def keep(self, batch: Sequence[Judged]) -> None:
+        """Publish and keep a batch; raises DeliveryFailed."""
+        for delivery in [self._producer.send(self._record(one.inspection)) for one in batch]:
+            delivery.result(_ACK_S)
+        pictures = [found for one in batch if (found := self._picture(one)) is not None]
+        self._results.enter(map(_entry, batch), pictures)
+
+    def _picture(self, one: Judged) -> tuple[str, str, str] | None:
+        then = one.work.then
+        if then is None or not then.is_trusted_ok or one.now.is_trusted_ok or self._pictures >= MOST_PICTURES:
+            return None
+        maps = one.inspection.maps
+        found = shown(one.work.one.frame.picture, maps.mask_png if maps else None)
+        if found is None:
+            return None
+        self._pictures += 1
+        return one.inspection.frame_id, found[0], found[1] or ""
+
+    def _record(self, inspection: Inspection) -> OutRecord:
+        source, at_ms = f"/{self._own.name}/replay", inspection.inspected_ms
+        encoded = encode(inspection, id=inspection.frame_id, source=source, time_ms=at_ms)
+        partition = partition_of(inspection.visit_id, self._partitions)
+        key = inspection.visit_id.encode()
+        return OutRecord(self._own.topic("inspections"), key, encoded.value, encoded.headers, partition)
+
+
+@contextmanager
+def keeping(broker: Broker, live: Namespace, own: Namespace, results: Results) -> Iterator[Keeping]:
+    """Keep what is judged of a live namespace in an own one, whose topic has as many partitions as the live one.
+
+    Raises:
+        LiveTopicRefused: where the own namespace is no simulation's.
+    """
+    require_isolated(own)
+    with broker.admin() as admin:
+        partitions = admin.describe(live.topic("inspections")).partitions
+        topic = CATALOGUE["inspections"]
+        admin.create_topics([TopicSpec(own.topic(topic.name), partitions, topic.config())])
+    with IsolatedProducer(broker.producer(client="replay"), own) as producer:
+        yield Keeping(producer, own, partitions, results)
+
+
+def _entry(one: Judged) -> Entry:
+    then, now = one.work.then, one.now
+    decided = then is not None and None not in {then.p_defect, now.p_defect}
+    apart = deviation(then, now) if then is not None and decided else 0.0
+    return Entry(one.inspection.frame_id, one.inspection.visit_id, now, one.difference, apart)

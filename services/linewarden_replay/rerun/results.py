@@ -1,0 +1,230 @@
+"""What a re-run found, in one SQLite file: kept after every batch, so that a killed run is gone on with.
+
+Memory does not grow with the range: answers of then, of now and routings lie in the file and are joined there.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pydantic import TypeAdapter
+
+from linewarden_replay.compare import Answer, Cause, Difference, Kind
+from linewarden_replay.errors import ResultsUnusable
+from linewarden_schemas.disposition import Disposition
+from linewarden_schemas.inspection import Inspection, Maps
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS run (identity TEXT, namespace TEXT, done INT NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS then_said (
+  frame TEXT PRIMARY KEY, visit TEXT, answer TEXT, maps TEXT) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS then_by_visit ON then_said (visit);
+CREATE TABLE IF NOT EXISTS now_said (
+  frame TEXT PRIMARY KEY, visit TEXT, answer TEXT, kind TEXT, causes TEXT, apart REAL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS now_by_visit ON now_said (visit);
+CREATE INDEX IF NOT EXISTS now_by_kind ON now_said (kind) WHERE kind IS NOT NULL;
+CREATE TABLE IF NOT EXISTS routed (visit TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pictures (frame TEXT PRIMARY KEY, as_captured TEXT, marked TEXT) WITHOUT ROWID;
+CREATE TEMP TABLE taken (frame TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+_TABLES = ("then_said", "now_said", "routed", "pictures")
+_RECORD = "INSERT OR IGNORE INTO then_said VALUES (?, ?, ?, ?)"
+_ANSWER = "INSERT OR IGNORE INTO now_said VALUES (?, ?, ?, ?, ?, ?)"
+_ROUTE = "INSERT OR IGNORE INTO routed VALUES (?, ?)"
+_NOW = "SELECT frame, answer, kind, causes FROM now_said WHERE visit = ?"
+_ROUTING = frozenset({Kind.NOT_RECORDED, Kind.VERDICT, Kind.TRUST})
+"""What can change how a visit is routed."""
+_LET_GO = "UPDATE then_said SET maps = NULL WHERE frame = ?"
+_WEIGHTS = " ".join(f"WHEN '{kind.value}' THEN {at}" for at, kind in enumerate(Kind))
+_DIFFERING = f"""
+SELECT n.frame, n.visit, n.kind, t.answer, n.answer, n.causes FROM now_said n LEFT JOIN then_said t USING (frame)
+WHERE n.kind IS NOT NULL ORDER BY CASE n.kind {_WEIGHTS} END, n.frame LIMIT ?
+"""  # noqa: S608 - fixed words
+_COUNTED = "SELECT {0}, COUNT(*) FROM now_said WHERE kind IS NOT NULL GROUP BY {0}"
+_ANSWERS = TypeAdapter(Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """What was answered, with its maps until the frame is answered again."""
+
+    answer: Answer
+    maps: Maps | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is answered now of a frame."""
+
+    frame_id: str
+    visit_id: str
+    now: Answer
+    difference: Difference | None
+    apart: float
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A visit with a frame inspected again: first routing, answers by frame, causes of what can reroute it."""
+
+    visit_id: str
+    first: Disposition | None
+    then: dict[str, Answer]
+    now: dict[str, Answer]
+    causes: tuple[Cause, ...]
+
+
+class Results:
+    """The file of one run; belongs to one thread.
+
+    A file that is complete is begun anew, one that is not is gone on with.
+
+    Raises:
+        ResultsUnusable: for a file of another run, or none at all of ours.
+    """
+
+    def __init__(self, path: Path | None, identity: str, namespace: str) -> None:
+        self._file = sqlite3.connect("" if path is None else path)
+        try:
+            self._file.executescript("PRAGMA temp_store = FILE;" + _SCHEMA)
+            self._begin(path, identity, namespace)
+        except sqlite3.DatabaseError as error:
+            self._file.close()
+            raise ResultsUnusable(f"{path} holds no results of a replay ({error}); name another file") from error
+        self.resumed = self.frames
+
+    def _begin(self, path: Path | None, identity: str, namespace: str) -> None:
+        held = self._file.execute("SELECT identity, namespace, done FROM run").fetchone()
+        if held is not None and held[:2] != (identity, namespace):
+            self._file.close()
+            raise ResultsUnusable(
+                f"{path} holds results of another run ({held[1]}): another selection, bundle, recipe or version of "
+                "the code; name another file, or delete it"
+            )
+        with self._file:
+            if held is None:
+                self._file.execute("INSERT INTO run (identity, namespace) VALUES (?, ?)", (identity, namespace))
+            elif held[2]:
+                for table in _TABLES:
+                    self._file.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed words
+                self._file.execute("UPDATE run SET done = 0")
+
+    @property
+    def frames(self) -> int:
+        """How many frames are answered."""
+        return int(self._file.execute("SELECT COUNT(*) FROM now_said").fetchone()[0])
+
+    def record(self, inspections: Iterable[Inspection]) -> None:
+        """Keep what was answered then; of several answers the first counts."""
+        with self._file:
+            self._file.executemany(_RECORD, map(_recorded, inspections))
+
+    def route(self, dispositions: Iterable[Disposition]) -> None:
+        """Keep first routings."""
+        with self._file:
+            self._file.executemany(_ROUTE, ((one.visit_id, one.to_json()) for one in dispositions))
+
+    def take(self, frame_id: str) -> bool:
+        """Whether the frame is to be inspected: not done yet, and not met before in this process."""
+        if self._file.execute("SELECT 1 FROM now_said WHERE frame = ?", (frame_id,)).fetchone():
+            return False
+        return self._file.execute("INSERT OR IGNORE INTO taken VALUES (?)", (frame_id,)).rowcount == 1
+
+    def then(self, frame_id: str) -> Then | None:
+        """What was answered then."""
+        row = self._file.execute("SELECT answer, maps FROM then_said WHERE frame = ?", (frame_id,)).fetchone()
+        if row is None:
+            return None
+        return Then(_ANSWERS.validate_json(row[0]), None if row[1] is None else Maps.model_validate_json(row[1]))
+
+    def enter(self, entries: Iterable[Entry], pictures: Iterable[tuple[str, str, str]] = ()) -> None:
+        """Keep answers of now and pictures (frame, as captured, marked: both as data), all or none."""
+        held = list(entries)
+        with self._file:
+            self._file.executemany(_ANSWER, map(_entered, held))
+            self._file.executemany(_LET_GO, ((one.frame_id,) for one in held))
+            self._file.executemany("INSERT OR IGNORE INTO pictures VALUES (?, ?, ?)", pictures)
+
+    def finish(self) -> None:
+        """Say that nothing is missing."""
+        with self._file:
+            self._file.execute("UPDATE then_said SET maps = NULL")
+            self._file.execute("UPDATE run SET done = 1")
+
+    def counts(self) -> tuple[dict[str, int], dict[str, int], float]:
+        """Differences by kind and by causes (joined by +), and the largest deviation of what was decided twice."""
+        kinds = dict(self._file.execute("SELECT kind, COUNT(*) FROM now_said WHERE kind IS NOT NULL GROUP BY kind"))
+        causes = dict(
+            self._file.execute("SELECT causes, COUNT(*) FROM now_said WHERE kind IS NOT NULL GROUP BY causes")
+        )
+        (apart,) = self._file.execute("SELECT MAX(apart) FROM now_said").fetchone()
+        return kinds, causes, float(apart or 0.0)
+
+    def differences(self, most: int) -> Iterator[Difference]:
+        """The weightiest differences."""
+        for frame, visit, kind, then, now, causes in self._file.execute(_DIFFERING, (most,)):
+            before = None if then is None else _ANSWERS.validate_json(then)
+            after = _ANSWERS.validate_json(now)
+            yield Difference(frame, visit, Kind(kind), before, after, _causes(causes))
+
+    def visits(self) -> Iterator[Visit]:
+        """Every visit with a frame that was answered, one at a time."""
+        for (visit,) in self._file.execute("SELECT DISTINCT visit FROM now_said ORDER BY visit"):
+            first = self._file.execute("SELECT body FROM routed WHERE visit = ?", (visit,)).fetchone()
+            then = self._file.execute("SELECT frame, answer FROM then_said WHERE visit = ?", (visit,))
+            now = self._file.execute(_NOW, (visit,)).fetchall()
+            told = "+".join(causes for *_, kind, causes in now if kind in _ROUTING)
+            yield Visit(
+                visit,
+                None if first is None else Disposition.from_json(first[0]),
+                {frame: _ANSWERS.validate_json(answer) for frame, answer in then},
+                {frame: _ANSWERS.validate_json(answer) for frame, answer, *_ in now},
+                tuple(dict.fromkeys(_causes(told))),
+            )
+
+    def pictures(self) -> int:
+        """How many frames have pictures."""
+        return int(self._file.execute("SELECT COUNT(*) FROM pictures").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def pictures_in(path: Path) -> dict[str, tuple[str, str]]:
+    """Pictures that a run kept, by frame: as captured, and with today's mask (empty where it is), both as data."""
+    with closing(sqlite3.connect(path)) as file:
+        return {frame: (plain, marked) for frame, plain, marked in file.execute("SELECT * FROM pictures")}
+
+
+def _recorded(one: Inspection) -> tuple[str, str, str, str | None]:
+    maps = None if one.maps is None else one.maps.model_dump_json()
+    return one.frame_id, one.visit_id, _told(Answer.of(one)), maps
+
+
+def _entered(one: Entry) -> tuple[str, str, str, str | None, str, float]:
+    kind = None if one.difference is None else one.difference.kind.value
+    causes = () if one.difference is None else one.difference.causes
+    return one.frame_id, one.visit_id, _told(one.now), kind, "+".join(causes), one.apart
+
+
+def _told(answer: Answer) -> str:
+    return _ANSWERS.dump_json(answer).decode()
+
+
+def _causes(told: str) -> tuple[Cause, ...]:
+    return tuple(map(Cause, filter(None, told.split("+"))))
