@@ -30,7 +30,8 @@ def built() -> set[str]:
     keys |= {f"cause.{cause.value}{end}" for cause in Cause for end in ("", ".short")}
     keys |= {f"{kind}.{judgement.value}" for judgement in Judgement for kind in ("judge", "judgement", "said")}
     keys |= {f"verdict.{verdict.value}" for verdict in Verdict} | {"verdict.none"}
-    keys |= {f"role.{role.value}" for role in Role} | {f"bar.language.{name}" for name in texts.LANGUAGES}
+    keys |= {f"role.{role.value}{end}" for role in Role for end in ("", ".short")}
+    keys |= {f"bar.language.{name}" for name in texts.LANGUAGES}
     keys |= {f"heat.{name}" for name in ("off", "specific", "agnostic", "difference")}
     keys |= {f"{page}.ask.{ask.value}" for ask in Ask for page in ("queue", "bar")}
     keys |= {f"scan.{why.value}" for why in Why} | {"scan.other"}
@@ -71,7 +72,8 @@ def test_texts_are_sorted_so_that_a_key_is_found() -> None:
         assert list(texts.catalogue(language)) == sorted(texts.catalogue(language))
 
 
-OWN_PAGES = [path for path in PAGES if path.name in {"base.html", "queue.html", "review.html", "trust.html"}]
+UNSAID = {"history.html", "shift.html", "thresholds.html", "users.html"}
+OWN_PAGES = [path for path in PAGES if path.name not in UNSAID]
 
 
 @pytest.mark.parametrize("page", OWN_PAGES, ids=lambda path: path.name)

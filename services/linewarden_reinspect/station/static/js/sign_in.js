@@ -1,6 +1,7 @@
 // A link's secret stands behind `#`, with the roles to choose from: it goes into the form, out of the address, and
 // stays for this tab's retries until it is spent.
 import { byId, element } from "./dom.js";
+import { t } from "./texts.js";
 
 const KEY = "linewarden-link";
 if (location.hash.length > 1) {
@@ -15,7 +16,7 @@ if (link) {
   byId("password-row").hidden = byId("password").disabled = true;
   byId("role-row").hidden = roles.length < 2;
   byId("role").disabled = roles.length === 0;
-  byId("role").replaceChildren(...roles.map((role) => element("option", { value: role }, role)));
+  byId("role").replaceChildren(...roles.map((role) => element("option", { value: role }, t(`role.${role}.short`))));
 }
 byId("name").value = localStorage.getItem("linewarden-name") ?? "";
 byId("form").addEventListener("submit", () => localStorage.setItem("linewarden-name", byId("name").value));
