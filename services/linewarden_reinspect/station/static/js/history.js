@@ -2,16 +2,20 @@
 import { get } from "./api.js";
 import { follow } from "./bar.js";
 import { byId, element, shortVisit } from "./dom.js";
+import { t } from "./texts.js";
 
 const SIZE = 50;
+const who = (one) => [one.actor, one.role && t(`role.${one.role}.short`)].filter(Boolean).join(" · ");
 const LISTS = {
   history: {
-    path: "/api/history", items: "events", heads: ["When", "What", "Who", "Part", "Visit and slot", "Answer", "More"],
-    cells: (one) => [when(one.at_ms), one.kind, [one.actor, one.role].filter(Boolean).join(" · "), one.part_id, slot(one), answer(one), one.detail],
+    path: "/api/history", items: "events", wide: [6],
+    heads: [t("history.when"), t("history.what"), t("history.who"), t("history.one_part"), t("history.visit"), t("history.answer"), t("history.more")],
+    cells: (one) => [when(one.at_ms), one.kind, who(one), one.part_id, slot(one), answer(one), one.detail],
   },
   log: {
-    path: "/api/log", items: "acts", heads: ["When", "Act", "Who", "On", "Outcome", "More", "From"],
-    cells: (one) => [when(one.at_ms), one.act, [one.actor, one.role].filter(Boolean).join(" · "), one.object, one.outcome, one.detail, one.address],
+    path: "/api/log", items: "acts", wide: [5, 6],
+    heads: [t("history.when"), t("history.act"), t("history.who"), t("history.on"), t("history.outcome"), t("history.more"), t("history.address")],
+    cells: (one) => [when(one.at_ms), one.act, who(one), one.object, one.outcome, one.detail, one.address],
   },
 };
 let list = "history";
@@ -21,8 +25,8 @@ let shown = 0;
 const when = (ms) => (ms ? new Date(ms).toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" }) : "—");
 const slot = (one) => (one.slot_id ? element("span", { title: one.slot_id }, `${shortVisit(one.visit_id)} ${one.slot_id.slice(one.visit_id.length)}`) : one.visit_id);
 const answer = (one) => {
-  if (one.kind === "undo") return `undoes ${one.undoes}`;
-  return one.first_judgement && one.first_judgement !== one.judgement ? `${one.judgement} (first ${one.first_judgement})` : one.judgement;
+  if (one.kind === "undo") return t("history.undoes", { decision: one.undoes });
+  return one.first_judgement && one.first_judgement !== one.judgement ? t("history.first", { judgement: one.judgement, first: one.first_judgement }) : one.judgement;
 };
 
 function query(before) {
@@ -38,16 +42,16 @@ function query(before) {
 }
 
 async function show(before = null) {
-  const { path, items, heads, cells } = LISTS[list];
+  const { path, items, wide, heads, cells } = LISTS[list];
   byId("problem").hidden = true;
   try {
     const found = await get(`${path}?${query(before)}`);
     shown = before === null ? 0 : shown;
     byId("head").replaceChildren(...heads.map((head) => element("th", { scope: "col" }, head)));
-    const rows = found[items].map((one) => element("tr", {}, ...cells(one).map((cell, index) => element("td", { class: index === heads.length - 1 || heads[index] === "More" ? "wrap" : false }, cell ?? ""))));
-    if (!rows.length) rows.push(element("tr", {}, element("td", { colspan: heads.length }, "Nothing fits.")));
+    const rows = found[items].map((one) => element("tr", {}, ...cells(one).map((cell, index) => element("td", { class: wide.includes(index) ? "wrap" : false }, cell ?? ""))));
+    if (!rows.length) rows.push(element("tr", {}, element("td", { colspan: heads.length }, t("history.nothing"))));
     byId("rows").replaceChildren(...rows);
-    byId("place").textContent = found[items].length ? `${shown + 1} to ${shown + found[items].length}, newest first` : "";
+    byId("place").textContent = found[items].length ? t("history.place", { first: shown + 1, last: shown + found[items].length }) : "";
     shown += found[items].length;
     next = found.next;
     byId("older").disabled = next === null;
