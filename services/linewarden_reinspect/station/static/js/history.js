@@ -9,12 +9,12 @@ const who = (one) => [one.actor, one.role && t(`role.${one.role}.short`)].filter
 const LISTS = {
   history: {
     path: "/api/history", items: "events", wide: [6],
-    heads: [t("history.when"), t("history.what"), t("history.who"), t("history.one_part"), t("history.visit"), t("history.answer"), t("history.more")],
+    heads: [t("sheet.when"), t("history.what"), t("queue.who"), t("history.one_part"), t("history.visit"), t("history.answer"), t("history.more")],
     cells: (one) => [when(one.at_ms), one.kind, who(one), one.part_id, slot(one), answer(one), one.detail],
   },
   log: {
     path: "/api/log", items: "acts", wide: [5, 6],
-    heads: [t("history.when"), t("history.act"), t("history.who"), t("history.on"), t("history.outcome"), t("history.more"), t("history.address")],
+    heads: [t("sheet.when"), t("history.act"), t("queue.who"), t("history.on"), t("history.outcome"), t("history.more"), t("history.address")],
     cells: (one) => [when(one.at_ms), one.act, who(one), one.object, one.outcome, one.detail, one.address],
   },
 };

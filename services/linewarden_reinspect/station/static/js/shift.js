@@ -2,6 +2,7 @@
 import { get, post } from "./api.js";
 import { follow } from "./bar.js";
 import { byId, duration, element } from "./dom.js";
+import { t } from "./texts.js";
 
 const SHIFT_MS = 8 * 3_600_000;
 const form = byId("span");
@@ -21,29 +22,30 @@ function figure(title, value, note) {
 }
 
 function agreed({ n, alike, kappa }) {
-  if (n === 0) return figure("Agreement", "—", "no visit was reviewed twice");
-  const note = `Cohen's kappa; ${Math.round(100 * alike)} % alike, n = ${n}${n < 30 ? ", too few to lean on" : ""}`;
-  return figure("Agreement", kappa === null ? "—" : kappa.toFixed(2), note);
+  if (n === 0) return figure(t("shift.agreement"), "—", t("shift.not_twice"));
+  const values = { n, alike: Math.round(100 * alike) };
+  const note = n < 30 ? t("shift.kappa_few", values) : t("shift.kappa", values);
+  return figure(t("shift.agreement"), kappa === null ? "—" : kappa.toFixed(2), note);
 }
 
 function render(shift) {
   const hours = Math.max(1 / 60, (Math.min(shift.to_ms, Date.now()) - shift.from_ms) / 3_600_000);
   const counts = shift.by_judgement;
   byId("figures").replaceChildren(
-    figure("Judged", String(shift.judged), `${(shift.judged / hours).toFixed(1)} an hour; OK ${counts.OK ?? 0}, NG ${counts.NG ?? 0}, unsure ${counts.UNSURE ?? 0}`),
-    figure("Age when judged", seconds(shift.age_s.median), `median; 90 % within ${seconds(shift.age_s.p90)}, longest ${seconds(shift.age_s.longest)}`),
-    figure("Escalated", String(shift.escalated), `${share(shift.escalated, shift.judged)} of what was judged`),
-    figure("Changed after hints", String(shift.changed_after_hints), `of ${shift.answered_blind} that were answered blind first`),
+    figure(t("shift.judged"), String(shift.judged), t("shift.an_hour", { rate: (shift.judged / hours).toFixed(1), ok: counts.OK ?? 0, ng: counts.NG ?? 0, unsure: counts.UNSURE ?? 0 })),
+    figure(t("shift.age"), seconds(shift.age_s.median), t("shift.age_note", { p90: seconds(shift.age_s.p90), longest: seconds(shift.age_s.longest) })),
+    figure(t("shift.escalated"), String(shift.escalated), t("shift.escalated_note", { share: share(shift.escalated, shift.judged) })),
+    figure(t("shift.changed"), String(shift.changed_after_hints), t("shift.changed_note", { blind: shift.answered_blind })),
     agreed(shift.agreement));
   const most = Math.max(1, ...shift.by_hour.map((hour) => hour.judged));
   byId("hours").replaceChildren(...shift.by_hour.map((hour) => row(cell(time(hour.from_ms)), cell(hour.judged, true),
-    element("td", {}, element("meter", { min: 0, max: most, value: hour.judged, "aria-label": `Judged from ${time(hour.from_ms)}` })))));
+    element("td", {}, element("meter", { min: 0, max: most, value: hour.judged, "aria-label": t("shift.judged_from", { time: time(hour.from_ms) }) })))));
   waiting(shift.waiting);
 }
 
 function waiting(lines) {
   const rows = (lines ?? []).map((line) => row(cell(line.line_id), cell(line.waiting, true), cell(line.in_hands, true), cell(line.for_a_lead, true), cell(seconds(line.oldest_s), true)));
-  byId("waiting").replaceChildren(...(rows.length ? rows : [row(element("td", { colspan: 5 }, lines === null ? "The queue cannot be reached." : "Nothing waits."))]));
+  byId("waiting").replaceChildren(...(rows.length ? rows : [row(element("td", { colspan: 5 }, lines === null ? t("shift.queue_away") : t("queue.nothing")))]));
   for (const select of [form.elements.line, byId("bin").elements.line_id]) {
     const known = new Set([...select.options].map((option) => option.value));
     select.append(...(lines ?? []).filter((line) => !known.has(line.line_id)).map((line) => element("option", {}, line.line_id)));
