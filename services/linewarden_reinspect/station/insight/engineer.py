@@ -165,7 +165,7 @@ def _in_force(station: Station, line_id: str, ref: RecipeRef) -> dict[str, Any]:
         "recipe": {"recipe_id": ref.recipe_id, "version": ref.version},
         "suspicion": min(both, default=None),
         "bundle_suspicion": None if limits is None else limits.suspicion,
-        "qualification": "void: this recipe has a threshold of its own" if own else "as the bundle says",
+        "qualification": "void" if own else "bundle",
     }
 
 

@@ -2,6 +2,7 @@
 import { actor, get, post } from "./api.js";
 import { follow } from "./bar.js";
 import { byId, element } from "./dom.js";
+import { t } from "./texts.js";
 
 let running = [];
 let asked = 0;
@@ -34,30 +35,30 @@ function ask(title, text) {
 
 function figures({ now, wanted, visits, hours, changing_count: count }) {
   const rows = [
-    ["Diversions an hour", (side) => number(side.diversions_per_hour, 1)],
-    ["Diverted of the machine's passes", (side) => `${side.diverted} of ${side.passes} (${percent(side.diversion_rate_of_passes)})`],
-    ["Good parts diverted, as people found", (side) => `${side.good_diverted} of ${side.good}`],
-    ["Overkill: good parts called NG", (side) => `${percent(side.overkill_rate_of_good)} (n = ${side.good})`],
-    ["Known misses passed", (side) => `${side.known_misses_passed} (n = ${side.known_misses})`],
+    [t("thresholds.per_hour"), (side) => number(side.diversions_per_hour, 1)],
+    [t("thresholds.of_passes"), (side) => t("thresholds.share", { count: side.diverted, n: side.passes, share: percent(side.diversion_rate_of_passes) })],
+    [t("thresholds.good_diverted"), (side) => t("trust.of", { count: side.good_diverted, n: side.good })],
+    [t("thresholds.overkill"), (side) => `${percent(side.overkill_rate_of_good)} (n = ${side.good})`],
+    [t("thresholds.misses"), (side) => `${side.known_misses_passed} (n = ${side.known_misses})`],
   ];
   byId("figures").replaceChildren(...rows.map(([name, of]) => element("tr", {}, element("th", { scope: "row" }, name), cell(of(now), true), cell(of(wanted), true))));
-  byId("sample").textContent = `${visits} visits in ${hours.toFixed(2)} h. What people found is known only of visits that were looked at, so passes that nobody saw count neither as good nor as missed. Overkill hangs on the bundle alone.`;
-  byId("changing").textContent = `Pictures that change side: ${count}`;
+  byId("sample").textContent = t("thresholds.sample", { visits, hours: hours.toFixed(2) });
+  byId("changing").textContent = t("thresholds.changing_count", { count });
 }
 
 function thumb(change) {
-  const found = change.found === null ? "" : `, people said ${change.found}`;
+  const found = change.found === null ? "" : t("thresholds.said", { found: change.found });
   const picture = change.has_picture
-    ? element("img", { src: `/api/thresholds/frames/${encodeURIComponent(change.frame_id)}`, alt: `View ${change.view_id} of ${change.visit_id}`, loading: "lazy" })
-    : element("p", { class: "note" }, "no picture was kept");
-  return element("figure", { title: change.visit_id }, picture, element("figcaption", {}, element("b", {}, `${number(change.suspicion)} → ${change.to}`), `${change.view_id}${found}`));
+    ? element("img", { src: `/api/thresholds/frames/${encodeURIComponent(change.frame_id)}`, alt: t("thresholds.picture_of", { view: change.view_id, visit: change.visit_id }), loading: "lazy" })
+    : element("p", { class: "note" }, t("thresholds.no_picture"));
+  return element("figure", { title: change.visit_id }, picture, element("figcaption", {}, element("b", {}, `${number(change.suspicion)} → ${t(`thresholds.to.${change.to}`)}`), `${change.view_id}${found}`));
 }
 
 async function preview() {
   const one = chosen();
   byId("value").textContent = number(level());
   const looser = one.bundle_suspicion === null || level() > one.bundle_suspicion;
-  byId("hint").textContent = looser ? "Looser than the bundle: shown, but not to be drafted. Qualify the bundle anew to divert less." : "Running it voids the qualification until the bundle is qualified anew at this threshold.";
+  byId("hint").textContent = looser ? t("thresholds.looser") : t("thresholds.voids");
   const turn = ++asked;
   const found = await get(`/api/thresholds/preview?${new URLSearchParams({ line_id: one.line_id, recipe_id: one.recipe.recipe_id, suspicion: level() })}`);
   if (turn !== asked) return;
@@ -69,40 +70,46 @@ async function preview() {
 function choose() {
   const one = chosen();
   if (!one || one.suspicion === null) return;
-  byId("force").textContent = `${one.recipe.recipe_id}@${one.recipe.version} runs at ${number(one.suspicion)}; the bundle's own is ${number(one.bundle_suspicion)}. Qualification: ${one.qualification}.`;
+  byId("force").textContent = t("thresholds.runs", {
+    recipe: `${one.recipe.recipe_id}@${one.recipe.version}`, threshold: number(one.suspicion), own: number(one.bundle_suspicion),
+    qualification: t(`thresholds.qualification.${one.qualification}`),
+  });
   const reach = Math.max(0.05, Math.abs(one.bundle_suspicion ?? one.suspicion));
   byId("level").min = String(Math.min(0, one.suspicion - reach));
   byId("level").max = String(Math.max(one.suspicion, one.bundle_suspicion ?? one.suspicion) + reach / 2);
   byId("level").value = String(one.suspicion);
   byId("level").disabled = false;
   byId("back").disabled = one.before === null;
-  byId("back").textContent = one.before === null ? "Roll back" : `Roll back to ${one.before}`;
+  byId("back").textContent = one.before === null ? t("thresholds.back") : t("thresholds.back_to", { recipe: one.before });
   attempt(preview);
 }
 
 function judgement(draft) {
-  if (draft.state !== "waiting") return `${draft.state} by ${draft.judged_by}: ${draft.reason}${draft.became ? ` (version ${draft.became})` : ""}`;
-  if (draft.author === actor) return "waits for somebody else";
+  const told = { who: draft.judged_by, reason: draft.reason, version: draft.became };
+  if (draft.state === "approved") return t("thresholds.approved", told);
+  if (draft.state === "refused") return t("thresholds.refused", told);
+  if (draft.author === actor) return t("thresholds.waits");
   const button = (text, approve) => {
     const made = element("button", { type: "button" }, text);
     made.addEventListener("click", async () => {
-      const text2 = approve ? "It runs at once and voids the qualification." : "Nothing changes on the line.";
-      const reason = await ask(`${approve ? "Approve" : "Refuse"} draft ${draft.id}`, text2);
+      const reason = approve
+        ? await ask(t("thresholds.approve_draft", draft), t("thresholds.approve_text"))
+        : await ask(t("thresholds.refuse_draft", draft), t("thresholds.refuse_text"));
       if (reason !== null) await attempt(() => post(`/api/thresholds/drafts/${draft.id}/verdict`, { approve, reason }));
       await attempt(load);
     });
     return made;
   };
-  return element("span", { class: "tabs" }, button("Approve", true), button("Refuse", false));
+  return element("span", { class: "tabs" }, button(t("thresholds.approve"), true), button(t("thresholds.refuse"), false));
 }
 
 async function load() {
   const found = await get("/api/thresholds");
   running = found.running;
   byId("running").replaceChildren(...running.map((one, index) => element("option", { value: index }, `${one.line_id}: ${one.recipe.recipe_id}@${one.recipe.version}`)));
-  if (!running.length) byId("hint").textContent = "No inspected visit is recorded yet.";
-  const drafts = found.drafts.map((draft) => element("tr", {}, cell(`${draft.id}: ${draft.recipe.recipe_id}@${draft.recipe.version} on ${draft.line_id}`), cell(number(draft.suspicion), true), cell(draft.author), element("td", { class: "wrap" }, judgement(draft))));
-  byId("drafts").replaceChildren(...(drafts.length ? drafts : [element("tr", {}, element("td", { colspan: 4 }, "No draft yet."))]));
+  if (!running.length) byId("hint").textContent = t("trust.nothing");
+  const drafts = found.drafts.map((draft) => element("tr", {}, cell(t("thresholds.draft_of", { id: draft.id, recipe: `${draft.recipe.recipe_id}@${draft.recipe.version}`, line: draft.line_id })), cell(number(draft.suspicion), true), cell(draft.author), element("td", { class: "wrap" }, judgement(draft))));
+  byId("drafts").replaceChildren(...(drafts.length ? drafts : [element("tr", {}, element("td", { colspan: 4 }, t("thresholds.no_draft")))]));
   choose();
 }
 
@@ -113,7 +120,7 @@ byId("save").addEventListener("click", () => attempt(async () => {
   await load();
 }));
 byId("back").addEventListener("click", async () => {
-  const reason = await ask(`Roll back to ${chosen().before}`, "The line runs it from now on.");
+  const reason = await ask(t("thresholds.back_to", { recipe: chosen().before }), t("thresholds.back_text"));
   if (reason !== null) await attempt(() => post(`/api/lines/${encodeURIComponent(chosen().line_id)}/roll-back`, { reason }));
   await attempt(load);
 });
