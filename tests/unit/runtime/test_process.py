@@ -124,8 +124,10 @@ def test_probes_tell_hung_from_not_ready() -> None:
     with HealthServer(health) as server:
         assert _get(server.port, "/healthz")[0] == 200
         status, body = _get(server.port, "/readyz")
-        assert (status, json.loads(body)) == (503, {"waiting": {"restore": "reading route-state"}})
+        assert (status, json.loads(body)) == (503, {"waiting": {"restore": "reading route-state"}, "unwell": {}})
         health.ready("restore")
+        health.unwell({"line1": "the queue asks for a slower line"})
+        assert json.loads(_get(server.port, "/readyz")[1])["unwell"] == {"line1": "the queue asks for a slower line"}
         assert _get(server.port, "/readyz")[0] == 200
         clock.advance(11.0)
         assert _get(server.port, "/healthz")[0] == 503
