@@ -24,6 +24,7 @@ from .errors import Forbidden, NotSignedIn, StationError
 from .guards import HEADERS, require_own_page
 from .insight import auditor, engineer, lead, trust
 from .rendering import PAGES, refused_page
+from .texts import refusal
 
 _STATIC = Path(__file__).parent / "static"
 _health = APIRouter()
@@ -80,7 +81,7 @@ async def _guarded(request: Request, call_next: Callable[[Request], Awaitable[Re
     try:
         require_own_page(request)
     except Forbidden as error:
-        response: Response = _told(error)
+        response: Response = _told(request, error)
     else:
         response = await call_next(request)
         station: Station = request.app.state.station
@@ -104,11 +105,11 @@ def _refused(request: Request, error: Exception) -> Response:
         return refused_page(request, error)
     if request.url.path.endswith("/decision"):
         metrics.DECISIONS_REFUSED.labels(error.word).inc()
-    return _told(error)
+    return _told(request, error)
 
 
-def _told(error: StationError) -> JSONResponse:
-    body: dict[str, object] = {"error": error.word, "message": str(error)}
+def _told(request: Request, error: StationError) -> JSONResponse:
+    body: dict[str, object] = {"error": error.word, "message": refusal(request, str(error))}
     if error.details:
         body["details"] = dict(error.details)
     return JSONResponse(body, status_code=error.status)
