@@ -40,6 +40,7 @@ from linewarden_replay.cli import app as replay_app
 from linewarden_replay.cli import audit_app
 from linewarden_replay.notary import commands as notary
 from linewarden_replay.periods import commands as periods
+from linewarden_replay.shadow import commands as shadowing
 
 app = typer.Typer(
     name="linewarden",
@@ -160,6 +161,7 @@ app.add_typer(report.app, name="report")
 app.add_typer(msa.app, name="msa")
 app.add_typer(escape.app, name="escape")
 app.add_typer(replay_app, name="replay")
+app.command()(shadowing.shadow)
 audit_app.command()(periods.balance)
 audit_app.command()(periods.periods)
 audit_app.command()(notary.key)

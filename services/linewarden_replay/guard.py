@@ -34,6 +34,13 @@ def require_isolated(namespace: Namespace) -> Namespace:
     return namespace
 
 
+def require_live(namespace: Namespace) -> Namespace:
+    """The namespace itself; raises LiveTopicRefused for one that is itself a simulation's."""
+    if namespace.is_isolated:
+        raise LiveTopicRefused(f"{namespace.name!r} is itself a simulation; it is a live namespace that is read")
+    return namespace
+
+
 def redis_prefix(namespace: Namespace, name: str = "rq") -> str:
     """The prefix of a simulation's keys; raises LiveTopicRefused for the queue of a live line."""
     return require_isolated(namespace).redis_prefix(name)

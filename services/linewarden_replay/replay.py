@@ -23,7 +23,7 @@ from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.inspecting.judging import code_version
 
 from .compare import Tolerances
-from .errors import LiveTopicRefused
+from .guard import require_live
 from .inspecting import Recorded, Setting
 from .reading import records_since
 from .report import ReplayReport, report_of
@@ -88,8 +88,7 @@ def run(
         ConfigurationError: for another recipe that was never published.
         ResultsUnusable: for a file that holds the results of another run.
     """
-    if live.is_isolated:
-        raise LiveTopicRefused(f"{live.name!r} is itself a simulation; replay reads a live namespace")
+    require_live(live)
     recipes = known_recipes(broker, live)
     recipe = other_recipe(recipes, plan.setting)
     identity = plan.identity(live, recipe)
@@ -166,7 +165,7 @@ class _Frames:
         for one in self._recorded():
             meta = one.frame.meta
             if self._selection.holds_frame(meta) and self._is_chosen(meta.visit_id):
-                self.pinned_otherwise += _is_pinned_otherwise(meta, lines)
+                self.pinned_otherwise += is_pinned_otherwise(meta, lines)
                 if self._results.take(meta.frame_id):
                     yield work_of(one, self._results)
 
@@ -180,7 +179,8 @@ class _Frames:
             yield Recorded(record, frame)
 
 
-def _is_pinned_otherwise(meta: FrameMetadata, lines: LineBook) -> bool:
+def is_pinned_otherwise(meta: FrameMetadata, lines: LineBook) -> bool:
+    """Whether another recipe was active on the frame's line when it was captured."""
     active = lines.activation(meta.line_id, meta.captured_ms)
     return active is not None and active.recipe != meta.recipe
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -157,7 +157,9 @@ def write_page(page: Path, report: ReplayReport, results: Path) -> None:
     page.write_text(containment_page(report.as_dict(), pictures_in(results)), encoding="utf-8")
 
 
-def tell(report: ReplayReport, containment: Path | None, *, as_json: bool) -> None:
+def tell(
+    report: ReplayReport, containment: Path | None, more: Mapping[str, object] | None = None, *, as_json: bool
+) -> None:
     """Write the list where it is wanted, and print the report for people or programs."""
     from linewarden_replay.containment import write_csv  # noqa: PLC0415 - as above
 
@@ -165,7 +167,7 @@ def tell(report: ReplayReport, containment: Path | None, *, as_json: bool) -> No
 
     if containment is not None:
         write_csv(containment, report.containment)
-    print_report(report, as_json=as_json)
+    print_report(report, more or {}, as_json=as_json)
 
 
 def _recorded(archive: Path | None) -> tuple[Broker, Namespace]:

@@ -176,17 +176,21 @@ class Results:
     def visits(self) -> Iterator[Visit]:
         """Every visit with a frame that was answered, one at a time."""
         for (visit,) in self._file.execute("SELECT DISTINCT visit FROM now_said ORDER BY visit"):
-            first = self._file.execute("SELECT body FROM routed WHERE visit = ?", (visit,)).fetchone()
-            then = self._file.execute("SELECT frame, answer FROM then_said WHERE visit = ?", (visit,))
-            now = self._file.execute(_NOW, (visit,)).fetchall()
-            told = "+".join(causes for *_, kind, causes in now if kind in _ROUTING)
-            yield Visit(
-                visit,
-                None if first is None else Disposition.from_json(first[0]),
-                {frame: _ANSWERS.validate_json(answer) for frame, answer in then},
-                {frame: _ANSWERS.validate_json(answer) for frame, answer, *_ in now},
-                tuple(dict.fromkeys(_causes(told))),
-            )
+            yield self.visit(visit)
+
+    def visit(self, visit_id: str) -> Visit:
+        """What is known of one visit."""
+        first = self._file.execute("SELECT body FROM routed WHERE visit = ?", (visit_id,)).fetchone()
+        then = self._file.execute("SELECT frame, answer FROM then_said WHERE visit = ?", (visit_id,))
+        now = self._file.execute(_NOW, (visit_id,)).fetchall()
+        told = "+".join(causes for *_, kind, causes in now if kind in _ROUTING)
+        return Visit(
+            visit_id,
+            None if first is None else Disposition.from_json(first[0]),
+            {frame: _ANSWERS.validate_json(answer) for frame, answer in then},
+            {frame: _ANSWERS.validate_json(answer) for frame, answer, *_ in now},
+            tuple(dict.fromkeys(_causes(told))),
+        )
 
     def pictures(self) -> int:
         """How many frames have pictures."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import typer
 from rich.console import Console
@@ -14,13 +14,13 @@ from linewarden_replay.report import ReplayReport
 _SHOWN = 20
 
 
-def print_report(report: ReplayReport, *, as_json: bool) -> None:
-    """Print it as a table for people or as one JSON document for programs."""
+def print_report(report: ReplayReport, more: Mapping[str, object], *, as_json: bool) -> None:
+    """Print it, with what `more` there is to say, as a table for people or as one JSON document for programs."""
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=1, allow_nan=False, default=str))
+        typer.echo(json.dumps({**report.as_dict(), **more}, indent=1, allow_nan=False, default=str))
         return
     table = Table("", "", title=f"simulated, in {report.namespace}.inspections")
-    for name, value in _rows(report):
+    for name, value in (*_rows(report), *((name.replace("_", " "), value) for name, value in more.items())):
         table.add_row(name, str(value))
     Console().print(table)
     _print_ids("differs", (f"{one.frame_id} ({one.kind.value}: {'+'.join(one.causes)})" for one in report.differences))

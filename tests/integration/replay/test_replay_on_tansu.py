@@ -1,4 +1,4 @@
-"""On the embedded broker: inspected, kept, balanced and replayed, with no difference."""
+"""On the embedded broker: inspected, shadowed, kept, balanced and replayed, with no difference."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from linewarden_replay.index.store import StoryIndex
 from linewarden_replay.index.story import count, stories
 from linewarden_replay.replay import Plan, run
 from linewarden_replay.selection import Selection
+from linewarden_replay.shadow.comparing import Bounds
+from linewarden_replay.shadow.shadow import run as shadow
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker
 from linewarden_runtime.health import Health
 from linewarden_runtime.kafka.broker import KafkaBroker
+from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.provision import recipe_record
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Evidence, Inspection
@@ -37,13 +40,19 @@ def test_what_was_inspected_is_kept_and_repeats_itself(
     provisioned(broker, line, PARTITIONS)
     publish(broker, recipe_record(line, recipe(digest_in(bundle_store, "a")), "/test"))
     publish(broker, *(capture_record(line, metadata(b"", n), n, partitions=PARTITIONS) for n in range(COUNT)))
+    plan = Plan(Selection(0, 1 << 52), bundle_store, device="cpu", name=namespace)
+    with broker.admin() as admin:
+        admin.provision(f"shadow.{namespace}.inspect", [line.topic("frames")])
     with Watcher(broker, line.topic("inspections"), Inspection) as watcher:
         with running(broker, line, bundle_store, "0"):
             send(broker, line, range(COUNT), version=1)
+            bounds = Bounds(COUNT, for_s=120.0)
+            beside = shadow(broker, line, plan, bounds, Stop(), clock=SystemClock()).report
             watcher.wait_for(lambda found: len(found) >= COUNT, 60)
         inspected = {one.frame_id: one for one in watcher.found}
 
-    report = run(broker, line, Plan(Selection(0, 1 << 52), bundle_store, device="cpu", name=namespace))
+    assert (beside.frames, beside.differences) == (COUNT, ()), "the shadow waited for each live answer"
+    report = run(broker, line, plan)
     assert (report.frames, report.differences) == (COUNT, ())
 
     with StoryIndex(tmp_path / "index", namespace) as index:

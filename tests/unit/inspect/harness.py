@@ -78,9 +78,9 @@ def answer(broker: MemoryBroker, store: Path, *frames: OutRecord, load: Callable
     worker(broker, store, load=load).run(CountingStop(lambda: everything_is_committed(broker)))
 
 
-def everything_is_committed(broker: MemoryBroker) -> bool:
+def everything_is_committed(broker: MemoryBroker, group: str = NAMESPACE.group("inspect")) -> bool:
     with broker.admin() as admin:
-        committed = admin.committed(NAMESPACE.group("inspect"))
+        committed = admin.committed(group)
     return len(committed) == 2 and all(broker.log(place).end <= offset for place, offset in committed.items())
 
 

@@ -34,18 +34,19 @@ def broker() -> Iterator[MemoryBroker]:
             provision_topics(admin, namespace, 2)
         for service in SERVICES:
             admin.provision(LIVE.group(service), [LIVE.topic("frames")])
-    before = _state(made)
+    before = live_state(made)
     yield made
-    assert _state(made) == before
+    assert live_state(made) == before
 
 
-def _state(broker: MemoryBroker) -> object:
-    """Everything that a live line can see: records, epochs of identities, and offsets of groups."""
+def live_state(broker: MemoryBroker) -> object:
+    """Everything that a live line can see: records, epochs of identities, offsets and members of groups."""
     live = [name for name in broker.specs if not name.startswith((OWN.name + ".", SHADOW.name + "."))]
     with broker.admin() as admin:
         offsets = {service: admin.committed(LIVE.group(service)) for service in SERVICES}
     epochs = {name: epoch for name, epoch in broker.epochs.items() if not name.startswith((OWN.name, SHADOW.name))}
-    return {name: broker.records(name) for name in live}, epochs, offsets
+    members = {service: sorted(broker.group(LIVE.group(service)).members) for service in SERVICES}
+    return {name: broker.records(name) for name in live}, epochs, offsets, members
 
 
 def _snapshot(group: str) -> GroupSnapshot:

@@ -1,0 +1,88 @@
+"""What the live line answers and routes, followed by assign() while a shadow runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+from linewarden_replay.rerun.results import Results
+from linewarden_replay.selection import Selection
+from linewarden_runtime.books import positions_of, read_to_end
+from linewarden_runtime.ports import Broker
+from linewarden_runtime.records import InRecord, Position
+from linewarden_schemas.base import Message
+from linewarden_schemas.disposition import Disposition
+from linewarden_schemas.envelope import EnvelopeError, decode
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import Inspection
+
+_TOPICS = ("inspections", "dispositions")
+_AT_ONCE = 256
+
+
+class LiveAnswers:
+    """Keeps live inspections and first routings in the results.
+
+    A partition is read from the capture of the first frame that the group reads of it: inspections and dispositions
+    lie in their visit's partition, as frames do, and were written later than what they answer.
+    """
+
+    def __init__(self, broker: Broker, live: Namespace, selection: Selection, results: Results) -> None:
+        self._topics = [live.topic(name) for name in _TOPICS]
+        self._selection, self._results = selection, results
+        self._begun: set[int] = set()
+        self.unreadable = 0
+        places = [place for topic in self._topics for place in positions_of(broker, topic)]
+        self._reader = broker.reader(dict.fromkeys(places, 0), max_records=_AT_ONCE)
+        for place, end in self._reader.end_offsets(places).items():
+            self._reader.seek(place, end)
+
+    def begin(self, partition: int, from_ms: int) -> None:
+        """Read a partition from a time on (epoch ms), unless it is read already."""
+        if partition in self._begun:
+            return
+        self._begun.add(partition)
+        places = [Position(topic, partition) for topic in self._topics]
+        for place, first in self._reader.offsets_for_times(dict.fromkeys(places, from_ms)).items():
+            if first is not None:
+                self._reader.seek(place, first)
+
+    def refresh(self) -> set[str]:
+        """Learn everything up to the end as it is now; visits whose first routing is among it."""
+        routed: set[str] = set()
+        records = read_to_end(self._reader)
+        while chunk := list(islice(records, _AT_ONCE)):
+            routed |= self._learn(list(self._messages(chunk)))
+        return routed
+
+    def _learn(self, messages: Sequence[Message]) -> set[str]:
+        self._results.record(
+            one for one in messages if isinstance(one, Inspection) and self._holds(one.line_id, one.captured_ms)
+        )
+        first = [
+            one
+            for one in messages
+            if isinstance(one, Disposition) and one.revision == 0 and self._holds(one.line_id, one.first_captured_ms)
+        ]
+        self._results.route(first)
+        return {one.visit_id for one in first}
+
+    def _holds(self, line_id: str, at_ms: int) -> bool:
+        return self._selection.holds(line_id, at_ms)
+
+    def _messages(self, records: Sequence[InRecord]) -> Iterator[Message]:
+        for record in records:
+            try:
+                yield decode(record.headers, record.value or b"").message
+            except EnvelopeError:
+                self.unreadable += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._reader.close()
