@@ -11,6 +11,7 @@ export class Refused extends Error {
     this.status = status;
     this.word = word;
     this.details = details;
+    this.told = message; // the server's own sentence, where the word's text speaks of an operator's visit
   }
 
   // Whether the same request may succeed later as it is.

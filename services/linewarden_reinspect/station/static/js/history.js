@@ -57,7 +57,7 @@ async function show(before = null) {
     byId("older").disabled = next === null;
     byId("newest").disabled = before === null;
   } catch (error) {
-    byId("problem").textContent = error.message;
+    byId("problem").textContent = error.told || error.message;
     byId("problem").hidden = false;
   }
 }

@@ -12,7 +12,7 @@ async function attempt(act) {
   try {
     await act();
   } catch (error) {
-    byId("problem").textContent = error.message;
+    byId("problem").textContent = error.told || error.message;
     byId("problem").hidden = false;
   }
   await load();
