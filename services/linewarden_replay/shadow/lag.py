@@ -20,12 +20,13 @@ class Lag:
     def measure(self, in_hand: int) -> tuple[int | None, bool]:
         """Records that are not done, those in hand among them, and whether they became more since the last measure.
 
-        Both are counted in offsets. None while no partition is assigned, or the broker does not answer.
+        Both are counted in offsets. None while no partition is assigned or has its start, or no broker answers.
         """
         places = self._consumer.assignment()
-        if not places:
-            return None, False
         try:
+            # A partition without committed offset has no position to be asked for; the next poll gives it one.
+            if not places or None in self._consumer.committed(places).values():
+                return None, False
             ends = self._consumer.end_offsets(places)
             behind = in_hand + sum(max(0, ends[place] - self._consumer.position(place)) for place in places)
         except BrokerUnavailable:

@@ -13,6 +13,7 @@ from linewarden_replay.replay import Plan
 from linewarden_replay.replay import run as rerun
 from linewarden_replay.shadow.commands import parse_duration
 from linewarden_replay.shadow.comparing import Bounds
+from linewarden_replay.shadow.lag import Lag
 from linewarden_replay.shadow.shadow import Shadowed, run
 from linewarden_replay.shadow.standing import Standing
 from linewarden_runtime.clock import ManualClock
@@ -119,6 +120,17 @@ def test_frames_wait_for_their_live_answer_and_are_counted_where_none_comes(bund
     assert (told[0].frames, told[0].waiting, told[0].behind, found.most_behind) == (0, 16, 20, 20)
     assert [one.falls_behind for one in told[:2]] == [True, False], "said where it grows"
     assert "FALLS BEHIND" in told[0].line()
+
+
+def test_how_far_it_is_behind_is_unknown_until_each_partition_has_its_start() -> None:
+    broker = memory_line()
+    with broker.consumer(group=GROUP, topics=[FRAMES]) as consumer:
+        lag = Lag(consumer)
+        assert lag.measure(0) == (None, False)
+        consumer.poll(0.0)
+        assert lag.measure(0) == (0, False)
+        broker.group(GROUP).offsets.clear()
+        assert lag.measure(0) == (None, False)
 
 
 def test_frames_that_retention_took_are_told_and_what_was_compared_stays(bundle_store: Path) -> None:
