@@ -1,6 +1,7 @@
 """The re-run of a recording over the live line that made it: frames/s, memory, and whether both say the same.
 
-    python -m benchmarks.rerun [--visits 300] [--broker embedded|apache] [--source DIR] [--candidate BUNDLE]
+    python -m benchmarks.rerun [--visits 300] [--broker embedded|apache] [--source DIR] [--bundle BUNDLE]
+        [--candidate BUNDLE]
 
 A whole line records visits of the simulated line, or every picture of a folder, as fast as it can. `linewarden replay`
 then runs as a command over the first quarter of the range and over all of it: frames/s, largest resident memory, and
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--visits", type=int, default=300, help="of the simulated line")
     parser.add_argument("--broker", choices=["embedded", "apache"], default="embedded")
     parser.add_argument("--source", type=Path, help="a folder of pictures instead")
+    parser.add_argument("--bundle", type=Path, default=line.BUNDLE, help="folder of the bundle that judges live")
     parser.add_argument("--candidate", type=Path, help="folder of another bundle")
     options = parser.parse_args(argv)
     print(machine())
@@ -54,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         servers(options.broker, Path(name)) as under,
         whole_line(_source(options, Path(name)), under, Path(name)) as tested,
     ):
-        wrong = _again(tested, under, _live_rate(tested))
+        wrong = _again(tested, under, options.bundle, _live_rate(tested))
         if options.candidate is not None:
             wrong += _contained(tested, under, options.candidate)
     return int(wrong > 0)
@@ -62,8 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _source(options: argparse.Namespace, work: Path) -> line.Source:
     if options.source is None:
-        return line.simulated(PLAN, options.visits, _FAST, decide_by_ms=_DECIDE_BY_MS, gallery=work / "gallery")
-    return line.folder(options.source, None, _FAST, work)
+        source = line.simulated(PLAN, options.visits, _FAST, gallery=work / "gallery")
+    else:
+        source = line.folder(options.source, None, _FAST, work)
+    return replace(source, decide_by_ms=_DECIDE_BY_MS, bundle=options.bundle.resolve())
 
 
 def _live_rate(tested: LineUnderTest) -> float:
@@ -77,12 +81,12 @@ def _live_rate(tested: LineUnderTest) -> float:
     return rate
 
 
-def _again(tested: LineUnderTest, under: Servers, live: float) -> int:
+def _again(tested: LineUnderTest, under: Servers, bundle: Path, live: float) -> int:
     times = sorted(frame.captured_ms for frame in _frames(tested))
     quarter, every = times[len(times) // 4], times[-1]
     differing = 0
     for name, end in (("first quarter", quarter), ("all", every)):
-        told = _replay(under, line.BUNDLES, "--to", str(end))
+        told = _replay(under, bundle.resolve().parent, "--to", str(end))
         frames, differences = told.report["frames"], told.report["differing"]
         rate = frames / told.seconds
         print(
@@ -118,7 +122,7 @@ def _replay(under: Servers, store: Path, *words: str) -> _Told:
 def _contained(tested: LineUnderTest, under: Servers, candidate: Path) -> int:
     """Compare the list of `replay --bundle` with the candidate's own answers on the frames of trusted passes."""
     digest = digest_of(candidate)
-    told = _replay(under, candidate.parent, "--to", str(time.time_ns() // 1_000_000), "--bundle", digest)
+    told = _replay(under, candidate.resolve().parent, "--to", str(time.time_ns() // 1_000_000), "--bundle", digest)
     listed = {one["visit_id"]: one["would_be"] for one in told.report["containment"]}
     expected = _computed(tested, Inspector.load(candidate, expected_digest=digest))
     print(f"containment list       {len(listed)} visits, computed from the frames alone {len(expected)}")

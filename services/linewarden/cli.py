@@ -93,6 +93,7 @@ def demo(
         BrokerKind.EMBEDDED
     ),
     source: Annotated[Path | None, typer.Option(help="A folder of pictures instead of the simulated line.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="A bundle of yours instead of the demo's.")] = None,
     rate: Annotated[float, typer.Option(min=0.1, help="Visits a second.")] = 4.0,
     out: Annotated[Path, typer.Option(help="Where the summary goes.")] = Path("demo-summary.json"),
     work: Annotated[Path | None, typer.Option(help="Keep logs, spool and data in this new folder.")] = None,
@@ -107,6 +108,7 @@ def demo(
         headless=headless,
         broker=broker.value,
         source=source,
+        bundle=bundle,
         rate=rate,
         out=out,
         work=work,

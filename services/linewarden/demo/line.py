@@ -21,8 +21,7 @@ LINE = "line1"
 STATION = "st1"
 NAMESPACE = Namespace("demo")
 PARTITIONS = 4
-BUNDLES = Path(__file__).parent.parent / "assets"
-BUNDLE = BUNDLES / "demo-bundle"
+BUNDLE = Path(__file__).parent.parent / "assets" / "demo-bundle"
 VIEWS = ("top", "left", "right")
 ACTOR = "demo"
 DECIDE_BY_MS = 8_000
@@ -34,13 +33,14 @@ _FIRST_SEED = 1 + FIRST_DEMO_SEED // SEEDS_PER_PLAN
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the pictures come from: the cameras as ingest reads them, and how many visits there will be."""
+    """Where the pictures come from: the cameras as ingest reads them, how many visits there will be, who judges."""
 
     cameras: tuple[dict[str, Any], ...]
     views: tuple[tuple[str, str], ...]
     visits: int | None
     plan: LinePlan | None
     decide_by_ms: int = DECIDE_BY_MS
+    bundle: Path = BUNDLE
 
     def cameras_json(self) -> str:
         """For LINEWARDEN_INGEST__CAMERAS."""
@@ -113,7 +113,7 @@ def recipe(source: Source, at_ms: int) -> Recipe:
         recipe_id="demo-part",
         version=1,
         product_id="demo-part",
-        bundle_digest=digest_of(BUNDLE),
+        bundle_digest=digest_of(source.bundle),
         views=tuple(ViewSpec(view_id=view, camera_id=camera) for view, camera in source.views),
         review=ReviewRules(audit_share_of_passes=0.02, reject_review_share=0.1, undo_window_ms=5_000),
         time=TimeBudget(

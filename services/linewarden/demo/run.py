@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
+from linewarden.commands.bundles import digest_of
 from linewarden_ingest.cameras.simulation import LinePlan
 from linewarden_reinspect.bootstrap import sign_in_link
 from linewarden_runtime.errors import ConfigurationError
@@ -47,6 +48,7 @@ class DemoOptions:
     headless: bool
     broker: str
     source: Path | None
+    bundle: Path | None
     rate: float
     out: Path
     work: Path | None
@@ -71,7 +73,7 @@ def run(options: DemoOptions) -> int:
             "LINEWARDEN_STATION__LINK_TOKEN": token,
             "LINEWARDEN_STATION__LINK_ROLES": json.dumps(list(Role)),
         }
-        running = RunningLine(_source(options, folder), under, folder, extra)
+        running = RunningLine(source_of(options, folder), under, folder, extra)
         shift = Shift(running, sign_in_link(base, token, list(Role)), interrupted)
         sys.stderr.write(f"one more person: linewarden users link ROLE --data {folder / 'station'} --url {base}\n")
         summary = shift.work(begun, line.demo_plan(options.seed))
@@ -104,7 +106,7 @@ class Shift:
             raise
         finally:
             self._running.stop()
-        rate = model_only_rate(line.BUNDLE, speed_plan, TORCH_THREADS)
+        rate = model_only_rate(self._running.source.bundle, speed_plan, TORCH_THREADS)
         return summarise(self._running.broker, line.NAMESPACE, self._running.source.plan, timing, rate)
 
     def _follow(self, follower: Follower, figures: Figures, timing: Timing) -> None:
@@ -129,7 +131,16 @@ class Shift:
         return done or timing.idle_s(time.monotonic()) > _SETTLE_S
 
 
-def _source(options: DemoOptions, work: Path) -> line.Source:
+def source_of(options: DemoOptions, work: Path) -> line.Source:
+    """What the cameras look at and the bundle that judges it; raises ConfigurationError where either is missing."""
+    source = _pictures(options, work)
+    if options.bundle is None:
+        return source
+    digest_of(options.bundle)
+    return replace(source, bundle=options.bundle.resolve())
+
+
+def _pictures(options: DemoOptions, work: Path) -> line.Source:
     if options.source is None:
         return line.simulated(line.demo_plan(options.seed), options.parts, options.rate)
     if not options.source.is_dir():

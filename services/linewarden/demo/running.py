@@ -101,9 +101,9 @@ def _settings(source: line.Source, folder: Path) -> dict[str, str]:
         "LINEWARDEN_INGEST__STATION_ID": line.STATION,
         "LINEWARDEN_INGEST__CAMERAS": source.cameras_json(),
         "LINEWARDEN_INGEST__SPOOL__FOLDER": str(folder / "spool"),
-        "LINEWARDEN_INSPECT__BUNDLES": str(line.BUNDLES),
+        "LINEWARDEN_INSPECT__BUNDLES": str(source.bundle.parent),
         "LINEWARDEN_INSPECT__TORCH_THREADS": str(TORCH_THREADS),
-        "LINEWARDEN_KEEPER__BUNDLES": str(line.BUNDLES),
+        "LINEWARDEN_KEEPER__BUNDLES": str(source.bundle.parent),
         "LINEWARDEN_STATION__DATA": str(folder / "station"),
-        "LINEWARDEN_STATION__BUNDLES": str(line.BUNDLES),
+        "LINEWARDEN_STATION__BUNDLES": str(source.bundle.parent),
     }

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
+from linewarden.demo.run import DemoOptions, source_of
 from linewarden.demo.summary import truth_of
 from linewarden_ingest.cameras.simulation import plan_visit
 from linewarden_ingest.settings import IngestOptions, with_cameras
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.ids import visit_id
-from linewarden_vision.bundle import read_bundle
+from linewarden_vision.bundle import LISTING, read_bundle
 
 
 def test_the_cameras_are_what_ingest_reads_and_what_the_recipe_expects() -> None:
@@ -33,6 +35,39 @@ def test_the_recipe_names_the_bundle_that_is_shipped() -> None:
 def test_a_folder_without_a_bundle_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="holds no bundle"):
         digest_of(tmp_path)
+
+
+def test_a_bundle_of_ones_own_takes_the_place_of_the_demos(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(line.BUNDLE, own)
+    with (own / LISTING).open("a") as listing:
+        listing.write("\n")
+    source = source_of(_asked(bundle=own), tmp_path)
+    assert line.recipe(source, 1).bundle_digest == digest_of(own) != digest_of(line.BUNDLE)
+
+
+def test_without_one_the_demos_bundle_judges(tmp_path: Path) -> None:
+    assert source_of(_asked(bundle=None), tmp_path).bundle == line.BUNDLE
+
+
+def test_a_bundle_that_is_none_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="holds no bundle"):
+        source_of(_asked(bundle=tmp_path), tmp_path)
+
+
+def _asked(bundle: Path | None) -> DemoOptions:
+    return DemoOptions(
+        parts=4,
+        headless=True,
+        broker="embedded",
+        source=None,
+        bundle=bundle,
+        rate=4.0,
+        out=Path("summary.json"),
+        work=None,
+        port=0,
+        seed=1,
+    )
 
 
 @pytest.mark.parametrize(("asked", "taken"), [(None, 3), (2, 2), (9, 3)])
