@@ -28,15 +28,15 @@ from linewarden_train.loop import TrainSettings
 from linewarden_train.progress import bars
 from linewarden_train.report import as_table, in_words
 from linewarden_train.scoring import RawScores, Values
-from linewarden_train.teaching import (
+from linewarden_train.teaching import teach
+from linewarden_train.teaching_network import score
+from linewarden_train.teaching_terms import (
     NamedSamples,
     OnProgress,
     Surroundings,
     Taught,
     TeachingSets,
     TeachSettings,
-    score,
-    teach,
 )
 from linewarden_vision.bundle import content_of, write_bundle
 from linewarden_vision.card import Card

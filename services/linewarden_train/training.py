@@ -20,14 +20,14 @@ from linewarden_train.losses import LossWeights
 from linewarden_train.masks import GRID, MaskCounts
 from linewarden_train.pretrained import PRETRAINED_ENCODER
 from linewarden_train.scoring import RawScores
-from linewarden_train.teaching import (
+from linewarden_train.teaching import teach
+from linewarden_train.teaching_terms import (
     FOLD_EFFORT,
     NamedSamples,
     Surroundings,
     Taught,
     TeachingSets,
     TeachSettings,
-    teach,
 )
 from linewarden_vision.network.build import NetworkName
 

@@ -89,7 +89,7 @@ def _run(data: Path, layout: str, out: Path, options: TrainOptions, *, fresh: bo
     from linewarden_train.data.checks import check_set  # noqa: PLC0415
     from linewarden_train.data.reading_sets import read_set  # noqa: PLC0415
     from linewarden_train.data.sides import sides_of  # noqa: PLC0415
-    from linewarden_train.teaching import Surroundings  # noqa: PLC0415
+    from linewarden_train.teaching_terms import Surroundings  # noqa: PLC0415
     from linewarden_train.training import fingerprint, train_folder  # noqa: PLC0415
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415

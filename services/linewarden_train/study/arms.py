@@ -12,7 +12,8 @@ from linewarden_train.data.samples import Samples
 from linewarden_train.inputs import picture_spec
 from linewarden_train.scoring import RawScores, score_samples
 from linewarden_train.study.parallel import side_by_side
-from linewarden_train.teaching import Surroundings, train_network
+from linewarden_train.teaching_network import train_network
+from linewarden_train.teaching_terms import Surroundings
 from linewarden_train.training import Tasks, TrainOptions, fingerprint, settings_of
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.network.interface import DefectNetwork

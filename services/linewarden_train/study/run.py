@@ -20,7 +20,7 @@ from linewarden_train.study.page import Study
 from linewarden_train.study.parallel import side_by_side
 from linewarden_train.study.pooling import pooled, rest_of
 from linewarden_train.study.steps import step_scores
-from linewarden_train.teaching import Surroundings
+from linewarden_train.teaching_terms import Surroundings
 
 _OVERKILL = 0.01
 _DIVERTED = 0.05

@@ -15,7 +15,8 @@ from linewarden_train.loop import Step
 from linewarden_train.study.arms import StudyPlan
 from linewarden_train.study.page import as_markdown
 from linewarden_train.study.run import run_study
-from linewarden_train.teaching import NamedSamples, Surroundings, _used_groups
+from linewarden_train.teaching import _used_groups
+from linewarden_train.teaching_terms import NamedSamples, Surroundings
 from linewarden_train.training import TrainOptions, fingerprint, train_folder
 from linewarden_vision.bundle import read_bundle, write_bundle
 from linewarden_vision.inspector import Inspector
