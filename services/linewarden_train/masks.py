@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from linewarden_vision.prepare import Prepared, restore_mask
+from linewarden_vision.prepare import Prepared, restore_logits
 
 Counts = NDArray[np.int64]
 GRID = tuple(float(value) for value in np.arange(-3.0, 4.01, 0.5))
@@ -49,8 +49,9 @@ class MaskCounts:
 def count_mask(logits: NDArray[np.float32], prepared: Prepared, truth: NDArray[np.bool_] | None) -> MaskCounts:
     """Count one picture's pixels; ``logits`` cover the whole input, ``truth`` has the native size."""
     both, predicted = [], []
+    native = restore_logits(logits, prepared)
     for threshold in GRID:
-        found = restore_mask(logits, prepared, threshold)
+        found = native >= threshold
         predicted.append(int(found.sum()))
         both.append(-1 if truth is None else int((found & truth).sum()))
     height, width = prepared.native

@@ -25,6 +25,6 @@ def bars() -> Iterator[OnProgress]:
         def show(text: str, done: int, total: int) -> None:
             if text not in tasks:
                 tasks[text] = progress.add_task(text, total=total)
-            progress.update(tasks[text], completed=done)
+            progress.update(tasks[text], completed=done, total=total)
 
         yield show

@@ -6,21 +6,23 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from linewarden_train.data.samples import Label, Sample, Samples
 from linewarden_train.masks import MaskCounts, count_mask
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.device import to_device
-from linewarden_vision.network.interface import DefectNetwork
+from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
 from linewarden_vision.prepare import Prepared, prepare_picture
 from linewarden_vision.stitching import Mosaic, Tile, TileScore, passes
 from linewarden_vision.trust.enhancement import Enhancement, Response, Source
 from linewarden_vision.trust.ingredients import CHEAP_NAMES, cheap_ingredients
-from linewarden_vision.trust.maps import make_maps
+from linewarden_vision.trust.maps import Maps, make_maps
 from linewarden_vision.trust.second_look import SECOND_NAMES, second_ingredients
 
 Values = NDArray[np.float64]
-_NAMES = (*CHEAP_NAMES, *SECOND_NAMES)
+INGREDIENTS = (*CHEAP_NAMES, *SECOND_NAMES)
+"""Every ingredient that any network has, those of the second look last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def score_samples(
             masks.append(counts)
         on_batch(len(chosen))
     table = np.stack(rows)
-    columns = {name: table[:, column] for column, name in enumerate(_NAMES)}
+    columns = {name: table[:, column] for column, name in enumerate(INGREDIENTS)}
     return RawScores(columns, table[:, -2], table[:, -1], list(samples.labels), MaskCounts.stack(masks))
 
 
@@ -90,7 +92,7 @@ def _score_batch(
 ) -> list[tuple[Values, MaskCounts]]:
     """Score a few pictures of any sizes, in their order."""
     prepared = [prepare_picture(sample.picture, spec) for sample in chosen]
-    table = np.full((len(chosen), len(_NAMES) + 2), -np.inf)
+    table = np.full((len(chosen), len(INGREDIENTS) + 2), -np.inf)
     mosaics = [Mosaic(one) for one in prepared]
     for tiles in passes(prepared, most):
         values, logits = _pass(network, tiles, spec, enhancement)
@@ -115,13 +117,20 @@ def _pass(
         maps = make_maps(output.cells, output.tap)
         source = Source(pictures, output.pyramid, 1 / spec.std)
         parts = [
-            cheap_ingredients(output, maps, CHEAP_NAMES),
-            second_ingredients(network, source, Response.of(output), SECOND_NAMES, enhancement),
+            all_ingredients(network, source, output, maps, enhancement),
             maps.defect.flatten(1).amax(1, keepdim=True),
             maps.agnostic.flatten(1).amax(1, keepdim=True),
         ]
         values = np.asarray(torch.cat(parts, dim=1).cpu().numpy(), np.float64)
         return values, np.asarray(output.mask_logits.float().cpu().numpy(), np.float32)
+
+
+def all_ingredients(
+    network: DefectNetwork, source: Source, output: NetworkOutput, maps: Maps, enhancement: Enhancement
+) -> Tensor:
+    """Stack every ingredient of one pass, (B, len(INGREDIENTS)) float32, those of the second look last."""
+    second = second_ingredients(network, source, Response.of(output), SECOND_NAMES, enhancement)
+    return torch.cat([cheap_ingredients(output, maps, CHEAP_NAMES), second], dim=1)
 
 
 def _only_mask(logits: NDArray[np.float32], prepared: Prepared) -> TileScore:

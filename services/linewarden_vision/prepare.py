@@ -58,6 +58,11 @@ def prepare_picture(picture: NDArray[np.generic], spec: PictureSpec) -> Prepared
 
 def restore_mask(logits: NDArray[np.float32], prepared: Prepared, threshold: float) -> NDArray[np.bool_]:
     """Turn mask logits (any size, covering the whole input) into a mask of the native size."""
+    return np.asarray(restore_logits(logits, prepared) >= threshold, np.bool_)
+
+
+def restore_logits(logits: NDArray[np.float32], prepared: Prepared) -> NDArray[np.float32]:
+    """Bring mask logits (any size, covering the whole input) to the native size."""
     height, width = prepared.pixels.shape[:2]
     if logits.shape != (height, width):
         logits = np.asarray(cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
@@ -65,7 +70,7 @@ def restore_mask(logits: NDArray[np.float32], prepared: Prepared, threshold: flo
     if prepared.inner != prepared.native:
         size = (prepared.native[1], prepared.native[0])
         inside = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_LINEAR), np.float32)
-    return np.asarray(inside >= threshold, np.bool_)
+    return inside
 
 
 def _inner(native: Size, spec: PictureSpec) -> Size:

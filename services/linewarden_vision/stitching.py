@@ -39,10 +39,7 @@ def passes(batch: Sequence[Prepared], most: int) -> Iterator[list[Tile]]:
     shapes = dict.fromkeys(prepared.tile for prepared in batch)
     for shape in shapes:
         tiles = (
-            _cut(prepared, owner, origin)
-            for owner, prepared in enumerate(batch)
-            if prepared.tile == shape
-            for origin in prepared.origins
+            tile for owner, prepared in enumerate(batch) if prepared.tile == shape for tile in tiles_of(prepared, owner)
         )
         gathered: list[Tile] = []
         for tile in tiles:
@@ -54,9 +51,11 @@ def passes(batch: Sequence[Prepared], most: int) -> Iterator[list[Tile]]:
             yield gathered
 
 
-def _cut(prepared: Prepared, owner: int, origin: Size) -> Tile:
-    (top, left), (height, width) = origin, prepared.tile
-    return Tile(owner, origin, prepared.pixels[top : top + height, left : left + width])
+def tiles_of(prepared: Prepared, owner: int) -> Iterator[Tile]:
+    """Cut one picture into its tiles, which are ``owner``'s."""
+    height, width = prepared.tile
+    for top, left in prepared.origins:
+        yield Tile(owner, (top, left), prepared.pixels[top : top + height, left : left + width])
 
 
 class Mosaic:

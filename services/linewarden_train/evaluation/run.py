@@ -11,18 +11,21 @@ from linewarden_train.data.digest import digest_of
 from linewarden_train.data.groups import Subset
 from linewarden_train.data.samples import Samples
 from linewarden_train.evaluation.evaluate import evaluate
+from linewarden_train.evaluation.ingredients import EveryIngredient
 from linewarden_train.evaluation.of_bundle import Rows, Shown, inspect_samples, scored_of
 from linewarden_train.evaluation.results import Evaluation, Plan, Source
 from linewarden_train.evaluation.scored import Values
-from linewarden_train.rivals.scoring import score_rivals
-from linewarden_train.scoring import score_samples
+from linewarden_train.rivals.interface import Rival
+from linewarden_train.rivals.scoring import all_rivals, score_with
 from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import Bundle
 from linewarden_vision.errors import UnusablePicture
 from linewarden_vision.inspector import Inspector
+from linewarden_vision.trust.enhancement import Enhancement
 
 OnProgress = Callable[[str, int, int], None]
 """Hears what is being done, how much of it is done, and of how much."""
+INSPECTING, FITTING = "inspecting", "fitting rivals"
 _EPSILON = 0.15
 
 
@@ -49,52 +52,38 @@ def evaluate_bundle(
 
     Raises ValueError where nothing can be said: no good picture, or none that can be judged.
     """
-    rows = inspect_samples(
-        inspector, samples, worst=task.worst, on_scored=_counting(on_progress, "inspecting", len(samples))
-    )
+    told = _counting(on_progress, INSPECTING, len(samples))
+    _announce(task, len(samples), on_progress)
+    rows = inspect_samples(inspector, samples, worst=task.worst, on_scored=told)
     if not rows.decided:
         raise ValueError(f"not one of {len(samples)} pictures can be judged: {dict(rows.undecidable)}")
     decided = Subset(samples, rows.decided)
-    more = {
-        **rivals_of(bundle, inspector, decided, task, on_progress),
-        **ingredients_of(bundle, decided, on_progress),
-    }
-    scored = scored_of(inspector, samples, rows, more)
+    scored = scored_of(inspector, samples, rows, _more_scores(bundle, inspector, decided, task, on_progress))
     limit = bundle.card.thresholds.suspicion.value
     found = evaluate(scored, task.plan, np.random.default_rng(task.seed), divert_from=limit)
     source = _source(bundle, inspector, samples, task)
     notes = _notes(bundle, samples, rows)
     if task.reference is None:
-        notes.append("rivals were left out: there are no pictures to fit them on")
+        notes.append("rivals were left out: no pictures were given to fit them on")
     return found.model_copy(update={"source": source, "notes": notes}), rows.worst
 
 
-def ingredients_of(bundle: Bundle, samples: Samples, on_progress: OnProgress) -> Mapping[str, Values]:
-    """Score every ingredient of every picture, those that the bundle does not use included."""
-    second = bundle.card.trust.second
-    scores = score_samples(
-        network_of(bundle),
-        samples,
-        bundle.card.picture,
-        epsilon=second.epsilon if second else _EPSILON,
-        on_batch=_counting(on_progress, "every ingredient", len(samples)),
-    )
-    return scores.ingredients
-
-
-def rivals_of(
+def _more_scores(
     bundle: Bundle, inspector: Inspector, samples: Samples, task: Task, on_progress: OnProgress
 ) -> Mapping[str, Values]:
-    """Score every rival, fitted on those reference pictures that can be judged; none without a reference."""
-    if task.reference is None:
-        return {}
-    on_progress("rivals", 0, len(samples))
-    reference = Subset(task.reference, _usable(inspector, task.reference))
-    found = score_rivals(
-        network_of(bundle), samples, bundle.card.picture, reference=reference, rng=np.random.default_rng(task.seed)
-    )
-    on_progress("rivals", len(samples), len(samples))
-    return found
+    """Score every ingredient, and with a reference every rival, from the same passes.
+
+    Rivals are fitted on those reference pictures that can be judged.
+    """
+    network, spec, second = network_of(bundle), bundle.card.picture, bundle.card.trust.second
+    asked: list[Rival] = []
+    if task.reference is not None:
+        reference = Subset(task.reference, _usable(inspector, task.reference))
+        told = _counting(on_progress, FITTING, len(reference))
+        asked += all_rivals(network, reference, spec, rng=np.random.default_rng(task.seed), on_scored=told)
+    asked.append(EveryIngredient(Enhancement(epsilon=second.epsilon if second else _EPSILON)))
+    told = _counting(on_progress, _scoring(task), len(samples))
+    return score_with(asked, network, samples, spec, on_scored=told)
 
 
 def _usable(inspector: Inspector, samples: Samples) -> list[int]:
@@ -104,6 +93,18 @@ def _usable(inspector: Inspector, samples: Samples) -> list[int]:
             inspector.prepare(samples[index].picture)
             usable.append(index)
     return usable
+
+
+def _announce(task: Task, count: int, on_progress: OnProgress) -> None:
+    """Name all steps before the first begins: what is left is more than the rest of one step."""
+    on_progress(INSPECTING, 0, count)
+    if task.reference is not None:
+        on_progress(FITTING, 0, len(task.reference))
+    on_progress(_scoring(task), 0, count)
+
+
+def _scoring(task: Task) -> str:
+    return "every ingredient" if task.reference is None else "every ingredient and rival"
 
 
 def _counting(on_progress: OnProgress, text: str, total: int) -> Callable[[int], None]:

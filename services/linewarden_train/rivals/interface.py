@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from linewarden_train.data.samples import Samples
+from linewarden_train.gathering import gathered
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.device import to_device
 from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
-from linewarden_vision.prepare import prepare_picture
-from linewarden_vision.stitching import passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +38,39 @@ class Rival(Protocol):
 def looks(network: DefectNetwork, samples: Samples, spec: PictureSpec, batch: int) -> Iterator[tuple[list[int], Look]]:
     """Pass all samples through the network; yields the sample that each row shows, and the look.
 
-    A picture in tiles has several rows. Raises ValueError for a network in train mode and
-    UnusablePicture for a picture that the inspector would not judge.
+    A picture in tiles has several rows; pictures of one shape come together, whatever their order. Raises
+    ValueError for a network in train mode and UnusablePicture for a picture that the inspector would not judge.
     """
+    for rows, pictures in _passes(network, samples, spec, batch):
+        with torch.inference_mode():
+            output = network(pictures)
+        yield rows, Look(network, pictures, output, spec.mean, spec.std)
+
+
+def pooled_features(
+    network: DefectNetwork, samples: Samples, spec: PictureSpec, batch: int
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Yield the sample of each row and its pooled features (B, C), from no more of the network than they need.
+
+    Rows come, and it raises, as with ``looks``.
+    """
+    for rows, pictures in _passes(network, samples, spec, batch):
+        with torch.inference_mode():
+            features = pooled(network.fuse(network.encode(pictures)))
+        yield rows, features
+
+
+def _passes(
+    network: DefectNetwork, samples: Samples, spec: PictureSpec, batch: int
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Yield the sample of each row, and the normalised pictures (B, C, H, W) on the network's device."""
     if network.training:
         raise ValueError("rivals need the network in eval mode: call network.eval() first")
     device = next(network.parameters()).device
-    for start in range(0, len(samples), batch):
-        chosen = range(start, min(start + batch, len(samples)))
-        prepared = [prepare_picture(samples[index].picture, spec) for index in chosen]
-        for tiles in passes(prepared, batch):
-            with torch.inference_mode():
-                pictures = to_device(tiles, device, spec.mean, spec.std)
-                output = network(pictures)
-            yield [start + tile.owner for tile in tiles], Look(network, pictures, output, spec.mean, spec.std)
+    for tiles in gathered(samples, spec, batch):
+        with torch.inference_mode():
+            pictures = to_device(tiles, device, spec.mean, spec.std)
+        yield [tile.owner for tile in tiles], pictures
 
 
 def pooled(tap: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """All rivals on a data set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from linewarden_train.data.samples import Samples
 from linewarden_train.rivals import plain
 from linewarden_train.rivals.fitted import Mahalanobis, Nearest
-from linewarden_train.rivals.interface import Rival, looks, pooled
+from linewarden_train.rivals.interface import Rival, looks, pooled_features
 from linewarden_train.rivals.repeated import Ensemble, McDropout, flips_and_lights
 from linewarden_train.rivals.slopes import Odin, gradient_norm
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.network.interface import DefectNetwork
 
 Values = NDArray[np.float64]
+OnScored = Callable[[int], None]
 _UNFITTED: tuple[Rival, ...] = (
     plain.cell_peak,
     plain.mask_evidence,
@@ -26,6 +27,10 @@ _UNFITTED: tuple[Rival, ...] = (
     Odin(),
     flips_and_lights,
 )
+
+
+def _quiet(_: int) -> None:
+    """Nobody asks how far it is."""
 
 
 def score_rivals(
@@ -40,14 +45,56 @@ def score_rivals(
 ) -> dict[str, Values]:
     """Return every rival's score (N,) by name, high is suspicious; of a picture in tiles the largest.
 
-    ``reference`` holds good pictures, and defective ones where there are any, that ``network`` was taught
-    on or that are otherwise apart from ``samples``; only fitted rivals see it. Without ``ensemble`` there
-    is no rival of that name. Raises ValueError for a network in train mode or too small a reference.
+    Without ``ensemble`` there is no rival of that name. Raises ValueError for a network in train mode or as
+    ``all_rivals`` does.
     """
-    rivals = [*_UNFITTED, *_fitted(network, reference, spec, batch), McDropout.draw(rng)]
+    rivals = all_rivals(network, reference, spec, rng=rng, batch=batch)
     if ensemble:
         rivals.append(Ensemble(ensemble))
+    return score_with(rivals, network, samples, spec, batch=batch)
+
+
+def all_rivals(
+    network: DefectNetwork,
+    reference: Samples,
+    spec: PictureSpec,
+    *,
+    rng: np.random.Generator,
+    batch: int = 16,
+    on_scored: OnScored = _quiet,
+) -> list[Rival]:
+    """Fit what has to be fitted, and return every rival that needs no second network.
+
+    ``reference`` holds good pictures, and defective ones where there are any, that ``network`` was taught
+    on or that are otherwise apart from those to score; only fitted rivals see it. Raises ValueError for too
+    small a reference.
+    """
+    parts, rows = [torch.zeros(0, network.head.direction.numel())], list[int]()
+    for owners, few in pooled_features(network, reference, spec, batch):
+        parts.append(few.cpu())
+        on_scored(len(set(owners) - set(rows)))
+        rows += owners
+    features = torch.cat(parts)
+    truth = torch.tensor([reference.labels[row].defective for row in rows], dtype=torch.bool)
+    fitted: list[Rival] = [Mahalanobis.fit(features, truth), Nearest.fit(features[~truth])]
+    return [*_UNFITTED, *fitted, McDropout.draw(rng)]
+
+
+def score_with(
+    rivals: Sequence[Rival],
+    network: DefectNetwork,
+    samples: Samples,
+    spec: PictureSpec,
+    *,
+    batch: int = 16,
+    on_scored: OnScored = _quiet,
+) -> dict[str, Values]:
+    """Show all rivals the same passes; return their scores (N,) by name, of a picture in tiles the largest.
+
+    ``on_scored`` hears how many more pictures were seen.
+    """
     found: dict[str, Values] = {}
+    seen: set[int] = set()
     for rows, look in looks(network, samples, spec, batch):
         for rival in rivals:
             with torch.inference_mode():
@@ -55,13 +102,6 @@ def score_rivals(
             for name, values in scores.items():
                 column = found.setdefault(name, np.full(len(samples), -np.inf))
                 np.maximum.at(column, rows, np.asarray(values.double().cpu().numpy(), np.float64))
+        on_scored(len(set(rows) - seen))
+        seen.update(rows)
     return found
-
-
-def _fitted(network: DefectNetwork, reference: Samples, spec: PictureSpec, batch: int) -> list[Rival]:
-    parts, defective = [torch.zeros(0, network.head.direction.numel())], []
-    for rows, look in looks(network, reference, spec, batch):
-        parts.append(pooled(look.output.tap).cpu())
-        defective += [reference.labels[row].defective for row in rows]
-    features, truth = torch.cat(parts), torch.tensor(defective, dtype=torch.bool)
-    return [Mahalanobis.fit(features, truth), Nearest.fit(features[~truth])]

@@ -1,6 +1,7 @@
 """From a bundle and pictures to the page."""
 
 import json
+from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from io import StringIO
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from linewarden_train.data.samples import Label, Sample
 from linewarden_train.evaluation.gallery import card_of
+from linewarden_train.evaluation.ingredients import EveryIngredient
 from linewarden_train.evaluation.of_bundle import inspect_samples
 from linewarden_train.evaluation.page import page
 from linewarden_train.evaluation.results import Curve, Evaluation, Plan
@@ -19,8 +21,12 @@ from linewarden_train.evaluation.run import Task, evaluate_bundle
 from linewarden_train.evaluation.svg import draw
 from linewarden_train.evaluation.tables import show
 from linewarden_train.evaluation.words import endpoint_verdict
+from linewarden_train.rivals.scoring import score_with
+from linewarden_train.scoring import score_samples
+from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import Bundle
 from linewarden_vision.inspector import Inspector
+from linewarden_vision.trust.enhancement import Enhancement
 from tests.unit.train.proving import Pictures, bundle_of, pictures
 
 _TASK = Task("noise", "test", "2026-01-31", plan=Plan(bootstraps=20), worst=3)
@@ -96,6 +102,27 @@ def test_a_bundle_is_evaluated_into_one_page_that_fetches_nothing(
     assert all(link.startswith("data:image/png;base64,") for link in parsed.links)
     assert text.index("Primary endpoint") < text.index("Exploratory")
     assert escape(endpoint_verdict(found.findings.endpoint)) in text
+
+
+def test_every_ingredient_beside_the_rivals_is_what_calibration_scores(bundle: Bundle) -> None:
+    network, spec, samples = network_of(bundle), bundle.card.picture, pictures(3, good=2)
+    found = score_with([EveryIngredient(Enhancement(epsilon=0.15))], network, samples, spec, batch=2)
+    expected = score_samples(network, samples, spec, epsilon=0.15).ingredients
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=2e-3, atol=2e-4, err_msg=name)
+
+
+def test_all_steps_are_announced_before_the_first_and_every_one_ends(bundle: Bundle, inspector: Inspector) -> None:
+    told: list[tuple[str, int, int]] = []
+    task = replace(_TASK, reference=pictures(1, good=3, name="other"))
+    found, _ = evaluate_bundle(
+        bundle, inspector, pictures(3, good=3), task, on_progress=lambda *step: told.append(step)
+    )
+    steps = [("inspecting", 6), ("fitting rivals", 4), ("every ingredient and rival", 6)]
+    assert told[:3] == [(name, 0, total) for name, total in steps]
+    assert {(name, total, total) for name, total in steps} <= set(told)
+    assert {"odin", "tta", "knn", "margin_turned"} <= {row.name for row in found.findings.scores}
 
 
 def test_the_terminal_shows_the_primary_endpoint_before_anything_exploratory(
