@@ -25,6 +25,7 @@ from linewarden_reinspect.station.outbox import Outbox
 from linewarden_reinspect.station.recipes import Recipes
 from linewarden_reinspect.station.references import References
 from linewarden_reinspect.station.server import WebServer, Work
+from linewarden_reinspect.station.studies import Studies
 from linewarden_reinspect.station.watch import QueueWatch
 from linewarden_runtime import logs
 from linewarden_runtime.books import RecipeBook, positions_of
@@ -138,6 +139,7 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
         lines=options.lines,
         recipe=Recipes(recipes.get, clock),
         references=References(options.references, options.bundles),
+        studies=Studies(options.studies),
         break_after_s=options.break_after_s,
         stop=stop.event,
     )

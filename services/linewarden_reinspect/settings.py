@@ -67,7 +67,8 @@ class StationSettings(BaseModel):
     `link_token` is the secret of a one-time link that signs in with a name alone, in one of `link_roles`: for demos.
     `lines` empty: people are given the visits of every line. `secure_cookie` belongs behind TLS. `references` is a
     folder of golden pictures and limit samples by recipe, `bundles` the folder of bundle folders whose golden
-    pictures stand in. After `break_after_s` on task a break is offered.
+    pictures stand in, `studies` the folder of studies to be answered here. After `break_after_s` on task a break is
+    offered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +87,7 @@ class StationSettings(BaseModel):
     longest_s: Seconds = 9 * 3600.0
     references: Path | None = None
     bundles: Path | None = None
+    studies: Path | None = None
     break_after_s: Seconds = 3600.0
     oidc: OidcSettings | None = None
     proxy: ProxySettings | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from linewarden_reinspect.queue.types import SlotStatus
+from linewarden_reinspect.station.studies import Studies
+from linewarden_schemas.study_sheet import FILE, SheetRow, as_text, parse
 from linewarden_schemas.vocabulary import Judgement
+from linewarden_vision.synthetic.part import make_part
 from tests.unit.reinspect.rig import Rig, operator_link, route, serving
 from tests.unit.reinspect.sockets import UNCLOSED
 
@@ -153,6 +157,36 @@ def test_no_page_has_a_serious_barrier(
     assert found == []
     assert ada.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     assert ada.problems == []
+
+
+@pytest.mark.parametrize("theme", ["dark", "bright"])
+def test_a_study_is_judged_by_keys_with_a_break_between_its_rounds(
+    made: Rig, browser: Browser, tmp_path: Path, theme: str
+) -> None:
+    for number in (1, 2):
+        folder = tmp_path / f"studies/S1/Ada/round{number}"
+        folder.mkdir(parents=True)
+        (folder / FILE).write_text(as_text([SheetRow("1001", "1001.png")]))
+        cv2.imwrite(str(folder / "1001.png"), make_part(seed=900, views=1, size=256, defect_rate=1.0).views[0].picture)
+    made.station = replace(made.station, studies=Studies(tmp_path / "studies"))
+    with serving(made, route(made)) as base:
+        ada = Person(browser, operator_link(base), "Ada")
+        ada.page.evaluate("theme => localStorage.setItem('linewarden-theme', theme)", theme)
+        ada.page.click('nav a[href="/study"]')
+        ada.page.wait_for_selector('#study[data-state="ready"]')
+        found = seen(ada, f"study-{theme}")
+        ada.press("n")
+        ada.page.get_by_text("Round 1 is done").wait_for()
+        found += seen(ada, f"study-break-{theme}")
+        ada.press("Enter")
+        ada.page.wait_for_selector('#study[data-state="ready"]')
+        ada.press("?")
+        ada.page.get_by_role("alertdialog").get_by_text("The study is done").wait_for()
+        found += seen(ada, f"study-done-{theme}")
+        assert found == []
+        assert ada.problems == []
+    answers = [parse((tmp_path / f"studies/S1/Ada/round{n}" / FILE).read_text())[0].answer for n in (1, 2)]
+    assert answers == [Judgement.NG, Judgement.UNSURE]
 
 
 def seen(person: Person, name: str) -> list[str]:

@@ -31,7 +31,12 @@ def plan(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same plan.")] = 1,
     sheets: Annotated[Path | None, typer.Option(help="Also a folder of pictures and tables for people.")] = None,
 ) -> None:
-    """Draw parts and the order in which everybody judges them; three (A, B, C) and three rounds by default."""
+    """Draw parts and the order in which everybody judges them; three (A, B, C) and three rounds by default.
+
+    To have people judge at the station: `linewarden msa plan PARTS --out plan.json --operator ada
+    --sheets STUDIES/NAME`, each named as they sign in, with LINEWARDEN_STATION__STUDIES=STUDIES; they answer at its
+    page /study, and `linewarden msa run plan.json --out study.json --answers STUDIES/NAME` collects the answers.
+    """
     from linewarden_replay.msa import models  # noqa: PLC0415 - nothing heavy before its need
     from linewarden_replay.msa.parts import read_parts  # noqa: PLC0415
     from linewarden_replay.msa.plan import make_plan  # noqa: PLC0415
@@ -62,7 +67,10 @@ def run(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Collect what the machine and the operators say of the planned parts."""
+    """Collect what the machine and the operators say of the planned parts.
+
+    Answers that were given at the station stand in the folder that `msa plan --sheets` wrote: `--answers STUDIES/NAME`.
+    """
     from linewarden_replay.msa import models  # noqa: PLC0415
     from linewarden_replay.msa.sheets import read_answers  # noqa: PLC0415
 

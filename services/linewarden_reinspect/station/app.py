@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from linewarden_reinspect import metrics
 from linewarden_runtime.errors import RuntimeFault
 
-from . import api, compare, events, pages, pictures
+from . import api, compare, events, pages, pictures, study
 from .access import people, ways_in
 from .access.guard import routes_of
 from .access.permissions import require_all_entered
@@ -40,6 +40,7 @@ ROUTERS = (
     api.router,
     compare.router,
     pictures.router,
+    study.router,
     events.router,
 )
 

@@ -19,6 +19,7 @@ from .access.guard import CurrentSession
 from .desk import Desk
 from .insight.insight import Insight
 from .references import References
+from .studies import Studies
 from .watch import QueueWatch
 
 
@@ -40,6 +41,7 @@ class Station:
     lines: tuple[str, ...] = ()
     recipe: Callable[[RecipeRef], Recipe | None] = _no_recipe
     references: References = field(default_factory=References)
+    studies: Studies = field(default_factory=Studies)
     break_after_s: float = 3600.0
     stop: threading.Event = field(default_factory=threading.Event)
 

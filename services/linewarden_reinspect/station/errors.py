@@ -9,10 +9,12 @@
     ├── Mismatch         409   what was scanned is not the part in hand, or may not be taken
     ├── NotShown         409   accepting needs every picture delivered
     ├── NotBlind         409   the plain pictures are judged first
+    ├── NotNext          409   in a study another picture comes next
     ├── BadMark          422   a drawn mask is not one of the picture
     ├── BadInput         422   what was typed cannot be taken; the sentence says why
     ├── TooMany          429   too many failed sign-ins
     ├── ProviderAway     503   the sign-in service does not answer
+    ├── SheetUnusable    503   a study's sheet cannot be read or written; it is as it was
     ├── QueueAway        503   the queue is rebuilt or lags; visits are given out again shortly
     └── NotRecorded      503   Kafka did not confirm; nothing counts until it does
 
@@ -83,6 +85,12 @@ class NotBlind(StationError):
     status, word = 409, "not_blind"
 
 
+class NotNext(StationError):
+    """Another picture comes next in the study."""
+
+    status, word = 409, "not_next"
+
+
 class BadMark(StationError):
     """What was drawn is no mask of the picture."""
 
@@ -105,6 +113,12 @@ class ProviderAway(StationError):
     """The sign-in service does not answer."""
 
     status, word = 503, "provider_away"
+
+
+class SheetUnusable(StationError):
+    """A sheet of a study cannot be read or written."""
+
+    status, word = 503, "sheet_unusable"
 
 
 class NotRecorded(StationError):

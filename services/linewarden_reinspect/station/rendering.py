@@ -15,7 +15,7 @@ from .errors import StationError
 from .sessions import Session
 from .texts import for_page
 
-PAGES = frozenset({"/", "/review", "/users", "/history", "/shift", "/thresholds", "/trust"})
+PAGES = frozenset({"/", "/review", "/study", "/users", "/history", "/shift", "/thresholds", "/trust"})
 """Paths at which a browser shows a page, also of a refusal; others answer JSON."""
 
 _templates = Jinja2Templates(Path(__file__).parent / "templates", context_processors=[for_page])
@@ -28,6 +28,7 @@ def page(request: Request, station: Station, session: Session, name: str, **more
         "role": session.role.value,
         "csrf": session.csrf,
         "namespace": station.namespace,
+        "has_studies": station.studies.are_open,
         "may": {permission.value for permission, roles in GRANTS.items() if session.role in roles},
     }
     return plain(request, name, **context, **more)

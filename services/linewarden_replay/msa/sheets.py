@@ -7,11 +7,10 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from linewarden_schemas.vocabulary import Judgement as Answer
+from linewarden_schemas.study_sheet import FILE, SheetRow, answer_of, as_text, folder_of
 
 from .models import Judgement, Plan, Sheet
 
-COLUMNS = ("token", "picture", "answer")
 _OPERATOR, _ROUND = "operator", "round"
 
 
@@ -24,15 +23,12 @@ def write_sheets(plan: Plan, folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} holds something already; sheets go into an empty folder")
     for sheet in plan.sheets:
-        place = folder / sheet.operator / f"round{sheet.round}"
+        place = folder / folder_of(sheet.operator, sheet.round)
         place.mkdir(parents=True)
-        with (place / "sheet.csv").open("w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(COLUMNS)
-            for one in sheet.places:
-                name = f"{one.token}{Path(one.picture).suffix.lower()}"
-                shutil.copyfile(one.picture, place / name)
-                rows.writerow((one.token, name, ""))
+        rows = [SheetRow(one.token, f"{one.token}{Path(one.picture).suffix.lower()}") for one in sheet.places]
+        for one, row in zip(sheet.places, rows, strict=True):
+            shutil.copyfile(one.picture, place / row.picture)
+        (place / FILE).write_text(as_text(rows), encoding="utf-8", newline="")
 
 
 def read_answers(plan: Plan, source: Path) -> tuple[list[Judgement], Counter[str]]:
@@ -47,7 +43,7 @@ def read_answers(plan: Plan, source: Path) -> tuple[list[Judgement], Counter[str
         return _read(plan, source, None)
     found: list[Judgement] = []
     dropped: Counter[str] = Counter()
-    sheets = [(sheet, source / sheet.operator / f"round{sheet.round}" / "sheet.csv") for sheet in plan.sheets]
+    sheets = [(sheet, source / folder_of(sheet.operator, sheet.round) / FILE) for sheet in plan.sheets]
     if not any(path.is_file() for _, path in sheets):
         raise ValueError(f"{source} holds no sheet of this plan")
     for sheet, path in sheets:
@@ -82,11 +78,12 @@ def _read(plan: Plan, path: Path, sheet: Sheet | None) -> tuple[list[Judgement],
 
 def _judgement(plan: Plan, row: dict[str, str]) -> Judgement | str:
     """The judgement of a row, or why it is none."""
-    word = (row["answer"] or "").strip().upper()
-    if not word:
-        return "no answer"
-    if word not in set(Answer):
+    try:
+        answer = answer_of(row["answer"] or "")
+    except ValueError:
         return "answer is none of OK, NG, UNSURE"
+    if answer is None:
+        return "no answer"
     number = (row[_ROUND] or "").strip()
     sheet = next((one for one in plan.sheets if (one.operator, str(one.round)) == (row[_OPERATOR], number)), None)
     if sheet is None:
@@ -95,4 +92,4 @@ def _judgement(plan: Plan, row: dict[str, str]) -> Judgement | str:
     part_id = parts.get(row["token"].strip()) if parts else row.get("part_id")
     if part_id not in {place.part_id for place in sheet.places}:
         return "token or part is not on the sheet"
-    return Judgement(operator=sheet.operator, round=sheet.round, part_id=part_id, answer=Answer(word))
+    return Judgement(operator=sheet.operator, round=sheet.round, part_id=part_id, answer=answer)

@@ -17,7 +17,7 @@ STATION = Path(texts.__file__).parent
 PAGES = sorted((STATION / "templates").glob("*.html"))
 MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
-CHOSEN = re.compile(r"""["']((?:reason|step|queue|cover|compare|error|scan)\.[a-z_]+)["']""")
+CHOSEN = re.compile(r"""["']((?:reason|step|queue|cover|compare|error|scan|study)\.[a-z_]+)["']""")
 GAP = re.compile(r"\{[^{}]*\}")
 FOUND = re.compile(r'": "([a-z_]+)",$', re.MULTILINE)
 

@@ -37,7 +37,7 @@ export class Tile {
   // Fetches and decodes the picture, on the screen or not yet, and gives everything over it the same size.
   fetch() {
     this.fetched ??= (async () => {
-      this.picture.src = `/frames/${this.frame.frame_id}/picture`;
+      this.picture.src = this.frame.source ?? `/frames/${this.frame.frame_id}/picture`;
       await this.picture.decode();
       const { naturalWidth: width, naturalHeight: height } = this.picture;
       this.plane.style.width = `${width}px`;

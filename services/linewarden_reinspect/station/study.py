@@ -1,0 +1,78 @@
+"""The page of a study: one plain picture after the other, blind; its answers touch neither queue nor topics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from linewarden_schemas.vocabulary import Judgement
+
+from .context import CurrentSession, CurrentStation, Station
+from .pictures import PRIVATE
+from .rendering import page
+from .sessions import Session
+from .studies import Place
+
+router = APIRouter()
+_Word = Annotated[str, Field(max_length=128)]
+_Round = Annotated[int, Field(ge=1, le=9999)]
+
+
+class Answer(BaseModel):
+    """What a person says of the presentation that comes next."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    study: _Word
+    round: _Round
+    token: _Word
+    answer: Judgement
+
+
+@router.get("/study")
+def study_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
+    """The study of whoever is signed in."""
+    return page(request, station, session, "study.html")
+
+
+@router.get("/api/study")
+def progress(station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+    """How many sheets the person has, and the presentation that comes next: token and progress, nothing else of it."""
+    return _told(station, session)
+
+
+@router.get("/api/study/picture")
+def picture(
+    station: CurrentStation,
+    session: CurrentSession,
+    study: Annotated[str, Query(max_length=128)],
+    round: Annotated[int, Query(ge=1, le=9999)],  # noqa: A002 - the word of the trade
+    token: Annotated[str, Query(max_length=128)],
+) -> Response:
+    """The picture of the presentation that comes next, and of no other."""
+    content, kind = station.studies.picture(_names(session), Place(study, round, token))
+    return Response(content, media_type=kind, headers=PRIVATE)
+
+
+@router.post("/api/study/answers")
+def answer(given: Answer, request: Request, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+    """Write an answer on the sheet; what stands, the first answer where there was one, and what comes next."""
+    place = Place(given.study, given.round, given.token)
+    request.state.detail = f"{given.study}, round {given.round}, {given.token}: {given.answer.value}"
+    stands = station.studies.answer(_names(session), place, given.answer)
+    return {"stands": stands.value, **_told(station, session)}
+
+
+def _names(session: Session) -> frozenset[str]:
+    return frozenset({session.actor, session.signs})
+
+
+def _told(station: Station, session: Session) -> dict[str, Any]:
+    sheets, coming = station.studies.progress(_names(session))
+    if coming is None:
+        return {"sheets": sheets, "next": None}
+    place = {"study": coming.place.study, "round": coming.place.round, "token": coming.place.token}
+    return {"sheets": sheets, "next": {**place, "done": coming.done, "of": coming.of, "rounds": coming.rounds}}
