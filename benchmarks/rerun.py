@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from benchmarks.end_to_end import PLAN
 from benchmarks.machine import machine
 from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
+from linewarden.demo.running import TORCH_THREADS
 from linewarden.demo.servers import Servers, servers
 from linewarden_replay.reading import records_since
 from linewarden_schemas.envelope import decode_frame
@@ -93,6 +95,8 @@ def _again(tested: LineUnderTest, under: Servers, bundle: Path, live: float) -> 
             f"re-run, {name:13s}  {rate:7.1f} frames/s, {rate / live:.2f} of the live line, {told.mib:.0f} MiB; "
             f"{differences} of {frames} frames differ (start of the process included)"
         )
+        for kind, count in sorted(Counter(one["kind"] for one in told.report["differences"]).items()):
+            print(f"  {kind}: {count}")
         differing += differences
     return differing
 
@@ -106,7 +110,7 @@ class _Told:
 
 def _replay(under: Servers, store: Path, *words: str) -> _Told:
     command = [sys.executable, "-m", "linewarden", "replay", "--from", "0", "--bundles", str(store), "--json", *words]
-    env = os.environ | under.env() | {"LINEWARDEN_NAMESPACE": line.NAMESPACE.name}
+    env = os.environ | under.env() | replay_env()
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         child = subprocess.Popen(command, env=env, stdout=output)
@@ -117,6 +121,11 @@ def _replay(under: Servers, store: Path, *words: str) -> _Told:
     if os.waitstatus_to_exitcode(status) not in {0, 1}:
         raise SystemExit(f"linewarden replay failed: {told.decode()}")
     return _Told(json.loads(told), seconds, used.ru_maxrss / 1024)
+
+
+def replay_env() -> dict[str, str]:
+    """The line that is read, and as many threads as its workers have: another number rounds otherwise."""
+    return {"LINEWARDEN_NAMESPACE": line.NAMESPACE.name, "LINEWARDEN_INSPECT__TORCH_THREADS": str(TORCH_THREADS)}
 
 
 def _contained(tested: LineUnderTest, under: Servers, candidate: Path) -> int:

@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.end_to_end import PLAN
 from benchmarks.machine import machine
+from benchmarks.rerun import replay_env
 from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
 from linewarden.demo.servers import Servers, servers
@@ -63,7 +64,7 @@ def _beside(tested: LineUnderTest, under: Servers, candidate: Path, frames: int)
         admin.provision(_OWN.group("inspect"), [line.NAMESPACE.topic("frames")])
     command = [sys.executable, "-m", "linewarden", "shadow", "--name", _NAME, "--json", "--every", "1"]
     command += ["--bundle", digest_of(candidate), "--bundles", str(candidate.parent), "--frames", str(frames)]
-    env = os.environ | under.env() | {"LINEWARDEN_NAMESPACE": line.NAMESPACE.name}
+    env = os.environ | under.env() | replay_env()
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         try:
             tested.finish()

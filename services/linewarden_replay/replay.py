@@ -50,6 +50,7 @@ class Plan:
     tolerances: Tolerances = field(default_factory=Tolerances)
     workers: int = 1
     name: str | None = None
+    torch_threads: int = 0
 
     def identity(self, live: Namespace, recipe: Recipe | None) -> str:
         """A digest of all that the results depend on: selection, bundle, recipe, code and device.
@@ -62,7 +63,7 @@ class Plan:
             "bundle": self.setting.bundle,
             "recipe": None if recipe is None else hashlib.sha256(recipe.to_json()).hexdigest(),
             "code": code_version(),
-            "device": [self.device, self.precision],
+            "device": [self.device, self.precision, self.torch_threads],
             "tolerances": asdict(self.tolerances),
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
@@ -93,7 +94,8 @@ def run(
     recipe = other_recipe(recipes, plan.setting)
     identity = plan.identity(live, recipe)
     own = Namespace(f"replay.{plan.name or identity[:12]}")
-    bench = Bench(plan.store, plan.setting, recipes, plan.device, plan.precision, plan.tolerances)
+    how = plan.device, plan.precision, plan.tolerances, plan.torch_threads
+    bench = Bench(plan.store, plan.setting, recipes, *how)
     with Results(results, identity, own.name) as kept:
         frames = _Frames(broker, live, plan.selection, kept, is_chosen)
         with keeping(broker, live, own, kept) as keeper, closing(LineBook(broker, live)) as lines:

@@ -26,6 +26,16 @@ _BUNDLES = ["LINEWARDEN_REPLAY__BUNDLES", "LINEWARDEN_INSPECT__BUNDLES"]
 
 Bundles = Annotated[Path, typer.Option(help="Folder of bundle folders.", exists=True, file_okay=False, envvar=_BUNDLES)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
+TorchThreads = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=256,
+        envvar="LINEWARDEN_INSPECT__TORCH_THREADS",
+        help="Threads of the network in each process. As many as the line's workers have repeat its numbers; another "
+        "number rounds otherwise. 0 leaves torch its own.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
 Csv = Annotated[
     Path | None, typer.Option("--containment", metavar="CSV", help="Write the passes that would not pass now.")
@@ -63,6 +73,7 @@ def replay(
     name: _Name = None,
     device: Device = "auto",
     workers: _Workers = 1,
+    torch_threads: TorchThreads = 0,
     tolerance: _Same = 1e-4,
     tolerance_across: _Across = 2e-2,
     results: _Results = None,
@@ -77,7 +88,9 @@ def replay(
     Exits 1 where anything differs, except with another bundle or recipe, which is expected to differ.
     """
     selection = Words(begin, end, line, camera, lot, part, recipe, None, verdict, routing, operator).selection()
-    plan = _plan(selection, bundles, bundle, with_recipe, device, workers, name, (tolerance, tolerance_across))
+    plan = _plan(
+        selection, bundles, bundle, with_recipe, (device, workers, torch_threads), name, (tolerance, tolerance_across)
+    )
     report = _run(plan, partial(_recorded, archive), index, results, page, hidden=as_json)
     tell(report, containment, as_json=as_json)
     raise typer.Exit(1 if report.differing and (bundle, with_recipe) == (IN_FORCE, None) else 0)
@@ -88,16 +101,16 @@ def _plan(
     store: Path,
     bundle: str,
     recipe: str | None,
-    device: str,
-    workers: int,
+    on: tuple[str, int, int],
     name: str | None,
     tolerances: tuple[float, float],
 ) -> Plan:
     from linewarden_replay.compare import Tolerances  # noqa: PLC0415 - slow to import, like all that follows
     from linewarden_replay.replay import Plan  # noqa: PLC0415
 
+    device, workers, threads = on
     setting = setting_of(bundle, recipe)
-    return Plan(selection, store, setting, device, "auto", Tolerances(*tolerances), workers, name)
+    return Plan(selection, store, setting, device, "auto", Tolerances(*tolerances), workers, name, threads)
 
 
 def setting_of(bundle: str, recipe: str | None) -> Setting:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 from linewarden_replay.compare import Answer, Cause, Difference, Kind, Tolerances, kind_of
 from linewarden_replay.inspecting import Bundles, Recorded, Reinspector, Setting
 from linewarden_replay.maps import TOLERANCE, distance
@@ -47,6 +49,8 @@ class Bench:
     device: str = "auto"
     precision: str = "auto"
     tolerances: Tolerances = field(default_factory=Tolerances)
+    torch_threads: int = 0
+    """Of each worker; 0 leaves torch its own. Another number than the line's adds up in another order."""
 
     def recipe(self, ref: RecipeRef) -> Recipe | None:
         """A published version; None for an unknown one."""
@@ -54,7 +58,7 @@ class Bench:
 
 
 class Judge:
-    """Judges batches at a bench; belongs to one thread.
+    """Judges batches at a bench; belongs to one thread, and sets the network's threads of the whole process.
 
     Raises:
         BundleError: for a bundle of the setting that is not in the store; one that a recipe names diverts instead.
@@ -62,6 +66,8 @@ class Judge:
 
     def __init__(self, bench: Bench, clock: Clock | None = None) -> None:
         self._bench = bench
+        if bench.torch_threads:
+            torch.set_num_threads(bench.torch_threads)
         bundles = Bundles(bench.store, device=bench.device, precision=bench.precision)
         if bench.setting.bundle is not None:
             bundles.get(bench.setting.bundle)

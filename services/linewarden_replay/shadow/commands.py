@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linewarden_replay import choice
-from linewarden_replay.rerun.commands import Bundles, Csv, Device, Json, Page, kept_in, tell, write_page
+from linewarden_replay.rerun.commands import Bundles, Csv, Device, Json, Page, TorchThreads, kept_in, tell, write_page
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_replay.replay import Plan
@@ -42,6 +42,7 @@ def shadow(
     frames: _Frames = None,
     name: _Name = None,
     device: Device = "auto",
+    torch_threads: TorchThreads = 0,
     wait_s: _Wait = 30.0,
     every_s: _Every = 10.0,
     results: _Results = None,
@@ -61,7 +62,9 @@ def shadow(
     from .comparing import Bounds  # noqa: PLC0415
 
     bounds = Bounds(frames, None if for_ is None else parse_duration(for_), wait_s, every_s)
-    plan = Plan(Selection(0, _FOR_EVER_MS, line), bundles, Setting(bundle), device, name=name)
+    plan = Plan(
+        Selection(0, _FOR_EVER_MS, line), bundles, Setting(bundle), device, name=name, torch_threads=torch_threads
+    )
     found = _run(plan, bounds, results, page)
     tell(found.report, containment, found.more(), as_json=as_json)
     if found.overtaken is not None:

@@ -87,7 +87,8 @@ def run(
         answers = held.enter_context(LiveAnswers(guarded, live, plan.selection, kept))
         books = held.enter_context(closing(Books(guarded, live)))
         keeper = held.enter_context(keeping(guarded, live, own, kept))
-        bench = Bench(plan.store, plan.setting, books.recipes, plan.device, plan.precision, plan.tolerances)
+        how = plan.device, plan.precision, plan.tolerances, plan.torch_threads
+        bench = Bench(plan.store, plan.setting, books.recipes, *how)
         judge = Judge(bench, clock)  # loaded before the group is joined: its member has to poll
         consumer = held.enter_context(_member(guarded, live, own))
         desk = Desk(plan.selection, answers, books, judge, keeper, kept)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from linewarden_inspect.bootstrap import loader
 from linewarden_replay.compare import Answer, Cause, Kind, Tolerances
@@ -69,6 +71,25 @@ def test_in_the_middle_of_a_recording_recipe_and_bundle_then_in_force_are_used(b
     assert used == middle | dict.fromkeys((8, 9), (1, a)) | dict.fromkeys((20, 21), (3, b))
     assert {one.verdict for one in replayed(broker) if one.recipe == V2} == {Verdict.NG}
     assert (report.frames, report.differing, report.counts.pinned_otherwise) == (14, 0, 0)
+
+
+@pytest.fixture
+def _threads_as_before() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_threads_as_before")
+def test_a_run_has_as_many_threads_as_the_line_that_it_repeats(bundle_store: Path) -> None:
+    broker = changed_twice(bundle_store)
+    plans = [Plan(Selection(AT, AT + 3), bundle_store, torch_threads=threads) for threads in (2, 1)]
+    had = []
+    for plan in plans:
+        run(broker, NAMESPACE, plan)
+        had.append(torch.get_num_threads())
+    assert had == [2, 1]
+    assert len({plan.identity(NAMESPACE, None) for plan in plans}) == 2
 
 
 def test_a_frame_pinned_to_another_recipe_than_the_active_one_is_counted(bundle_store: Path) -> None:
