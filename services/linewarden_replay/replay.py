@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -68,6 +68,12 @@ class Plan:
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
+    def bench(self, recipes: Mapping[str, Recipe]) -> Bench:
+        """What its workers need, beside recipes by ID@VERSION."""
+        return Bench(
+            self.store, self.setting, recipes, self.device, self.precision, self.tolerances, self.torch_threads
+        )
+
 
 def run(
     broker: Broker,
@@ -94,8 +100,7 @@ def run(
     recipe = other_recipe(recipes, plan.setting)
     identity = plan.identity(live, recipe)
     own = Namespace(f"replay.{plan.name or identity[:12]}")
-    how = plan.device, plan.precision, plan.tolerances, plan.torch_threads
-    bench = Bench(plan.store, plan.setting, recipes, *how)
+    bench = plan.bench(recipes)
     with Results(results, identity, own.name) as kept:
         frames = _Frames(broker, live, plan.selection, kept, is_chosen)
         with keeping(broker, live, own, kept) as keeper, closing(LineBook(broker, live)) as lines:

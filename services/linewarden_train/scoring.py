@@ -97,7 +97,7 @@ def _score_batch(
     for tiles in passes(prepared, most):
         values, logits = _pass(network, tiles, spec, enhancement)
         for tile, row, mask in zip(tiles, values, logits, strict=True):
-            table[tile.owner] = np.fmax(table[tile.owner], row)
+            table[tile.owner] = np.maximum(table[tile.owner], row)  # what is not a number stays so
             mosaics[tile.owner].add(tile.origin, _only_mask(mask, prepared[tile.owner]))
     whole = [mosaic.merged(0.0)[0].logits for mosaic in mosaics]
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +9,7 @@ from pathlib import Path
 from crc32c import crc32c
 
 from linewarden_runtime.clock import Clock
-
-from .segment import sync_folder
+from linewarden_runtime.files import replace_file
 
 _FILE = "marks"
 _SAVE_EVERY_S = 0.25
@@ -33,13 +31,7 @@ class Marks:
 def save(folder: Path, marks: Marks) -> None:
     """Write durably, whole or not at all."""
     text = f"{marks.epoch} {marks.acked_next} {marks.announced} {marks.finished_run}"
-    temporary = folder / f"{_FILE}.tmp"
-    with temporary.open("w", encoding="ascii") as file:
-        file.write(f"{text} {crc32c(text.encode()):08x}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / _FILE)
-    sync_folder(folder)
+    replace_file(folder / _FILE, f"{text} {crc32c(text.encode()):08x}\n".encode("ascii"))
 
 
 def load(folder: Path, epoch: int) -> Marks | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from linewarden_runtime.files import sync_folder
+
 from .format import MARKER_BYTES, Entry, Kind, find_entry, frame_record, read_entry
 
 _NAME = re.compile(r"^([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{16})\.seg$")
@@ -118,12 +120,3 @@ def shed_pictures(segment: Segment) -> int:
     sync_folder(segment.path.parent)
     segment.size, segment.is_shed = size, True
     return dropped
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names of files durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

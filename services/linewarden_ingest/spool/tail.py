@@ -6,8 +6,10 @@ import fcntl
 import os
 from pathlib import Path
 
+from linewarden_runtime.files import sync_folder
+
 from .faults import SpoolFull, SpoolInUse
-from .segment import Segment, sync_folder
+from .segment import Segment
 
 
 class Tail:

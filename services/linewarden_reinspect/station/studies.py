@@ -6,7 +6,6 @@ listing folders and comparing names; nothing that a person sends becomes part of
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Collection, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from linewarden_runtime.files import replace_file
 from linewarden_schemas.study_sheet import FILE, SheetRow, as_text, parse
 from linewarden_schemas.vocabulary import Judgement
 
@@ -165,13 +165,8 @@ def _read(path: Path) -> tuple[SheetRow, ...]:
 
 def _write(sheet: _Sheet, rows: list[SheetRow]) -> None:
     """Replace the sheet whole: on disk before it takes the old one's place."""
-    unfinished = sheet.path.with_name(f"{FILE}.partial")
     try:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            file.write(as_text(rows))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, sheet.path)  # noqa: PTH105 - replaces on every system, which rename does not
+        replace_file(sheet.path, as_text(rows).encode())
     except OSError as error:
         raise _unusable(sheet.path, str(error.strerror)) from error
 

@@ -21,9 +21,10 @@ from pydantic import ValidationError
 
 from linewarden_replay.errors import ArchiveDamaged
 from linewarden_replay.notary.signing import public_text
+from linewarden_runtime.files import sync_folder
 
 from .entries import ENTRY, Entry
-from .places import MANIFEST, read_plain, refuse_links, sync_folder
+from .places import MANIFEST, read_plain, refuse_links
 
 _FIRST = "0" * 64
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from linewarden_replay.errors import ArchiveDamaged
 from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.files import sync_folder
 from linewarden_schemas.topics import CATALOGUE
 
 MANIFEST, LOCK = "manifest.jsonl", "writer.lock"
@@ -99,12 +100,3 @@ def remove_plain(root: Path, path: Path) -> None:
     refuse_links(root, path)
     path.unlink(missing_ok=True)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make what was renamed or removed in a folder last."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,7 +10,7 @@ from pathlib import Path
 from linewarden_replay.guard import IsolatedBroker, require_live
 from linewarden_replay.replay import Plan
 from linewarden_replay.report import ReplayReport, report_of
-from linewarden_replay.rerun.judge import Bench, Judge
+from linewarden_replay.rerun.judge import Judge
 from linewarden_replay.rerun.keeping import keeping
 from linewarden_replay.rerun.results import Results
 from linewarden_runtime.clock import Clock
@@ -87,9 +87,7 @@ def run(
         answers = held.enter_context(LiveAnswers(guarded, live, plan.selection, kept))
         books = held.enter_context(closing(Books(guarded, live)))
         keeper = held.enter_context(keeping(guarded, live, own, kept))
-        how = plan.device, plan.precision, plan.tolerances, plan.torch_threads
-        bench = Bench(plan.store, plan.setting, books.recipes, *how)
-        judge = Judge(bench, clock)  # loaded before the group is joined: its member has to poll
+        judge = Judge(plan.bench(books.recipes), clock)  # loaded before the group is joined: its member has to poll
         consumer = held.enter_context(_member(guarded, live, own))
         desk = Desk(plan.selection, answers, books, judge, keeper, kept)
         lag = Lag(consumer)
