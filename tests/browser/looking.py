@@ -29,8 +29,13 @@ def write_down(name: str, figures: list[int]) -> None:
         (Path(folder) / f"{name}.json").write_text(json.dumps(figures), encoding="utf-8")
 
 
+_CUT_OFF = """() => [...document.querySelectorAll('.sheet > *')].filter(one => one.scrollHeight > one.clientHeight + 1)
+    .map(one => one.innerText.slice(0, 60))"""
+
+
 def barriers(page: Page, name: str) -> list[str]:
-    """Findings of axe-core that are serious or worse, with the elements."""
+    """Findings of axe-core that are serious or worse, with the elements, and panels of a sheet whose end is cut off."""
     results = Axe().run(page).response["violations"]
     grave = [one for one in results if one["impact"] in {"serious", "critical"}]
-    return [f"{name}: {one['id']} {[node['html'][:120] for node in one['nodes']]}" for one in grave]
+    cut_off = [f"{name}: cut off: {text}" for text in page.evaluate(_CUT_OFF)]
+    return cut_off + [f"{name}: {one['id']} {[node['html'][:120] for node in one['nodes']]}" for one in grave]
