@@ -1,9 +1,9 @@
 """Topics and groups, seen from outside."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
@@ -17,7 +17,14 @@ from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.ports import TopicDescription, TopicSpec
 from linewarden_runtime.records import Position
 
-_COORDINATOR_S = 0.2
+_AGAIN_S = 0.2
+_PASSING = (
+    kafka_errors.CoordinatorNotAvailableError,
+    kafka_errors.CoordinatorLoadInProgressError,
+    kafka_errors.KafkaTimeoutError,
+)
+"""What a broker that has just begun, or stalls for a moment, answers to a question that may be asked again."""
+_Read = TypeVar("_Read")
 
 
 class KafkaAdmin:
@@ -81,20 +88,21 @@ class KafkaAdmin:
     def topics(self) -> frozenset[str]:
         """List all topics but Kafka's own."""
         with translated():
-            return frozenset(name for name in self._client.list_topics() if not name.startswith("__"))
+            names = self._patiently(self._client.list_topics)
+        return frozenset(name for name in names if not name.startswith("__"))
 
     def describe(self, name: str) -> TopicDescription:
         """Describe a topic as it is, with the configuration that is set on it."""
         found = self._metadata(name)
         resource = ConfigResource(ConfigResourceType.TOPIC, name)
         with translated():
-            configs = self._client.describe_configs([resource])["topic"].get(name, {})
+            configs = self._patiently(lambda: self._client.describe_configs([resource]))["topic"].get(name, {})
         values = {key: str(entry["value"]) for key, entry in configs.items()}
         return TopicDescription(name, str(found["topic_id"]), len(found["partitions"]), values)
 
     def _metadata(self, name: str) -> dict[str, Any]:
         with translated():
-            found: list[dict[str, Any]] = self._client.describe_topics([name])
+            found: list[dict[str, Any]] = self._patiently(lambda: self._client.describe_topics([name]))
         if not found or found[0].get("error_code"):
             raise ConfigurationError(f"unknown topic {name!r}; create it with 'linewarden topics create'")
         return found[0]
@@ -105,22 +113,21 @@ class KafkaAdmin:
 
     def committed(self, group: str) -> dict[Position, int]:
         """Fetch all committed offsets of a group, waiting for the coordinator that a new broker first has to make."""
+        found: dict[TopicPartition, OffsetAndMetadata]
         with translated():
-            found = self._group_offsets(group)
+            found = self._patiently(lambda: self._client.list_group_offsets({group: None})).get(group, {})
         return {Position(*p): int(value.offset) for p, value in found.items() if value.offset >= 0}
 
-    def _group_offsets(self, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+    def _patiently(self, read: Callable[[], _Read]) -> _Read:
+        """Ask until there is an answer or the time to find a broker is over; for reads, which may be repeated."""
         deadline = self._clock.monotonic() + self._settings.bootstrap_timeout_ms / 1000
         while True:
             try:
-                offsets: dict[TopicPartition, OffsetAndMetadata]
-                offsets = self._client.list_group_offsets({group: None}).get(group, {})
-            except (kafka_errors.CoordinatorNotAvailableError, kafka_errors.CoordinatorLoadInProgressError):
+                return read()
+            except _PASSING:
                 if self._clock.monotonic() > deadline:
                     raise
-                self._clock.wait(threading.Event(), _COORDINATOR_S)
-            else:
-                return offsets
+                self._clock.wait(threading.Event(), _AGAIN_S)
 
     def provision(self, group: str, topics: Iterable[str]) -> dict[Position, int]:
         """Commit the earliest offset wherever a group without members has none."""
