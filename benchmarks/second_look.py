@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from linewarden_train.calibration import (
     suspicion_threshold,
     worst_of_parts,
 )
+from linewarden_train.choosing import TURNED_MARGIN
 from linewarden_train.comparison import PartScores, compare
 from linewarden_train.demo_bundle import TRUST, SetSizes, synthetic_set
 from linewarden_train.progress import OnProgress, bars
@@ -33,7 +35,12 @@ from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import read_bundle
 from linewarden_vision.card import Provenance
 
-RECIPES: Mapping[str, TrustRecipe] = {"enhancement": TrustRecipe(), "turned by half": TRUST}
+RECIPES: Mapping[str, TrustRecipe] = {
+    "enhancement, 15 %": TrustRecipe(second_look_share=0.15),
+    "turned, 15 %": replace(TRUST, second_look_share=0.15),
+    "turned, 10 %": replace(TRUST, second_look_share=0.10),
+    "turned margin alone, 10 %": replace(TURNED_MARGIN, second_look_share=0.10),
+}
 SHARES = (0.02, 0.05, 0.10)
 _UNUSED = Provenance(set_digest="0" * 64, set_name="benchmark", n=1, curve_point="never leaves it", date="2000-01-01")
 
@@ -82,7 +89,7 @@ def _print(calibration: RawScores, good: Values, report: RawScores) -> None:
             found = compare(parts, "trust", reject_above=reject, divert_from=limit)
             (rival,) = found.rivals
             print(
-                f"{name:15s} {share:4.0%} of good parts diverted: {found.caught} of {found.missed} misses, "
+                f"{name:26s} {share:4.0%} of good parts diverted: {found.caught} of {found.missed} misses, "
                 f"lowering the threshold {rival.caught}; +{found.only_trust} -{found.only_margin}, "
                 f"p = {found.p_value:.2g}"
             )

@@ -119,8 +119,9 @@ def _ways(case: Case) -> dict[str, Way]:
         with torch.inference_mode():
             output = network(pictures)
             cheap_ingredients(output, make_maps(output.cells, output.tap), CHEAP)
-            after = enhance(network, Source(pictures, output.pyramid, _GREY_LEVEL), settings)
-            return enhanced_ingredients(after, Response.of(output), LATER)
+            before = Response.of(output)
+            after = enhance(network, Source(pictures, output.pyramid, _GREY_LEVEL), settings, before)
+            return enhanced_ingredients(after, before, LATER)
 
     def cascade(model: TrustModel) -> Way:
         def run(pictures: Tensor) -> object:

@@ -19,8 +19,11 @@ from linewarden_train.calibration import (
 from linewarden_train.scoring import RawScores
 from linewarden_vision.card import Provenance
 
+TURNED_MARGIN = TrustRecipe(cheap=("margin",), second=("margin_turned",))
+"""Lowering the threshold, but asking a second time, with the picture turned by half, where it is close."""
 OTHERS: Mapping[str, TrustRecipe] = {
     "lowering the threshold": TrustRecipe(cheap=("margin",), second=()),
+    "lowering the threshold with a turned second look": TURNED_MARGIN,
     "mask evidence": TrustRecipe(cheap=("mask_evidence",), second=()),
     "trust with a turned second look": TrustRecipe(second=("margin_turned",)),
 }

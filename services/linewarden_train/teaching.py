@@ -5,7 +5,7 @@ from linewarden_train.choosing import choose
 from linewarden_train.data.groups import Joined, check_apart
 from linewarden_train.golden import choose_golden, lacking
 from linewarden_train.inputs import picture_spec
-from linewarden_train.teaching_card import card_of, fitted_on, mask_threshold, source_of, thresholds_of
+from linewarden_train.teaching_card import card_of, fitted_on, mask_limits, source_of, thresholds_of
 from linewarden_train.teaching_network import score, score_held_out, train_network
 from linewarden_train.teaching_terms import NamedSamples, Surroundings, Taught, TeachingSets, TeachSettings
 from linewarden_vision.golden import Golden
@@ -34,7 +34,7 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
         if same
         else score(network, spec, sets.thresholds.samples, settings, around.on_progress, "setting thresholds")
     )
-    mask = mask_threshold(held_out or [calibrated], settings, sets.teaching if held_out else sets.calibration)
+    mask = mask_limits(held_out or [calibrated], settings, sets.teaching if held_out else sets.calibration)
     thresholds = thresholds_of(settings, sets.thresholds, limits, trust, mask)
     card = card_of(settings, spec, trust, thresholds, held_out or [calibrated])
     seen = [sets.teaching, sets.calibration, sets.thresholds]

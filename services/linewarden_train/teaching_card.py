@@ -4,7 +4,7 @@ import numpy as np
 
 from linewarden_train.calibration import defect_threshold, suspicion_of, suspicion_threshold, worst_of_parts
 from linewarden_train.data.digest import digest_of
-from linewarden_train.masks import MaskCounts, choose_mask_threshold
+from linewarden_train.masks import MaskCounts, choose_mask_point
 from linewarden_train.scoring import RawScores, Values
 from linewarden_train.teaching_terms import NamedSamples, TeachSettings
 from linewarden_vision.card import (
@@ -36,17 +36,22 @@ def fitted_on(settings: TeachSettings) -> str:
     return f"good against defective, {scored}"
 
 
-def mask_threshold(scores: list[RawScores], settings: TeachSettings, named: NamedSamples) -> Threshold:
-    """Take the mask threshold of the best Seg_mIoU over all annotated pictures that were scored."""
+def mask_limits(
+    scores: list[RawScores], settings: TeachSettings, named: NamedSamples
+) -> tuple[Threshold, float | None]:
+    """Take the mask threshold and the peak of its regions with the best Seg_mIoU over all annotated pictures."""
     counted = [part.masks for part in scores if part.masks is not None]
-    value, quality, count = choose_mask_threshold(MaskCounts.stack(counted))
-    return Threshold(
-        value=value, provenance=source_of(settings, named, f"best Seg_mIoU {quality:.3f} of {count} pictures")
-    )
+    point, quality, count = choose_mask_point(MaskCounts.stack(counted))
+    source = source_of(settings, named, f"best Seg_mIoU {quality:.3f} of {count} pictures")
+    return Threshold(value=point.threshold, provenance=source), point.peak
 
 
 def thresholds_of(
-    settings: TeachSettings, named: NamedSamples, scores: RawScores, trust: TrustCard, mask: Threshold
+    settings: TeachSettings,
+    named: NamedSamples,
+    scores: RawScores,
+    trust: TrustCard,
+    mask: tuple[Threshold, float | None],
 ) -> Thresholds:
     """Set both limits on good parts alone; suspicion on those that the first one passes."""
     margins = worst_of_parts(scores.margin, scores.groups, scores.good)
@@ -58,7 +63,8 @@ def thresholds_of(
     return Thresholds(
         defect=Threshold(value=reject, provenance=overkill),
         suspicion=Threshold(value=divert, provenance=diverted),
-        mask=mask,
+        mask=mask[0],
+        mask_peak=mask[1],
     )
 
 

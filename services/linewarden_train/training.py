@@ -17,7 +17,7 @@ from linewarden_train.drawing import DrawSettings
 from linewarden_train.inputs import InputSettings
 from linewarden_train.loop import TrainSettings
 from linewarden_train.losses import LossWeights
-from linewarden_train.masks import GRID, MaskCounts
+from linewarden_train.masks import GRID, MaskCounts, MaskPoint
 from linewarden_train.pretrained import PRETRAINED_ENCODER
 from linewarden_train.scoring import RawScores
 from linewarden_train.teaching import teach
@@ -114,7 +114,7 @@ def settings_of(options: TrainOptions) -> TeachSettings:
             budget_s=own,
             balance=options.balance,
             draw=DrawSettings(
-                whole=4, side=options.window, windows=8, window_share=0.85, paste=0.3, augment=REAL_AUGMENT
+                whole=4, side=options.window, windows=8, window_share=0.6, paste=0.3, augment=REAL_AUGMENT
             ),
             weights=_weights(options.tasks),
         ),
@@ -144,7 +144,8 @@ def fingerprint(options: TrainOptions, samples: Samples) -> str:
 
 def _summary(sides: Sides, taught: Taught) -> Summary:
     counts = [part.masks for part in taught.held_out if part.masks is not None]
-    row = GRID.index(taught.card.thresholds.mask.value)
+    limits = taught.card.thresholds
+    row = GRID.index(MaskPoint(limits.mask.value, limits.mask_peak))
     return Summary(
         train_pictures=len(sides.train),
         train_groups=len({label.group for label in sides.train.labels}),

@@ -77,6 +77,8 @@ class Thresholds(_Strict):
     suspicion: Threshold
     mask: Threshold
     """Mask logit from which on a pixel counts as defective."""
+    mask_peak: FiniteFloat | None = None
+    """Mask logit that the strongest pixel of a region must reach, or the region is dropped; None keeps all."""
 
     def is_defect(self, margin: float) -> bool:
         """Tell whether the verdict is NG."""

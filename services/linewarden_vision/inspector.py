@@ -208,7 +208,7 @@ class Inspector:
         ]
 
     def _merge(self, mosaic: Mosaic) -> ViewScore:
-        whole, mask = mosaic.merged(self.card.thresholds.mask.value)
+        whole, mask = mosaic.merged(self.card.thresholds.mask.value, self.card.thresholds.mask_peak)
         return ViewScore(
             p_defect=float(expit(whole.margin)),
             margin=whole.margin,

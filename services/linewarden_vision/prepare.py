@@ -56,9 +56,25 @@ def prepare_picture(picture: NDArray[np.generic], spec: PictureSpec) -> Prepared
     return Prepared(pixels, native, inner, layout.tile, layout.origins)
 
 
-def restore_mask(logits: NDArray[np.float32], prepared: Prepared, threshold: float) -> NDArray[np.bool_]:
-    """Turn mask logits (any size, covering the whole input) into a mask of the native size."""
-    return np.asarray(restore_logits(logits, prepared) >= threshold, np.bool_)
+def restore_mask(
+    logits: NDArray[np.float32], prepared: Prepared, threshold: float, peak: float | None = None
+) -> NDArray[np.bool_]:
+    """Turn mask logits (any size, covering the whole input) into a mask of the native size, as ``regions`` do."""
+    return regions(restore_logits(logits, prepared), threshold, peak)
+
+
+def regions(logits: NDArray[np.float32], threshold: float, peak: float | None = None) -> NDArray[np.bool_]:
+    """Return the pixels (H, W) from ``threshold`` on; with ``peak``, of those regions alone that reach it somewhere.
+
+    Two thresholds with hysteresis (Canny 1986); regions are 8-connected.
+    """
+    found = np.asarray(logits >= threshold, np.bool_)
+    if peak is None or not found.any():
+        return found
+    count, labels = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
+    kept = np.zeros(count, np.bool_)
+    kept[labels[found & (logits >= peak)]] = True
+    return np.asarray(kept[labels], np.bool_)
 
 
 def restore_logits(logits: NDArray[np.float32], prepared: Prepared) -> NDArray[np.float32]:

@@ -92,14 +92,14 @@ class Mosaic:
             spot = self._spot(origin, values.shape)
             np.maximum(canvas[spot], values, out=canvas[spot])
 
-    def merged(self, mask_threshold: float) -> tuple[TileScore, NDArray[np.bool_]]:
+    def merged(self, mask_threshold: float, mask_peak: float | None = None) -> tuple[TileScore, NDArray[np.bool_]]:
         """Scores, maps and mask logits of the whole picture without its padding, and its native mask."""
         height, width = self._prepared.inner
         cells = [self._spacing(canvas.shape) for canvas in self._maps]
         specific, agnostic = (
             canvas[: -(-height // cell), : -(-width // cell)] for canvas, cell in zip(self._maps, cells, strict=True)
         )
-        mask = restore_mask(self._logits, self._prepared, mask_threshold)
+        mask = restore_mask(self._logits, self._prepared, mask_threshold, mask_peak)
         suspicion, ingredients = self._worst
         return TileScore(self._margin, suspicion, ingredients, self._logits, specific, agnostic), mask
 

@@ -28,6 +28,9 @@ def main(
     steps: Annotated[int, typer.Option(min=1, help="Training steps of each network.")] = 1000,
     ablation_folds: Annotated[int, typer.Option(min=0, max=3, help="Folds on which one task alone is taught.")] = 3,
     ablation_steps: Annotated[int, typer.Option(min=0, help="Steps of the ablation's networks; 0 for the same.")] = 0,
+    ensemble_steps: Annotated[
+        int, typer.Option(min=0, help="Steps of a second network of each fold, for the rival ensemble; 0 for none.")
+    ] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of each network.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that score folds and their rivals.")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -46,7 +49,12 @@ def main(
         device="cpu",
         threads=threads,
     )
-    plan = StudyPlan(options, ablation_folds=ablation_folds, ablation_steps=ablation_steps or None)
+    plan = StudyPlan(
+        options,
+        ablation_folds=ablation_folds,
+        ablation_steps=ablation_steps or None,
+        partner_steps=ensemble_steps or None,
+    )
     samples = read_set(data)
     with bars() as show:
         around = Surroundings(time.monotonic, show)
@@ -54,8 +62,8 @@ def main(
             train_fold(samples, plan, only, work, around)
             return
         name = data.resolve().name
-        command = f"python -m linewarden_train.study --data .../{name} --out {out.name} --steps {steps}"
-        command += _ablation(ablation_folds, ablation_steps)
+        command = f"python -m linewarden_train.study --data .../{name} --out {out.name} --steps {steps} --seed {seed}"
+        command += _more(ablation_folds, ablation_steps, ensemble_steps)
         study = run_study(
             samples, plan, work, around, title=name, machine=_machine(threads), command=command, jobs=jobs
         )
@@ -64,8 +72,9 @@ def main(
     Console().print(f"{out} and {out.with_suffix('.json')}")
 
 
-def _ablation(folds: int, steps: int) -> str:
-    return f" --ablation-folds {folds} --ablation-steps {steps}" if steps else f" --ablation-folds {folds}"
+def _more(folds: int, ablation_steps: int, ensemble_steps: int) -> str:
+    given = {"ablation-steps": ablation_steps, "ensemble-steps": ensemble_steps}
+    return f" --ablation-folds {folds}" + "".join(f" --{name} {steps}" for name, steps in given.items() if steps)
 
 
 def _machine(threads: int) -> str:

@@ -26,7 +26,8 @@ class StudyPlan:
     """Fixed before anything is trained: folds, the steps of each network, the seed of all.
 
     The ablation teaches each arm on the first ``ablation_folds`` folds, for ``ablation_steps`` where they are given:
-    then both tasks together once more, so that all arms had as many.
+    then both tasks together once more, so that all arms had as many. With ``partner_steps`` each fold gets a second
+    network from the next seed, as the rival ``ensemble`` needs.
     """
 
     options: TrainOptions
@@ -34,10 +35,16 @@ class StudyPlan:
     arms: tuple[Tasks, ...] = ARMS
     ablation_folds: int = 3
     ablation_steps: int | None = None
+    partner_steps: int | None = None
+
+    @property
+    def partners(self) -> list[str]:
+        """Name the second network of each fold, as ``partner:0``."""
+        return [f"partner:{number}" for number in range(self.folds)] if self.partner_steps else []
 
     @property
     def names(self) -> list[str]:
-        """Name every network of the study, as ``both:0`` or ``ablation-both:0``."""
+        """Name every network of the study that is measured, as ``both:0`` or ``ablation-both:0``."""
         main = [f"both:{number}" for number in range(self.folds)]
         again = self.arms if self.ablation_steps else [tasks for tasks in self.arms if tasks != "both"]
         return main + [f"ablation-{tasks}:{number}" for tasks in again for number in range(self.ablation_folds)]
@@ -64,10 +71,11 @@ class ArmFold(TrainedFold):
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The folds that the endpoint is measured on, and those of each arm of the ablation."""
+    """The folds that the endpoint is measured on, those of each arm of the ablation, second networks by fold."""
 
     folds: Sequence[ArmFold]
     ablation: Mapping[Tasks, Sequence[ArmFold]]
+    partners: Mapping[int, DefectNetwork]
 
 
 def train_fold(samples: Samples, plan: StudyPlan, name: str, work: Path, around: Surroundings) -> TrainedFold:
@@ -75,19 +83,28 @@ def train_fold(samples: Samples, plan: StudyPlan, name: str, work: Path, around:
 
     Raises ValueError for a name that the plan does not have.
     """
-    if name not in plan.names:
-        raise ValueError(f"{name!r} is none of {', '.join(plan.names)}")
-    (tasks,) = [arm for arm in ARMS if arm == name.removeprefix("ablation-").split(":")[0]]
+    known = plan.names + plan.partners
+    if name not in known:
+        raise ValueError(f"{name!r} is none of {', '.join(known)}")
     number = int(name.split(":")[1])
     rest, held_out = split_folds(samples, plan.folds, plan.options.seed)[number]
-    options = replace(plan.options, tasks=tasks, folds=0)
-    if name.startswith("ablation-") and plan.ablation_steps:
-        options = replace(options, steps=plan.ablation_steps)
+    options = _options(plan, name)
     settings = settings_of(options)
     spec = picture_spec(rest, settings.inputs)
     checkpoint = Checkpoint(work / f"{name.replace(':', '-')}.checkpoint", fingerprint(options, rest))
     network = train_network(rest, spec, settings, replace(around, checkpoint=lambda _: checkpoint), name)
-    return TrainedFold(tasks, number, rest, held_out, spec, network)
+    return TrainedFold(options.tasks, number, rest, held_out, spec, network)
+
+
+def _options(plan: StudyPlan, name: str) -> TrainOptions:
+    """Return the options of one network of the plan."""
+    options = replace(plan.options, folds=0)
+    if name in plan.partners:
+        return replace(options, tasks="both", seed=options.seed + 1, steps=plan.partner_steps or options.steps)
+    (tasks,) = [arm for arm in ARMS if arm == name.removeprefix("ablation-").split(":")[0]]
+    if name.startswith("ablation-") and plan.ablation_steps:
+        options = replace(options, steps=plan.ablation_steps)
+    return replace(options, tasks=tasks)
 
 
 def score_fold(fold: TrainedFold, epsilon: float) -> ArmFold:
@@ -99,6 +116,7 @@ def score_fold(fold: TrainedFold, epsilon: float) -> ArmFold:
 def train_arms(samples: Samples, plan: StudyPlan, work: Path, around: Surroundings, jobs: int) -> Trained:
     """Train every network of the plan, one after the other, and score their folds side by side."""
     trained = [train_fold(samples, plan, name, work, around) for name in plan.names]
+    partners = [train_fold(samples, plan, name, work, around) for name in plan.partners]
     epsilon = settings_of(plan.options).trust.epsilon
     tell = partial(around.on_progress, "scoring held-out groups")
     scored = side_by_side(score_fold, [(fold, epsilon) for fold in trained], jobs, tell)
@@ -110,4 +128,4 @@ def train_arms(samples: Samples, plan: StudyPlan, work: Path, around: Surroundin
         for tasks in plan.arms
         if numbers
     }
-    return Trained(folds, ablation)
+    return Trained(folds, ablation, {partner.number: partner.network for partner in partners})

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from linewarden_train.calibration import TrustRecipe, defect_threshold, fit_trust, suspicion_of, worst_of_parts
-from linewarden_train.choosing import Choice
+from linewarden_train.choosing import TURNED_MARGIN, Choice
 from linewarden_train.evaluation.scored import Pixels, Scored, pool
-from linewarden_train.masks import GRID, MaskCounts, choose_mask_threshold
+from linewarden_train.masks import GRID, MaskCounts, choose_mask_point
 from linewarden_train.scoring import RawScores, Values
 from linewarden_train.study.arms import ArmFold
 from linewarden_vision.card import Provenance
@@ -25,7 +25,7 @@ def pooled(
     rivals: Mapping[int, Mapping[str, Values]],
     choices: Mapping[int, Choice],
 ) -> Scored:
-    """Pool the folds of one arm with trust, what was chosen, every ingredient and the rivals by fold number.
+    """Pool the folds of one arm with trust, ``turned``, what was chosen, every ingredient and rivals by fold number.
 
     The logistic of a fold is fitted on the other folds' out-of-fold scores; its normalisers see the fold's own
     good pictures, no defect. The defect threshold is the operating point that the endpoint names, per network.
@@ -47,10 +47,12 @@ def _scored(
     choices: Mapping[int, Choice],
 ) -> Scored:
     elsewhere = [other.scores for other in others]
-    trust = fit_trust(fold.scores, recipe, _NOWHERE, elsewhere).build()
-    chosen = fit_trust(fold.scores, choices[fold.number].recipe, _NOWHERE, elsewhere).build()
+    recipes = {"trust": recipe, "turned": TURNED_MARGIN, "chosen": choices[fold.number].recipe}
+    made = {
+        name: suspicion_of(fold.scores, fit_trust(fold.scores, wanted, _NOWHERE, elsewhere).build())
+        for name, wanted in recipes.items()
+    }
     bare = plain(fold, mask_row(elsewhere), overkill)
-    made = {"trust": suspicion_of(fold.scores, trust), "chosen": suspicion_of(fold.scores, chosen)}
     return replace(bare, scores={**fold.scores.ingredients, **rivals.get(fold.number, {}), **made})
 
 
@@ -74,8 +76,8 @@ def plain(fold: ArmFold, row: int, overkill: float) -> Scored:
 
 
 def mask_row(parts: Sequence[RawScores]) -> int:
-    """Choose the mask threshold's place in the grid on these scores."""
-    return GRID.index(choose_mask_threshold(MaskCounts.stack([part.masks for part in parts if part.masks]))[0])
+    """Choose the masks' place in the grid on these scores."""
+    return GRID.index(choose_mask_point(MaskCounts.stack([part.masks for part in parts if part.masks]))[0])
 
 
 def pixels_at(scores: RawScores, row: int) -> Pixels:

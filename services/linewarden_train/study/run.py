@@ -21,7 +21,9 @@ from linewarden_train.study.parallel import side_by_side
 from linewarden_train.study.pooling import pooled, rest_of
 from linewarden_train.study.steps import step_scores
 from linewarden_train.teaching_terms import Surroundings
+from linewarden_vision.network.interface import DefectNetwork
 
+_NAMED = "turned"
 _OVERKILL = 0.01
 _DIVERTED = 0.05
 
@@ -44,8 +46,8 @@ def run_study(
     trained = train_arms(samples, plan, work, around, jobs)
     recipe, rng = TrustRecipe(), np.random.default_rng(plan.options.seed)
     both = trained.folds
-    beside = {fold.number: fold for fold in trained.ablation.get("classification", ())}
-    calls = [(fold, beside.get(fold.number), part) for fold, part in zip(both, rng.spawn(len(both)), strict=True)]
+    partners = trained.partners
+    calls = [(fold, partners.get(fold.number), part) for fold, part in zip(both, rng.spawn(len(both)), strict=True)]
     found = side_by_side(_rivals, calls, jobs, partial(around.on_progress, "rivals, by fold"))
     rivals = dict(zip([fold.number for fold in both], found, strict=True))
     choices = {
@@ -61,7 +63,7 @@ def run_study(
         pictures=len(samples),
         groups=len({label.group for label in samples.labels}),
         arms=[arm_result(folds) for folds in trained.ablation.values()],
-        evaluation=evaluate(scored, Plan(), rng),
+        evaluation=evaluate(scored, Plan(score=_NAMED), rng),
         heads=_heads(both, scored, rng),
         machine=machine,
         command=command,
@@ -69,9 +71,9 @@ def run_study(
     )
 
 
-def _rivals(fold: ArmFold, other: ArmFold | None, rng: np.random.Generator) -> dict[str, Values]:
+def _rivals(fold: ArmFold, partner: DefectNetwork | None, rng: np.random.Generator) -> dict[str, Values]:
     """Score the rivals and the other steps; the ensemble is a second network that never saw these groups either."""
-    ensemble = [] if other is None else [fold.network, other.network]
+    ensemble = [] if partner is None else [partner]
     found = score_rivals(fold.network, fold.held_out, fold.spec, reference=fold.rest, ensemble=ensemble, rng=rng)
     return found | step_scores(fold)
 
@@ -90,7 +92,7 @@ def _notes(scored: Scored, plan: StudyPlan, choices: Mapping[int, Choice]) -> li
         "Folds are dealt by group and class; a picture is scored by the one network that never saw its group.",
         *_ensemble_note(plan),
         f"{unannotated} defective pictures without a mask count for classification only.",
-        "The mask threshold of a fold is the one with the best Seg_mIoU on the other folds.",
+        "The two mask thresholds of a fold are those with the best Seg_mIoU on the other folds.",
         *(f"`chosen`, fold {number + 1}: {choice}; on the other folds." for number, choice in choices.items()),
         "In the ablation each arm has its own best threshold on these same pictures, which flatters all arms alike.",
         "Cross-fitting measures the recipe; it qualifies no bundle.",
@@ -98,6 +100,7 @@ def _notes(scored: Scored, plan: StudyPlan, choices: Mapping[int, Choice]) -> li
 
 
 def _ensemble_note(plan: StudyPlan) -> list[str]:
-    if plan.ablation_folds < plan.folds:
-        return ["The rival `ensemble` is missing: not every fold has a second network."]
-    return ["The ensemble's second network was taught classification alone, on the same groups."]
+    if not plan.partner_steps:
+        return ["The rival `ensemble` is missing: no fold has a second network."]
+    told = f"{plan.partner_steps} steps, seed {plan.options.seed + 1}"
+    return [f"The ensemble's second network was taught alike on the same groups, {told}."]

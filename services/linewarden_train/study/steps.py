@@ -25,7 +25,7 @@ def step_scores(fold: ArmFold, steps: Sequence[str] = STEPS) -> dict[str, Values
         source = Source(look.pictures, look.output.pyramid, 1 / look.std)
         before = Response.of(look.output)
         columns = [
-            enhanced_ingredients(enhance(fold.network, source, NAMED_ENHANCEMENTS[step]), before, _AFTER)
+            enhanced_ingredients(enhance(fold.network, source, NAMED_ENHANCEMENTS[step], before), before, _AFTER)
             for step in steps
         ]
         values = np.concatenate([np.asarray(column.double().cpu().numpy(), np.float64) for column in columns], axis=1)

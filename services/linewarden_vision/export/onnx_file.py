@@ -67,6 +67,7 @@ def _facts(bundle: Bundle, size: Size) -> dict[str, Any]:
         "reject_above_margin": card.thresholds.defect.value,
         "divert_from_suspicion": card.thresholds.suspicion.value,
         "mask_logit": card.thresholds.mask.value,
+        "mask_peak_logit": card.thresholds.mask_peak,
         "map_scales": card.map_scales.model_dump(mode="json"),
         "class_names": card.class_names,
         "gate_covers": covers_of(card),

@@ -30,6 +30,19 @@ class LinearHead(nn.Module):
         with torch.autocast(tap.device.type, enabled=False):
             cells = torch.einsum("bchw,c->bhw", tap.float(), self.direction.float())
             flat = cells.flatten(1)
-            peak = flat.topk(max(1, math.ceil(_PEAK_SHARE * flat.shape[1])), dim=1).values
+            peak = flat.topk(_peak_count(flat), dim=1).values
             margin = 0.5 * flat.mean(1) + 0.5 * peak.mean(1) + self.bias.float()
         return Classification(cells, margin)
+
+    def slope(self, cells: Tensor) -> Tensor:
+        """Return the margin's slope at the tap (B, C, h, w), float32, where the cells are (B, h, w)."""
+        flat = cells.float().flatten(1)
+        peak = flat.topk(_peak_count(flat), dim=1).indices
+        weights = torch.full_like(flat, 0.5 / flat.shape[1]).scatter_add_(
+            1, peak, torch.full_like(peak, 0.5 / peak.shape[1], dtype=flat.dtype)
+        )
+        return weights.view_as(cells)[:, None] * self.direction.float()[:, None, None]
+
+
+def _peak_count(flat: Tensor) -> int:
+    return max(1, math.ceil(_PEAK_SHARE * flat.shape[1]))

@@ -15,20 +15,20 @@ TOP_SHARE = 0.10
 
 
 def top_set(values: Tensor, share: float = TOP_SHARE) -> Tensor:
-    """Return {x > 0 and x >= its k-th largest}, (B, h, w) bool, k = max(1, ceil(share * h * w)).
+    """Return {x > 0 and x >= its k-th largest} of every map (..., h, w), bool, k = max(1, ceil(share * h * w)).
 
     Ties are all kept; a map with fewer than k positive cells gives fewer.
     """
-    flat = values.flatten(1)
-    count = max(1, math.ceil(share * flat.shape[1]))
-    kth = flat.topk(count, dim=1).values[:, -1, None]
+    flat = values.flatten(-2)
+    count = max(1, math.ceil(share * flat.shape[-1]))
+    kth = flat.topk(count, dim=-1).values[..., -1:]
     return ((flat > 0) & (flat >= kth)).view_as(values)
 
 
 def iou(first: Tensor, second: Tensor) -> Tensor:
-    """Return the IoU per sample (B,) of two sets (B, h, w) bool; 0 if either is empty."""
-    both = (first & second).flatten(1).sum(1)
-    either = (first | second).flatten(1).sum(1)
+    """Return the IoU (...) of two sets (..., h, w) bool; 0 if either is empty."""
+    both = (first & second).sum((-2, -1))
+    either = (first | second).sum((-2, -1))
     return both / either.clamp(min=1)
 
 
@@ -45,14 +45,19 @@ def agreement_difference(maps: Maps, share: float = TOP_SHARE) -> Tensor:
     After arXiv 2604.19206: where an OK is a miss, what the network looks at agrees with its map
     of "defect" rather than with its map of "normal". A reconstruction from the abstract.
     """
-    agnostic = top_set(maps.agnostic, share)
-    difference = iou(top_set(maps.defect, share), agnostic) - iou(top_set(maps.normal, share), agnostic)
-    return _known(difference, maps)
+    specific = iou(*_top_sets(maps, share))
+    return _known(specific[0] - specific[1], maps)
 
 
 def normal_disagreement(maps: Maps, share: float = TOP_SHARE) -> Tensor:
     """Return the variant R1 = 1 - IoU(normal, agnostic)."""
-    return _known(1 - iou(top_set(maps.normal, share), top_set(maps.agnostic, share)), maps)
+    return _known(1 - iou(*_top_sets(maps, share))[1], maps)
+
+
+def _top_sets(maps: Maps, share: float) -> tuple[Tensor, Tensor]:
+    """Return the top sets of both class-specific maps, defect first (2, B, h, w), and of the class-agnostic one."""
+    sets = top_set(torch.stack([maps.defect, maps.normal, maps.agnostic]), share)
+    return sets[:2], sets[2]
 
 
 def soft_agreement_difference(maps: Maps) -> Tensor:

@@ -102,15 +102,21 @@ class Response:
         return Response(*(part.index_select(0, rows) for part in (self.tap, self.cells, self.margin)))
 
 
-def enhance(network: DefectNetwork, source: Source, settings: Enhancement = REFERENCE) -> Response:
+def enhance(
+    network: DefectNetwork, source: Source, settings: Enhancement = REFERENCE, before: Response | None = None
+) -> Response:
     """Return the response after the step F' = F + epsilon * sigma * sign(dm/dF), one batched pass each way.
 
+    ``before`` is the plain response of the same pictures: with it one step in feature space takes its slope in
+    closed form, without passing neck and head again.
     The network's parameters, gradients and modes stay as they are, also when this raises; no hooks.
     Raises ValueError for a network in train mode, whose batch norm would mix pictures, and for a
     step in input space without the grey level.
     """
     if network.training:
         raise ValueError("the enhancement needs the network in eval mode: call network.eval() first")
+    if before is not None and settings.space == "feature" and settings.steps == 1:
+        return _one_step(network, source.pyramid, settings, before)
     with torch.inference_mode(mode=False):
         base, radius, to_tap = _start(network, source, settings)
         offset = _walk(base, radius, settings, lambda moved: network.classify(to_tap(moved)).margin)
@@ -118,6 +124,22 @@ def enhance(network: DefectNetwork, source: Source, settings: Enhancement = REFE
             tap = to_tap(base + offset)
             classified = network.classify(tap)
     return Response(tap, classified.cells, classified.margin)
+
+
+def _one_step(network: DefectNetwork, pyramid: Pyramid, settings: Enhancement, before: Response) -> Response:
+    """Take the reference's step with the margin's slope from the head and the neck's adjoint."""
+    base = pyramid[settings.stride]
+    with torch.no_grad():
+        at_tap = network.head.slope(before.cells)
+        slope = network.fusion.pull_back(at_tap, before.tap, pyramid, settings.stride)
+        pace = _radius(base, settings) * (-1 if settings.direction == "ok" else 1)
+        tap = network.fuse({**pyramid, settings.stride: base + pace * slope.sign()})
+        classified = network.classify(tap)
+    return Response(tap, classified.cells, classified.margin)
+
+
+def _radius(base: Tensor, settings: Enhancement) -> Tensor:
+    return settings.epsilon * base.float().std(dim=(1, 2, 3), keepdim=True).to(base.dtype)
 
 
 def _start(
@@ -135,8 +157,7 @@ def _start(
         )
     levels = {stride: _outside_inference(source.pyramid[stride]) for stride in TAP_STRIDES}
     base = levels[settings.stride]
-    sigma = base.float().std(dim=(1, 2, 3), keepdim=True).to(base.dtype)
-    return base, settings.epsilon * sigma, lambda moved: network.fuse({**levels, settings.stride: moved})
+    return base, _radius(base, settings), lambda moved: network.fuse({**levels, settings.stride: moved})
 
 
 def _outside_inference(values: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ def second_ingredients(
     columns: dict[str, Tensor] = {}
     stepped = [name for name in names if name != TURNED]
     if stepped:
-        after = enhance(network, source, enhancement)
+        after = enhance(network, source, enhancement, before)
         columns |= dict(zip(stepped, enhanced_ingredients(after, before, stepped).unbind(1), strict=True))
     if TURNED in names:
         columns[TURNED] = turned_margin(network, source.pictures, before.margin)

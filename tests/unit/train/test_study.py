@@ -123,7 +123,7 @@ class Bare:
 
 @pytest.mark.slow
 def test_a_study_takes_up_what_was_trained_and_writes_the_same_page(samples: SyntheticSamples, tmp_path: Path) -> None:
-    plan = StudyPlan(_OPTIONS, folds=2, arms=("both", "segmentation"), ablation_folds=2)
+    plan = StudyPlan(_OPTIONS, folds=2, arms=("both", "segmentation"), ablation_folds=2, partner_steps=20)
     pages, steps = [], []
 
     for jobs in (1, 2):
@@ -136,11 +136,14 @@ def test_a_study_takes_up_what_was_trained_and_writes_the_same_page(samples: Syn
         study = run_study(samples, plan, tmp_path, around, title="t", machine="m", command="c", jobs=jobs)
         pages.append(as_markdown(study))
         steps.append(len(taken))
-    assert steps == [30 * 2 * 2, 0]
+    assert steps == [30 * 2 * 2 + 20 * 2, 0]
     assert pages[0] == pages[1]
     assert "## Primary endpoint" in pages[0].split("## Exploratory")[0]
     assert study.evaluation.findings.rates.good.n_groups + study.evaluation.findings.rates.defective.n_groups == 190
     assert [arm.tasks for arm in study.arms] == ["both", "segmentation"]
+    assert "| ensemble |" in pages[0]
+    assert "20 steps, seed 1" in pages[0]
+    assert "recall of misses by turned" in pages[0]
     assert "together and alone" in pages[0]
     assert "together and alone" not in as_markdown(replace(study, arms=[]))
     assert np.isfinite([arm.image_ap[0] for arm in study.arms]).all()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.errors import UnusablePicture
-from linewarden_vision.prepare import prepare_picture, restore_mask
+from linewarden_vision.prepare import prepare_picture, regions, restore_mask
 from linewarden_vision.tiles import blend, lay_out
 
 
@@ -68,6 +68,20 @@ def test_every_picture_is_brought_to_one_scale_and_its_mask_back_to_its_own_size
     mask = restore_mask(prepared.pixels[:, :, 0].astype(np.float32), prepared, 128)
     assert mask.shape == picture.shape
     assert (mask != (picture > 128)).sum() <= 2 * (40 + 40)
+
+
+def test_a_region_that_never_reaches_the_peak_is_dropped_and_another_is_kept_whole() -> None:
+    logits = np.full((6, 9), -4.0, np.float32)
+    logits[1:3, 1:3] = 1.0  # weak throughout
+    logits[2:5, 5] = 1.0
+    logits[5, 6] = 3.0  # touches the column by a corner alone
+    kept = regions(logits, 0.5, 2.5)
+    assert kept.sum() == 4
+    assert kept[2:5, 5].all()
+    assert kept[5, 6]
+    assert regions(logits, 0.5).sum() == 8
+    assert not regions(logits, 0.5, 3.5).any()
+    assert not regions(logits, 5.0, 6.0).any()
 
 
 def test_a_large_picture_is_neither_shrunk_nor_squashed() -> None:

@@ -127,12 +127,14 @@ def test_the_step_in_input_space_follows_captums_saliency(network: DefectNetwork
     torch.testing.assert_close(ours.margin, theirs.margin, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("knows_before", [False, True])
 @pytest.mark.parametrize("stride", [8, 16, 32])
 def test_the_step_in_feature_space_follows_captums_saliency_at_that_level(
-    network: DefectNetwork, pictures: Tensor, stride: int
+    network: DefectNetwork, pictures: Tensor, stride: int, *, knows_before: bool
 ) -> None:
     with torch.no_grad():
-        pyramid = network.encode(pictures)
+        output = network(pictures)
+    pyramid = output.pyramid
 
     def margins(level: Tensor) -> Tensor:
         return network.classify(network.fuse({**pyramid, stride: level})).margin
@@ -142,5 +144,20 @@ def test_the_step_in_feature_space_follows_captums_saliency_at_that_level(
     sigma = level.std(dim=(1, 2, 3), keepdim=True)
     with torch.no_grad():
         theirs = margins(level + 0.15 * sigma * slope.sign())
-        ours = enhance(network, Source(pictures, pyramid), Enhancement(stride=stride))  # type: ignore[arg-type]
+        before = Response.of(output) if knows_before else None
+        ours = enhance(network, Source(pictures, pyramid), Enhancement(stride=stride), before)  # type: ignore[arg-type]
     torch.testing.assert_close(ours.margin, theirs, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_the_slope_in_closed_form_is_autograds(network: DefectNetwork, pictures: Tensor, stride: int) -> None:
+    with torch.no_grad():
+        output = network(pictures)
+    level = output.pyramid[stride].clone().requires_grad_()
+    tap = network.fuse({**output.pyramid, stride: level})
+    (theirs,) = torch.autograd.grad(network.classify(tap).margin.sum(), level)
+    with torch.no_grad():
+        at_tap = network.head.slope(output.cells)
+        ours = network.fusion.pull_back(at_tap, output.tap, output.pyramid, stride)
+    assert theirs.abs().max() > 0
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6 * float(theirs.abs().max()) + 1e-9)
