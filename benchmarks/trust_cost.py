@@ -28,6 +28,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmarks.machine import machine
+from linewarden_train.calibration import TrustRecipe
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.synthetic.part import make_part
@@ -43,7 +44,7 @@ AIMS: Mapping[str, float] = {"closed form": 1.05, "step on all": 1.5, "cascade":
 CHEAP = ("agreement", "mask_evidence")
 LATER: tuple[SecondName, ...] = ("agreement_enhanced",)
 TURNED: tuple[SecondName, ...] = ("margin_turned",)
-SHARE = 0.15
+SHARE = TrustRecipe().second_look_share
 _GREY_LEVEL = 1 / 50
 _DEMO = Path(__file__).parents[1] / "services" / "linewarden" / "assets" / "demo-bundle"
 
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run and print; the exit code is 1 where an aim is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pictures", type=int, default=32, help="at least 20")
+    parser.add_argument("--pictures", type=int, default=40, help="at least 20")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu where others use the machine too")

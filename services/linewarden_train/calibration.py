@@ -36,7 +36,7 @@ class TrustRecipe:
     cheap: tuple[CheapName, ...] = ("agreement", "mask_evidence", "margin")
     second: tuple[SecondName, ...] = ("agreement_enhanced",)
     epsilon: float = 0.15
-    second_look_share: float = 0.15
+    second_look_share: float = 0.10
 
 
 def fit_trust(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from linewarden_train.choosing import TURNED_MARGIN
 from linewarden_train.evaluation import words
 from linewarden_train.evaluation.results import Evaluation
 from linewarden_train.rivals import RandomHeads
@@ -47,11 +48,11 @@ def _head(study: Study) -> str:
         f"Made by `{study.command}`. {study.machine}.\n\n"
         f"{study.pictures} pictures in {study.groups} groups; {study.plan.folds} folds over groups, each network "
         f"({options.network}, {options.encoder}, seed {options.seed}, {options.steps} steps) scored on groups that it "
-        f"never saw. The score `{study.evaluation.plan.score}` was named beforehand: the margin, and for the 15 % most "
-        "doubtful pictures also its mean with the margin of the picture turned by half. `trust` is the reference: a "
-        "logistic over agreement, mask evidence, margin and the agreement after the step. Each fold's logistic was "
-        "fitted on the other folds. Network and indicator are reconstructions from abstracts (arXiv 2510.13226, "
-        "2604.19206)."
+        f"never saw. The score `{study.evaluation.plan.score}` was named beforehand: the margin, and for the "
+        f"{TURNED_MARGIN.second_look_share:.0%} most doubtful pictures also its mean with the margin of the picture "
+        "turned by half. `trust` is the reference: a logistic over agreement, mask evidence, margin and the agreement "
+        "after the step. Each fold's logistic was fitted on the other folds. Network and indicator are reconstructions "
+        "from abstracts (arXiv 2510.13226, 2604.19206)."
     )
 
 
