@@ -52,6 +52,21 @@ def test_a_score_has_native_masks_and_maps_on_the_fixed_scale(inspector: Inspect
         assert {"agreement", "mask_evidence"} <= set(score.ingredients)
 
 
+def test_a_mask_keeps_the_regions_that_reach_the_cards_peak() -> None:
+    card, network = small_card(), small_network()
+    shown = pictures(1)
+
+    def mask(peak: float | None) -> np.ndarray:
+        low = card.thresholds.mask.model_copy(update={"value": -20.0})
+        limits = card.thresholds.model_copy(update={"mask": low, "mask_peak": peak})
+        inspector = Inspector(card.model_copy(update={"thresholds": limits}), network)
+        return inspector.score([inspector.prepare(shown[0])])[0].mask
+
+    assert mask(None).all()
+    assert mask(-19.0).all()
+    assert not mask(20.0).any()
+
+
 def test_a_picture_scores_alone_as_in_company(inspector: Inspector) -> None:
     prepared = [inspector.prepare(picture) for picture in pictures(6)]
     for together, single in zip(inspector.score(prepared), prepared, strict=True):
