@@ -35,6 +35,7 @@ class TopDownFusion(nn.Module):
 
     def __init__(self, channels: Mapping[int, int], width: int = 64) -> None:
         super().__init__()
+        # Any: what a module holds is a union of tensor and module to mypy
         self.laterals: Any = nn.ModuleDict(
             {str(stride): nn.Conv2d(channels[stride], width, 1) for stride in TAP_STRIDES}
         )
