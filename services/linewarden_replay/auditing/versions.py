@@ -12,7 +12,7 @@ from linewarden_schemas.recipe import Recipe
 from linewarden_vision.errors import BundleError
 
 if TYPE_CHECKING:
-    from linewarden_vision.card import Threshold
+    from linewarden_vision.card import Thresholds
 
 
 def in_force(told: Iterable[Activation], from_ms: int, to_ms: int, line_id: str | None) -> list[dict[str, Any]]:
@@ -41,8 +41,12 @@ def bundles_used(store: Path | None, frames: Mapping[str, int], today: str) -> l
     return [_bundle(store, digest, count, today) for digest, count in sorted(frames.items())]
 
 
-def _threshold(name: str, one: Threshold) -> dict[str, Any]:
-    return {"name": name, "value": one.value} | one.provenance.model_dump(mode="json")
+def threshold_rows(limits: Thresholds) -> list[dict[str, Any]]:
+    """Tell every threshold of a card with where it comes from; the mask's two were chosen together."""
+    named = {"defect": limits.defect, "suspicion": limits.suspicion, "mask": limits.mask}
+    if limits.mask_peak is not None:
+        named["mask_peak"] = limits.mask.model_copy(update={"value": limits.mask_peak})
+    return [{"name": name, "value": one.value} | one.provenance.model_dump(mode="json") for name, one in named.items()]
 
 
 def _row(line: str, one: Activation) -> dict[str, Any]:
@@ -89,7 +93,7 @@ def _bundle(store: Path | None, digest: str, frames: int, today: str) -> dict[st
     except (BundleError, OSError) as error:
         return told | {"status": f"not looked at: {error}"}
     told |= {"stage": found.card.stage, "promotions": [step.model_dump(mode="json") for step in found.promotions]}
-    told |= {"thresholds": [_threshold(name, one) for name, one in found.card.thresholds]}
+    told |= {"thresholds": threshold_rows(found.card.thresholds)}
     record = found.qualification
     if record is None:
         return told | {"status": "not qualified: nothing bounds its trusted passes among defects"}

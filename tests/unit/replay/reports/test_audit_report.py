@@ -17,7 +17,7 @@ from linewarden_replay.auditing.differences import read_rerun
 from linewarden_replay.auditing.page import page
 from linewarden_replay.auditing.report import Audit, report
 from linewarden_replay.auditing.tally import counting
-from linewarden_replay.auditing.versions import in_force
+from linewarden_replay.auditing.versions import in_force, threshold_rows
 from linewarden_replay.balance import Allowance, balance
 from linewarden_replay.ledger import Ledger
 from linewarden_replay.notary.notary import Notary, NotaryLimits
@@ -40,6 +40,7 @@ from tests.support.bundles import digest_in
 from tests.support.frames import flat, frame_record
 from tests.unit.replay.shift import AT, capture, disposition, frame, heartbeat, inspection, visit
 from tests.unit.replay.test_labels import decision
+from tests.unit.vision.helpers import small_card
 
 from .lines import HOUR, NAMESPACE, by_topic, line, maps, passes, ref, rejects, reviewed
 
@@ -167,6 +168,14 @@ def test_qualification_is_told_as_what_it_is(bundle_store: Path) -> None:
     assert {one["name"] for one in found[known]["thresholds"]} == {"defect", "suspicion", "mask"}
     assert found["a" * 64]["status"].startswith("not looked at: no bundle")
     assert made(*messages)["bundles"][0]["status"].startswith("not looked at: name the folder")
+
+
+def test_both_thresholds_of_a_mask_are_told_with_one_source() -> None:
+    limits = small_card().thresholds
+    assert [row["name"] for row in threshold_rows(limits)] == ["defect", "suspicion", "mask"]
+    *_, mask, peak = threshold_rows(limits.model_copy(update={"mask_peak": 4.0}))
+    assert (mask["name"], peak["name"], peak["value"]) == ("mask", "mask_peak", 4.0)
+    assert peak["set_digest"] == mask["set_digest"] == limits.mask.provenance.set_digest
 
 
 def test_closed_periods_that_reach_into_the_range_are_listed() -> None:
