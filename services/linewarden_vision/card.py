@@ -80,6 +80,14 @@ class Thresholds(_Strict):
     mask_peak: FiniteFloat | None = None
     """Mask logit that the strongest pixel of a region must reach, or the region is dropped; None keeps all."""
 
+    @property
+    def named(self) -> dict[str, Threshold]:
+        """Every threshold that the card has, by name; the mask's two were chosen together and share their source."""
+        found = {"defect": self.defect, "suspicion": self.suspicion, "mask": self.mask}
+        if self.mask_peak is not None:
+            found["mask_peak"] = Threshold(value=self.mask_peak, provenance=self.mask.provenance)
+        return found
+
     def is_defect(self, margin: float) -> bool:
         """Tell whether the verdict is NG."""
         return not margin <= self.defect.value

@@ -118,7 +118,6 @@ def _qualification_row(bundle: Bundle, precision: str | None) -> dict[str, str]:
 
 
 def _facts(bundle: Bundle) -> dict[str, Any]:
-    limits = bundle.card.thresholds
     return {
         "name": bundle.card.name,
         "digest": bundle.digest,
@@ -137,7 +136,7 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
                 "point": limit.provenance.curve_point,
                 "date": limit.provenance.date,
             }
-            for name, limit in (("defect", limits.defect), ("suspicion", limits.suspicion), ("mask", limits.mask))
+            for name, limit in bundle.card.thresholds.named.items()
         ],
         "promotions": [
             {

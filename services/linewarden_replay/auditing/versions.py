@@ -42,11 +42,11 @@ def bundles_used(store: Path | None, frames: Mapping[str, int], today: str) -> l
 
 
 def threshold_rows(limits: Thresholds) -> list[dict[str, Any]]:
-    """Tell every threshold of a card with where it comes from; the mask's two were chosen together."""
-    named = {"defect": limits.defect, "suspicion": limits.suspicion, "mask": limits.mask}
-    if limits.mask_peak is not None:
-        named["mask_peak"] = limits.mask.model_copy(update={"value": limits.mask_peak})
-    return [{"name": name, "value": one.value} | one.provenance.model_dump(mode="json") for name, one in named.items()]
+    """Tell every threshold of a card with where it comes from."""
+    return [
+        {"name": name, "value": one.value} | one.provenance.model_dump(mode="json")
+        for name, one in limits.named.items()
+    ]
 
 
 def _row(line: str, one: Activation) -> dict[str, Any]:
