@@ -62,7 +62,8 @@ def main(
             train_fold(samples, plan, only, work, around)
             return
         name = data.resolve().name
-        command = f"python -m linewarden_train.study --data .../{name} --out {out.name} --steps {steps} --seed {seed}"
+        command = f"python -m linewarden_train.study --data .../{name} --work WORK --out {out.name}"
+        command += f" --steps {steps} --seed {seed}"
         command += _more(ablation_folds, ablation_steps, ensemble_steps)
         study = run_study(
             samples, plan, work, around, title=name, machine=_machine(threads), command=command, jobs=jobs
