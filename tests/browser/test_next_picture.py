@@ -38,3 +38,13 @@ def test_the_next_picture_needs_no_network_after_a_decision(made: Rig, link: str
     assert len(shown) == DECISIONS
     assert not [one for one in fetched if any(start <= one <= start + took for start, took in shown)]
     write_down("next_picture_ms", sorted(round(duration) for _, duration in shown))
+
+
+def test_a_visit_that_could_not_be_taken_ahead_is_taken_a_little_later(made: Rig, link: str, browser: Browser) -> None:
+    for number in (1, 2, 3):
+        made.open_slot(number, size=256)
+    ada = Person(browser, link, "Ada")
+    ada.page.route("**/api/ahead", lambda route: route.fulfill(status=503, json={"error": "away"}), times=1)
+    ada.review()
+    ada.page.wait_for_selector('#review[data-ahead="none"]')
+    ada.page.wait_for_selector('#review[data-ahead="here"]')
