@@ -167,7 +167,7 @@ def test_the_auditor_reads_and_filters(made: Rig, base: str, browser: Browser) -
     looked_at(auditor.page, "history")
     auditor.page.fill("[name=part]", "SN-000004")
     auditor.page.keyboard.press("Enter")
-    auditor.page.wait_for_function("document.querySelectorAll('#rows tr').length < 6")
+    auditor.page.wait_for_function("() => document.querySelectorAll('#rows tr').length < 6")
     auditor.page.get_by_text("Acts at the station").click()
     auditor.page.locator("#rows").get_by_text("sign-in").first.wait_for()
     looked_at(auditor.page, "acts")
