@@ -61,9 +61,10 @@ def _nothing_changes(network: DefectNetwork) -> Iterator[None]:
 def _scores(network: DefectNetwork, pictures: Tensor, settings: Enhancement, *, half: bool = False) -> Tensor:
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         output = network(pictures)
-        after = enhance(network, Source(pictures, output.pyramid, _GREY_LEVEL), settings)
+        before = Response.of(output)
+        after = enhance(network, Source(pictures, output.pyramid, _GREY_LEVEL), settings, before)
         cheap = cheap_ingredients(output, make_maps(output.cells, output.tap), CHEAP_NAMES)
-        return torch.cat([cheap, enhanced_ingredients(after, Response.of(output), ENHANCED_NAMES)], dim=1)
+        return torch.cat([cheap, enhanced_ingredients(after, before, ENHANCED_NAMES)], dim=1)
 
 
 @cache
@@ -90,11 +91,12 @@ def test_every_setting_leaves_the_network_as_it_was(settings: Enhancement, *, tr
 def test_every_setting_leaves_the_network_as_it_was_when_it_raises_midway(settings: Enhancement) -> None:
     network = small_network()
     fuse, calls = network.fuse, 0
+    slopes = 0 if settings.space == "feature" and settings.steps == 1 else settings.steps  # one step's is closed form
 
     def fail_after_the_slope(pyramid: Pyramid) -> Tensor:
         nonlocal calls
         calls += 1
-        if calls > 1 + settings.steps:
+        if calls > 1 + slopes:
             raise RuntimeError("device lost")
         return fuse(pyramid)
 
