@@ -10,7 +10,7 @@ REST := $(REAL) or slow
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check lint types imports drift generate format bench bundle clean
+.PHONY: help setup demo test test-all check lint types imports drift generate format bench bundle track clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ format: $(VENV)/.dev ## format and mend what ruff can mend
 bench: $(VENV)/.dev ## benchmarks, side by side in one run, with the machine
 	@sh scripts/need.sh
 	$(BIN)/python -m benchmarks
+
+track: $(VENV)/.dev ## bring every closed hole back, one at a time, and demand red: make track [ONLY="NAME ..."]
+	$(BIN)/python scripts/track.py --jobs $(JOBS) $(if $(ONLY),--only $(ONLY))
 
 bundle: $(VENV)/.dev ## train the demo's bundle again, from its seed
 	$(BIN)/python -m linewarden_train.demo_bundle --out services/linewarden/assets/demo-bundle --seed 0
