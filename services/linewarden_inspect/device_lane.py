@@ -32,7 +32,8 @@ class DeviceLane:
     """Batches of at most `max_batch` pictures of one bundle, in order of arrival.
 
     A batch that is not full waits at most `wait_s`, and only while `announce` said that more is on its way.
-    `guard` surrounds every pass; a device that hangs is its business.
+    `guard` surrounds every pass; a device that hangs is its business. Without a thread of
+    its own, `turn` makes the passes.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class DeviceLane:
         max_faults_in_a_row: int,
         clock: Clock,
         guard: Guard = nullcontext,
+        is_threaded: bool = True,
     ) -> None:
         self._max_batch, self._wait_s, self._clock, self._guard = max_batch, wait_s, clock, guard
         self._max_faults, self._faults = max_faults_in_a_row, 0
@@ -50,8 +52,9 @@ class DeviceLane:
         self._coming = 0
         self._changed = threading.Condition()
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
-        self._thread.start()
+        self._thread = threading.Thread(target=self._run, name="device", daemon=True) if is_threaded else None
+        if self._thread is not None:
+            self._thread.start()
 
     def announce(self, pictures: int) -> None:
         """Say that as many pictures are being prepared."""
@@ -78,20 +81,31 @@ class DeviceLane:
         with self._changed:
             self._stopped = True
             self._changed.notify()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         for waiting in self._waiting:
             waiting.future.cancel()
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            try:
-                answers = self._pass(batch)
-            except BaseException as failure:  # noqa: BLE001 - the futures carry it to the loop, which ends the process
-                for waiting in batch:
-                    waiting.future.set_exception(failure)
-            else:
-                for waiting, answer in zip(batch, answers, strict=True):
-                    waiting.future.set_result(answer)
+            self._answer(batch)
+
+    def turn(self) -> bool:
+        """Make one pass with what waits now; whether anything did."""
+        if not self._waiting:
+            return False
+        self._answer(self._take())
+        return True
+
+    def _answer(self, batch: list[_Waiting]) -> None:
+        try:
+            answers = self._pass(batch)
+        except BaseException as failure:  # noqa: BLE001 - the futures carry it to the loop, which ends the process
+            for waiting in batch:
+                waiting.future.set_exception(failure)
+        else:
+            for waiting, answer in zip(batch, answers, strict=True):
+                waiting.future.set_result(answer)
 
     def _next_batch(self) -> list[_Waiting]:
         with self._changed:

@@ -7,7 +7,7 @@ the visit can be read, with a dead letter alone; that visit diverts by its deadl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from linewarden_runtime.clock import Clock
@@ -49,10 +49,11 @@ class InspectStage:
         limits: Limits,
         clock: Clock,
         threads: int,
+        executor: Executor | None = None,
     ) -> None:
         self._shelf, self._lane, self._writer, self._dead_letters = shelf, lane, writer, dead_letters
         self._limits, self._clock = limits, clock
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="frames")
+        self._pool = executor or ThreadPoolExecutor(threads, thread_name_prefix="frames")
 
     def submit(self, records: Sequence[InRecord]) -> Future[Sequence[OutRecord]]:
         """Answer records; the future brings their outputs in the order of the records."""

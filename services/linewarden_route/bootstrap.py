@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 
@@ -59,8 +60,9 @@ def serve(
     health: Health,
     limits: RouterLimits,
     stop: Stop,
+    executor: Executor | None = None,
 ) -> None:
-    """Route a namespace on a broker until asked to stop."""
+    """Route a namespace on a broker until asked to stop; `executor` runs its transactions instead of own threads."""
     book = RecipeBook(broker, namespace)
     desk = make_desk(broker, namespace, PatientRecipes(book.get, clock), secret, clock)
     consumer = broker.consumer(
@@ -72,7 +74,7 @@ def serve(
     try:
         ready = partial(_tell, health)
         ready(False)
-        Router(broker, consumer, desk, clock, limits=limits, beat=health.beat, ready=ready).run(stop)
+        Router(broker, consumer, desk, clock, limits=limits, beat=health.beat, ready=ready, executor=executor).run(stop)
     finally:
         consumer.close()
         book.close()

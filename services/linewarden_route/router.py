@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
 
@@ -43,6 +43,7 @@ class Router:
         beat: Callable[[], None] = lambda: None,
         ready: Callable[[bool], None] = lambda _: None,
         jitter: Callable[[], float] = random.random,
+        executor: Executor | None = None,
     ) -> None:
         self._broker = broker
         self._consumer = consumer
@@ -59,7 +60,7 @@ class Router:
         self._is_stable = False
         self._stable_at = clock.monotonic()
         self._stop = Stop()
-        self._threads = ThreadPoolExecutor(self._limits.threads, thread_name_prefix="route")
+        self._threads = executor or ThreadPoolExecutor(self._limits.threads, thread_name_prefix="route")
 
     def run(self, stop: Stop) -> None:
         """Turn until asked to stop; a transaction that has begun is finished.

@@ -68,10 +68,10 @@ def keep(
     health: Health,
 ) -> None:
     """Save and forget evidence until asked to stop; raises what either raised."""
-    beside = Beside("forget", lambda until: _forget(broker, namespace, instance, clock, until), stop)
+    beside = Beside("forget", lambda until: forget(broker, namespace, instance, clock, until), stop)
     beside.start()
     try:
-        _save(broker, namespace, settings, stop, instance=instance, clock=clock, health=health)
+        save(broker, namespace, settings, stop, instance=instance, clock=clock, health=health)
     finally:
         beside.join()
     beside.raise_failure()
@@ -86,7 +86,7 @@ def _requests(broker: Broker, namespace: Namespace, instance: str, max_records: 
     )
 
 
-def _save(
+def save(
     broker: Broker,
     namespace: Namespace,
     settings: KeeperSettings,
@@ -96,6 +96,7 @@ def _save(
     clock: Clock,
     health: Health,
 ) -> None:
+    """Save the frames of every slot that is opened, until asked to stop."""
     with ExitStack() as closing:
         recipes = RecipeBook(broker, namespace)
         closing.callback(recipes.close)
@@ -122,7 +123,8 @@ def _save(
         ).run(stop)
 
 
-def _forget(broker: Broker, namespace: Namespace, instance: str, clock: Clock, stop: Stop) -> None:
+def forget(broker: Broker, namespace: Namespace, instance: str, clock: Clock, stop: Stop) -> None:
+    """End evidence whose time is over, until asked to stop."""
     with ExitStack() as closing:
         recipes = RecipeBook(broker, namespace)
         closing.callback(recipes.close)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
 
@@ -36,13 +36,19 @@ class StationBus:
     """
 
     def __init__(
-        self, make_producer: Callable[[], Producer], namespace: Namespace, partitions: int, clock: Clock, ack_s: float
+        self,
+        make_producer: Callable[[], Producer],
+        namespace: Namespace,
+        partitions: int,
+        clock: Clock,
+        ack_s: float,
+        executor: Executor | None = None,
     ) -> None:
         self._make, self._namespace, self._partitions = make_producer, namespace, partitions
         self._clock, self._ack_s = clock, ack_s
         self._producer: Producer | None = None
         self._lock = threading.Lock()
-        self._teller = ThreadPoolExecutor(1, thread_name_prefix="queue-events")
+        self._teller = executor or ThreadPoolExecutor(1, thread_name_prefix="queue-events")
         self._closers: list[threading.Thread] = []
         self._untold = threading.BoundedSemaphore(_MOST_UNTOLD)
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from linewarden_runtime.clock import Clock, ManualClock
 from linewarden_runtime.errors import ConfigurationError, DeliveryFailed, TooLarge
@@ -34,6 +34,8 @@ class MemoryBroker:
         self.open_transactions: dict[str, Transaction] = {}
         self.forgotten: defaultdict[str, list[Transaction]] = defaultdict(list)
         """Open in the partitions, unknown to the coordinator."""
+        self.markers: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
+        """Of committed transactions, by identity: what its coordinator has still to write."""
         self._logs: dict[str, list[PartitionLog]] = {}
         self._groups: dict[str, Group] = {}
         self._max_record_bytes = max_record_bytes
@@ -84,8 +86,11 @@ class MemoryBroker:
         if record.size > self._max_record_bytes:
             raise TooLarge(f"{record.size} bytes to {record.topic}; {self._max_record_bytes} are allowed")
 
-    def append(self, record: OutRecord, transaction: Transaction | None = None) -> int:
-        """Write a record and give its offset; raises DeliveryFailed."""
+    def append(self, record: OutRecord, transaction: Transaction | None = None, created_ms: int | None = None) -> int:
+        """Write a record and give its offset; raises DeliveryFailed.
+
+        A topic with CreateTime is stamped with `created_ms`, the producer's time, where it is given.
+        """
         self.require_size(record)
         if record.topic not in self.specs:
             raise DeliveryFailed(f"unknown topic {record.topic!r}")
@@ -94,9 +99,13 @@ class MemoryBroker:
             if number >= self.count(record.topic):
                 raise DeliveryFailed(f"{record.topic} has no partition {number}")
             log = self.log(Position(record.topic, number))
-            offset = log.append(record, self.clock.now_ms(), transaction)
+            offset = log.append(record, self._stamp(record.topic, created_ms), transaction)
             self.changed.notify_all()
             return offset
+
+    def _stamp(self, topic: str, created_ms: int | None) -> int:
+        is_created = self.specs[topic].configs.get("message.timestamp.type") != "LogAppendTime"
+        return created_ms if created_ms is not None and is_created else self.clock.now_ms()
 
     def _partition(self, record: OutRecord) -> int:
         count = self.count(record.topic)
@@ -115,12 +124,21 @@ class MemoryBroker:
 
     def take_identity(self, transactional_id: str, writes: Collection[Position]) -> int:
         """Give the next epoch of an identity and abort what was left open, in `writes` what was forgotten too."""
+        self.write_markers(transactional_id)
         self.end_forgotten(transactional_id, Outcome.ABORTED, writes)
         abandoned = self.open_transactions.pop(transactional_id, None)
         if abandoned is not None:
             abandoned.end(Outcome.ABORTED)
         self.epochs[transactional_id] = self.epochs.get(transactional_id, -1) + 1
         return self.epochs[transactional_id]
+
+    def write_markers(self, transactional_id: str, most: int | None = None) -> None:
+        """Write what was kept back of an identity's committed transaction, or the next few of it."""
+        waiting = self.markers.pop(transactional_id, [])
+        for write in waiting[:most]:
+            write()
+        if most is not None and waiting[most:]:
+            self.markers[transactional_id] = waiting[most:]
 
     def end_forgotten(self, transactional_id: str, outcome: Outcome, positions: Collection[Position]) -> None:
         """End forgotten transactions that lie within these partitions, as markers of the same producer do."""

@@ -1,7 +1,10 @@
 """Failures that a test may order from the in-memory bus."""
 
 from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum
+
+from linewarden_runtime.records import Position
 
 
 class Fault(Enum):
@@ -28,6 +31,12 @@ class Fault(Enum):
     PENDING = "pending"
     """The transaction is aborted, but its offsets stay pending, past `init` too."""
 
+    TORN = "torn"
+    """The transaction fails, its offsets are not committed, and its records become visible in some partitions only."""
+
+    APART = "apart"
+    """The transaction commits; its markers are kept back in `markers`, to be written one by one."""
+
     DELIVERY = "delivery"
     """A record of a plain producer is never acknowledged and not written."""
 
@@ -37,6 +46,8 @@ class Faults:
 
     def __init__(self) -> None:
         self._orders: deque[Fault] = deque()
+        self.torn: Callable[[Sequence[Position]], Collection[Position]] = lambda written: written[:1]
+        """Of the partitions of a torn transaction those whose readers see its records."""
 
     def order(self, *faults: Fault) -> None:
         """Let these happen, each at the next step where it can."""

@@ -79,8 +79,18 @@ class Group:
 
     def commit(self, offsets: Mapping[Position, int], member: str, generation: int) -> None:
         """Store offsets of a current member; raises Fenced or CommitRefused."""
+        self.require_current(member, generation)
+        self.offsets.update(offsets)
+
+    def settle(self, offsets: Mapping[Position, int]) -> None:
+        """Store offsets that were pending."""
+        for position in offsets:
+            self.pending.pop(position, None)
+        self.offsets.update(offsets)
+
+    def require_current(self, member: str, generation: int) -> None:
+        """Raise Fenced or CommitRefused for all but a current member."""
         if member in self.fenced:
             raise Fenced(f"{member}: its static name was taken over")
         if member not in self.members or generation != self.generation:
             raise CommitRefused(f"{member} is not in generation {self.generation} of {self.name}")
-        self.offsets.update(offsets)

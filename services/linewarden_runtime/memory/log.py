@@ -19,14 +19,21 @@ class Outcome(Enum):
 class Transaction:
     """One transaction of one producer, and the partitions it wrote to."""
 
-    outcome: Outcome = Outcome.OPEN
-    logs: "set[PartitionLog]" = field(default_factory=set)
+    logs: "dict[PartitionLog, Outcome]" = field(default_factory=dict)
 
     def end(self, outcome: Outcome) -> None:
-        """Decide it and write its marker to every partition."""
-        self.outcome = outcome
-        for log in self.logs:
-            log.mark()
+        """Write its marker to every partition that has none yet."""
+        for log in self.open_logs():
+            self.mark(log, outcome)
+
+    def mark(self, log: "PartitionLog", outcome: Outcome) -> None:
+        """Write the marker of one partition: from now on its readers know, those of the others do not yet."""
+        self.logs[log] = outcome
+        log.mark()
+
+    def open_logs(self) -> "list[PartitionLog]":
+        """Partitions without a marker, in the order in which they were written first."""
+        return [log for log, outcome in self.logs.items() if outcome is Outcome.OPEN]
 
 
 @dataclass(slots=True)
@@ -53,7 +60,7 @@ class PartitionLog:
         self._entries.append(_Entry(offset, stored, transaction))
         self.end += 1
         if transaction is not None:
-            transaction.logs.add(self)
+            transaction.logs.setdefault(self, Outcome.OPEN)
         return offset
 
     def mark(self) -> None:
@@ -64,7 +71,7 @@ class PartitionLog:
     def last_stable(self) -> int:
         """Give the offset of the first record of an open transaction, or the end."""
         for entry in self._entries:
-            if entry.transaction is not None and entry.transaction.outcome is Outcome.OPEN:
+            if self._outcome(entry) is Outcome.OPEN:
                 return entry.offset
         return self.end
 
@@ -75,7 +82,7 @@ class PartitionLog:
         for entry in self._entries[bisect_left(self._entries, offset, key=lambda e: e.offset) :]:
             if entry.offset >= stable or len(records) == limit:
                 return records, entry.offset
-            if entry.record is not None and not _is_aborted(entry):
+            if entry.record is not None and self._outcome(entry) is not Outcome.ABORTED:
                 records.append(entry.record)
         return records, max(offset, self.end)
 
@@ -89,20 +96,25 @@ class PartitionLog:
         self._entries = [entry for entry in self._entries if entry.offset >= offset]
         self.start = max(self.start, offset)
 
-    def compact(self) -> None:
-        """Keep the newest stable record of every key, and all that is not stable yet."""
-        stable = self.last_stable()
+    def compact(self, end: int | None = None, *, drops_tombstones: bool = False) -> int:
+        """Keep the newest stable record of every key, and all from `end` on or not stable yet; how many went."""
+        stable = self.last_stable() if end is None else min(end, self.last_stable())
         newest = {
             entry.record.key: entry.offset
             for entry in self._entries
-            if entry.record and entry.offset < stable and not _is_aborted(entry)
+            if entry.record and entry.offset < stable and self._outcome(entry) is not Outcome.ABORTED
         }
+        before = len(self._entries)
         self._entries = [
             entry
             for entry in self._entries
-            if entry.offset >= stable or (entry.record and newest.get(entry.record.key) == entry.offset)
+            if entry.offset >= stable or (entry.record and _stays(entry.record, newest, drops_tombstones))
         ]
+        return before - len(self._entries)
+
+    def _outcome(self, entry: _Entry) -> Outcome:
+        return Outcome.COMMITTED if entry.transaction is None else entry.transaction.logs[self]
 
 
-def _is_aborted(entry: _Entry) -> bool:
-    return entry.transaction is not None and entry.transaction.outcome is Outcome.ABORTED
+def _stays(record: InRecord, newest: dict[bytes | None, int], drops_tombstones: bool) -> bool:
+    return newest.get(record.key) == record.offset and not (drops_tombstones and record.value is None)

@@ -1,9 +1,11 @@
 """Producers of the in-memory bus."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import (
     CommitRefused,
     ConfigurationError,
@@ -43,8 +45,8 @@ class MemoryDelivery:
 class MemoryProducer:
     """As `linewarden_runtime.ports.Producer` promises; every send is decided at once."""
 
-    def __init__(self, broker: "MemoryBroker") -> None:
-        self._broker = broker
+    def __init__(self, broker: "MemoryBroker", clock: Clock | None = None) -> None:
+        self._broker, self._clock = broker, clock
         self._closed = False
 
     def send(self, record: OutRecord) -> MemoryDelivery:
@@ -55,7 +57,7 @@ class MemoryProducer:
             if self._broker.faults.due(Fault.DELIVERY):
                 return MemoryDelivery(DeliveryFailed("ordered by a test"))
             try:
-                self._broker.append(record, None)
+                self._broker.append(record, None, _now_ms(self._clock))
             except DeliveryFailed as failure:
                 return MemoryDelivery(failure)
             self._broker.changed.notify_all()
@@ -80,8 +82,14 @@ class MemoryProducer:
 class MemoryTransactionalProducer:
     """As `linewarden_runtime.ports.TransactionalProducer` promises."""
 
-    def __init__(self, broker: "MemoryBroker", transactional_id: str, writes: Collection[Position]) -> None:
-        self._broker = broker
+    def __init__(
+        self,
+        broker: "MemoryBroker",
+        transactional_id: str,
+        writes: Collection[Position],
+        clock: Clock | None = None,
+    ) -> None:
+        self._broker, self._clock = broker, clock
         self._writes = writes
         self._id = transactional_id
         self._epoch: int | None = None
@@ -140,20 +148,30 @@ class MemoryTransactionalProducer:
         broker = self._broker
         if broker.epochs[self._id] != self._epoch:
             raise Fenced(f"{self._id} belongs to a later producer")
+        broker.write_markers(self._id)
         transaction = Transaction()
         broker.open_transactions[self._id] = transaction
         fault = broker.faults.due(
-            Fault.SEND, Fault.OFFSETS, Fault.COMMIT_LOST, Fault.DIED, Fault.PENDING, Fault.FORGOTTEN
+            Fault.SEND,
+            Fault.OFFSETS,
+            Fault.COMMIT_LOST,
+            Fault.DIED,
+            Fault.PENDING,
+            Fault.FORGOTTEN,
+            Fault.TORN,
+            Fault.APART,
         )
         try:
             for output in outputs:
-                broker.append(output, transaction)
-            self._fail_if(fault, Fault.SEND, Fault.DIED, Fault.FORGOTTEN)
+                broker.append(output, transaction, _now_ms(self._clock))
+            if fault is Fault.TORN:
+                self._tear(transaction)
+            self._fail_if(fault, Fault.SEND, Fault.DIED, Fault.FORGOTTEN, Fault.TORN)
+            if fault is Fault.APART:
+                self._commit_apart(transaction, offsets, group)
+                return
             if offsets and group is not None:
-                if fault is Fault.PENDING:
-                    broker.group(group.group).pending.update(dict.fromkeys(offsets, self._id))
-                self._fail_if(fault, Fault.OFFSETS, Fault.PENDING)
-                broker.group(group.group).commit(offsets, group.member, group.generation)
+                self._commit_offsets(fault, offsets, group)
         except (DeliveryFailed, CommitRefused, TransactionFailed, Fenced) as error:
             if fault is Fault.FORGOTTEN:
                 broker.forgotten[self._id].append(broker.open_transactions.pop(self._id))
@@ -167,6 +185,34 @@ class MemoryTransactionalProducer:
         broker.end_forgotten(self._id, Outcome.COMMITTED, [log.position for log in transaction.logs])
         del broker.open_transactions[self._id]
         self._fail_if(fault, Fault.COMMIT_LOST)
+
+    def _commit_offsets(self, fault: Fault | None, offsets: Mapping[Position, int], group: GroupSnapshot) -> None:
+        members = self._broker.group(group.group)
+        if fault is Fault.PENDING:
+            members.pending.update(dict.fromkeys(offsets, self._id))
+        self._fail_if(fault, Fault.OFFSETS, Fault.PENDING)
+        members.commit(offsets, group.member, group.generation)
+
+    def _tear(self, transaction: Transaction) -> None:
+        logs = {log.position: log for log in transaction.open_logs()}
+        for position in self._broker.faults.torn(list(logs)):
+            transaction.mark(logs[position], Outcome.COMMITTED)
+
+    def _commit_apart(
+        self, transaction: Transaction, offsets: Mapping[Position, int], group: GroupSnapshot | None
+    ) -> None:
+        """Decide the transaction; what follows from it lies in `markers`, its offsets are pending until then."""
+        broker = self._broker
+        if offsets and group is not None:
+            members = broker.group(group.group)
+            members.require_current(group.member, group.generation)
+            members.pending.update(dict.fromkeys(offsets, self._id))
+            broker.markers[self._id].append(partial(members.settle, dict(offsets)))
+        broker.markers[self._id] += [
+            partial(transaction.mark, log, Outcome.COMMITTED) for log in transaction.open_logs()
+        ]
+        broker.end_forgotten(self._id, Outcome.COMMITTED, [log.position for log in transaction.logs])
+        del broker.open_transactions[self._id]
 
     @staticmethod
     def _fail_if(fault: Fault | None, *kinds: Fault) -> None:
@@ -184,3 +230,7 @@ class MemoryTransactionalProducer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _now_ms(clock: Clock | None) -> int | None:
+    return None if clock is None else clock.now_ms()

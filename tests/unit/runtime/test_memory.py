@@ -2,8 +2,10 @@
 
 import pytest
 
+from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import DeliveryFailed, Fenced, TransactionFailed
 from linewarden_runtime.memory import Fault, MemoryBroker
+from linewarden_runtime.memory.producer import MemoryProducer
 from linewarden_runtime.ports import TopicSpec
 from linewarden_runtime.records import OutRecord, Position
 
@@ -71,3 +73,42 @@ def test_a_static_member_taken_over_is_fenced_at_its_commit(broker: MemoryBroker
     assert new.group().generation == generation
     with pytest.raises(Fenced):
         old.commit({Position("t", 0): 1})
+
+
+def test_the_markers_of_a_transaction_may_reach_its_partitions_one_by_one(broker: MemoryBroker) -> None:
+    broker.create_topics([TopicSpec("u", 1)])
+    broker.faults.order(Fault.APART)
+    producer = broker.transactional_producer("id")
+    producer.init()
+    producer.transact([OutRecord("t", b"k", b"1"), OutRecord("u", b"k", b"2")])
+    assert broker.records("t") == broker.records("u") == []
+    broker.write_markers("id", 1)
+    assert [[record.value for record in broker.records(topic)] for topic in ("t", "u")] == [[b"1"], []]
+    broker.transactional_producer("id").init()
+    assert [record.value for record in broker.records("u")] == [b"2"]
+
+
+def test_a_torn_transaction_is_visible_in_a_part_of_its_partitions_and_commits_no_offsets(
+    broker: MemoryBroker,
+) -> None:
+    broker.create_topics([TopicSpec("u", 1)])
+    broker.faults.order(Fault.TORN)
+    consumer = broker.consumer(group="g", topics=["u"])
+    consumer.poll(0)
+    producer = broker.transactional_producer("id")
+    producer.init()
+    outputs = [OutRecord("t", b"k", b"1"), OutRecord("u", b"k", b"2")]
+    with pytest.raises(TransactionFailed):
+        producer.transact(outputs, {Position("u", 0): 7}, consumer.group())
+    assert [[record.value for record in broker.records(topic)] for topic in ("t", "u")] == [[b"1"], []]
+    assert consumer.committed([Position("u", 0)]) == {Position("u", 0): 0}
+
+
+def test_each_topic_is_stamped_by_the_clock_that_it_is_configured_for() -> None:
+    broker, camera = MemoryBroker(ManualClock(5_000)), ManualClock(1_000)
+    settings = {"message.timestamp.type": "LogAppendTime"}
+    broker.create_topics([TopicSpec("append", 1, settings), TopicSpec("create", 1)])
+    producer = MemoryProducer(broker, camera)
+    for topic in ("append", "create"):
+        producer.send(OutRecord(topic, b"k", b"v")).result()
+    assert [broker.records(topic)[0].timestamp_ms for topic in ("append", "create")] == [5_000, 1_000]
