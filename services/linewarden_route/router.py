@@ -57,6 +57,8 @@ class Router:
         self._topics = [desk.namespace.topic(name) for name in JOINED]
         self._lanes: dict[int, Lane] = {}
         self._failures: Counter[int] = Counter()
+        self._set_back: set[Position] = set()
+        """Positions that were sought since the last poll, whose records are void."""
         self._is_stable = False
         self._stable_at = clock.monotonic()
         self._stop = Stop()
@@ -106,6 +108,7 @@ class Router:
 
     def _read(self) -> list[InRecord]:
         """Wait for records, at most to the next timer; then let those that come at once join the transaction."""
+        self._set_back.clear()
         records = self._consumer.poll(self._patience_s(), self._limits.max_records)
         if records and self._limits.gather_s > 0.0 and len(records) < self._limits.max_records:
             records += self._consumer.poll(self._limits.gather_s, self._limits.max_records)
@@ -191,11 +194,13 @@ class Router:
         for position, offset in lane.wanted.items():
             if position in assigned:
                 self._consumer.seek(position, offset)
+                self._set_back.add(position)
 
     def _take_in(self, records: list[InRecord]) -> None:
+        """Queue what was polled; of a partition that was set back since, it comes once more and in its order."""
         for record in records:
             lane = self._lanes.get(record.partition)
-            if lane is not None:
+            if lane is not None and record.position not in self._set_back:
                 lane.take_in(record)
                 RECORDS_READ.labels(group=self._name).inc()
 

@@ -75,17 +75,20 @@ class ConsumeLoop:
                 self._owed |= next_offsets(records)
             self._commit()
         except (Rebalanced, CommitRefused):
-            self._read_again({record.position for record in records} | self._owed.keys())
-            self._owed.clear()
+            self._read_again()
             RECORDS_DROPPED.labels(group=group.group, cause="rebalance").inc(len(records))
             return
         RECORDS_DONE.labels(group=group.group).inc(len(records))
 
-    def _read_again(self, positions: set[Position]) -> None:
-        """Go back to what is committed: the client keeps position and pause of a partition that stays."""
+    def _read_again(self) -> None:
+        """Go back to what is committed, everywhere.
+
+        The client keeps position and pause of a partition that stays, and the poll that brought a new one may have
+        moved past its first records.
+        """
+        self._owed.clear()
         self._consumer.resume(self._consumer.paused())
-        held = positions & self._consumer.assignment()
-        for position, offset in self._consumer.committed(held).items():
+        for position, offset in self._consumer.committed(self._consumer.assignment()).items():
             if offset is not None:
                 self._consumer.seek(position, offset)
 

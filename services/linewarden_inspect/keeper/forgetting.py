@@ -52,7 +52,8 @@ class Forgetter:
             Fenced: somebody else has this identity.
         """
         self._wake_due()
-        done = [record for record in self._consumer.poll(timeout_s) if self._is_due(record)]
+        set_back: set[Position] = set()
+        done = [record for record in self._consumer.poll(timeout_s) if self._is_due(record, set_back)]
         deliveries = [self._producer.send(tombstone) for record in done for tombstone in self._tombstones(record)]
         try:
             for delivery in deliveries:
@@ -70,10 +71,10 @@ class Forgetter:
         self._due_ms = {place: due for place, due in self._due_ms.items() if due > now_ms and place in held}
         self._consumer.resume(self._consumer.paused() - self._due_ms.keys())
 
-    def _is_due(self, record: InRecord) -> bool:
-        """Whether the record is due; if not, its partition waits there for it."""
+    def _is_due(self, record: InRecord, set_back: set[Position]) -> bool:
+        """Whether the record is due; if not, its partition is set back and waits there for it."""
         place = record.position
-        if place in self._due_ms:
+        if place in set_back:
             return False
         due_ms = self._end_of(record)
         if due_ms <= self._clock.now_ms():
@@ -81,6 +82,7 @@ class Forgetter:
         self._due_ms[place] = due_ms
         self._consumer.pause([place])
         self._consumer.seek(place, record.offset)
+        set_back.add(place)
         return False
 
     def _end_of(self, record: InRecord) -> int:

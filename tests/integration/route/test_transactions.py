@@ -2,6 +2,7 @@
 
 import pytest
 
+from linewarden_route.limits import RouterLimits
 from linewarden_route.router import Router
 from linewarden_route.writing import Writer
 from linewarden_runtime.clock import ManualClock
@@ -9,10 +10,10 @@ from linewarden_runtime.errors import AssignmentNotAligned, BrokerUnavailable, F
 from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.memory.faults import Fault
 from linewarden_runtime.partitions import partition_of
-from linewarden_runtime.records import GroupSnapshot, Position
+from linewarden_runtime.records import GroupSnapshot, InRecord, Position
 from linewarden_schemas.vocabulary import Routing
 from tests.support.reading import visible, write
-from tests.support.route_line import RouteLine, turn_until, turn_until_owned
+from tests.support.route_line import Member, RouteLine, turn_until, turn_until_owned
 
 
 @pytest.fixture
@@ -57,6 +58,46 @@ def test_an_identity_that_cannot_be_had_is_asked_for_again(line: RouteLine) -> N
     memory(line).faults.order(Fault.INIT, Fault.INIT)
     router = line.router()
     turn_until_owned(line, router)
+
+
+@pytest.mark.parametrize("failed", range(1, 4))
+def test_nothing_that_was_polled_before_a_partition_could_be_opened_is_passed_over(failed: int) -> None:
+    line = RouteLine(MemoryBroker(ManualClock()), "line1")
+    visits = [f"v{number}" for number in range(12)]
+    line.whole_visits(*visits)
+    memory(line).faults.order(*[Fault.INIT] * failed)
+    router = line.router(limits=RouterLimits(gather_s=0.0, idle_poll_s=0.0, backoff_s=0.0, max_records=3))
+    for _ in range(40):
+        router.step()
+    assert sorted(one.visit_id for one in line.dispositions()) == sorted(visits)
+
+
+def test_what_is_polled_between_generations_is_read_again(line: RouteLine) -> None:
+    router = line.router()
+    turn_until_owned(line, router)
+    line.capture("v1")
+    evicted = _evicting_after_a_poll(line, router)
+    turn_until(lambda: bool(evicted), router)
+    line.inspect("v1")
+    for _ in range(10):
+        router.step()
+    assert [one.routing for one in line.dispositions()] == [Routing.TRUSTED_PASS]
+
+
+def _evicting_after_a_poll(line: RouteLine, router: Member) -> list[int]:
+    """Let the first poll that brings records be the last of its membership; the list tells when that was."""
+    evicted: list[int] = []
+    poll = router.consumer.poll
+
+    def polled(timeout_s: float, max_records: int | None = None) -> list[InRecord]:
+        records = poll(timeout_s, max_records)
+        if records and not evicted:
+            evicted.append(len(records))
+            memory(line).evict("line1.route")
+        return records
+
+    router.consumer.poll = polled  # type: ignore[method-assign]
+    return evicted
 
 
 def test_offsets_that_a_dead_owner_left_pending_are_freed_by_its_heir(line: RouteLine) -> None:

@@ -257,6 +257,22 @@ def test_evidence_ends_its_time_after_the_final_disposition_and_not_before() -> 
         assert admin.committed("forget")[Position(NAMESPACE.topic("dispositions"), 0)] == 4
 
 
+def test_evidence_whose_partition_went_and_came_back_while_it_waited_is_forgotten_too() -> None:
+    broker = line()
+    assert isinstance(broker.clock, ManualClock)
+    append(broker, "dispositions", "v1", final(1, Routing.DIVERTED))
+    dispositions = NAMESPACE.topic("dispositions")
+    consumer = broker.consumer(group="forget", topics=[dispositions])
+    forgetter = Forgetter(consumer, broker.producer(), NAMESPACE, RecipeBook(broker, NAMESPACE).get, broker.clock)
+    forgetter.turn(0)
+    consumer.resume(consumer.paused())  # what a client that lost a partition knows of it when it comes back
+    consumer.seek(Position(dispositions, 0), 0)
+    forgetter.turn(0)
+    broker.clock.advance(KEEP_MS / 1000)
+    forgetter.turn(0)
+    assert tombstones(broker) == [metadata(b"", 1).frame_id]
+
+
 def test_a_keeper_whose_forgetting_fails_ends() -> None:
     stop = Stop()
 

@@ -7,7 +7,7 @@ from linewarden_runtime.errors import DeliveryFailed, Poison, SlowDown
 from linewarden_runtime.loop import LoopLimits
 from linewarden_runtime.memory import Fault
 from linewarden_runtime.records import InRecord, OutRecord
-from tests.unit.runtime.conftest import OUT, Line
+from tests.unit.runtime.conftest import GROUP, OUT, Line
 
 
 def _copy(records: Sequence[InRecord]) -> list[OutRecord]:
@@ -89,6 +89,24 @@ def test_records_given_up_of_a_partition_that_stays_are_read_again(line: Line) -
         loop.step()
     assert line.out() == [b"a"]
     assert line.committed()[0] == 1
+
+
+def test_what_a_rebalance_brings_while_waiting_is_not_passed_over(line: Line) -> None:
+    line.put("a")
+    line.put("b", partition=1)
+    other = line.consumer()
+    other.poll(0)
+
+    def handle(records: Sequence[InRecord]) -> list[OutRecord]:
+        if line.broker.group(GROUP).members.keys() >= {other.group().member}:
+            other.close()  # its partition is polled by a wait that hands nothing out
+            raise SlowDown(5.0)
+        return _copy(records)
+
+    loop = _loop(line, handle)
+    for _ in range(4):
+        loop.step()
+    assert sorted(line.out()) == [b"a", b"b"]  # type: ignore[type-var]
 
 
 def test_poison_becomes_a_dead_letter_and_its_neighbours_are_handled(line: Line) -> None:
