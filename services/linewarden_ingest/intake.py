@@ -34,6 +34,14 @@ class IntakeRules:
     overload: Overload
 
 
+@dataclass(frozen=True, slots=True)
+class _InHand:
+    """A shot on its way into the spool; its sequence is the next one until it is there."""
+
+    ticket: Ticket
+    picture: bytes | None
+
+
 class Intake:
     """One camera's intake; belongs to one thread. `pins` answers for a time, `run_ms` is the run's, in epoch ms."""
 
@@ -53,6 +61,8 @@ class Intake:
         self._camera, self._spool, self._pins = camera, spool, pins
         self._place, self._rules, self._losses, self._stop = place, rules, losses, stop
         self._level = Level.NORMAL
+        self._in_hand: _InHand | None = None
+        self._fault: CameraFault | None = None
         self._taken = TAKEN.labels(camera=place.camera_id)
         self._taken_bytes = TAKEN_BYTES.labels(camera=place.camera_id)
         self._spool_share = SPOOL_SHARE.labels(camera=place.camera_id)
@@ -66,19 +76,39 @@ class Intake:
         """
         while not self._stop.is_set():
             try:
-                shot = self._camera.poll(_POLL_S)
+                if not self.step():
+                    self._spool.wait_room()
             except EndOfPictures:
                 return True
-            except CameraFault as fault:
-                if fault.shot is not None:
-                    self._spool_shot(fault.shot, None, Loss.CAMERA_FAULT)
-                raise
-            if shot is not None:
-                self.take(shot)
+        self._refuse()
         return False
 
-    def take(self, shot: Shot) -> None:
-        """Spool one shot; a picture that cannot be had is a capture with its loss."""
+    def step(self) -> bool:
+        """Spool the shot in hand, or poll the camera for one; whether nothing waits for room.
+
+        Raises:
+            EndOfPictures: where the source came to its end.
+            CameraFault: where the camera died and its last trigger is spooled.
+            SpoolBroken: where the disk failed.
+        """
+        if self._in_hand is None:
+            try:
+                if (shot := self._camera.poll(_POLL_S)) is None:
+                    return True
+                self._in_hand = self._prepared(shot)
+            except CameraFault as fault:
+                if fault.shot is None:
+                    raise
+                self._fault, self._in_hand = fault, self._in_hand_of(fault.shot, None, Loss.CAMERA_FAULT)
+        if not self._spooled(self._in_hand):
+            return False
+        self._in_hand = None
+        if self._fault is not None:
+            raise self._fault
+        return True
+
+    def _prepared(self, shot: Shot) -> _InHand:
+        """A shot as it will be spooled; a picture that cannot be had is a capture with its loss."""
         picture, loss = self._encoded(shot)
         if picture is not None and len(picture.data) > self._rules.max_picture_bytes:
             _log.error(
@@ -89,7 +119,7 @@ class Intake:
                 allowed_bytes=self._rules.max_picture_bytes,
             )
             picture, loss = None, Loss.OVERSIZE
-        self._spool_shot(shot, picture, loss)
+        return self._in_hand_of(shot, picture, loss)
 
     def _encoded(self, shot: Shot) -> tuple[EncodedPicture | None, Loss | None]:
         if shot.picture is None:
@@ -102,7 +132,7 @@ class Intake:
             _log.error("the picture cannot be encoded", camera_id=self._place.camera_id, error=str(error))
             return None, Loss.UNREADABLE
 
-    def _spool_shot(self, shot: Shot, picture: EncodedPicture | None, loss: Loss | None) -> None:
+    def _in_hand_of(self, shot: Shot, picture: EncodedPicture | None, loss: Loss | None) -> _InHand:
         capture = build_capture(
             shot,
             picture,
@@ -113,34 +143,38 @@ class Intake:
             sequence=self._spool.next_sequence,
         )
         ticket = Ticket(capture, shot.index, self._run_ms, picture.content_type if picture else None)
-        if self._append(ticket, picture.data if picture else None):
-            self._count(picture, loss)
+        return _InHand(ticket, None if picture is None else picture.data)
 
-    def _append(self, ticket: Ticket, picture: bytes | None) -> bool:
-        kind, header = Kind.BARE if picture is None else Kind.WHOLE, ticket.to_bytes()
+    def _spooled(self, one: _InHand) -> bool:
+        """Spool it, where the policy says so in the room of older pictures; else the line holds and it is False."""
+        header, kind = one.ticket.to_bytes(), Kind.BARE if one.picture is None else Kind.WHOLE
         while True:
             try:
-                self._spool.append(header, picture or b"", kind, ticket)
+                self._spool.append(header, one.picture or b"", kind, one.ticket)
             except SpoolFull as full:
-                if not self._made_room(full):
+                if not self._sheds():
+                    self._hold(full)
                     return False
             else:
                 self._show(self._spool.used_share)
+                self._count(one)
                 return True
 
-    def _made_room(self, full: SpoolFull) -> bool:
-        if self._rules.overload is Overload.DROP_OLDEST and (dropped := self._spool.shed()):
-            self._losses.add(Loss.DROPPED_OLDEST, dropped)
-            return True
-        if self._stop.is_set():
-            REFUSED.labels(camera=self._place.camera_id).inc()
-            _log.error("stopped while the spool is full; one shot was not taken", camera_id=self._place.camera_id)
+    def _sheds(self) -> bool:
+        if self._rules.overload is not Overload.DROP_OLDEST or not (dropped := self._spool.shed()):
             return False
+        self._losses.add(Loss.DROPPED_OLDEST, dropped)
+        return True
+
+    def _hold(self, full: SpoolFull) -> None:
         if self._level is not Level.HOLD:
             HOLDS.labels(camera=self._place.camera_id).inc()
         self._show(max(1.0, self._spool.used_share), str(full))
-        self._spool.wait_room()
-        return True
+
+    def _refuse(self) -> None:
+        if self._in_hand is not None:
+            REFUSED.labels(camera=self._place.camera_id).inc()
+            _log.error("stopped while the spool is full; one shot was not taken", camera_id=self._place.camera_id)
 
     def _show(self, used_share: float, why: str = "") -> None:
         self._spool_share.set(used_share)
@@ -151,9 +185,9 @@ class Intake:
             tell("spool level", camera_id=self._place.camera_id, level=level.name.lower(), why=why)
             self._level = level
 
-    def _count(self, picture: EncodedPicture | None, loss: Loss | None) -> None:
+    def _count(self, one: _InHand) -> None:
         self._taken.inc()
-        if picture is not None:
-            self._taken_bytes.inc(len(picture.data))
-        if loss is not None:
+        if one.picture is not None:
+            self._taken_bytes.inc(len(one.picture))
+        if (loss := one.ticket.capture.lost) is not None:
             self._losses.add(loss)

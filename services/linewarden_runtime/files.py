@@ -2,25 +2,189 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of a disk or quota that is full."""
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in its place whole, durably before this returns; raises OSError, and then the old one stands."""
-    unfinished = path.with_name(f"{path.name}.partial")
-    with unfinished.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    sync_folder(path.parent)
+class FileSystem(Protocol):
+    """What lasting files ask of an operating system. A file is its descriptor; each call raises OSError as `os` does.
+
+    What was written lasts once `sync` returned, and a name that was made, replaced or removed once `sync_folder` did.
+    """
+
+    def make_folder(self, folder: Path) -> None:
+        """Make one folder in a folder that is there; one that is there already is left as it is."""
+        ...
+
+    def names(self, folder: Path) -> list[str]:
+        """The names in a folder, sorted; FileNotFoundError where there is none."""
+        ...
+
+    def open(self, path: Path, flags: int = os.O_RDONLY, mode: int = 0o640) -> int:
+        """A descriptor, by the flags of `os.open`; `mode` is of a new file."""
+        ...
+
+    def duplicate(self, file: int) -> int:
+        """Another descriptor of the same open file."""
+        ...
+
+    def close(self, file: int) -> None:
+        """Give a descriptor back, and the lock with the last of its file's."""
+        ...
+
+    def lock(self, file: int) -> None:
+        """Take the file's lock, or raise BlockingIOError where another open file has it."""
+        ...
+
+    def size(self, file: int) -> int:
+        """Bytes of the file."""
+        ...
+
+    def read(self, file: int, count: int, offset: int) -> bytes:
+        """At most `count` bytes from `offset` on; fewer only at the end."""
+        ...
+
+    def write(self, file: int, content: bytes, offset: int) -> int:
+        """Write at a place; how many bytes were taken."""
+        ...
+
+    def append(self, file: int, pieces: Sequence[bytes]) -> int:
+        """Write at the end of a file that was opened to append; how many bytes were taken."""
+        ...
+
+    def cut(self, file: int, size: int) -> None:
+        """Make the file this long."""
+        ...
+
+    def sync(self, file: int) -> None:
+        """Make the content, and as much of the rest as reading it takes, last."""
+        ...
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make what was made, renamed or removed in a folder last."""
+        ...
+
+    def replace(self, path: Path, target: Path) -> None:
+        """Give a file another name, in the place of what had it."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Take a name away; one that is not there is no fault."""
+        ...
+
+
+class SystemFiles:
+    """The machine's file system."""
+
+    def make_folder(self, folder: Path) -> None:
+        """`mkdir`, unless it is there."""
+        folder.mkdir(exist_ok=True)
+
+    def names(self, folder: Path) -> list[str]:
+        """`listdir`, sorted."""
+        return sorted(entry.name for entry in folder.iterdir())
+
+    def open(self, path: Path, flags: int = os.O_RDONLY, mode: int = 0o640) -> int:
+        """`open`."""
+        return os.open(path, flags, mode)
+
+    def duplicate(self, file: int) -> int:
+        """`dup`."""
+        return os.dup(file)
+
+    def close(self, file: int) -> None:
+        """`close`."""
+        os.close(file)
+
+    def lock(self, file: int) -> None:
+        """`flock`, exclusive, without waiting."""
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def size(self, file: int) -> int:
+        """`fstat`."""
+        return os.fstat(file).st_size
+
+    def read(self, file: int, count: int, offset: int) -> bytes:
+        """`pread`."""
+        return os.pread(file, count, offset)
+
+    def write(self, file: int, content: bytes, offset: int) -> int:
+        """`pwrite`."""
+        return os.pwrite(file, content, offset)
+
+    def append(self, file: int, pieces: Sequence[bytes]) -> int:
+        """`writev`."""
+        return os.writev(file, pieces)
+
+    def cut(self, file: int, size: int) -> None:
+        """`ftruncate`."""
+        os.ftruncate(file, size)
+
+    def sync(self, file: int) -> None:
+        """`fdatasync`."""
+        os.fdatasync(file)
+
+    def sync_folder(self, folder: Path) -> None:
+        """`fsync` of the folder."""
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def replace(self, path: Path, target: Path) -> None:
+        """`rename`."""
+        path.replace(target)
+
+    def remove(self, path: Path) -> None:
+        """`unlink`."""
+        path.unlink(missing_ok=True)
+
+
+SYSTEM_FILES = SystemFiles()
+
+
+def make_folders(folder: Path, files: FileSystem = SYSTEM_FILES) -> None:
+    """Make a folder with its parents, each name durable; raises OSError."""
+    try:
+        inside = files.names(folder)
+    except FileNotFoundError:
+        make_folders(folder.parent, files)
+        files.make_folder(folder)
+        inside = []
+    if not inside:  # perhaps made by a process that died before its name was durable
+        files.sync_folder(folder.parent)
+
+
+def write_all(files: FileSystem, file: int, content: bytes, offset: int) -> None:
+    """Write all of it at a place, in as many writes as it takes; raises OSError."""
+    while content:
+        taken = files.write(file, content, offset)
+        if taken == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        content, offset = content[taken:], offset + taken
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was made, renamed or removed in a folder last; raises OSError."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Make what was made, renamed or removed in a folder of this machine last; raises OSError."""
+    SYSTEM_FILES.sync_folder(folder)
+
+
+def replace_file(path: Path, content: bytes, files: FileSystem = SYSTEM_FILES) -> None:
+    """Put a file in its place whole, durably before this returns; raises OSError, and then the old one stands."""
+    unfinished = path.with_name(f"{path.name}.partial")
+    file = files.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
-        os.fsync(handle)
+        write_all(files, file, content, 0)
+        files.sync(file)
     finally:
-        os.close(handle)
+        files.close(file)
+    files.replace(unfinished, path)
+    files.sync_folder(path.parent)

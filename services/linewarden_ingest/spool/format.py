@@ -38,9 +38,16 @@ class Kind(IntEnum):
     TORN = 3
     """Nothing any more: only a part of the picture had reached the disk."""
 
+    UNKNOWN = 255
+    """Something that only a newer version writes and understands."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Kind:  # noqa: ARG003 - enum's signature
+        return cls.UNKNOWN
+
 
 class Buffer(Protocol):
-    """Bytes by slices: a memory map or bytes."""
+    """Bytes by slices."""
 
     def __getitem__(self, at: slice, /) -> bytes:
         """Bytes of a slice."""

@@ -5,14 +5,14 @@ Of what comes from the disk every byte is checked, and damage is told instead of
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crc32c import crc32c
 
-from .format import MAX_HEADER_BYTES, Entry, Kind, find_entry, read_entry
+from .format import Entry, Kind, find_entry, read_entry
 from .segment import Segment
+from .view import FileView, read_what_is_left
 from .window import Record
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class SpoolReader:
     """Hands out records in the order of their sequences; belongs to one thread."""
 
     def __init__(self, spool: Spool, next_sequence: int) -> None:
-        self._spool = spool
+        self._spool, self._files = spool, spool.files
         self._next = next_sequence
         self._segment: Segment | None = None
         self._file = -1
@@ -126,7 +126,7 @@ class SpoolReader:
 
     def _leave(self) -> None:
         if self._file >= 0:
-            os.close(self._file)
+            self._files.close(self._file)
         self._file, self._segment, self._offset = -1, None, 0
 
     def _entry(self, end: int) -> Entry | None:
@@ -134,43 +134,17 @@ class SpoolReader:
         if self._segment is None:
             return None
         if self._file < 0:
-            self._file = os.open(self._segment.path, os.O_RDONLY)
+            self._file = self._files.open(self._segment.path)
         marker = self._segment.marker
-        window = _Window(self._file, self._offset, end)
-        entry = read_entry(window, self._offset, end, marker)
-        return entry or find_entry(window, self._offset + 1, end, marker)
+        data = FileView(self._files, self._file, end)
+        entry = read_entry(data, self._offset, end, marker)
+        return entry or find_entry(data, self._offset + 1, end, marker)
 
     def _record(self, entry: Entry, end: int) -> Record:
         if entry.kind is not Kind.WHOLE:
             return Record(entry.sequence, entry.header, None, entry.kind)
-        payload = os.pread(self._file, entry.payload_bytes, entry.payload_offset) if entry.end <= end else b""
+        count = entry.payload_bytes if entry.end <= end else 0
+        payload = read_what_is_left(self._files, self._file, count, entry.payload_offset)
         if len(payload) != entry.payload_bytes or crc32c(payload) != entry.payload_crc:
             return Record(entry.sequence, entry.header, None, entry.kind, is_corrupt=True)
         return Record(entry.sequence, entry.header, payload, entry.kind)
-
-
-class _Window:
-    """A file by slices, fetched a few kilobytes at a time, so that a header costs one read."""
-
-    _CHUNK = 4 << 10
-
-    def __init__(self, descriptor: int, offset: int, end: int) -> None:
-        self._descriptor, self._end = descriptor, end
-        self._start, self._data = offset, os.pread(descriptor, min(self._CHUNK, end - offset), offset)
-
-    def __getitem__(self, at: slice, /) -> bytes:
-        start, stop = int(at.start), int(at.stop)
-        if start < self._start or stop > self._start + len(self._data):
-            self._data = os.pread(self._descriptor, max(stop - start, 0), start)
-            self._start = start
-        return self._data[start - self._start : stop - self._start]
-
-    def find(self, wanted: bytes, start: int, end: int, /) -> int:
-        """Search in pieces that overlap by the length of what is searched."""
-        step = MAX_HEADER_BYTES
-        while start < end:
-            piece = os.pread(self._descriptor, min(step + len(wanted), end - start), start)
-            if (at := piece.find(wanted)) >= 0:
-                return start + at
-            start += step
-        return -1

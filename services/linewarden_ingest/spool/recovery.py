@@ -6,8 +6,11 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from linewarden_runtime.files import FileSystem, write_all
+
 from .format import Entry, Kind, frame_record
-from .segment import Segment, list_segments, mapped, scan, walk
+from .segment import Segment, list_segments, scan, walk
+from .view import viewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,44 +24,48 @@ class Recovered:
     torn_bytes: int = 0
 
 
-def recover(folder: Path, now_ms: int) -> Recovered:
+def recover(folder: Path, now_ms: int, files: FileSystem) -> Recovered:
     """Find the segments of a folder and repair the end; a folder without any begins a new epoch, `now_ms`.
 
     A record whose picture is cut off stays as TORN, without it. Where not even a header is whole, the bytes
     go, and one sequence is left out, so that the loss shows.
     """
-    for left in folder.glob("*.tmp"):
-        left.unlink()
-    segments = list_segments(folder)
+    for left in files.names(folder):
+        if left.endswith(".tmp"):
+            files.remove(folder / left)
+    segments = list_segments(folder, files)
     if not segments:
         return Recovered(now_ms)
     newest = segments[-1]
-    found = scan(newest)
+    found = scan(newest, files)
     torn_bytes = newest.size - found.good_end
-    last = _repair(newest, found.good_end, found.torn) if torn_bytes else found.last
+    file = files.open(newest.path, os.O_RDWR)
+    try:
+        if torn_bytes:
+            _repair(newest, found.good_end, found.torn, files, file)
+        files.sync(file)  # a process that died had perhaps not made durable what is read here
+    finally:
+        files.close(file)
+    last = found.torn or found.last
     newest.last_sequence = last.sequence if last else newest.first_sequence - 1
     hidden = int(torn_bytes > 0 and found.torn is None)
-    header = last.header if last else _last_header(segments[:-1])
+    header = last.header if last else _last_header(segments[:-1], files)
     return Recovered(newest.epoch, segments, newest.last_sequence + 1 + hidden, header, torn_bytes)
 
 
-def _repair(segment: Segment, good_end: int, torn: Entry | None) -> Entry | None:
-    with segment.path.open("r+b") as file:
-        file.truncate(good_end)
-        file.seek(good_end)
-        if torn is not None:
-            file.writelines(frame_record(segment.marker, Kind.TORN, torn.sequence, torn.header, b""))
-        file.flush()
-        os.fsync(file.fileno())
-    again = scan(segment)
-    segment.size = again.good_end
-    return again.last
+def _repair(segment: Segment, good_end: int, torn: Entry | None, files: FileSystem, file: int) -> None:
+    """Cut the segment behind its last whole record, and tell of a torn one in the room that it took."""
+    pieces = [] if torn is None else frame_record(segment.marker, Kind.TORN, torn.sequence, torn.header, b"")
+    record = b"".join(pieces)
+    segment.size = good_end + len(record)
+    files.cut(file, segment.size)
+    write_all(files, file, record, good_end)
 
 
-def _last_header(segments: list[Segment]) -> bytes | None:
+def _last_header(segments: list[Segment], files: FileSystem) -> bytes | None:
     for segment in reversed(segments):
         header: bytes | None = None
-        with mapped(segment.path) as data:
+        with viewed(files, segment.path) as data:
             for entry in walk(data, segment.marker):
                 header = entry.header
         if header is not None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from linewarden_runtime.files import sync_folder
+from linewarden_runtime.files import FileSystem, write_all
 
 from .format import MARKER_BYTES, Entry, Kind, find_entry, frame_record, read_entry
+from .view import FileView, viewed
 
 _NAME = re.compile(r"^([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{16})\.seg$")
 
@@ -45,39 +45,31 @@ class Scan:
     torn: Entry | None
 
 
-def new_segment(folder: Path, epoch: int, first_sequence: int) -> Segment:
-    """A segment with a fresh marker; its file is not made yet."""
-    marker = os.urandom(MARKER_BYTES)
+def new_segment(folder: Path, epoch: int, first_sequence: int, draw: Callable[[int], bytes]) -> Segment:
+    """A segment with a fresh marker; its file is not made yet. `draw` gives random bytes."""
+    marker = draw(MARKER_BYTES)
     path = folder / f"{epoch:016x}-{first_sequence:016x}-{marker.hex()}.seg"
     return Segment(path, epoch, first_sequence, marker, last_sequence=first_sequence - 1)
 
 
-def list_segments(folder: Path) -> list[Segment]:
+def list_segments(folder: Path, files: FileSystem) -> list[Segment]:
     """Segments of the newest epoch in the order of their sequences, not scanned yet."""
     found = [
-        Segment(path, int(match[1], 16), int(match[2], 16), bytes.fromhex(match[3]), path.stat().st_size)
-        for path in folder.iterdir()
-        if (match := _NAME.match(path.name))
+        Segment(folder / name, int(match[1], 16), int(match[2], 16), bytes.fromhex(match[3]))
+        for name in files.names(folder)
+        if (match := _NAME.match(name))
     ]
     newest = max((segment.epoch for segment in found), default=-1)
     ordered = sorted((one for one in found if one.epoch == newest), key=lambda one: one.first_sequence)
+    for segment in ordered:
+        with viewed(files, segment.path) as data:
+            segment.size = len(data)
     for segment, after in pairwise(ordered):
         segment.last_sequence = after.first_sequence - 1
     return ordered
 
 
-@contextmanager
-def mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
-    """The file's bytes, read-only; empty bytes for an empty file, which cannot be mapped."""
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            yield b""
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield data
-
-
-def walk(data: mmap.mmap | bytes, marker: bytes) -> Iterator[Entry]:
+def walk(data: FileView, marker: bytes) -> Iterator[Entry]:
     """Every record header, also those behind damage; the last one's payload may be cut off."""
     end, offset = len(data), 0
     while offset < end:
@@ -89,11 +81,11 @@ def walk(data: mmap.mmap | bytes, marker: bytes) -> Iterator[Entry]:
         offset = entry.end
 
 
-def scan(segment: Segment) -> Scan:
+def scan(segment: Segment, files: FileSystem) -> Scan:
     """Walk over the segment that was written last, to find where whole records end."""
     last: Entry | None = None
     good_end = 0
-    with mapped(segment.path) as data:
+    with viewed(files, segment.path) as data:
         for entry in walk(data, segment.marker):
             if entry.end > len(data):
                 return Scan(last, entry.offset, entry)
@@ -101,22 +93,37 @@ def scan(segment: Segment) -> Scan:
     return Scan(last, good_end, None)
 
 
-def shed_pictures(segment: Segment) -> int:
+def shed_pictures(segment: Segment, files: FileSystem) -> int:
     """Rewrite a sealed segment without its pictures, whole or not at all; how many pictures went.
 
-    Damaged records that still have their header stay without a picture too, as TORN.
+    Damaged records that still have their header stay without a picture too, as TORN. Raises OSError, and then the
+    segment stands as it was.
     """
-    dropped = 0
     temporary = segment.path.with_suffix(".tmp")
-    with mapped(segment.path) as data, temporary.open("wb") as file:
+    file = files.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        size, dropped = _write_bare(segment, files, file)
+        files.sync(file)
+        files.replace(temporary, segment.path)
+    except OSError:
+        files.remove(temporary)
+        raise
+    finally:
+        files.close(file)
+    segment.size, segment.is_shed = size, True
+    with suppress(OSError):  # the file as it was may come back after a power cut, and is as good
+        files.sync_folder(segment.path.parent)
+    return dropped
+
+
+def _write_bare(segment: Segment, files: FileSystem, file: int) -> tuple[int, int]:
+    """Write the segment's records without their pictures; bytes written and pictures left out."""
+    size = dropped = 0
+    with viewed(files, segment.path) as data:
         for entry in walk(data, segment.marker):
             kind = Kind.DROPPED if entry.kind is Kind.WHOLE else entry.kind
             dropped += entry.kind is Kind.WHOLE
-            file.writelines(frame_record(segment.marker, kind, entry.sequence, entry.header, b""))
-        file.flush()
-        os.fsync(file.fileno())
-        size = file.tell()
-    temporary.replace(segment.path)
-    sync_folder(segment.path.parent)
-    segment.size, segment.is_shed = size, True
-    return dropped
+            record = b"".join(frame_record(segment.marker, kind, entry.sequence, entry.header, b""))
+            write_all(files, file, record, size)
+            size += len(record)
+    return size, dropped

@@ -8,16 +8,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from linewarden_runtime.clock import Clock
+from linewarden_runtime.files import SYSTEM_FILES, FileSystem, make_folders
 
-from . import marks as marks_file
 from .faults import SpoolBroken, SpoolFull
 from .format import Kind, frame_record
 from .limits import Limits
-from .marks import Marks, MarksKeeper
+from .marks import Marks, MarksFile, MarksKeeper
 from .reader import SpoolReader
 from .recovery import Recovered, recover
 from .segment import Segment, new_segment, shed_pictures
@@ -30,34 +31,55 @@ _ROOM_WAIT_S = 0.2
 class Spool:
     """One camera's spool in one folder, held exclusively while it is open.
 
+    `files` does all work on the disk; `draw` gives random bytes.
+
     Raises:
         SpoolInUse: where another process holds the folder.
+        SpoolBroken: where the folder cannot be read or made.
     """
 
-    def __init__(self, folder: Path, limits: Limits, clock: Clock) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._limits = folder, limits
-        self._lock_file = hold(folder)
-        self.recovered: Recovered = recover(folder, clock.now_ms())
-        self.segments: list[Segment] = self.recovered.segments
-        # Without marks all that is kept is sent again, which readers bear.
-        kept = Marks(self.epoch, self.segments[0].first_sequence if self.segments else 0)
-        marks = marks_file.load(folder, self.epoch) or kept
-        self._marks = MarksKeeper(folder, marks, clock)
-        first_free = max(self.recovered.next_sequence, marks.announced + 1, marks.acked_next)
-        self._next_sequence = first_free
-        self._sent_next = 0
-        self.reading: Segment | None = None
-        self._tail = Tail()
+    def __init__(
+        self,
+        folder: Path,
+        limits: Limits,
+        clock: Clock,
+        *,
+        files: FileSystem = SYSTEM_FILES,
+        draw: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._folder, self._limits, self.files, self._draw = folder, limits, files, draw
+        self._tail = Tail(files)
         self._failure: OSError | None = None
         self._window = Window(limits.window_bytes)
         self._tell_durable: Callable[[], None] = lambda: None
         self.lock = threading.RLock()
         self._written = threading.Condition(self.lock)
         self._room = threading.Condition(self.lock)
-        self.durable_next = first_free
+        self._sent_next = 0
+        self.reading: Segment | None = None
+        self._spent: list[Segment] = []
+        try:
+            self._open(clock)
+        except OSError as error:
+            raise SpoolBroken(f"the spool {folder} cannot be opened: {error}") from error
+
+    def _open(self, clock: Clock) -> None:
+        make_folders(self._folder, self.files)
+        self._lock_file = hold(self._folder, self.files)
+        self.recovered: Recovered = recover(self._folder, clock.now_ms(), self.files)
+        self.segments: list[Segment] = self.recovered.segments
+        self._marks_file = MarksFile(self._folder, self.files)
+        # Without marks all that is kept is sent again, which readers bear.
+        kept = Marks(self.epoch, self.segments[0].first_sequence if self.segments else 0)
+        marks = self._marks_file.load(self.epoch) or kept
+        self._marks = MarksKeeper(self._marks_file, marks, clock)
+        first_free = max(self.recovered.next_sequence, marks.announced + 1, marks.acked_next)
+        self._next_sequence = self.durable_next = first_free
         self.durable_size = self.segments[-1].size if self.segments else 0
-        self._unsynced = 0
+        with suppress(SpoolFull):
+            if self.recovered.torn_bytes:  # what was left out shows, also if this process dies before the next record
+                self._marks.announced(self.recovered.next_sequence - 1)
+            self.acknowledge(marks.acked_next)
 
     @property
     def epoch(self) -> int:
@@ -91,7 +113,7 @@ class Spool:
 
         Raises:
             SpoolFull: where it does not fit, or the disk has no room; nothing was written.
-            SpoolBroken: where an earlier fsync failed.
+            SpoolBroken: where the disk failed, now or before.
         """
         sequence = self._next_sequence
         pieces = frame_record(self._marker_for(len(header) + len(payload)), kind, sequence, header, payload)
@@ -105,7 +127,6 @@ class Spool:
             segment.size += size
             segment.last_sequence = sequence
             self._window.keep(Held(record, segment, segment.size))
-            self._unsynced += size
             self._next_sequence += 1
             self._written.notify()
         return sequence
@@ -113,7 +134,7 @@ class Spool:
     def wait_unsynced(self, timeout_s: float) -> bool:
         """Wait until something was written that is not durable; whether there is."""
         with self.lock:
-            return self._written.wait_for(lambda: self._unsynced > 0, timeout_s)
+            return self._written.wait_for(lambda: self._unsynced() > 0, timeout_s)
 
     def sync(self) -> None:
         """Make everything written so far durable; one call serves all records written meanwhile.
@@ -122,16 +143,15 @@ class Spool:
             SpoolBroken: where the disk refuses; a second try may lie, so there is none.
         """
         with self.lock:
-            if self._unsynced == 0:
+            self._require_sound()
+            if self._unsynced() == 0:
                 return
-            segment, unsynced, reached = self.segments[-1], self._unsynced, self._next_sequence
-            size = segment.size
+            segment, size, reached = self.segments[-1], self.segments[-1].size, self._next_sequence
             descriptor = self._tail.duplicate()  # the segment may be sealed and closed meanwhile
         self._fdatasync(descriptor)
         with self.lock:
-            if segment is self.segments[-1] and size > self.durable_size:
-                self.durable_size = size
-                self._unsynced -= unsynced
+            if segment is self.segments[-1]:
+                self.durable_size = max(self.durable_size, size)
             self.durable_next = max(self.durable_next, reached)
             self._room.notify()
         self._tell_durable()
@@ -151,15 +171,28 @@ class Spool:
         self._sent_next = max(self._sent_next, next_sequence)
 
     def acknowledge(self, next_sequence: int) -> None:
-        """Everything below `next_sequence` is acknowledged; its segments go, but for the newest."""
+        """Everything below `next_sequence` is acknowledged; its segments go, but for the newest.
+
+        Segments stay, to be tried again, where the disk has no room for the pointer or refuses to remove them.
+
+        Raises:
+            SpoolBroken: where the disk fails.
+        """
         with self.lock:
             done = [one for one in self.segments[:-1] if one.last_sequence < next_sequence]
             self.segments = self.segments[len(done) :]
-        # Before the files go, else their sequences would look lost.
-        self._marks.acked(next_sequence, durably=bool(done))
-        for segment in done:
-            segment.path.unlink(missing_ok=True)
+            self._spent += done
+        with suppress(SpoolFull):
+            # Before the files go, else their sequences would look lost.
+            self._marks.acked(next_sequence, durably=bool(self._spent))
+            self._free()
+
+    def _free(self) -> None:
         with self.lock:
+            for segment in list(self._spent):
+                with suppress(OSError):
+                    self.files.remove(segment.path)
+                    self._spent.remove(segment)
             self._room.notify()
 
     def announce(self, sequence: int) -> None:
@@ -173,21 +206,29 @@ class Spool:
     def shed(self) -> int:
         """Drop the pictures of the oldest segment that nobody is sending; how many, 0 where none is left.
 
-        Captures stay. Called by the thread that appends.
+        Captures stay. Where the disk has no room for them alone, it is 0 too. Called by the thread that appends.
         """
         self.sync()
         with self.lock:  # held while it is rewritten, so that the reader does not open it meanwhile
             for segment in self.segments:
                 begun = segment is self.reading or segment.first_sequence < self._sent_next
                 if not (segment.is_shed or segment.is_empty or begun):
-                    if segment is self.segments[-1]:
-                        self._roll()
-                    self._window.drop(segment.first_sequence, segment.last_sequence)
-                    return shed_pictures(segment)
+                    with suppress(SpoolFull, OSError):
+                        return self._shed(segment)
+                    return 0
             return 0
 
+    def _shed(self, segment: Segment) -> int:
+        if segment is self.segments[-1]:
+            self._roll()
+        dropped = shed_pictures(segment, self.files)
+        self._window.drop(segment.first_sequence, segment.last_sequence)
+        return dropped
+
     def wait_room(self) -> None:
-        """Wait a little, until something is acknowledged or made durable."""
+        """Wait a little, until something is acknowledged or made durable; what could not be freed is tried again."""
+        if self._spent:
+            self.acknowledge(self.acked_next)
         with self.lock:
             self._room.wait(_ROOM_WAIT_S)
 
@@ -198,7 +239,8 @@ class Spool:
             self._marks.save()
         finally:
             self._tail.close()
-            os.close(self._lock_file)
+            self._marks_file.close()
+            self.files.close(self._lock_file)
 
     def __enter__(self) -> Self:
         return self
@@ -211,40 +253,54 @@ class Spool:
             acked_next = self.acked_next
             return sum(one.size for one in self.segments if one.last_sequence >= acked_next)
 
-    def _require_room(self, size: int) -> None:
+    def _unsynced(self) -> int:
+        """Bytes written that are not durable yet. Called with `lock` held."""
+        return self.segments[-1].size - self.durable_size if self.segments else 0
+
+    def _require_sound(self) -> None:
         if self._failure is not None:
             raise SpoolBroken("an fsync of the spool failed") from self._failure
+
+    def _require_room(self, size: int) -> None:
         if self._used() + size > self._limits.capacity_bytes:
             raise SpoolFull(f"{size} bytes do not fit below {self._limits.capacity_bytes} in {self._folder}")
         with self.lock:
-            while self._unsynced > self._limits.unsynced_bytes and self._failure is None:
+            while self._unsynced() > self._limits.unsynced_bytes and self._failure is None:
                 self._room.wait(_ROOM_WAIT_S)
+        self._require_sound()
 
     def _marker_for(self, size: int) -> bytes:
         last = self.segments[-1] if self.segments else None
         if last is None or (not last.is_empty and last.size + size > self._limits.segment_bytes):
             self._roll()
         elif not self._tail.is_open:
-            self._tail.open(last)
+            try:
+                self._tail.open(last)
+            except OSError as error:
+                raise SpoolFull(f"the disk refuses to open {last.path}: {error}") from error
         return self.segments[-1].marker
 
     def _roll(self) -> None:
         """Seal the newest segment and begin another; by the thread that appends."""
         if self._tail.is_open:
             self._fdatasync(self._tail.duplicate())
-        file = begin(segment := new_segment(self._folder, self.epoch, self._next_sequence))
+        segment = new_segment(self._folder, self.epoch, self._next_sequence, self._draw)
+        try:
+            file = begin(segment, self.files)
+        except OSError as error:
+            raise SpoolFull(f"the disk refuses a new segment: {error}") from error
         with self.lock:
             self._tail.adopt(file)
-            self.durable_next, self._unsynced = self._next_sequence, 0
+            self.durable_next = self._next_sequence
             self.segments.append(segment)
             self.durable_size = 0
         self._tell_durable()
 
     def _fdatasync(self, descriptor: int) -> None:
         try:
-            os.fdatasync(descriptor)
+            self.files.sync(descriptor)
         except OSError as error:
             self._failure = error
             raise SpoolBroken(f"fsync in {self._folder}: {error}") from error
         finally:
-            os.close(descriptor)
+            self.files.close(descriptor)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 from pathlib import Path
 
-from linewarden_runtime.files import sync_folder
+from linewarden_runtime.files import FileSystem
 
-from .faults import SpoolFull, SpoolInUse
+from .faults import SpoolBroken, SpoolFull, SpoolInUse
 from .segment import Segment
 
 
 class Tail:
     """The open file of the newest segment; written and changed by one thread."""
 
-    def __init__(self) -> None:
-        self._file = -1
+    def __init__(self, files: FileSystem) -> None:
+        self._files, self._file = files, -1
 
     @property
     def is_open(self) -> bool:
@@ -25,7 +25,7 @@ class Tail:
 
     def open(self, segment: Segment) -> None:
         """Go on with a segment that is there."""
-        self._replace(os.open(segment.path, os.O_WRONLY | os.O_APPEND))
+        self._replace(self._files.open(segment.path, os.O_WRONLY | os.O_APPEND))
 
     def adopt(self, file: int) -> None:
         """Go on with the file of a segment that was just begun."""
@@ -35,21 +35,32 @@ class Tail:
         """Append all pieces, or leave the file as long as it was, `at` bytes.
 
         Raises:
-            SpoolFull: where the disk has no room.
+            SpoolFull: where the disk has no room, or refuses for now.
+            SpoolBroken: where what it took of them cannot be taken away again.
         """
-        size = sum(map(len, pieces))
         try:
-            written = os.writev(self._file, pieces)
+            self._append_all(pieces)
         except OSError as error:
-            os.ftruncate(self._file, at)
+            self._take_back(at)
             raise SpoolFull(f"the disk refuses to write: {error}") from error
-        if written != size:
-            os.ftruncate(self._file, at)
-            raise SpoolFull(f"the disk took {written} of {size} bytes")
+
+    def _append_all(self, pieces: list[bytes]) -> None:
+        while pieces:
+            taken = self._files.append(self._file, pieces)
+            if taken == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            pieces = _behind(pieces, taken)
+
+    def _take_back(self, at: int) -> None:
+        try:
+            if self._files.size(self._file) != at:
+                self._files.cut(self._file, at)
+        except OSError as error:
+            raise SpoolBroken(f"a record that was written in part cannot be taken back: {error}") from error
 
     def duplicate(self) -> int:
         """A descriptor of its own, for an fsync that outlives this segment."""
-        return os.dup(self._file)
+        return self._files.duplicate(self._file)
 
     def close(self) -> None:
         """Close; calling it twice is harmless."""
@@ -57,27 +68,41 @@ class Tail:
 
     def _replace(self, file: int) -> None:
         if self._file >= 0:
-            os.close(self._file)
+            self._files.close(self._file)
         self._file = file
 
 
-def begin(segment: Segment) -> int:
-    """Make the file of a new segment, its name durable, and give its descriptor."""
-    file = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
-    sync_folder(segment.path.parent)
+def _behind(pieces: list[bytes], taken: int) -> list[bytes]:
+    """What is left of the pieces behind so many bytes."""
+    for at, piece in enumerate(pieces):
+        if taken < len(piece):
+            return [piece[taken:], *pieces[at + 1 :]]
+        taken -= len(piece)
+    return []
+
+
+def begin(segment: Segment, files: FileSystem) -> int:
+    """Make the file of a new segment, its name durable, and give its descriptor; raises OSError and leaves none."""
+    file = files.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL)
+    try:
+        files.sync_folder(segment.path.parent)
+    except OSError:
+        files.close(file)
+        files.remove(segment.path)
+        raise
     return file
 
 
-def hold(folder: Path) -> int:
+def hold(folder: Path, files: FileSystem) -> int:
     """Keep other processes out as long as the answer, a descriptor, is open.
 
     Raises:
         SpoolInUse: where another holds it.
     """
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+    file = files.open(folder / "lock", os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        files.lock(file)
     except BlockingIOError as error:
-        os.close(descriptor)
+        files.close(file)
         raise SpoolInUse(f"the spool {folder} is in use; see by whom with 'fuser {folder / 'lock'}'") from error
-    return descriptor
+    return file

@@ -97,7 +97,7 @@ def test_a_shot_is_spooled_with_its_pins_and_its_bytes_untouched(spool: Spool) -
 
 
 def test_a_raw_picture_is_encoded(spool: Spool) -> None:
-    intake(spool).take(shot(0, picture=np.zeros((8, 8), np.uint8)))
+    intake(spool, Script(shot(0, picture=np.zeros((8, 8), np.uint8)))).run()
     ((record, ticket),) = spooled(spool)
     assert record.payload is not None
     assert record.payload.startswith(b"\x89PNG")
@@ -106,14 +106,14 @@ def test_a_raw_picture_is_encoded(spool: Spool) -> None:
 
 def test_an_oversize_picture_is_a_capture_with_its_loss(spool: Spool) -> None:
     losses = Losses("cam0")
-    intake(spool, losses=losses).take(shot(0, picture=EncodedPicture(bytes(6_000), "image/png")))
+    intake(spool, Script(shot(0, picture=EncodedPicture(bytes(6_000), "image/png"))), losses=losses).run()
     ((record, ticket),) = spooled(spool)
     assert (record.payload, ticket.capture.lost, ticket.capture.sha256) == (None, Loss.OVERSIZE, None)
     assert losses.by_cause() == {"oversize": 1}
 
 
 def test_a_picture_that_cannot_be_encoded_is_unreadable(spool: Spool) -> None:
-    intake(spool).take(shot(0, picture=np.zeros((8, 8, 7), np.uint8)))
+    intake(spool, Script(shot(0, picture=np.zeros((8, 8, 7), np.uint8)))).run()
     ((_, ticket),) = spooled(spool)
     assert ticket.capture.lost is Loss.UNREADABLE
 

@@ -1,42 +1,64 @@
-"""A file is replaced whole and durably, its name included."""
+"""A file is replaced whole and durably, its name included; a folder lasts with its parents."""
 
 from __future__ import annotations
 
-import os
-import stat
+import errno
 from pathlib import Path
 
 import pytest
 
-from linewarden_runtime.files import replace_file
+from linewarden_runtime.files import make_folders, replace_file
+from tests.simulation.filesystem import SimulatedFiles
+
+PATH = Path("/study/sheet.csv")
 
 
-def test_content_is_durable_before_the_name_and_the_name_before_it_returns(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "sheet.csv"
-    path.write_bytes(b"old")
-    synced: list[tuple[bool, bytes]] = []
-    really = os.fsync
-
-    def watched(handle: int) -> None:
-        really(handle)
-        synced.append((stat.S_ISDIR(os.fstat(handle).st_mode), path.read_bytes()))
-
-    monkeypatch.setattr(os, "fsync", watched)
-    replace_file(path, b"new")
-    assert synced == [(False, b"old"), (True, b"new")]
-    assert [one.name for one in tmp_path.iterdir()] == ["sheet.csv"]
+@pytest.fixture
+def files() -> SimulatedFiles:
+    files = SimulatedFiles(1)
+    make_folders(PATH.parent, files)
+    replace_file(PATH, b"old", files)
+    return files
 
 
-def test_where_it_cannot_be_written_the_old_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "sheet.csv"
-    path.write_bytes(b"old")
+def test_what_was_replaced_is_there_after_a_power_cut(files: SimulatedFiles) -> None:
+    replace_file(PATH, b"new", files)
+    files.cut_power()
+    assert files.content(PATH) == b"new"
 
-    def broken(_handle: int) -> None:
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", broken)
+@pytest.mark.parametrize("step", ["write", "sync", "replace", "sync_folder"])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_power_cut_meanwhile_leaves_the_old_or_the_new_file(files: SimulatedFiles, step: str, seed: int) -> None:
+    files.chance.seed(seed)
+    files.fail(step, errno.EIO)
+    with pytest.raises(OSError, match="error"):
+        replace_file(PATH, b"new", files)
+    files.cut_power()
+    assert files.content(PATH) in {b"old", b"new"}
+
+
+def test_where_there_is_no_room_the_old_one_stands(files: SimulatedFiles) -> None:
+    files.capacity_bytes = files.used_bytes
     with pytest.raises(OSError, match="No space"):
-        replace_file(path, b"new")
-    assert path.read_bytes() == b"old"
+        replace_file(PATH, b"new", files)
+    assert files.content(PATH) == b"old"
+
+
+def test_a_folder_lasts_with_its_parents(files: SimulatedFiles) -> None:
+    make_folders(Path("/a/b/c"), files)
+    files.cut_power()
+    assert files.names(Path("/a/b/c")) == []
+
+
+def test_a_folder_whose_maker_died_before_its_name_was_durable_lasts_all_the_same(files: SimulatedFiles) -> None:
+    files.make_folder(Path("/a"))
+    make_folders(Path("/a"), files)
+    files.cut_power()
+    assert files.names(Path("/a")) == []
+
+
+def test_it_works_on_the_machine_too(tmp_path: Path) -> None:
+    make_folders(tmp_path / "a" / "b")
+    replace_file(tmp_path / "a" / "b" / "sheet.csv", b"new")
+    assert [(one.name, one.read_bytes()) for one in (tmp_path / "a" / "b").iterdir()] == [("sheet.csv", b"new")]

@@ -1,0 +1,64 @@
+"""A file as bytes by slices, fetched a few kilobytes at a time, so that a header costs one read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from linewarden_runtime.files import FileSystem
+
+from .format import MAX_HEADER_BYTES
+
+_CHUNK = 4 << 10
+
+
+def read_what_is_left(files: FileSystem, file: int, count: int, offset: int) -> bytes:
+    """Read, with zeros in the place of blocks that the disk cannot read any more."""
+    try:
+        return files.read(file, count, offset)
+    except OSError:
+        if count <= _CHUNK:
+            return bytes(count)
+    pieces = (min(_CHUNK, count - at) for at in range(0, count, _CHUNK))
+    return b"".join(read_what_is_left(files, file, size, offset + at * _CHUNK) for at, size in enumerate(pieces))
+
+
+class FileView:
+    """Bytes up to `end` of an open file; what lies behind is not looked at."""
+
+    def __init__(self, files: FileSystem, file: int, end: int) -> None:
+        self._files, self._file, self._end = files, file, end
+        self._start, self._data = 0, b""
+
+    def __len__(self) -> int:
+        return self._end
+
+    def __getitem__(self, at: slice, /) -> bytes:
+        start, stop = int(at.start), min(int(at.stop), self._end)
+        if start < self._start or stop > self._start + len(self._data):
+            ahead = min(max(stop, start + _CHUNK), self._end)
+            self._start, self._data = start, self._read(max(ahead - start, 0), start)
+        return self._data[start - self._start : max(stop, start) - self._start]
+
+    def find(self, wanted: bytes, start: int, end: int, /) -> int:
+        """Where `wanted` begins, -1 for nowhere; searched in pieces that overlap by the length of what is searched."""
+        while start < end:
+            piece = self._read(min(MAX_HEADER_BYTES + len(wanted), end - start), start)
+            if (at := piece.find(wanted)) >= 0:
+                return start + at
+            start += MAX_HEADER_BYTES
+        return -1
+
+    def _read(self, count: int, offset: int) -> bytes:
+        return read_what_is_left(self._files, self._file, count, offset)
+
+
+@contextmanager
+def viewed(files: FileSystem, path: Path) -> Iterator[FileView]:
+    """The whole of a file, open meanwhile."""
+    file = files.open(path)
+    try:
+        yield FileView(files, file, files.size(file))
+    finally:
+        files.close(file)
