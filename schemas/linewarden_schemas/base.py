@@ -26,6 +26,11 @@ _READING = {"linewarden_reading": True}
 _TYPE = re.compile(r"^linewarden\.[a-z-]+\.v[1-9][0-9]*$")
 
 
+def is_reading(info: ValidationInfo) -> bool:
+    """Whether a record is read, rather than made."""
+    return info.context is _READING
+
+
 class Part(BaseModel):
     """A piece of a message. Unknown fields: an error when written, kept when read."""
 
@@ -33,7 +38,7 @@ class Part(BaseModel):
 
     @model_validator(mode="after")
     def _reject_unknown_when_writing(self, info: ValidationInfo) -> Self:
-        if self.__pydantic_extra__ and info.context is not _READING:
+        if self.__pydantic_extra__ and not is_reading(info):
             names = ", ".join(sorted(self.__pydantic_extra__))
             raise ValueError(f"{type(self).__name__} has no field {names}")
         return self

@@ -86,6 +86,8 @@ def encode_frame(meta: FrameMetadata, picture: bytes, *, source: str, traceparen
         "sha256": meta.sha256,
         "simulated": "true" if meta.is_simulated else "false",
     }
+    if meta.recipe.digest is not None:
+        attributes["recipedigest"] = meta.recipe.digest
     return _encode(attributes, picture)
 
 
@@ -133,7 +135,9 @@ def _frame_metadata(event: Attributes) -> FrameMetadata:
         line_id=event["lineid"],
         station_id=event["stationid"],
         camera_id=event["cameraid"],
-        recipe=RecipeRef(recipe_id=event["recipeid"], version=int(event["recipeversion"])),
+        recipe=RecipeRef(
+            recipe_id=event["recipeid"], version=int(event["recipeversion"]), digest=event.get("recipedigest")
+        ),
         captured_ms=int(event["capturedms"]),
         decide_by_ms=int(event["decidebyms"]),
         sha256=event["sha256"],

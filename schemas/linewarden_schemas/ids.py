@@ -61,9 +61,10 @@ def escape_id(part_id: str, found_ms: int, defect_class: str) -> str:
     return f"e-{digest[:32]}"
 
 
-def recipe_key(recipe_id: str, version: int) -> str:
-    """The key of a recipe version in the `recipes` topic."""
-    return f"{check_id(recipe_id)}@{version}"
+def recipe_key(recipe_id: str, version: int, digest: str | None = None) -> str:
+    """The name of a recipe version; with the digest of its content its key in the `recipes` topic."""
+    name = f"{check_id(recipe_id)}@{version}"
+    return name if digest is None else f"{name}@{digest}"
 
 
 def digest(payload: bytes) -> str:

@@ -5,14 +5,42 @@ from __future__ import annotations
 from typing import ClassVar
 
 from .base import Actor, Digest, EpochMs, Id, Message, Part, Text
+from .ids import recipe_key
 from .vocabulary import LineMode
+
+_SHORT = 12
 
 
 class RecipeRef(Part):
-    """One immutable version of a recipe."""
+    """One immutable version of a recipe, and the digest of the content that is meant.
+
+    A reference without a digest was made by an old writer.
+    """
 
     recipe_id: Id
     version: int
+    digest: Digest | None = None
+
+    @property
+    def name(self) -> str:
+        """The version without its content, e.g. `bracket@3`."""
+        return recipe_key(self.recipe_id, self.version)
+
+    @property
+    def short(self) -> str:
+        """For people: the name, and where it is known the first twelve characters of the digest."""
+        return self.name if self.digest is None else f"{self.name}@{self.digest[:_SHORT]}"
+
+    def is_same(self, other: RecipeRef) -> bool:
+        """Whether both mean one version, and name no two contents of it.
+
+        One without a digest is the same as any; keep the sharper of the two before a third is compared.
+        """
+        return self.name == other.name and (None in (self.digest, other.digest) or self.digest == other.digest)
+
+    def sharper(self, other: RecipeRef) -> RecipeRef:
+        """Of two references to the same version this one, or the other where only that has a digest."""
+        return other if self.digest is None and self.name == other.name else self
 
 
 class LineStateRef(Part):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+import json
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
-from .base import Actor, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text
+from . import ids
+from .base import Actor, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text, is_reading
 from .line import RecipeRef
 from .vocabulary import Outcome, VerdictRule
 
@@ -128,6 +130,44 @@ class Recipe(Message):
                 raise ValueError(f"a {what} is named twice in recipe {self.recipe_id}@{self.version}")
         return self
 
+    @model_validator(mode="after")
+    def _says_everything_when_written(self, info: ValidationInfo) -> Self:
+        if not is_reading(info):
+            _say_everything(self)
+        return self
+
+    def to_json(self) -> bytes:
+        """UTF-8 JSON: every field that this recipe was made or read with, and no default that it never named."""
+        return self.model_dump_json(exclude_none=True, exclude_unset=True).encode()
+
+    def digest(self) -> str:
+        """SHA-256 of the content in its canonical form, which every reader of the record comes to.
+
+        It covers the fields that the record has, also those that a newer writer added, and no default that the
+        record does not name: JSON without nulls and spaces, keys sorted, whole numbers without a fraction, UTF-8.
+        """
+        content = self.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+        canonical = json.dumps(_whole(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return ids.digest(canonical.encode())
+
     def ref(self) -> RecipeRef:
         """The reference that captures, frames and inspections carry."""
-        return RecipeRef(recipe_id=self.recipe_id, version=self.version)
+        return RecipeRef(recipe_id=self.recipe_id, version=self.version, digest=self.digest())
+
+
+def _say_everything(part: Part) -> None:
+    """Count every field as named, so that the record keeps its meaning where a default changes."""
+    part.__pydantic_fields_set__.update(type(part).model_fields)
+    for _, value in part:
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, Part):
+                _say_everything(one)
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Numbers that are whole as integers: a writer may say 1 where another says 1.0."""
+    if isinstance(value, dict):
+        return {name: _whole(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

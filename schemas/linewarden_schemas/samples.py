@@ -9,7 +9,7 @@ from .disposition import Disposition, SlotClose, SlotFrame, SlotOpen, ViewResult
 from .escape import Escape
 from .ids import decision_id, digest, escape_id, frame_id, slot_id, visit_id
 from .inspection import Evidence, Inspection, Maps, SourceRef
-from .line import Activation, LineState, LineStateRef, RecipeRef
+from .line import Activation, LineState, LineStateRef
 from .operations import Actuation, Balance, CameraMark, ChainHead, DeadLetter, SetDigests, Stretch
 from .recipe import Criterion, Provenance, Recipe, Region, ReviewRules, Thresholds, ViewSpec, Zone
 from .route_state import CameraProgress, SlotState, ViewState, VisitSnapshot
@@ -31,7 +31,6 @@ FRAME = frame_id(VISIT, "top", 1, 21)
 SLOT = slot_id(VISIT, 0, 0)
 DECISION = decision_id(SLOT, "op-7f3a", "token")
 SHA = digest(b"picture")
-RECIPE_REF = RecipeRef(recipe_id="bracket", version=3)
 LINE_STATE = LineStateRef(mode=LineMode.PRODUCTION, since_ms=AT - 60_000, order_id="PO-1001", shift="early")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAPS = Maps(mask_png=_PNG, class_specific_png=_PNG, class_agnostic_png=_PNG)
@@ -39,6 +38,30 @@ _PROVENANCE = Provenance(
     data_digest=SHA, n_defects=299, n_good=2000, rule="1 % overkill; u of 5 % of good parts", dated_ms=AT
 )
 THRESHOLDS = Thresholds(defect=0.5, suspicion=0.62, provenance=_PROVENANCE)
+RECIPE = Recipe(
+    recipe_id="bracket",
+    version=3,
+    product_id="bracket",
+    bundle_digest=SHA,
+    views=(
+        ViewSpec(
+            view_id="top",
+            camera_id="cam1",
+            pose="flat",
+            light="dome",
+            region=Region(x=0, y=0, width=640, height=480),
+            mm_per_pixel=0.05,
+        ),
+        ViewSpec(view_id="side", camera_id="cam2"),
+    ),
+    thresholds=THRESHOLDS,
+    zones=(Zone(zone_id="seal", polygon=((0.0, 0.0), (10.0, 0.0), (10.0, 5.0))),),
+    criteria=(Criterion(defect_class="scratch", zone_id="seal", max_length_mm=0.5, max_count=0),),
+    review=ReviewRules(audit_share_of_passes=0.01, reject_review_share=0.05),
+    created_ms=AT - 86_400_000,
+    created_by="eng-1",
+)
+RECIPE_REF = RECIPE.ref()
 _FRAME_SOURCE = SourceRef(topic="line1.frames", partition=3, offset=1204)
 _INSPECTION_SOURCE = SourceRef(topic="line1.inspections", partition=3, offset=1199)
 _WHY = "the network said OK (0.12), but the evidence for a defect is unusual for a good part"
@@ -69,29 +92,7 @@ SAMPLES: tuple[Message, ...] = (
         shift="early",
     ),
     Activation(line_id="line1", recipe=RECIPE_REF, bundle_digest=SHA, from_ms=AT, actor="eng-1", approved_by="eng-2"),
-    Recipe(
-        recipe_id="bracket",
-        version=3,
-        product_id="bracket",
-        bundle_digest=SHA,
-        views=(
-            ViewSpec(
-                view_id="top",
-                camera_id="cam1",
-                pose="flat",
-                light="dome",
-                region=Region(x=0, y=0, width=640, height=480),
-                mm_per_pixel=0.05,
-            ),
-            ViewSpec(view_id="side", camera_id="cam2"),
-        ),
-        thresholds=THRESHOLDS,
-        zones=(Zone(zone_id="seal", polygon=((0.0, 0.0), (10.0, 0.0), (10.0, 5.0))),),
-        criteria=(Criterion(defect_class="scratch", zone_id="seal", max_length_mm=0.5, max_count=0),),
-        review=ReviewRules(audit_share_of_passes=0.01, reject_review_share=0.05),
-        created_ms=AT - 86_400_000,
-        created_by="eng-1",
-    ),
+    RECIPE,
     Capture(
         visit_id=VISIT,
         frame_id=FRAME,

@@ -189,7 +189,7 @@ class _Frames:
 def is_pinned_otherwise(meta: FrameMetadata, lines: LineBook) -> bool:
     """Whether another recipe was active on the frame's line when it was captured."""
     active = lines.activation(meta.line_id, meta.captured_ms)
-    return active is not None and active.recipe != meta.recipe
+    return active is not None and not active.recipe.is_same(meta.recipe)
 
 
 def _inspections(broker: Broker, live: Namespace, selection: Selection) -> Iterable[Inspection]:

@@ -85,11 +85,12 @@ def with_inspection(visit: VisitSnapshot, inspection: Inspection, at: SourceRef)
         "sha256": view.sha256 or inspection.frame_sha256,
         "fault": view.fault or _conflict(visit, view, inspection, inspection.frame_sha256),
     }
-    times = {
+    told = {
+        "recipe": visit.recipe.sharper(inspection.recipe),
         "first_captured_ms": min(visit.first_captured_ms, inspection.captured_ms),
         "decide_by_ms": min(visit.decide_by_ms, inspection.decide_by_ms),
     }
-    return _with_view(visit.model_copy(update=times), view.model_copy(update=changes))
+    return _with_view(visit.model_copy(update=told), view.model_copy(update=changes))
 
 
 def risk_of(inspection: Inspection) -> float:
@@ -106,7 +107,7 @@ def risk_of(inspection: Inspection) -> float:
 
 def _conflict(visit: VisitSnapshot, view: ViewState, record: Capture | Inspection, sha256: str | None) -> str | None:
     checks = (
-        (record.recipe != visit.recipe, "records of this visit name different recipes"),
+        (not record.recipe.is_same(visit.recipe), "records of this visit name different recipes"),
         (record.line_id != visit.line_id, "records of this visit name different lines"),
         (record.is_simulated != visit.is_simulated, "simulated and real records are mixed in this visit"),
         (record.view_id != view.view_id, "capture and inspection name different views"),
@@ -117,6 +118,7 @@ def _conflict(visit: VisitSnapshot, view: ViewState, record: Capture | Inspectio
 
 def _with_metadata(visit: VisitSnapshot, capture: Capture) -> VisitSnapshot:
     changes = {
+        "recipe": visit.recipe.sharper(capture.recipe),
         "station_id": visit.station_id or capture.station_id,
         "line_state": visit.line_state or capture.line_state,
         "part_id": visit.part_id or capture.part_id,

@@ -112,7 +112,7 @@ class Judge:
         """What the setting changes for a frame: its bundle, its recipe, both or nothing."""
         own = work.one.frame.meta.recipe
         recipe = self._bench.setting.recipe
-        changed = [Cause.RECIPE] if recipe not in {None, own} else []
+        changed = [] if recipe is None or recipe.is_same(own) else [Cause.RECIPE]
         return [Cause.BUNDLE, *changed] if self._bundle(own) != self._bundle_now(own) else changed
 
     def _changes(self) -> dict[Cause, Callable[[Work], Setting]]:

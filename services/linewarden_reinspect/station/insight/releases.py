@@ -51,7 +51,7 @@ class Releases:
         """
         with self._turn, closing(RecipeBook(self._broker, self._namespace)) as book:
             base, active = book.get(draft.recipe), self.active(draft.line_id)
-            if base is None or active is None or active.recipe != draft.recipe:
+            if base is None or active is None or not active.recipe.is_same(draft.recipe):
                 raise Conflict("The line runs another recipe version by now. Look at it again and make a new draft.")
             version = 1 + max(one.version for one in book.known() if one.recipe_id == base.recipe_id)
             recipe = self._changed(base, version, draft, thresholds, approver, reason)
