@@ -25,7 +25,8 @@ class Capture(Message):
     """One trigger of one view, without the picture. `lost` says why there is no picture.
 
     `bin_slot` is where the part will lie if it is diverted (carrier, tray or bin place), where that is known at the
-    trigger. `known_bad` marks the picture of a known defect that measures people; it is always withheld.
+    trigger. `clock_checked` says that the node had compared its clock with the broker's when it took the picture, and
+    neither was wrong. `known_bad` marks the picture of a known defect that measures people; it is always withheld.
     """
 
     TYPE: ClassVar[str] = "linewarden.capture.v1"
@@ -52,6 +53,7 @@ class Capture(Message):
     sha256: Digest | None = None
     size_bytes: Annotated[int, Field(ge=0)] | None = None
     lost: Loss | None = None
+    clock_checked: bool = False
     is_simulated: bool = False
 
     @model_validator(mode="after")
@@ -62,7 +64,10 @@ class Capture(Message):
 
 
 class CameraHeartbeat(Message):
-    """The last sequence that a camera gave, so that a lost tail shows. Lies in `captures`, keyed by camera."""
+    """The last sequence that a camera gave, so that a lost tail shows. Lies in `captures`, keyed by camera.
+
+    `clock_error_ms` is by how much the node's clock is ahead of the broker's, as measured; negative where it is behind.
+    """
 
     TYPE: ClassVar[str] = "linewarden.camera-heartbeat.v1"
 
@@ -73,6 +78,7 @@ class CameraHeartbeat(Message):
     last_sequence: Annotated[int, Field(ge=-1)]
     at_ms: EpochMs
     lost_by_cause: dict[str, int] = Field(default_factory=dict)
+    clock_error_ms: int | None = None
 
 
 class FrameMetadata(Part):
@@ -89,4 +95,5 @@ class FrameMetadata(Part):
     decide_by_ms: EpochMs
     sha256: Digest
     content_type: ContentType
+    clock_checked: bool = False
     is_simulated: bool = False

@@ -88,6 +88,8 @@ def encode_frame(meta: FrameMetadata, picture: bytes, *, source: str, traceparen
     }
     if meta.recipe.digest is not None:
         attributes["recipedigest"] = meta.recipe.digest
+    if meta.clock_checked:
+        attributes["clockchecked"] = "true"
     return _encode(attributes, picture)
 
 
@@ -142,6 +144,7 @@ def _frame_metadata(event: Attributes) -> FrameMetadata:
         decide_by_ms=int(event["decidebyms"]),
         sha256=event["sha256"],
         content_type=event["datacontenttype"],
+        clock_checked=event.get("clockchecked") == "true",
         is_simulated=event["simulated"] == "true",
     )
 

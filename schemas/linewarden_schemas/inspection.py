@@ -29,7 +29,10 @@ class Maps(Part):
 
 
 class Inspection(Message):
-    """Verdict and trust of one frame. Scores are absent exactly where the frame was not decidable."""
+    """Verdict and trust of one frame. Scores are absent exactly where the frame was not decidable.
+
+    `clock_checked` is the frame's: whether the clock behind `captured_ms` had been compared with the broker's.
+    """
 
     TYPE: ClassVar[str] = "linewarden.inspection.v1"
 
@@ -58,6 +61,7 @@ class Inspection(Message):
     captured_ms: EpochMs
     decide_by_ms: EpochMs
     inspected_ms: EpochMs
+    clock_checked: bool = False
     is_simulated: bool = False
 
     @model_validator(mode="after")

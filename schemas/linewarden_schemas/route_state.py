@@ -59,7 +59,9 @@ class SlotState(Part):
 class VisitSnapshot(Message):
     """The whole state of a visit from its first record to the end of the spool's horizon.
 
-    `position` is the risk that a visit shows which was drawn for review, taken from diversions that were not.
+    `first_append_ms` is the broker's time of the visit's first record; `decide_by_ms` is never later than that and
+    the recipe's budget. `position` is the risk that a visit shows which was drawn for review, taken from diversions
+    that were not.
     """
 
     TYPE: ClassVar[str] = "linewarden.visit-snapshot.v1"
@@ -78,6 +80,7 @@ class VisitSnapshot(Message):
     returned: Returned | None = None
     first_captured_ms: EpochMs
     decide_by_ms: EpochMs
+    first_append_ms: EpochMs | None = None
     views: tuple[ViewState, ...] = ()
     revision: Annotated[int, Field(ge=-1)] = -1
     routing: Routing | None = None

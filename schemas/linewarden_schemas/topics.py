@@ -45,7 +45,11 @@ class Topic:
     cleanup: Cleanup = Cleanup.DELETE
     by_visit: bool = True
     max_record_bytes: int = MIB
-    append_time: bool = False
+
+    @property
+    def append_time(self) -> bool:
+        """Whether the broker stamps its records: on every topic keyed by visit, since no writer's clock is believed."""
+        return self.by_visit
 
     def config(self) -> dict[str, str]:
         """Kafka's topic configuration."""
@@ -83,7 +87,6 @@ CATALOGUE: dict[str, Topic] = {
             CameraHeartbeat,
             written_by=("ingest",),
             read_by=("route", "audit"),
-            append_time=True,
             purpose="metadata of every trigger, with the recipe, line state and decide-by in force",
         ),
         _topic(

@@ -100,5 +100,6 @@ def frame_metadata(capture: Capture, content_type: ContentType) -> FrameMetadata
         decide_by_ms=capture.decide_by_ms,
         sha256=capture.sha256,  # type: ignore[arg-type]  # the model refuses None
         content_type=content_type,
+        clock_checked=capture.clock_checked,
         is_simulated=capture.is_simulated,
     )

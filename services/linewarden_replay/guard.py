@@ -165,6 +165,11 @@ class IsolatedBroker:
     def __init__(self, broker: Broker, namespace: Namespace) -> None:
         self._broker, self.namespace = broker, require_isolated(namespace)
 
+    @property
+    def append_time(self) -> bool:
+        """Whether the broker behind stamps records."""
+        return self._broker.append_time
+
     def consumer(
         self,
         *,

@@ -23,10 +23,14 @@ class CaptureSeen:
 
 @dataclass(frozen=True, slots=True)
 class InspectionSeen:
-    """An inspection was read; `at` is where its own record lies."""
+    """An inspection was read; `at` is where its own record lies.
+
+    `append_ms` is the broker's append time (epoch ms); without one it counts as appended when its frame was captured.
+    """
 
     inspection: Inspection
     at: SourceRef
+    append_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +102,15 @@ Effect = Publish | DropSlot | Dead | Counted
 class Context:
     """What a step may know besides visit and event. `recipe` is None where the visit's is unknown.
 
-    `positions` are risks of real diversions, for those that were drawn.
+    `positions` are risks of real diversions, for those that were drawn. `routed_until_ms` is the append time of the
+    last word of the partition's former owner (None: `now_ms`): what lies far before it may be closed and forgotten.
     """
 
     now_ms: int
     recipe: Recipe | None
     secret: bytes
     positions: tuple[float, ...] = ()
+    routed_until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

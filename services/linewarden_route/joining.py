@@ -35,6 +35,16 @@ def visit_of_inspection(inspection: Inspection) -> VisitSnapshot:
     )
 
 
+def in_budget(visit: VisitSnapshot, append_ms: int, budget_ms: int) -> VisitSnapshot:
+    """The visit with a record appended at that time: it's decided at the latest `budget_ms` after its first one.
+
+    A camera may name any deadline; its clock can only make the visit's earlier.
+    """
+    first_ms = append_ms if visit.first_append_ms is None else min(visit.first_append_ms, append_ms)
+    changes = {"first_append_ms": first_ms, "decide_by_ms": min(visit.decide_by_ms, first_ms + budget_ms)}
+    return visit.model_copy(update=changes)
+
+
 def frame_of(visit: VisitSnapshot, frame_id: str) -> ViewState | None:
     """What is known of a frame."""
     return next((view for view in visit.views if view.frame_id == frame_id), None)

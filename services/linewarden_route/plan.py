@@ -58,6 +58,8 @@ class Desk:
     rejects: DeadLetters
     dead_letters: Sequence[Position] = ()
     """Every partition of the dead letters, which all partitions write to."""
+    append_time: bool = True
+    """Whether the broker stamps records; if not, what is read counts as appended now."""
 
     def writes(self, partition: int) -> list[Position]:
         """Where the transactions of a partition write."""
@@ -125,7 +127,8 @@ class Plan:
         message = event.message
         if isinstance(message, CameraHeartbeat) and logical == "captures":
             return
-        happened = _event_of(message, logical, record)
+        append_ms = record.timestamp_ms if self.desk.append_time else self.now_ms
+        happened = _event_of(message, logical, record, append_ms)
         visit_id = _visit_of(happened)
         if self.desk.partition_of(visit_id) != self.writer.partition:
             raise Poisoned("wrong-partition", f"visit {visit_id} belongs to {self.desk.partition_of(visit_id)}")
@@ -184,11 +187,14 @@ class Plan:
             self.cameras[key] = seen
 
 
-def _event_of(message: object, logical: str, record: InRecord) -> CaptureSeen | InspectionSeen | DecisionSeen:
+def _event_of(
+    message: object, logical: str, record: InRecord, append_ms: int
+) -> CaptureSeen | InspectionSeen | DecisionSeen:
     if isinstance(message, Capture) and logical == "captures":
-        return CaptureSeen(message, record.timestamp_ms)
+        return CaptureSeen(message, append_ms)
     if isinstance(message, Inspection) and logical == "inspections":
-        return InspectionSeen(message, SourceRef(topic=record.topic, partition=record.partition, offset=record.offset))
+        at = SourceRef(topic=record.topic, partition=record.partition, offset=record.offset)
+        return InspectionSeen(message, at, append_ms)
     if isinstance(message, Decision) and logical == "decisions":
         return DecisionSeen(message)
     raise Poisoned("unexpected-type", f"{type(message).__name__} does not belong into {logical}")

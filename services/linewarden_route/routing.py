@@ -58,9 +58,8 @@ def forget(visit: VisitSnapshot) -> Step:
 
 def with_forget_time(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
     """The visit with the time after which no spool can bring a record of it any more."""
-    latest = max((view.decide_by_ms for view in visit.views), default=visit.decide_by_ms)
     horizon = time_budget(context.recipe).spool_horizon_ms
-    return visit.model_copy(update={"forget_at_ms": max(latest, visit.decide_by_ms, context.now_ms) + horizon})
+    return visit.model_copy(update={"forget_at_ms": max(visit.decide_by_ms, context.now_ms) + horizon})
 
 
 def disposition(

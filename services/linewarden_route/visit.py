@@ -9,6 +9,8 @@ final --spool's horizon over--> forgotten
 
 from __future__ import annotations
 
+from linewarden_schemas.capture import Capture
+from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.route_state import VisitSnapshot
 
 from . import review
@@ -26,7 +28,7 @@ from .events import (
     Tally,
     TimerDue,
 )
-from .joining import visit_of_capture, visit_of_inspection, with_capture, with_inspection
+from .joining import in_budget, visit_of_capture, visit_of_inspection, with_capture, with_inspection
 from .policy import is_complete, time_budget
 from .routing import finish, first_routing, forget, reconsider
 
@@ -69,25 +71,28 @@ def _on_timer(visit: VisitSnapshot, context: Context) -> Step:
 
 def _on_capture(visit: VisitSnapshot | None, event: CaptureSeen, context: Context) -> Step:
     capture = event.capture
-    if visit is None and _is_forgotten(capture.captured_ms, context):
+    if visit is None and _is_forgotten(capture, event.append_ms, context):
         return _forgotten("late-capture", capture.visit_id)
-    out_of_time = abs(context.now_ms - event.append_ms) > time_budget(context.recipe).max_skew_ms
+    out_of_time = _is_out_of_time(capture, event.append_ms, context)
     before = visit if visit is not None else visit_of_capture(capture)
     after = with_capture(before, capture, out_of_time=out_of_time)
     if after is before:
         return Step(visit, (Counted(Tally.DUPLICATE, "capture"),))
-    return _joined(before, after, context, "capture", capture.frame_id)
+    timed = in_budget(after, event.append_ms, time_budget(context.recipe).decide_by_ms)
+    return _joined(before, timed, context, "capture", capture.frame_id)
 
 
 def _on_inspection(visit: VisitSnapshot | None, event: InspectionSeen, context: Context) -> Step:
     inspection = event.inspection
-    if visit is None and _is_forgotten(inspection.captured_ms, context):
+    append_ms = inspection.captured_ms if event.append_ms is None else event.append_ms
+    if visit is None and _is_forgotten(inspection, append_ms, context):
         return _forgotten("late-inspection", inspection.visit_id)
     before = visit if visit is not None else visit_of_inspection(inspection)
     after = with_inspection(before, inspection, event.at)
     if after is before:
         return Step(visit, (Counted(Tally.DUPLICATE, "inspection"),))
-    return _joined(before, after, context, "inspection", inspection.frame_id)
+    timed = in_budget(after, append_ms, time_budget(context.recipe).decide_by_ms)
+    return _joined(before, timed, context, "inspection", inspection.frame_id)
 
 
 def _joined(before: VisitSnapshot, after: VisitSnapshot, context: Context, kind: str, frame_id: str) -> Step:
@@ -102,9 +107,21 @@ def _joined(before: VisitSnapshot, after: VisitSnapshot, context: Context, kind:
     return Step(then.visit, (dead, counted))
 
 
-def _is_forgotten(captured_ms: int, context: Context) -> bool:
-    """Whether a visit of this age may have been closed and forgotten, so that none may be begun for it."""
-    return captured_ms + time_budget(context.recipe).spool_horizon_ms <= context.now_ms
+def _is_out_of_time(capture: Capture, append_ms: int, context: Context) -> bool:
+    """Whether the camera's clock, or route's view of the broker's, is too far from the append time."""
+    apart_ms = max(abs(context.now_ms - append_ms), abs(capture.captured_ms - append_ms))
+    return apart_ms > time_budget(context.recipe).max_skew_ms
+
+
+def _is_forgotten(record: Capture | Inspection, append_ms: int, context: Context) -> bool:
+    """Whether a visit of this age may have been closed and forgotten, so that none may be begun for it.
+
+    Age is told by the broker; by the camera only where its clock had been compared with the broker's: then it's a
+    spool that held the record for longer than its horizon. A wrong clock must not cost a trigger its visit.
+    """
+    horizon_ms = time_budget(context.recipe).spool_horizon_ms
+    until_ms = context.now_ms if context.routed_until_ms is None else context.routed_until_ms
+    return append_ms + horizon_ms <= until_ms or (record.clock_checked and record.captured_ms + horizon_ms <= append_ms)
 
 
 def _forgotten(cause: str, visit_id: str) -> Step:

@@ -39,6 +39,7 @@ class EmbeddedBroker:
             session_timeout_ms=session_timeout_ms,
             ends_by_fetch=True,
             static_members=False,
+            append_time=False,
         )
 
     def start(self) -> Self:

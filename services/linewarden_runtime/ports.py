@@ -233,6 +233,15 @@ class Admin(Closing, Protocol):
 class Broker(Protocol):
     """Makes clients. Closing a client is its user's business."""
 
+    @property
+    def append_time(self) -> bool:
+        """Whether the broker stamps records with its own time on topics kept with LogAppendTime.
+
+        False for the embedded broker, which keeps the producer's time whatever the topic says: all processes of such a
+        line run on one machine and judge by its one clock.
+        """
+        ...
+
     def consumer(
         self,
         *,

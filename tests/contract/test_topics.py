@@ -64,6 +64,7 @@ def test_provisioning_commits_the_beginning_once(broker: Broker, topic: Topic, n
 
 def test_append_time_is_the_brokers(broker: Broker, topic: Topic, traits: Traits) -> None:
     name = topic(message_timestamp_type="LogAppendTime")
+    assert broker.append_time == traits.append_time
     with broker.admin() as admin:
         configs = admin.describe(name).configs
     assert (configs.get("message.timestamp.type") == "LogAppendTime") == traits.append_time

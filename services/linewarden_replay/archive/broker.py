@@ -35,6 +35,11 @@ class ArchiveBroker:
     def __init__(self, archive: Archive, behind: Broker) -> None:
         self._archive, self._behind = archive, behind
 
+    @property
+    def append_time(self) -> bool:
+        """Whether the broker behind stamps records."""
+        return self._behind.append_time
+
     def reader(self, offsets: Mapping[Position, int], *, max_records: int = 256) -> Reader:
         """Read partitions of the archive, or of what lies behind; raises ConfigurationError for both at once."""
         archived = {is_archived(self._archive, place.topic) for place in offsets}

@@ -20,6 +20,11 @@ class KafkaBroker:
         self.settings = settings
         self._watchdog = watchdog or Watchdog()
 
+    @property
+    def append_time(self) -> bool:
+        """Whether the broker stamps records; the settings say so of the embedded one, which doesn't."""
+        return self.settings.append_time
+
     def consumer(
         self,
         *,

@@ -44,6 +44,9 @@ class KafkaSettings(BaseModel):
     static_members: bool = True
     """False for the embedded broker, where a static member waits long before its first record."""
 
+    append_time: bool = True
+    """False for the embedded broker, which keeps the producer's time also where a topic says LogAppendTime."""
+
     request_timeout_ms: int = Field(5_000, ge=500)
     delivery_timeout_ms: int = Field(8_000, ge=500)
     transaction_timeout_ms: int = Field(10_000, ge=1_000, le=10_000)

@@ -20,11 +20,15 @@ from linewarden_runtime.records import InRecord, OutRecord, Position
 class MemoryBroker:
     """Topics, groups and transactions in memory, as `linewarden_runtime.ports.Broker` promises.
 
-    Records carry the clock's time as append time. Topics must be created before use. `faults` lets a test
+    Records carry the clock's time as append time; `append_time=False` says as the embedded broker does that it's no
+    more than the producer's. Topics must be created before use. `faults` lets a test
     order failures; `records` and `append` let it look and write directly.
     """
 
-    def __init__(self, clock: Clock | None = None, max_record_bytes: int = 16 << 20) -> None:
+    def __init__(
+        self, clock: Clock | None = None, max_record_bytes: int = 16 << 20, *, append_time: bool = True
+    ) -> None:
+        self.append_time = append_time
         self.clock = clock or ManualClock()
         self.faults = Faults()
         self.changed = threading.Condition(threading.RLock())

@@ -55,6 +55,7 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
         captured_ms=meta.captured_ms,
         decide_by_ms=meta.decide_by_ms,
         inspected_ms=now_ms,
+        clock_checked=meta.clock_checked,
         is_simulated=meta.is_simulated,
     )
 
@@ -78,6 +79,7 @@ def not_decidable(frame: Frame, source: SourceRef, refused: Refused, now_ms: int
         captured_ms=meta.captured_ms,
         decide_by_ms=meta.decide_by_ms,
         inspected_ms=now_ms,
+        clock_checked=meta.clock_checked,
         is_simulated=meta.is_simulated,
     )
 

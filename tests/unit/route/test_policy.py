@@ -119,7 +119,7 @@ def test_a_capture_within_the_allowed_skew_is_in_time(shift_ms: int) -> None:
 def test_a_pass_keeps_the_commit_margin(before_ms: int, passes: bool) -> None:
     now_ms = T0 + 10_000 - before_ms
     events = (captured("top", append_ms=now_ms), captured("side", append_ms=now_ms), *whole()[2:])
-    routed = route(*events, now_ms=now_ms)
+    routed = route(*events, now_ms=now_ms, recipe=make_recipe(time={"max_skew_ms": 60_000}))
     assert (routed.routing is Routing.TRUSTED_PASS) is passes
     assert routed.causes == (() if passes else (Cause.LATE,))
 
