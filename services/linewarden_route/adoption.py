@@ -1,39 +1,93 @@
-"""Adopting a routing that was published although the state does not show it.
+"""Bringing a visit's state and what readers see of it together again, after a transaction was torn.
 
-One transaction carries both, but the client speaks a transaction protocol under which a broker may tear it
-(KAFKA-17754); so what readers can see binds.
+One transaction carries all, but the client speaks a protocol under which a broker may tear it (KAFKA-17754), and one
+that falls between its markers may forget the rest; so of dispositions what readers can see binds.
 """
 
 from __future__ import annotations
 
-from linewarden_schemas.disposition import Disposition, ViewResult
-from linewarden_schemas.route_state import ViewState, VisitSnapshot
-from linewarden_schemas.vocabulary import Routing
+from collections.abc import Sequence
 
-from . import review
-from .events import Context, Step
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen, ViewResult
+from linewarden_schemas.route_state import SlotState, ViewState, VisitSnapshot
+from linewarden_schemas.vocabulary import CloseReason, Routing
+
+from . import review, slots
+from .events import Context, DropSlot, Effect, Publish, Step
 from .policy import is_answered
 from .routing import with_forget_time
 
 
 def adopt(visit: VisitSnapshot | None, seen: Disposition, context: Context) -> Step:
-    """Take over a visible revision 0 that the state does not know, instead of deciding a second time.
+    """Take over a visible revision that the state does not know, instead of deciding a second time.
 
     An adopted diversion is asked for again under the slot ids that it had at first, so readers see no second one.
     """
-    if visit is not None and visit.revision >= 0:
+    if visit is not None and visit.revision >= seen.revision:
         return Step(visit)
     base = visit if visit is not None else _visit_of(seen)
     changes = {
         "views": _views_with(base, seen),
-        "revision": 0,
+        "revision": seen.revision,
         "routing": seen.routing,
         "causes": seen.causes,
         "reasons": seen.reasons,
+        "outcome": seen.outcome,
         "final": seen.final,
+        "undo_until_ms": None,
+        "forget_at_ms": None,
     }
     adopted = base.model_copy(update=changes)
     return Step(with_forget_time(adopted, context)) if seen.final else review.ask(adopted, context)
+
+
+def reconcile(visit: VisitSnapshot | None, seen: Sequence[SlotOpen | SlotClose], context: Context) -> Step:
+    """Let exactly those slots be open to readers that are open by the state; `seen` is the last word on each.
+
+    A slot that the state does not know is withdrawn: the records that it came of are read again, and may open it anew.
+    """
+    offered = {slot.slot_id: slot for slot in seen if isinstance(slot, SlotOpen)}
+    known = {} if visit is None else {slot.slot_id: slot for slot in visit.slots}
+    effects: list[Effect] = [Publish(_withdrawn(slot, context)) for name, slot in offered.items() if name not in known]
+    effects += [DropSlot(slot.slot_id) for slot in seen if slot.slot_id not in known]
+    if visit is None:
+        return Step(None, tuple(effects))
+    over = [known[name] for name in offered if name in known and not known[name].open]
+    effects += [Publish(_closed_again(visit, slot, context)) for slot in over]
+    missing = [slot for slot in slots.open_slots(visit) if slot.slot_id not in offered]
+    effects += [Publish(slots.open_record(visit, slot, context.recipe)) for slot in missing]
+    if _is_stranded(visit):
+        asked = review.ask(visit, context)
+        return Step(asked.visit, (*effects, *asked.effects))
+    return Step(visit, tuple(effects))
+
+
+def _is_stranded(visit: VisitSnapshot) -> bool:
+    return visit.revision >= 0 and not visit.final and not slots.open_slots(visit) and visit.undo_until_ms is None
+
+
+def _withdrawn(slot: SlotOpen, context: Context) -> SlotClose:
+    return SlotClose(
+        slot_id=slot.slot_id,
+        visit_id=slot.visit_id,
+        reason=CloseReason.WITHDRAWN,
+        detail="what opened it did not come through",
+        closed_ms=context.now_ms,
+    )
+
+
+def _closed_again(visit: VisitSnapshot, slot: SlotState, context: Context) -> SlotClose:
+    is_answer = slot.judgement is not None
+    reason = CloseReason.REFUSED if slot.refused else CloseReason.DECIDED if is_answer else CloseReason.WITHDRAWN
+    return SlotClose(
+        slot_id=slot.slot_id,
+        visit_id=visit.visit_id,
+        reason=reason,
+        detail="told again: its close could not be seen",
+        closed_ms=slot.closed_ms or context.now_ms,
+        decision_id=slot.decision_id,
+        actor=slot.actor,
+    )
 
 
 def _visit_of(seen: Disposition) -> VisitSnapshot:

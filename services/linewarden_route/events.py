@@ -42,9 +42,21 @@ class DecisionSeen:
 
 @dataclass(frozen=True, slots=True)
 class RoutingSeen:
-    """A restore found a visible revision 0, which binds whatever the state says."""
+    """A restore found a visible revision that the state does not know, which binds whatever the state says."""
 
     disposition: Disposition
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingUnseen:
+    """A restore found no disposition of the visit's present revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotsSeen:
+    """What a restore found to be the last word on each of the visit's slots."""
+
+    slots: tuple[SlotOpen | SlotClose, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ class TimerDue:
     """The time that `next_due_ms` named has come."""
 
 
-Event = CaptureSeen | InspectionSeen | DecisionSeen | RoutingSeen | TimerDue
+Event = CaptureSeen | InspectionSeen | DecisionSeen | RoutingSeen | RoutingUnseen | SlotsSeen | TimerDue
 
 
 class Tally(StrEnum):

@@ -11,7 +11,7 @@ from linewarden_runtime.records import GroupSnapshot, InRecord, Position, next_o
 from .metrics import OPEN_VISITS, REMEMBERED_VISITS, RESTORE_SECONDS
 from .plan import Desk, Plan
 from .reporting import report
-from .restore import adopt_routings, restore_visits
+from .restore import mend, restore
 from .visits import Visits
 from .writing import Writer
 
@@ -32,6 +32,7 @@ class Lane:
         writer: Writer,
         offsets: Mapping[Position, int],
         clock: Clock,
+        said_from: int,
     ) -> None:
         self._producer = producer
         self._visits = visits
@@ -40,12 +41,14 @@ class Lane:
         self._clock = clock
         self._wanted = dict(offsets)
         self._waiting: list[InRecord] = []
+        self.said_from = said_from
+        """An offset of `dispositions` at or beyond which all of this owner's lie; the nearer, the quicker a restore."""
 
     @classmethod
     def open(
         cls, broker: Broker, desk: Desk, partition: int, committed: Committed, clock: Clock, horizon_ms: int
     ) -> Lane:
-        """Fence the predecessor, and only then fetch its offsets, restore its memory, adopt what is visible.
+        """Fence the predecessor, and only then fetch its offsets, restore its memory, mend what was torn.
 
         Raises:
             BrokerUnavailable: the group's offsets were not told; try again.
@@ -59,16 +62,19 @@ class Lane:
             producer.init()
             writer = Writer(desk.namespace, partition)
             offsets = committed(producer)
-            visits = restore_visits(broker, desk, partition)
-            adopted = adopt_routings(broker, desk, visits, writer, clock.now_ms(), horizon_ms)
-            if adopted.outputs:
-                producer.transact(adopted.outputs)
-                adopted.apply()
+            restored = restore(broker, desk, partition)
+            offsets = restored.where_to_read(offsets, lambda behind: _beginnings(broker, behind))
+            mended = mend(broker, desk, restored, writer, clock.now_ms(), horizon_ms)
+            if not restored.read_to:
+                mended.outputs.append(writer.read_to(offsets, mended.said_from))
+            if mended.outputs:
+                producer.transact(mended.outputs)
+                mended.apply()
         except BaseException:
             producer.close()
             raise
         RESTORE_SECONDS.observe(clock.monotonic() - began)
-        return cls(producer, visits, desk, writer, offsets, clock)
+        return cls(producer, restored.visits, desk, writer, offsets, clock, mended.said_from)
 
     @property
     def partition(self) -> int:
@@ -99,12 +105,21 @@ class Lane:
         due = self._visits.due(now_ms, TIMERS_A_CYCLE)
         if not due and not self._waiting:
             return None
-        plan = Plan(self._visits, self._desk, self._writer, now_ms)
+        plan = Plan(self._visits, self._desk, self._writer, now_ms, said_from=self.said_from)
         plan.run_timers(due)
         for record in self._waiting:
             plan.take(record)
         plan.finish()
+        if self._waiting:
+            plan.outputs.append(self._writer.read_to(self._read_to(plan), self.said_from))
         return plan
+
+    def _read_to(self, plan: Plan) -> dict[Position, int]:
+        """How far the state goes: not past a record whose dead letter might not be seen."""
+        offsets = self.wanted
+        for record in plan.lettered:
+            offsets[record.position] = min(offsets[record.position], record.offset)
+        return offsets
 
     def commit(self, plan: Plan, group: GroupSnapshot) -> None:
         """Publish a plan with the offsets of the records it came from; safe on another thread.
@@ -126,3 +141,8 @@ class Lane:
     def close(self) -> None:
         """Give the producer up; a transaction that is open is aborted by the successor."""
         self._producer.close()
+
+
+def _beginnings(broker: Broker, places: list[Position]) -> dict[Position, int]:
+    with broker.reader(dict.fromkeys(places, 0)) as reader:
+        return reader.beginning_offsets(places)

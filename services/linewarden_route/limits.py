@@ -26,4 +26,6 @@ class RouterLimits:
     unstable_s: float = 120.0
     """Time without a stable place in the group after which the process ends; two full rebalances fit in."""
     adopt_horizon_ms: int = 86_400_000
-    """How far back a restore looks for routings that its state does not show."""
+    """How far before its owner's last word a restore looks for routings, where the state does not tell from where."""
+    mark_s: float = 600.0
+    """How often an owner notes where `dispositions` end, so that its heir need not look further back."""

@@ -12,6 +12,7 @@ from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
+from linewarden_schemas.disposition import Disposition, SlotOpen
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import InvalidId, Namespace
 from linewarden_schemas.inspection import Inspection, SourceRef
@@ -30,6 +31,8 @@ from .events import (
     InspectionSeen,
     Publish,
     RoutingSeen,
+    RoutingUnseen,
+    SlotsSeen,
     TimerDue,
 )
 from .visit import step
@@ -86,28 +89,45 @@ class Plan:
     changes: dict[str, VisitSnapshot | None] = field(default_factory=dict)
     cameras: dict[str, CameraProgress] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
+    revised: set[str] = field(default_factory=set)
+    lettered: list[InRecord] = field(default_factory=list)
+    said_from: int = 0
+    """An offset of `dispositions` before which none of this plan's will lie."""
 
     def run_timers(self, visit_ids: Sequence[str]) -> None:
         """Look at visits whose timer has run out."""
         for visit_id in visit_ids:
             self._step(visit_id, TimerDue(), None, None)
 
-    def adopt(self, event: RoutingSeen) -> None:
-        """Take over a routing that readers can see already."""
-        self._step(event.disposition.visit_id, event, None, None)
+    def settle(self, visit_id: str, event: RoutingSeen | RoutingUnseen | SlotsSeen) -> None:
+        """Bring the visit and what readers see of it together again."""
+        self._step(visit_id, event, None, None)
+
+    def under_review(self) -> set[str]:
+        """Visits that are routed and not final, as they will be."""
+        open_now = {name for name in self.visits.open_ids() if self.visits.revision(name) >= 0}
+        changed = {name: visit for name, visit in self.changes.items() if visit is not None}
+        return open_now - changed.keys() | {n for n, one in changed.items() if one.revision >= 0 and not one.final}
+
+    def reject(self, strays: Sequence[tuple[InRecord, str]]) -> None:
+        """Dead letters of records that are none of route's, in topics that are route's."""
+        self.outputs += [self.desk.rejects.letter(record, "stray", detail) for record, detail in strays]
 
     def take(self, record: InRecord) -> None:
         """Handle one record; one that cannot be handled becomes a dead letter."""
         try:
             self._handle(record)
         except Poisoned as poison:
+            self.lettered.append(record)
             self.outputs.append(self.desk.poison.letter(record, poison.cause, str(poison)))
         else:
             self.desk.poison.passed()
 
     def finish(self) -> None:
         """Add the new states, once each however often a visit changed."""
-        self.outputs += [self.writer.state(name, visit, self.now_ms) for name, visit in self.changes.items()]
+        for name, visit in self.changes.items():
+            revised_from = self.said_from if name in self.revised else None
+            self.outputs.append(self.writer.state(name, visit, self.now_ms, revised_from))
         self.outputs += [self.writer.camera(progress, self.now_ms) for progress in self.cameras.values()]
 
     def apply(self) -> None:
@@ -143,6 +163,9 @@ class Plan:
         after = step(before, event, context)
         if after.visit is not before:
             self.changes[visit_id] = after.visit
+        if any(isinstance(effect, Publish) and isinstance(effect.message, Disposition) for effect in after.effects):
+            self.changes[visit_id] = after.visit
+            self.revised.add(visit_id)
         self.effects += after.effects
         self.outputs += [
             out for effect in after.effects for out in self._written(effect, record, visit_id, traceparent)
@@ -158,6 +181,8 @@ class Plan:
                 return self.desk.recipe(event.inspection.recipe)
             case RoutingSeen():
                 return self.desk.recipe(event.disposition.recipe)
+            case SlotsSeen():
+                return next((self.desk.recipe(slot.recipe) for slot in event.slots if isinstance(slot, SlotOpen)), None)
             case _:
                 return None
 
@@ -170,6 +195,7 @@ class Plan:
             case DropSlot():
                 return [self.writer.no_slot(effect.slot_id)]
             case Dead() if record is not None:
+                self.lettered.append(record)
                 return [self.desk.rejects.letter(record, effect.cause, effect.detail, visit_id=visit_id)]
             case _:
                 return []

@@ -1,76 +1,252 @@
-"""What a partition's new owner reads before it works: the whole of `route-state`, and routings that are visible."""
+"""What a partition's new owner reads before it works, and what it says at once so that all topics agree.
+
+The markers of a transaction reach each partition apart, and a broker that falls between them may never write the
+rest. So any of what one transaction said may be visible without the rest. `route-state` decides: what follows from
+it and cannot be seen is said again; what can be seen and does not follow from it is taken over (dispositions) or
+taken back (slots); and the offsets that its last transaction wrote there count, not the group's, so that nothing is
+passed over whose effects are not in the state.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from linewarden_runtime.books import read_to_end
-from linewarden_runtime.ports import Broker
+from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
-from linewarden_schemas.disposition import Disposition
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
-from .events import RoutingSeen
+from .events import Publish, RoutingSeen, RoutingUnseen, SlotsSeen
 from .plan import Desk, Plan
 from .visits import Dormant, Visits
-from .writing import FORGET_HEADER, Writer, camera_key
+from .writing import FORGET_HEADER, READ_TO_KEY, REVISED_HEADER, SAID_FROM, Writer, camera_key
 
 _POLL_S = 0.1
 """Short, since a log that ends with an aborted transaction gives no record at its end, and a line waits."""
 
 
-def restore_visits(broker: Broker, desk: Desk, partition: int) -> Visits:
+class Stray(ValueError):
+    """A record that is none of route's, in a topic that is."""
+
+
+@dataclass(slots=True)
+class Restored:
+    """The memory of a partition as `route-state` has it.
+
+    `read_to` are the offsets that its last transaction read to, by logical topic, and `said_from` where in
+    `dispositions` that transaction's records lie at the earliest; `revised` the same of visits whose present revision
+    came with their present state; `forgotten` are visits that were ended on purpose. `newest_ms` is the append time of
+    the last record.
+    """
+
+    visits: Visits = field(default_factory=Visits)
+    read_to: dict[str, int] = field(default_factory=dict)
+    said_from: int | None = None
+    revised: dict[str, int] = field(default_factory=dict)
+    forgotten: set[str] = field(default_factory=set)
+    newest_ms: int | None = None
+    strays: list[tuple[InRecord, str]] = field(default_factory=list)
+
+    def learn(self, record: InRecord, desk: Desk) -> None:
+        """Take in one record; one that is none of route's is remembered as a stray."""
+        self.newest_ms = max(self.newest_ms or 0, record.timestamp_ms)
+        try:
+            self._learn(record, desk)
+        except (KeyError, ValueError) as error:
+            self.strays.append((record, str(error)))
+
+    def _learn(self, record: InRecord, desk: Desk) -> None:
+        key = (record.key or b"").decode()
+        headers = dict(record.headers)
+        if key == READ_TO_KEY:
+            told = {name: int(value) for name, value in record.headers}
+            self.said_from = told.pop(SAID_FROM)
+            self.read_to = told
+        elif record.value is None:
+            self.visits.forget(key)
+            self.revised.pop(key, None)
+            self.forgotten.add(key)
+        elif FORGET_HEADER in headers:
+            _require_place(key, desk, record)
+            self.visits.put_dormant(key, Dormant.of(record.value, int(headers[FORGET_HEADER])))
+            self._learn_revision(key, headers)
+        else:
+            self._learn_message(key, headers, record, desk)
+
+    def _learn_message(self, key: str, headers: Mapping[str, bytes], record: InRecord, desk: Desk) -> None:
+        message = decode(record.headers, record.value).message
+        if isinstance(message, VisitSnapshot) and message.visit_id == key:
+            _require_place(key, desk, record)
+            self.visits.put(key, message)
+            self._learn_revision(key, headers)
+        elif isinstance(message, CameraProgress):
+            self.visits.cameras[camera_key(message)] = message
+        else:
+            raise Stray(f"{message.TYPE} under the key {key!r} does not belong into route-state")
+
+    def _learn_revision(self, key: str, headers: Mapping[str, bytes]) -> None:
+        self.revised.pop(key, None)
+        self.forgotten.discard(key)
+        if REVISED_HEADER in headers:
+            self.revised[key] = int(headers[REVISED_HEADER])
+
+    def where_to_read(
+        self, committed: Mapping[Position, int], beginnings: Callable[[list[Position]], Mapping[Position, int]]
+    ) -> dict[Position, int]:
+        """Where each joined topic is read on.
+
+        Offsets that were committed without the state that belongs to them would pass over its records: they are read
+        again, which is harmless where only some of their effects are known. What was deleted since cannot be.
+        """
+        told = {place: self.read_to.get(place.topic.rpartition(".")[2], offset) for place, offset in committed.items()}
+        behind = [place for place, offset in committed.items() if told[place] < offset]
+        oldest = beginnings(behind) if behind else {}
+        reachable = {place: told[place] for place in behind if told[place] >= oldest[place]}
+        return {**committed, **reachable}
+
+
+@dataclass(slots=True)
+class _Said:
+    """What readers of `dispositions` see from `first` on to `end`: the newest revision of each visit."""
+
+    first: int
+    end: int
+    newest: dict[str, Disposition] = field(default_factory=dict)
+    strays: list[tuple[InRecord, str]] = field(default_factory=list)
+
+    def learn(self, record: InRecord, desk: Desk) -> None:
+        """Take in one record; of two of one revision the first counts."""
+        try:
+            message = _disposition(record, desk)
+        except ValueError as error:
+            self.strays.append((record, str(error)))
+            return
+        known = self.newest.get(message.visit_id)
+        if known is None or known.revision < message.revision:
+            self.newest[message.visit_id] = message
+
+    def revision(self, visit_id: str) -> int:
+        """The newest visible revision; -1 for none."""
+        found = self.newest.get(visit_id)
+        return -1 if found is None else found.revision
+
+
+def restore(broker: Broker, desk: Desk, partition: int) -> Restored:
     """The memory of a partition as the log has it, to the end as it is now.
 
     The predecessor must be fenced before: what it left open is aborted then and does not hide the end.
     """
-    position = Position(desk.namespace.topic("route-state"), partition)
-    visits = Visits()
-    with broker.reader({position: 0}) as reader:
-        reader.seek(position, reader.beginning_offsets([position])[position])
-        for record in read_to_end(reader, _POLL_S):
-            _learn(visits, record)
-    for visit in visits.newest():
-        visits.positions.learn(visit, desk.recipe(visit.recipe))
-    return visits
+    restored = Restored()
+    for record in _whole(broker, desk, "route-state", partition):
+        restored.learn(record, desk)
+    for visit in restored.visits.newest():
+        restored.visits.positions.learn(visit, desk.recipe(visit.recipe))
+    return restored
 
 
-def adopt_routings(broker: Broker, desk: Desk, visits: Visits, writer: Writer, now_ms: int, horizon_ms: int) -> Plan:
-    """A plan that takes over every visible revision 0 of the horizon that the memory does not know."""
-    plan = Plan(visits, desk, writer, now_ms)
-    for record in _recent_dispositions(broker, desk, writer.partition, now_ms - horizon_ms):
-        visit_id = (record.key or b"").decode(errors="replace")
-        if record.value is None or visits.is_routed(visit_id):
-            continue
-        message = decode(record.headers, record.value).message
-        if isinstance(message, Disposition) and message.revision == 0:
-            plan.adopt(RoutingSeen(message))
+def mend(broker: Broker, desk: Desk, restored: Restored, writer: Writer, now_ms: int, horizon_ms: int) -> Plan:
+    """A plan after which `dispositions`, `reinspections` and the memory say the same; `said_from` is its own.
+
+    `horizon_ms` is how far before the last word of its owner a partition is looked through that does not tell since
+    when it has to be; by the log's time, since no clock of a process is believed.
+    """
+    visits, plan = restored.visits, Plan(restored.visits, desk, writer, now_ms)
+    said = _said(broker, desk, restored, writer.partition, horizon_ms)
+    seen, strays = _slots(broker, desk, writer.partition)
+    plan.said_from = said.end
+    for message in said.newest.values():
+        if message.visit_id not in restored.forgotten and visits.revision(message.visit_id) < message.revision:
+            plan.settle(message.visit_id, RoutingSeen(message))
+    for visit_id, from_offset in restored.revised.items():
+        if from_offset >= said.first and visits.revision(visit_id) > said.revision(visit_id):
+            plan.settle(visit_id, RoutingUnseen())
+    _mend_slots(plan, seen)
+    plan.reject([*restored.strays, *said.strays, *strays])
     plan.finish()
     return plan
 
 
-def _recent_dispositions(broker: Broker, desk: Desk, partition: int, since_ms: int) -> Iterator[InRecord]:
+def _mend_slots(plan: Plan, seen: dict[str, SlotOpen | SlotClose]) -> None:
+    for effect in plan.effects:
+        if isinstance(effect, Publish) and not isinstance(effect.message, Disposition):
+            seen[effect.message.slot_id] = effect.message
+    by_visit: defaultdict[str, list[SlotOpen | SlotClose]] = defaultdict(list)
+    for message in seen.values():
+        by_visit[message.visit_id].append(message)
+    for visit_id in by_visit.keys() | plan.under_review():
+        slots = tuple(by_visit.get(visit_id, ()))
+        is_over = visit_id in plan.visits and not plan.visits.is_open(visit_id) and visit_id not in plan.changes
+        if not is_over or any(isinstance(slot, SlotOpen) for slot in slots):
+            plan.settle(visit_id, SlotsSeen(slots))
+
+
+def _said(broker: Broker, desk: Desk, restored: Restored, partition: int, horizon_ms: int) -> _Said:
     position = Position(desk.namespace.topic("dispositions"), partition)
     with broker.reader({position: 0}) as reader:
-        first = reader.offsets_for_times({position: max(0, since_ms)})[position]
-        if first is None:
-            return
+        oldest = reader.beginning_offsets([position])[position]
+        first = max(oldest, _first_said(reader, position, restored, horizon_ms, oldest))
+        said = _Said(first, reader.end_offsets([position])[position])
         reader.seek(position, first)
+        for record in read_to_end(reader, _POLL_S):
+            said.learn(record, desk)
+    return said
+
+
+def _first_said(reader: Reader, position: Position, restored: Restored, horizon_ms: int, oldest: int) -> int:
+    if restored.said_from is not None:
+        return restored.said_from
+    if restored.newest_ms is None:
+        return oldest
+    found = reader.offsets_for_times({position: max(0, restored.newest_ms - horizon_ms)})[position]
+    return reader.end_offsets([position])[position] if found is None else found
+
+
+def _slots(
+    broker: Broker, desk: Desk, partition: int
+) -> tuple[dict[str, SlotOpen | SlotClose], list[tuple[InRecord, str]]]:
+    """The last word on every slot, and what is none."""
+    seen: dict[str, SlotOpen | SlotClose] = {}
+    strays: list[tuple[InRecord, str]] = []
+    for record in _whole(broker, desk, "reinspections", partition):
+        if record.value is None:
+            seen.pop((record.key or b"").decode(errors="replace"), None)
+            continue
+        try:
+            message = _slot(record, desk)
+        except ValueError as error:
+            strays.append((record, str(error)))
+        else:
+            seen[message.slot_id] = message
+    return seen, strays
+
+
+def _whole(broker: Broker, desk: Desk, logical: str, partition: int) -> Iterator[InRecord]:
+    position = Position(desk.namespace.topic(logical), partition)
+    with broker.reader({position: 0}) as reader:
+        reader.seek(position, reader.beginning_offsets([position])[position])
         yield from read_to_end(reader, _POLL_S)
 
 
-def _learn(visits: Visits, record: InRecord) -> None:
-    key = (record.key or b"").decode()
-    if record.value is None:
-        visits.forget(key)
-        return
-    forget_at_ms = next((value for name, value in record.headers if name == FORGET_HEADER), None)
-    if forget_at_ms is not None:
-        visits.put_dormant(key, Dormant.of(record.value, int(forget_at_ms)))
-        return
+def _disposition(record: InRecord, desk: Desk) -> Disposition:
     message = decode(record.headers, record.value).message
-    if isinstance(message, VisitSnapshot):
-        visits.put(key, message)
-    elif isinstance(message, CameraProgress):
-        visits.cameras[camera_key(message)] = message
+    if not isinstance(message, Disposition):
+        raise Stray(f"{message.TYPE} does not belong into dispositions")
+    _require_place(message.visit_id, desk, record)
+    return message
+
+
+def _slot(record: InRecord, desk: Desk) -> SlotOpen | SlotClose:
+    message = decode(record.headers, record.value).message
+    if not isinstance(message, SlotOpen | SlotClose):
+        raise Stray(f"{message.TYPE} does not belong into reinspections")
+    _require_place(message.visit_id, desk, record)
+    return message
+
+
+def _require_place(visit_id: str, desk: Desk, record: InRecord) -> None:
+    if desk.partition_of(visit_id) != record.partition:
+        raise Stray(f"visit {visit_id} belongs into partition {desk.partition_of(visit_id)}")

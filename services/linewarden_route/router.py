@@ -60,7 +60,7 @@ class Router:
         self._set_back: set[Position] = set()
         """Positions that were sought since the last poll, whose records are void."""
         self._is_stable = False
-        self._stable_at = clock.monotonic()
+        self._stable_at = self._marked_s = clock.monotonic()
         self._stop = Stop()
         self._threads = executor or ThreadPoolExecutor(self._limits.threads, thread_name_prefix="route")
 
@@ -91,6 +91,7 @@ class Router:
             return
         self._stable_at = self._clock.monotonic()
         self._own(group)
+        self._mark()
         self._take_in(records)
         self._work(group)
 
@@ -176,6 +177,20 @@ class Router:
         self._lanes[partition] = lane
         self._rewind(lane)
         _log.info("partition restored", partition=partition, reason=reason)
+
+    def _mark(self) -> None:
+        """Note once in a while where `dispositions` end: what is said from now on lies beyond."""
+        now_s = self._clock.monotonic()
+        if not self._lanes or now_s - self._marked_s < self._limits.mark_s:
+            return
+        self._marked_s = now_s
+        topic = self._desk.namespace.topic("dispositions")
+        try:
+            ends = self._consumer.end_offsets([Position(topic, number) for number in self._lanes])
+        except BrokerUnavailable:
+            return  # a heir looks further back, no more
+        for position, end in ends.items():
+            self._lanes[position.partition].said_from = end
 
     def _positions(self, partition: int) -> list[Position]:
         return [Position(topic, partition) for topic in self._topics]

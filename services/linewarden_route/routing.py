@@ -13,6 +13,7 @@ from .positions import drawn_position, is_drawn
 from .settling import RELEASING, counting_slots, outcome_of, settled
 
 _WORSE = "a worse view came after revision 0"
+_UNSEEN = "this revision is told again: what was said of it first could not be seen"
 _UNCOVERED = "a frame that nobody looked at came after the release"
 
 
@@ -49,6 +50,17 @@ def finish(visit: VisitSnapshot, context: Context) -> Step:
     changes = {"revision": visit.revision + 1, "outcome": outcome, "final": True, "undo_until_ms": None}
     done = with_forget_time(visit.model_copy(update=changes), context)
     return Step(done, (Publish(disposition(done, context, concession=slot.concession)),))
+
+
+def restate(visit: VisitSnapshot, context: Context) -> Step:
+    """The present revision once more, since no reader can see it; a pass is decided anew, for its time may be over."""
+    if visit.revision == 0 and visit.routing is Routing.TRUSTED_PASS:
+        changes = {"revision": -1, "routing": None, "causes": (), "reasons": (), "final": False, "forget_at_ms": None}
+        return first_routing(visit.model_copy(update=changes), context)
+    slot = settled(visit, context.recipe) if visit.outcome is not None else None
+    alarm = _UNSEEN if visit.revision > 0 and visit.outcome is None else None
+    concession = None if slot is None else slot.concession
+    return Step(visit, (Publish(disposition(visit, context, alarm=alarm, concession=concession)),))
 
 
 def forget(visit: VisitSnapshot) -> Step:

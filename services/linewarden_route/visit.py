@@ -14,7 +14,7 @@ from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.route_state import VisitSnapshot
 
 from . import review
-from .adoption import adopt
+from .adoption import adopt, reconcile
 from .events import (
     CaptureSeen,
     Context,
@@ -24,13 +24,15 @@ from .events import (
     Event,
     InspectionSeen,
     RoutingSeen,
+    RoutingUnseen,
+    SlotsSeen,
     Step,
     Tally,
     TimerDue,
 )
 from .joining import in_budget, visit_of_capture, visit_of_inspection, with_capture, with_inspection
 from .policy import is_complete, time_budget
-from .routing import finish, first_routing, forget, reconsider
+from .routing import finish, first_routing, forget, reconsider, restate
 
 
 def step(visit: VisitSnapshot | None, event: Event, context: Context) -> Step:
@@ -47,8 +49,8 @@ def step(visit: VisitSnapshot | None, event: Event, context: Context) -> Step:
             if visit is None:
                 return Step(None, (Dead("unknown-visit", f"no open visit {event.decision.visit_id}"),))
             return review.answer(visit, event.decision, context)
-        case RoutingSeen():
-            return adopt(visit, event.disposition, context)
+        case RoutingSeen() | RoutingUnseen() | SlotsSeen():
+            return _mended(visit, event, context)
         case TimerDue():
             return Step(None) if visit is None else _on_timer(visit, context)
 
@@ -58,6 +60,16 @@ def next_due_ms(visit: VisitSnapshot) -> int | None:
     if visit.revision < 0:
         return visit.decide_by_ms
     return visit.forget_at_ms if visit.final else visit.undo_until_ms
+
+
+def _mended(visit: VisitSnapshot | None, event: RoutingSeen | RoutingUnseen | SlotsSeen, context: Context) -> Step:
+    match event:
+        case RoutingSeen():
+            return adopt(visit, event.disposition, context)
+        case SlotsSeen():
+            return reconcile(visit, event.slots, context)
+        case RoutingUnseen():
+            return Step(None) if visit is None else restate(visit, context)
 
 
 def _on_timer(visit: VisitSnapshot, context: Context) -> Step:

@@ -76,10 +76,21 @@ class Visits:
         final = [one.visit() for one in list(self._dormant.values())[-MOST:]]
         return [*final, *(visit for visit in self._open.values() if visit.revision >= 0)]
 
-    def is_routed(self, visit_id: str) -> bool:
-        """Whether the visit is known to have its revision 0."""
-        visit = self._open.get(visit_id)
-        return visit_id in self._dormant or (visit is not None and visit.revision >= 0)
+    def __contains__(self, visit_id: str) -> bool:
+        return visit_id in self._open or visit_id in self._dormant
+
+    def is_open(self, visit_id: str) -> bool:
+        """Whether the visit is known and not final."""
+        return visit_id in self._open
+
+    def open_ids(self) -> tuple[str, ...]:
+        """Visits that are not final."""
+        return tuple(self._open)
+
+    def revision(self, visit_id: str) -> int:
+        """The visit's present revision; -1 while it has none."""
+        visit = self.get(visit_id)
+        return -1 if visit is None else visit.revision
 
     def next_due_ms(self) -> int | None:
         """When the earliest timer runs out (epoch ms)."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from linewarden_runtime.records import OutRecord
+from linewarden_runtime.records import OutRecord, Position
 from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import encode
@@ -13,6 +14,16 @@ from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
 FORGET_HEADER = "ce_forgetms"
 """Extension attribute of a final visit's state: a restore keeps such a record unread until it is needed."""
+
+REVISED_HEADER = "ce_revisedfrom"
+"""Extension attribute of a state that came with a new revision: the offset from which its disposition must be found."""
+
+READ_TO_KEY = "read:to"
+"""Key of the record that tells what a transaction read to. It has headers and no value, so that readers that do not
+know it take it for a tombstone of nothing."""
+
+SAID_FROM = "said-from"
+"""Its header with the offset of `dispositions` from which this owner's records are found."""
 
 
 def camera_key(progress: CameraProgress) -> str:
@@ -40,15 +51,23 @@ class Writer:
         """The tombstone of a slot."""
         return self._tombstone("reinspections", slot_id)
 
-    def state(self, visit_id: str, visit: VisitSnapshot | None, now_ms: int) -> OutRecord:
+    def state(self, visit_id: str, visit: VisitSnapshot | None, now_ms: int, revised_from: int | None) -> OutRecord:
         """The state of a visit; its tombstone where it is forgotten."""
         if visit is None:
             return self._tombstone("route-state", visit_id)
         record = self._record("route-state", visit_id, visit, f"{visit_id}.s{now_ms}", now_ms, None)
-        if not visit.final or visit.forget_at_ms is None:
-            return record
-        header = (FORGET_HEADER, str(visit.forget_at_ms).encode())
-        return OutRecord(record.topic, record.key, record.value, (*record.headers, header), record.partition)
+        forget_at_ms = visit.forget_at_ms if visit.final else None
+        told = ((FORGET_HEADER, forget_at_ms), (REVISED_HEADER, revised_from))
+        more = tuple((name, str(value).encode()) for name, value in told if value is not None)
+        return OutRecord(record.topic, record.key, record.value, (*record.headers, *more), record.partition)
+
+    def read_to(self, offsets: Mapping[Position, int], said_from: int) -> OutRecord:
+        """How far a transaction read, in one partition with the state that came of it."""
+        told = {self.namespace.logical(place.topic): offset for place, offset in offsets.items()} | {
+            SAID_FROM: said_from
+        }
+        headers = tuple((name, str(offset).encode()) for name, offset in told.items())
+        return OutRecord(self.namespace.topic("route-state"), READ_TO_KEY.encode(), None, headers, self.partition)
 
     def camera(self, progress: CameraProgress, now_ms: int) -> OutRecord:
         """How far a camera came in this partition."""

@@ -32,8 +32,9 @@ class MemoryReader:
     def poll(self, timeout_s: float, max_records: int | None = None) -> list[InRecord]:
         """Next records; waits for a write at most `timeout_s`."""
         with self._broker.changed:
+            before = dict(self._positions)
             records = self._take(max_records or self._max_records)
-            if not records and timeout_s > 0:
+            if not records and timeout_s > 0 and self._positions == before:
                 self._broker.changed.wait(timeout_s)
                 records = self._take(max_records or self._max_records)
             return records

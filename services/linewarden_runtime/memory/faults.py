@@ -32,7 +32,7 @@ class Fault(Enum):
     """The transaction is aborted, but its offsets stay pending, past `init` too."""
 
     TORN = "torn"
-    """The transaction fails, its offsets are not committed, and its records become visible in some partitions only."""
+    """The transaction fails, and its records become visible in the partitions of `torn` only, its offsets by order."""
 
     APART = "apart"
     """The transaction commits; its markers are kept back in `markers`, to be written one by one."""
@@ -48,6 +48,8 @@ class Faults:
         self._orders: deque[Fault] = deque()
         self.torn: Callable[[Sequence[Position]], Collection[Position]] = lambda written: written[:1]
         """Of the partitions of a torn transaction those whose readers see its records."""
+        self.torn_offsets = False
+        """Whether a torn transaction's offsets are committed."""
 
     def order(self, *faults: Fault) -> None:
         """Let these happen, each at the next step where it can."""

@@ -165,7 +165,7 @@ class MemoryTransactionalProducer:
             for output in outputs:
                 broker.append(output, transaction, _now_ms(self._clock))
             if fault is Fault.TORN:
-                self._tear(transaction)
+                self._tear(transaction, offsets, group)
             self._fail_if(fault, Fault.SEND, Fault.DIED, Fault.FORGOTTEN, Fault.TORN)
             if fault is Fault.APART:
                 self._commit_apart(transaction, offsets, group)
@@ -193,7 +193,9 @@ class MemoryTransactionalProducer:
         self._fail_if(fault, Fault.OFFSETS, Fault.PENDING)
         members.commit(offsets, group.member, group.generation)
 
-    def _tear(self, transaction: Transaction) -> None:
+    def _tear(self, transaction: Transaction, offsets: Mapping[Position, int], group: GroupSnapshot | None) -> None:
+        if offsets and group is not None and self._broker.faults.torn_offsets:
+            self._commit_offsets(Fault.TORN, offsets, group)
         logs = {log.position: log for log in transaction.open_logs()}
         for position in self._broker.faults.torn(list(logs)):
             transaction.mark(logs[position], Outcome.COMMITTED)

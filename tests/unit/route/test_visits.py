@@ -36,7 +36,7 @@ def test_a_final_visit_is_kept_as_bytes_and_comes_back_whole() -> None:
     visits.put("v1", passed())
     assert (visits.open_count, visits.dormant_count) == (0, 1)
     assert visits.get("v1") == passed()
-    assert visits.is_routed("v1")
+    assert "v1" in visits
 
 
 def test_a_final_visit_that_is_opened_again_sleeps_no_more() -> None:
@@ -49,8 +49,8 @@ def test_a_final_visit_that_is_opened_again_sleeps_no_more() -> None:
 def test_a_dormant_visit_is_not_read_until_it_is_asked_for() -> None:
     visits = Visits()
     visits.put_dormant("v1", Dormant.of(b"not even JSON", T0))
-    assert visits.is_routed("v1")
+    assert "v1" in visits
     assert visits.due(T0, 5) == ["v1"]
     visits.forget("v1")
     assert visits.get("v1") is None
-    assert not visits.is_routed("v1")
+    assert "v1" not in visits
