@@ -41,7 +41,7 @@ def prepare_picture(picture: NDArray[np.generic], spec: PictureSpec) -> Prepared
     """
     toned = _channels(_levels(picture, spec.levels), spec.channels)
     native = (toned.shape[0], toned.shape[1])
-    inner = _inner(native, spec)
+    inner = inner_size(native, spec)
     _check_size(inner, spec.scale)
     if inner != native:
         shrinks = inner[0] * inner[1] < native[0] * native[1]
@@ -89,8 +89,8 @@ def restore_logits(logits: NDArray[np.float32], prepared: Prepared) -> NDArray[n
     return inside
 
 
-def _inner(native: Size, spec: PictureSpec) -> Size:
-    """Size of the scaled picture; stretched, each side is the nearest multiple of the grid."""
+def inner_size(native: Size, spec: PictureSpec) -> Size:
+    """(height, width) of the scaled picture; stretched, each side is the nearest multiple of the grid."""
     grid = GRID if spec.pad == "stretch" else 1
     height, width = (max(1, round(side * spec.scale / grid)) * grid for side in native)
     return height, width

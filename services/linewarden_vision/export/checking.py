@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from linewarden_vision.bundle import Bundle
 from linewarden_vision.card import Card
 from linewarden_vision.errors import GateError
+from linewarden_vision.export.graph import Doubt
 from linewarden_vision.golden import GoldenAnswer
-from linewarden_vision.prepare import Prepared, prepare_picture
+from linewarden_vision.prepare import Prepared, inner_size, prepare_picture
 from linewarden_vision.stitching import passes
-from linewarden_vision.tiles import Size
+from linewarden_vision.tiles import Size, lay_out
 
 METADATA = "linewarden"
 _TILES_AT_ONCE = 16
@@ -24,7 +25,7 @@ _TILES_AT_ONCE = 16
 class Session(Protocol):
     """An ``onnxruntime.InferenceSession``."""
 
-    def run(self, output_names: Sequence[str] | None, input_feed: dict[str, NDArray[np.float32]]) -> Sequence[Any]:
+    def run(self, output_names: Sequence[str] | None, input_feed: dict[str, NDArray[Any]]) -> Sequence[Any]:
         """Run the graph."""
 
     def get_modelmeta(self) -> Any:  # noqa: ANN401 - a type of the library
@@ -62,8 +63,8 @@ def check_export(model: bytes, bundle: Bundle) -> ExportReport:
     """Score the golden set with an exported file on the CPU.
 
     Raises GateError where the file is not this bundle's, gives values that are not finite, flips a verdict, trusts
-    what the bundle doubts, or doubts what the bundle trusts without a second look; ImportError without the extra
-    ``export``.
+    what the bundle doubts, doubts what the bundle trusts without a second look, or trusts a picture that is not fit
+    to be judged; ImportError without the extra ``export``.
     """
     import onnxruntime  # noqa: PLC0415 - only the extra "export" installs it
 
@@ -73,6 +74,8 @@ def check_export(model: bytes, bundle: Bundle) -> ExportReport:
         prepared = _prepared(bundle)
         rows = [row for row, one in enumerate(prepared) if one.tile == size]
         scores = _score(session, [prepared[row] for row in rows])
+        if rows:
+            _refuse_trust_in_the_unfit(session, prepared[rows[0]], bundle.card)
     except GateError:
         raise
     except Exception as error:  # the library's own errors have no common base but this
@@ -112,13 +115,53 @@ def _score(session: Session, prepared: Sequence[Prepared]) -> list[tuple[float, 
     """Margin and suspicion of each golden picture, the largest of its tiles."""
     found = np.full((len(prepared), 2), -np.inf)
     for tiles in passes(prepared, _TILES_AT_ONCE):
-        pictures = np.stack([np.moveaxis(np.asarray(tile.pixels, np.float32), 2, 0) for tile in tiles])
-        margins, suspicions, *rest = session.run(None, {"pictures": np.ascontiguousarray(pictures)})
+        natives = [prepared[tile.owner].native for tile in tiles]
+        margins, suspicions, doubts, *rest = _run(session, [tile.pixels for tile in tiles], natives)
         if not all(np.isfinite(values).all() for values in (margins, suspicions, *rest)):
             raise GateError("the file gives values that are not finite")
+        if doubts.any():
+            named = ", ".join(sorted({Doubt(int(doubt)).name.lower() for doubt in doubts if doubt}))
+            raise GateError(f"the file holds a golden picture, or a tile of one, for not decidable ({named})")
         for tile, margin, suspicion in zip(tiles, margins, suspicions, strict=True):
             found[tile.owner] = np.maximum(found[tile.owner], (float(margin), float(suspicion)))
     return [(float(margin), float(suspicion)) for margin, suspicion in found]
+
+
+def _run(session: Session, pixels: Sequence[NDArray[Any]], natives: Sequence[Size]) -> Sequence[NDArray[Any]]:
+    """Feed pictures HxWxC with their native (height, width)."""
+    pictures = np.stack([np.moveaxis(np.asarray(one, np.float32), 2, 0) for one in pixels])
+    feed = {"pictures": np.ascontiguousarray(pictures), "native_size": np.asarray(natives, np.int64)}
+    return session.run(None, feed)
+
+
+def unfit_pictures(prepared: Prepared, card: Card) -> dict[str, tuple[NDArray[np.float32], Size]]:
+    """Pictures that must never pass, by what is wrong with them, each with the native size it is shown under."""
+    whole = np.asarray(prepared.pixels[: prepared.tile[0], : prepared.tile[1]], np.float32)
+    native, broken = prepared.native, whole.copy()
+    broken[0, 0] = np.nan
+    pictures = {
+        "black": np.zeros_like(whole),
+        "white": np.full_like(whole, 255),
+        "flat": np.full_like(whole, sum(card.picture.brightness) / 2),
+        "scaled to 0..1": whole / 255,
+        "normalised": (whole - card.picture.mean) / card.picture.std,
+        "16 bits": whole * 257,
+        "not a number": broken,
+        "infinite": np.where(np.isnan(broken), np.float32(np.inf), broken),
+    }
+    shown = {name: (picture, native) for name, picture in pictures.items()} | {"of no size": (whole, (0, 0))}
+    if lay_out(inner_size((1, 1), card.picture), card.picture).tile != prepared.tile:
+        shown["of another size"] = (whole, (1, 1))
+    return shown
+
+
+def _refuse_trust_in_the_unfit(session: Session, prepared: Prepared, card: Card) -> None:
+    unfit = unfit_pictures(prepared, card)
+    pictures, natives = zip(*unfit.values(), strict=True)
+    _, suspicions, doubts, *_ = _run(session, pictures, natives)
+    for name, suspicion, doubt in zip(unfit, suspicions, doubts, strict=True):
+        if doubt == Doubt.NONE or suspicion != 1.0:
+            raise GateError(f"the exported file judges a picture that is {name}")
 
 
 def _check(card: Card, index: int, answer: GoldenAnswer, margin: float, suspicion: float, *, may_doubt: bool) -> bool:

@@ -1,9 +1,12 @@
 """An ONNX file repeats its bundle's golden answers, or is refused."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,14 +14,16 @@ import torch
 from linewarden_vision.bundle import Bundle, read_bundle, write_bundle
 from linewarden_vision.card import Card
 from linewarden_vision.errors import GateError
-from linewarden_vision.export.checking import check_export
-from linewarden_vision.export.graph import ExportedPass
+from linewarden_vision.export.checking import check_export, unfit_pictures
+from linewarden_vision.export.graph import Doubt, ExportedPass
 from linewarden_vision.export.onnx_file import export_bundle
 from linewarden_vision.inspector import Inspector
-from tests.unit.vision.helpers import golden_of, middle_margin, pictures, small_card, small_network
+from tests.unit.vision.helpers import SIZE, golden_of, middle_margin, pictures, small_card, small_network
 
 onnx = pytest.importorskip("onnx", reason="needs the extra 'export'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'export'")
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "judge_onnx.py"
 
 
 def made(folder: Path, card: Card) -> Bundle:
@@ -38,6 +43,10 @@ def model(bundle: Bundle) -> bytes:
     return export_bundle(bundle)[0]
 
 
+def natives(count: int, size: int = SIZE) -> np.ndarray:
+    return np.full((count, 2), size, np.int64)
+
+
 def tampered(model: bytes, change: Callable[[np.ndarray], np.ndarray], name: str) -> bytes:
     loaded = onnx.load_from_string(model)
     for tensor in loaded.graph.initializer:
@@ -52,9 +61,12 @@ def test_the_file_says_what_the_bundle_says_for_any_batch(bundle: Bundle, model:
     for count in (1, 3):
         shown = [inspector.prepare(picture) for picture in pictures(count)]
         stacked = np.stack([one.pixels[:, :, 0][None].astype(np.float32) for one in shown])
-        margins, suspicions, cells, agnostic, logits = session.run(None, {"pictures": stacked})
+        margins, suspicions, undecidable, cells, agnostic, logits = session.run(
+            None, {"pictures": stacked, "native_size": natives(count)}
+        )
         for place, score in enumerate(inspector.score(shown)):
             assert margins[place] == pytest.approx(score.margin, abs=1e-3)
+            assert undecidable[place] == Doubt.NONE
             if not {"agreement_enhanced"} & set(score.ingredients) and score.suspicion < 0.25:
                 assert suspicions[place] == pytest.approx(score.suspicion, abs=1e-3)
             scale = bundle.card.map_scales
@@ -134,7 +146,7 @@ def test_without_a_second_look_suspicion_is_the_bundles_own() -> None:
     shown = [inspector.prepare(picture) for picture in pictures(6)]
     stacked = torch.from_numpy(np.stack([one.pixels[:, :, 0][None].astype(np.float32) for one in shown]))
     with torch.inference_mode():
-        exported = ExportedPass(network, card).eval()(stacked)
+        exported = ExportedPass(network, card, (SIZE, SIZE)).eval()(stacked, torch.from_numpy(natives(6)))
     expected = [score.suspicion for score in inspector.score(shown)]
     assert exported.suspicion.tolist() == pytest.approx(expected, abs=1e-3)
 
@@ -142,5 +154,87 @@ def test_without_a_second_look_suspicion_is_the_bundles_own() -> None:
 def test_a_picture_that_would_get_a_second_look_has_suspicion_1() -> None:
     card = small_card(defect=1e6, gate=0.0)
     with torch.inference_mode():
-        exported = ExportedPass(small_network(), card).eval()(torch.rand(2, 1, 96, 96) * 255)
+        exported = ExportedPass(small_network(), card, (SIZE, SIZE)).eval()(
+            torch.rand(2, 1, SIZE, SIZE) * 255, torch.from_numpy(natives(2))
+        )
     assert exported.suspicion.tolist() == [1.0, 1.0]
+
+
+def fitness(card: Card, size: tuple[int, int], shown: np.ndarray, native: tuple[int, int]) -> tuple[Doubt, float]:
+    with torch.inference_mode():
+        exported = ExportedPass(small_network(), card, size).eval()(
+            torch.from_numpy(np.asarray(shown, np.float32)[None, None]), torch.tensor([native])
+        )
+    return Doubt(int(exported.undecidable[0])), float(exported.suspicion[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "doubt"),
+    [
+        ("black", Doubt.LEVELS),
+        ("white", Doubt.BRIGHTNESS),
+        ("flat", Doubt.CONTRAST),
+        ("scaled to 0..1", Doubt.LEVELS),
+        ("normalised", Doubt.LEVELS),
+        ("16 bits", Doubt.LEVELS),
+        ("not a number", Doubt.NOT_FINITE),
+        ("infinite", Doubt.NOT_FINITE),
+        ("of no size", Doubt.SIZE),
+    ],
+)
+def test_a_picture_that_the_bundle_would_not_judge_is_undecidable_in_the_graph_and_never_trusted(
+    bundle: Bundle, name: str, doubt: Doubt
+) -> None:
+    prepared = Inspector.from_bundle(bundle, "cpu").prepare(bundle.golden.pictures[0])
+    picture, native = unfit_pictures(prepared, bundle.card)[name]
+    assert fitness(bundle.card, (SIZE, SIZE), picture[:, :, 0], native) == (doubt, 1.0)
+
+
+@pytest.mark.parametrize(("native", "fits"), [(0, False), (80, False), (81, True), (96, True), (200, True)])
+def test_a_picture_fits_where_the_bundle_would_give_it_an_input_or_tiles_of_this_size(native: int, fits: bool) -> None:
+    card = small_card(defect=1e6)
+    card = card.model_copy(update={"picture": card.picture.model_copy(update={"pad": "stretch"})})
+    doubt, _ = fitness(card, (SIZE, SIZE), pictures(1)[0], (native, SIZE))
+    assert (doubt is Doubt.NONE) == fits
+
+
+def test_padding_counts_neither_for_brightness_nor_for_contrast() -> None:
+    card = small_card(defect=1e6)
+    picture = np.zeros((SIZE, SIZE))
+    picture[:40] = 200
+    assert fitness(card, (SIZE, SIZE), picture, (40, SIZE))[0] is Doubt.CONTRAST
+    assert fitness(card, (SIZE, SIZE), picture, (60, SIZE))[0] is Doubt.NONE
+
+
+def test_a_file_without_its_guards_is_refused(bundle: Bundle) -> None:
+    class Unguarded:
+        def __init__(self, model: bytes) -> None:
+            self._session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+            self.get_modelmeta = self._session.get_modelmeta
+
+        def run(self, names: object, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+            margins, suspicions, undecidable, *rest = self._session.run(names, feed)
+            return [margins, suspicions, np.zeros_like(undecidable), *rest]
+
+    with pytest.MonkeyPatch.context() as patch:
+        model = export_bundle(bundle)[0]
+        guarded = Unguarded(model)
+        patch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: guarded)
+        with pytest.raises(GateError, match="judges a picture that is black"):
+            check_export(model, bundle)
+
+
+def test_the_example_judges_with_the_file_alone(bundle: Bundle, model: bytes, tmp_path: Path) -> None:
+    defect = next(row for row, answer in enumerate(bundle.golden.answers) if answer.defect)
+    flawed = np.asarray(bundle.golden.pictures[defect], np.uint8)
+    shown = {"flawed.png": flawed, "black.png": np.zeros_like(flawed), "large.png": np.tile(flawed, (2, 2))}
+    for name, picture in shown.items():
+        cv2.imwrite(str(tmp_path / name), picture)
+    (tmp_path / "model.onnx").write_bytes(model)
+    ran = subprocess.run(
+        [sys.executable, EXAMPLE, "model.onnx", *shown], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    flawed_line, black, large = ran.stdout.splitlines()
+    assert flawed_line == f"flawed.png reject: margin {bundle.golden.answers[defect].margin:.3f}"
+    assert black == "black.png divert: not decidable (levels)"
+    assert large.startswith("large.png divert: not decidable (no picture of a size")
