@@ -52,7 +52,8 @@ def export(
 
     Chosen by the words of `linewarden select`. Undone and pending decisions and seeded known-bads are left out, and
     counted. Train on it with
-    'linewarden train --data DIR'. With --verify: exits 1 where a file was changed since.
+    'linewarden train --data DIR'. Exits 1 where that is no picture at all. With --verify: exits 1 where a file was
+    changed since.
     """
     if verify:
         _verify(out, as_json=as_json)
@@ -76,6 +77,9 @@ def export(
         typer.echo(json.dumps(manifest))
     else:
         _tell(manifest, out)
+    if not manifest["pictures"]:
+        typer.echo("nothing was exported: no decision of the selection gives a label", err=True)
+        raise typer.Exit(1)
 
 
 def _verify(folder: Path, *, as_json: bool) -> None:

@@ -21,14 +21,19 @@ class Drawn:
     height: int
     width: int
     mask: NDArray[np.bool_] | None
+    side: str
 
 
 def as_coco(drawn: Sequence[Drawn]) -> dict[str, Any]:
-    """Return the document. A defective picture that nobody marked has an annotation without segmentation."""
+    """Return the document; each image names its `split`.
+
+    A defective picture that nobody marked is a crowd all over: somewhere in it is a defect, and tools of the format
+    count no prediction in it as right or wrong.
+    """
     names = sorted({one.label.defect_class for one in drawn if one.label.defect_class is not None})
     numbers = {name: number for number, name in enumerate(names, start=1)}
     images = [
-        {"id": number, "file_name": one.file_name, "width": one.width, "height": one.height}
+        {"id": number, "file_name": one.file_name, "width": one.width, "height": one.height, "split": one.side}
         for number, one in enumerate(drawn, start=1)
     ]
     found = [
@@ -42,14 +47,18 @@ def as_coco(drawn: Sequence[Drawn]) -> dict[str, Any]:
 
 
 def _annotation(one: Drawn, image: int, category: int) -> dict[str, Any]:
-    base = {"image_id": image, "category_id": category, "iscrowd": 0}
-    if one.mask is None or not one.mask.any():
-        return base | {"bbox": [0, 0, one.width, one.height], "area": 0}
-    rows, columns = np.flatnonzero(one.mask.any(1)), np.flatnonzero(one.mask.any(0))
+    is_drawn = one.mask is not None and bool(one.mask.any())
+    mask = one.mask if one.mask is not None and is_drawn else np.ones((one.height, one.width), np.bool_)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     left, top = int(columns[0]), int(rows[0])
-    box = [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1]
-    runs = {"size": [one.height, one.width], "counts": run_lengths(one.mask)}
-    return base | {"bbox": box, "area": int(one.mask.sum()), "iscrowd": 1, "segmentation": runs}
+    return {
+        "image_id": image,
+        "category_id": category,
+        "iscrowd": int(not is_drawn),
+        "bbox": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
+        "area": int(mask.sum()),
+        "segmentation": {"size": [one.height, one.width], "counts": run_lengths(mask)},
+    }
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:

@@ -75,7 +75,7 @@ class LabelFolder:
         mask = _mask(label, height, width)
         if label.mask_png is not None:
             (self.folder / "masks" / f"{label.frame_id}.png").write_bytes(label.mask_png)
-        self._drawn[label.frame_id] = Drawn(label, name, height, width, mask)
+        self._drawn[label.frame_id] = Drawn(label, name, height, width, mask, side_of(label.group))
 
     def finish(self, inspections: Mapping[str, Inspection], about: Mapping[str, Any]) -> dict[str, Any]:
         """Write tables, provenance and manifest; returns the manifest."""
@@ -84,6 +84,9 @@ class LabelFolder:
         drawn = [self._drawn[frame] for frame in self.labels if frame in self._drawn]
         self._write_table(drawn)
         (self.folder / COCO).write_text(json.dumps(as_coco(drawn)) + "\n")
+        for side, _ in _SIDES:
+            own = as_coco([one for one in drawn if one.side == side])
+            (self.folder / COCO).with_name(f"{side}.json").write_text(json.dumps(own) + "\n")
         lines = [json.dumps(provenance(one.label, inspections.get(one.label.frame_id))) for one in drawn]
         (self.folder / PROVENANCE).write_text("".join(f"{line}\n" for line in lines))
         manifest = {**about, **counts(drawn), "left_out": {cause.value: n for cause, n in left.items()}}

@@ -69,10 +69,15 @@ def _entry(
     folder: Path, path: Path, image: dict[str, Any], marks: list[dict[str, Any]], names: dict[int, str], split: str
 ) -> Entry:
     picture = _find(folder, path, str(image["file_name"]))
-    drawn = tuple(mark["segmentation"] for mark in marks if mark.get("segmentation"))
+    drawn = tuple(mark["segmentation"] for mark in marks if mark.get("segmentation") and not _is_anywhere(mark, image))
     mask = CocoMask(drawn, (int(image["height"]), int(image["width"])), str(picture))
     name = picture.relative_to(folder).as_posix()
     return Entry(picture, Label(_kind(marks, names), name, name, split), mask)
+
+
+def _is_anywhere(mark: dict[str, Any], image: dict[str, Any]) -> bool:
+    """Tell whether an annotation says only that a defect is somewhere in the picture: a crowd all over it."""
+    return bool(mark.get("iscrowd")) and mark.get("area") == int(image["width"]) * int(image["height"])
 
 
 def _find(folder: Path, path: Path, name: str) -> Path:

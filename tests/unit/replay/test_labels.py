@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from linewarden_replay.labels.choosing import LeftOut, Told, label_visit
 from linewarden_replay.labels.coco import run_lengths
@@ -206,10 +210,53 @@ def test_a_shift_becomes_a_folder_that_says_where_everything_comes_from(broker: 
     assert [one["actor"] for one in third["decisions"]] == ["bert"]
     assert third["decisions"][0]["shown"][0]["layers"] == ["mask"]
     assert third["machine"]["suspicion"] == 0.9
-    (drawn,) = [
-        one for one in json.loads((tmp_path / "out" / "coco" / "labels.json").read_text())["annotations"] if one["area"]
-    ]
+    (drawn,) = [one for one in coco_of(tmp_path / "out")["annotations"] if not one["iscrowd"]]
     assert (drawn["bbox"], drawn["area"]) == ([2, 1, 3, 2], 6)
+
+
+def coco_of(folder: Path, name: str = "labels") -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "coco" / f"{name}.json").read_text())
+    return document
+
+
+@pytest.mark.parametrize("kind", ["segm", "bbox"])
+def test_perfect_predictions_have_average_precision_1_by_the_formats_own_tool(
+    broker: MemoryBroker, tmp_path: Path, kind: str
+) -> None:
+    fill(broker)
+    export_labels(broker, NAMESPACE, EVERYTHING, tmp_path / "out")
+    with redirect_stdout(StringIO()):
+        truth = COCO(tmp_path / "out" / "coco" / "labels.json")
+        perfect = [
+            {
+                "image_id": one["image_id"],
+                "category_id": one["category_id"],
+                "score": 0.9,
+                "bbox": one["bbox"],
+                "segmentation": truth.annToRLE(one),
+            }
+            for one in truth.anns.values()
+        ]
+        scored = COCOeval(truth, truth.loadRes(perfect), kind)
+        scored.evaluate()
+        scored.accumulate()
+        scored.summarize()
+    assert scored.stats[0] == pytest.approx(1.0)
+    (marked,) = [one for one in truth.anns.values() if not one["iscrowd"]]
+    assert (truth.annToMask(marked) == (DRAWN > 0)).all()
+    (unmarked,) = [one for one in truth.anns.values() if one["iscrowd"]]
+    assert truth.annToMask(unmarked).all()
+
+
+def test_each_image_names_its_side_and_each_side_has_a_file_of_its_own(broker: MemoryBroker, tmp_path: Path) -> None:
+    fill(broker)
+    export_labels(broker, NAMESPACE, EVERYTHING, tmp_path / "out")
+    with (tmp_path / "out" / "parts.csv").open(newline="") as file:
+        sides = {row["image"]: row["split"] for row in csv.DictReader(file)}
+    assert {one["file_name"]: one["split"] for one in coco_of(tmp_path / "out")["images"]} == sides
+    for side in ("train", "calibration", "test"):
+        own = {one["file_name"] for one in coco_of(tmp_path / "out", side)["images"]}
+        assert own == {name for name, found in sides.items() if found == side}
 
 
 def test_a_record_that_cannot_be_read_is_told_with_its_place(broker: MemoryBroker, tmp_path: Path) -> None:
