@@ -6,11 +6,11 @@ PYTEST := $(BIN)/python -m pytest $(if $(CI),--no-skips)
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
 REAL := kafka or redis or browser or faults
-REST := $(REAL) or slow
+REST := $(REAL) or slow or foreign
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check lint types imports drift generate format bench bundle track clean
+.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle track clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,6 +28,10 @@ test-all: test ## also real Apache Kafka, Debian's Redis, Chromium and the fault
 	@sh scripts/need.sh
 	$(PYTEST) $(SIDE_BY_SIDE) -m "slow and not ($(REAL) or gpu)" --timeout=600 --durations=10
 	$(PYTEST) -m "($(REAL)) and not gpu" --timeout=600 --durations=30
+
+foreign: $(VENV)/.dev ## what leaves the project, read by tools of another language (Node.js)
+	@sh scripts/need.sh node
+	$(PYTEST) -m foreign
 
 check: lint types imports drift ## lint, types, imports, drift
 

@@ -1,11 +1,15 @@
 #!/bin/sh
-# Installs what the complete tests need beside Python, or says in one line how to.
+# Installs what the complete tests need beside Python, or says in one line how to: need.sh [node]
 set -eu
 missing=""
 have() { command -v "$1" >/dev/null 2>&1; }
-have java && have mvn || missing="$missing maven openjdk-17-jre-headless"
-have redis-server || missing="$missing redis-server"
-have chromium || missing="$missing chromium"
+if [ "${1:-}" = node ]; then
+    have node && have npm || missing="$missing nodejs npm"
+else
+    have java && have mvn || missing="$missing maven openjdk-17-jre-headless"
+    have redis-server || missing="$missing redis-server"
+    have chromium || missing="$missing chromium"
+fi
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ]; then
     apt-get update -qq

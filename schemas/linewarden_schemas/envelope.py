@@ -16,12 +16,14 @@ from pydantic import ValidationError
 from .base import Message
 from .binding import Attributes, from_headers, to_headers
 from .capture import FrameMetadata
+from .ids import digest
 from .line import RecipeRef
 from .registry import MESSAGE_TYPES, upcast
 
 FRAME_TYPE = "linewarden.frame.v1"
 JSON = "application/json"
 Headers = tuple[tuple[str, bytes], ...]
+_ID_DIGITS = 16
 
 
 class EnvelopeError(ValueError):
@@ -65,9 +67,15 @@ def encode(
     time_ms: int,
     traceparent: str | None = None,
 ) -> Encoded:
-    """One message as value and headers. `source` is the writer, e.g. `/line1/route`; `time_ms` is epoch ms."""
-    attributes = _attributes(id, source, message.TYPE, time_ms, JSON, traceparent)
-    return _encode(attributes, message.to_json())
+    """One message as value and headers. `source` is the writer, e.g. `/line1/route`; `time_ms` is epoch ms.
+
+    The event's id is `id` and a digest of the value: whoever drops events whose source and id he has seen drops
+    repetitions, and neither another message about the same thing nor a newer state of it.
+    """
+    value = message.to_json()
+    unique = f"{id}.{digest(value)[:_ID_DIGITS]}" if id else id  # an empty one is refused below
+    attributes = _attributes(unique, source, message.TYPE, time_ms, JSON, traceparent)
+    return _encode(attributes, value)
 
 
 def encode_frame(meta: FrameMetadata, picture: bytes, *, source: str, traceparent: str | None = None) -> Encoded:

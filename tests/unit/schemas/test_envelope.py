@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from linewarden_schemas.base import Message
 from linewarden_schemas.binding import bound, from_headers, to_headers
+from linewarden_schemas.capture import Capture
 from linewarden_schemas.envelope import EnvelopeError, decode, decode_frame, encode, encode_frame
 from linewarden_schemas.samples import AT, FRAME_METADATA, SAMPLES
 
@@ -18,7 +19,8 @@ def test_an_event_comes_back_as_it_was_sent(message: Message) -> None:
     encoded = encode(message, id="e1", source="/line1/x", time_ms=AT + 123, traceparent=TRACE)
     event = decode(encoded.headers, encoded.value)
     assert event.message == message
-    assert (event.id, event.source, event.time_ms, event.traceparent) == ("e1", "/line1/x", AT + 123, TRACE)
+    assert event.id.startswith("e1.")
+    assert (event.source, event.time_ms, event.traceparent) == ("/line1/x", AT + 123, TRACE)
 
 
 def test_headers_are_those_of_the_binary_mode() -> None:
@@ -99,3 +101,20 @@ def test_an_event_of_a_known_shape_is_still_looked_at(name: str, value: bytes | 
 def test_a_writer_cannot_make_an_event_without_an_id() -> None:
     with pytest.raises(CloudEventValidationError):
         encode(SAMPLES[0], id="", source="/line1/x", time_ms=AT)
+
+
+def test_source_and_id_tell_every_event_from_every_other_and_not_from_its_repetition() -> None:
+    def named(message: Message) -> tuple[str, str]:
+        encoded = encode(message, id="e1", source="/line1/x", time_ms=AT)
+        event = decode(encoded.headers, encoded.value)
+        return event.source, event.id
+
+    capture = next(one for one in SAMPLES if isinstance(one, Capture))
+    later = capture.model_copy(update={"captured_ms": capture.captured_ms + 1})
+    everything = [*SAMPLES, later]
+    assert len({named(message) for message in everything}) == len(everything)
+    assert named(capture) == named(capture.model_copy())
+    meta = FRAME_METADATA
+    frame = dict(encode_frame(meta, b"", source="/line1/x").headers)
+    of_frame = dict(encode(capture, id=meta.frame_id, source="/line1/x", time_ms=AT).headers)
+    assert frame["ce_id"] != of_frame["ce_id"]
