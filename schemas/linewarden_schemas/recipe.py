@@ -171,3 +171,12 @@ def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
         return [_whole(one) for one in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def unjudged(recipe: Recipe) -> tuple[str, ...]:
+    """What a recipe asks for and no stage of a line judges, in words; its visits never pass on trust."""
+    asked = (
+        (recipe.criteria, "acceptance criteria"),
+        (recipe.zones, "zones"),
+    )
+    return tuple(what for given, what in asked if given)

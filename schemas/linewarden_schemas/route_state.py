@@ -10,9 +10,21 @@ from .base import Actor, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
 from .capture import Returned
 from .inspection import SourceRef
 from .line import LineStateRef, RecipeRef
+from .recipe import Thresholds
 from .vocabulary import Cause, Judgement, Loss, Outcome, Routing, Skill, Undecidable, Verdict
 
 Count = Annotated[int, Field(ge=0)]
+
+
+class Contradiction(Part):
+    """What records of one visit say differently, in words: the name of the thing, and the values that were told.
+
+    Of one frame where `frame_id` is given, else of the whole visit.
+    """
+
+    what: Text
+    values: tuple[Text, ...]
+    frame_id: Id | None = None
 
 
 class ViewState(Part):
@@ -25,11 +37,16 @@ class ViewState(Part):
     captured: bool = False
     lost: Loss | None = None
     out_of_time: bool = False
+    camera_id: Id | None = None
     sha256: Digest | None = None
     verdict: Verdict | None = None
     undecidable: Undecidable | None = None
     p_defect: Share | None = None
     suspicion: Finite | None = None
+    thresholds: Thresholds | None = None
+    bundle_digest: Digest | None = None
+    device: Text | None = None
+    precision: Text | None = None
     doubtful: bool = True
     risk: Share | None = None
     fault: Text | None = None
@@ -82,6 +99,7 @@ class VisitSnapshot(Message):
     decide_by_ms: EpochMs
     first_append_ms: EpochMs | None = None
     views: tuple[ViewState, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
     revision: Annotated[int, Field(ge=-1)] = -1
     routing: Routing | None = None
     causes: tuple[Cause, ...] = ()

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from linewarden_schemas.agreement import ACROSS_DEVICES_TOLERANCE, SAME_DEVICE_TOLERANCE, deviation
 from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.vocabulary import Undecidable, Verdict
 
 from .maps import digest_of
-
-SAME_DEVICE_TOLERANCE = 1e-4
-"""On p_defect and suspicion: batches of another size may round differently on the very same device."""
-ACROSS_DEVICES_TOLERANCE = 2e-2
-"""The same where device or number format is another than then."""
 
 
 class Kind(StrEnum):
@@ -142,15 +138,3 @@ def kind_of(recorded: Answer | None, replayed: Answer, tolerances: Tolerances) -
     if recorded.doubtful != replayed.doubtful:
         return Kind.TRUST
     return Kind.NUMBERS if deviation(recorded, replayed) > tolerances.between(recorded, replayed) else None
-
-
-def deviation(recorded: Answer, replayed: Answer) -> float:
-    """The larger distance of p_defect and suspicion; 0 where neither has scores, infinite where one has none."""
-    pairs = ((recorded.p_defect, replayed.p_defect), (recorded.suspicion, replayed.suspicion))
-    return max(_distance(before, after) for before, after in pairs)
-
-
-def _distance(before: float | None, after: float | None) -> float:
-    if before is None or after is None:
-        return 0.0 if before is after else float("inf")
-    return abs(before - after)

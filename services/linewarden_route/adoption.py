@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen, ViewResult
 from linewarden_schemas.route_state import SlotState, ViewState, VisitSnapshot
-from linewarden_schemas.vocabulary import CloseReason, Routing
+from linewarden_schemas.vocabulary import Cause, CloseReason, Routing
 
 from . import review, slots
 from .events import Context, DropSlot, Effect, Publish, Step
@@ -36,6 +36,7 @@ def adopt(visit: VisitSnapshot | None, seen: Disposition, context: Context) -> S
         "final": seen.final,
         "undo_until_ms": None,
         "forget_at_ms": None,
+        "known_bad": base.known_bad or Cause.KNOWN_BAD in seen.causes,
     }
     adopted = base.model_copy(update=changes)
     return Step(with_forget_time(adopted, context)) if seen.final else review.ask(adopted, context)

@@ -74,6 +74,7 @@ class Tally(StrEnum):
     SUPERSEDED = "superseded"
     REFUSED = "refused"
     LATE = "late"
+    CONTRADICTION = "contradiction"
     ALARM = "alarm"
 
 

@@ -1,14 +1,23 @@
 """Captures and inspections joined into the views of a visit, in whatever order they come.
 
-A frame is told by its `frame_id`; its first capture and its first inspection count. Where records of one visit
-contradict each other the frame gets a fault, which diverts, instead of one of them being believed.
+A frame is told by its `frame_id`; its first capture and its first inspection count. Where a record contradicts
+another one of its visit, both are named in the visit's contradictions, which divert it.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+from linewarden_schemas.agreement import ACROSS_DEVICES_TOLERANCE
 from linewarden_schemas.capture import Capture, Returned
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
+
+from .contradictions import noted, of_answers, of_both, of_capture, of_frame, of_known_bad
+
+Model = TypeVar("Model", ViewState, VisitSnapshot)
 
 
 def visit_of_capture(capture: Capture) -> VisitSnapshot:
@@ -51,56 +60,94 @@ def frame_of(visit: VisitSnapshot, frame_id: str) -> ViewState | None:
 
 
 def with_capture(visit: VisitSnapshot, capture: Capture, *, out_of_time: bool) -> VisitSnapshot:
-    """The visit with this capture; the same object where the frame's capture was known already."""
+    """The visit with this capture; the same object where it says nothing new."""
     known = frame_of(visit, capture.frame_id)
-    if known is not None and known.captured:
-        return visit
     view = known or ViewState(
         view_id=capture.view_id,
         frame_id=capture.frame_id,
         decide_by_ms=capture.decide_by_ms,
         captured_ms=capture.captured_ms,
     )
-    changes = {
-        "captured": True,
-        "lost": capture.lost,
-        "out_of_time": out_of_time,
+    told = noted(visit, (*of_both(visit, capture), *of_capture(visit, capture)))
+    told = noted(told, of_frame(view, capture, capture.sha256), view.frame_id)
+    facts: dict[str, object] = {
         "sha256": view.sha256 or capture.sha256,
-        "fault": view.fault or _conflict(visit, view, capture, capture.sha256),
+        "camera_id": view.camera_id or capture.camera_id,
     }
-    return _with_view(_with_metadata(visit, capture), view.model_copy(update=changes))
+    if view.captured:
+        told = noted(told, of_known_bad(visit, capture), view.frame_id)
+    else:
+        facts |= {"captured": True, "lost": capture.lost, "out_of_time": out_of_time}
+    return _with_view(_with_metadata(told, capture), _changed(view, facts))
 
 
 def with_inspection(visit: VisitSnapshot, inspection: Inspection, at: SourceRef) -> VisitSnapshot:
-    """The visit with this inspection; the same object where the frame was inspected already."""
+    """The visit with this inspection; the same object where it says nothing new.
+
+    The first answer about a frame stands; of a routing that was adopted the first record fills in what it lacks.
+    """
     known = frame_of(visit, inspection.frame_id)
-    if known is not None and known.inspection is not None:
-        return visit
     view = known or ViewState(
         view_id=inspection.view_id,
         frame_id=inspection.frame_id,
         decide_by_ms=inspection.decide_by_ms,
         captured_ms=inspection.captured_ms,
     )
-    changes = {
+    told = noted(visit, of_both(visit, inspection))
+    told = noted(told, of_frame(view, inspection, inspection.frame_sha256), view.frame_id)
+    if view.verdict is not None:
+        told = noted(told, of_answers(view, inspection), view.frame_id)
+    told = _changed(told, {"recipe": visit.recipe.sharper(inspection.recipe)})
+    if view.inspection is not None:
+        return told
+    answer = _answer(inspection) if view.verdict is None else {}
+    changed = _changed(view, _made(view, inspection, at) | answer)
+    facts = {
+        "first_captured_ms": min(visit.first_captured_ms, inspection.captured_ms),
+        "decide_by_ms": min(visit.decide_by_ms, inspection.decide_by_ms),
+    }
+    return _with_view(_changed(told, facts), changed)
+
+
+def _answer(inspection: Inspection) -> dict[str, object]:
+    return {
         "verdict": inspection.verdict,
         "undecidable": inspection.undecidable,
         "p_defect": inspection.p_defect,
         "suspicion": inspection.suspicion,
+    }
+
+
+def _made(view: ViewState, inspection: Inspection, at: SourceRef) -> dict[str, object]:
+    limits = inspection.thresholds
+    return {
+        "camera_id": view.camera_id or inspection.camera_id,
+        "sha256": view.sha256 or inspection.frame_sha256,
+        "thresholds": None if limits is None else limits.model_copy(update={"provenance": None}),
+        "bundle_digest": inspection.bundle_digest,
+        "device": inspection.device,
+        "precision": inspection.precision,
         "doubtful": inspection.is_doubtful,
         "risk": risk_of(inspection),
         "reasons": inspection.reasons,
         "frame": inspection.source,
         "inspection": at,
-        "sha256": view.sha256 or inspection.frame_sha256,
-        "fault": view.fault or _conflict(visit, view, inspection, inspection.frame_sha256),
+        "fault": view.fault or _fault_of(inspection),
     }
-    told = {
-        "recipe": visit.recipe.sharper(inspection.recipe),
-        "first_captured_ms": min(visit.first_captured_ms, inspection.captured_ms),
-        "decide_by_ms": min(visit.decide_by_ms, inspection.decide_by_ms),
-    }
-    return _with_view(visit.model_copy(update=told), view.model_copy(update=changes))
+
+
+def _fault_of(inspection: Inspection) -> str | None:
+    """What an inspection that is alone says against itself."""
+    if inspection.frame_sha256 is None:
+        return "its inspection does not say which picture was looked at"
+    p, margin = inspection.p_defect, inspection.margin
+    if p is not None and margin is not None and abs(_sigmoid(margin) - p) > ACROSS_DEVICES_TOLERANCE:
+        return f"its inspection names p {p} and a margin of {margin}, which is p {_sigmoid(margin):.3f}"
+    return None
+
+
+def _sigmoid(margin: float) -> float:
+    return (1.0 + math.tanh(margin / 2.0)) / 2.0
 
 
 def risk_of(inspection: Inspection) -> float:
@@ -113,17 +160,6 @@ def risk_of(inspection: Inspection) -> float:
     doubt, limit = max(inspection.suspicion, 0.0), max(inspection.thresholds.suspicion, 0.0)
     scaled = doubt / (doubt + limit) if doubt + limit > 0.0 else 0.5
     return max(inspection.p_defect, min(scaled, 1.0))
-
-
-def _conflict(visit: VisitSnapshot, view: ViewState, record: Capture | Inspection, sha256: str | None) -> str | None:
-    checks = (
-        (not record.recipe.is_same(visit.recipe), "records of this visit name different recipes"),
-        (record.line_id != visit.line_id, "records of this visit name different lines"),
-        (record.is_simulated != visit.is_simulated, "simulated and real records are mixed in this visit"),
-        (record.view_id != view.view_id, "capture and inspection name different views"),
-        (None not in (sha256, view.sha256) and sha256 != view.sha256, "what was inspected is not what was captured"),
-    )
-    return next((text for failed, text in checks if failed), None)
 
 
 def _with_metadata(visit: VisitSnapshot, capture: Capture) -> VisitSnapshot:
@@ -140,7 +176,7 @@ def _with_metadata(visit: VisitSnapshot, capture: Capture) -> VisitSnapshot:
         "first_captured_ms": min(visit.first_captured_ms, capture.captured_ms),
         "decide_by_ms": min(visit.decide_by_ms, capture.decide_by_ms),
     }
-    return visit.model_copy(update=changes)
+    return _changed(visit, changes)
 
 
 def _returned(known: Returned | None, told: Returned | None) -> Returned | None:
@@ -151,6 +187,14 @@ def _returned(known: Returned | None, told: Returned | None) -> Returned | None:
 
 
 def _with_view(visit: VisitSnapshot, view: ViewState) -> VisitSnapshot:
+    if any(one is view for one in visit.views):
+        return visit
     others = tuple(one for one in visit.views if one.frame_id != view.frame_id)
     ordered = tuple(sorted((*others, view), key=lambda one: (one.view_id, one.frame_id)))
     return visit.model_copy(update={"views": ordered})
+
+
+def _changed(model: Model, facts: Mapping[str, object]) -> Model:
+    """The model with these facts; the same object where it has them already."""
+    news = {name: value for name, value in facts.items() if getattr(model, name) != value}
+    return model.model_copy(update=news) if news else model

@@ -22,7 +22,7 @@ REMEMBERED_VISITS = Gauge(
 SLOTS = Counter("linewarden_slots_total", "Records of slots by what they do: open, or the reason of a close.", ["act"])
 HAPPENED = Counter(
     "linewarden_route_happened_total",
-    "Duplicates, superseded and refused decisions, late records and alarms, by kind.",
+    "Duplicates, contradictions, superseded and refused decisions, late records and alarms, by kind.",
     ["what", "kind"],
 )
 RESTORES = Counter("linewarden_route_restores_total", "Partitions restored from the log, by reason.", ["reason"])

@@ -1,7 +1,8 @@
 """The routing of a visit from what is known of its views. Pure: no clock, no dice, no I/O.
 
 The worst view wins: rejected > diverted > trusted_pass. Nothing here can turn an absence into a pass: a view
-that is missing, lost, late, contradictory or doubtful diverts. Both coins (audit of passes, review of rejects)
+that is missing, lost, late, contradictory or doubtful diverts, and so does a line that is not in production, or a
+recipe that asks for what nobody judges (`faults.py`). Both coins (audit of passes, review of rejects)
 are a keyed function of `visit_id`, so they are fixed before anyone sees the part and equal on every replay.
 """
 
@@ -16,6 +17,9 @@ from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict
 
+from . import faults
+from .faults import Finding
+
 _COIN_BYTES = 8
 
 
@@ -26,15 +30,6 @@ class Ruling:
     routing: Routing
     causes: tuple[Cause, ...] = ()
     reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one view contributes: a routing no better than which the visit can have, and why."""
-
-    routing: Routing
-    cause: Cause | None
-    reason: str
 
 
 def review_rules(recipe: Recipe | None) -> ReviewRules:
@@ -75,12 +70,10 @@ def rule(visit: VisitSnapshot, recipe: Recipe | None, secret: bytes) -> Ruling:
 
     A known-bad is withheld whatever the machine says of it: it measures people.
     """
-    if visit.known_bad:
-        return Ruling(Routing.DIVERTED, (Cause.KNOWN_BAD,), ("a picture of a known defect, to measure people",))
-    findings = list(_findings(visit, recipe))
-    routing = max((found.routing for found in findings), key=lambda one: one.severity, default=Routing.TRUSTED_PASS)
-    causes = tuple(dict.fromkeys(found.cause for found in findings if found.cause is not None))
-    reasons = tuple(found.reason for found in findings)
+    found = findings(visit, recipe)
+    routing = max((one.routing for one in found), key=lambda one: one.severity, default=Routing.TRUSTED_PASS)
+    causes = tuple(dict.fromkeys(one.cause for one in found if one.cause is not None))
+    reasons = tuple(one.reason for one in found)
     share = review_rules(recipe).reject_review_share
     if routing is Routing.REJECTED and coin(secret, "reject-review", visit.visit_id, share):
         return Ruling(
@@ -101,16 +94,25 @@ def rule_first(visit: VisitSnapshot, recipe: Recipe | None, secret: bytes, now_m
     return ruling
 
 
+def findings(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[Finding, ...]:
+    """Everything that speaks against a pass, in a fixed order; of a known-bad only what no picture can explain."""
+    if visit.known_bad:
+        why = "a picture of a known defect, to measure people"
+        return (Finding(Routing.DIVERTED, Cause.KNOWN_BAD, why), *faults.told_apart(visit))
+    return tuple(_findings(visit, recipe))
+
+
 def _findings(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
     if recipe is None:
         name = f"{visit.recipe.recipe_id}@{visit.recipe.version}"
         yield Finding(Routing.DIVERTED, Cause.FAULT, f"recipe {name} is unknown")
+    yield from faults.of_visit(visit, recipe)
     if visit.returned is not None and visit.returned.authority is None:
         before = visit.returned.previous_visit_id
         yield Finding(Routing.DIVERTED, Cause.FAULT, f"the part came back after {before} without an authority")
     yield from _missing_views(visit, recipe)
     for view in visit.views:
-        yield from _view_findings(view, recipe)
+        yield from _view_findings(visit, view, recipe)
 
 
 def _missing_views(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
@@ -124,24 +126,21 @@ def missing_views(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[str, ...
     return tuple(spec.view_id for spec in (recipe.views if recipe else ()) if spec.view_id not in known)
 
 
-def _view_findings(view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
+def _view_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
     name = view.view_id
-    if recipe is not None and name not in {spec.view_id for spec in recipe.views}:
-        yield Finding(Routing.DIVERTED, Cause.FAULT, f"view {name} is not in the recipe")
-    if view.fault is not None:
-        yield Finding(Routing.DIVERTED, Cause.FAULT, f"view {name}: {view.fault}")
+    yield from faults.of_view(visit, view, recipe)
     if view.lost is not None:
         yield Finding(Routing.DIVERTED, Cause.FAULT, f"view {name}: its picture is lost ({view.lost.value})")
     if view.out_of_time:
         yield Finding(Routing.DIVERTED, Cause.LATE, f"view {name}: its capture came out of time")
     if not view.captured:
         yield Finding(Routing.DIVERTED, Cause.LATE, f"view {name}: its capture is missing at decide-by")
-    yield from _verdict_findings(view, recipe)
+    yield from _verdict_findings(visit, view, recipe)
 
 
-def _verdict_findings(view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
+def _verdict_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
     name = view.view_id
-    if view.verdict is Verdict.NG:
+    if view.verdict is Verdict.NG and not faults.is_answered_apart(visit, view):
         yield Finding(Routing.REJECTED, None, f"view {name}: defect ({_score('p', view.p_defect)})")
     elif view.verdict is Verdict.NOT_DECIDABLE:
         why = view.undecidable or Undecidable.BAD_METADATA
@@ -161,11 +160,24 @@ def is_low_trust(view: ViewState, recipe: Recipe | None) -> bool:
     return limits is not None and view.suspicion >= limits.suspicion
 
 
-def must_be_covered(view: ViewState, recipe: Recipe | None) -> bool:
-    """Whether an accept has to name this frame: there is a picture, and the machine does not vouch for it."""
-    if view.lost is not None:
-        return False
-    return view.verdict is not Verdict.OK or view.fault is not None or is_low_trust(view, recipe)
+def frames_to_cover(visit: VisitSnapshot, recipe: Recipe | None) -> frozenset[str]:
+    """Frames that a release has to name: there is a picture, and the machine does not vouch for it.
+
+    Where the visit as a whole is at fault it vouches for none.
+    """
+    told = list(faults.of_visit(visit, recipe))
+    return frozenset(
+        view.frame_id for view in visit.views if _has_picture(view) and (told or not _is_vouched(visit, view, recipe))
+    )
+
+
+def _has_picture(view: ViewState) -> bool:
+    return view.lost is None or view.frame is not None
+
+
+def _is_vouched(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> bool:
+    is_trusted = view.verdict is Verdict.OK and not is_low_trust(view, recipe)
+    return is_trusted and not any(faults.of_view(visit, view, recipe))
 
 
 def _score(name: str, value: float | None) -> str:

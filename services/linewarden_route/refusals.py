@@ -13,7 +13,7 @@ from linewarden_schemas.vocabulary import Judgement, Outcome, Skill
 
 from . import slots
 from .events import Context
-from .policy import must_be_covered, review_rules
+from .policy import frames_to_cover, review_rules
 from .settling import RELEASING, outcome_of
 
 _FITTING = {
@@ -61,8 +61,7 @@ def _judge_refusals(
 
 
 def _uncovered(visit: VisitSnapshot, decision: Decision, recipe: Recipe | None) -> tuple[str, ...]:
-    doubtful = (view.frame_id for view in visit.views if must_be_covered(view, recipe))
-    return tuple(sorted(set(doubtful) - set(decision.covers)))
+    return tuple(sorted(frames_to_cover(visit, recipe).difference(decision.covers)))
 
 
 def _undo_refusals(visit: VisitSnapshot, decision: Decision, context: Context) -> Iterator[Refusal]:

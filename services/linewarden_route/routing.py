@@ -6,15 +6,19 @@ from linewarden_schemas.disposition import Disposition, ViewResult
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing
 
-from . import review, slots
+from . import faults, review, slots
 from .events import Context, Counted, DropSlot, Effect, Publish, Step, Tally
-from .policy import Ruling, must_be_covered, rule, rule_first, time_budget
+from .policy import Ruling, findings, frames_to_cover, rule, rule_first, time_budget
 from .positions import drawn_position, is_drawn
 from .settling import RELEASING, counting_slots, outcome_of, settled
 
 _WORSE = "a worse view came after revision 0"
 _UNSEEN = "this revision is told again: what was said of it first could not be seen"
+_CONTRADICTED = "records contradict each other after revision 0"
 _UNCOVERED = "a frame that nobody looked at came after the release"
+_FAULTY = "a frame is known to be faulty after the release"
+_SAY_NOTHING = frozenset({Cause.LATE, Cause.LOW_TRUST})
+"""Causes of what people may have covered: that something is late, or in doubt, is no fault of what they released."""
 
 
 def first_routing(visit: VisitSnapshot, context: Context) -> Step:
@@ -30,15 +34,45 @@ def first_routing(visit: VisitSnapshot, context: Context) -> Step:
 
 
 def reconsider(before: VisitSnapshot, visit: VisitSnapshot, context: Context) -> Step:
-    """What a record that came after revision 0 changes: nothing, the open slots, or a revision with an alarm."""
+    """What a record that came after revision 0 changes: nothing, the open slots, or a revision with an alarm.
+
+    Only what it brought and the present revision does not tell counts, so that nothing is raised a second time.
+    """
+    alarm = _alarm(before, visit, context)
+    if alarm is not None:
+        return _revised(_ruled_again(visit, context), context, alarm)
+    if visit.final:
+        return Step(visit)
+    joined = frames_to_cover(visit, context.recipe) - frames_to_cover(before, context.recipe)
+    if joined and any(outcome_of(slot, context.recipe) in RELEASING for slot in visit.slots):
+        return review.ask(visit, context)
+    return review.resend(visit, context) if slots.open_slots(visit) else Step(visit)
+
+
+def _alarm(before: VisitSnapshot, visit: VisitSnapshot, context: Context) -> str | None:
+    """What people have to be told of, and asked about again; None where nothing speaks against what stands."""
+    recipe = context.recipe
+    old = findings(before, recipe)
+    news = {one for one in findings(visit, recipe) if one not in old and one.reason not in visit.reasons}
+    ruling = rule(visit, recipe, context.secret)
+    if news and (visit.routing is None or ruling.routing.severity > visit.routing.severity):
+        return _WORSE
+    if news & faults.contradictions(visit, recipe):
+        return _CONTRADICTED
+    if not _is_released(visit, context):
+        return None
+    if any(found.cause not in _SAY_NOTHING for found in news):
+        return _FAULTY
+    known = {view.frame_id for view in before.views}
+    return _UNCOVERED if frames_to_cover(visit, recipe) - known else None
+
+
+def _ruled_again(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
+    """The visit by what is known now; its routing never becomes better again, nor its causes none."""
     ruling = rule(visit, context.recipe, context.secret)
-    if visit.routing is None or ruling.routing.severity > visit.routing.severity:
-        return _revised(_ruled(visit, ruling), context, _WORSE)
-    if _is_released(visit, context) and _has_uncovered_news(before, visit, context):
-        return _revised(visit, context, _UNCOVERED)
-    if not visit.final and slots.open_slots(visit):
-        return review.resend(visit, context)
-    return Step(visit)
+    worst = max((visit.routing or ruling.routing, ruling.routing), key=lambda one: one.severity)
+    kept = Ruling(worst, ruling.causes or visit.causes, ruling.reasons or visit.reasons)
+    return _ruled(visit, kept)
 
 
 def finish(visit: VisitSnapshot, context: Context) -> Step:
@@ -135,12 +169,6 @@ def _is_released(visit: VisitSnapshot, context: Context) -> bool:
         return visit.outcome in RELEASING
     slot = settled(visit, context.recipe)
     return slot is not None and outcome_of(slot, context.recipe) in RELEASING
-
-
-def _has_uncovered_news(before: VisitSnapshot, visit: VisitSnapshot, context: Context) -> bool:
-    """Whether a frame joined that no decision can have covered, and the machine does not vouch for it."""
-    known = {view.frame_id for view in before.views}
-    return any(view.frame_id not in known and must_be_covered(view, context.recipe) for view in visit.views)
 
 
 def _view_results(visit: VisitSnapshot) -> tuple[ViewResult, ...]:

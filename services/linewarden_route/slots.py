@@ -13,7 +13,7 @@ from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import SlotState, ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, CloseReason, Skill
 
-from .policy import missing_views, must_be_covered, review_rules
+from .policy import frames_to_cover, missing_views, review_rules
 
 
 def latest(visit: VisitSnapshot, review_round: int) -> SlotState | None:
@@ -113,6 +113,7 @@ def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None) ->
     risk = risk_of_visit(visit, recipe) if visit.position is None else visit.position
     opened_ms = slot.opened_ms or 0
     slack_ms = round((1.0 - risk) * rules.slack_low_risk_ms)
+    doubtful = frames_to_cover(visit, recipe)
     return SlotOpen(
         slot_id=slot.slot_id,
         visit_id=visit.visit_id,
@@ -134,7 +135,7 @@ def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None) ->
         max_age_ms=rules.max_age_ms,
         excluded_actors=excluded_actors(visit, slot.round),
         missing_views=_unseen_views(visit, recipe),
-        frames=tuple(_frame(view, recipe) for view in visit.views),
+        frames=tuple(_frame(view, doubtful=view.frame_id in doubtful) for view in visit.views),
         is_simulated=visit.is_simulated,
     )
 
@@ -151,11 +152,11 @@ def _unseen_views(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[str, ...
     return tuple(dict.fromkeys((*missing_views(visit, recipe), *lost)))
 
 
-def _frame(view: ViewState, recipe: Recipe | None) -> SlotFrame:
+def _frame(view: ViewState, *, doubtful: bool) -> SlotFrame:
     return SlotFrame(
         frame_id=view.frame_id,
         view_id=view.view_id,
-        doubtful=must_be_covered(view, recipe),
+        doubtful=doubtful,
         sha256=view.sha256,
         frame=view.frame,
         inspection=view.inspection,

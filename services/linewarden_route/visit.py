@@ -30,7 +30,7 @@ from .events import (
     Tally,
     TimerDue,
 )
-from .joining import in_budget, visit_of_capture, visit_of_inspection, with_capture, with_inspection
+from .joining import frame_of, in_budget, visit_of_capture, visit_of_inspection, with_capture, with_inspection
 from .policy import is_complete, time_budget
 from .routing import finish, first_routing, forget, reconsider, restate
 
@@ -91,7 +91,7 @@ def _on_capture(visit: VisitSnapshot | None, event: CaptureSeen, context: Contex
     if after is before:
         return Step(visit, (Counted(Tally.DUPLICATE, "capture"),))
     timed = in_budget(after, event.append_ms, time_budget(context.recipe).decide_by_ms)
-    return _joined(before, timed, context, "capture", capture.frame_id)
+    return _joined(before, timed, context, capture)
 
 
 def _on_inspection(visit: VisitSnapshot | None, event: InspectionSeen, context: Context) -> Step:
@@ -104,19 +104,31 @@ def _on_inspection(visit: VisitSnapshot | None, event: InspectionSeen, context: 
     if after is before:
         return Step(visit, (Counted(Tally.DUPLICATE, "inspection"),))
     timed = in_budget(after, append_ms, time_budget(context.recipe).decide_by_ms)
-    return _joined(before, timed, context, "inspection", inspection.frame_id)
+    return _joined(before, timed, context, inspection)
 
 
-def _joined(before: VisitSnapshot, after: VisitSnapshot, context: Context, kind: str, frame_id: str) -> Step:
+def _joined(before: VisitSnapshot, after: VisitSnapshot, context: Context, record: Capture | Inspection) -> Step:
+    kind, is_again = _kind(before, record)
+    again = (Counted(Tally.DUPLICATE, kind),) if is_again else ()
+    apart = (Counted(Tally.CONTRADICTION, kind),) if after.contradictions != before.contradictions else ()
     if after.revision < 0:
         ready = is_complete(after, context.recipe) or context.now_ms >= after.decide_by_ms
-        return first_routing(after, context) if ready else Step(after)
+        then = first_routing(after, context) if ready else Step(after)
+        return Step(then.visit, (*then.effects, *(apart or again)))
     then = reconsider(before, after, context)
-    counted = Counted(Tally.LATE, kind)
-    if then.effects or not after.final:
-        return Step(then.visit, (*then.effects, counted))
-    dead = Dead(f"late-{kind}", f"{kind} of {frame_id} came after visit {after.visit_id} was closed")
-    return Step(then.visit, (dead, counted))
+    counted = apart or again or (Counted(Tally.LATE, kind),)
+    if then.effects or is_again or not after.final:
+        return Step(then.visit, (*then.effects, *counted))
+    dead = Dead(f"late-{kind}", f"{kind} of {record.frame_id} came after visit {after.visit_id} was closed")
+    return Step(then.visit, (dead, *counted))
+
+
+def _kind(before: VisitSnapshot, record: Capture | Inspection) -> tuple[str, bool]:
+    """The name of such a record, and whether its frame had one before."""
+    known = frame_of(before, record.frame_id)
+    if isinstance(record, Capture):
+        return "capture", known is not None and known.captured
+    return "inspection", known is not None and known.verdict is not None
 
 
 def _is_out_of_time(capture: Capture, append_ms: int, context: Context) -> bool:

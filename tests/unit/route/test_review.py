@@ -314,11 +314,18 @@ def test_a_forgotten_visit_is_never_begun_again() -> None:
         assert isinstance(again.effects[0], Dead)
 
 
-def test_the_first_inspection_of_a_frame_wins_and_duplicates_are_counted() -> None:
+def test_the_first_inspection_of_a_frame_stands_and_duplicates_are_counted() -> None:
     story = Story()
     story.tell(captured("top"), inspected("top", verdict=Verdict.NG))
     before = story.visit
-    step = story.tell(inspected("top", verdict=Verdict.OK))
+    step = story.tell(inspected("top", verdict=Verdict.NG))
     assert step.effects == (Counted(Tally.DUPLICATE, "inspection"),)
     assert step.visit is before
     assert counted(story.tell(captured("top"))) == [(Tally.DUPLICATE, "capture")]
+
+
+def test_an_answer_that_contradicts_the_first_is_counted_as_such() -> None:
+    story = Story()
+    story.tell(captured("top"), inspected("top", verdict=Verdict.NG))
+    assert counted(story.tell(inspected("top"))) == [(Tally.CONTRADICTION, "inspection")]
+    assert the(story.visit).views[0].verdict is Verdict.NG

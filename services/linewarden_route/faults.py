@@ -1,0 +1,111 @@
+"""What records and recipe of a visit say against each other. Pure; each finding names both values.
+
+A fault of the visit as a whole comes from `of_visit`, one of a frame from `of_view`; together they are everything that
+withholds a visit without any picture being doubted. They are told beside an NG too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from linewarden_schemas.recipe import Recipe, unjudged
+from linewarden_schemas.route_state import Contradiction, ViewState, VisitSnapshot
+from linewarden_schemas.vocabulary import Cause, LineMode, Routing, Verdict, VerdictRule
+
+from .contradictions import VERDICTS, in_words
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What speaks against a pass: a routing no better than which the visit can have, and why."""
+
+    routing: Routing
+    cause: Cause | None
+    reason: str
+
+
+def contradictions(visit: VisitSnapshot, recipe: Recipe | None) -> frozenset[Finding]:
+    """Whatever records and recipe say differently: of each one that is new after revision 0 people are told."""
+    views = (found for view in visit.views for found in of_view(visit, view, recipe))
+    return frozenset((*told_apart(visit), *_product(visit, recipe), *views))
+
+
+def told_apart(visit: VisitSnapshot) -> Iterator[Finding]:
+    """Contradictions between records, of the visit and of its frames, whatever the recipe says."""
+    yield from (_told(found) for found in visit.contradictions)
+
+
+def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
+    """Faults of the visit as a whole."""
+    yield from (_told(found) for found in visit.contradictions if found.frame_id is None)
+    yield from _product(visit, recipe)
+    if visit.line_state is None and any(view.captured for view in visit.views):
+        yield _fault("no capture of this visit tells the state of its line")
+    if visit.line_state is not None and visit.line_state.mode is not LineMode.PRODUCTION:
+        mode = visit.line_state.mode.value
+        yield _fault(f"the line is in {mode}, and only in {LineMode.PRODUCTION.value} a part passes on trust")
+    for asked in unjudged(recipe) if recipe else ():
+        yield _fault(f"the recipe asks for {asked}, which nobody judged")
+
+
+def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
+    """Faults of one frame."""
+    name = view.view_id
+    yield from (_told(found) for found in visit.contradictions if found.frame_id == view.frame_id)
+    if view.fault is not None:
+        yield _fault(f"view {name}: {view.fault}")
+    yield from _of_verdict(view, recipe)
+    yield from _beside_others(visit, view)
+    if recipe is None:
+        return
+    expected = next((spec.camera_id for spec in recipe.views if spec.view_id == name), None)
+    if expected is None:
+        yield _fault(f"view {name} is not in the recipe")
+    elif view.camera_id is not None and view.camera_id != expected:
+        yield _fault(f"view {name}: taken by camera {view.camera_id}, and the recipe expects {expected}")
+    if view.bundle_digest is not None and view.bundle_digest != recipe.bundle_digest:
+        yield _fault(f"view {name}: judged by bundle {view.bundle_digest}, and the recipe's is {recipe.bundle_digest}")
+
+
+def is_answered_apart(visit: VisitSnapshot, view: ViewState) -> bool:
+    """Whether two inspections of this frame give two verdicts, so that none of them is believed."""
+    return any((one.what, one.frame_id) == (VERDICTS, view.frame_id) for one in visit.contradictions)
+
+
+def _product(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
+    if recipe is not None and visit.product_id not in {None, recipe.product_id}:
+        yield _fault(f"the product is {visit.product_id}, and the recipe is for {recipe.product_id}")
+
+
+def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
+    """A verdict against the numbers that it was made from, and an OK that does not tell what made it."""
+    limits = [one.defect for one in (recipe.thresholds if recipe else None, view.thresholds) if one is not None]
+    name, p = view.view_id, view.p_defect
+    if view.verdict is Verdict.OK:
+        if p is None:
+            yield _fault(f"view {name}: OK without p")
+        for limit in limits:
+            if p is not None and not p <= limit:
+                yield _fault(f"view {name}: OK with p {p}, and the threshold in force is {limit}")
+        if view.inspection is not None and None in (view.camera_id, view.bundle_digest, view.thresholds):
+            yield _fault(f"view {name}: OK without its camera, bundle or thresholds")
+    by_p = recipe is not None and recipe.verdict_rule is VerdictRule.CLASSIFIER
+    if view.verdict is Verdict.NG and by_p and p is not None and limits and p <= min(limits):
+        yield _fault(f"view {name}: NG with p {p}, and the threshold in force is {min(limits)}")
+
+
+def _beside_others(visit: VisitSnapshot, view: ViewState) -> Iterator[Finding]:
+    """An OK and an NG of two frames of the same view."""
+    if view.verdict is Verdict.NG and any(
+        one.view_id == view.view_id and one.verdict is Verdict.OK for one in visit.views
+    ):
+        yield _fault(f"view {view.view_id}: one frame is OK and another one NG")
+
+
+def _told(found: Contradiction) -> Finding:
+    return _fault(in_words(found))
+
+
+def _fault(reason: str) -> Finding:
+    return Finding(Routing.DIVERTED, Cause.FAULT, reason)
