@@ -5,29 +5,108 @@ Of what a period has closed only the records of visits that it left open are rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from linewarden_runtime.books import positions_of, read_to_end
-from linewarden_runtime.ports import Broker
+from linewarden_runtime.partitions import partition_of
+from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.base import Message
-from linewarden_schemas.capture import Capture
-from linewarden_schemas.disposition import Disposition
+from linewarden_schemas.capture import CameraHeartbeat, Capture
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.operations import Balance, DeadLetter, Stretch
+from linewarden_schemas.topics import CATALOGUE
 
-from .ledger import CameraEpoch, Ledger, run_of, visit_of
+from .balance import Allowance, BalanceReport, balance
+from .ledger import CameraEpoch, Ledger, Written, place, run_of, visit_of
 from .reading import records_between
 
-READ_ORDER = ("dispositions", "inspections", "dead-letters", "reinspections", "captures")
-"""Effects before causes: while the line runs, whatever was answered has its capture in what is read after it."""
+READ_ORDER = ("dispositions", "inspections", "dead-letters", "reinspections", "decisions", "captures")
+"""Effects before causes: while the line runs, whatever was answered has its cause in what is read after it."""
+
+_DEAD_LETTERED = frozenset({"captures", "inspections", "decisions"})
+"""Topics of which route makes a dead letter of every record that it cannot handle."""
 
 Progress = Callable[[str, int], None]
 """Called with the topic's name and the records read of it so far."""
+
+
+def balance_records(
+    records: Iterable[InRecord],
+    now_ms: int,
+    allowance: Allowance | None = None,
+    partitions: Mapping[str, int] | None = None,
+) -> BalanceReport:
+    """Balance what lies in these records of a namespace, as of `now_ms` (epoch ms). Pure.
+
+    Those of a partition come in the order of their offsets; topics may come in any order, and such that no balance
+    needs are passed over. `partitions`: how many a topic has, so that a record in the wrong one is named.
+    """
+    ledger, counts = Ledger(), partitions or {}
+    for record in records:
+        message = message_in(record, ledger, counts.get(record.topic))
+        if message is not None:
+            ledger.learn(message, _written(record))
+    return balance(ledger, now_ms, allowance)
+
+
+def message_in(record: InRecord, ledger: Ledger, partitions: int | None = None) -> Message | None:
+    """What a record says where it lies; None for a tombstone and for one that does not belong there, which is entered.
+
+    The balance asks for the dead letter of one that does not belong there, where somebody would have made it.
+    """
+    if record.value is None:
+        return None
+    logical = record.topic.rsplit(".", 1)[-1]
+    message = _belonging(record, logical, partitions)
+    if message is None and logical in _DEAD_LETTERED:
+        ledger.learn_unreadable(record.topic, record.partition, record.offset)
+    elif message is None:
+        ledger.learn_stray(record.topic, record.partition, record.offset)
+    elif record.key != _key_of(message, record):
+        ledger.miskeyed.add(_place(record))
+    return message
+
+
+def _belonging(record: InRecord, logical: str, partitions: int | None) -> Message | None:
+    try:
+        message = decode(record.headers, record.value).message
+    except EnvelopeError:
+        return None
+    topic = CATALOGUE.get(logical)
+    if topic is None or not isinstance(message, topic.messages):
+        return None
+    visit_id = visit_of(message) if topic.by_visit else None
+    is_astray = (
+        visit_id is not None and partitions is not None and partition_of(visit_id, partitions) != record.partition
+    )
+    return None if is_astray else message
+
+
+def _key_of(message: Message, record: InRecord) -> bytes | None:
+    """The key that a message's record has; its own where that matters to nobody."""
+    match message:
+        case SlotOpen() | SlotClose():
+            return message.slot_id.encode()
+        case CameraHeartbeat() | DeadLetter():
+            return record.key
+        case _:
+            visit_id = visit_of(message)
+            return record.key if visit_id is None else visit_id.encode()
+
+
+def _written(record: InRecord) -> Written:
+    return Written(record.offset, record.timestamp_ms, _place(record))
+
+
+def _place(record: InRecord) -> str:
+    return place(record.topic, record.partition, record.offset)
 
 
 @dataclass(slots=True)
@@ -48,6 +127,9 @@ class Unclosed:
     belated: set[tuple[CameraEpoch, int]] = field(default_factory=set)
     reopened: set[str] = field(default_factory=set)
     _before: dict[Position, Stretch] = field(default_factory=dict)
+    _began: dict[Position, int] = field(default_factory=dict)
+    """Where the reading of each partition began."""
+    _counts: Counter[str] = field(default_factory=Counter)
     _carried: frozenset[str] = frozenset()
     _places: dict[str, dict[Position, int]] = field(default_factory=dict)
 
@@ -60,14 +142,20 @@ class Unclosed:
                 (one.line_id, one.station_id, one.camera_id, one.spool_epoch): one.last_sequence for one in marks
             }
 
-    def start(self, position: Position, oldest: int, end: int) -> int:
+    def start(self, position: Position, oldest: int, end: int, since: int) -> int:
         """Where to read a partition from, of which `oldest` to before `end` is kept.
 
         What was deleted unclosed, or closed and is not there any more (a topic made anew), is entered as expired.
+        Of a topic that the last period did not know what was written `since` then is new.
         """
+        self._began[position] = self._start(position, oldest, end, since)
+        self._counts[position.topic] += 1
+        return self._began[position]
+
+    def _start(self, position: Position, oldest: int, end: int, since: int) -> int:
         before = self._before.get(position)
         if before is None:
-            self.stretches[position] = (oldest, oldest)
+            self.stretches[position] = (since, since)
             return oldest
         if oldest > before.needed_from:
             self.ledger.expired.add(f"{position.topic}[{position.partition}]@{before.needed_from}-{oldest - 1}")
@@ -82,31 +170,27 @@ class Unclosed:
         self.stretches[position] = (begin, max(begin, next_offset))
 
     def learn(self, record: InRecord) -> None:
-        """Enter a record; one that is none of ours is entered as unreadable: the balance asks for its dead letter."""
+        """Enter a record. One that does not belong where it lies is entered as that, unless a period closed it."""
         is_new = record.offset >= self.stretches[record.position][0]
-        try:
-            message = decode(record.headers, record.value).message
-        except EnvelopeError:
-            if is_new:
-                self.ledger.learn_unreadable(record.topic, record.partition, record.offset)
+        message = message_in(record, self.ledger if is_new else Ledger(), self._counts[record.topic])
+        if message is None:
             return
         if is_new:
             self._enter(message)
         elif not self._is_carried(message):
             return
-        self._learn(record.position, record.offset, message)
+        self._learn(record, message)
 
     def recall(self, record: InRecord, wanted: Collection[str]) -> None:
         """Enter a record of before where it is about a wanted visit or frame, or gave a belated number."""
-        try:
-            message = decode(record.headers, record.value).message
-        except EnvelopeError:
+        message = message_in(record, Ledger(), self._counts[record.topic])
+        if message is None:
             return  # the period before has seen its dead letter
-        if record.offset >= self._before[record.position].needed_from and self._is_carried(message):
+        if record.offset >= self._began[record.position] and self._is_carried(message):
             return  # read already
         is_belated = isinstance(message, Capture) and (run_of(message), message.sequence) in self.belated
         if is_belated or visit_of(message) in wanted or getattr(message, "frame_id", None) in wanted:
-            self._learn(record.position, record.offset, message)
+            self._learn(record, message)
             if isinstance(message, Capture) and message.visit_id not in self._carried:
                 self.reopened.add(message.visit_id)
 
@@ -125,12 +209,8 @@ class Unclosed:
             for position, offset in self._places.get(name, {}).items():
                 needed[position] = min(needed[position], offset)
         if opened - self._places.keys():  # final, with a frame to be answered: rare enough to read all of it again
-            return {position: min(needed[position], self._read_from(position)) for position in self.stretches}
+            return {position: min(needed[position], self._began[position]) for position in self.stretches}
         return needed
-
-    def _read_from(self, position: Position) -> int:
-        before = self._before.get(position)
-        return self.stretches[position][0] if before is None else before.needed_from
 
     def _is_carried(self, message: Message) -> bool:
         """Whether a record of before is read with what follows: of open visits, and every dead letter."""
@@ -150,8 +230,9 @@ class Unclosed:
             case _:
                 pass
 
-    def _learn(self, position: Position, offset: int, message: Message) -> None:
-        self.ledger.learn(message)
+    def _learn(self, record: InRecord, message: Message) -> None:
+        position, offset = record.position, record.offset
+        self.ledger.learn(message, _written(record))
         name = visit_of(message) or getattr(message, "frame_id", None)
         if name is None:
             return
@@ -173,6 +254,7 @@ def read_unclosed(
     found = Unclosed(last)
     for name in READ_ORDER:
         _read_topic(broker, namespace.topic(name), found, partial(progress, name))
+    read_recipes(broker, namespace, found.ledger)
     return found
 
 
@@ -198,11 +280,30 @@ def _read_topic(broker: Broker, topic: str, found: Unclosed, progress: Callable[
     positions = positions_of(broker, topic)
     with broker.reader(dict.fromkeys(positions, 0)) as reader:
         oldest, ends = reader.beginning_offsets(positions), reader.end_offsets(positions)
+        since = oldest if found.last is None else _since(reader, found.last.to_ms, ends)
         for position in positions:
-            reader.seek(position, found.start(position, oldest[position], ends[position]))
+            reader.seek(position, found.start(position, oldest[position], ends[position], since[position]))
         for count, record in enumerate(read_to_end(reader), 1):
             if record.value is not None:  # a tombstone only forgets what was closed before
                 found.learn(record)
             progress(count)
         for position in positions:
             found.end(position, reader.position(position))
+
+
+def _since(reader: Reader, at_ms: int, ends: Mapping[Position, int]) -> dict[Position, int]:
+    """The first offset of each partition that was written from a time on; its end where there is none."""
+    found = reader.offsets_for_times(dict.fromkeys(ends, at_ms))
+    return {position: end if found[position] is None else found[position] or 0 for position, end in ends.items()}
+
+
+def read_recipes(broker: Broker, namespace: Namespace, ledger: Ledger) -> None:
+    """Enter every recipe that is kept: they are few, compacted and never closed; raises BrokerUnavailable."""
+    positions = positions_of(broker, namespace.topic("recipes"))
+    with broker.reader(dict.fromkeys(positions, 0)) as reader:
+        for position, offset in reader.beginning_offsets(positions).items():
+            reader.seek(position, offset)
+        for record in read_to_end(reader):
+            message = message_in(record, ledger)
+            if message is not None:
+                ledger.learn(message, _written(record))

@@ -1,21 +1,49 @@
 """What the topics of a namespace say, reduced to what a balance needs. Order between topics does not matter.
 
-Within a topic the first record of an id counts, as with every reader; what comes after is a duplicate.
+Within a partition the first record of an id counts, as with every reader; what comes after is a duplicate, or
+contradicts it and is kept as a further answer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
+from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
+from linewarden_schemas.ids import digest
 from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.operations import DeadLetter
-from linewarden_schemas.vocabulary import Cause, Loss, Routing, Undecidable, Verdict
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.vocabulary import (
+    Act,
+    Cause,
+    CloseReason,
+    Judgement,
+    LineMode,
+    Loss,
+    Outcome,
+    Role,
+    Routing,
+    Skill,
+    Undecidable,
+    Verdict,
+)
 
 CameraEpoch = tuple[str, str, str, int]
 """Line, station, camera, spool epoch: one contiguous run of sequences from 0."""
+
+LineStateFacts = tuple[LineMode, int, str | None, str | None]
+"""Mode, since when (epoch ms), order, shift."""
+
+Shared = TypeVar("Shared", bound=Hashable)
+
+SCORE_TOLERANCE = 0.02
+"""By how much two answers to one frame may differ in a score: the tolerance across devices."""
 
 
 def place(topic: str, partition: int, offset: int) -> str:
@@ -37,37 +65,133 @@ def run_of(message: Capture | CameraHeartbeat) -> CameraEpoch:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Where a record lies, and when it was written (epoch ms); None where that is not known."""
+
+    offset: int = 0
+    at_ms: int | None = None
+    place: str = ""
+
+
+UNWRITTEN = Written()
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeName:
+    """Which recipe a record names; `digest` of its content, where the writer told it."""
+
+    recipe_id: str
+    version: int
+    digest: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.recipe_id}@{self.version}"
+
+    def may_be(self, other: RecipeName) -> bool:
+        """Whether both can mean one content; a record without digest may mean any of its version."""
+        same = (self.recipe_id, self.version) == (other.recipe_id, other.version)
+        return same and (None in (self.digest, other.digest) or self.digest == other.digest)
+
+
+@dataclass(frozen=True, slots=True)
 class CapturedFrame:
-    """One captured view; `lost` says why there is no picture."""
+    """One captured view; `lost` says why there is no picture. `returned`: the visit before, and the authority."""
 
     frame_id: str
     visit_id: str
+    view_id: str
+    line_id: str
+    station_id: str
+    camera_id: str
     captured_ms: int
     decide_by_ms: int
+    recipe: RecipeName
+    line_state: LineStateFacts
+    part_id: str | None
+    lot_id: str | None
+    product_id: str | None
+    known_bad: bool
+    returned: tuple[str, str | None] | None
+    sha256: str | None
     lost: Loss | None
+    is_simulated: bool
+    written: Written
+
+    def contradictions(self, other: CapturedFrame) -> Iterator[str]:
+        """What another capture of the same frame says differently. One that was sent again as lost is a duplicate."""
+        told = (
+            ("visit", self.visit_id, other.visit_id),
+            ("view", self.view_id, other.view_id),
+            ("line", self.line_id, other.line_id),
+            ("station", self.station_id, other.station_id),
+            ("camera", self.camera_id, other.camera_id),
+            ("serial", self.part_id, other.part_id),
+            ("lot", self.lot_id, other.lot_id),
+            ("product", self.product_id, other.product_id),
+            ("picture", self.sha256, other.sha256),
+        )
+        yield from (f"another {what}" for what, one, two in told if None not in (one, two) and one != two)
+        if self.line_state != other.line_state:
+            yield "another line state"
+        if not self.recipe.may_be(other.recipe):
+            yield "another recipe"
 
 
 @dataclass(frozen=True, slots=True)
 class InspectedFrame:
-    """The first inspection of a frame."""
+    """The first inspection of a frame; `limits` are the thresholds that it names: of p_defect and of suspicion."""
 
     frame_id: str
     visit_id: str
+    view_id: str
+    line_id: str
+    camera_id: str
     verdict: Verdict
     undecidable: Undecidable | None
-    doubtful: bool
     p_defect: float | None
     suspicion: float | None
+    limits: tuple[float, float] | None
+    recipe: RecipeName
     frame_sha256: str | None
+    bundle_digest: str | None
     captured_ms: int
+    decide_by_ms: int
     inspected_ms: int
+    is_simulated: bool
+    written: Written
 
-    def contradicts(self, other: InspectedFrame) -> bool:
-        """Whether two answers to one frame differ. A frame that was sent again may be late the second time."""
+    def contradictions(self, other: InspectedFrame) -> Iterator[str]:
+        """What another answer to the same frame says differently. A frame that was sent again may be late then."""
         if Undecidable.LATE in {self.undecidable, other.undecidable}:
-            return False
-        mine, others = ((one.verdict, one.undecidable, one.frame_sha256) for one in (self, other))
-        return mine != others
+            return
+        if (self.verdict, self.undecidable) != (other.verdict, other.undecidable):
+            yield f"{self.verdict.value} and {other.verdict.value}"
+        told = (
+            ("visit", self.visit_id, other.visit_id),
+            ("view", self.view_id, other.view_id),
+            ("line", self.line_id, other.line_id),
+            ("camera", self.camera_id, other.camera_id),
+            ("picture", self.frame_sha256, other.frame_sha256),
+            ("bundle", self.bundle_digest, other.bundle_digest),
+        )
+        yield from (f"another {what}" for what, one, two in told if None not in (one, two) and one != two)
+        if not self.recipe.may_be(other.recipe):
+            yield "another recipe"
+        scores = ((self.p_defect, other.p_defect), (self.suspicion, other.suspicion))
+        if any(one is not None and two is not None and abs(one - two) > SCORE_TOLERANCE for one, two in scores):
+            yield "scores beyond the tolerance"
+
+
+@dataclass(frozen=True, slots=True)
+class ToldView:
+    """What a disposition says of one view."""
+
+    view_id: str
+    frame_id: str | None
+    verdict: Verdict | None
+    undecidable: Undecidable | None
+    p_defect: float | None
+    suspicion: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +203,79 @@ class RoutedVisit:
     routing: Routing
     causes: tuple[Cause, ...]
     final: bool
+    outcome: Outcome | None
+    views: tuple[ToldView, ...]
+    line_id: str
+    station_id: str | None
+    part_id: str | None
+    lot_id: str | None
+    product_id: str | None
+    recipe: RecipeName
+    line_state: LineStateFacts | None
+    returned_from: str | None
     first_captured_ms: int
     decide_by_ms: int
     decided_ms: int
-    frame_ids: tuple[str | None, ...]
-    """Of every expected view; None for one that was missing or had no verdict."""
+    actors: tuple[str, ...]
+    decision_ids: tuple[str, ...]
+    concession: str | None
+    alarm: bool
+    is_simulated: bool
+    written: Written
+
+
+@dataclass(frozen=True, slots=True)
+class SlotOpened:
+    """A slot was opened, or its request was sent again. `frames`: each with whether a person must cover it."""
+
+    slot_id: str
+    visit_id: str
+    round: int
+    generation: int
+    skill: Skill
+    frames: tuple[tuple[str, bool], ...]
+    opened_ms: int
+    written: Written
+
+
+@dataclass(frozen=True, slots=True)
+class SlotClosed:
+    """A slot was closed."""
+
+    slot_id: str
+    visit_id: str
+    reason: CloseReason
+    decision_id: str | None
+    actor: str | None
+    closed_ms: int
+    written: Written
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One act of one person on one slot."""
+
+    decision_id: str
+    slot_id: str
+    visit_id: str
+    act: Act
+    judgement: Judgement | None
+    outcome: Outcome | None
+    concession: str | None
+    undoes: str | None
+    actor: str
+    role: Role
+    covers: frozenset[str]
+    decided_ms: int
+    written: Written
+
+
+@dataclass(slots=True)
+class Reviewed:
+    """What people were asked about one visit, and what they answered; by offset where that is known."""
+
+    slots: list[SlotOpened | SlotClosed] = field(default_factory=list)
+    decisions: dict[str, Decided] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -91,115 +283,261 @@ class Ledger:
     """Everything learnt so far; `learn` may be called with any message of the namespace."""
 
     captured: dict[str, CapturedFrame] = field(default_factory=dict)
+    captured_again: dict[str, list[CapturedFrame]] = field(default_factory=dict)
+    """Further captures of a frame that contradict the first."""
     sequences: dict[CameraEpoch, dict[int, str]] = field(default_factory=dict)
     doubled_sequences: set[str] = field(default_factory=set)
     last_sequences: dict[CameraEpoch, int] = field(default_factory=dict)
     closed_sequences: dict[CameraEpoch, int] = field(default_factory=dict)
     """The last numbers of a closed period: what follows begins there, not at 0."""
     inspected: dict[str, InspectedFrame] = field(default_factory=dict)
-    contradicted: set[str] = field(default_factory=set)
+    inspected_again: dict[str, list[InspectedFrame]] = field(default_factory=dict)
+    """Further inspections of a frame that contradict the first."""
     duplicates: int = 0
     first: dict[str, RoutedVisit] = field(default_factory=dict)
     latest: dict[str, RoutedVisit] = field(default_factory=dict)
-    routed_twice: set[str] = field(default_factory=set)
-    open_slots: dict[str, str] = field(default_factory=dict)
-    closed_slots: set[str] = field(default_factory=set)
-    last_close_ms: dict[str, int] = field(default_factory=dict)
+    revisions: dict[str, list[RoutedVisit]] = field(default_factory=dict)
+    """Every further record of a visit beside the one in `first`, in whatever order."""
+    reviews: dict[str, Reviewed] = field(default_factory=dict)
+    recipes: dict[tuple[str, int], dict[str, tuple[Recipe, int | None]]] = field(default_factory=dict)
+    """Contents of a recipe's version by their digest, each with when it was first written (epoch ms)."""
     dead_frames: set[str] = field(default_factory=set)
-    dead_visits: set[str] = field(default_factory=set)
+    unnamed_dead: dict[str, set[str]] = field(default_factory=dict)
+    """Frames that became dead letters without a name, by visit: where they lie. Each stands for one frame at most."""
     dead_letters: int = 0
     dead_sources: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
     """Records that are none of ours, as `topic[partition]@offset`; each must have become a dead letter."""
+    miskeyed: set[str] = field(default_factory=set)
+    """Records whose key is not that of their message."""
+    strays: set[str] = field(default_factory=set)
+    """Records that do not belong where they lie, in topics of which nobody makes dead letters."""
     expired: set[str] = field(default_factory=set)
     """Records that are gone and were not closed by any period, or were closed by one that the log does not reach any
     more, as `topic[partition]@first-last`."""
+    _shared: dict[Hashable, Hashable] = field(default_factory=dict, repr=False)
 
     def learn_unreadable(self, topic: str, partition: int, offset: int) -> None:
         """Enter a record that could not be read."""
         self.unreadable.add(place(topic, partition, offset))
 
-    def learn(self, message: Message) -> None:
-        """Enter one message; kinds that no balance needs are passed over."""
+    def learn_stray(self, topic: str, partition: int, offset: int) -> None:
+        """Enter a record that does not belong where it lies, of which nobody makes a dead letter."""
+        self.strays.add(place(topic, partition, offset))
+
+    def learn(self, message: Message, written: Written = UNWRITTEN) -> None:
+        """Enter one message, and where its record lies; kinds that no balance needs are passed over."""
         match message:
             case Capture():
-                self._capture(message)
+                self._capture(message, written)
             case CameraHeartbeat():
                 run = run_of(message)
                 self.last_sequences[run] = max(message.last_sequence, self.last_sequences.get(run, -1))
             case Inspection():
-                self._inspection(message)
+                self._inspection(message, written)
             case Disposition():
-                self._disposition(message)
-            case SlotOpen():
-                if message.slot_id not in self.closed_slots:
-                    self.open_slots[message.slot_id] = message.visit_id
-            case SlotClose():
-                self._close(message)
+                self._disposition(message, written)
+            case SlotOpen() | SlotClose():
+                self._reviewed(message.visit_id).slots.append(_slot_facts(message, written))
+            case Decision():
+                self._decision(message, written)
+            case Recipe():
+                self._recipe(message, written)
             case DeadLetter():
                 self._dead_letter(message)
             case _:
                 pass
 
-    def _capture(self, capture: Capture) -> None:
+    def history(self, visit_id: str) -> list[RoutedVisit]:
+        """Every record of a visit's dispositions, by revision, and of one revision in their order."""
+        first = self.first.get(visit_id)
+        known = [*([] if first is None else [first]), *self.revisions.get(visit_id, ())]
+        return sorted(known, key=lambda one: (one.revision, one.written.offset))
+
+    def _capture(self, capture: Capture, written: Written) -> None:
         holder = self.sequences.setdefault(run_of(capture), {}).setdefault(capture.sequence, capture.frame_id)
         if holder != capture.frame_id:
             self.doubled_sequences |= {holder, capture.frame_id}
-        if capture.frame_id in self.captured:
-            self.duplicates += 1
-            return
-        self.captured[capture.frame_id] = CapturedFrame(
-            capture.frame_id, capture.visit_id, capture.captured_ms, capture.decide_by_ms, capture.lost
+        returned = capture.returned
+        found = CapturedFrame(
+            frame_id=capture.frame_id,
+            visit_id=capture.visit_id,
+            view_id=self._same(capture.view_id),
+            line_id=self._same(capture.line_id),
+            station_id=self._same(capture.station_id),
+            camera_id=self._same(capture.camera_id),
+            captured_ms=capture.captured_ms,
+            decide_by_ms=capture.decide_by_ms,
+            recipe=self._recipe_name(capture.recipe),
+            line_state=self._same(_line_state(capture.line_state)),
+            part_id=capture.part_id,
+            lot_id=self._same(capture.lot_id),
+            product_id=self._same(capture.product_id),
+            known_bad=capture.known_bad,
+            returned=None if returned is None else (returned.previous_visit_id, returned.authority),
+            sha256=capture.sha256,
+            lost=capture.lost,
+            is_simulated=capture.is_simulated,
+            written=written,
         )
+        known = self.captured.setdefault(capture.frame_id, found)
+        if known is not found:
+            self.duplicates += 1
+            first, later = _in_order(known, found)
+            self.captured[capture.frame_id] = first
+            if any(first.contradictions(later)):
+                self.captured_again.setdefault(capture.frame_id, []).append(later)
 
-    def _inspection(self, message: Inspection) -> None:
+    def _inspection(self, message: Inspection, written: Written) -> None:
+        limits = message.thresholds
         found = InspectedFrame(
             frame_id=message.frame_id,
             visit_id=message.visit_id,
+            view_id=self._same(message.view_id),
+            line_id=self._same(message.line_id),
+            camera_id=self._same(message.camera_id),
             verdict=message.verdict,
             undecidable=message.undecidable,
-            doubtful=message.is_doubtful,
             p_defect=message.p_defect,
             suspicion=message.suspicion,
+            limits=None if limits is None else self._same((limits.defect, limits.suspicion)),
+            recipe=self._recipe_name(message.recipe),
             frame_sha256=message.frame_sha256,
+            bundle_digest=self._same(message.bundle_digest),
             captured_ms=message.captured_ms,
+            decide_by_ms=message.decide_by_ms,
             inspected_ms=message.inspected_ms,
+            is_simulated=message.is_simulated,
+            written=written,
         )
         known = self.inspected.setdefault(message.frame_id, found)
         if known is not found:
             self.duplicates += 1
-            if known.contradicts(found):
-                self.contradicted.add(message.frame_id)
+            first, later = _in_order(known, found)
+            self.inspected[message.frame_id] = first
+            if any(first.contradictions(later)):
+                self.inspected_again.setdefault(message.frame_id, []).append(later)
 
-    def _disposition(self, message: Disposition) -> None:
+    def _disposition(self, message: Disposition, written: Written) -> None:
         routed = RoutedVisit(
             visit_id=message.visit_id,
             revision=message.revision,
             routing=message.routing,
-            causes=message.causes,
+            causes=self._same(message.causes),
             final=message.final,
+            outcome=message.outcome,
+            views=tuple(
+                ToldView(view.view_id, view.frame_id, view.verdict, view.undecidable, view.p_defect, view.suspicion)
+                for view in message.views
+            ),
+            line_id=self._same(message.line_id),
+            station_id=self._same(message.station_id),
+            part_id=message.part_id,
+            lot_id=self._same(message.lot_id),
+            product_id=self._same(message.product_id),
+            recipe=self._recipe_name(message.recipe),
+            line_state=None if message.line_state is None else self._same(_line_state(message.line_state)),
+            returned_from=message.returned_from,
             first_captured_ms=message.first_captured_ms,
             decide_by_ms=message.decide_by_ms,
             decided_ms=message.decided_ms,
-            frame_ids=tuple(view.frame_id if view.verdict is not None else None for view in message.views),
+            actors=message.actors,
+            decision_ids=message.decision_ids,
+            concession=message.concession,
+            alarm=message.alarm is not None,
+            is_simulated=message.is_simulated,
+            written=written,
         )
-        if routed.revision == 0 and self.first.setdefault(message.visit_id, routed) is not routed:
-            self.routed_twice.add(message.visit_id)
+        if routed.revision != 0 or self.first.setdefault(message.visit_id, routed) is not routed:
+            self.revisions.setdefault(message.visit_id, []).append(routed)
         before = self.latest.get(message.visit_id)
         if before is None or routed.revision > before.revision:
             self.latest[message.visit_id] = routed
 
-    def _close(self, close: SlotClose) -> None:
-        self.closed_slots.add(close.slot_id)
-        self.open_slots.pop(close.slot_id, None)
-        before = self.last_close_ms.get(close.visit_id, 0)
-        self.last_close_ms[close.visit_id] = max(before, close.closed_ms)
+    def _decision(self, message: Decision, written: Written) -> None:
+        decided = Decided(
+            decision_id=message.decision_id,
+            slot_id=message.slot_id,
+            visit_id=message.visit_id,
+            act=message.act,
+            judgement=message.judgement,
+            outcome=message.outcome,
+            concession=message.concession,
+            undoes=message.undoes,
+            actor=message.actor,
+            role=message.role,
+            covers=frozenset(message.covers),
+            decided_ms=message.decided_ms,
+            written=written,
+        )
+        known = self._reviewed(message.visit_id).decisions
+        before = known.setdefault(message.decision_id, decided)
+        if before is not decided:
+            self.duplicates += 1
+            known[message.decision_id] = _in_order(before, decided)[0]
+
+    def _recipe(self, recipe: Recipe, written: Written) -> None:
+        contents = self.recipes.setdefault((recipe.recipe_id, recipe.version), {})
+        contents.setdefault(content_digest(recipe), (recipe, written.at_ms))
 
     def _dead_letter(self, letter: DeadLetter) -> None:
         self.dead_letters += 1
-        self.dead_sources.add(place(letter.source.topic, letter.source.partition, letter.source.offset))
-        if letter.frame_id is not None:
-            self.dead_frames.add(letter.frame_id)
-        visit_id = visit_of(letter)
-        if visit_id is not None:
-            self.dead_visits.add(visit_id)
+        source = place(letter.source.topic, letter.source.partition, letter.source.offset)
+        self.dead_sources.add(source)
+        if not letter.source.topic.endswith(".frames"):
+            return
+        told = next((value.decode(errors="replace") for name, value in letter.headers if name == "ce_id"), None)
+        named, visit_id = letter.frame_id or told, visit_of(letter)
+        if named is not None:
+            self.dead_frames.add(named)
+        elif visit_id is not None:
+            self.unnamed_dead.setdefault(visit_id, set()).add(source)
+
+    def _reviewed(self, visit_id: str) -> Reviewed:
+        return self.reviews.setdefault(visit_id, Reviewed())
+
+    def _recipe_name(self, ref: RecipeRef) -> RecipeName:
+        return self._same(RecipeName(ref.recipe_id, ref.version, getattr(ref, "digest", None)))
+
+    def _same(self, value: Shared) -> Shared:
+        """An equal value that was kept before: most records of a line repeat what others say."""
+        return self._shared.setdefault(value, value)  # type: ignore[return-value]  # it is equal, so of its kind
+
+
+def content_digest(recipe: Recipe) -> str:
+    """The digest of a recipe's content, by which two contents of one version are told apart."""
+    return getattr(recipe.ref(), "digest", None) or digest(recipe.to_json())
+
+
+Placed = TypeVar("Placed", CapturedFrame, InspectedFrame, Decided)
+
+
+def _in_order(known: Placed, found: Placed) -> tuple[Placed, Placed]:
+    return (known, found) if known.written.offset <= found.written.offset else (found, known)
+
+
+def _line_state(state: LineStateRef) -> LineStateFacts:
+    return state.mode, state.since_ms, state.order_id, state.shift
+
+
+def _slot_facts(message: SlotOpen | SlotClose, written: Written) -> SlotOpened | SlotClosed:
+    if isinstance(message, SlotOpen):
+        return SlotOpened(
+            slot_id=message.slot_id,
+            visit_id=message.visit_id,
+            round=message.round,
+            generation=message.generation,
+            skill=message.skill,
+            frames=tuple((frame.frame_id, frame.doubtful) for frame in message.frames),
+            opened_ms=message.opened_ms,
+            written=written,
+        )
+    return SlotClosed(
+        slot_id=message.slot_id,
+        visit_id=message.visit_id,
+        reason=message.reason,
+        decision_id=message.decision_id,
+        actor=message.actor,
+        closed_ms=message.closed_ms,
+        written=written,
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from linewarden_schemas.vocabulary import Cause, Routing, Verdict
 
-from .balance import Allowance, BalanceReport, balance
+from .balance import Allowance, BalanceReport, Kind, balance
 from .ledger import InspectedFrame, Ledger
 
 
@@ -129,10 +129,4 @@ def shift_summary(
 
 def balance_counts(report: BalanceReport) -> dict[str, Any]:
     """Whether it closes, and how many ids do not add up."""
-    return {
-        "closes": report.closes,
-        "lost": len(report.lost),
-        "doubled": len(report.doubled),
-        "unknown": len(report.unknown),
-        "unsafe": len(report.unsafe),
-    }
+    return {"closes": report.closes} | {kind.value: len(report.named(kind)) for kind in Kind}

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from linewarden_replay.balance import Allowance, balance
-from linewarden_replay.ledger import Ledger
+from linewarden_replay.balance import Allowance, Kind, balance
+from linewarden_replay.ledger import UNWRITTEN, Ledger
 from linewarden_replay.reports.gather import Unreadable
 from linewarden_replay.reports.shelf import Shelf
 from linewarden_replay.reports.story import Story
@@ -17,7 +17,7 @@ COUNTS = (
     "visits", "frames", "inspected", "pictures_lost", "not_decidable", "dead_letters", "duplicates", "final", "waiting",
     "in_flight",
 )  # fmt: skip
-FAULTS = ("lost", "doubled", "unknown", "unsafe")
+FAULTS = tuple(kind.value for kind in Kind)
 _AT_ONCE = 2_000
 _MOST_NAMED = 50
 
@@ -25,12 +25,14 @@ _MOST_NAMED = 50
 class Conservation:
     """Balances visits in portions by the rules of `balance`; what a camera numbered is looked at once, at the end.
 
-    `loose` are dead letters that name no visit: they may answer for a frame of any portion.
+    `loose` are dead letters that name no visit: they may answer for a frame of any portion. `known` holds the recipes.
     """
 
-    def __init__(self, now_ms: int, loose: Iterable[Message], unreadable: Unreadable, allowance: Allowance) -> None:
+    def __init__(
+        self, now_ms: int, loose: Iterable[Message], unreadable: Unreadable, allowance: Allowance, known: Ledger
+    ) -> None:
         self._now_ms, self._allowance, self._unreadable = now_ms, allowance, unreadable
-        self._loose = Ledger()
+        self._loose = known
         for message in loose:
             self._loose.learn(message)
         self._counts: Counter[str] = Counter(dead_letters=self._loose.dead_letters)
@@ -41,8 +43,9 @@ class Conservation:
 
     def add(self, story: Story) -> None:
         """Enter one visit; it must be whole."""
-        for message in story.messages:
-            self._ledger.learn(message)
+        places = story.written or [UNWRITTEN] * len(story.messages)
+        for message, written in zip(story.messages, places, strict=True):
+            self._ledger.learn(message, written)
         self._held += 1
         if self._held >= _AT_ONCE:
             self._close()
@@ -77,4 +80,5 @@ class Conservation:
                 self._named[name].append(one)
 
     def _fresh(self) -> Ledger:
-        return Ledger(dead_frames=set(self._loose.dead_frames), dead_visits=set(self._loose.dead_visits))
+        loose = self._loose
+        return Ledger(dead_frames=set(loose.dead_frames), recipes=loose.recipes, dead_sources=set(loose.dead_sources))

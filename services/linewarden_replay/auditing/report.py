@@ -10,7 +10,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from linewarden_replay.audit import read_recipes
 from linewarden_replay.balance import Allowance
+from linewarden_replay.ledger import Ledger
 from linewarden_replay.notary.verifying import keys_in_heads, verify_namespace
 from linewarden_replay.periods.closing import read_periods
 from linewarden_replay.periods.period import Closed, first_break
@@ -102,7 +104,9 @@ def _count(
         gathered = gather(source.broker, source.namespace, audit.stretch, shelf, source.looked, before)
         source.unreadable = gathered.unreadable
         loose = shelf.messages_of("")
-        conservation = Conservation(audit.now_ms, loose, source.unreadable, audit.allowance or Allowance())
+        known = Ledger()
+        read_recipes(source.broker, source.namespace, known)
+        conservation = Conservation(audit.now_ms, loose, source.unreadable, audit.allowance or Allowance(), known)
         for story in tell_visits(shelf, audit.stretch):
             conservation.add(story)
             for one in counts:

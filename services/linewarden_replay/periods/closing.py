@@ -62,7 +62,7 @@ def balance_unclosed(
     last = periods[-1] if periods else None
     found = read_unclosed(broker, namespace, None if last is None else last.period, progress)
     report = balance(found.ledger, now_ms, allowance)
-    wanted = found.doubtful((*report.lost, *report.doubled, *report.unknown, *report.unsafe))
+    wanted = found.doubtful({one.name for one in report.findings})
     if last is not None and wanted:
         look_back(broker, namespace, found, wanted)
         report = balance(found.ledger, now_ms, allowance)

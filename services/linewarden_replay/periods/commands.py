@@ -16,8 +16,7 @@ if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command n
 
     from .period import Closed
 
-_SHOWN = 20
-_FAULTS = ("lost", "doubled", "unknown", "unsafe")
+_SHOWN = 40
 _COLUMNS = ("", "closed", "visits", "final", "carried in", "reopened", "left open", "by", "signed")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
@@ -35,7 +34,7 @@ def balance(
     whole: Annotated[bool, typer.Option("--whole", help="Everything that is kept, closed periods among it.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Balance captures, inspections and dispositions as sets of ids, from where the last closed period ended.
+    """Balance sets of ids, and hold every visit against what it should have become, since the last closed period.
 
     With --close what adds up becomes a closed period, and the next one begins exactly there; ids that are open are
     carried on. Exits 1 where it does not add up: then nothing is closed, and what is missing is named.
@@ -118,15 +117,17 @@ def _print_balance(report: BalanceReport) -> None:
     told = report.as_dict()
     table = Table("", "ids", title="the balance closes" if report.closes else "THE BALANCE DOES NOT CLOSE")
     for name, value in told.items():
-        if name not in {"closes", "at_ms"}:
+        if name not in {"closes", "at_ms", "findings"}:
             table.add_row(name.replace("_", " "), str(len(value) if isinstance(value, tuple) else value))
     Console().print(table)
-    for name in _FAULTS:
-        ids = told[name]
-        for one in ids[:_SHOWN]:
-            typer.echo(f"{name}: {one}")
-        if len(ids) > _SHOWN:
-            typer.echo(f"{name}: and {len(ids) - _SHOWN} more; all of them with --json")
+    for one in report.findings[:_SHOWN]:
+        typer.echo(f"{one.kind.value}: {one.name}: {one.reason}")
+    if len(report.findings) > _SHOWN:
+        typer.echo(f"and {len(report.findings) - _SHOWN} more; all of them with --json")
+    for name in report.taken_back[:_SHOWN]:
+        typer.echo(f"passed too late and taken back: {name}")
+    for name in report.strays[:_SHOWN]:
+        typer.echo(f"a record that does not belong there: {name}")
 
 
 def _print_periods(found: list[Closed]) -> None:

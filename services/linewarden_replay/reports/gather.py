@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from linewarden_replay.escapes.matching import EscapeBook
+from linewarden_replay.ledger import Written, place, visit_of
 from linewarden_replay.reading import records_since
 from linewarden_replay.selection import Selection
 from linewarden_runtime.ports import Broker
+from linewarden_runtime.records import InRecord
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
@@ -75,10 +77,10 @@ def gather(
     numbering = Numbering(stretch, shelf, before)
     for name in TOPICS:
         from_ms = numbering.from_ms if name == "captures" else stretch.from_ms
-        for message in messages(broker, namespace.topic(name), from_ms - SLACK_MS, unreadable, looked):
+        for message, record in placed(broker, namespace.topic(name), from_ms - SLACK_MS, unreadable, looked):
             if isinstance(message, Capture | CameraHeartbeat):
                 numbering.learn(message)
-            _keep(message, stretch, shelf)
+            _keep(message, stretch, shelf, record)
             book.learn(message)
     escapes = list(book.matched())
     for visit_id, escape in escapes:
@@ -89,8 +91,9 @@ def gather(
 
 def tell_visits(shelf: Shelf, stretch: Selection) -> Iterator[Story]:
     """Visits of the stretch, one at a time; of those that no capture, inspection or routing names nothing is told."""
-    for visit_id, found in shelf.visits():
+    for visit_id, found, written in shelf.visits():
         story = tell(visit_id, found)
+        story.written = written
         at_ms, line_id = story.captured_ms, story.line_id
         if at_ms is not None and line_id is not None and stretch.holds(line_id, at_ms):
             yield story
@@ -100,31 +103,43 @@ def messages(
     broker: Broker, topic: str, from_ms: int, unreadable: Unreadable, looked: Looked = lambda *_: None
 ) -> Iterator[Message]:
     """Messages of a topic written from a time on; tombstones are passed over, what is none of ours is counted."""
+    for message, _ in placed(broker, topic, from_ms, unreadable, looked):
+        yield message
+
+
+def placed(
+    broker: Broker, topic: str, from_ms: int, unreadable: Unreadable, looked: Looked = lambda *_: None
+) -> Iterator[tuple[Message, InRecord]]:
+    """As `messages`, each with its record."""
     for count, record in enumerate(records_since(broker, topic, max(0, from_ms)), start=1):
         looked(topic, count)
         if record.value is None:
             continue
         try:
-            yield decode(record.headers, record.value).message
+            message = decode(record.headers, record.value).message
         except EnvelopeError:
-            unreadable.add(f"{record.topic}[{record.partition}]@{record.offset}")
+            unreadable.add(place(record.topic, record.partition, record.offset))
+        else:
+            yield message, record
 
 
-def _keep(message: Message, stretch: Selection, shelf: Shelf) -> None:
+def _keep(message: Message, stretch: Selection, shelf: Shelf, record: InRecord) -> None:
+    written = Written(record.offset, record.timestamp_ms, place(record.topic, record.partition, record.offset))
     match message:
         case Capture():
             if _is_near(stretch, message.line_id, message.captured_ms):
-                shelf.put(message.visit_id, message)
+                shelf.put(message.visit_id, message, written)
         case Inspection():
             if _is_near(stretch, message.line_id, message.captured_ms):
-                shelf.put(message.visit_id, _lighter(message))
+                shelf.put(message.visit_id, _lighter(message), written)
         case Disposition():
             if _is_near(stretch, message.line_id, message.first_captured_ms):
-                shelf.put(message.visit_id, message)
+                shelf.put(message.visit_id, message, written)
         case Decision() | SlotOpen() | SlotClose():
-            shelf.put(message.visit_id, message)
+            shelf.put(message.visit_id, message, written)
         case DeadLetter():
-            shelf.put(message.visit_id or "", message.model_copy(update={"value": None, "headers": ()}))
+            told = tuple(header for header in message.headers if header[0] == "ce_id")
+            shelf.put(visit_of(message) or "", message.model_copy(update={"value": None, "headers": told}))
         case _:
             pass
 

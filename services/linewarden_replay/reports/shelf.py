@@ -10,13 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from linewarden_replay.ledger import UNWRITTEN, Written
 from linewarden_schemas.base import Message
 from linewarden_schemas.registry import MESSAGE_TYPES
 
 _BATCH = 512
 _CACHE_KIB = 8 * 1024
-_INSERT = "INSERT INTO messages (visit, type, body) VALUES (?, ?, ?)"
-_SORTED = "SELECT visit, type, body FROM messages ORDER BY visit, place"
+_INSERT = "INSERT INTO messages (visit, type, body, lies, at_ms, at) VALUES (?, ?, ?, ?, ?, ?)"
+_SORTED = "SELECT visit, type, body, lies, at_ms, at FROM messages ORDER BY visit, place"
 _LAST = "INSERT INTO ends VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET last = MAX(last, excluded.last)"
 _NUMBER = "INSERT OR IGNORE INTO sequences VALUES (?, ?, ?, ?)"
 _HOLDER = "SELECT frame, inside FROM sequences WHERE run = ? AND sequence = ?"
@@ -43,18 +44,19 @@ class Shelf:
             "PRAGMA synchronous = OFF",
             "PRAGMA temp_store = FILE",
             f"PRAGMA cache_size = -{_CACHE_KIB}",
-            "CREATE TABLE messages (place INTEGER PRIMARY KEY, visit TEXT, type TEXT, body BLOB)",
+            "CREATE TABLE messages (place INTEGER PRIMARY KEY, visit TEXT, type TEXT, body BLOB, lies, at_ms, at)",
             "CREATE TABLE sequences (run TEXT, sequence INTEGER, frame TEXT, inside INT, PRIMARY KEY (run, sequence))",
             "CREATE TABLE marks (run TEXT PRIMARY KEY, last INTEGER) WITHOUT ROWID",
             "CREATE TABLE doubled (frame TEXT PRIMARY KEY) WITHOUT ROWID",
             "CREATE TABLE ends (run TEXT PRIMARY KEY, last INTEGER) WITHOUT ROWID",
         ):
             self._file.execute(line)
-        self._waiting: list[tuple[str, str, bytes]] = []
+        self._waiting: list[tuple[str, str, bytes, int, int | None, str]] = []
 
-    def put(self, visit_id: str, message: Message) -> None:
+    def put(self, visit_id: str, message: Message, written: Written = UNWRITTEN) -> None:
         """Keep one message of a visit; those of a visit come back in the order in which they were put."""
-        self._waiting.append((visit_id, message.TYPE, message.to_json()))
+        where = (written.offset, written.at_ms, written.place)
+        self._waiting.append((visit_id, message.TYPE, message.to_json(), *where))
         if len(self._waiting) >= _BATCH:
             self._write()
 
@@ -76,12 +78,14 @@ class Shelf:
         """Keep the last number of a run that is known to be whole; -1 for a run of which everything is put."""
         self._file.execute("INSERT OR IGNORE INTO marks VALUES (?, ?)", (run, last))
 
-    def visits(self) -> Iterator[tuple[str, list[Message]]]:
-        """Every visit with its messages, in order of the visits' names."""
+    def visits(self) -> Iterator[tuple[str, list[Message], list[Written]]]:
+        """Every visit with its messages and where each lies, in order of the visits' names."""
         self._write()
         rows = self._file.execute(_SORTED)
         for visit, group in groupby(rows, key=lambda row: str(row[0])):
-            yield visit, [MESSAGE_TYPES[kind].from_json(body) for _, kind, body in group]
+            told = list(group)
+            messages = [MESSAGE_TYPES[kind].from_json(body) for _, kind, body, *_ in told]
+            yield visit, messages, [Written(*where) for _, _, _, *where in told]
 
     def messages_of(self, visit_id: str) -> list[Message]:
         """Messages of one visit; the name is empty for those that name none."""

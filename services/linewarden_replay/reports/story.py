@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from linewarden_replay.ledger import Written
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.decision import Decision
@@ -22,6 +23,8 @@ class Story:
 
     visit_id: str
     messages: list[Message]
+    written: list[Written] = field(default_factory=list)
+    """Where each of the messages lies, where that is known."""
     captures: dict[str, Capture] = field(default_factory=dict)
     inspections: dict[str, Inspection] = field(default_factory=dict)
     first: Disposition | None = None

@@ -6,18 +6,43 @@ from typing import Any
 
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
+from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen, ViewResult
 from linewarden_schemas.ids import frame_id, slot_id, visit_id
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.line import LineStateRef, RecipeRef
-from linewarden_schemas.recipe import Thresholds
-from linewarden_schemas.vocabulary import Cause, CloseReason, LineMode, Loss, Routing, Undecidable, Verdict
+from linewarden_schemas.recipe import Recipe, Thresholds, ViewSpec
+from linewarden_schemas.vocabulary import (
+    Cause,
+    CloseReason,
+    Judgement,
+    LineMode,
+    Loss,
+    Outcome,
+    Role,
+    Routing,
+    Undecidable,
+    Verdict,
+)
 
 AT = 1_764_000_000_000
 BUDGET = 10_000
 RECIPE = RecipeRef(recipe_id="bracket", version=1)
 SHA = "a" * 64
 LIMITS = Thresholds(defect=0.5, suspicion=0.6)
+
+
+def recipe(*views: str) -> Recipe:
+    """The recipe that every visit here names."""
+    return Recipe(
+        recipe_id=RECIPE.recipe_id,
+        version=RECIPE.version,
+        product_id="bracket",
+        bundle_digest=SHA,
+        views=tuple(ViewSpec(view_id=view, camera_id="cam1") for view in views or ("top",)),
+        created_ms=AT,
+        created_by="anna",
+    )
 
 
 def visit(number: int) -> str:
@@ -87,7 +112,7 @@ def disposition(
         "routing": routing,
         "causes": causes,
         "final": final,
-        "views": (ViewResult(view_id="top", frame_id=frame(number), verdict=Verdict.OK),),
+        "views": (told(inspection(number)),),
         "line_id": "line1",
         "recipe": RECIPE,
         "first_captured_ms": AT + number,
@@ -95,6 +120,32 @@ def disposition(
         "decided_ms": AT + number + 200,
     }
     return Disposition(**(fields | changes))
+
+
+def told(of: Inspection) -> ViewResult:
+    """What a disposition says of an inspected view."""
+    return ViewResult(
+        view_id=of.view_id,
+        frame_id=of.frame_id,
+        verdict=of.verdict,
+        undecidable=of.undecidable,
+        p_defect=of.p_defect,
+        suspicion=of.suspicion,
+    )
+
+
+def decision(number: int, judgement: Judgement = Judgement.OK, **changes: Any) -> Decision:
+    fields: dict[str, Any] = {
+        "decision_id": f"d{number}",
+        "slot_id": slot_id(visit(number), 0, 0),
+        "visit_id": visit(number),
+        "judgement": judgement,
+        "actor": "anna",
+        "role": Role.OPERATOR,
+        "decided_ms": AT + number + 4_900,
+        "covers": (frame(number),),
+    }
+    return Decision(**(fields | changes))
 
 
 def slot_open(number: int, generation: int = 0) -> SlotOpen:
@@ -118,6 +169,8 @@ def slot_close(number: int, at_ms: int, generation: int = 0) -> SlotClose:
         visit_id=visit(number),
         reason=CloseReason.DECIDED,
         closed_ms=at_ms,
+        decision_id=f"d{number}",
+        actor="anna",
     )
 
 
@@ -126,22 +179,34 @@ def passed(number: int) -> list[Message]:
 
 
 def rejected(number: int) -> list[Message]:
-    return [capture(number), inspection(number, p=0.9), disposition(number, Routing.REJECTED)]
+    found = inspection(number, p=0.9)
+    return [capture(number), found, disposition(number, Routing.REJECTED, views=(told(found),))]
+
+
+def diverted(number: int, **changes: Any) -> Disposition:
+    """A first routing for low trust, or a later one of that visit."""
+    views = (told(inspection(number, suspicion=0.9)),)
+    fields: dict[str, Any] = {"final": False, "views": views}
+    return disposition(number, Routing.DIVERTED, Cause.LOW_TRUST, **(fields | changes))
 
 
 def waiting(number: int) -> list[Message]:
-    diverted = disposition(number, Routing.DIVERTED, Cause.LOW_TRUST, final=False)
-    return [capture(number), inspection(number, suspicion=0.9), diverted, slot_open(number)]
+    return [capture(number), inspection(number, suspicion=0.9), diverted(number), slot_open(number)]
+
+
+def outcome(number: int) -> Disposition:
+    """What `decision` comes to."""
+    fields: dict[str, Any] = {"outcome": Outcome.ACCEPT, "decision_ids": (f"d{number}",), "actors": ("anna",)}
+    return diverted(number, revision=1, final=True, **fields)
 
 
 def decided(number: int) -> list[Message]:
-    final = disposition(number, Routing.DIVERTED, Cause.LOW_TRUST, revision=1)
-    return [*waiting(number), slot_close(number, AT + number + 5_000), final]
+    return [*waiting(number), decision(number), slot_close(number, AT + number + 5_000), outcome(number)]
 
 
 def lost_picture(number: int) -> list[Message]:
-    final = disposition(number, Routing.DIVERTED, Cause.FAULT, views=(ViewResult(view_id="top"),))
-    return [capture(number, lost=Loss.OVERSIZE), final]
+    late = disposition(number, Routing.DIVERTED, Cause.FAULT, final=False, views=(ViewResult(view_id="top"),))
+    return [capture(number, lost=Loss.OVERSIZE), late, slot_open(number)]
 
 
 def in_flight(number: int) -> list[Message]:

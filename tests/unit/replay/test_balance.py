@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linewarden_replay.balance import BalanceReport, balance
-from linewarden_replay.ledger import Ledger
+from linewarden_replay.ledger import Ledger, Written
 from linewarden_schemas.base import Message
-from linewarden_schemas.disposition import Disposition, ViewResult
+from linewarden_schemas.disposition import Disposition, SlotOpen, ViewResult
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.vocabulary import Cause, Loss, Routing, Undecidable, Verdict
@@ -22,6 +22,7 @@ from tests.unit.replay.shift import (
     BUDGET,
     capture,
     decided,
+    decision,
     disposition,
     frame,
     heartbeat,
@@ -29,8 +30,10 @@ from tests.unit.replay.shift import (
     inspection,
     lost_picture,
     passed,
+    recipe,
     rejected,
     slot_close,
+    slot_open,
     visit,
     waiting,
 )
@@ -40,10 +43,14 @@ LONG_AFTER = AT + 3_600_000
 ENDS: tuple[Callable[[int], list[Message]], ...] = (passed, rejected, waiting, decided, lost_picture, in_flight)
 
 
-def of(messages: Iterable[Message], now_ms: int = NOW) -> BalanceReport:
+def of(messages: Iterable[Message], now_ms: int = NOW, order: random.Random | None = None) -> BalanceReport:
+    """The balance of messages in the order of their offsets, learnt in another order where one is given."""
+    written = [(message, Written(offset)) for offset, message in enumerate((recipe(), *messages))]
+    if order is not None:
+        order.shuffle(written)
     ledger = Ledger()
-    for message in messages:
-        ledger.learn(message)
+    for message, at in written:
+        ledger.learn(message, at)
     return balance(ledger, now_ms)
 
 
@@ -53,12 +60,11 @@ def test_a_whole_shift_closes_in_any_order_of_topics(
 ) -> None:
     shift = [message for number, end in enumerate(ends) for message in end(number)]
     shift.append(heartbeat(len(ends) - 1))
-    order.shuffle(shift)
-    report = of(shift)
+    report = of(shift, order=order)
     assert report.closes, report
     assert (report.visits, report.frames) == (len(ends), len(ends))
     assert report.final + report.waiting + report.in_flight == len(ends)
-    assert report.waiting == ends.count(waiting)
+    assert report.waiting == ends.count(waiting) + ends.count(lost_picture)
     assert report.in_flight == ends.count(in_flight)
 
 
@@ -99,16 +105,12 @@ def test_a_visit_past_its_deadline_without_routing_is_lost() -> None:
 
 
 def test_a_diverted_visit_that_nobody_will_decide_is_lost() -> None:
-    stranded = [
-        capture(0),
-        inspection(0, suspicion=0.9),
-        disposition(0, Routing.DIVERTED, Cause.LOW_TRUST, final=False),
-    ]
+    stranded = [one for one in waiting(0) if not isinstance(one, SlotOpen)]
     assert of(stranded).lost == (visit(0),)
 
 
 def test_a_decided_visit_is_pending_through_the_undo_window_and_no_longer() -> None:
-    shift = [*waiting(0), slot_close(0, NOW - 1_000)]
+    shift = [*waiting(0), decision(0), slot_close(0, NOW - 1_000)]
     assert of(shift, NOW).waiting == 1
     assert of(shift, LONG_AFTER).lost == (visit(0),)
 
@@ -135,8 +137,8 @@ def test_what_no_capture_announced_is_unknown() -> None:
 
 
 def test_a_dead_letter_counts_a_frame_that_has_no_inspection() -> None:
-    late = disposition(0, Routing.DIVERTED, Cause.LATE, views=(ViewResult(view_id="top"),))
-    shift: list[Message] = [capture(0), late]
+    late = disposition(0, Routing.DIVERTED, Cause.LATE, final=False, views=(ViewResult(view_id="top"),))
+    shift: list[Message] = [capture(0), late, slot_open(0)]
     letter = DeadLetter(
         service="inspect",
         cause="bad_metadata",
@@ -181,7 +183,8 @@ def test_a_worse_view_after_the_routing_needs_a_revision() -> None:
     other: dict[str, Any] = {"frame_id": "late-view", "view_id": "side"}
     shift = [*passed(0), capture(0, sequence=1, **other), inspection(0, p=0.9, inspected_ms=NOW, **other)]
     assert of(shift).unsafe == (visit(0),)
-    assert of([*shift, disposition(0, Routing.REJECTED, revision=1)]).closes
+    alarm = disposition(0, Routing.REJECTED, revision=1, final=False, alarm="a worse view came")
+    assert of([*shift, alarm, slot_open(0)]).closes
 
 
 def test_a_record_that_nobody_can_read_opens_the_balance_until_its_dead_letter_is_there() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from linewarden_replay.auditing.report import Audit
 from linewarden_replay.auditing.report import report as audit_report
 from linewarden_replay.balance import Allowance, BalanceReport, balance
-from linewarden_replay.ledger import Ledger
+from linewarden_replay.ledger import Ledger, Written
 from linewarden_replay.notary.signing import make_key, read_key
 from linewarden_replay.periods.closing import close_period, read_periods
 from linewarden_replay.periods.period import Closed, Occasion, digest_of, first_break
@@ -25,7 +25,7 @@ from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.provision import provision_topics
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.base import Message
-from linewarden_schemas.disposition import Disposition
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen, ViewResult
 from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
@@ -42,7 +42,9 @@ from tests.unit.replay.shift import (
     inspection,
     lost_picture,
     passed,
+    recipe,
     rejected,
+    slot_open,
     visit,
     waiting,
 )
@@ -57,6 +59,8 @@ TOPICS = {
     "Disposition": "dispositions",
     "SlotOpen": "reinspections",
     "SlotClose": "reinspections",
+    "Decision": "decisions",
+    "Recipe": "recipes",
     "DeadLetter": "dead-letters",
 }
 
@@ -68,13 +72,15 @@ class Line:
         self.broker = MemoryBroker(ManualClock(now_ms=AT))
         with self.broker.admin() as admin:
             provision_topics(admin, LINE, 2)
+        self.tell(recipe())
 
     def tell(self, *messages: Message) -> None:
         for one in messages:
             sent = encode(one, id="x", source="/test", time_ms=AT)
-            key = str(getattr(one, "visit_id", "heartbeat")).encode()
-            topic = LINE.topic(TOPICS[type(one).__name__])
-            self.broker.append(OutRecord(topic, key, sent.value, sent.headers, partition_of(key, 2)))
+            visit_id = str(getattr(one, "visit_id", "heartbeat"))
+            key = str(getattr(one, "slot_id", visit_id) if isinstance(one, SlotOpen | SlotClose) else visit_id).encode()
+            topic, number = LINE.topic(TOPICS[type(one).__name__]), partition_of(visit_id, 2)
+            self.broker.append(OutRecord(topic, key, sent.value, sent.headers, 0 if "recipes" in topic else number))
 
     def close(self, now_ms: int = SOON, **more: Any) -> tuple[BalanceReport, Balance | None]:
         return close_period(self.broker, LINE, Occasion(LINE.name, now_ms, "anna"), Allowance(), **more)
@@ -94,7 +100,7 @@ def test_a_period_begins_where_the_one_before_ended_and_carries_what_is_open() -
     line.tell(*passed(0), *waiting(1), *passed(2), *in_flight(3))
     first = line.closed()
     assert (first.number, first.visits, first.final, first.open_ids) == (0, 4, 2, (visit(1), visit(3)))
-    line.tell(*decided(1)[-2:], *passed(3)[1:], *passed(4))
+    line.tell(*decided(1)[-3:], *passed(3)[1:], *passed(4))
     second = line.closed(LATE)
     assert (second.number, second.visits, second.carried, second.reopened) == (1, 3, 2, 0)
     assert (second.final, second.open_ids) == (3, ())
@@ -112,7 +118,8 @@ def test_a_period_begins_where_the_one_before_ended_and_carries_what_is_open() -
 
 def test_what_does_not_add_up_is_named_and_not_closed_until_it_is_answered_for() -> None:
     line = Line()
-    line.tell(*passed(0), capture(1), disposition(1, Routing.DIVERTED, Cause.FAULT))
+    late = disposition(1, Routing.DIVERTED, Cause.LATE, final=False, views=(ViewResult(view_id="top"),))
+    line.tell(*passed(0), capture(1), late, slot_open(1))
     report, period = line.close(LATE)
     assert (period, report.lost, line.periods) == (None, (frame(1),), [])
     source = inspection(1).source
@@ -124,12 +131,13 @@ def test_a_late_view_a_revision_and_a_repeated_record_of_a_closed_visit_open_it_
     line = Line()
     line.tell(*passed(0), *passed(1), *passed(2))
     line.closed()
-    reopened = disposition(1, Routing.DIVERTED, Cause.LOW_TRUST, revision=1)
+    alarm: dict[str, Any] = {"revision": 1, "final": False, "alarm": "a worse view came"}
+    reopened = disposition(1, Routing.DIVERTED, Cause.LATE, **alarm)
     worse: dict[str, Any] = {"frame_id": f"{visit(0)}.side.1-3", "visit_id": visit(0), "view_id": "side"}
-    line.tell(capture(3, **worse), inspection(3, p=0.9, **worse), disposition(0, Routing.REJECTED, revision=1))
-    line.tell(reopened, inspection(2), capture(2))
+    line.tell(capture(3, **worse), inspection(3, p=0.9, **worse), disposition(0, Routing.REJECTED, **alarm))
+    line.tell(slot_open(0), reopened, slot_open(1), inspection(2), capture(2))
     second = line.closed(LATE)
-    assert (second.visits, second.reopened, second.final) == (3, 3, 3)
+    assert (second.visits, second.reopened, second.final, second.waiting) == (3, 3, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +170,8 @@ def test_a_late_view_that_looked_young_at_one_close_is_looked_up_at_the_next() -
     late: dict[str, Any] = {"frame_id": f"{visit(0)}.side.1-1", "visit_id": visit(0), "view_id": "side"}
     line.tell(capture(1, **late))
     assert line.closed().open_ids == (visit(0),)
-    line.tell(inspection(1, p=0.9, **late), disposition(0, Routing.REJECTED, revision=1))
+    alarm = disposition(0, Routing.REJECTED, revision=1, final=False, alarm="a worse view came")
+    line.tell(inspection(1, p=0.9, **late), alarm, slot_open(0))
     assert (line.closed(LATE).reopened, len(line.periods)) == (0, 3)
 
 
@@ -241,8 +250,8 @@ ENDS: tuple[Callable[[int], list[Message]], ...] = (passed, rejected, waiting, d
 
 def whole(messages: Iterable[Message], now_ms: int) -> BalanceReport:
     ledger = Ledger()
-    for message in messages:
-        ledger.learn(message)
+    for offset, message in enumerate((recipe(), *messages)):
+        ledger.learn(message, Written(offset))
     return balance(ledger, now_ms)
 
 
@@ -268,7 +277,7 @@ def test_wherever_a_shift_is_cut_its_periods_say_what_the_whole_says(
     report, period = line.close(LATE)
     expected = whole(kept, LATE)
     assert (period is not None) == expected.closes
-    for name in ("lost", "doubled", "unknown", "unsafe"):
+    for name in ("lost", "doubled", "unknown", "unsafe", "unsound"):
         assert getattr(report, name) == getattr(expected, name)
 
 

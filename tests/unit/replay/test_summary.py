@@ -52,7 +52,7 @@ def test_an_empty_shift_has_no_rates() -> None:
     assert summary["latency_ms"] == {"p50": None, "p99": None}
     assert summary["frames_per_s"] is None
     assert summary["truth"]["diversion_rate_of_passes"] is None
-    assert summary["balance"] == {"closes": True, "lost": 0, "doubled": 0, "unknown": 0, "unsafe": 0}
+    assert summary["balance"] == {"closes": True, "lost": 0, "doubled": 0, "unknown": 0, "unsafe": 0, "unsound": 0}
 
 
 def test_the_summary_counts_routings_causes_and_latency() -> None:

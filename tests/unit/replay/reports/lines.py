@@ -18,22 +18,25 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Maps
 from linewarden_schemas.line import LineState, LineStateRef
 from linewarden_schemas.vocabulary import Cause, LineMode, Outcome, Routing
-from tests.unit.replay.shift import AT, capture, disposition, inspection
+from tests.unit.replay.shift import AT, capture, disposition, inspection, told
 from tests.unit.replay.test_labels import decision
 
 NAMESPACE = Namespace("line1")
 HOUR = 3_600_000
 
 
-def line(*told: tuple[str, Message]) -> MemoryBroker:
+def line(*given: tuple[str, Message]) -> MemoryBroker:
     """A broker that holds these messages by the names of their topics."""
-    broker = MemoryBroker(ManualClock(now_ms=AT + HOUR))
+    broker = MemoryBroker(ManualClock(now_ms=AT))
     with broker.admin() as admin:
         provision_topics(admin, NAMESPACE, 2)
     with broker.producer(client="test") as producer:
-        for place, (name, message) in enumerate(told):
+        for place, (name, message) in enumerate(given):
             encoded = encode(message, id=f"e{place}", source="/line1/test", time_ms=AT)
-            producer.send(OutRecord(NAMESPACE.topic(name), b"k", encoded.value, encoded.headers, 0)).result(5)
+            key = getattr(message, "slot_id", None) if name == "reinspections" else getattr(message, "visit_id", None)
+            producer.send(
+                OutRecord(NAMESPACE.topic(name), (key or "k").encode(), encoded.value, encoded.headers, 0)
+            ).result(5)
     return broker
 
 
@@ -92,10 +95,11 @@ def passes(number: int, **more: Any) -> list[Message]:
 
 def rejects(number: int, *boxes: tuple[int, int, int, int], **more: Any) -> list[Message]:
     """A visit that the machine rejected, which nobody reviewed."""
+    found = inspection(number, p=0.9, maps=maps(*boxes))
     return [
         capture(number, line_state=ref(**more)),
-        inspection(number, p=0.9, maps=maps(*boxes)),
-        disposition(number, Routing.REJECTED, line_state=ref(**more)),
+        found,
+        disposition(number, Routing.REJECTED, line_state=ref(**more), views=(told(found),)),
     ]
 
 

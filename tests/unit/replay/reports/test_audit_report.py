@@ -38,7 +38,7 @@ from linewarden_schemas.operations import Balance, DeadLetter
 from linewarden_schemas.vocabulary import Act, Cause, Judgement, LineMode, Outcome, Routing
 from tests.support.bundles import digest_in
 from tests.support.frames import flat, frame_record
-from tests.unit.replay.shift import AT, capture, disposition, frame, heartbeat, inspection, visit
+from tests.unit.replay.shift import AT, capture, disposition, frame, heartbeat, inspection, recipe, visit
 from tests.unit.replay.test_labels import decision
 from tests.unit.vision.helpers import small_card
 
@@ -263,7 +263,7 @@ def test_a_file_that_is_no_replay_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_page_is_the_same_byte_for_byte_from_the_stored_report_and_needs_nothing(tmp_path: Path) -> None:
-    document = made(rerun=rerun(tmp_path, frame(1), frame(2)))
+    document = made(recipe(), *passes(0), *passes(1), *rejects(2), rerun=rerun(tmp_path, frame(1), frame(2)))
     text = page(document)
     stored = tmp_path / "report.json"
     stored.write_text(as_json(document), encoding="utf-8")
@@ -282,7 +282,7 @@ def test_an_empty_range_says_that_nothing_is_known() -> None:
 
 
 def test_records_that_cannot_be_read_and_are_too_many_to_name_keep_the_balance_open() -> None:
-    conservation = Conservation(AT, [], Unreadable(count=3, places=[]), Allowance())
+    conservation = Conservation(AT, [], Unreadable(count=3, places=[]), Allowance(), Ledger())
     with Shelf() as shelf:
         found = conservation.result(shelf)
     assert (found["closes"], found["unknown"]["count"]) == (False, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from linewarden_replay.ledger import Written
 from linewarden_replay.reports.gather import gather, tell_visits
 from linewarden_replay.reports.shelf import Shelf
 from linewarden_replay.selection import Selection
@@ -19,10 +20,10 @@ def test_messages_of_a_visit_come_together_in_the_order_in_which_they_were_put()
         for number in (2, 1):
             shelf.put(visit(number), inspection(number))
         for number in (1, 2):
-            shelf.put(visit(number), capture(number))
+            shelf.put(visit(number), capture(number), Written(number, AT, "t[0]@7"))
         found = list(shelf.visits())
-    assert [name for name, _ in found] == [visit(1), visit(2)]
-    assert found[0][1] == [inspection(1), capture(1)]
+    assert [name for name, *_ in found] == [visit(1), visit(2)]
+    assert found[0][1:] == ([inspection(1), capture(1)], [Written(), Written(1, AT, "t[0]@7")])
 
 
 def test_gaps_between_given_numbers_and_to_the_last_told_one_are_named_camera_by_camera() -> None:
