@@ -102,11 +102,11 @@ class IsolatedTransactions(_Guarded):
         outputs: Iterable[OutRecord],
         offsets: Mapping[Position, int] | None = None,
         group: GroupSnapshot | None = None,
-    ) -> None:
+    ) -> int | None:
         """Publish and commit; raises LiveTopicRefused before anything is begun."""
         held = list(outputs)
         require_own(self._namespace, *(record.topic for record in held), *_group(group))
-        self._producer.transact(held, offsets, group)
+        return self._producer.transact(held, offsets, group)
 
     def release_offsets(self, positions: Collection[Position], group: GroupSnapshot) -> None:
         """Drop pending offsets of an own group."""

@@ -34,6 +34,17 @@ PRODUCERS_REPLACED = Counter(
 WATCHDOG_EXITS = Counter(
     "linewarden_watchdog_exits_total", "Calls that did not come back in time, by section.", ["section"]
 )
+CLOCK_ERROR_SECONDS = Gauge(
+    "linewarden_clock_error_seconds",
+    "By how much the process's wall clock is ahead of the broker's, in seconds; negative where it is behind.",
+    ["process"],
+    multiprocess_mode="livemostrecent",
+)
+ANCHORS_LOST = Counter(
+    "linewarden_clock_anchors_lost_total",
+    "Times the broker's time was not known any more, by cause: a step of the wall clock, or no anchor for a minute.",
+    ["process", "cause"],
+)
 UNREADABLE = Counter(
     "linewarden_unreadable_settings_total",
     "Records of recipes, line states and activations that cannot be read, by topic.",

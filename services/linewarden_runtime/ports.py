@@ -61,6 +61,10 @@ class Delivery(Protocol):
         """Wait for the acknowledgement; raises DeliveryFailed (TooLarge among them)."""
         ...
 
+    def append_ms(self) -> int | None:
+        """The broker's append time (epoch ms) of a record that is delivered; None where it keeps the producer's."""
+        ...
+
     def add_done_callback(self, callback: Callable[[Exception | None], None]) -> None:
         """Call with None or the failure, on whatever thread learns of it; at once if it is known."""
         ...
@@ -177,8 +181,11 @@ class TransactionalProducer(Closing, Protocol):
         outputs: Iterable[OutRecord],
         offsets: Mapping[Position, int] | None = None,
         group: GroupSnapshot | None = None,
-    ) -> None:
+    ) -> int | None:
         """Publish all outputs and commit all offsets, or neither.
+
+        Gives the broker's append time (epoch ms) of the first output; None without one, or where the broker keeps the
+        producer's time.
 
         Raises TooLarge before anything is begun, after which the producer may be used on; GroupNotStable
         before anything is sent, TransactionFailed when it was aborted or its fate is unknown, Fenced when

@@ -32,10 +32,23 @@ class KafkaDelivery:
         except kafka_errors.KafkaError as error:
             raise delivery_failure(error) from error
 
+    def append_ms(self) -> int | None:
+        """The broker's stamp."""
+        return stamp_of(self._future) if self._future.succeeded() else None
+
     def add_done_callback(self, callback: Callable[[Exception | None], None]) -> None:
         """Call from the producer's thread."""
         self._future.add_callback(lambda _metadata: callback(None))
         self._future.add_errback(lambda error: callback(delivery_failure(error)))
+
+
+def stamp_of(future: Any) -> int | None:  # noqa: ANN401 - kafka-python's futures are not typed
+    """The append time (epoch ms) of a record that was acknowledged; None where the topic keeps the producer's time.
+
+    The record's own metadata fall back on the producer's time without telling.
+    """
+    stamp: int | None = future._produce_future.value[1]  # noqa: SLF001 - there is no public way to tell them apart
+    return None if stamp is None or stamp < 0 else stamp
 
 
 def send(client: KafkaProducer, record: OutRecord) -> Any:  # noqa: ANN401 - kafka-python's futures are not typed

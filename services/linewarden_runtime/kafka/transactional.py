@@ -17,7 +17,7 @@ from linewarden_runtime.errors import (
     TransactionFailed,
 )
 from linewarden_runtime.kafka.faults import is_fencing, translated
-from linewarden_runtime.kafka.producer import close, send
+from linewarden_runtime.kafka.producer import close, send, stamp_of
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
 from linewarden_runtime.watchdog import Watchdog
@@ -92,13 +92,13 @@ class KafkaTransactionalProducer:
         outputs: Iterable[OutRecord],
         offsets: Mapping[Position, int] | None = None,
         group: GroupSnapshot | None = None,
-    ) -> None:
-        """Publish all and commit all, or neither."""
+    ) -> int | None:
+        """Publish all and commit all, or neither; the broker's stamp of the first record."""
         records = list(outputs)
         self._require_size(records)
         if offsets:
             self._require_place(group)
-        self._in_transaction("transaction", partial(self._attempt, records, offsets or {}, group))
+        return self._in_transaction("transaction", partial(self._attempt, records, offsets or {}, group))
 
     def release_offsets(self, positions: Collection[Position], group: GroupSnapshot) -> None:
         """Drop pending offsets: a transaction that names some of the group, and aborts, ends them all.
@@ -108,17 +108,18 @@ class KafkaTransactionalProducer:
         self._require_place(group)
         self._in_transaction("release", partial(self._abort_over, positions, group))
 
-    def _in_transaction(self, what: str, act: Callable[[KafkaProducer], None]) -> None:
+    def _in_transaction(self, what: str, act: Callable[[KafkaProducer], int | None]) -> int | None:
         if not self._usable or self._client is None:
             raise TransactionFailed(f"{self._id} failed before or was never initialised; make a new one")
         self._usable = False
         try:
             with self._watchdog.guard(what, self._guard_s):
-                act(self._client)
+                answer = act(self._client)
         except Exception as error:
             # Whatever went wrong between begin and end, of whatever class, the answer is the same.
             raise self._give_up(what, error) from error
         self._usable = True
+        return answer
 
     def _abort_over(self, positions: Collection[Position], group: GroupSnapshot, client: KafkaProducer) -> None:
         client.begin_transaction()
@@ -133,7 +134,7 @@ class KafkaTransactionalProducer:
         offsets: Mapping[Position, int],
         group: GroupSnapshot | None,
         client: KafkaProducer,
-    ) -> None:
+    ) -> int | None:
         client.begin_transaction()
         futures = [send(client, record) for record in records]
         client.flush(self._settings.delivery_timeout_ms / 1000)
@@ -144,6 +145,7 @@ class KafkaTransactionalProducer:
             named = {TopicPartition(*p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
             client.send_offsets_to_transaction(named, group.raw)
         client.commit_transaction()
+        return stamp_of(futures[0]) if futures and self._settings.append_time else None
 
     def _require_place(self, group: GroupSnapshot | None) -> None:
         if group is None or not group.may_commit:

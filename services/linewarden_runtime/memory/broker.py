@@ -107,9 +107,13 @@ class MemoryBroker:
             self.changed.notify_all()
             return offset
 
+    def stamps(self, topic: str) -> bool:
+        """Whether records of a topic get the broker's own time."""
+        told = self.specs[topic].configs.get("message.timestamp.type") if topic in self.specs else None
+        return self.append_time and told == "LogAppendTime"
+
     def _stamp(self, topic: str, created_ms: int | None) -> int:
-        is_created = self.specs[topic].configs.get("message.timestamp.type") != "LogAppendTime"
-        return created_ms if created_ms is not None and is_created else self.clock.now_ms()
+        return self.clock.now_ms() if created_ms is None or self.stamps(topic) else created_ms
 
     def _partition(self, record: OutRecord) -> int:
         count = self.count(record.topic)

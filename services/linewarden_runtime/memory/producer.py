@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class MemoryDelivery:
     """A delivery whose fate is known at once."""
 
-    def __init__(self, failure: Exception | None) -> None:
-        self._failure = failure
+    def __init__(self, failure: Exception | None, append_ms: int | None = None) -> None:
+        self._failure, self._append_ms = failure, append_ms
 
     def done(self) -> bool:
         """Say that it is known."""
@@ -36,6 +36,10 @@ class MemoryDelivery:
         """Raise the failure, if there is one."""
         if self._failure is not None:
             raise self._failure
+
+    def append_ms(self) -> int | None:
+        """The broker's stamp."""
+        return self._append_ms
 
     def add_done_callback(self, callback: Callable[[Exception | None], None]) -> None:
         """Call at once."""
@@ -61,7 +65,7 @@ class MemoryProducer:
             except DeliveryFailed as failure:
                 return MemoryDelivery(failure)
             self._broker.changed.notify_all()
-            return MemoryDelivery(None)
+            return MemoryDelivery(None, self._broker.clock.now_ms() if self._broker.stamps(record.topic) else None)
 
     def flush(self, timeout_s: float) -> None:
         """Nothing is ever waiting."""
@@ -109,8 +113,8 @@ class MemoryTransactionalProducer:
         outputs: Iterable[OutRecord],
         offsets: Mapping[Position, int] | None = None,
         group: GroupSnapshot | None = None,
-    ) -> None:
-        """Publish all and commit all, or neither."""
+    ) -> int | None:
+        """Publish all and commit all, or neither; the broker's stamp of the first record."""
         if offsets:
             self._require_place(group)
         self._require_usable()
@@ -118,6 +122,7 @@ class MemoryTransactionalProducer:
         for output in sent:
             self._broker.require_size(output)
         with self._broker.changed:
+            stamp = self._broker.clock.now_ms() if sent and self._broker.stamps(sent[0].topic) else None
             try:
                 self._attempt(sent, offsets or {}, group)
             except (TransactionFailed, Fenced):
@@ -125,6 +130,7 @@ class MemoryTransactionalProducer:
                 raise
             finally:
                 self._broker.changed.notify_all()
+            return stamp
 
     def release_offsets(self, positions: Collection[Position], group: GroupSnapshot) -> None:  # noqa: ARG002 - the port's
         """Drop what this identity left pending."""

@@ -40,11 +40,11 @@ class Reporter:
             if self._report.read >= _TELL_AFTER:
                 self._wake()
 
-    def decided(self, number: int, failure: Exception | None) -> None:
-        """The fate of one record is known."""
+    def decided(self, number: int, failure: Exception | None, append_ms: int | None = None) -> None:
+        """The fate of one record is known, and when the broker appended it."""
         with self._changed:
             if failure is None:
-                self._report.delivered.append(number)
+                self._report.delivered.append((number, append_ms))
             else:
                 self._report.refused.append(Refusal(number, isinstance(failure, TooLarge), str(failure)))
             self._wake()
@@ -117,7 +117,7 @@ def _send(told: Told, memory: RingReader, producer: KafkaPlainProducer, reporter
     except DeliveryFailed as failure:
         reporter.decided(told.number, failure)
     else:
-        delivery.add_done_callback(lambda failure: reporter.decided(told.number, failure))
+        delivery.add_done_callback(lambda failure: reporter.decided(told.number, failure, delivery.append_ms()))
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ class Opening(NamedTuple):
 
 
 class Report(NamedTuple):
-    """How many records were taken over since the last report, and which are decided."""
+    """How many records were taken over since the last report, which were delivered, and their append times (ms)."""
 
     read: int
-    delivered: list[int]
+    delivered: list[tuple[int, int | None]]
     refused: list[Refusal]

@@ -29,6 +29,7 @@ class ApartDelivery:
         self._lock = threading.Lock()
         self._decided = threading.Event()
         self._failure: DeliveryFailed | None = None
+        self._append_ms: int | None = None
         self._callbacks: list[Callable[[Exception | None], None]] = []
 
     def done(self) -> bool:
@@ -42,6 +43,10 @@ class ApartDelivery:
         if self._failure is not None:
             raise self._failure
 
+    def append_ms(self) -> int | None:
+        """The broker's stamp."""
+        return self._append_ms
+
     def add_done_callback(self, callback: Callable[[Exception | None], None]) -> None:
         """Call from the thread that reads the reports, or at once where the fate is known."""
         with self._lock:
@@ -50,10 +55,10 @@ class ApartDelivery:
                 return
         callback(self._failure)
 
-    def decide(self, failure: DeliveryFailed | None) -> None:
+    def decide(self, failure: DeliveryFailed | None, append_ms: int | None = None) -> None:
         """Make the fate known."""
         with self._lock:
-            self._failure = failure
+            self._failure, self._append_ms = failure, append_ms
             self._decided.set()
         for callback in self._callbacks:
             callback(failure)
@@ -151,11 +156,11 @@ class ApartProducer:
         with self._changed:
             self._ring.free(report.read)
             self._unread -= report.read
-            delivered = [self._pending.pop(number) for number in report.delivered]
+            delivered = [(self._pending.pop(number), append_ms) for number, append_ms in report.delivered]
             refused = [(self._pending.pop(one.number), one) for one in report.refused]
             self._changed.notify_all()
-        for delivery in delivered:
-            delivery.decide(None)
+        for delivery, append_ms in delivered:
+            delivery.decide(None, append_ms)
         for delivery, refusal in refused:
             delivery.decide((TooLarge if refusal.is_too_large else DeliveryFailed)(refusal.text))
 

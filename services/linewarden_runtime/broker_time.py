@@ -1,0 +1,157 @@
+"""The broker's time as a process may know it: its own monotonic clock, anchored on append times.
+
+An anchor is a record of its own whose append time came back: the broker stamped it between sending and answer, so its
+clock is known as closely as that trip was short. Of the last minute the shortest trip counts, taken from its sending:
+so the time told is never behind the broker's but by the drift of a minute, and ahead by one short trip at most. What is
+read may be old, and proves only that the broker's time is not earlier; no backlog can make a deadline look further.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import NamedTuple
+
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.metrics import ANCHORS_LOST, CLOCK_ERROR_SECONDS
+
+STEP_MS = 250
+"""By how much wall and monotonic clock may part between two looks. A machine that slept parts them too."""
+
+WINDOW_S = 60.0
+"""How long an anchor counts."""
+
+QUIET_S = 5.0
+"""Age of the newest anchor at which another is wanted."""
+
+PAUSE_S = 30.0
+"""Without append times: how long nothing is believed after a step; what was in flight is over by then."""
+
+
+class _Mark(NamedTuple):
+    """Seen at `at` (monotonic s): broker minus monotonic clock is about `ahead_ms`, by a trip of `trip_s`."""
+
+    at: float
+    ahead_ms: float
+    trip_s: float = 0.0
+
+
+class Trip(NamedTuple):
+    """The sending of a record: when (monotonic s), and after how many steps of the wall clock."""
+
+    sent_at: float
+    steps: int
+
+
+class BrokerTime:
+    """The broker's time, epoch ms; safe on several threads.
+
+    `stamps` False is for the embedded broker, which keeps the producers' time: all processes of its line run on one
+    machine, whose wall clock then counts, and after a step of it nothing for `PAUSE_S`.
+    """
+
+    def __init__(self, clock: Clock, name: str, *, stamps: bool = True) -> None:
+        self._clock, self._name, self.stamps = clock, name, stamps
+        self._anchors: deque[_Mark] = deque()
+        self._reads: deque[_Mark] = deque()
+        self._apart_ms = self._wall_ahead_ms()
+        self._steps, self._stepped_at = 0, float("-inf")
+        self._ahead_ms = self._apart_ms
+        """What was believed last; timers go on by it while nothing is known."""
+        self._lock = threading.Lock()
+
+    def look(self) -> None:
+        """Notice a step of the wall clock, or a machine that slept: all anchors are dropped."""
+        with self._lock:
+            self._look()
+
+    def sending(self) -> Trip:
+        """A record is about to be sent."""
+        with self._lock:
+            self._look()
+            return Trip(self._clock.monotonic(), self._steps)
+
+    def answered(self, trip: Trip, append_ms: int | None) -> None:
+        """A record was acknowledged now; None where no stamp came back."""
+        with self._lock:
+            self._look()
+            if append_ms is None or not self.stamps:
+                return
+            now = self._clock.monotonic()
+            self._saw(append_ms, now)
+            if trip.steps != self._steps:
+                return  # nobody knows on which side of the step it was stamped
+            anchor = _Mark(now, append_ms - trip.sent_at * 1000, now - trip.sent_at)
+            while self._anchors and self._anchors[-1].trip_s >= anchor.trip_s:
+                self._anchors.pop()
+            self._anchors.append(anchor)
+            self._settle(now)
+
+    def saw(self, append_ms: int) -> None:
+        """A record with that append time was read, or came back, now: the broker's time is not earlier."""
+        with self._lock:
+            if self.stamps:
+                self._saw(append_ms, self._clock.monotonic())
+
+    def now_ms(self) -> int:
+        """The broker's time, as good as it is known; only to be relied on while `is_known`."""
+        with self._lock:
+            now = self._clock.monotonic()
+            self._settle(now)
+            return round(self._ahead_ms + now * 1000)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a deadline may be judged by it."""
+        with self._lock:
+            now = self._clock.monotonic()
+            self._settle(now)
+            return bool(self._anchors) if self.stamps else now - self._stepped_at >= PAUSE_S
+
+    @property
+    def age_s(self) -> float:
+        """Age of the newest anchor; infinite where there is none."""
+        with self._lock:
+            return self._clock.monotonic() - self._anchors[-1].at if self._anchors else float("inf")
+
+    def error_ms(self) -> int | None:
+        """By how much this machine's wall clock is ahead of the broker's; None while that is not known."""
+        if not self.stamps or not self.is_known:
+            return None
+        error_ms = self._clock.now_ms() - self.now_ms()
+        CLOCK_ERROR_SECONDS.labels(process=self._name).set(error_ms / 1000)
+        return error_ms
+
+    def _wall_ahead_ms(self) -> float:
+        return self._clock.now_ms() - self._clock.monotonic() * 1000
+
+    def _look(self) -> None:
+        apart_ms = self._wall_ahead_ms()
+        step_ms, self._apart_ms = apart_ms - self._apart_ms, apart_ms
+        if abs(step_ms) <= STEP_MS:
+            return
+        self._steps, self._stepped_at = self._steps + 1, self._clock.monotonic()
+        self._anchors.clear()
+        ANCHORS_LOST.labels(process=self._name, cause="step").inc()
+
+    def _saw(self, append_ms: int, now: float) -> None:
+        read = _Mark(now, append_ms - now * 1000)
+        while self._reads and self._reads[-1].ahead_ms <= read.ahead_ms:
+            self._reads.pop()
+        self._reads.append(read)
+
+    def _settle(self, now: float) -> None:
+        """Let go what is older than a minute, and believe the rest."""
+        if not self.stamps:
+            self._ahead_ms = self._apart_ms if now - self._stepped_at >= PAUSE_S else self._ahead_ms
+            return
+        had = bool(self._anchors)
+        for marks in (self._anchors, self._reads):
+            while marks and now - marks[0].at > WINDOW_S:
+                marks.popleft()
+        if had and not self._anchors:
+            ANCHORS_LOST.labels(process=self._name, cause="old").inc()
+        if self._anchors:
+            self._ahead_ms = self._anchors[0].ahead_ms
+        if self._reads:
+            self._ahead_ms = max(self._ahead_ms, self._reads[0].ahead_ms)
