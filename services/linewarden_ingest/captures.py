@@ -45,6 +45,7 @@ def build_capture(
     pins: Pins,
     spool_epoch: int,
     sequence: int,
+    clock_checked: bool = False,
 ) -> Capture:
     """The capture of a shot; a visit without a trigger is minted from its time and sequence.
 
@@ -70,6 +71,7 @@ def build_capture(
         lot_id=part.lot_id or state.lot_id,
         product_id=part.product_id or state.product_id,
         returned=part.returned,
+        clock_checked=clock_checked,
         sha256=None if picture is None else ids.digest(picture.data),
         size_bytes=None if picture is None else len(picture.data),
         lost=loss,

@@ -15,6 +15,7 @@ from .cameras.pictures import Encoding, Unreadable, encode
 from .captures import Pins, Place, build_capture
 from .losses import Losses
 from .metrics import HOLDS, REFUSED, SPOOL_LEVEL, SPOOL_SHARE, TAKEN, TAKEN_BYTES
+from .node_clock import NodeClock
 from .overload import Level, Overload, level_of
 from .spool.faults import SpoolFull
 from .spool.format import Kind
@@ -56,8 +57,10 @@ class Intake:
         losses: Losses,
         run_ms: int,
         stop: threading.Event,
+        node: NodeClock | None = None,
     ) -> None:
-        self._run_ms = run_ms
+        self._run_ms, self._node = run_ms, node
+        self._is_held = False
         self._camera, self._spool, self._pins = camera, spool, pins
         self._place, self._rules, self._losses, self._stop = place, rules, losses, stop
         self._level = Level.NORMAL
@@ -78,6 +81,8 @@ class Intake:
             try:
                 if not self.step():
                     self._spool.wait_room()
+                if self._is_held:
+                    self._stop.wait(_POLL_S)
             except EndOfPictures:
                 return True
         self._refuse()
@@ -91,6 +96,8 @@ class Intake:
             CameraFault: where the camera died and its last trigger is spooled.
             SpoolBroken: where the disk failed.
         """
+        if self._in_hand is None and self._held_by_clock():
+            return True
         if self._in_hand is None:
             try:
                 if (shot := self._camera.poll(_POLL_S)) is None:
@@ -141,6 +148,7 @@ class Intake:
             pins=self._pins(shot.trigger.trigger_ms if shot.trigger else shot.captured_ms),
             spool_epoch=self._spool.epoch,
             sequence=self._spool.next_sequence,
+            clock_checked=self._node is not None and self._node.is_checked,
         )
         ticket = Ticket(capture, shot.index, self._run_ms, picture.content_type if picture else None)
         return _InHand(ticket, None if picture is None else picture.data)
@@ -178,7 +186,19 @@ class Intake:
 
     def _show(self, used_share: float, why: str = "") -> None:
         self._spool_share.set(used_share)
-        level = level_of(used_share)
+        self._tell(level_of(used_share), why)
+
+    def _held_by_clock(self) -> bool:
+        """Whether the node's clock is wrong: every visit would divert, so the camera isn't asked for any."""
+        why = self._node.why_held() if self._node else None
+        if why is not None:
+            self._tell(Level.HOLD, why)
+        elif self._is_held:
+            self._show(self._spool.used_share)
+        self._is_held = why is not None
+        return self._is_held
+
+    def _tell(self, level: Level, why: str) -> None:
         if level is not self._level:
             SPOOL_LEVEL.labels(camera=self._place.camera_id).set(level)
             tell = _log.warning if level > self._level else _log.info

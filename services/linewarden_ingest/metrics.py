@@ -34,6 +34,12 @@ SPOOL_LEVEL = Gauge(
     ["camera"],
     multiprocess_mode="livemostrecent",
 )
+CLOCK_HELD = Gauge(
+    "linewarden_ingest_clock_held",
+    "1 while the line is held because the node's clock is wrong by more than the recipe's max_skew.",
+    ["camera"],
+    multiprocess_mode="livemostrecent",
+)
 UNPINNED = Counter(
     "linewarden_ingest_unknown_recipe_total",
     "Captures under an active recipe version that was never published.",

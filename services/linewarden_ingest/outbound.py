@@ -46,7 +46,9 @@ class Outbound:
         encoded = encode_frame(meta, picture, source=self.source)
         return self._record("frames", meta.visit_id, encoded.value, encoded.headers)
 
-    def heartbeat(self, last_sequence: int, lost_by_cause: dict[str, int], at_ms: int) -> OutRecord:
+    def heartbeat(
+        self, last_sequence: int, lost_by_cause: dict[str, int], at_ms: int, clock_error_ms: int | None = None
+    ) -> OutRecord:
         """The last sequence given, keyed by camera."""
         place = self.place
         heartbeat = CameraHeartbeat(
@@ -57,6 +59,7 @@ class Outbound:
             last_sequence=last_sequence,
             at_ms=at_ms,
             lost_by_cause=lost_by_cause,
+            clock_error_ms=clock_error_ms,
         )
         name = f"{place.camera_id}.{self.spool_epoch:x}.{at_ms}"
         encoded = encode(heartbeat, id=name, source=self.source, time_ms=at_ms)

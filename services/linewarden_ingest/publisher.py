@@ -22,6 +22,7 @@ from .captures import Place, without_picture
 from .ledger import Entry, Ledger
 from .losses import Losses
 from .metrics import GAPS, PUBLISHED
+from .node_clock import NodeClock
 from .outbound import Outbound
 from .spool.format import Kind
 from .spool.reader import Gap
@@ -59,9 +60,11 @@ class Publisher:
         losses: Losses,
         clock: Clock,
         rules: PublisherRules,
+        node: NodeClock | None = None,
     ) -> None:
         self._spool, self._new_producer, self._outbound = spool, new_producer, outbound
         self._place, self._losses, self._clock, self._rules = place, losses, clock, rules
+        self._node = node or NodeClock(clock, place.camera_id)
         self._wake = threading.Event()
         self._reader = spool.reader(self._wake.set)
         self._ledger = Ledger(clock, spool.acked_next, self._wake.set)
@@ -185,7 +188,15 @@ class Publisher:
 
     def _send_part(self, producer: Producer, record: OutRecord, entry: Entry | None) -> None:
         settled = self._ledger.expect(entry)
-        producer.send(record).add_done_callback(settled)
+        trip = self._node.sending()
+        delivery = producer.send(record)
+
+        def compared(failure: Exception | None) -> None:
+            if failure is None:
+                self._node.answered(trip, delivery)
+            settled(failure)
+
+        delivery.add_done_callback(compared)
 
     def _loss_of(self, record: Record) -> Loss | None:
         if record.is_corrupt or record.kind is Kind.TORN:
@@ -221,7 +232,8 @@ class Publisher:
         self._beat_at = self._clock.monotonic()
         last = self._spool.durable_next - 1
         self._spool.announce(last)
-        heartbeat = self._outbound.heartbeat(last, self._losses.by_cause(), self._clock.now_ms())
+        losses, error_ms = self._losses.by_cause(), self._node.error_ms()
+        heartbeat = self._outbound.heartbeat(last, losses, self._clock.now_ms(), error_ms)
         self._send_part(producer, heartbeat, None)
 
     def _replace(self, why: str) -> None:

@@ -13,7 +13,7 @@ from linewarden_runtime.errors import ConfigurationError, Fatal
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.ports import Producer
 from linewarden_schemas.ids import Namespace
-from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.recipe import Recipe, TimeBudget
 
 from .background import Background
 from .cameras.interface import Camera, CameraFault
@@ -22,6 +22,7 @@ from .captures import Place
 from .intake import Intake, IntakeRules
 from .losses import Losses
 from .metrics import TORN_BYTES
+from .node_clock import NodeClock
 from .outbound import Outbound
 from .pins import PinBoard
 from .publisher import Publisher, PublisherRules
@@ -60,6 +61,7 @@ class Worker:
         self._partitions, self._board, self._clock = partitions, board, clock
         self._place = Place(options.line_id, options.station_id, camera.camera_id, camera.view_id)
         self._losses = Losses(camera.camera_id)
+        self._node = NodeClock(clock, camera.camera_id, self._max_skew_ms)
 
     def run(self, stop: Stop, run_ms: int) -> None:
         """Run to the end of the source, everything acknowledged; after a stop, drain for a bounded time.
@@ -113,7 +115,16 @@ class Worker:
             losses=self._losses,
             run_ms=run_ms,
             stop=stop.event,
+            node=self._node,
         )
+
+    def _max_skew_ms(self) -> int:
+        """How wrong the node's clock may be by the recipe in force."""
+        try:
+            recipe = self._board.recipe(self._clock.now_ms())
+        except ConfigurationError:
+            recipe = None
+        return (recipe.time if recipe else TimeBudget()).max_skew_ms
 
     def _report(self, spool: Spool) -> None:
         torn = spool.recovered.torn_bytes
@@ -148,6 +159,7 @@ class Worker:
             losses=self._losses,
             clock=self._clock,
             rules=PublisherRules(options.unacked_bytes, options.unacked_age_s, options.heartbeat_s),
+            node=self._node,
         )
 
 

@@ -115,12 +115,26 @@ class BrokerTime:
             return self._clock.monotonic() - self._anchors[-1].at if self._anchors else float("inf")
 
     def error_ms(self) -> int | None:
-        """By how much this machine's wall clock is ahead of the broker's; None while that is not known."""
-        if not self.stamps or not self.is_known:
-            return None
-        error_ms = self._clock.now_ms() - self.now_ms()
+        """By how much this machine's wall clock is ahead of the broker's at the least; None while that is not known.
+
+        The broker's time is known to within a trip; of what is possible this is the error next to none.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            self._settle(now)
+            if not self._anchors:
+                return None
+            wall = self._wall_ahead_ms()
+            at_most = wall - (self._reads[0].ahead_ms if self._reads else self._anchors[0].ahead_ms)
+            at_least = min(at_most, wall - self._anchors[0].ahead_ms)
+        error_ms = round(min(max(0.0, at_least), at_most))
         CLOCK_ERROR_SECONDS.labels(process=self._name).set(error_ms / 1000)
         return error_ms
+
+    @property
+    def steps(self) -> int:
+        """How often the wall clock was seen to step."""
+        return self._steps
 
     def _wall_ahead_ms(self) -> float:
         return self._clock.now_ms() - self._clock.monotonic() * 1000

@@ -25,7 +25,7 @@ Run = Callable[[CameraOptions, int], None]
 
 @pytest.fixture
 def broker() -> MemoryBroker:
-    broker = MemoryBroker()
+    broker = MemoryBroker(SystemClock())  # of one time with the worker, which would hold the line otherwise
     set_up_line(broker)
     return broker
 

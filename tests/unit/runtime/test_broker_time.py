@@ -15,7 +15,7 @@ def process(wrong_ms: int = 0, *, stamps: bool = True) -> tuple[ManualClock, Bro
 
 
 def probe(clock: ManualClock, time: BrokerTime, out_s: float = 0.0, back_s: float = 0.0, broker_ms: int = 0) -> None:
-    """A record takes `out_s` to the broker and its answer `back_s` back; the broker is ahead of the test by the rest."""
+    """A record takes `out_s` to the broker and its answer `back_s` back; `broker_ms` ahead is the broker."""
     trip = time.sending()
     clock.advance(out_s)
     stamp = BROKER + round(clock.monotonic() * 1000) + broker_ms
@@ -52,6 +52,14 @@ def test_the_time_told_is_never_behind_the_brokers_and_ahead_by_the_shortest_tri
         clock.advance(3.0)
         assert 0 <= time.now_ms() - truth(clock) <= 900
     assert time.now_ms() - truth(clock) == 20
+
+
+def test_a_slow_answer_blames_no_clock_for_its_trip() -> None:
+    for wrong_ms, told_ms in ((0, 0), (3_600_000, 3_000_000), (-3_600_000, -3_600_000)):
+        clock, time = process(wrong_ms)
+        probe(clock, time, out_s=600.0)
+        assert time.error_ms() in (told_ms, wrong_ms)
+        assert (time.error_ms() == 0) == (wrong_ms == 0)
 
 
 def test_a_backlog_does_not_set_the_time_back() -> None:

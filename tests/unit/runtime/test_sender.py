@@ -18,6 +18,9 @@ class _Delivery:
     def result(self, timeout_s: float | None = None) -> None:
         raise NotImplementedError
 
+    def append_ms(self) -> int | None:
+        return None
+
     def add_done_callback(self, callback: Callable[[Exception | None], None]) -> None:
         self.callback = callback
 
