@@ -55,6 +55,15 @@ class Disposition(Message):
     alarm: Text | None = None
     is_simulated: bool = False
 
+    @property
+    def is_pass(self) -> bool:
+        """Whether it lets the part go on the machine's word."""
+        return self.revision == 0 and self.routing is Routing.TRUSTED_PASS
+
+    def is_late_pass(self, append_ms: int) -> bool:
+        """Whether it's a pass whose record was appended (epoch ms, by the broker) at or after its decide-by."""
+        return self.is_pass and append_ms >= self.decide_by_ms
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.routing is Routing.DIVERTED and self.revision == 0 and not self.causes:

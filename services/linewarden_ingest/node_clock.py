@@ -1,4 +1,4 @@
-"""The camera node's clock beside the broker's: measured with what is published anyway, and the line held while wrong."""
+"""The camera node's clock beside the broker's: measured with what is published, the line held while it is wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from linewarden_runtime.broker_time import BrokerTime, Trip
+from linewarden_runtime.broker_time import BrokerTime, Trip, words_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.ports import Delivery
 from linewarden_schemas.recipe import TimeBudget
@@ -63,10 +63,3 @@ class NodeClock:
             tell("clock", camera_id=self._camera_id, held=is_wrong, error_ms=error_ms, why=words)
         CLOCK_HELD.labels(camera=self._camera_id).set(is_wrong)
         return words if is_wrong else None
-
-
-def words_of(error_ms: float) -> str:
-    """A clock that is wrong, in words."""
-    side = "ahead of" if error_ms > 0 else "behind"
-    seconds = abs(error_ms) / 1000
-    return f"this node's clock is {seconds:.1f} s {side} the broker's; set it (chronyc makestep, timedatectl)"

@@ -74,7 +74,17 @@ def serve(
     try:
         ready = partial(_tell, health)
         ready(False)
-        Router(broker, consumer, desk, clock, limits=limits, beat=health.beat, ready=ready, executor=executor).run(stop)
+        Router(
+            broker,
+            consumer,
+            desk,
+            clock,
+            limits=limits,
+            beat=health.beat,
+            ready=ready,
+            executor=executor,
+            unwell=health.unwell,
+        ).run(stop)
     finally:
         consumer.close()
         book.close()

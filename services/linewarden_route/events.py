@@ -60,11 +60,16 @@ class SlotsSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class PassLate:
+    """The visit's pass became visible at or after its decide-by: its commit came back, or its record lies, so late."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimerDue:
     """The time that `next_due_ms` named has come."""
 
 
-Event = CaptureSeen | InspectionSeen | DecisionSeen | RoutingSeen | RoutingUnseen | SlotsSeen | TimerDue
+Event = CaptureSeen | InspectionSeen | DecisionSeen | RoutingSeen | RoutingUnseen | SlotsSeen | PassLate | TimerDue
 
 
 class Tally(StrEnum):
@@ -117,6 +122,7 @@ class Context:
 
     `positions` are risks of real diversions, for those that were drawn. `routed_until_ms` is the append time of the
     last word of the partition's former owner (None: `now_ms`): what lies far before it may be closed and forgotten.
+    Without `is_timed` nobody knows the broker's time; then `now_ms` is a guess, and nothing passes.
     """
 
     now_ms: int
@@ -124,6 +130,7 @@ class Context:
     secret: bytes
     positions: tuple[float, ...] = ()
     routed_until_ms: int | None = None
+    is_timed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

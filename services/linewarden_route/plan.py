@@ -29,6 +29,7 @@ from .events import (
     Effect,
     Event,
     InspectionSeen,
+    PassLate,
     Publish,
     RoutingSeen,
     RoutingUnseen,
@@ -93,13 +94,20 @@ class Plan:
     lettered: list[InRecord] = field(default_factory=list)
     said_from: int = 0
     """An offset of `dispositions` before which none of this plan's will lie."""
+    routed_until_ms: int | None = None
+    is_timed: bool = True
 
     def run_timers(self, visit_ids: Sequence[str]) -> None:
         """Look at visits whose timer has run out."""
         for visit_id in visit_ids:
             self._step(visit_id, TimerDue(), None, None)
 
-    def settle(self, visit_id: str, event: RoutingSeen | RoutingUnseen | SlotsSeen) -> None:
+    def passes(self) -> list[tuple[str, int]]:
+        """Visits that pass by this plan, with their decide-by (epoch ms)."""
+        messages = [effect.message for effect in self.effects if isinstance(effect, Publish)]
+        return [(one.visit_id, one.decide_by_ms) for one in messages if isinstance(one, Disposition) and one.is_pass]
+
+    def settle(self, visit_id: str, event: RoutingSeen | RoutingUnseen | SlotsSeen | PassLate) -> None:
         """Bring the visit and what readers see of it together again."""
         self._step(visit_id, event, None, None)
 
@@ -159,7 +167,8 @@ class Plan:
     def _step(self, visit_id: str, event: Event, record: InRecord | None, traceparent: str | None) -> None:
         before = self.changes[visit_id] if visit_id in self.changes else self.visits.get(visit_id)
         positions = self.visits.positions.of(before) if before is not None else ()
-        context = Context(self.now_ms, self._recipe(before, event), self.desk.secret, positions)
+        recipe, until_ms = self._recipe(before, event), self.routed_until_ms
+        context = Context(self.now_ms, recipe, self.desk.secret, positions, until_ms, self.is_timed)
         after = step(before, event, context)
         if after.visit is not before:
             self.changes[visit_id] = after.visit

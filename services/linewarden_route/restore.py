@@ -20,10 +20,10 @@ from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
-from .events import Publish, RoutingSeen, RoutingUnseen, SlotsSeen
+from .events import PassLate, Publish, RoutingSeen, RoutingUnseen, SlotsSeen
 from .plan import Desk, Plan
 from .visits import Dormant, Visits
-from .writing import FORGET_HEADER, READ_TO_KEY, REVISED_HEADER, SAID_FROM, Writer, camera_key
+from .writing import FORGET_HEADER, PROBE_KEY, READ_TO_KEY, REVISED_HEADER, SAID_FROM, Writer, camera_key
 
 _POLL_S = 0.1
 """Short, since a log that ends with an aborted transaction gives no record at its end, and a line waits."""
@@ -53,6 +53,8 @@ class Restored:
 
     def learn(self, record: InRecord, desk: Desk) -> None:
         """Take in one record; one that is none of route's is remembered as a stray."""
+        if record.key == PROBE_KEY.encode():
+            return
         self.newest_ms = max(self.newest_ms or 0, record.timestamp_ms)
         try:
             self._learn(record, desk)
@@ -116,6 +118,8 @@ class _Said:
     first: int
     end: int
     newest: dict[str, Disposition] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
+    """Visits whose pass was appended too late."""
     strays: list[tuple[InRecord, str]] = field(default_factory=list)
 
     def learn(self, record: InRecord, desk: Desk) -> None:
@@ -125,6 +129,8 @@ class _Said:
         except ValueError as error:
             self.strays.append((record, str(error)))
             return
+        if desk.append_time and message.is_late_pass(record.timestamp_ms):
+            self.late.append(message.visit_id)
         known = self.newest.get(message.visit_id)
         if known is None or known.revision < message.revision:
             self.newest[message.visit_id] = message
@@ -164,6 +170,8 @@ def mend(broker: Broker, desk: Desk, restored: Restored, writer: Writer, now_ms:
     for visit_id, from_offset in restored.revised.items():
         if from_offset >= said.first and visits.revision(visit_id) > said.revision(visit_id):
             plan.settle(visit_id, RoutingUnseen())
+    for visit_id in said.late:
+        plan.settle(visit_id, PassLate())
     _mend_slots(plan, seen)
     plan.reject([*restored.strays, *said.strays, *strays])
     plan.finish()

@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
 
+from linewarden_runtime.broker_time import QUIET_S, BrokerTime, words_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, OffsetMissing, RuntimeFault, TransactionFailed
 from linewarden_runtime.lifecycle import Stop
@@ -23,8 +24,14 @@ from linewarden_runtime.records import GroupSnapshot, InRecord, Position
 
 from .lane import Lane
 from .limits import RouterLimits
-from .metrics import RESTORES
+from .metrics import RESTORE_SECONDS, RESTORES
 from .plan import JOINED, Desk, Plan
+
+_PROBE_S = 1.0
+"""At least so long between two records that are written for their append time."""
+
+_TELL_MS = 1_000
+"""By how much this node's clock may be wrong before that is told; nothing is judged by it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -44,6 +51,7 @@ class Router:
         ready: Callable[[bool], None] = lambda _: None,
         jitter: Callable[[], float] = random.random,
         executor: Executor | None = None,
+        unwell: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
         self._broker = broker
         self._consumer = consumer
@@ -52,6 +60,11 @@ class Router:
         self._limits = limits or RouterLimits()
         self._beat = beat
         self._ready = ready
+        self._unwell = unwell
+        self._time = BrokerTime(clock, "route", stamps=desk.append_time)
+        self._probed: tuple[float, int] = float("-inf"), 0
+        self._suspects: dict[int, list[tuple[str, int]]] = {}
+        """By partition: passes of a lane that failed, of which it is not known when they became visible."""
         self._jitter = jitter
         self._name = desk.namespace.group("route")
         self._topics = [desk.namespace.topic(name) for name in JOINED]
@@ -121,7 +134,7 @@ class Router:
             return max(self._limits.idle_poll_s, min(self._limits.join_poll_s, self._unstable_s() / 2))
         if not due:
             return self._limits.idle_poll_s
-        return min(self._limits.idle_poll_s, max(0.0, (min(due) - self._clock.now_ms()) / 1000))
+        return min(self._limits.idle_poll_s, max(0.0, (min(due) - self._time.now_ms()) / 1000))
 
     def _unstable_s(self) -> float:
         return self._clock.monotonic() - self._stable_at
@@ -161,19 +174,22 @@ class Router:
             return True  # only offsets that exist are kept back
 
     def _open(self, partition: int, reason: str, group: GroupSnapshot) -> None:
+        began = self._clock.monotonic()
         try:
             lane = Lane.open(
                 self._broker,
                 self._desk,
                 partition,
                 lambda producer: self._committed(partition, producer, group),
-                self._clock,
+                self._time,
                 self._limits.adopt_horizon_ms,
             )
         except (TransactionFailed, BrokerUnavailable) as failure:
             self._count_failure(partition, failure)
             return
         RESTORES.labels(reason=reason).inc()
+        RESTORE_SECONDS.observe(self._clock.monotonic() - began)
+        lane.suspect(self._suspects.pop(partition, ()))
         self._lanes[partition] = lane
         self._rewind(lane)
         _log.info("partition restored", partition=partition, reason=reason)
@@ -213,13 +229,42 @@ class Router:
 
     def _take_in(self, records: list[InRecord]) -> None:
         """Queue what was polled; of a partition that was set back since, it comes once more and in its order."""
+        if records:
+            self._time.saw(max(record.timestamp_ms for record in records))
         for record in records:
             lane = self._lanes.get(record.partition)
             if lane is not None and record.position not in self._set_back:
                 lane.take_in(record)
                 RECORDS_READ.labels(group=self._name).inc()
 
+    def _anchor(self, group: GroupSnapshot) -> None:
+        """Where the broker's time is not known, or a quiet line lets it grow old: write a record to learn it."""
+        self._time.look()
+        now_s, is_known = self._clock.monotonic(), self._time.is_known
+        is_wanted = not is_known or self._time.age_s >= QUIET_S
+        is_due = now_s - self._probed[0] >= _PROBE_S or self._time.steps != self._probed[1]
+        if self._time.stamps and self._lanes and is_wanted and is_due:
+            self._probed = now_s, self._time.steps
+            number = min(self._lanes)
+            try:
+                self._lanes[number].probe()
+            except TransactionFailed as failure:
+                self._start_over(number, failure, group, [])
+        self._tell_clock()
+
+    def _tell_clock(self) -> None:
+        error_ms, is_known = self._time.error_ms(), self._time.is_known
+        found = {}
+        if not self._time.stamps:
+            found["append times"] = "this broker keeps the producers' time: a demo, no mode for production"
+        if not is_known:
+            found["broker time"] = "not known, so nothing passes: a clock was stepped, or no broker answers"
+        elif error_ms is not None and abs(error_ms) > _TELL_MS:
+            found["clock"] = words_of(error_ms)
+        self._unwell(found)
+
     def _work(self, group: GroupSnapshot) -> None:
+        self._anchor(group)
         plans = {number: plan for number, lane in self._lanes.items() if (plan := lane.plan()) is not None}
         running = {number: self._threads.submit(self._commit, number, plan, group) for number, plan in plans.items()}
         failed = {number: failure for number, run in running.items() if (failure := run.result()) is not None}
@@ -227,7 +272,7 @@ class Router:
             self._lanes[number].land(plans[number])
             del self._failures[number]
         for number, failure in failed.items():
-            self._start_over(number, failure, group)
+            self._start_over(number, failure, group, plans[number].passes())
 
     def _commit(self, partition: int, plan: Plan, group: GroupSnapshot) -> TransactionFailed | None:
         began = self._clock.monotonic()
@@ -239,10 +284,14 @@ class Router:
         TRANSACTION_SECONDS.labels(group=self._name).observe(self._clock.monotonic() - began)
         return None
 
-    def _start_over(self, partition: int, failure: TransactionFailed, group: GroupSnapshot) -> None:
-        """Whether it committed is unknown: drop the memory, and restore it from what is visible."""
+    def _start_over(
+        self, partition: int, failure: TransactionFailed, group: GroupSnapshot, passes: list[tuple[str, int]]
+    ) -> None:
+        """Whether it committed, with its passes, is unknown: drop the memory, and restore it from what is visible."""
         TRANSACTIONS.labels(group=self._name, outcome="failed").inc()
-        self._lanes.pop(partition).close()
+        lane = self._lanes.pop(partition)
+        self._suspects[partition] = [*lane.suspects, *passes]
+        lane.close()
         self._count_failure(partition, failure)
         self._open(partition, "transaction-failed", group)
 

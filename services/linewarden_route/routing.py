@@ -15,6 +15,7 @@ from .settling import RELEASING, counting_slots, outcome_of, settled
 _WORSE = "a worse view came after revision 0"
 _UNSEEN = "this revision is told again: what was said of it first could not be seen"
 _CONTRADICTED = "records contradict each other after revision 0"
+_LATE = "a pass became visible at or after its decide-by"
 _UNCOVERED = "a frame that nobody looked at came after the release"
 _FAULTY = "a frame is known to be faulty after the release"
 _SAY_NOTHING = frozenset({Cause.LATE, Cause.LOW_TRUST})
@@ -24,6 +25,8 @@ _SAY_NOTHING = frozenset({Cause.LATE, Cause.LOW_TRUST})
 def first_routing(visit: VisitSnapshot, context: Context) -> Step:
     """Revision 0: the routing by what is known now. Only a diversion is not final and opens slots."""
     ruling = rule_first(visit, context.recipe, context.secret, context.now_ms)
+    if ruling.routing is Routing.TRUSTED_PASS and not context.is_timed:
+        ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), ("the broker's time is not known, so no pass is in time",))
     final = ruling.routing is not Routing.DIVERTED
     position = drawn_position(context.secret, visit.visit_id, context.positions) if is_drawn(ruling.causes) else None
     routed = _ruled(visit, ruling).model_copy(update={"revision": 0, "final": final, "position": position})
@@ -73,6 +76,15 @@ def _ruled_again(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
     worst = max((visit.routing or ruling.routing, ruling.routing), key=lambda one: one.severity)
     kept = Ruling(worst, ruling.causes or visit.causes, ruling.reasons or visit.reasons)
     return _ruled(visit, kept)
+
+
+def take_back(visit: VisitSnapshot, context: Context) -> Step:
+    """What a pass comes to that became visible too late: a revision with an alarm, once."""
+    if visit.revision != 0 or visit.routing is not Routing.TRUSTED_PASS:
+        return Step(visit)
+    ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), (_LATE,))
+    revised = _revised(_ruled(visit, ruling), context, _LATE)
+    return Step(revised.visit, (*revised.effects, Counted(Tally.LATE, "pass")))
 
 
 def finish(visit: VisitSnapshot, context: Context) -> Step:

@@ -23,6 +23,7 @@ from .events import (
     DecisionSeen,
     Event,
     InspectionSeen,
+    PassLate,
     RoutingSeen,
     RoutingUnseen,
     SlotsSeen,
@@ -32,7 +33,7 @@ from .events import (
 )
 from .joining import frame_of, in_budget, visit_of_capture, visit_of_inspection, with_capture, with_inspection
 from .policy import is_complete, time_budget
-from .routing import finish, first_routing, forget, reconsider, restate
+from .routing import finish, first_routing, forget, reconsider, restate, take_back
 
 
 def step(visit: VisitSnapshot | None, event: Event, context: Context) -> Step:
@@ -49,7 +50,7 @@ def step(visit: VisitSnapshot | None, event: Event, context: Context) -> Step:
             if visit is None:
                 return Step(None, (Dead("unknown-visit", f"no open visit {event.decision.visit_id}"),))
             return review.answer(visit, event.decision, context)
-        case RoutingSeen() | RoutingUnseen() | SlotsSeen():
+        case RoutingSeen() | RoutingUnseen() | SlotsSeen() | PassLate():
             return _mended(visit, event, context)
         case TimerDue():
             return Step(None) if visit is None else _on_timer(visit, context)
@@ -62,7 +63,9 @@ def next_due_ms(visit: VisitSnapshot) -> int | None:
     return visit.forget_at_ms if visit.final else visit.undo_until_ms
 
 
-def _mended(visit: VisitSnapshot | None, event: RoutingSeen | RoutingUnseen | SlotsSeen, context: Context) -> Step:
+def _mended(
+    visit: VisitSnapshot | None, event: RoutingSeen | RoutingUnseen | SlotsSeen | PassLate, context: Context
+) -> Step:
     match event:
         case RoutingSeen():
             return adopt(visit, event.disposition, context)
@@ -70,6 +73,8 @@ def _mended(visit: VisitSnapshot | None, event: RoutingSeen | RoutingUnseen | Sl
             return reconcile(visit, event.slots, context)
         case RoutingUnseen():
             return Step(None) if visit is None else restate(visit, context)
+        case PassLate():
+            return Step(None) if visit is None else take_back(visit, context)
 
 
 def _on_timer(visit: VisitSnapshot, context: Context) -> Step:

@@ -22,6 +22,12 @@ READ_TO_KEY = "read:to"
 """Key of the record that tells what a transaction read to. It has headers and no value, so that readers that do not
 know it take it for a tombstone of nothing."""
 
+PROBE_KEY = "clock:probe"
+"""Key of a record that is written for its append time alone; a tombstone of nothing too."""
+
+PROBE_NODE, PROBE_ERROR = "node", "clock-error-ms"
+"""Its headers: whose clock was compared with the broker's, and by how much it was ahead."""
+
 SAID_FROM = "said-from"
 """Its header with the offset of `dispositions` from which this owner's records are found."""
 
@@ -68,6 +74,11 @@ class Writer:
         }
         headers = tuple((name, str(offset).encode()) for name, offset in told.items())
         return OutRecord(self.namespace.topic("route-state"), READ_TO_KEY.encode(), None, headers, self.partition)
+
+    def probe(self, node: str, error_ms: int | None) -> OutRecord:
+        """A record whose append time tells the broker's time; others read from it how wrong this node's clock is."""
+        headers = ((PROBE_NODE, node.encode()), (PROBE_ERROR, b"" if error_ms is None else str(error_ms).encode()))
+        return OutRecord(self.namespace.topic("route-state"), PROBE_KEY.encode(), None, headers, self.partition)
 
     def camera(self, progress: CameraProgress, now_ms: int) -> OutRecord:
         """How far a camera came in this partition."""

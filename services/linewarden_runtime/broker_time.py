@@ -169,3 +169,10 @@ class BrokerTime:
             self._ahead_ms = self._anchors[0].ahead_ms
         if self._reads:
             self._ahead_ms = max(self._ahead_ms, self._reads[0].ahead_ms)
+
+
+def words_of(error_ms: float) -> str:
+    """A clock that is wrong, in words."""
+    side = "ahead of" if error_ms > 0 else "behind"
+    seconds = abs(error_ms) / 1000
+    return f"this node's clock is {seconds:.1f} s {side} the broker's; set it (chronyc makestep, timedatectl)"

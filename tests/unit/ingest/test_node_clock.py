@@ -88,6 +88,10 @@ class Node:
         self.spool.close()
 
 
+def checked(node: Node) -> bool:
+    return node.node.is_checked
+
+
 @pytest.mark.parametrize("wrong_ms", [HOUR, -HOUR, 30 * 24 * HOUR, 5_001, -NOW])
 def test_a_node_whose_clock_is_wrong_holds_its_camera_and_tells_by_how_much(tmp_path: Path, wrong_ms: int) -> None:
     node = Node(tmp_path, wrong_ms)
@@ -135,12 +139,12 @@ def test_the_line_goes_on_within_seconds_after_the_clock_was_set(tmp_path: Path)
 def test_a_clock_that_was_stepped_is_not_checked_until_it_was_compared_again(tmp_path: Path) -> None:
     node = Node(tmp_path, 0)
     node.turn()
-    assert node.node.is_checked
+    assert checked(node)
     node.clock.set_wall(node.clock.now_ms() - 2_000)
-    assert not node.node.is_checked
+    assert not checked(node)
     node.turn(6.0)
     node.turn()
-    assert node.node.is_checked
+    assert checked(node)
     node.close()
 
 
@@ -150,5 +154,5 @@ def test_an_outage_holds_no_line_and_a_clock_that_was_checked_stays_so(tmp_path:
     node.clock.advance(HOUR / 1000)
     assert node.node.error_ms() is None
     assert node.node.why_held() is None
-    assert node.node.is_checked
+    assert checked(node)
     node.close()
