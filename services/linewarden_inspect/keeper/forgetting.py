@@ -1,12 +1,16 @@
-"""Evidence ends a set time after its visit's final disposition.
+"""Evidence ends a set time after its visit's latest final disposition.
 
-The time is kept by the group's offsets alone: `dispositions` is read in its order, and a record stays uncommitted
+The time is kept by the group's offsets alone: `dispositions` is acted on in its order, and a record stays uncommitted
 until its evidence is due. A shorter keeping time behind a longer one waits with it; nothing ends too early.
+
+A visit may be opened again after it was final. So each partition is read to its end before anything of it ends: by
+then it is known which visits were opened later, and their evidence is left to their next final disposition.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from linewarden_inspect import metrics
 from linewarden_runtime.clock import Clock
@@ -25,6 +29,22 @@ _POLL_S = 1.0
 _ACK_S = 10.0
 
 
+@dataclass(slots=True)
+class _Place:
+    """How far a partition is done (`head`) and known (`ahead`), and when `head` is due (epoch ms).
+
+    `reopened`: the offset at which a visit was last opened again, of those beyond `head`. `until` is the end that has
+    to be known before anything ends.
+    """
+
+    head: int
+    ahead: int = 0
+    due_ms: int = 0
+    until: int | None = None
+    acting: bool = False
+    reopened: dict[str, int] = field(default_factory=dict)
+
+
 class Forgetter:
     """Belongs to a thread of its own: a member of a group joins only while it is polled."""
 
@@ -38,7 +58,7 @@ class Forgetter:
     ) -> None:
         self._consumer, self._producer, self._recipe, self._clock = consumer, producer, recipe, clock
         self._topic = namespace.topic("evidence")
-        self._due_ms: dict[Position, int] = {}
+        self._places: dict[Position, _Place] = {}
 
     def run(self, stop: Stop) -> None:
         """Turn until asked to stop."""
@@ -51,9 +71,8 @@ class Forgetter:
         Raises:
             Fenced: somebody else has this identity.
         """
-        self._wake_due()
-        set_back: set[Position] = set()
-        done = [record for record in self._consumer.poll(timeout_s) if self._is_due(record, set_back)]
+        self._begin_acting()
+        done = [record for record in self._consumer.poll(timeout_s) if self._take(record)]
         deliveries = [self._producer.send(tombstone) for record in done for tombstone in self._tombstones(record)]
         try:
             for delivery in deliveries:
@@ -61,32 +80,69 @@ class Forgetter:
             if done:
                 self._consumer.commit(next_offsets(done))
         except (DeliveryFailed, CommitRefused, BrokerUnavailable):
-            self._read_again(done)
+            self._do_again(done)
         else:
             metrics.EVIDENCE_TOMBSTONES.inc(len(deliveries))
+        self._look_on()
 
-    def _wake_due(self) -> None:
-        now_ms = self._clock.now_ms()
+    def _begin_acting(self) -> None:
+        """Go back to what is due, in partitions that are known to their end."""
         held = self._consumer.assignment()
-        self._due_ms = {place: due for place, due in self._due_ms.items() if due > now_ms and place in held}
-        self._consumer.resume(self._consumer.paused() - self._due_ms.keys())
+        self._places = {position: place for position, place in self._places.items() if position in held}
+        now_ms = self._clock.now_ms()
+        due = {at: one for at, one in self._places.items() if not one.acting and one.head < one.ahead}
+        due = {at: one for at, one in due.items() if one.due_ms <= now_ms}
+        unasked = [position for position, place in due.items() if place.until is None]
+        try:
+            ends = self._consumer.end_offsets(unasked) if unasked else {}
+        except BrokerUnavailable:
+            return  # nothing ends before the end is known; it is asked for again at the next turn
+        for position, place in due.items():
+            place.until = ends.get(position, place.until)
+            if place.until is not None and self._consumer.position(position) >= place.until:
+                place.acting, place.until = True, None
+                self._consumer.seek(position, place.head)
 
-    def _is_due(self, record: InRecord, set_back: set[Position]) -> bool:
-        """Whether the record is due; if not, its partition is set back and waits there for it."""
-        place = record.position
-        if place in set_back:
+    def _take(self, record: InRecord) -> bool:
+        """Whether the record is done with: it is due, or asks for nothing."""
+        place = self._places.setdefault(record.position, _Place(head=record.offset))
+        if not place.acting:
+            self._note(place, record)
             return False
-        due_ms = self._end_of(record)
-        if due_ms <= self._clock.now_ms():
-            return True
-        self._due_ms[place] = due_ms
-        self._consumer.pause([place])
-        self._consumer.seek(place, record.offset)
-        set_back.add(place)
-        return False
+        if place.due_ms > self._clock.now_ms() or record.offset >= place.ahead:
+            return False
+        place.due_ms = self._end_of(place, record)
+        if place.due_ms > self._clock.now_ms():
+            return False
+        place.head = record.offset + 1
+        return True
 
-    def _end_of(self, record: InRecord) -> int:
-        disposition = _final(record)
+    def _note(self, place: _Place, record: InRecord) -> None:
+        place.ahead = max(place.ahead, record.offset + 1)
+        disposition = _disposition(record)
+        if disposition is not None and disposition.revision > 0 and not disposition.final:
+            place.reopened[disposition.visit_id] = record.offset
+
+    def _look_on(self) -> None:
+        """Go on reading ahead where nothing more is due."""
+        now_ms, held = self._clock.now_ms(), self._consumer.assignment()
+        for position, place in self._places.items():
+            is_over = place.head >= place.ahead or place.due_ms > now_ms
+            if place.acting and is_over and position in held:
+                place.acting = False
+                self._consumer.seek(position, place.ahead)
+            place.reopened = {visit: offset for visit, offset in place.reopened.items() if offset >= place.head}
+
+    def _do_again(self, records: list[InRecord]) -> None:
+        for position, offset in {record.position: record.offset for record in reversed(records)}.items():
+            place = self._places[position]
+            place.head, place.due_ms = offset, 0
+            if position in self._consumer.assignment():
+                self._consumer.seek(position, offset)
+
+    def _end_of(self, place: _Place, record: InRecord) -> int:
+        """When the evidence that this record speaks of may end (epoch ms); 0 where it speaks of none."""
+        disposition = self._ending(place, record)
         if disposition is None:
             return 0
         recipe = self._recipe(disposition.recipe)
@@ -94,27 +150,25 @@ class Forgetter:
         return disposition.decided_ms + review.evidence_keep_ms
 
     def _tombstones(self, record: InRecord) -> list[OutRecord]:
-        disposition = _final(record)
+        disposition = self._ending(self._places[record.position], record)
         views = disposition.views if disposition else ()
         return [OutRecord(self._topic, view.frame_id.encode(), None) for view in views if view.frame_id is not None]
 
-    def _read_again(self, records: list[InRecord]) -> None:
-        held = self._consumer.assignment()
-        firsts = {record.position: record.offset for record in reversed(records)}
-        for place, offset in firsts.items():
-            if place in held:
-                self._consumer.seek(place, offset)
+    @staticmethod
+    def _ending(place: _Place, record: InRecord) -> Disposition | None:
+        """The final disposition that ends evidence: not a first pass, which had no slot, and no visit opened again."""
+        found = _disposition(record)
+        if found is None or not found.final or place.reopened.get(found.visit_id, -1) > record.offset:
+            return None
+        has_none = found.revision == 0 and found.routing is Routing.TRUSTED_PASS
+        return None if has_none else found
 
 
-def _final(record: InRecord) -> Disposition | None:
-    """A final disposition of a visit that may have evidence; a first pass never had a slot."""
+def _disposition(record: InRecord) -> Disposition | None:
     if record.value is None:
         return None
     try:
         message = decode(record.headers, record.value).message
     except EnvelopeError:
         return None  # route's readers report it; there is no evidence to end
-    if not isinstance(message, Disposition) or not message.final:
-        return None
-    has_none = message.revision == 0 and message.routing is Routing.TRUSTED_PASS
-    return None if has_none else message
+    return message if isinstance(message, Disposition) else None

@@ -273,6 +273,91 @@ def test_evidence_whose_partition_went_and_came_back_while_it_waited_is_forgotte
     assert tombstones(broker) == [metadata(b"", 1).frame_id]
 
 
+class Ends:
+    """Dispositions of visits, and what the forgetting of evidence makes of them; a turn reads a single record."""
+
+    def __init__(self) -> None:
+        self.broker = line()
+        self.start()
+
+    def restart(self) -> None:
+        self.consumer.close()
+        self.start()
+
+    def start(self) -> None:
+        self.consumer = self.broker.consumer(group="forget", topics=[NAMESPACE.topic("dispositions")], max_records=1)
+        self.forgetter = Forgetter(
+            self.consumer,
+            self.broker.producer(),
+            NAMESPACE,
+            RecipeBook(self.broker, NAMESPACE).get,
+            self.broker.clock,
+        )
+
+    def tell(self, number: int, revision: int, *, is_final: bool) -> None:
+        told = final(number, Routing.DIVERTED, revision=revision, is_final=is_final)
+        told = told.model_copy(update={"decided_ms": self.broker.clock.now_ms()})
+        append(self.broker, "dispositions", f"v{number}", told)
+
+    def wait(self, ms: int = 0) -> list[str]:
+        """What is forgotten some time later."""
+        assert isinstance(self.broker.clock, ManualClock)
+        self.broker.clock.advance(ms / 1000)
+        for _ in range(20):
+            self.forgetter.turn(0)
+        return tombstones(self.broker)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_evidence_of_a_visit_that_is_open_again_stays_until_its_latest_final_disposition(restarts: bool) -> None:
+    ends = Ends()
+    ends.tell(1, 1, is_final=True)
+    ends.tell(2, 1, is_final=True)
+    assert ends.wait(KEEP_MS - 2) == []
+    ends.tell(1, 2, is_final=False)
+    if restarts:
+        ends.restart()
+    assert ends.wait(2) == [metadata(b"", 2).frame_id], "the visit beside it waits for nothing"
+    assert ends.wait(10 * KEEP_MS) == [metadata(b"", 2).frame_id]
+    ends.tell(1, 3, is_final=True)
+    assert len(ends.wait(KEEP_MS - 1)) == 1
+    if restarts:
+        ends.restart()
+    assert ends.wait(1) == [metadata(b"", 2).frame_id, metadata(b"", 1).frame_id]
+
+
+def test_a_keeper_that_comes_late_forgets_nothing_before_it_has_read_to_the_end() -> None:
+    ends = Ends()
+    ends.tell(1, 1, is_final=True)
+    for number in range(2, 9):
+        ends.tell(number, 0, is_final=False)
+    ends.tell(1, 2, is_final=False)
+    assert ends.wait(2 * KEEP_MS) == []
+    with ends.broker.admin() as admin:
+        assert admin.committed("forget")[Position(NAMESPACE.topic("dispositions"), 0)] == 9
+
+
+def test_a_visit_that_was_opened_and_closed_again_long_ago_is_forgotten_once() -> None:
+    ends = Ends()
+    ends.tell(1, 1, is_final=True)
+    ends.tell(1, 2, is_final=False)
+    ends.tell(1, 3, is_final=True)
+    assert ends.wait(2 * KEEP_MS) == [metadata(b"", 1).frame_id]
+
+
+def test_nothing_is_forgotten_while_the_end_of_the_log_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = Ends()
+    ends.tell(1, 1, is_final=True)
+
+    def unknown(_positions: object) -> dict[Position, int]:
+        raise BrokerUnavailable("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ends.consumer, "end_offsets", unknown)
+        assert ends.wait(2 * KEEP_MS) == []
+    assert ends.wait() == [metadata(b"", 1).frame_id]
+
+
 def test_a_keeper_whose_forgetting_fails_ends() -> None:
     stop = Stop()
 

@@ -9,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linewarden_route import visit as machine
-from linewarden_route.events import DecisionSeen, Event, Publish, Step, TimerDue
+from linewarden_route.events import CaptureSeen, DecisionSeen, Event, InspectionSeen, Publish, Step, TimerDue
 from linewarden_route.policy import is_low_trust
+from linewarden_schemas.capture import Capture
 from linewarden_schemas.disposition import Disposition, SlotOpen
+from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.line import LineStateRef
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import VisitSnapshot
-from linewarden_schemas.vocabulary import Act, Loss, Outcome, Role, Routing, Verdict
+from linewarden_schemas.vocabulary import Act, LineMode, Loss, Outcome, Role, Routing, Verdict
 
 from .builders import T0, captured, context, decided, inspected, make_recipe
 
@@ -24,17 +27,36 @@ SIDES: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 )
 
 
+CAPTURE_FACTS: list[dict[str, Any]] = [
+    {"part_id": "P-1"},
+    {"part_id": "P-2"},
+    {"lot_id": "L-2"},
+    {"product_id": "brick"},
+    {"station_id": "s2"},
+    {"camera_id": "cam-x"},
+    {"sha256": "0" * 64},
+    {"line_state": LineStateRef(mode=LineMode.SETUP, since_ms=T0)},
+]
+INSPECTION_FACTS: list[dict[str, Any]] = [
+    {"camera_id": "cam-x"},
+    {"frame_sha256": "0" * 64},
+    {"frame_sha256": None},
+    {"suspicion": 0.2},
+]
+
+
 @st.composite
 def captures(draw: st.DrawFn) -> Event:
     view, frame = draw(FRAMES)
     loss = draw(st.sampled_from([None, None, None, Loss.CAMERA_FAULT]))
-    return captured(view, frame_id=frame, lost=loss)
+    facts = draw(st.sampled_from([{}, {}, {}, *CAPTURE_FACTS]))
+    return captured(view, frame_id=frame, **(facts if loss is None else {"lost": loss}))
 
 
 @st.composite
 def inspections(draw: st.DrawFn) -> Event:
     view, frame = draw(FRAMES)
-    return inspected(view, frame_id=frame, **draw(SIDES))
+    return inspected(view, frame_id=frame, **(draw(SIDES) | draw(st.sampled_from([{}, {}, {}, *INSPECTION_FACTS]))))
 
 
 @st.composite
@@ -75,10 +97,13 @@ class Life:
     now_ms: int = T0
     visit: VisitSnapshot | None = None
     published: list[Disposition] = field(default_factory=list)
+    heard: list[Capture | Inspection] = field(default_factory=list)
 
     def live(self, pause_ms: int, event: Event) -> Step:
         self.now_ms += pause_ms
         before = self.visit
+        if isinstance(event, CaptureSeen | InspectionSeen):
+            self.heard.append(event.capture if isinstance(event, CaptureSeen) else event.inspection)
         step = machine.step(before, event, context(self.now_ms, self.recipe))
         assert step == machine.step(before, event, context(self.now_ms, self.recipe)), "not deterministic"
         self.visit = step.visit
@@ -101,11 +126,24 @@ class Life:
             assert {view.view_id for view in visit.views} == {"top", "side"}
             assert all(view.captured and view.verdict is Verdict.OK for view in visit.views)
             assert not any(is_low_trust(view, self.recipe) or view.lost for view in visit.views)
+            self.check_agreement()
         if message.outcome is not None:
             assert isinstance(event, TimerDue), "an outcome before its undo window was over"
             assert message.final
         if message.outcome is Outcome.ACCEPT:
             assert len(set(message.actors)) == len(message.decision_ids), "one person in two rounds"
+
+    def check_agreement(self) -> None:
+        """Everything that was heard until a pass says the same."""
+        said: dict[tuple[str, str], set[str]] = {}
+        for record in self.heard:
+            for name in ("part_id", "lot_id", "station_id", "line_state"):
+                said.setdefault(("visit", name), set()).add(str(getattr(record, name, None)))
+            for name in ("sha256", "frame_sha256"):
+                said.setdefault((record.frame_id, "picture"), set()).add(str(getattr(record, name, None)))
+            for name in ("camera_id", "verdict"):
+                said.setdefault((record.frame_id, name), set()).add(str(getattr(record, name, None)))
+        assert not [values for values in said.values() if len(values - {"None"}) > 1], "a pass over a contradiction"
 
     def check_open(self, message: SlotOpen) -> None:
         visit = self.visit

@@ -6,7 +6,18 @@ from linewarden_route import visit as machine
 from linewarden_route.events import Counted, Dead, Event, Step, Tally, TimerDue
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import VisitSnapshot
-from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Outcome, Role, Routing, Skill, Verdict
+from linewarden_schemas.vocabulary import (
+    Act,
+    Cause,
+    CloseReason,
+    Loss,
+    Outcome,
+    Role,
+    Routing,
+    Skill,
+    Undecidable,
+    Verdict,
+)
 
 from .builders import T0, captured, closes, context, decided, dispositions, inspected, make_recipe, opens, the
 
@@ -329,3 +340,174 @@ def test_an_answer_that_contradicts_the_first_is_counted_as_such() -> None:
     story.tell(captured("top"), inspected("top", verdict=Verdict.NG))
     assert counted(story.tell(inspected("top"))) == [(Tally.CONTRADICTION, "inspection")]
     assert the(story.visit).views[0].verdict is Verdict.NG
+
+
+def in_two_rounds_without_side(**side: Any) -> Story:
+    """A visit for two people of which the second view did not come in time, or only its capture."""
+    story = Story(make_recipe(review={"reviews_required": 2}))
+    story.tell(captured("top"), inspected("top"), *([captured("side", **side)] if side else []))
+    story.wait(10_000)
+    return story
+
+
+@pytest.mark.parametrize("covered_by_second", [True, False])
+def test_who_said_ok_before_a_doubtful_frame_joined_is_asked_again(covered_by_second: bool) -> None:
+    story = in_two_rounds_without_side()
+    story.tell(decided("v1.r0.g0", "OK", "ann", covers=("v1.top",)))
+    step = story.tell(inspected("side", suspicion=0.9))
+    assert [(slot.slot_id, slot.excluded_actors) for slot in opens(step)] == [("v1.r0.g1", ()), ("v1.r1.g0", ())]
+    assert not dispositions(step)
+    assert the(story.visit).revision == 0
+    second = story.tell(decided("v1.r1.g0", "OK", "ben", covers=("v1.side",) if covered_by_second else ("v1.top",)))
+    if not covered_by_second:
+        assert counted(second) == [(Tally.REFUSED, "uncovered")]
+        return
+    assert the(story.visit).undo_until_ms is None, "the second person alone released it"
+    assert counted(story.tell(decided("v1.r0.g1", "OK", "ann", covers=("v1.top",)))) == [(Tally.REFUSED, "uncovered")]
+    story.tell(decided("v1.r0.g2", "OK", "ann"))
+    (done,) = dispositions(story.wait(WINDOW))
+    assert (done.outcome, set(done.actors)) == (Outcome.ACCEPT, {"ann", "ben"})
+
+
+def test_a_trusted_frame_that_joins_voids_no_judgement() -> None:
+    story = in_two_rounds_without_side()
+    story.tell(decided("v1.r0.g0", "OK", "ann"))
+    step = story.tell(inspected("side"))
+    assert [slot.slot_id for slot in opens(step)] == ["v1.r1.g0"]
+
+
+def test_who_said_ng_before_a_doubtful_frame_joined_need_not_look_again() -> None:
+    story = in_two_rounds_without_side()
+    story.tell(decided("v1.r0.g0", "NG", "ann"))
+    step = story.tell(inspected("side", suspicion=0.9))
+    assert [slot.slot_id for slot in opens(step)] == ["v1.r1.g0"]
+    story.tell(decided("v1.r1.g0", "NG", "ben"))
+    assert dispositions(story.wait(WINDOW))[0].outcome is Outcome.SCRAP
+
+
+def test_an_ok_from_before_a_doubtful_frame_counts_in_no_tie_break() -> None:
+    story = in_two_rounds_without_side()
+    story.tell(decided("v1.r0.g0", "OK", "ann"), decided("v1.r1.g0", "NG", "ben"))
+    story.tell(decided("v1.r2.g0", "NG", "lea", role=Role.LEAD))
+    assert the(story.visit).undo_until_ms is not None
+    step = story.tell(inspected("side", suspicion=0.9))
+    assert [slot.slot_id for slot in opens(step)] == ["v1.r0.g1", "v1.r1.g1"]
+    assert the(story.visit).undo_until_ms is None
+
+
+def accepted_without_side_inspection() -> Story:
+    """A visit whose second view was captured, looked at by people, and never answered by the machine so far."""
+    story = Story()
+    story.tell(captured("top"), inspected("top"), captured("side"))
+    story.wait(10_000)
+    story.tell(decided("v1.r0.g0"))
+    return story
+
+
+FAULTY: list[dict[str, Any]] = [
+    {"verdict": Verdict.NG},
+    {"verdict": Verdict.NOT_DECIDABLE},
+    {"frame_sha256": None},
+    {"frame_sha256": "0" * 64},
+    {"bundle_digest": "0" * 64},
+    {"p_defect": 0.9},
+]
+
+
+@pytest.mark.parametrize("is_final", [True, False])
+@pytest.mark.parametrize("side", FAULTY)
+def test_a_frame_that_is_known_to_be_faulty_after_the_release_raises_an_alarm(
+    side: dict[str, Any], is_final: bool
+) -> None:
+    story = accepted_without_side_inspection()
+    if is_final:
+        story.wait(WINDOW)
+    step = story.tell(inspected("side", **side))
+    (revised,) = dispositions(step)
+    assert (revised.revision, revised.outcome, revised.final) == (2 if is_final else 1, None, False)
+    assert revised.alarm
+    assert [slot.slot_id for slot in opens(step)] == ["v1.r0.g1"]
+    assert not dispositions(story.tell(inspected("side", **side)))
+
+
+def test_an_ng_after_the_release_of_a_rejected_visit_raises_an_alarm() -> None:
+    story = accepted_without_side_inspection()
+    story.tell(inspected("side", verdict=Verdict.NG), decided("v1.r0.g1"))
+    story.wait(WINDOW)
+    assert the(story.visit).outcome is Outcome.ACCEPT
+    again = "v1.top.again"
+    (revised,) = dispositions(story.tell(inspected("top", verdict=Verdict.NG, frame_id=again)))
+    assert (revised.routing, revised.outcome) == (Routing.REJECTED, None)
+    assert revised.alarm
+
+
+def test_a_lost_picture_that_is_told_after_the_release_raises_an_alarm() -> None:
+    story = late_side()
+    story.tell(decided("v1.r0.g0", covers=("v1.top",)))
+    story.wait(WINDOW)
+    (revised,) = dispositions(story.tell(captured("side", lost=Loss.CAMERA_FAULT)))
+    assert revised.alarm
+
+
+@pytest.mark.parametrize(
+    "side",
+    [
+        {},
+        {"suspicion": 0.9},
+        {"verdict": Verdict.NOT_DECIDABLE, "undecidable": Undecidable.LATE},
+    ],
+)
+def test_a_covered_frame_that_is_late_or_in_doubt_after_the_release_raises_nothing(side: dict[str, Any]) -> None:
+    story = accepted_without_side_inspection()
+    story.wait(WINDOW)
+    assert not dispositions(story.tell(inspected("side", **side)))
+    assert the(story.visit).final
+
+
+RELEASING = [
+    ("OK", {}, Role.OPERATOR),
+    ("OK", {"outcome": Outcome.ACCEPT}, Role.OPERATOR),
+    ("NG", {"outcome": Outcome.USE_AS_IS, "concession": "C-12"}, Role.QUALITY),
+]
+
+
+@pytest.mark.parametrize(("judgement", "named", "role"), RELEASING)
+@pytest.mark.parametrize(
+    "side",
+    [
+        {"suspicion": 0.9},
+        {"verdict": Verdict.NG},
+        {"verdict": Verdict.NOT_DECIDABLE},
+        {"frame_sha256": None},
+        {"frame_sha256": "0" * 64},
+    ],
+)
+def test_whoever_releases_a_part_has_looked_at_every_frame_in_doubt(
+    side: dict[str, Any], judgement: str, named: dict[str, Any], role: Role
+) -> None:
+    story = Story(make_recipe(review={"reject_review_share": 1.0}))
+    story.diverted(**side)
+    step = story.tell(decided("v1.r0.g0", judgement, "quinn", role=role, covers=("v1.top",), **named))
+    assert counted(step) == [(Tally.REFUSED, "uncovered")]
+    assert "v1.side" in (closes(step)[0].detail or "")
+    step = story.tell(decided("v1.r0.g1", judgement, "quinn", role=role, covers=("v1.side",), **named))
+    assert [close.reason for close in closes(step)] == [CloseReason.DECIDED]
+
+
+@pytest.mark.parametrize("named", [{}, {"outcome": Outcome.SCRAP}, {"outcome": Outcome.REWORK}])
+def test_who_releases_nothing_need_not_look_at_everything(named: dict[str, Any]) -> None:
+    story = Story()
+    story.diverted()
+    step = story.tell(decided("v1.r0.g0", "NG", "quinn", role=Role.QUALITY, covers=(), **named))
+    assert [close.reason for close in closes(step)] == [CloseReason.DECIDED]
+
+
+def test_a_frame_whose_picture_is_lost_cannot_be_looked_at_and_one_that_was_inspected_can() -> None:
+    story = Story()
+    story.tell(captured("top"), inspected("top"), captured("side", lost=Loss.DROPPED_OLDEST))
+    step = story.tell(decided("v1.r0.g0", covers=()))
+    assert [close.reason for close in closes(step)] == [CloseReason.DECIDED]
+    story = Story()
+    story.tell(inspected("side", suspicion=0.9), captured("top"), inspected("top"))
+    story.tell(captured("side", lost=Loss.DROPPED_OLDEST))
+    assert counted(story.tell(decided("v1.r0.g0", covers=()))) == [(Tally.REFUSED, "uncovered")]
