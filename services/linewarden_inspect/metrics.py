@@ -30,9 +30,6 @@ BUNDLES_LOADED = Gauge("linewarden_inspect_bundles_loaded", "Bundles held ready 
 BUNDLE_FAILURES = Counter(
     "linewarden_inspect_bundle_failures_total", "Bundles that could not be loaded or failed their gate."
 )
-RECIPE_REFRESH_FAILURES = Counter(
-    "linewarden_inspect_recipe_refresh_failures_total", "Times the recipes could not be read from the broker."
-)
 EVIDENCE = Counter("linewarden_keeper_evidence_total", "Frames of requested visits saved, by what was saved.", ["kind"])
 EVIDENCE_TOMBSTONES = Counter("linewarden_keeper_tombstones_total", "Evidence given up after its time.")
 KEEPER_LAG_SECONDS = Gauge(

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable
-from linewarden_schemas.ids import recipe_key
+from linewarden_runtime.metrics import RECIPE_FAILURES
+from linewarden_runtime.recipes import KnownRecipes
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
-
-from . import metrics
 
 _REMEMBERED_UNKNOWN = 1000
 
@@ -21,7 +20,8 @@ class RecipeShelf:
     """Follows `recipes` from `start` to `close`.
 
     A frame may name a recipe that this process has not seen yet. Whoever asks first waits for it at most
-    `wait_s`; after that everybody is told at once that it is unknown, until it turns up.
+    `wait_s`; after that everybody is told at once that it is unknown, until it turns up. One that was published with
+    another content, or is in doubt, is not waited for.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class RecipeShelf:
     ) -> None:
         self._open_book, self._on_news = open_book, on_news
         self._wait_s, self._refresh_s, self._clock = wait_s, refresh_s, clock
-        self._recipes: dict[str, Recipe] = {}
+        self._recipes = KnownRecipes()
         self._asked: dict[str, float] = {}
         self._changed = threading.Condition()
         self._wake = threading.Event()
@@ -53,24 +53,22 @@ class RecipeShelf:
 
     def get(self, ref: RecipeRef) -> Recipe | None:
         """The recipe, None if it is unknown after the wait."""
-        key = recipe_key(ref.recipe_id, ref.version)
-        found = self._recipes.get(key)
-        if found is not None:
-            return found
+        if ref.name in self._recipes.versions:
+            return self._recipes.get(ref)
         with self._changed:
-            deadline = self._first_asked(key) + self._wait_s
-            while key not in self._recipes and not self._stopped:
+            deadline = self._first_asked(ref.name) + self._wait_s
+            while ref.name not in self._recipes.versions and not self._stopped:
                 self._raise_failure()
                 left = deadline - self._clock.monotonic()
                 if left <= 0:
                     break
                 self._wake.set()
                 self._changed.wait(min(left, self._refresh_s))
-            return self._recipes.get(key)
+            return self._recipes.get(ref)
 
     def known(self) -> list[Recipe]:
         """Every version known now, oldest first."""
-        return list(self._recipes.values())
+        return self._recipes.known()
 
     def close(self) -> None:
         """Stop following; nobody waits any more."""
@@ -108,16 +106,16 @@ class RecipeShelf:
                 try:
                     book.refresh()
                 except BrokerUnavailable:
-                    metrics.RECIPE_REFRESH_FAILURES.inc()
+                    RECIPE_FAILURES.inc()
         finally:
             book.close()
 
     def _learn(self, book: RecipeBook) -> None:
-        known = {recipe_key(recipe.recipe_id, recipe.version): recipe for recipe in book.known()}
-        news = [recipe for key, recipe in known.items() if key not in self._recipes]
+        before, now = self._recipes, book.all
         with self._changed:
-            self._recipes = known
+            self._recipes = now
             self._read_once = True
             self._changed.notify_all()
+        news = [recipe for recipe in now.known() if before.get(recipe.ref()) is None] if now is not before else []
         if news:
             self._on_news(news)

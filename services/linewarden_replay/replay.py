@@ -115,18 +115,22 @@ def run(
 
 
 def known_recipes(broker: Broker, live: Namespace) -> dict[str, Recipe]:
-    """Every published version by ID@VERSION."""
+    """The known versions by ID@VERSION, and every content that was published by ID@VERSION@DIGEST."""
     with closing(RecipeBook(broker, live)) as book:
-        return {recipe_key(one.recipe_id, one.version): one for one in book.known()}
+        return book.all.by_key()
 
 
 def other_recipe(recipes: dict[str, Recipe], setting: Setting) -> Recipe | None:
     """The recipe that a setting puts in the place of a frame's own; raises ConfigurationError for an unknown one."""
     if setting.recipe is None:
         return None
-    key = recipe_key(setting.recipe.recipe_id, setting.recipe.version)
+    key = recipe_key(setting.recipe.recipe_id, setting.recipe.version, setting.recipe.digest)
     if key not in recipes:
-        raise ConfigurationError(f"recipe {key} was never published; known are {', '.join(sorted(recipes)) or 'none'}")
+        known = ", ".join(sorted(one for one in recipes if one.count("@") == 1)) or "none"
+        raise ConfigurationError(
+            f"recipe {key} was never published, or with more than one content; known are {known}; "
+            "see 'linewarden recipe list'"
+        )
     return recipes[key]
 
 

@@ -20,12 +20,12 @@ from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker
+from linewarden_runtime.recipes import PatientRecipes
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.topics import CO_PARTITIONED
 
 from .limits import RouterLimits
 from .plan import JOINED, Desk
-from .recipes import PatientRecipes
 from .router import Router
 from .settings import RouteSettings
 

@@ -6,23 +6,26 @@ cannot be read stops nobody who could go on safely: it is counted and logged, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 
 from linewarden_schemas.base import Message
 from linewarden_schemas.envelope import EnvelopeError, decode
-from linewarden_schemas.ids import Namespace, recipe_key
+from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, LineState, RecipeRef
 from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.vocabulary import LineMode
 
-from .errors import BrokerUnavailable, ConfigurationError
-from .metrics import UNREADABLE
+from .errors import BrokerUnavailable, ConfigurationError, LogTruncated, RetentionOvertook
+from .metrics import BOOKS_AGAIN, UNREADABLE
 from .ports import Broker, Reader
+from .recipes import KnownRecipes, RecipeRecords
 from .records import InRecord, Position
 
 _POLL_S = 0.5
 _IDLE_POLLS = 60
+_REMEMBERED = 1000
 _log = structlog.get_logger(__name__)
 
 
@@ -38,7 +41,11 @@ def read_to_end(reader: Reader, poll_s: float = _POLL_S) -> Iterator[InRecord]:
     Raises:
         BrokerUnavailable: when the end is not reached although nothing arrives any more.
     """
-    ends = reader.end_offsets(reader.assignment())
+    yield from read_until(reader, reader.end_offsets(reader.assignment()), poll_s)
+
+
+def read_until(reader: Reader, ends: Mapping[Position, int], poll_s: float = _POLL_S) -> Iterator[InRecord]:
+    """Records from where the reader stands to these offsets. Raises as `read_to_end` does."""
     idle = 0
     while any(reader.position(position) < end for position, end in ends.items()):
         records = reader.poll(poll_s)
@@ -49,23 +56,52 @@ def read_to_end(reader: Reader, poll_s: float = _POLL_S) -> Iterator[InRecord]:
 
 
 class Book:
-    """Follows one topic; `learn` is called with every record in offset order."""
+    """Follows one topic; `learn` is called with every record in offset order.
 
-    def __init__(self, broker: Broker, topic: str, learn: Callable[[InRecord], None]) -> None:
+    Where records were deleted before they were read, or the topic was made anew, `forget` is called and everything is
+    read again, so that nothing is known that a process started now would not know.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        topic: str,
+        learn: Callable[[InRecord], None],
+        forget: Callable[[], None] | None = None,
+    ) -> None:
         positions = positions_of(broker, topic)
         self._reader = broker.reader(dict.fromkeys(positions, 0))
-        for position, offset in self._reader.beginning_offsets(positions).items():
-            self._reader.seek(position, offset)
-        self._learn = learn
+        self._learn, self._forget, self._topic = learn, forget, topic
+        self._to_beginning()
 
     def refresh(self) -> None:
         """Learn everything up to the end as it is now."""
-        for record in read_to_end(self._reader):
-            self._learn(record)
+        try:
+            self._read_on()
+        except (RetentionOvertook, LogTruncated) as fault:
+            if self._forget is None:
+                raise
+            _log.error("a topic is read again from its beginning", topic=self._topic, why=str(fault))
+            BOOKS_AGAIN.labels(topic=self._topic).inc()
+            self._forget()
+            self._to_beginning()
+            self._read_on()
 
     def close(self) -> None:
         """Close the reader."""
         self._reader.close()
+
+    def _read_on(self) -> None:
+        ends = self._reader.end_offsets(self._reader.assignment())
+        beyond = [position for position, end in ends.items() if self._reader.position(position) > end]
+        if beyond:
+            raise LogTruncated(f"{beyond[0]} ends before what was read of it")
+        for record in read_until(self._reader, ends):
+            self._learn(record)
+
+    def _to_beginning(self) -> None:
+        for position, offset in self._reader.beginning_offsets(self._reader.assignment()).items():
+            self._reader.seek(position, offset)
 
 
 def _message(record: InRecord) -> Message | None:
@@ -73,32 +109,52 @@ def _message(record: InRecord) -> Message | None:
     try:
         return decode(record.headers, record.value).message
     except EnvelopeError as error:
-        UNREADABLE.labels(topic=record.topic).inc()
-        _log.error("a record cannot be read", position=record.position, offset=record.offset, error=str(error))
+        _count_unreadable(record, str(error))
         return None
 
 
-class RecipeBook:
-    """All recipe versions. A version never changes: the first readable record of a key counts.
+def _count_unreadable(record: InRecord, why: str) -> None:
+    UNREADABLE.labels(topic=record.topic).inc()
+    _log.error("a record cannot be used", position=record.position, offset=record.offset, why=why)
 
-    A version whose record cannot be read is unknown, so what was captured under it diverts.
+
+class RecipeBook:
+    """All recipe versions, as `linewarden_runtime.recipes` understands the topic.
+
+    With `by_digest` a reference that does not name the digest of its content is unknown; it is turned on once every
+    writer names it.
     """
 
-    def __init__(self, broker: Broker, namespace: Namespace) -> None:
-        self._recipes: dict[str, Recipe] = {}
-        self._book = Book(broker, namespace.topic("recipes"), self._learn)
+    def __init__(self, broker: Broker, namespace: Namespace, *, by_digest: bool = False) -> None:
+        self._by_digest = by_digest
+        self._records = RecipeRecords()
+        self._snapshot: KnownRecipes | None = None
+        self._book = Book(broker, namespace.topic("recipes"), self._learn, self._forget)
         self._book.refresh()
 
+    @property
+    def all(self) -> KnownRecipes:
+        """Everything known now; fit to be handed to other threads."""
+        if self._snapshot is None:
+            self._snapshot = self._records.snapshot(by_digest=self._by_digest)
+        return self._snapshot
+
     def get(self, ref: RecipeRef) -> Recipe | None:
-        """The recipe, looking for news once if it is unknown; None if it is unknown still."""
-        key = recipe_key(ref.recipe_id, ref.version)
-        if key not in self._recipes:
-            self._book.refresh()
-        return self._recipes.get(key)
+        """The recipe, after a look for news; None where it is unknown, in doubt, or published with two contents.
+
+        Raises:
+            BrokerUnavailable: where the broker does not answer.
+        """
+        self.refresh()
+        return self.all.get(ref)
 
     def known(self) -> list[Recipe]:
         """Every version known now, in the order of their publication."""
-        return list(self._recipes.values())
+        return self.all.known()
+
+    def unkeyed(self) -> list[Recipe]:
+        """Contents that only lie under a key without their digest, as older software wrote it."""
+        return self._records.unkeyed()
 
     def refresh(self) -> None:
         """Learn what was published since."""
@@ -109,24 +165,31 @@ class RecipeBook:
         self._book.close()
 
     def _learn(self, record: InRecord) -> None:
-        message = _message(record)
-        if isinstance(message, Recipe):
-            self._recipes.setdefault(recipe_key(message.recipe_id, message.version), message)
+        self._snapshot = None
+        wrong = self._records.learn(record)
+        if wrong is not None:
+            _count_unreadable(record, wrong)
+
+    def _forget(self) -> None:
+        self._records, self._snapshot = RecipeRecords(), None
 
 
 class LineBook:
     """Line states and activations by line, with the time from which each counts.
 
-    A record that cannot be read leaves its line's state untold, or its activation unknown, until the next one.
+    The last one told counts from its time on, whatever was told before it for later. A record that cannot be read
+    leaves its line's state untold, or its activation unknown, until the next one.
     """
 
     def __init__(self, broker: Broker, namespace: Namespace) -> None:
-        self._states: dict[str, LineState] = {}
-        self._unreadable: dict[str, InRecord] = {}
-        self._activations: dict[str, list[Activation]] = {}
         self._activation_topic = namespace.topic("activations")
-        topics = (namespace.topic("line-state"), self._activation_topic)
-        self._books = [Book(broker, topic, self._learn) for topic in topics]
+        self._states: dict[str, tuple[LineState | None, ...]] = {}
+        self._unreadable: dict[str, InRecord] = {}
+        self._activations: dict[str, tuple[Activation, ...]] = {}
+        self._books = [
+            Book(broker, namespace.topic("line-state"), self._learn_state, self._forget_states),
+            Book(broker, self._activation_topic, self._learn_activation, self._forget_activations),
+        ]
         self.refresh()
 
     def refresh(self) -> None:
@@ -134,12 +197,23 @@ class LineBook:
         for book in self._books:
             book.refresh()
 
-    def state(self, line_id: str) -> LineState | None:
-        """The newest state of a line; None if it never told one, or the newest cannot be read."""
-        return self._states.get(line_id)
+    def state(self, line_id: str, at_ms: int | None = None) -> LineState | None:
+        """The newest state of a line, or the one at a time (epoch ms); None where it was not told or cannot be read.
+
+        A newest state that is not production counts at once, also where it names a later time: whoever said so had
+        another clock than the camera.
+        """
+        told = self._states.get(line_id, ())
+        if not told or at_ms is None:
+            return told[0] if told else None
+        for state in told:  # the newest stands first
+            if state is None or state.since_ms <= at_ms:
+                in_production = state is not None and state.mode is LineMode.PRODUCTION
+                return told[0] if in_production and _is_out_of_production(told[0]) else state
+        return None
 
     def activation(self, line_id: str, at_ms: int) -> Activation | None:
-        """The activation in force at a time (epoch ms); of several the one published last.
+        """The activation in force at a time (epoch ms): of those that count by then, the one told last.
 
         Raises:
             ConfigurationError: where the newest cannot be read, so that nobody knows what is in force.
@@ -150,26 +224,47 @@ class LineBook:
                 f"the newest activation of line {line_id} (offset {record.offset} of {record.topic}) cannot be read; "
                 f"run 'linewarden line activate {line_id} RECIPE@VERSION'"
             )
-        in_force = [one for one in self._activations.get(line_id, ()) if one.from_ms <= at_ms]
-        return max(in_force, key=lambda one: one.from_ms) if in_force else None
+        return next((one for one in self.activations(line_id) if one.from_ms <= at_ms), None)
+
+    def activations(self, line_id: str) -> tuple[Activation, ...]:
+        """Every activation of a line that can be read, the one told last first."""
+        return self._activations.get(line_id, ())
 
     def close(self) -> None:
         """Close the readers."""
         for book in self._books:
             book.close()
 
-    def _learn(self, record: InRecord) -> None:
-        message = _message(record)
-        if isinstance(message, LineState):
-            self._states[message.line_id] = message
-        elif isinstance(message, Activation):
-            self._unreadable.pop(message.line_id, None)
-            known = self._activations.setdefault(message.line_id, [])
-            known.insert(0, message)  # max() takes the first of equals, so the newest stands first
-        elif message is None and record.topic == self._activation_topic:
-            self._unreadable[_line_of(record)] = record
-        elif message is None:
-            self._states.pop(_line_of(record), None)
+    def _learn_state(self, record: InRecord) -> None:
+        message, line_id = _message(record), _line_of(record)
+        if isinstance(message, LineState) and message.line_id == line_id:
+            self._states[line_id] = (message, *self._states.get(line_id, ()))[:_REMEMBERED]
+            return
+        if message is not None:
+            _count_unreadable(record, f"{message.TYPE} of {getattr(message, 'line_id', None)}")
+        if message is None or isinstance(message, LineState):
+            self._states[line_id] = (None, *self._states.get(line_id, ()))[:_REMEMBERED]
+
+    def _learn_activation(self, record: InRecord) -> None:
+        message, line_id = _message(record), _line_of(record)
+        if isinstance(message, Activation) and message.line_id == line_id:
+            self._unreadable.pop(line_id, None)
+            self._activations[line_id] = (message, *self._activations.get(line_id, ()))
+            return
+        if message is not None:
+            _count_unreadable(record, f"{message.TYPE} of {getattr(message, 'line_id', None)}")
+        if message is None or isinstance(message, Activation):
+            self._unreadable[line_id] = record
+
+    def _forget_states(self) -> None:
+        self._states = {}
+
+    def _forget_activations(self) -> None:
+        self._activations, self._unreadable = {}, {}
+
+
+def _is_out_of_production(state: LineState | None) -> bool:
+    return state is None or state.mode is not LineMode.PRODUCTION
 
 
 def _line_of(record: InRecord) -> str:

@@ -47,6 +47,14 @@ ANCHORS_LOST = Counter(
 )
 UNREADABLE = Counter(
     "linewarden_unreadable_settings_total",
-    "Records of recipes, line states and activations that cannot be read, by topic.",
+    "Records of recipes, line states and activations that cannot be read or do not belong there, by topic.",
     ["topic"],
+)
+BOOKS_AGAIN = Counter(
+    "linewarden_books_read_again_total",
+    "Times recipes, line states or activations were read from their beginning, since what was to be read next is gone.",
+    ["topic"],
+)
+RECIPE_FAILURES = Counter(
+    "linewarden_recipe_refresh_failures_total", "Times the broker did not answer whoever asked for a recipe."
 )

@@ -37,8 +37,8 @@ def provision_topics(
 
 
 def recipe_record(namespace: Namespace, recipe: Recipe, source: str) -> OutRecord:
-    """A recipe version, keyed by id and version."""
-    key = recipe_key(recipe.recipe_id, recipe.version)
+    """A recipe version, keyed by id, version and the digest of its content."""
+    key = recipe_key(recipe.recipe_id, recipe.version, recipe.digest())
     return _record(namespace.topic("recipes"), key, recipe, source, recipe.created_ms)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from linewarden_route.bootstrap import make_desk
 from linewarden_route.limits import RouterLimits
 from linewarden_route.plan import JOINED
-from linewarden_route.recipes import PatientRecipes
 from linewarden_route.router import Router
 from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.recipes import PatientRecipes
 from linewarden_runtime.clock import Clock, ManualClock, SystemClock
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker

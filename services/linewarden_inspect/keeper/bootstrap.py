@@ -18,6 +18,7 @@ from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.loop import LoopLimits
 from linewarden_runtime.ports import Broker, Consumer
+from linewarden_runtime.recipes import PatientRecipes
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Maps, SourceRef
@@ -102,7 +103,7 @@ def save(
         closing.callback(recipes.close)
         fetcher = RecordFetcher(broker, clock, settings.fetch_timeout_s)
         closing.callback(fetcher.close)
-        maps = _Maps(settings, recipes, clock)
+        maps = _Maps(settings, PatientRecipes(recipes.get, clock), clock)
         closing.callback(maps.close)
         remembered = Remembered(settings.remembered_frames)
         saver = EvidenceSaver(namespace, fetcher, remembered, maps.make, clock)
@@ -136,13 +137,13 @@ def forget(broker: Broker, namespace: Namespace, instance: str, clock: Clock, st
             )
         )
         tombstones = closing.enter_context(broker.producer(client=_FORGET))
-        Forgetter(ends, tombstones, namespace, recipes.get, clock).run(stop)
+        Forgetter(ends, tombstones, namespace, PatientRecipes(recipes.get, clock), clock).run(stop)
 
 
 class _Maps:
     """Makes maps once any are missing: until then neither torch nor a bundle is loaded."""
 
-    def __init__(self, settings: KeeperSettings, recipes: RecipeBook, clock: Clock) -> None:
+    def __init__(self, settings: KeeperSettings, recipes: PatientRecipes, clock: Clock) -> None:
         self._settings, self._recipes, self._clock = settings, recipes, clock
         self._maker: MapMaker | None = None
 

@@ -7,8 +7,8 @@ import structlog
 from linewarden_inspect.bootstrap import loader, set_threads
 from linewarden_inspect.bundle_shelf import BundleShelf
 from linewarden_inspect.settings import KeeperSettings
-from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.clock import Clock
+from linewarden_runtime.recipes import PatientRecipes
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import Maps, SourceRef
 from linewarden_vision.inspecting.map_pictures import picture_maps
@@ -24,13 +24,13 @@ _log = structlog.get_logger(__name__)
 class MapMaker:
     """Scores one picture at a time with the bundle of its recipe; belongs to the keeper's thread."""
 
-    def __init__(self, settings: KeeperSettings, recipes: RecipeBook, clock: Clock) -> None:
+    def __init__(self, settings: KeeperSettings, recipes: PatientRecipes, clock: Clock) -> None:
         if settings.bundles is None:
             raise ValueError("maps are made with bundles; set LINEWARDEN_KEEPER__BUNDLES")
         set_threads(settings.torch_threads)
         load = loader(settings.bundles, settings.device, settings.precision)
         self._bundles = BundleShelf(load, wait_s=_WAIT_S, held=_HELD, clock=clock)
-        self._shelf = Shelf(recipes.get, self._bundles.get)
+        self._shelf = Shelf(recipes, self._bundles.get)
         self._limits = settings.limits()
 
     def make(self, frame: Frame, source: SourceRef) -> Maps | None:

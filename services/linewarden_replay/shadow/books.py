@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.ports import Broker
-from linewarden_schemas.ids import Namespace, recipe_key
-from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import Recipe
 
 
 class Books:
-    """What a shadow has to know of the line; `recipes` by ID@VERSION grows in place, since a version never changes."""
+    """What a shadow has to know of the line; `recipes` changes in place, with keys as `KnownRecipes.by_key` gives."""
 
     def __init__(self, broker: Broker, live: Namespace) -> None:
         self.recipes: dict[str, Recipe] = {}
         self._book = RecipeBook(broker, live)
         self.lines = LineBook(broker, live)
 
-    def look_up(self, refs: Iterable[RecipeRef]) -> None:
-        """Learn the recipes of some frames, and what is active now."""
-        for ref in set(refs):
-            found = self._book.get(ref)
-            if found is not None:
-                self.recipes[recipe_key(ref.recipe_id, ref.version)] = found
+    def refresh(self) -> None:
+        """Learn what recipes there are, and what is active now."""
+        self._book.refresh()
+        self.recipes.clear()
+        self.recipes.update(self._book.all.by_key())
         self.lines.refresh()
 
     def close(self) -> None:

@@ -119,7 +119,7 @@ class Comparing:
             return
         desk = self._desk
         metas = [one.frame.meta for one in frames]
-        desk.books.look_up(meta.recipe for meta in metas)
+        desk.books.refresh()
         judged = desk.judge.judge([work_of(one, desk.results) for one in frames])
         desk.keeper.keep(judged)
         self._tally.enter(judged)

@@ -45,7 +45,7 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
         ingredients=score.ingredients,
         thresholds=thresholds,
         maps=picture_maps(score, ready.native, ready.region),
-        recipe=meta.recipe,
+        recipe=meta.recipe if meta.recipe.digest else meta.recipe.sharper(ready.recipe.ref()),
         frame_sha256=meta.sha256,
         bundle_digest=ready.scorer.digest,
         code_version=code_version(),

@@ -68,8 +68,8 @@ def make_ready(frame: Frame, source: SourceRef, shelf: Shelf, limits: Limits, no
     refuse_if_late(frame, now_ms())
     recipe = shelf.recipe(frame.meta.recipe)
     if recipe is None:
-        ref = frame.meta.recipe
-        raise Refused(Undecidable.UNKNOWN_RECIPE, f"recipe {ref.recipe_id}@{ref.version} was never published")
+        detail = f"recipe {frame.meta.recipe.short} is unknown: never published, or with more than one content"
+        raise Refused(Undecidable.UNKNOWN_RECIPE, detail)
     region = _region(frame, recipe)
     scorer = _scorer(shelf, recipe)
     refuse_if_late(frame, now_ms())

@@ -1,0 +1,215 @@
+"""What the topic `recipes` says, as an answer that is the same before and after compaction.
+
+A version is known where exactly one content of it is published and nothing about it is in doubt. Each record counts
+as the newest of its key, since that is what compaction leaves, so a process that stayed up and one that read the topic
+from its beginning come to the same answer. Under a key without a digest, as older software wrote it, compaction may
+drop the older of two contents: whoever saw both knows that they contradict, and whoever publishes gives both a key of
+their own.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from linewarden_schemas.envelope import EnvelopeError, decode
+from linewarden_schemas.ids import recipe_key
+from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.recipe import Recipe
+
+from .clock import Clock
+from .errors import BrokerUnavailable
+from .metrics import RECIPE_FAILURES
+from .records import InRecord
+
+_SHORT = 12
+_REMEMBERED = 1000
+_BACK_OFF = 10.0
+_log = structlog.get_logger(__name__)
+_KEY = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,128}@[0-9]+)(?:@(?P<digest>.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeVersion:
+    """What is published under one id and version: its contents by digest, and what makes it doubtful, in words."""
+
+    name: str
+    contents: Mapping[str, Recipe] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def problem(self) -> str | None:
+        """Why nobody may judge by this version; None where it has one content and no doubt."""
+        if self.doubts:
+            return "; ".join(self.doubts)
+        if len(self.contents) == 1:
+            return None
+        if not self.contents:
+            return "was never published"
+        digests = " and ".join(digest[:_SHORT] for digest in self.contents)
+        return f"was published with {len(self.contents)} contents ({digests})"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRecipes:
+    """Every version that was published, as it is known at one moment. `by_digest` refuses references without one."""
+
+    versions: Mapping[str, RecipeVersion] = field(default_factory=dict)
+    by_digest: bool = False
+
+    def get(self, ref: RecipeRef) -> Recipe | None:
+        """The one content of a version; None where `problem` has an answer."""
+        if self.problem(ref) is not None:
+            return None
+        return next(iter(self.versions[ref.name].contents.values()))
+
+    def problem(self, ref: RecipeRef) -> str | None:
+        """Why a reference means no content that anybody could judge by, in words; None where it means one."""
+        version = self.versions.get(ref.name) or RecipeVersion(ref.name)
+        if version.problem is not None:
+            return f"recipe {ref.name} {version.problem}"
+        if ref.digest is None:
+            return f"recipe {ref.name} is named without the digest of its content" if self.by_digest else None
+        if ref.digest not in version.contents:
+            published = next(iter(version.contents))
+            return f"recipe {ref.short} is not what was published as {ref.name} ({published[:_SHORT]})"
+        return None
+
+    def known(self) -> list[Recipe]:
+        """Every version that is known, in the order of publication."""
+        return [next(iter(one.contents.values())) for one in self.versions.values() if one.problem is None]
+
+    def by_key(self) -> dict[str, Recipe]:
+        """The known versions by ID@VERSION, and every content that was ever published by ID@VERSION@DIGEST."""
+        contents = {
+            f"{one.name}@{digest}": recipe for one in self.versions.values() for digest, recipe in one.contents.items()
+        }
+        return {recipe_key(one.recipe_id, one.version): one for one in self.known()} | contents
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What one key of the topic says: contents by digest, or what is wrong with it, and of which versions."""
+
+    contents: Mapping[str, Recipe] = field(default_factory=dict)
+    wrong: str | None = None
+    doubted: frozenset[str] = frozenset()
+
+
+class RecipeRecords:
+    """Learns the records of the topic, in their order."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, _Entry] = {}
+
+    def learn(self, record: InRecord) -> str | None:
+        """Take a record in; what is wrong with it, in words, where anything is."""
+        key = record.key or b""
+        if record.value is None:
+            self._entries.pop(key, None)
+            return None
+        entry = _entry(record, self._entries.get(key))
+        self._entries.pop(key, None)  # a version is as old as its newest record, also after compaction
+        self._entries[key] = entry
+        return entry.wrong
+
+    def unkeyed(self) -> list[Recipe]:
+        """Contents that lie under a key without their digest alone, so that compaction could drop one of them."""
+        keyed = set(self._entries)
+        contents = [one for entry in self._entries.values() for one in entry.contents.items()]
+        return [recipe for digest, recipe in contents if key_of(recipe, digest) not in keyed]
+
+    def snapshot(self, *, by_digest: bool = False) -> KnownRecipes:
+        """What is known now."""
+        contents: dict[str, dict[str, Recipe]] = {}
+        doubts: dict[str, list[str]] = {}
+        for entry in self._entries.values():
+            for digest, recipe in entry.contents.items():
+                contents.setdefault(recipe_key(recipe.recipe_id, recipe.version), {})[digest] = recipe
+            for name in entry.doubted:
+                doubts.setdefault(name, []).append(entry.wrong or "")
+        names = dict.fromkeys((*contents, *doubts))
+        versions = {name: RecipeVersion(name, contents.get(name, {}), tuple(doubts.get(name, ()))) for name in names}
+        return KnownRecipes(versions, by_digest)
+
+
+def key_of(recipe: Recipe, digest: str | None = None) -> bytes:
+    """The key of a recipe's record: id, version and the digest of its content."""
+    return recipe_key(recipe.recipe_id, recipe.version, digest or recipe.digest()).encode()
+
+
+def _entry(record: InRecord, before: _Entry | None) -> _Entry:
+    key = (record.key or b"").decode(errors="replace")
+    parts = _KEY.fullmatch(key)
+    told = frozenset() if parts is None else frozenset({parts["name"]})
+    try:
+        message = decode(record.headers, record.value).message
+    except EnvelopeError as error:
+        return _Entry(wrong=f"has a record that cannot be read (offset {record.offset}): {error}", doubted=told)
+    if not isinstance(message, Recipe):
+        return _Entry(wrong=f"has a record of {message.TYPE} (offset {record.offset})", doubted=told)
+    name, digest = recipe_key(message.recipe_id, message.version), message.digest()
+    if parts is None or parts["name"] != name:
+        wrong = f"has a record under the key {key!r} (offset {record.offset})"
+        return _Entry(wrong=wrong, doubted=told | {name})
+    if parts["digest"] is None:
+        return _Entry({**(before.contents if before else {}), digest: message})
+    if parts["digest"] != digest:
+        wrong = f"has a record whose content is {digest[:_SHORT]}, not what its key says (offset {record.offset})"
+        return _Entry(wrong=wrong, doubted=told)
+    return _Entry({digest: message})
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    recipe: Recipe | None
+    learnt_s: float
+    until_s: float
+
+
+class PatientRecipes:
+    """Recipes by reference over something that asks the log, for any thread, without asking at every record.
+
+    An answer is kept for `retry_s`, so that a second content of a version is seen that soon. Where the broker does not
+    answer, what was known stays so for `stale_s`; after that the recipe is unknown.
+    """
+
+    def __init__(
+        self,
+        get: Callable[[RecipeRef], Recipe | None],
+        clock: Clock,
+        retry_s: float = 1.0,
+        stale_s: float = 60.0,
+    ) -> None:
+        self._get, self._clock, self._retry_s, self._stale_s = get, clock, retry_s, stale_s
+        self._answers: dict[tuple[str, str | None], _Answer] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, ref: RecipeRef) -> Recipe | None:
+        """The recipe; None while it is unknown."""
+        key = ref.name, ref.digest
+        with self._lock:
+            known = self._answers.get(key)
+            if known is None or self._clock.monotonic() >= known.until_s:
+                if len(self._answers) >= _REMEMBERED:
+                    self._answers.clear()
+                known = self._answers[key] = self._ask(ref, known)
+            return known.recipe
+
+    def _ask(self, ref: RecipeRef, before: _Answer | None) -> _Answer:
+        begun_s = self._clock.monotonic()
+        try:
+            return _Answer(self._get(ref), begun_s, begun_s + self._retry_s)
+        except BrokerUnavailable as error:
+            RECIPE_FAILURES.inc()
+            _log.warning("a recipe may be stale", recipe=ref.short, error=str(error))
+            now_s = self._clock.monotonic()
+            # An outage must not take the time of whoever asks: the longer the broker was waited for, the later again.
+            until_s = now_s + self._retry_s + _BACK_OFF * (now_s - begun_s)
+            if before is None or now_s - before.learnt_s > self._stale_s:
+                return _Answer(None, begun_s, until_s)
+            return _Answer(before.recipe, before.learnt_s, min(until_s, before.learnt_s + self._stale_s))
