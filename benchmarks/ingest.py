@@ -166,7 +166,7 @@ def _ingest(settings: KafkaSettings, folder: Path, number: int) -> float:
     broker, producer = KafkaBroker(settings), TimedProducer(settings, PARTITIONS)
     camera = FolderOptions(camera_id=f"cam{number}", view_id="view0", path=folder / "pictures")
     options = IngestOptions(cameras=(camera,), spool=SpoolOptions(folder=folder / "spool"))
-    board = TimedBoard(LineBook(broker, NAMESPACE), RecipeBook(broker, NAMESPACE), options.line_id)
+    board = TimedBoard(LineBook(broker, NAMESPACE), RecipeBook(broker, NAMESPACE), options.line_id, clock)
     worker = Worker(options, camera, lambda: producer, NAMESPACE, partitions=PARTITIONS, board=board, clock=clock)
     worker.run(Stop(), clock.now_ms())
     board.close()

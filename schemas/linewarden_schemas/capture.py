@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import Digest, EpochMs, Id, Message, Part
+from .base import Digest, EpochMs, Id, Message, Part, Text
 from .line import LineStateRef, RecipeRef
 from .vocabulary import Loss, PartIdSource
 
@@ -26,7 +26,8 @@ class Capture(Message):
 
     `bin_slot` is where the part will lie if it is diverted (carrier, tray or bin place), where that is known at the
     trigger. `clock_checked` says that the node had compared its clock with the broker's when it took the picture, and
-    neither was wrong. `known_bad` marks the picture of a known defect that measures people; it is always withheld.
+    neither was wrong. `doubt` says why the recipe and line state that it pins may not be those in force; its visit
+    diverts. `known_bad` marks the picture of a known defect that measures people; it is always withheld.
     """
 
     TYPE: ClassVar[str] = "linewarden.capture.v1"
@@ -54,6 +55,7 @@ class Capture(Message):
     size_bytes: Annotated[int, Field(ge=0)] | None = None
     lost: Loss | None = None
     clock_checked: bool = False
+    doubt: Text | None = None
     is_simulated: bool = False
 
     @model_validator(mode="after")

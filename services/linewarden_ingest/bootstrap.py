@@ -115,7 +115,8 @@ def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, star
     namespace = Namespace(settings.namespace)
     if namespace.is_isolated:
         raise ConfigurationError(f"namespace {namespace.name} belongs to a replay or shadow; ingest only writes live")
-    board = PinBoard(LineBook(broker, namespace), RecipeBook(broker, namespace), options.line_id)
+    recipes = RecipeBook(broker, namespace, by_digest=settings.recipes_by_digest)
+    board = PinBoard(LineBook(broker, namespace), recipes, options.line_id, clock, max_age_s=options.pins_max_age_s)
     try:
         worker = Worker(
             options,

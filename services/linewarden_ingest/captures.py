@@ -24,11 +24,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """What is in force: recipe version, its decide-by budget (ms), and the line's state."""
+    """What is in force: recipe, its decide-by budget (ms), and the line's state; `doubt` says why that is not sure."""
 
     recipe: RecipeRef
     decide_by_ms: int
     line_state: LineState
+    doubt: str | None = None
 
 
 def visit_id(place: Place, trigger: Trigger) -> str:
@@ -75,6 +76,7 @@ def build_capture(
         sha256=None if picture is None else ids.digest(picture.data),
         size_bytes=None if picture is None else len(picture.data),
         lost=loss,
+        doubt=pins.doubt,
         is_simulated=shot.is_simulated,
     )
 

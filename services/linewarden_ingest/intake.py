@@ -145,7 +145,7 @@ class Intake:
             picture,
             loss=loss,
             place=self._place,
-            pins=self._pins(shot.trigger.trigger_ms if shot.trigger else shot.captured_ms),
+            pins=self._pins(shot.captured_ms),  # a trigger may only name its run
             spool_epoch=self._spool.epoch,
             sequence=self._spool.next_sequence,
             clock_checked=self._node is not None and self._node.is_checked,

@@ -42,7 +42,12 @@ CLOCK_HELD = Gauge(
 )
 UNPINNED = Counter(
     "linewarden_ingest_unknown_recipe_total",
-    "Captures under an active recipe version that was never published.",
+    "Captures under an active recipe version that was never published, or with more than one content.",
+    ["line"],
+)
+DOUBTFUL = Counter(
+    "linewarden_ingest_doubtful_pins_total",
+    "Captures whose recipe and line state may not be those in force; their visits divert.",
     ["line"],
 )
 BOOK_FAILURES = Counter(

@@ -9,25 +9,36 @@ import structlog
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError
-from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe, TimeBudget
 from linewarden_schemas.vocabulary import LineMode
 
 from .captures import Pins
-from .metrics import BOOK_FAILURES, UNPINNED
+from .metrics import BOOK_FAILURES, DOUBTFUL, UNPINNED
 
 _REFRESH_S = 1.0
 _log = structlog.get_logger(__name__)
 
 
 class PinBoard:
-    """The books of one line. `refresh` and `follow` belong to one thread; `pins` may be asked from another."""
+    """The books of one line. `refresh` and `follow` belong to one thread; `pins` may be asked from another.
 
-    def __init__(self, lines: LineBook, recipes: RecipeBook, line_id: str) -> None:
+    Once `max_age_s` went by without a refresh that succeeded, nobody knows whether what is known is still in force:
+    captures are taken and carry that doubt, so that their visits divert.
+    """
+
+    def __init__(
+        self,
+        lines: LineBook,
+        recipes: RecipeBook,
+        line_id: str,
+        clock: Clock,
+        *,
+        max_age_s: float = 60.0,
+    ) -> None:
         self._lines, self._recipes, self._line_id = lines, recipes, line_id
-        self._known: dict[str, Recipe] = {}
-        self._copy()
+        self._clock, self._max_age_s = clock, max_age_s
+        self._note()
 
     def refresh(self) -> None:
         """Learn what was published since.
@@ -35,9 +46,10 @@ class PinBoard:
         Raises:
             BrokerUnavailable: where the broker does not answer; what is known stays in force.
         """
+        begun_s = self._clock.monotonic()
         self._lines.refresh()
         self._recipes.refresh()
-        self._copy()
+        self._note(begun_s)
 
     def follow(self, clock: Clock, stop: threading.Event) -> None:
         """Refresh every second until the stop; an outage is counted and waited out."""
@@ -48,59 +60,72 @@ class PinBoard:
                 BOOK_FAILURES.labels(line=self._line_id).inc()
                 _log.warning("recipes and line state may be stale", line_id=self._line_id, error=str(error))
 
-    def recipe(self, at_ms: int) -> Recipe:
-        """The recipe in force at a time, for the start of the line.
+    def recipe(self, at_ms: int) -> Recipe | None:
+        """The recipe in force at a time, for the start of the line; None where its captures will divert.
 
         Raises:
-            ConfigurationError: in one line, with the command that mends it.
+            ConfigurationError: in one line, with the command that mends it, where no recipe is active or the active
+                version was never published.
         """
-        activation = self._activation(at_ms)
-        recipe = self._known.get(_key(activation))
-        if recipe is None:
+        activation, _ = self._activation(at_ms)
+        if activation.recipe.name not in self._known.versions:
             raise ConfigurationError(
-                f"recipe {_key(activation)} is active on line {self._line_id} but was never published; "
+                f"recipe {activation.recipe.short} is active on line {self._line_id} but was never published; "
                 "run 'linewarden recipe add FILE' or activate another version"
             )
-        return recipe
+        return self._known.get(activation.recipe)
 
     def pins(self, at_ms: int) -> Pins:
         """What a capture of that time (epoch ms) pins; asked once a capture.
 
-        An active version that was never published is pinned all the same, with the default budget, and counted:
-        inspect then answers that it is unknown, and the visit diverts.
+        A recipe that is unknown is pinned all the same, with the default budget, and counted: inspect then answers
+        that it is unknown, and the visit diverts. So does one whose pins are in doubt.
 
         Raises:
-            ConfigurationError: where no recipe was active then.
+            ConfigurationError: where no recipe was ever active.
         """
-        activation = self._activation(at_ms)
-        recipe = self._known.get(_key(activation))
+        activation, doubt = self._activation(at_ms)
+        recipe = self._known.get(activation.recipe)
         if recipe is None:
             UNPINNED.labels(line=self._line_id).inc()
-        budget = recipe.time if recipe else TimeBudget()
-        return Pins(activation.recipe, budget.decide_by_ms, self._state())
+        ref = activation.recipe if recipe is None else recipe.ref()
+        doubt = doubt or self._stale()
+        if doubt is not None:
+            DOUBTFUL.labels(line=self._line_id).inc()
+        return Pins(ref, (recipe.time if recipe else TimeBudget()).decide_by_ms, self._state(at_ms), doubt)
 
     def close(self) -> None:
         """Close the readers."""
         self._lines.close()
         self._recipes.close()
 
-    def _activation(self, at_ms: int) -> Activation:
-        activation = self._lines.activation(self._line_id, at_ms)
-        if activation is None:
+    def _activation(self, at_ms: int) -> tuple[Activation, str | None]:
+        """The activation to pin, and what speaks against believing it."""
+        told = self._lines.activations(self._line_id)
+        if not told:
             raise ConfigurationError(
                 f"line {self._line_id} has no active recipe; "
                 f"run 'linewarden line activate {self._line_id} RECIPE@VERSION'"
             )
-        return activation
+        try:
+            found = self._lines.activation(self._line_id, at_ms)
+        except ConfigurationError as unreadable:
+            return told[0], str(unreadable)
+        if found is None:
+            return told[0], "no recipe was active at the time of the picture; look at the camera node's clock"
+        return found, None
 
-    def _state(self) -> LineState:
-        told = self._lines.state(self._line_id)
+    def _stale(self) -> str | None:
+        age_s = self._clock.monotonic() - self._refreshed_s
+        if age_s <= self._max_age_s:
+            return None
+        return f"recipe and line state could not be renewed for {age_s:.0f} s"
+
+    def _state(self, at_ms: int) -> LineState:
         # A line that never told its state is being set up: nothing of it enters statistics.
+        told = self._lines.state(self._line_id, at_ms)
         return told or LineState(line_id=self._line_id, mode=LineMode.SETUP, since_ms=0, actor="ingest")
 
-    def _copy(self) -> None:
-        self._known = {recipe_key(one.recipe_id, one.version): one for one in self._recipes.known()}
-
-
-def _key(activation: Activation) -> str:
-    return recipe_key(activation.recipe.recipe_id, activation.recipe.version)
+    def _note(self, refreshed_s: float | None = None) -> None:
+        self._known = self._recipes.all
+        self._refreshed_s = self._clock.monotonic() if refreshed_s is None else refreshed_s

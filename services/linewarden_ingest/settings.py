@@ -117,6 +117,7 @@ class IngestOptions(_Section):
     sends_apart: bool | None = None
     unacked_bytes: int = Field(32 * MIB, ge=MIB)
     unacked_age_s: float = Field(60.0, gt=0)
+    pins_max_age_s: float = Field(60.0, gt=0)
     heartbeat_s: float = Field(5.0, gt=0)
     drain_s: float = Field(10.0, ge=0)
     start_in_s: float = Field(2.0, ge=0)

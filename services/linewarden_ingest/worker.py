@@ -73,7 +73,9 @@ class Worker:
             CameraDead: after what was taken is published or the time to drain is over.
             SpoolBroken: where the disk failed.
         """
-        require_view(self._board.recipe(self._clock.now_ms()), self._place)
+        recipe = self._board.recipe(self._clock.now_ms())
+        if recipe is not None:
+            require_view(recipe, self._place)
         options = self._options.spool
         limits = Limits(options.capacity_bytes, options.segment_bytes)
         with ExitStack() as stack:

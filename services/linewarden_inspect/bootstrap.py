@@ -54,6 +54,7 @@ def run(stop: Stop) -> None:
         clock=SystemClock(),
         health=health,
         guard=lambda: watchdog.guard("device", inspect.device_timeout_s),
+        recipes_by_digest=settings.recipes_by_digest,
     )
     with HealthServer(health, settings.health_port, settings.health_host):
         worker.run(stop)

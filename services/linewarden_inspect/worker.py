@@ -44,13 +44,14 @@ class InspectWorker:
         clock: Clock,
         health: Health,
         guard: Guard = nullcontext,
+        recipes_by_digest: bool = False,
     ) -> None:
         self._broker, self._namespace, self._settings = broker, namespace, settings
         self._member = f"{SERVICE}-{instance}"
         self._clock, self._health, self._guard = clock, health, guard
         self._bundles = BundleShelf(load, wait_s=settings.bundle_wait_s, held=settings.bundles_held, clock=clock)
         self._recipes = RecipeShelf(
-            lambda: RecipeBook(broker, namespace),
+            lambda: RecipeBook(broker, namespace, by_digest=recipes_by_digest),
             wait_s=settings.recipe_wait_s,
             refresh_s=settings.recipe_refresh_s,
             clock=clock,

@@ -48,7 +48,17 @@ def _serve(stop: Stop) -> None:
     broker = KafkaBroker(settings.kafka)
     secret = coin_secret(settings.route.coin_secret_file, namespace)
     with HealthServer(health, settings.health_port, settings.health_host):
-        serve(broker, namespace, settings.instance, secret, clock, health, settings.route.limits(), stop)
+        serve(
+            broker,
+            namespace,
+            settings.instance,
+            secret,
+            clock,
+            health,
+            settings.route.limits(),
+            stop,
+            recipes_by_digest=settings.recipes_by_digest,
+        )
 
 
 def serve(
@@ -61,9 +71,11 @@ def serve(
     limits: RouterLimits,
     stop: Stop,
     executor: Executor | None = None,
+    *,
+    recipes_by_digest: bool = False,
 ) -> None:
     """Route a namespace on a broker until asked to stop; `executor` runs its transactions instead of own threads."""
-    book = RecipeBook(broker, namespace)
+    book = RecipeBook(broker, namespace, by_digest=recipes_by_digest)
     desk = make_desk(broker, namespace, PatientRecipes(book.get, clock), secret, clock)
     consumer = broker.consumer(
         group=namespace.group("route"),

@@ -73,6 +73,7 @@ def with_capture(visit: VisitSnapshot, capture: Capture, *, out_of_time: bool) -
     facts: dict[str, object] = {
         "sha256": view.sha256 or capture.sha256,
         "camera_id": view.camera_id or capture.camera_id,
+        "fault": view.fault or capture.doubt,
     }
     if view.captured:
         told = noted(told, of_known_bad(visit, capture), view.frame_id)

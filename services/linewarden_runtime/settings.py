@@ -43,6 +43,8 @@ class ServiceSettings(BaseSettings):
     health_port: int = Field(0, ge=0, le=65535)
     """0 takes a free port."""
     log_level: str = "INFO"
+    recipes_by_digest: bool = False
+    """Whether a reference to a recipe without the digest of its content diverts; true once all writers name it."""
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
 

@@ -12,11 +12,11 @@ from linewarden_route.limits import RouterLimits
 from linewarden_route.plan import JOINED
 from linewarden_route.router import Router
 from linewarden_runtime.books import RecipeBook
-from linewarden_runtime.recipes import PatientRecipes
 from linewarden_runtime.clock import Clock, ManualClock, SystemClock
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.provision import provision_topics, recipe_record
+from linewarden_runtime.recipes import PatientRecipes
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen

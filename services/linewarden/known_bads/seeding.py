@@ -66,8 +66,14 @@ class Seeding:
             closing(LineBook(self.broker, self.namespace)) as lines,
             closing(RecipeBook(self.broker, self.namespace)) as recipes,
         ):
-            board = PinBoard(lines, recipes, self.line_id)
-            views = [view.view_id for view in board.recipe(now_ms).views]
+            board = PinBoard(lines, recipes, self.line_id, self.clock)
+            recipe = board.recipe(now_ms)
+            if recipe is None:
+                raise ConfigurationError(
+                    f"the recipe of line {self.line_id} was published with more than one content; "
+                    "see 'linewarden recipe list'"
+                )
+            views = [view.view_id for view in recipe.views]
             if len(views) != 1:
                 raise ConfigurationError(
                     f"a visit of line {self.line_id} has the views {', '.join(views)}; known-bads are of one picture"

@@ -53,7 +53,7 @@ class Bench:
     """Of each worker; 0 leaves torch its own. Another number than the line's adds up in another order."""
 
     def recipe(self, ref: RecipeRef) -> Recipe | None:
-        """What a reference names: by its digest where it has one, else the one content of the version; None if unknown."""
+        """What a reference names, by its digest where it has one; None for an unknown one."""
         return self.recipes.get(recipe_key(ref.recipe_id, ref.version, ref.digest))
 
 

@@ -36,7 +36,7 @@ def run(broker: MemoryBroker, tmp_path: Path) -> Run:
 
     def start(camera: CameraOptions, run_ms: int) -> None:
         options = IngestOptions(cameras=(camera,), spool=SpoolOptions(folder=tmp_path / "spool"), drain_s=5.0)
-        board = PinBoard(LineBook(broker, NAMESPACE), RecipeBook(broker, NAMESPACE), "line1")
+        board = PinBoard(LineBook(broker, NAMESPACE), RecipeBook(broker, NAMESPACE), "line1", SystemClock())
         worker = Worker(options, camera, broker.producer, NAMESPACE, partitions=4, board=board, clock=SystemClock())
         worker.run(Stop(), run_ms)
 

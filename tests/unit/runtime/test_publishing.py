@@ -1,0 +1,157 @@
+"""Of two publishers of one version, paused wherever they may be, never both succeed."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pytest
+
+from linewarden_runtime.books import LineBook, RecipeBook
+from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError
+from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.memory.faults import Fault
+from linewarden_runtime.provision import provision_topics, recipe_record
+from linewarden_runtime.publishing import activate, publish_recipe
+from linewarden_runtime.records import OutRecord, Position
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.line import Activation, RecipeRef
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.samples import RECIPE
+
+NAMESPACE = Namespace("line1")
+OTHER = RECIPE.model_copy(update={"note": "another threshold"})
+STEPS = 3
+"""Taking the identity, reading to the end, writing with the commit."""
+
+
+@pytest.fixture
+def broker() -> MemoryBroker:
+    broker = MemoryBroker()
+    provision_topics(broker.admin(), NAMESPACE, 4)
+    return broker
+
+
+class Publisher:
+    """Publishes on a thread, which stands still before each step until it is let go."""
+
+    def __init__(self, broker: MemoryBroker, recipe: Recipe) -> None:
+        self._broker, self._recipe = broker, recipe
+        self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
+        self.done, self.refused = False, ""
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._stands.acquire()
+
+    def step(self) -> None:
+        if not self.done:
+            self._go.release()
+            self._stands.acquire()
+
+    def pause(self) -> None:
+        self._stands.release()
+        self._go.acquire()
+
+    def _run(self) -> None:
+        try:
+            publish_recipe(_Pausing(self._broker, self), NAMESPACE, self._recipe, "/test")  # type: ignore[arg-type]
+        except ConfigurationError as error:
+            self.refused = str(error)
+        self.done = True
+        self._stands.release()
+
+
+class _Pausing:
+    def __init__(self, inner: Any, publisher: Publisher) -> None:
+        self._inner, self._publisher = inner, publisher
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __enter__(self) -> _Pausing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._inner.close()
+
+    def transactional_producer(self, transactional_id: str, writes: Collection[Position] = ()) -> Any:
+        return _Pausing(self._inner.transactional_producer(transactional_id, writes), self._publisher)
+
+    def reader(self, offsets: Mapping[Position, int]) -> Any:
+        self._publisher.pause()
+        return self._inner.reader(offsets)
+
+    def init(self) -> None:
+        self._publisher.pause()
+        self._inner.init()
+
+    def transact(self, outputs: list[OutRecord]) -> None:
+        self._publisher.pause()
+        self._inner.transact(outputs)
+
+
+@pytest.mark.parametrize(
+    "firsts", list(itertools.combinations(range(2 * STEPS), STEPS)), ids=lambda places: "".join(map(str, places))
+)
+def test_two_publishers_of_one_version_never_both_succeed(broker: MemoryBroker, firsts: tuple[int, ...]) -> None:
+    one, two = Publisher(broker, RECIPE), Publisher(broker, OTHER)
+    for place in range(2 * STEPS):
+        (one if place in firsts else two).step()
+    while not one.done:
+        one.step()
+    while not two.done:
+        two.step()
+    assert sorted(map(bool, (one.refused, two.refused))) == [False, True]
+    winner = two if one.refused else one
+    assert "exists and differs; publish it as version 4" in one.refused + two.refused
+    assert RecipeBook(broker, NAMESPACE).known() == [RECIPE if winner is one else OTHER]
+    assert len(broker.records(NAMESPACE.topic("recipes"))) == 1
+
+
+def test_the_same_content_is_published_once(broker: MemoryBroker) -> None:
+    assert publish_recipe(broker, NAMESPACE, RECIPE, "/test") == RECIPE.ref()
+    assert publish_recipe(broker, NAMESPACE, RECIPE, "/test") == RECIPE.ref()
+    assert len(broker.records(NAMESPACE.topic("recipes"))) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.COMMIT_LOST, Fault.SEND, Fault.INIT])
+def test_a_commit_without_an_answer_is_looked_at_before_it_is_repeated(broker: MemoryBroker, fault: Fault) -> None:
+    broker.faults.order(fault)
+    publish_recipe(broker, NAMESPACE, RECIPE, "/test")
+    assert len(broker.records(NAMESPACE.topic("recipes"))) == 1
+
+
+def test_a_broker_that_never_confirms_is_told(broker: MemoryBroker) -> None:
+    for _ in range(20):
+        broker.faults.order(Fault.INIT)
+    with pytest.raises(BrokerUnavailable, match="see what is published"):
+        publish_recipe(broker, NAMESPACE, RECIPE, "/test")
+
+
+def test_contents_under_old_keys_get_keys_of_their_own_with_the_next_act(broker: MemoryBroker) -> None:
+    for recipe in (RECIPE, OTHER):
+        made = recipe_record(NAMESPACE, recipe, "/old")
+        broker.append(OutRecord(made.topic, b"bracket@3", made.value, made.headers), None)
+    with pytest.raises(ConfigurationError, match=r"was published with 2 contents .* publish it as version 4"):
+        publish_recipe(broker, NAMESPACE, RECIPE, "/test")
+    publish_recipe(broker, NAMESPACE, RECIPE.model_copy(update={"version": 4}), "/test")
+    broker.log(Position(NAMESPACE.topic("recipes"), 0)).compact()
+    book = RecipeBook(broker, NAMESPACE)
+    assert book.get(RecipeRef(recipe_id="bracket", version=3)) is None
+    assert [one.version for one in book.known()] == [4]
+
+
+def test_an_activation_names_the_digest_and_what_is_in_doubt_is_not_activated(broker: MemoryBroker) -> None:
+    publish_recipe(broker, NAMESPACE, RECIPE, "/test")
+    plain = Activation(line_id="line1", recipe=RecipeRef(recipe_id="bracket", version=3), from_ms=1, actor="eng")
+    written = activate(broker, NAMESPACE, plain, "/test")
+    assert LineBook(broker, NAMESPACE).activation("line1", 1) == written
+    assert (written.recipe, written.bundle_digest) == (RECIPE.ref(), RECIPE.bundle_digest)
+    wrong = plain.model_copy(update={"recipe": OTHER.ref()})
+    with pytest.raises(ConfigurationError, match=r"is not what was published .*; see 'linewarden recipe list'"):
+        activate(broker, NAMESPACE, wrong, "/test")
+    broker.append(recipe_record(NAMESPACE, OTHER, "/old"), None)
+    with pytest.raises(ConfigurationError, match="2 contents"):
+        activate(broker, NAMESPACE, plain, "/test")
