@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from pydantic import ValidationError
 
 from .base import Actor, Digest, EpochMs, Id, Message, Part, Text
 from .ids import recipe_key
@@ -20,6 +22,18 @@ class RecipeRef(Part):
     recipe_id: Id
     version: int
     digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ID@VERSION or ID@VERSION@DIGEST; raises ValueError for anything else."""
+        name, _, rest = text.partition("@")
+        version, _, digest = rest.partition("@")
+        if not version.isascii() or not version.isdigit():
+            raise ValueError(f"{text!r} is no recipe: use ID@VERSION or ID@VERSION@DIGEST")
+        try:
+            return cls(recipe_id=name, version=int(version), digest=digest or None)
+        except ValidationError as error:
+            raise ValueError(f"{text!r} is no recipe: a digest has 64 characters, 0 to 9 and a to f") from error
 
     @property
     def name(self) -> str:

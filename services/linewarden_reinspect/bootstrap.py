@@ -126,7 +126,7 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
     evidence = evidence_store(broker, namespace, options.cache_bytes)
     access = stack.enter_context(opened_access(_rules(options), clock))
     desk = Desk(queue, bus, clock, skills_of(access, settings.reinspect.skills), access.pseudonyms.name)
-    insight = opened_insight(broker, namespace, access.book, clock, folder=options.data, ack_s=options.ack_s)
+    insight = opened_insight(broker, namespace, access.book, clock, folder=options.data)
     recipes = stack.enter_context(closing(RecipeBook(broker, namespace)))
     station = Station(
         desk=desk,

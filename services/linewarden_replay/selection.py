@@ -76,7 +76,7 @@ class Selection:
         return (
             self.holds(frame.line_id, frame.captured_ms)
             and self.camera_id in {None, frame.camera_id}
-            and self.recipe in {None, ref.recipe_id, recipe_key(ref.recipe_id, ref.version)}
+            and self.recipe in {None, ref.recipe_id, ref.name, recipe_key(ref.recipe_id, ref.version, ref.digest)}
         )
 
     def __and__(self, other: Selection) -> Selection:

@@ -23,31 +23,24 @@ Why = Annotated[str | None, typer.Option("--reason", help="Why, for the record."
 @app.command()
 def activate(
     line_id: Annotated[str, typer.Argument(help="The line.")],
-    recipe: Annotated[str, typer.Argument(help="RECIPE@VERSION.")],
+    recipe: Annotated[str, typer.Argument(help="RECIPE@VERSION, or RECIPE@VERSION@DIGEST to name its content.")],
     who: Who = None,
     reason: Why = None,
 ) -> None:
     """Run a recipe version on a line from now on."""
-    from linewarden_runtime.books import RecipeBook  # noqa: PLC0415
-    from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
-    from linewarden_runtime.provision import activation_record  # noqa: PLC0415
+    from linewarden_runtime.publishing import activate as publish  # noqa: PLC0415
     from linewarden_schemas.line import Activation  # noqa: PLC0415
 
-    here, ref = context(), parse_ref(recipe)
-    with closing(RecipeBook(here.broker, here.namespace)) as book:
-        known = book.get(ref)
-    if known is None:
-        raise ConfigurationError(f"recipe {recipe} is not published; see: linewarden recipe list")
-    activation = Activation(
+    here = context()
+    wanted = Activation(
         line_id=line_id,
-        recipe=ref,
-        bundle_digest=known.bundle_digest,
+        recipe=parse_ref(recipe),
         from_ms=now_ms(),
         actor=actor(who),
         reason=reason,
     )
-    here.publish([activation_record(here.namespace, activation, SOURCE)])
-    typer.echo(f"{line_id} runs {recipe} from now on")
+    written = publish(here.broker, here.namespace, wanted, SOURCE)
+    typer.echo(f"{line_id} runs {written.recipe.short} from now on")
 
 
 @app.command()
@@ -96,17 +89,18 @@ def show_(
         "line": line_id,
         "state": told.mode.value if told else "unknown: linewarden line state",
         "order": (told and told.order_id) or "-",
-        "recipe": f"{active.recipe.recipe_id}@{active.recipe.version}" if active else "none: linewarden line activate",
+        "recipe": active.recipe.name if active else "none: linewarden line activate",
+        "digest": (active and active.recipe.digest) or "-",
         "by": active.actor if active else "-",
     }
     show([row], as_json=as_json, empty="")
 
 
 def parse_ref(text: str) -> RecipeRef:
-    """Read RECIPE@VERSION; raises typer.BadParameter for anything else."""
+    """Read RECIPE@VERSION or RECIPE@VERSION@DIGEST; raises typer.BadParameter for anything else."""
     from linewarden_schemas.line import RecipeRef  # noqa: PLC0415
 
-    name, _, version = text.partition("@")
-    if not version.isdigit():
-        raise typer.BadParameter(f"{text!r} is not RECIPE@VERSION")
-    return RecipeRef(recipe_id=name, version=int(version))
+    try:
+        return RecipeRef.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .context import SOURCE, actor, context, now_ms, show
+
+if TYPE_CHECKING:
+    from linewarden_runtime.recipes import KnownRecipes, RecipeVersion
+    from linewarden_schemas.recipe import Recipe
 
 app = typer.Typer(help="Recipes: immutable versions of a product's settings.", no_args_is_help=True)
 
@@ -41,43 +45,52 @@ def example(
 @app.command()
 def add(file: Annotated[Path, typer.Argument(help="JSON of one recipe version; - reads standard input.")]) -> None:
     """Publish a recipe version. A version that exists is refused: recipes never change."""
-    from linewarden_runtime.books import RecipeBook  # noqa: PLC0415
-    from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
-    from linewarden_runtime.provision import recipe_record  # noqa: PLC0415
+    from linewarden_runtime.publishing import publish_recipe  # noqa: PLC0415
     from linewarden_schemas.recipe import Recipe  # noqa: PLC0415
 
     text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     recipe = Recipe.model_validate_json(text)
     here = context()
-    with closing(RecipeBook(here.broker, here.namespace)) as book:
-        known = book.get(recipe.ref())
-    if known is not None and known != recipe:
-        raise ConfigurationError(
-            f"recipe {recipe.recipe_id}@{recipe.version} exists and differs; publish it as version {recipe.version + 1}"
-        )
-    if known is None:
-        here.publish([recipe_record(here.namespace, recipe, SOURCE)])
-    typer.echo(f"recipe {recipe.recipe_id}@{recipe.version} is published")
+    ref = publish_recipe(here.broker, here.namespace, recipe, SOURCE)
+    typer.echo(f"recipe {ref.short} is published")
 
 
 @app.command(name="list")
 def list_(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """Show every recipe version."""
+    """Show every content of every recipe version, and what to do about a version that nobody may judge by."""
     from linewarden_runtime.books import RecipeBook  # noqa: PLC0415
 
     here = context()
     with closing(RecipeBook(here.broker, here.namespace)) as book:
-        known = book.known()
-    rows = [
-        {
-            "recipe": f"{recipe.recipe_id}@{recipe.version}",
-            "product": recipe.product_id,
-            "views": ", ".join(view.view_id for view in recipe.views),
-            "bundle": recipe.bundle_digest[:12],
-            "decide-by ms": recipe.time.decide_by_ms,
-            "qualification": "void: a threshold of its own" if recipe.thresholds else "the bundle's",
-            "by": recipe.created_by,
-        }
-        for recipe in known
-    ]
+        known = book.all
+    rows = [row for version in known.versions.values() for row in _rows(version, known)]
     show(rows, as_json=as_json, empty="no recipe yet; start from: linewarden recipe example --bundle FOLDER")
+
+
+def _rows(version: RecipeVersion, known: KnownRecipes) -> list[dict[str, Any]]:
+    from linewarden_runtime.publishing import next_version  # noqa: PLC0415
+
+    problem = version.problem
+    recipe_id = version.name.rpartition("@")[0]
+    if problem is None:
+        state = "known"
+    else:
+        state = (
+            f"in conflict, its visits divert: it {problem}. Publish what is right as version "
+            f"{next_version(known, recipe_id)} with 'linewarden recipe add', and run 'linewarden line activate'"
+        )
+    contents: list[tuple[str | None, Recipe | None]] = [*version.contents.items()] or [(None, None)]
+    return [
+        {
+            "recipe": version.name,
+            "digest": digest or "-",
+            "state": state,
+            "product": recipe.product_id if recipe else "-",
+            "views": ", ".join(view.view_id for view in recipe.views) if recipe else "-",
+            "bundle": recipe.bundle_digest[:12] if recipe else "-",
+            "decide-by ms": recipe.time.decide_by_ms if recipe else "-",
+            "qualification": "void: a threshold of its own" if recipe and recipe.thresholds else "the bundle's",
+            "by": recipe.created_by if recipe else "-",
+        }
+        for digest, recipe in contents
+    ]

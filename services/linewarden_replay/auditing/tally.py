@@ -96,7 +96,7 @@ class AuditTally:
             counts[bad] += cause in story.causes and story.found_bad
 
     def _machine(self, one: Inspection) -> None:
-        recipe = recipe_key(one.recipe.recipe_id, one.recipe.version)
+        recipe = recipe_key(one.recipe.recipe_id, one.recipe.version, one.recipe.digest)
         where = f"{one.device or 'none'}, {one.precision or 'none'}"
         self.versions[recipe, one.bundle_digest or "none", one.code_version, where] += 1
         if one.thresholds is not None:

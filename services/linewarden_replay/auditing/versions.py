@@ -31,8 +31,15 @@ def in_force(told: Iterable[Activation], from_ms: int, to_ms: int, line_id: str 
 
 
 def recipes_used(known: Iterable[Recipe], used: Collection[str]) -> list[dict[str, Any]]:
-    """The recipe versions by which something was judged; one that is nowhere published is told as unknown."""
-    found = {recipe_key(one.recipe_id, one.version): one for one in known}
+    """The recipes by which something was judged, by ID@VERSION@DIGEST, or ID@VERSION where no digest was told.
+
+    One that is nowhere published is told as unknown, and so is a version without a digest that has two contents.
+    """
+    found: dict[str, Recipe | None] = {}
+    for one in known:
+        name, content = recipe_key(one.recipe_id, one.version), one.digest()
+        found[name] = one if found.get(name, one) == one else None
+        found[f"{name}@{content}"] = one
     return [_recipe(name, found.get(name)) for name in sorted(used)]
 
 
@@ -52,7 +59,7 @@ def threshold_rows(limits: Thresholds) -> list[dict[str, Any]]:
 def _row(line: str, one: Activation) -> dict[str, Any]:
     return {
         "line_id": line,
-        "recipe": recipe_key(one.recipe.recipe_id, one.recipe.version),
+        "recipe": recipe_key(one.recipe.recipe_id, one.recipe.version, one.recipe.digest),
         "bundle": one.bundle_digest,
         "from_ms": one.from_ms,
         "actor": one.actor,

@@ -121,10 +121,7 @@ def setting_of(bundle: str, recipe: str | None) -> Setting:
     if recipe is None:
         return Setting(None if bundle == IN_FORCE else bundle)
     with in_words():
-        recipe_id, at, version = recipe.rpartition("@")
-        if not at or not version.isdigit():
-            raise ValueError(f"{recipe!r} is no recipe: use ID@VERSION")
-        return Setting(None if bundle == IN_FORCE else bundle, RecipeRef(recipe_id=recipe_id, version=int(version)))
+        return Setting(None if bundle == IN_FORCE else bundle, RecipeRef.parse(recipe))
 
 
 def _run(

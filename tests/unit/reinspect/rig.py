@@ -167,7 +167,7 @@ def rig(
             access.links.accept(link, LinkKind.SIGN_IN, [role], uses=1000)
         store = evidence_store(broker, name, 64 << 20)
         watch = QueueWatch(queue, clock, every_s=0.2)
-        insight = stack.enter_context(opened_insight(broker, name, access.book, clock, folder=None, ack_s=3.0))
+        insight = stack.enter_context(opened_insight(broker, name, access.book, clock, folder=None))
         station = Station(desk, access, insight, store, watch, clock, name.name)
         producer = stack.enter_context(broker.producer(client="others"))
         made = Rig(broker, queue, name, clock, station, store, bus, projector, producer)

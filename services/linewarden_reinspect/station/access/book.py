@@ -48,7 +48,8 @@ _PSEUDONYMS = """
 CREATE TABLE pseudonyms (name TEXT PRIMARY KEY COLLATE NOCASE, pseudonym TEXT NOT NULL UNIQUE);
 DELETE FROM sessions WHERE how != 'link';
 """
-_STEPS = (_FIRST, _SKILLS, _PSEUDONYMS)
+_DIGESTS = "ALTER TABLE drafts ADD COLUMN recipe_digest TEXT;"
+_STEPS = (_FIRST, _SKILLS, _PSEUDONYMS, _DIGESTS)
 """From each version to the next; a book of an older version takes the steps that it lacks."""
 
 

@@ -42,10 +42,11 @@ class Drafts:
     def save(self, line_id: str, recipe: RecipeRef, suspicion: float, figures: dict[str, Any], author: str) -> Draft:
         """A new draft that waits for somebody else."""
         with self._book.change() as book:
-            row = (line_id, recipe.recipe_id, recipe.version, suspicion, json.dumps(figures), author)
+            row = (line_id, recipe.recipe_id, recipe.version, recipe.digest, suspicion, json.dumps(figures), author)
             number = book.execute(
-                "INSERT INTO drafts (line_id, recipe_id, version, suspicion, figures, author, made_ms, state) "
-                "VALUES (?,?,?,?,?,?,?,?)",
+                "INSERT INTO drafts "
+                "(line_id, recipe_id, version, recipe_digest, suspicion, figures, author, made_ms, state) "
+                "VALUES (?,?,?,?,?,?,?,?,?)",
                 (*row, self._clock.now_ms(), WAITING),
             ).lastrowid
         return self.get(number or 0)
@@ -87,7 +88,7 @@ def _draft(row: sqlite3.Row) -> Draft:
     return Draft(
         row["id"],
         row["line_id"],
-        RecipeRef(recipe_id=row["recipe_id"], version=row["version"]),
+        RecipeRef(recipe_id=row["recipe_id"], version=row["version"], digest=row["recipe_digest"]),
         row["suspicion"],
         json.loads(row["figures"]),
         row["author"],

@@ -124,7 +124,7 @@ def judge(
         return {"draft": asdict(insight.drafts.judge(number, session.actor, states.REFUSED, verdict.reason))}
     recipe = insight.releases.release(draft, _thresholds(station, draft), session.actor, verdict.reason)
     judged = insight.drafts.judge(number, session.actor, states.APPROVED, verdict.reason, recipe.version)
-    return {"draft": asdict(judged), "runs": f"{recipe.recipe_id}@{recipe.version}", "qualification": "void"}
+    return {"draft": asdict(judged), "qualification": "void"} | _runs(recipe.ref())
 
 
 @router.post("/api/lines/{line_id}/roll-back")
@@ -134,7 +134,11 @@ def roll_back(
     """Run again what the line ran before."""
     request.state.detail = why.reason
     activation = station.insight.releases.roll_back(line_id, session.actor, why.reason)
-    return {"runs": f"{activation.recipe.recipe_id}@{activation.recipe.version}"}
+    return _runs(activation.recipe)
+
+
+def _runs(ref: RecipeRef) -> dict[str, Any]:
+    return {"runs": ref.name, "digest": ref.digest}
 
 
 def _simulated(station: Station, line_id: str, recipe_id: str, suspicion: float) -> dict[str, Any]:
@@ -162,7 +166,7 @@ def _in_force(station: Station, line_id: str, ref: RecipeRef) -> dict[str, Any]:
     both = [one.suspicion for one in (limits, own) if one is not None]
     return {
         "line_id": line_id,
-        "recipe": {"recipe_id": ref.recipe_id, "version": ref.version},
+        "recipe": ref.model_dump(exclude_none=True),
         "suspicion": min(both, default=None),
         "bundle_suspicion": None if limits is None else limits.suspicion,
         "qualification": "void" if own else "bundle",
@@ -171,7 +175,7 @@ def _in_force(station: Station, line_id: str, ref: RecipeRef) -> dict[str, Any]:
 
 def _before(station: Station, line_id: str) -> dict[str, Any]:
     before = station.insight.releases.before(line_id)
-    return {"before": None if before is None else f"{before.recipe.recipe_id}@{before.recipe.version}"}
+    return {"before": None if before is None else before.recipe.short}
 
 
 def _limits(station: Station, line_id: str, ref: RecipeRef) -> Thresholds | None:

@@ -34,7 +34,7 @@ class Insight:
 
 @contextmanager
 def opened_insight(
-    broker: Broker, namespace: Namespace, book: Book, clock: Clock, *, folder: Path | None, ack_s: float
+    broker: Broker, namespace: Namespace, book: Book, clock: Clock, *, folder: Path | None
 ) -> Iterator[Insight]:
     """Insight over an index in `folder`, in memory where it is None; nothing follows the topics yet."""
     index, recent = HistoryIndex(folder), RecentVisits()
@@ -44,7 +44,7 @@ def opened_insight(
             recent=recent,
             follower=TopicFollower(broker, namespace, index, recent, clock),
             drafts=Drafts(book, clock),
-            releases=Releases(broker, lambda: broker.producer(client="station"), namespace, clock, ack_s),
+            releases=Releases(broker, namespace, clock),
         )
     finally:
         index.close()

@@ -53,7 +53,7 @@ def test_a_book_of_the_first_version_takes_the_steps_that_it_lacks(tmp_path: Pat
     with opened_access(AccessRules(tmp_path), clock, CHEAP) as access:
         assert access.accounts.require("Ada").skills == ()
         access.accounts.set_skills("Ada", ["weld"])
-    with pytest.raises(ConfigurationError, match="is of version 3; this linewarden knows 1"):
+    with pytest.raises(ConfigurationError, match="is of version 4; this linewarden knows 1"):
         Book(tmp_path, steps=_STEPS[:1])
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.access.access import AccessRules
+from linewarden_reinspect.station.errors import Conflict
 from linewarden_reinspect.station.insight.entries import Happened
 from linewarden_reinspect.station.insight.history import Wanted, page
 from linewarden_reinspect.station.insight.index import HistoryIndex
+from linewarden_reinspect.station.insight.releases import Releases
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.memory import Fault, MemoryBroker
 from linewarden_runtime.partitions import partition_of
@@ -264,6 +266,26 @@ def test_a_draft_runs_once_a_second_person_approves_it_and_voids_the_qualificati
     assert other.post(f"/api/thresholds/drafts/{number}/verdict", verdict).status_code == 409
 
 
+def test_of_two_stations_that_approve_one_draft_only_one_changes_the_line(with_visits: Rig) -> None:
+    made = with_visits
+    draft = made.station.insight.drafts.get(drafted(made, Person(made, Role.ENGINEER)))
+    limits = Thresholds(defect=0.5, suspicion=draft.suspicion)
+    one, two = (Releases(made.broker, made.namespace, made.clock) for _ in range(2))
+    one.release(draft, limits, "Quinn", "as discussed")
+    with pytest.raises(Conflict, match="runs another recipe version by now"):
+        two.release(draft, limits, "Quentin", "as discussed")
+    assert len(made.read("recipes")) == 2
+
+
+def test_a_release_whose_confirmation_was_lost_is_not_made_twice(with_visits: Rig) -> None:
+    made = with_visits
+    number = drafted(made, Person(made, Role.ENGINEER))
+    made.broker.faults.order(Fault.COMMIT_LOST)  # type: ignore[attr-defined]  # the in-memory broker
+    answer = Person(made, Role.QUALITY).post(f"/api/thresholds/drafts/{number}/verdict", {"approve": True} | REASON)
+    assert answer.json()["runs"] == "bracket@4"
+    assert len(made.read("recipes")) == 2
+
+
 def test_a_refused_draft_changes_nothing(with_visits: Rig) -> None:
     made = with_visits
     number = drafted(made, Person(made, Role.ENGINEER))
@@ -287,15 +309,16 @@ def test_a_roll_back_is_one_act(with_visits: Rig) -> None:
     number = drafted(made, engineer)
     made.clock.advance(60)  # type: ignore[attr-defined]  # a manual clock
     Person(made, Role.QUALITY).post(f"/api/thresholds/drafts/{number}/verdict", {"approve": True} | REASON)
-    assert engineer.get("/api/thresholds").json()["running"][0]["before"] == "bracket@3"
+    assert engineer.get("/api/thresholds").json()["running"][0]["before"].startswith("bracket@3@")
     made.clock.advance(60)  # type: ignore[attr-defined]  # a manual clock
-    assert engineer.post("/api/lines/line1/roll-back", REASON).json() == {"runs": "bracket@3"}
+    answer = engineer.post("/api/lines/line1/roll-back", REASON).json()
+    assert (answer["runs"], len(answer["digest"])) == ("bracket@3", 64)
 
 
 def test_an_approval_that_kafka_does_not_confirm_leaves_the_draft_waiting(with_visits: Rig) -> None:
     made = with_visits
     number = drafted(made, Person(made, Role.ENGINEER))
-    made.broker.faults.order(Fault.DELIVERY)  # type: ignore[attr-defined]  # the in-memory broker
+    made.broker.faults.order(*[Fault.SEND] * 20)  # type: ignore[attr-defined]  # the in-memory broker
     answer = Person(made, Role.QUALITY).post(f"/api/thresholds/drafts/{number}/verdict", {"approve": True} | REASON)
     assert answer.status_code == 503
     assert made.station.insight.drafts.get(number).state == "waiting"

@@ -67,11 +67,16 @@ async function preview() {
   byId("save").disabled = looser || level() === one.suspicion;
 }
 
+function nameOf(recipe) {
+  const name = `${recipe.recipe_id}@${recipe.version}`;
+  return recipe.digest ? `${name}@${recipe.digest.slice(0, 12)}` : name;
+}
+
 function choose() {
   const one = chosen();
   if (!one || one.suspicion === null) return;
   byId("force").textContent = t("thresholds.runs", {
-    recipe: `${one.recipe.recipe_id}@${one.recipe.version}`, threshold: number(one.suspicion), own: number(one.bundle_suspicion),
+    recipe: nameOf(one.recipe), threshold: number(one.suspicion), own: number(one.bundle_suspicion),
     qualification: t(`thresholds.qualification.${one.qualification}`),
   });
   const reach = Math.max(0.05, Math.abs(one.bundle_suspicion ?? one.suspicion));
@@ -106,9 +111,9 @@ function judgement(draft) {
 async function load() {
   const found = await get("/api/thresholds");
   running = found.running;
-  byId("running").replaceChildren(...running.map((one, index) => element("option", { value: index }, `${one.line_id}: ${one.recipe.recipe_id}@${one.recipe.version}`)));
+  byId("running").replaceChildren(...running.map((one, index) => element("option", { value: index }, `${one.line_id}: ${nameOf(one.recipe)}`)));
   if (!running.length) byId("hint").textContent = t("trust.nothing");
-  const drafts = found.drafts.map((draft) => element("tr", {}, cell(t("thresholds.draft_of", { id: draft.id, recipe: `${draft.recipe.recipe_id}@${draft.recipe.version}`, line: draft.line_id })), cell(number(draft.suspicion), true), cell(draft.author), element("td", { class: "wrap" }, judgement(draft))));
+  const drafts = found.drafts.map((draft) => element("tr", {}, cell(t("thresholds.draft_of", { id: draft.id, recipe: nameOf(draft.recipe), line: draft.line_id })), cell(number(draft.suspicion), true), cell(draft.author), element("td", { class: "wrap" }, judgement(draft))));
   byId("drafts").replaceChildren(...(drafts.length ? drafts : [element("tr", {}, element("td", { colspan: 4 }, t("thresholds.no_draft")))]));
   choose();
 }
