@@ -118,6 +118,7 @@ BETWEEN_VIEWS: list[tuple[dict[str, Any], dict[str, Any], tuple[str, str]]] = [
     ({}, {"p_defect": 0.51}, ("0.51", "0.5")),
     ({}, {"p_defect": 0.31, "thresholds": Thresholds(defect=0.3, suspicion=0.4)}, ("0.31", "0.3")),
     ({}, {"margin": 3.0}, ("0.05", "0.953")),
+    ({"doubt": "its pins are old"}, {}, ("view side", "its pins are old")),
 ]
 
 
