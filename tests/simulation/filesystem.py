@@ -71,6 +71,7 @@ class SimulatedFiles:
         self.die_at: int | None = None
         self.done: Counter[str] = Counter()
         self._faults: list[tuple[str, int, str]] = []
+        self._spoilt: set[tuple[_Inode, int]] = set()
         self._root = _Folder()
         self._open: dict[int, _OpenFile] = {}
         self._locks: dict[_Inode, _OpenFile] = {}
@@ -79,6 +80,10 @@ class SimulatedFiles:
     def fail(self, step: str, code: int, name: str = "", times: int = 1) -> None:
         """Let the next calls of `step` on a path that holds `name` raise this error."""
         self._faults += [(step, code, name)] * times
+
+    def spoil(self, path: Path, offset: int) -> None:
+        """From now on the block of a file that holds this byte cannot be read."""
+        self._spoilt.add((self._file(path), offset // BLOCK_BYTES))
 
     def heal(self) -> None:
         """Forget the faults that did not come to pass."""
@@ -163,6 +168,9 @@ class SimulatedFiles:
     def read(self, file: int, count: int, offset: int) -> bytes:
         opened = self._of(file)
         self._step("read", opened.path)
+        for inode, block in self._spoilt:
+            if inode is opened.inode and offset < (block + 1) * BLOCK_BYTES and block * BLOCK_BYTES < offset + count:
+                raise _error(errno.EIO, opened.path)
         return bytes(opened.inode.cached[offset : offset + count])
 
     def write(self, file: int, content: bytes, offset: int) -> int:

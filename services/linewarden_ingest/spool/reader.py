@@ -42,6 +42,7 @@ class SpoolReader:
         self._file = -1
         self._offset = 0
         self._held: Record | None = None
+        self._read_to = 0
 
     @property
     def next_sequence(self) -> int:
@@ -51,19 +52,19 @@ class SpoolReader:
     def seek(self, sequence: int) -> None:
         """Go back (or forth) to a sequence that is kept."""
         self._leave()
-        self._next, self._held = sequence, None
+        self._next, self._held, self._read_to = sequence, None, 0
 
     def next(self) -> Record | Gap | None:
-        """The next durable record, or the sequences lost before it; None where nothing more is durable."""
+        """The next durable record, or the sequences lost before it or at the end; None where nothing more is durable."""
         record = self._held or self._from_memory() or self._read()
-        self._held = None
-        if record is None:
-            return None
-        if record.sequence > self._next:
-            gap = Gap(self._next, record.sequence - 1)
-            self._next, self._held = record.sequence, record
+        found = self._read_to if record is None else record.sequence
+        if found > self._next:
+            gap = Gap(self._next, found - 1)
+            self._next, self._held = found, record
             return gap
-        self._next = record.sequence + 1
+        self._held = None
+        if record is not None:
+            self._next = record.sequence + 1
         return record
 
     def close(self) -> None:
@@ -104,6 +105,7 @@ class SpoolReader:
                     return end
                 following = self._following()
                 if following is None:
+                    self._read_to = self._spool.durable_next  # what of it did not come by is lost
                     return None
                 self._enter(following)
 

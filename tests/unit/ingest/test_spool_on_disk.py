@@ -1,0 +1,392 @@
+"""The spool on a disk that fills up, fails, and forgets what was not synced: nothing that was taken is lost."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from crc32c import crc32c
+
+from linewarden_ingest.spool.faults import SpoolBroken, SpoolFull, SpoolInUse
+from linewarden_ingest.spool.format import Kind
+from linewarden_ingest.spool.limits import Limits
+from linewarden_ingest.spool.marks import Marks, MarksFile
+from linewarden_ingest.spool.reader import Gap
+from linewarden_ingest.spool.spool import Spool
+from linewarden_ingest.spool.window import Record
+from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.files import make_folders
+from tests.simulation.filesystem import BLOCK_BYTES, Died, SimulatedFiles
+
+FOLDER = Path("/var/spool/cam0")
+LIMITS = Limits(capacity_bytes=60_000, segment_bytes=6_000, unsynced_bytes=1 << 20, window_bytes=4_000)
+
+
+def header_of(number: int) -> bytes:
+    return f"header {number}".encode()
+
+
+def picture_of(number: int) -> bytes:
+    return bytes([number % 251]) * (300 + number * 37 % 900)
+
+
+def spool_on(files: SimulatedFiles, limits: Limits = LIMITS) -> Spool:
+    return Spool(FOLDER, limits, ManualClock(1_000), files=files, draw=files.chance.randbytes)
+
+
+def take(spool: Spool, count: int = 1) -> None:
+    for _ in range(count):
+        number = spool.next_sequence
+        spool.append(header_of(number), picture_of(number))
+
+
+def read_all(spool: Spool) -> list[Record | Gap]:
+    reader, found = spool.reader(), []
+    while (item := reader.next()) is not None:
+        found.append(item)
+    reader.close()
+    return found
+
+
+def segments(files: SimulatedFiles) -> list[Path]:
+    return [FOLDER / name for name in files.names(FOLDER) if name.endswith(".seg")]
+
+
+class Life:
+    """Random work on a spool until the process dies; remembers what the spool promised meanwhile."""
+
+    def __init__(self, files: SimulatedFiles) -> None:
+        self.files = files
+        self.taken: set[int] = set()
+        self.acked = 0
+        self.announced = -1
+
+    def live(self) -> None:
+        self.spool = spool_on(self.files)
+        self.written = self.check(self.spool)
+        self.reader = self.spool.reader()
+        acts = (self.take, self.spool.sync, self.reader.next, self.acknowledge, self.announce, self.spool.shed)
+        for act in self.files.chance.choices(acts, (6, 3, 3, 2, 1, 0.3), k=10_000):
+            act()
+            self.taken |= {one for one in self.written if one < self.spool.durable_next}
+
+    def take(self) -> None:
+        number = self.spool.next_sequence
+        with suppress(SpoolFull):
+            take(self.spool)
+            self.written.add(number)
+
+    def acknowledge(self) -> None:
+        self.acked = self.files.chance.randint(self.acked, max(self.acked, self.reader.next_sequence))
+        self.spool.acknowledge(self.acked)
+
+    def announce(self) -> None:
+        last = self.spool.durable_next - 1
+        with suppress(SpoolFull):
+            self.spool.announce(last)
+            self.announced = last
+
+    def check(self, spool: Spool) -> set[int]:
+        """What was promised before holds; what can be read now is promised too."""
+        found = read_all(spool)
+        records = {item.sequence: item for item in found if isinstance(item, Record)}
+        lost = {sequence for item in found if isinstance(item, Gap) for sequence in range(item.first, item.last + 1)}
+        assert spool.next_sequence > max(self.taken | {self.announced}), "a sequence is given twice"
+        assert not lost & self.taken, "what was taken or even acknowledged counts as lost"
+        assert {one for one in self.taken if one >= self.acked} <= set(records)
+        for sequence in self.taken & set(records):
+            assert not records[sequence].is_corrupt
+            assert records[sequence].kind in {Kind.WHOLE, Kind.DROPPED}
+        for sequence, record in records.items():
+            assert record.header == header_of(sequence)
+            assert record.is_corrupt or record.payload in {None, picture_of(sequence)}
+        return {one for one, record in records.items() if record.kind is Kind.WHOLE and not record.is_corrupt}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_was_taken_is_there_after_any_death_and_any_power_cut(seed: int) -> None:
+    files = SimulatedFiles(seed, short_writes=0.1)
+    life = Life(files)
+    for _ in range(4):
+        files.die_at = files.steps + files.chance.randrange(5, 250)
+        with pytest.raises(Died):
+            life.live()
+        files.kill() if files.chance.random() < 0.3 else files.cut_power()
+    with spool_on(files) as spool:
+        life.check(spool)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_what_was_taken_is_there_after_disk_errors_and_a_full_disk(seed: int) -> None:
+    files = SimulatedFiles(seed)
+    life = Life(files)
+    for _ in range(4):
+        files.capacity_bytes = files.used_bytes + files.chance.randrange(2, 12) * BLOCK_BYTES
+        files.die_at = files.steps + files.chance.randrange(5, 250)
+        step = files.chance.choice(["append", "write", "cut", "open", "sync", "sync_folder", "replace", "remove"])
+        files.fail(step, files.chance.choice([errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS]))
+        with pytest.raises((Died, SpoolBroken)):
+            life.live()
+        files.heal()
+        files.kill()
+        files.capacity_bytes = 1 << 40
+    with spool_on(files) as spool:
+        life.check(spool)
+
+
+@pytest.fixture
+def files() -> SimulatedFiles:
+    return SimulatedFiles(7)
+
+
+def fill_disk(files: SimulatedFiles) -> None:
+    files.capacity_bytes = files.used_bytes
+
+
+def taken(files: SimulatedFiles, count: int) -> Spool:
+    spool = spool_on(files)
+    take(spool, count)
+    spool.sync()
+    return spool
+
+
+def cut_off(files: SimulatedFiles, count: int) -> None:
+    """Take bytes off the end of the newest segment."""
+    newest = segments(files)[-1]
+    files.damage(newest, files.content(newest)[:-count])
+
+
+def test_a_sequence_whose_record_was_cut_off_whole_is_left_out_and_shows_through_restarts(
+    files: SimulatedFiles,
+) -> None:
+    taken(files, 3)
+    files.kill()
+    cut_off(files, len(picture_of(2)) + 3)
+    for _ in range(2):  # the second start dies before it takes anything
+        spool_on(files)
+        files.kill()
+    with spool_on(files) as spool:
+        take(spool)
+        spool.sync()
+        found = read_all(spool)
+    assert [item for item in found if isinstance(item, Gap)] == [Gap(2, 2)]
+    assert [item.sequence for item in found if isinstance(item, Record)] == [0, 1, 3]
+
+
+@pytest.mark.parametrize("marks", ["as they are", "lost before"])
+def test_what_a_heartbeat_told_is_never_given_again_though_its_records_are_gone(
+    files: SimulatedFiles, marks: str
+) -> None:
+    taken(files, 5).close()
+    if marks == "lost before":
+        files.remove(FOLDER / "marks")
+    spool = spool_on(files)
+    spool.announce(4)
+    files.cut_power()
+    files.damage(segments(files)[-1], b"")
+    assert spool_on(files).next_sequence == 5
+
+
+def marks_on(files: SimulatedFiles) -> MarksFile:
+    make_folders(FOLDER, files)
+    return MarksFile(FOLDER, files)
+
+
+def test_marks_that_are_torn_leave_the_ones_before_them(files: SimulatedFiles) -> None:
+    marks = marks_on(files)
+    marks.load(1)
+    for turn in range(5):
+        before = files.content(FOLDER / "marks")
+        marks.save(Marks(1, turn))
+        after = files.content(FOLDER / "marks")
+        changed = [at for at, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+        for at in changed:
+            files.damage(FOLDER / "marks", after[:at] + bytes([after[at] ^ 255]) + after[at + 1 :])
+            assert marks_on(files).load(1) == (Marks(1, turn - 1) if turn else None)
+        files.damage(FOLDER / "marks", after)
+        assert marks_on(files).load(1) == Marks(1, turn)
+    assert marks.load(2) is None, "marks of a lost spool are not those of its successor"
+
+
+def text_marks(epoch: int, acked_next: int, announced: int) -> bytes:
+    text = f"{epoch} {acked_next} {announced} -1"
+    return f"{text} {crc32c(text.encode()):08x}\n".encode()
+
+
+@pytest.mark.parametrize("room", [0, 1 << 30])
+def test_a_spool_with_the_former_marks_goes_on_where_it_stood(files: SimulatedFiles, room: int) -> None:
+    taken(files, 20).close()
+    files.damage(FOLDER / "marks", text_marks(1_000, 12, 22))
+    files.capacity_bytes = files.used_bytes + room
+    with spool_on(files) as spool:
+        assert (spool.acked_next, spool.next_sequence) == (12, 23)
+        assert [item.sequence for item in read_all(spool) if isinstance(item, Record)] == list(range(12, 20))
+        spool.announce(30)
+    files.cut_power()
+    assert spool_on(files).next_sequence == 31
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_on_a_full_disk_what_is_acknowledged_is_freed_and_the_pointer_is_durable(
+    files: SimulatedFiles, code: int
+) -> None:
+    spool = taken(files, 40)
+    fill_disk(files)
+    files.fail("open", code, ".partial", times=9)
+    spool.acknowledge(30)
+    spool.announce(39)
+    spool.finish(5)
+    files.cut_power()
+    with spool_on(files) as again:
+        assert (again.acked_next, again.finished_run) == (30, 5)
+        found = read_all(again)
+        assert [item.sequence for item in found if isinstance(item, Record)] == list(range(30, 40))
+        take(again, 3)
+
+
+@pytest.mark.parametrize("step", ["append", "open", "sync_folder"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
+def test_a_disk_that_refuses_a_record_takes_it_later_under_the_same_sequence(
+    files: SimulatedFiles, step: str, code: int
+) -> None:
+    spool = taken(files, 5)
+    take(spool)  # the next one begins another segment, whatever its size
+    spool._limits = replace(LIMITS, segment_bytes=1)
+    files.fail(step, code)
+    with pytest.raises(SpoolFull, match="the disk refuses"):
+        take(spool)
+    take(spool)
+    spool.sync()
+    assert [item.sequence for item in read_all(spool) if isinstance(item, Record)] == list(range(7))
+
+
+def test_segments_that_cannot_be_removed_go_later(files: SimulatedFiles) -> None:
+    spool = taken(files, 20)
+    files.fail("remove", errno.EIO, times=100)
+    spool.acknowledge(20)
+    assert len(segments(files)) > 1
+    files.heal()
+    spool.wait_room()
+    assert len(segments(files)) == 1
+
+
+def test_segments_stay_until_there_is_room_for_the_pointer(files: SimulatedFiles) -> None:
+    """A file system that writes in place nowhere has none on a full disk."""
+    spool = taken(files, 20)
+    files.fail("write", errno.ENOSPC, "marks", times=2)
+    spool.acknowledge(20)
+    assert len(segments(files)) > 1
+    spool.wait_room()
+    assert len(segments(files)) > 1
+    spool.wait_room()
+    assert len(segments(files)) == 1
+
+
+def test_a_process_that_died_before_it_removed_segments_leaves_them_to_the_next(files: SimulatedFiles) -> None:
+    spool = taken(files, 20)
+    files.fail("remove", errno.EIO, times=100)
+    spool.acknowledge(20)
+    files.heal()
+    files.kill()
+    with spool_on(files):
+        assert len(segments(files)) == 1
+
+
+def test_pictures_are_not_shed_where_the_disk_has_no_room_for_their_captures(files: SimulatedFiles) -> None:
+    spool = taken(files, 20)
+    fill_disk(files)
+    assert spool.shed() == 0
+    assert not [name for name in files.names(FOLDER) if name.endswith(".tmp")]
+    files.capacity_bytes = 1 << 40
+    assert spool.shed() > 0
+    assert [item.sequence for item in read_all(spool) if isinstance(item, Record)] == list(range(20))
+
+
+@pytest.mark.parametrize("number", [2, 9])
+def test_a_block_that_the_disk_cannot_read_any_more_costs_its_records_alone(files: SimulatedFiles, number: int) -> None:
+    big = replace(LIMITS, capacity_bytes=1 << 20, segment_bytes=1 << 19)
+    with spool_on(files, big) as spool:
+        for sequence in range(10):
+            spool.append(header_of(sequence), b"\1" * 10_000)
+    files.spoil(segments(files)[0], number * 10_000 + 9_000)
+    with spool_on(files, big) as spool:
+        found = read_all(spool)
+        assert [one.sequence for one in found if isinstance(one, Record) and not one.is_corrupt] == [
+            one for one in range(10) if one != number
+        ]
+        assert [one.sequence for one in found if isinstance(one, Record) and one.is_corrupt] == [number]
+
+
+def test_records_of_which_nothing_is_left_are_told_also_where_nothing_comes_behind_them(files: SimulatedFiles) -> None:
+    spool = taken(files, 4)
+    spool._window.drop(0, 99)
+    newest = segments(files)[-1]
+    files.damage(newest, bytes(len(files.content(newest))))
+    assert read_all(spool)[-1] == Gap(spool.segments[-1].first_sequence, 3)
+    take(spool)
+    spool.sync()
+    assert [one.sequence for one in read_all(spool)[-1:] if isinstance(one, Record)] == [4]
+
+
+@pytest.mark.parametrize("step", ["make_folder", "open", "names", "lock", "read", "sync"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES])
+def test_a_spool_that_cannot_be_opened_says_so_in_one_line(files: SimulatedFiles, step: str, code: int) -> None:
+    if step in {"read", "sync"}:
+        taken(files, 3).close()
+    files.fail(step, code, times=3)
+    with suppress(Exception), spool_on(files):
+        return  # read around, or not needed
+    files.kill()
+    files.fail(step, code, times=3)
+    with pytest.raises(SpoolBroken, match="cannot be opened"):
+        spool_on(files)
+
+
+def test_a_record_of_a_kind_that_only_a_newer_version_knows_is_told_and_stops_nothing(files: SimulatedFiles) -> None:
+    spool = spool_on(files)
+    take(spool)
+    spool.append(header_of(1), b"another way to keep a picture", kind=9)  # type: ignore[arg-type]
+    take(spool)
+    spool.close()
+    with spool_on(files) as again:
+        found = read_all(again)
+        assert [(one.sequence, one.kind, one.payload is None) for one in found if isinstance(one, Record)] == [
+            (0, Kind.WHOLE, False),
+            (1, Kind.UNKNOWN, True),
+            (2, Kind.WHOLE, False),
+        ]
+
+
+def test_after_a_failed_sync_nothing_counts_as_durable_however_often_it_is_tried(files: SimulatedFiles) -> None:
+    spool = spool_on(files)
+    take(spool, 2)
+    files.fail("sync", errno.EIO)
+    for _ in range(3):
+        with pytest.raises(SpoolBroken):
+            spool.sync()
+    assert spool.reader().next() is None
+    with pytest.raises(SpoolBroken):
+        take(spool)
+
+
+def test_two_syncs_at_once_leave_no_record_waiting(files: SimulatedFiles) -> None:
+    spool = spool_on(files)
+    take(spool)
+    really, nested = files.sync, []
+
+    def sync_meanwhile(file: int) -> None:
+        if not nested:
+            nested.append(True)
+            take(spool)
+            spool.sync()
+        really(file)
+
+    files.sync = sync_meanwhile  # type: ignore[method-assign]
+    spool.sync()
+    take(spool)
+    assert spool.wait_unsynced(0.0)
+    spool.sync()
+    assert [item.sequence for item in read_all(spool) if isinstance(item, Record)] == [0, 1, 2]
