@@ -55,7 +55,7 @@ class SpoolReader:
         self._next, self._held, self._read_to = sequence, None, 0
 
     def next(self) -> Record | Gap | None:
-        """The next durable record, or the sequences lost before it or at the end; None where nothing more is durable."""
+        """The next durable record, or sequences lost before it or at the end; None where nothing more is durable."""
         record = self._held or self._from_memory() or self._read()
         found = self._read_to if record is None else record.sequence
         if found > self._next:

@@ -18,10 +18,11 @@ def read_what_is_left(files: FileSystem, file: int, count: int, offset: int) -> 
     try:
         return files.read(file, count, offset)
     except OSError:
-        if count <= _CHUNK:
+        in_block = min(count, _CHUNK - offset % _CHUNK)
+        if in_block == count:
             return bytes(count)
-    pieces = (min(_CHUNK, count - at) for at in range(0, count, _CHUNK))
-    return b"".join(read_what_is_left(files, file, size, offset + at * _CHUNK) for at, size in enumerate(pieces))
+    first = read_what_is_left(files, file, in_block, offset)
+    return first + read_what_is_left(files, file, count - in_block, offset + in_block)
 
 
 class FileView:
