@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from linewarden_schemas import ids
 from linewarden_schemas.capture import Capture, ContentType, FrameMetadata
 from linewarden_schemas.line import LineState, RecipeRef
-from linewarden_schemas.vocabulary import Loss
+from linewarden_schemas.vocabulary import LineMode, Loss
 
 from .cameras.interface import EncodedPicture, Shot, Trigger
 
@@ -84,6 +87,25 @@ def build_capture(
 def without_picture(capture: Capture, loss: Loss) -> Capture:
     """The same capture after its picture was lost; its ids stay."""
     return capture.model_copy(update={"sha256": None, "size_bytes": None, "lost": loss})
+
+
+def salvaged(raw: bytes, loss: Loss) -> Capture:
+    """A capture without its picture, of what this version understands of the JSON of one; the rest of it goes.
+
+    Raises:
+        ValueError: where not even its ids and its recipe can be read.
+    """
+    fields = json.loads(raw)
+    if not isinstance(fields, dict):
+        raise ValueError("a capture is a JSON object")  # noqa: TRY004 - the data is wrong, not the call
+    kept = {name: value for name, value in fields.items() if name not in {"sha256", "size_bytes"}} | {"lost": loss}
+    try:
+        return Capture.from_json(json.dumps(kept).encode())
+    except ValidationError as error:
+        refused = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+    standing_in = {"line_state": {"mode": LineMode.SETUP, "since_ms": 0}, "decide_by_ms": kept.get("captured_ms")}
+    kept = {name: standing_in.get(name) if name in refused else value for name, value in kept.items()}
+    return Capture.from_json(json.dumps({name: value for name, value in kept.items() if value is not None}).encode())
 
 
 def frame_metadata(capture: Capture, content_type: ContentType) -> FrameMetadata:

@@ -49,6 +49,7 @@ class Ledger:
         self._entries: deque[Entry] = deque()
         self._failures: deque[Failure] = deque()
         self._bytes = 0
+        self._turn = 0
         self._lock = threading.Lock()
 
     @property
@@ -78,11 +79,14 @@ class Ledger:
     def expect(self, entry: Entry | None, *, is_frame: bool = False) -> Callable[[Exception | None], None]:
         """One more record of the entry is about to be sent; the answer is its callback."""
         with self._lock:
+            turn = self._turn
             if entry is not None:
                 entry.pending += 1
 
         def settled(error: Exception | None) -> None:
             with self._lock:
+                if turn != self._turn:
+                    return
                 if error is not None:
                     self._failures.append(Failure(entry, is_frame, error))
                 elif entry is not None:
@@ -115,8 +119,9 @@ class Ledger:
             return found
 
     def forget(self) -> int:
-        """Drop all entries, to be sent again; the sequence to begin with."""
+        """Drop all entries, to be sent again, and whatever comes of them still; the sequence to begin with."""
         with self._lock:
+            self._turn += 1
             self._entries.clear()
             self._failures.clear()
             self._bytes = 0

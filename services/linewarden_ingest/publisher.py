@@ -19,11 +19,12 @@ from linewarden_runtime.records import OutRecord
 from linewarden_schemas.vocabulary import Loss
 
 from .captures import Place, without_picture
-from .ledger import Entry, Ledger
+from .ledger import Entry, Failure, Ledger
 from .losses import Losses
 from .metrics import GAPS, PUBLISHED
 from .node_clock import NodeClock
 from .outbound import Outbound
+from .spool.faults import SpoolFull
 from .spool.format import Kind
 from .spool.reader import Gap
 from .spool.spool import Spool
@@ -34,7 +35,6 @@ _BURST = 64
 """Records sent before acknowledgements are looked at again."""
 
 _log = structlog.get_logger(__name__)
-_LOSS_OF_KIND = {Kind.DROPPED: Loss.DROPPED_OLDEST, Kind.TORN: Loss.SPOOL_CORRUPT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +122,23 @@ class Publisher:
         return self._producer
 
     def _settle(self, producer: Producer) -> None:
-        for failure in self._ledger.failures():
-            entry, ticket = failure.entry, failure.ticket
-            if isinstance(failure.error, TooLarge) and failure.is_frame and entry and ticket:
-                self._publish_oversize(producer, entry, ticket, failure.error)
-            else:
-                self._replace(str(failure.error))
-                return
+        try:
+            for failure in self._ledger.failures():
+                self._settle_failure(producer, failure)
+        except DeliveryFailed as error:
+            self._replace(str(error))
+            return
         self._settle_acks()
+
+    def _settle_failure(self, producer: Producer, failure: Failure) -> None:
+        """Answer a record that is too large in another way; for any other failure raise it."""
+        entry, ticket = failure.entry, failure.ticket
+        if not isinstance(failure.error, TooLarge) or entry is None or ticket is None:
+            raise DeliveryFailed(str(failure.error)) from failure.error
+        if failure.is_frame:
+            self._publish_oversize(producer, entry, ticket, failure.error)
+        else:
+            self._give_up_capture(entry, failure.error)
 
     def _settle_acks(self) -> None:
         before = self._spool.acked_next
@@ -164,10 +173,13 @@ class Publisher:
         self._ledger.enter(gap.last)
 
     def _send(self, producer: Producer, record: Record) -> None:
-        ticket = record.note if isinstance(record.note, Ticket) else Ticket.from_bytes(record.header)
+        ticket = record.note if isinstance(record.note, Ticket) else self._ticket(record)
+        if ticket is None:
+            self._tell_gap(Gap(record.sequence, record.sequence))
+            return
         entry = self._ledger.enter(record.sequence, len(record.payload or b""), ticket)
-        loss = self._loss_of(record)
-        if loss is None and record.payload is not None and ticket.content_type is not None:
+        loss = self._loss_of(record, ticket)
+        if loss is None and record.payload is not None:
             loss = self._send_frame(producer, ticket, record.payload, entry)
         capture = ticket.capture if loss is None else without_picture(ticket.capture, loss)
         self._send_part(producer, self._outbound.capture(capture), entry)
@@ -189,7 +201,13 @@ class Publisher:
     def _send_part(self, producer: Producer, record: OutRecord, entry: Entry | None) -> None:
         settled = self._ledger.expect(entry)
         trip = self._node.sending()
-        delivery = producer.send(record)
+        try:
+            delivery = producer.send(record)
+        except TooLarge as error:
+            if entry is None:
+                raise
+            self._give_up_capture(entry, error)
+            return
 
         def compared(failure: Exception | None) -> None:
             if failure is None:
@@ -198,12 +216,48 @@ class Publisher:
 
         delivery.add_done_callback(compared)
 
-    def _loss_of(self, record: Record) -> Loss | None:
+    def _give_up_capture(self, entry: Entry, error: Exception) -> None:
+        """A capture that no broker will take leaves its sequence out, which the audit sees."""
+        self._ledger.give_up(entry)
+        GAPS.labels(camera=self._place.camera_id).inc()
+        _log.error(
+            "the broker refuses a capture for its size and its visit is lost; raise max.message.bytes of 'captures'",
+            camera_id=self._place.camera_id,
+            sequence=entry.sequence,
+            error=str(error),
+        )
+
+    def _ticket(self, record: Record) -> Ticket | None:
+        """The ticket as it lies in the spool, without what this version does not understand; None where nothing is."""
+        try:
+            return Ticket.from_bytes(record.header)
+        except ValueError as error:
+            _log.error(
+                "a spooled capture is not understood and its visit diverts; it was written by another version",
+                camera_id=self._place.camera_id,
+                sequence=record.sequence,
+                error=str(error),
+            )
+        try:
+            return Ticket.salvaged(record.header, Loss.UNREADABLE)
+        except ValueError:
+            return None
+
+    def _loss_of(self, record: Record, ticket: Ticket) -> Loss | None:
+        if ticket.capture.lost is not None:
+            loss = ticket.capture.lost
+            if record.payload is not None:  # else it was counted when it was spooled
+                self._losses.add(loss)
+            return loss
         if record.is_corrupt or record.kind is Kind.TORN:
             self._losses.add(Loss.SPOOL_CORRUPT)
             _log.error("a spooled picture is damaged", camera_id=self._place.camera_id, sequence=record.sequence)
             return Loss.SPOOL_CORRUPT
-        return _LOSS_OF_KIND.get(record.kind)
+        if record.kind is Kind.UNKNOWN or ticket.content_type is None:
+            self._losses.add(Loss.UNREADABLE)
+            _log.error("a spooled picture is of a kind unknown here", camera_id=self._place.camera_id)
+            return Loss.UNREADABLE
+        return Loss.DROPPED_OLDEST if record.kind is Kind.DROPPED else None
 
     def _publish_oversize(self, producer: Producer, entry: Entry, ticket: Ticket, error: Exception) -> None:
         """The broker refused a frame whose capture is on its way: a second capture of the same id tells why."""
@@ -231,7 +285,11 @@ class Publisher:
     def _beat(self, producer: Producer) -> None:
         self._beat_at = self._clock.monotonic()
         last = self._spool.durable_next - 1
-        self._spool.announce(last)
+        try:
+            self._spool.announce(last)
+        except SpoolFull as full:  # what is told must be remembered
+            _log.warning("no heartbeat; the spool has no room", camera_id=self._place.camera_id, error=str(full))
+            return
         losses, error_ms = self._losses.by_cause(), self._node.error_ms()
         heartbeat = self._outbound.heartbeat(last, losses, self._clock.now_ms(), error_ms)
         self._send_part(producer, heartbeat, None)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from linewarden_schemas.capture import Capture, ContentType
+from linewarden_schemas.vocabulary import Loss
+
+from .captures import salvaged
 
 _CONTENT_TYPES: dict[str, ContentType] = {"image/jpeg": "image/jpeg", "image/png": "image/png"}
 
@@ -29,6 +32,27 @@ class Ticket:
         Raises:
             ValueError: where it is something else.
         """
-        line, _, value = raw.partition(b"\n")
-        index, run_ms, content_type = line.decode("ascii").split(" ")
-        return cls(Capture.from_json(value), int(index), int(run_ms), _CONTENT_TYPES.get(content_type))
+        (index, run_ms), content_type, value = _parts(raw)
+        return cls(Capture.from_json(value), index, run_ms, _CONTENT_TYPES.get(content_type))
+
+    @classmethod
+    def salvaged(cls, raw: bytes, loss: Loss) -> Ticket:
+        """What can be used of a ticket that `from_bytes` refuses, as a capture without its picture.
+
+        Raises:
+            ValueError: where nothing can.
+        """
+        place, _, value = _parts(raw)
+        return cls(salvaged(value, loss), *place, None)
+
+
+def place_of(raw: bytes) -> tuple[int, int]:
+    """Index and run of a ticket, whatever its capture is; raises ValueError where it is something else."""
+    return _parts(raw)[0]
+
+
+def _parts(raw: bytes) -> tuple[tuple[int, int], str, bytes]:
+    """Index and run, content type, and the capture's JSON. A newer version may have put more words into the line."""
+    line, _, value = raw.partition(b"\n")
+    index, run_ms, content_type, *_ = line.decode("ascii").split(" ")
+    return (int(index), int(run_ms)), content_type, value

@@ -31,7 +31,7 @@ from .settings import CameraOptions, IngestOptions, LineOptions
 from .spool.committer import Committer
 from .spool.limits import Limits
 from .spool.spool import Spool
-from .ticket import Ticket
+from .ticket import place_of
 
 _log = structlog.get_logger(__name__)
 
@@ -187,7 +187,11 @@ def resume_at(spool: Spool, run_ms: int, *, is_simulated: bool) -> int:
     header = spool.recovered.last_header
     if header is None:
         return 0
-    ticket = Ticket.from_bytes(header)
-    if ticket.run_ms != run_ms and (is_simulated or spool.finished_run == ticket.run_ms):
+    try:
+        index, last_run_ms = place_of(header)
+    except ValueError as error:
+        _log.error("the source begins anew; another version wrote where it stood", error=str(error))
         return 0
-    return ticket.index + 1
+    if last_run_ms != run_ms and (is_simulated or spool.finished_run == last_run_ms):
+        return 0
+    return index + 1

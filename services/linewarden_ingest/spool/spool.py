@@ -201,7 +201,8 @@ class Spool:
 
     def finish(self, run_ms: int) -> None:
         """Remember that the source came to its end in this run."""
-        self._marks.finished(run_ms)
+        with suppress(SpoolFull):  # then it is saved with the next change, or the run goes on behind its last shot
+            self._marks.finished(run_ms)
 
     def shed(self) -> int:
         """Drop the pictures of the oldest segment that nobody is sending; how many, 0 where none is left.
@@ -236,7 +237,8 @@ class Spool:
         """Make everything durable and give the folder free."""
         try:
             self.sync()
-            self._marks.save()
+            with suppress(SpoolFull):  # then what was acknowledged meanwhile is sent again
+                self._marks.save()
         finally:
             self._tail.close()
             self._marks_file.close()

@@ -375,7 +375,8 @@ def test_after_a_failed_sync_nothing_counts_as_durable_however_often_it_is_tried
 def test_two_syncs_at_once_leave_no_record_waiting(files: SimulatedFiles) -> None:
     spool = spool_on(files)
     take(spool)
-    really, nested = files.sync, []
+    really = files.sync
+    nested: list[bool] = []
 
     def sync_meanwhile(file: int) -> None:
         if not nested:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,22 @@ def test_a_folder_whose_maker_died_before_its_name_was_durable_lasts_all_the_sam
     assert files.names(Path("/a")) == []
 
 
-def test_it_works_on_the_machine_too(tmp_path: Path) -> None:
+def test_on_the_machine_it_syncs_folders_content_and_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[str, str]] = []
+
+    def watch(name: str) -> None:
+        really = getattr(os, name)
+
+        def watched(handle: int) -> None:
+            really(handle)
+            synced.append((name, Path(f"/proc/self/fd/{handle}").resolve().name))
+
+        monkeypatch.setattr(os, name, watched)
+
+    watch("fsync")
+    watch("fdatasync")
     make_folders(tmp_path / "a" / "b")
     replace_file(tmp_path / "a" / "b" / "sheet.csv", b"new")
+    folders = [("fsync", name) for name in (tmp_path.parent.name, tmp_path.name, "a")]
+    assert synced == [*folders, ("fdatasync", "sheet.csv.partial"), ("fsync", "b")]
     assert [(one.name, one.read_bytes()) for one in (tmp_path / "a" / "b").iterdir()] == [("sheet.csv", b"new")]
