@@ -15,7 +15,9 @@ ID_PATTERN = r"^[A-Za-z0-9._-]{1,128}$"
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-EpochMs = Annotated[int, Field(ge=0, le=2**53)]
+EPOCH = "milliseconds since the epoch"
+"""Marks a field that is a point in time, for readers that have a type for it; a duration has no such mark."""
+EpochMs = Annotated[int, Field(ge=0, le=2**53), EPOCH]
 DurationMs = Annotated[int, Field(ge=0, le=2**53)]
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

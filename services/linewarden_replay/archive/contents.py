@@ -17,7 +17,7 @@ from linewarden_replay.notary.chain import link_of, split_links
 from linewarden_replay.notary.verify import Found
 from linewarden_runtime.records import InRecord
 
-from .tables import told_by
+from .columns import document_of
 
 _BLOCK_SIZE = 4096
 _MARK = 8
@@ -110,7 +110,10 @@ class Contents:
 def visit_of(record: InRecord) -> str | None:
     """The visit that a record tells of: of a frame by its headers, of a message by its field."""
     named = next((value for name, value in record.headers if name == _VISIT_HEADER), None)
-    return named.decode(errors="replace") if named is not None else told_by(record)["visit_id"]
+    if named is not None:
+        return named.decode(errors="replace")
+    told = document_of(record.value).get("visit_id")
+    return told if isinstance(told, str) else None
 
 
 def _blocks(content: bytes) -> bytes:

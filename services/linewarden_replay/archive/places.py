@@ -1,4 +1,8 @@
-"""Where things lie in an archive. No path is ever read from a file: each is made of a known topic and two numbers."""
+"""Where things lie in an archive. No path is ever read from a file: each is made of a known topic and two numbers.
+
+A topic's folder is a data set: `partition=N` is told by the folder, and what is no table has a name that begins with
+an underscore, so that readers of data sets pass it over. Files of the first layout, `N/...`, stay where they are.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +55,12 @@ def contents_path(root: Path, place: Place) -> Path:
 def _path(root: Path, place: Place, ending: str) -> Path:
     if place.topic not in CATALOGUE or min(place[1:]) < 0:
         raise ArchiveDamaged(f"{place} is no place of an archive")
-    return root / place.topic / str(place.partition) / f"{place.first_offset:020d}-{place.generation}.{ending}"
+    name = f"{place.first_offset:020d}-{place.generation}.{ending}"
+    before = root / place.topic / str(place.partition) / name
+    if before.exists() or before.is_symlink():
+        return before
+    hidden = "_" if ending == _CONTENTS else ""
+    return root / place.topic / f"partition={place.partition}" / f"{hidden}{name}"
 
 
 def refuse_links(root: Path, path: Path) -> None:

@@ -19,7 +19,10 @@ from .tables import read_table, salvage_table, write_table
 Reads = Callable[[bytes, str, int], list[InRecord]]
 _READS: dict[str, Reads] = {"mcap": read_pictures, "parquet": read_table}
 _SALVAGES: dict[str, Reads] = {"mcap": salvage_pictures, "parquet": salvage_table}
-_WRITES: dict[str, Callable[[Sequence[InRecord]], bytes]] = {"mcap": write_pictures, "parquet": write_table}
+
+
+def _encoded(records: Sequence[InRecord], topic: str) -> bytes:
+    return write_pictures(records) if ending_of(topic) == "mcap" else write_table(records, topic)
 
 
 class _Written(NamedTuple):
@@ -33,7 +36,7 @@ def write_segment(root: Path, topic: str, records: Sequence[InRecord], at_ms: in
 
     Raises ArchiveDamaged where the disk does not give back what was written; OSError where it is full.
     """
-    content = _WRITES[ending_of(topic)](records)
+    content = _encoded(records, topic)
     place = Place(topic, records[0].partition, records[0].offset)
     written = _write(root, place, content, Contents.of(records, content))
     entry = Segment(
@@ -61,7 +64,7 @@ def thin_segment(
     The old files are to be deleted once the entry is written. Raises as `read_segment` and `write_segment`.
     """
     left = [record for record in read_segment(root, entry, topic) if record.offset not in offsets]
-    content = _WRITES[ending_of(entry.topic)](left) if left else b""
+    content = _encoded(left, entry.topic) if left else b""
     place = entry.place._replace(generation=entry.generation + 1)
     written = _write(root, place, content, read_contents(root, entry).without(offsets, content))
     changes = {"generation": place.generation, "records": len(left), "deletion": deletion, "at_ms": at_ms}

@@ -1,51 +1,72 @@
-"""JSON topics as Parquet: every record as it was, and beside it the ids that people ask for, as columns."""
+"""JSON topics as Parquet: every record as it was, and beside it the fields of its message as columns."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from linewarden_runtime.records import InRecord
 
-ASKED = ("visit_id", "frame_id", "line_id", "part_id", "lot_id", "product_id")
-"""Fields of messages that become columns; null where a message has none."""
+from .columns import TIME, columns_of, document_of
+
 _ROWS = 128
 _HEADER = pa.struct([("name", pa.string()), ("value", pa.binary())])
-_SCHEMA = pa.schema(
-    [
-        ("offset", pa.int64()),
-        ("timestamp_ms", pa.int64()),
-        ("leader_epoch", pa.int32()),
-        ("key", pa.binary()),
-        ("headers", pa.list_(_HEADER)),
-        ("value", pa.binary()),
-        ("type", pa.string()),
-        *((name, pa.string()) for name in ASKED),
-    ]
-)
-_WHOLE = ["offset", "timestamp_ms", "leader_epoch", "key", "headers", "value"]
+_RECORD = [
+    ("record_offset", pa.int64()),
+    ("record_time", TIME),
+    ("leader_epoch", pa.int32()),
+    ("record_key", pa.binary()),
+    ("record_headers", pa.list_(_HEADER)),
+    ("record_value", pa.binary()),
+]
+"""What makes the record again, byte for byte."""
+_FIRST_LAYOUT = ("offset", "timestamp_ms", "leader_epoch", "key", "headers", "value")
+_BEFORE = {name: before for (name, _), before in zip(_RECORD, _FIRST_LAYOUT, strict=True)}
+"""The names of these columns in files of the first layout, which are read still."""
+_EVENT = "event_type"
 
 
-def write_table(records: Sequence[InRecord]) -> bytes:
-    """One Parquet file of records of one partition, in their order."""
-    rows = [_row(record) for record in records]
+def write_table(records: Sequence[InRecord], topic: str) -> bytes:
+    """One Parquet file of records of one partition, in their order; `topic` is the logical one."""
+    columns = columns_of(topic)
+    documents = [document_of(record.value) for record in records]
+    told = {
+        column.name: pa.array([column.cell(document) for document in documents], _stored(column.type)).cast(column.type)
+        for column in columns
+    }
+    table = pa.table({**_whole(records), _EVENT: pa.array([_kind(record) for record in records], pa.string()), **told})
     out = BytesIO()
-    table = pa.Table.from_pylist(rows, schema=_SCHEMA)
     pq.write_table(table, out, row_group_size=_ROWS, compression="zstd", write_page_checksum=True)
     return out.getvalue()
+
+
+def _stored(kind: pa.DataType) -> pa.DataType:
+    """Times come in as numbers, since Python has no years beyond 9999."""
+    return pa.int64() if pa.types.is_timestamp(kind) else kind
+
+
+def _whole(records: Sequence[InRecord]) -> dict[str, pa.Array]:
+    headers = [[{"name": name, "value": value} for name, value in record.headers] for record in records]
+    values = {
+        "record_offset": [record.offset for record in records],
+        "record_time": [record.timestamp_ms for record in records],
+        "leader_epoch": [record.leader_epoch for record in records],
+        "record_key": [record.key for record in records],
+        "record_headers": headers,
+        "record_value": [record.value for record in records],
+    }
+    return {name: pa.array(values[name], _stored(kind)).cast(kind) for name, kind in _RECORD}
 
 
 def read_table(content: bytes, topic: str, partition: int) -> list[InRecord]:
     """The records of a file; raises ValueError where it is not whole."""
     try:
-        table = pq.read_table(BytesIO(content), columns=_WHOLE, page_checksum_verification=True, use_threads=False)
-        return [_record(row, topic, partition) for row in table.to_pylist()]
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(BytesIO(content), page_checksum_verification=True)
+        return _records(file.read(columns=_names(file), use_threads=False), topic, partition)
+    except (pa.ArrowException, OSError, KeyError) as error:
         raise ValueError(f"no whole Parquet file: {error}") from error
 
 
@@ -58,44 +79,35 @@ def salvage_table(content: bytes, topic: str, partition: int) -> list[InRecord]:
         return records
     for number in range(file.num_row_groups):
         try:
-            rows = file.read_row_group(number, columns=_WHOLE, use_threads=False).to_pylist()
-            records += [_record(row, topic, partition) for row in rows]
+            records += _records(file.read_row_group(number, columns=_names(file), use_threads=False), topic, partition)
         except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
             continue  # the caller names the records that are not there
     return records
 
 
-def told_by(record: InRecord) -> dict[str, str | None]:
-    """The ids that a record's message tells; all None where it is none of ours."""
-    try:
-        document = json.loads(record.value or b"")
-    except ValueError:
-        document = None
-    found = document if isinstance(document, dict) else {}
-    return {name: found[name] if isinstance(found.get(name), str) else None for name in ASKED}
+def _kind(record: InRecord) -> str:
+    return next((value for name, value in record.headers if name == "ce_type"), b"").decode(errors="replace")
 
 
-def _row(record: InRecord) -> dict[str, Any]:
-    kind = next((value for name, value in record.headers if name == "ce_type"), b"")
-    return {
-        "offset": record.offset,
-        "timestamp_ms": record.timestamp_ms,
-        "leader_epoch": record.leader_epoch,
-        "key": record.key,
-        "headers": [{"name": name, "value": value} for name, value in record.headers],
-        "value": record.value,
-        "type": kind.decode(errors="replace"),
-    } | told_by(record)
+def _names(file: pq.ParquetFile) -> list[str]:
+    known = file.schema_arrow.names
+    return [name if name in known else _BEFORE[name] for name, _ in _RECORD]
 
 
-def _record(row: dict[str, Any], topic: str, partition: int) -> InRecord:
-    return InRecord(
-        topic=topic,
-        partition=partition,
-        offset=row["offset"],
-        timestamp_ms=row["timestamp_ms"],
-        key=row["key"],
-        value=row["value"],
-        headers=tuple((one["name"], one["value"]) for one in row["headers"]),
-        leader_epoch=row["leader_epoch"],
-    )
+def _records(table: pa.Table, topic: str, partition: int) -> list[InRecord]:
+    whole = table.rename_columns([name for name, _ in _RECORD])
+    times = whole.column("record_time").cast(pa.int64())
+    rows = whole.set_column(whole.column_names.index("record_time"), "record_time", times).to_pylist()
+    return [
+        InRecord(
+            topic=topic,
+            partition=partition,
+            offset=row["record_offset"],
+            timestamp_ms=row["record_time"],
+            key=row["record_key"],
+            value=row["record_value"],
+            headers=tuple((one["name"], one["value"]) for one in row["record_headers"]),
+            leader_epoch=row["leader_epoch"],
+        )
+        for row in rows
+    ]

@@ -178,7 +178,7 @@ def test_a_symbolic_link_is_never_followed(line: Line, tmp_path: Path) -> None:
     archive = line.archive()
     victim = tmp_path / "victim"
     victim.mkdir()
-    partition = line.root / "frames" / str(archive.segments("frames")[0].partition)
+    partition = line.root / "frames" / f"partition={archive.segments('frames')[0].partition}"
     partition.rename(victim / "0")
     partition.symlink_to(victim / "0")
     with pytest.raises(ConfigurationError, match="symbolic link"):

@@ -66,7 +66,7 @@ class Sealed:
 
     def rewrite(self, segment: Segment, records: list[InRecord]) -> None:
         """The file alone, by somebody who knows its format."""
-        written = write_pictures(records) if ending_of(segment.topic) == "mcap" else write_table(records)
+        written = write_pictures(records) if ending_of(segment.topic) == "mcap" else write_table(records, segment.topic)
         segment_path(self.root, segment.place).write_bytes(written)
 
     def forge(self, segment: Segment, records: list[InRecord]) -> None:
