@@ -130,7 +130,7 @@ def _score(session: Session, prepared: Sequence[Prepared]) -> list[tuple[float, 
 def _run(session: Session, pixels: Sequence[NDArray[Any]], natives: Sequence[Size]) -> Sequence[NDArray[Any]]:
     """Feed pictures HxWxC with their native (height, width)."""
     pictures = np.stack([np.moveaxis(np.asarray(one, np.float32), 2, 0) for one in pixels])
-    feed = {"pictures": np.ascontiguousarray(pictures), "native_size": np.asarray(natives, np.int64)}
+    feed: dict[str, NDArray[Any]] = {"pictures": np.ascontiguousarray(pictures), "native_size": np.asarray(natives, np.int64)}
     return session.run(None, feed)
 
 
@@ -139,7 +139,7 @@ def unfit_pictures(prepared: Prepared, card: Card) -> dict[str, tuple[NDArray[np
     whole = np.asarray(prepared.pixels[: prepared.tile[0], : prepared.tile[1]], np.float32)
     native, broken = prepared.native, whole.copy()
     broken[0, 0] = np.nan
-    pictures = {
+    pictures: dict[str, NDArray[np.float32]] = {
         "black": np.zeros_like(whole),
         "white": np.full_like(whole, 255),
         "flat": np.full_like(whole, sum(card.picture.brightness) / 2),
