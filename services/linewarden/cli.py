@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -184,3 +185,37 @@ def main() -> None:
     except RuntimeFault as fault:
         sys.stderr.write(f"linewarden: {fault}\n")
         sys.exit(getattr(fault, "exit_code", 1))
+    except ModuleNotFoundError as missing:
+        extra = _extra_of(missing)
+        if extra is None:
+            raise
+        sys.stderr.write(
+            f"linewarden: {str(missing.name).partition('.')[0]} is missing: pip install 'linewarden[{extra}]'\n"
+        )
+        sys.exit(_NOT_INSTALLED)
+
+
+_NOT_INSTALLED = 78
+_EXTRAS = {
+    "linewarden_vision.export": "export",
+    "linewarden_vision": "inspect",
+    "linewarden_ingest": "ingest",
+    "linewarden_inspect": "inspect",
+    "linewarden_reinspect": "reinspect",
+    "linewarden_replay": "replay",
+    "linewarden_train": "train",
+    "linewarden_runtime.embedded": "embedded",
+    "linewarden.demo": "demo",
+    "linewarden": "all",
+}
+"""Which extra of the package brings what a part of it imports; the first that fits counts."""
+
+
+def _extra_of(missing: ModuleNotFoundError) -> str | None:
+    """The extra that the part of ours needs which asked for the module; None where nobody else's is missing."""
+    if missing.name is None or missing.name.partition(".")[0].startswith("linewarden"):
+        return None
+    asking = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(missing.__traceback__)]
+    ours = [name for name in asking if name.partition(".")[0].startswith("linewarden")]
+    inner = ours[-1] if ours else ""
+    return next((extra for part, extra in _EXTRAS.items() if f"{inner}.".startswith(f"{part}.")), None)

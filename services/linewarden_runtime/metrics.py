@@ -1,5 +1,7 @@
 """Every Prometheus metric of the runtime, with unit and meaning; stages declare theirs likewise."""
 
+from typing import Literal
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -12,7 +14,11 @@ RECORDS_DROPPED = Counter(
     ["group", "cause"],
 )
 RECORDS_WRITTEN = Counter("linewarden_records_written_total", "Records acknowledged, by topic.", ["topic"])
-IN_FLIGHT_BYTES = Gauge("linewarden_in_flight_bytes", "Bytes read and not yet committed.", ["group"])
+LIVE: Literal["livemostrecent"] = "livemostrecent"
+"""Of every gauge: of several processes that tell it the newest word of a living one counts; a dead one's is gone."""
+IN_FLIGHT_BYTES = Gauge(
+    "linewarden_in_flight_bytes", "Bytes read and not yet committed.", ["group"], multiprocess_mode=LIVE
+)
 TRANSACTIONS = Counter(
     "linewarden_transactions_total", "Transactions by outcome: committed, failed, fenced.", ["group", "outcome"]
 )
@@ -24,9 +30,14 @@ OFFSETS_RELEASED = Counter(
 )
 SLOW_DOWNS = Counter("linewarden_slow_downs_total", "Times a dependency asked to slow down.", ["group"])
 DEAD_LETTERS = Counter("linewarden_dead_letters_total", "Records dead-lettered, by cause.", ["service", "cause"])
-UNACKED_BYTES = Gauge("linewarden_unacked_bytes", "Bytes sent and not acknowledged.", ["sender"])
+UNACKED_BYTES = Gauge(
+    "linewarden_unacked_bytes", "Bytes sent and not acknowledged.", ["sender"], multiprocess_mode=LIVE
+)
 UNACKED_AGE_SECONDS = Gauge(
-    "linewarden_unacked_age_seconds", "Age of the oldest record not acknowledged, in seconds.", ["sender"]
+    "linewarden_unacked_age_seconds",
+    "Age of the oldest record not acknowledged, in seconds.",
+    ["sender"],
+    multiprocess_mode=LIVE,
 )
 PRODUCERS_REPLACED = Counter(
     "linewarden_producers_replaced_total", "Producers thrown away because they stopped delivering.", ["sender"]
@@ -38,7 +49,7 @@ CLOCK_ERROR_SECONDS = Gauge(
     "linewarden_clock_error_seconds",
     "By how much the process's wall clock is ahead of the broker's, in seconds; negative where it is behind.",
     ["process"],
-    multiprocess_mode="livemostrecent",
+    multiprocess_mode=LIVE,
 )
 ANCHORS_LOST = Counter(
     "linewarden_clock_anchors_lost_total",

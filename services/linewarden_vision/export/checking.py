@@ -130,7 +130,10 @@ def _score(session: Session, prepared: Sequence[Prepared]) -> list[tuple[float, 
 def _run(session: Session, pixels: Sequence[NDArray[Any]], natives: Sequence[Size]) -> Sequence[NDArray[Any]]:
     """Feed pictures HxWxC with their native (height, width)."""
     pictures = np.stack([np.moveaxis(np.asarray(one, np.float32), 2, 0) for one in pixels])
-    feed: dict[str, NDArray[Any]] = {"pictures": np.ascontiguousarray(pictures), "native_size": np.asarray(natives, np.int64)}
+    feed: dict[str, NDArray[Any]] = {
+        "pictures": np.ascontiguousarray(pictures),
+        "native_size": np.asarray(natives, np.int64),
+    }
     return session.run(None, feed)
 
 
@@ -143,8 +146,8 @@ def unfit_pictures(prepared: Prepared, card: Card) -> dict[str, tuple[NDArray[np
         "black": np.zeros_like(whole),
         "white": np.full_like(whole, 255),
         "flat": np.full_like(whole, sum(card.picture.brightness) / 2),
-        "scaled to 0..1": whole / 255,
-        "normalised": (whole - card.picture.mean) / card.picture.std,
+        "scaled to 0..1": np.asarray(whole / 255, np.float32),
+        "normalised": np.asarray((whole - card.picture.mean) / card.picture.std, np.float32),
         "16 bits": whole * 257,
         "not a number": broken,
         "infinite": np.where(np.isnan(broken), np.float32(np.inf), broken),

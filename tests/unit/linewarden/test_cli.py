@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,3 +33,26 @@ def test_a_fault_that_people_can_mend_is_one_line_and_a_code(
     assert ended.value.code == 78
     assert told.startswith("linewarden: unknown settings LINEWARDEN_COLOUR")
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [
+        (("inspect", ".", "--bundle", ".", "--out", "o.jsonl"), "torch", "inspect"),
+        (("run", "station"), "fastapi", "reinspect"),
+        (("data", "check", "."), "cv2", "train"),
+        (("audit", "key", "--out", "k"), "cryptography", "replay"),
+        (("users", "list"), "argon2", "reinspect"),
+        (("archive", "list", "."), "pyarrow", "replay"),
+        (("msa", "report", "."), "jinja2", "replay"),
+    ],
+)
+def test_a_command_whose_extra_is_not_installed_names_it(
+    command: tuple[str, ...], module: str, extra: str, tmp_path: Path
+) -> None:
+    script = f"import sys; sys.modules[{module!r}] = None; from linewarden.cli import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", script, *command], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert ran.stderr == f"linewarden: {module} is missing: pip install 'linewarden[{extra}]'\n"
+    assert ran.returncode == 78
