@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -68,3 +69,22 @@ def test_verify_exits_1_for_a_changed_export(
         main()
     assert ended.value.code == 1
     assert "parts.csv: changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("line", "code"), [("line1", 0), ("line9", 1)])
+def test_an_export_of_nothing_exits_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str, code: int
+) -> None:
+    broker = MemoryBroker(ManualClock(AT + 10_000))
+    with broker.admin() as admin:
+        provision_topics(admin, NAMESPACE, partitions=2)
+    fill(broker)
+    monkeypatch.setattr(
+        "linewarden.commands.labels.context", lambda: SimpleNamespace(broker=broker, namespace=NAMESPACE)
+    )
+    command = ["linewarden", "export", "--out", str(tmp_path / "labels"), "--line", line, "--to", str(AT * 2)]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code or 0) == code
+    assert ("nothing was exported" in capsys.readouterr().err) == bool(code)
