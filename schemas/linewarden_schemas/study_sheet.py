@@ -58,7 +58,7 @@ def parse(text: str) -> tuple[SheetRow, ...]:
         head, *lines = csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
         if tuple(head) != COLUMNS:
             raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
-        rows = tuple(SheetRow(token, picture, answer_of(word)) for token, picture, word in lines)
+        rows = tuple(SheetRow(token, picture, answer_of(word)) for token, picture, word in filter(any, lines))
     except csv.Error as error:
         raise ValueError(str(error)) from None
     if not all(row.token for row in rows) or len({row.token for row in rows}) != len(rows):

@@ -42,6 +42,7 @@ from linewarden_replay.cli import audit_app
 from linewarden_replay.notary import commands as notary
 from linewarden_replay.periods import commands as periods
 from linewarden_replay.shadow import commands as shadowing
+from linewarden_runtime.files import writable_file, writable_folder
 
 app = typer.Typer(
     name="linewarden",
@@ -96,8 +97,12 @@ def demo(
     source: Annotated[Path | None, typer.Option(help="A folder of pictures instead of the simulated line.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="A bundle of yours instead of the demo's.")] = None,
     rate: Annotated[float, typer.Option(min=0.1, help="Visits a second.")] = 4.0,
-    out: Annotated[Path, typer.Option(help="Where the summary goes.")] = Path("demo-summary.json"),
-    work: Annotated[Path | None, typer.Option(help="Keep logs, spool and data in this new folder.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the summary goes.", callback=writable_file)] = (
+        Path("demo-summary.json")
+    ),
+    work: Annotated[
+        Path | None, typer.Option(help="Keep logs, spool and data in this new folder.", callback=writable_folder)
+    ] = None,
     port: Annotated[int, typer.Option(help="Port of the station; 0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the simulated line.")] = 1,
 ) -> None:
@@ -193,6 +198,10 @@ def main() -> None:
             f"linewarden: {str(missing.name).partition('.')[0]} is missing: pip install 'linewarden[{extra}]'\n"
         )
         sys.exit(_NOT_INSTALLED)
+    except OSError as fault:  # a full or read-only disk, a file or folder that is not there or not ours
+        where = f"{fault.filename}: " if fault.filename else ""
+        sys.stderr.write(f"linewarden: {where}{fault.strerror or fault}\n")
+        sys.exit(1)
 
 
 _NOT_INSTALLED = 78

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_runtime.deadletters import DeadLetterCap
 from linewarden_runtime.settings import ServiceSettings
-from linewarden_vision.inspecting.intake import Limits
+from linewarden_vision.pictures.reading import Limits
 
 Seconds = Annotated[float, Field(ge=0, le=60)]
 HARDEST_PIXEL_LIMIT = 64_000_000

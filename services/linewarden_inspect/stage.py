@@ -15,10 +15,11 @@ from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import Inspection
-from linewarden_vision.inspecting.intake import Limits, read_frame
+from linewarden_vision.inspecting.intake import read_frame
 from linewarden_vision.inspecting.judging import decided, not_decidable
 from linewarden_vision.inspecting.preparing import Ready, Shelf, make_ready
 from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.pictures.reading import Limits
 
 from . import metrics
 from .device_lane import Answer, DeviceLane

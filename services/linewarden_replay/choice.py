@@ -92,16 +92,25 @@ def in_words() -> Iterator[None]:
         raise typer.BadParameter(str(error)) from error
 
 
+_MS_DIGITS, _DAY_DIGITS = 13, 8
+
+
 def parse_time(text: str) -> int:
     """Epoch milliseconds of an ISO 8601 time (UTC where it names no zone) or of a number that is one already.
+
+    The unit of a number is not guessed: milliseconds of our times have 13 digits, eight are a day (20260131), and 0
+    is the beginning.
 
     Raises:
         typer.BadParameter: for anything else.
     """
-    if text.isdigit():
-        return int(text)
+    digits = text.strip()
+    if digits.isascii() and digits.isdecimal() and len(digits) != _DAY_DIGITS:
+        if len(digits) == _MS_DIGITS or not int(digits):
+            return int(digits)
+        raise typer.BadParameter(f"{text!r} could be seconds or anything: epoch milliseconds have {_MS_DIGITS} digits")
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(digits)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is neither ISO 8601 (2026-01-31T06:00) nor epoch milliseconds") from error
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

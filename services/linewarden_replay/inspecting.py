@@ -15,12 +15,13 @@ from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
 from linewarden_vision.card import Card
 from linewarden_vision.inspecting.bundles import find_bundle
-from linewarden_vision.inspecting.intake import Limits, Picture
 from linewarden_vision.inspecting.judging import decided, not_decidable
 from linewarden_vision.inspecting.preparing import Ready, Shelf, make_ready
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import Inspector, ViewScore
+from linewarden_vision.pictures.decoders import Picture
+from linewarden_vision.pictures.reading import Limits
 
 from .reading import source_of
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_schemas.inspection import Maps
+from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.pictures.reading import read_picture
 
 TOLERANCE = 0.02
 """Of the heatmaps' scale (five of 255 levels), and of the mask's pixels."""
@@ -51,5 +53,8 @@ def _fit(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
 
 
 def _read(png: bytes) -> NDArray[np.uint8]:
-    found = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE) if png else None
-    return np.zeros((0, 0), np.uint8) if found is None else np.asarray(found, np.uint8)
+    try:
+        found = read_picture(png)
+    except Refused:
+        return np.zeros((0, 0), np.uint8)
+    return np.asarray(found, np.uint8) if found.ndim == 2 and found.itemsize == 1 else np.zeros((0, 0), np.uint8)

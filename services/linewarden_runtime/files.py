@@ -12,6 +12,8 @@ from typing import Protocol
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Errors of a disk or quota that is full."""
 
+from .errors import ConfigurationError
+
 
 class FileSystem(Protocol):
     """What lasting files ask of an operating system. A file is its descriptor; each call raises OSError as `os` does.
@@ -170,6 +172,37 @@ def write_all(files: FileSystem, file: int, content: bytes, offset: int) -> None
         if taken == 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         content, offset = content[taken:], offset + taken
+
+
+def writable_file(path: Path | None) -> Path | None:
+    """The same path, if a file can be written there: to be asked before the work whose result it takes.
+
+    Raises:
+        ConfigurationError: where its folder is missing or read-only, or where something else is in its place.
+    """
+    if path is None:
+        return None
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ConfigurationError(f"{path} cannot be written: there is no folder {folder}; make it first")
+    if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)) or not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{path} cannot be written: it is a folder, or nothing may be written there")
+    return path
+
+
+def writable_folder(path: Path | None) -> Path | None:
+    """The same path, if a folder is there or can be made, and files in it.
+
+    Raises:
+        ConfigurationError: where that cannot be.
+    """
+    if path is None:
+        return None
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "nothing may be written there" if there.is_dir() else "it is no folder"
+        raise ConfigurationError(f"{path} cannot be made or written: {there}: {why}")
+    return path
 
 
 def sync_folder(folder: Path) -> None:

@@ -45,9 +45,12 @@ class RawScores:
 
     @property
     def good(self) -> NDArray[np.bool_]:
-        """True for pictures of groups without any defect: a clean view of a defective part is neither."""
-        tainted = {label.group for label in self.labels if label.defective}
-        return np.asarray([label.group not in tainted for label in self.labels])
+        """True for pictures of parts without any defect: a clean view of a defective part is neither.
+
+        A clean picture of a group with a defect elsewhere is good where the picture is what is judged.
+        """
+        tainted = {label.judged for label in self.labels if label.defective}
+        return np.asarray([label.judged not in tainted for label in self.labels])
 
     @property
     def defective(self) -> NDArray[np.bool_]:

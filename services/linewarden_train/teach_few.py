@@ -157,12 +157,17 @@ def _leave_out(
 
 
 def _folds(samples: Samples, settings: FewSettings) -> list[Subset]:
-    """Split so that every fold has groups of both sides left to learn from."""
-    tainted = {label.group for label in samples.labels if label.defective}
-    clean = {label.group for label in samples.labels} - tainted
-    most = min(settings.folds, len(tainted), len(clean))
+    """Split so that every fold leaves pictures of both kinds to learn from, where a group may hold both."""
+    bad = {label.group for label in samples.labels if label.defective}
+    good = {label.group for label in samples.labels if not label.defective}
+    most = min(settings.folds, len(bad), len(good))
     if most < 2:
         raise ValueError(
-            f"{len(clean)} good and {len(tainted)} bad parts after near-duplicates are joined: at least 2 of each"
+            f"{len(good)} good and {len(bad)} bad parts after near-duplicates are joined: at least 2 of each"
         )
-    return split_by_group(samples, most, np.random.default_rng(settings.seed))
+    folds = split_by_group(samples, most, np.random.default_rng(settings.seed))
+    for fold in folds:
+        out = set(fold.indices)
+        if len({label.defective for index, label in enumerate(samples.labels) if index not in out}) < 2:
+            raise ValueError("near-duplicates hang together so that a fold leaves only good or only bad parts to learn")
+    return folds

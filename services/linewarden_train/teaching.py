@@ -2,7 +2,9 @@
 
 from linewarden_train.calibration import fit_trust
 from linewarden_train.choosing import choose
+from linewarden_train.crossfit import split_folds
 from linewarden_train.data.groups import Joined, check_apart
+from linewarden_train.data.samples import Samples
 from linewarden_train.golden import choose_golden, lacking
 from linewarden_train.inputs import picture_spec
 from linewarden_train.teaching_card import card_of, fitted_on, mask_limits, source_of, thresholds_of
@@ -11,6 +13,7 @@ from linewarden_train.teaching_terms import NamedSamples, Surroundings, Taught, 
 from linewarden_vision.golden import Golden
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.trained_groups import TrainedGroups
+from linewarden_vision.trust.normaliser import FEWEST_GOOD
 
 
 def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> Taught:
@@ -20,6 +23,7 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
     """
     for other in (sets.calibration, sets.thresholds, sets.golden):
         check_apart(sets.teaching.samples, other.samples)
+    _check_kinds(sets, settings)
     _check_annotated(sets.teaching if settings.folds else sets.calibration)
     spec = picture_spec(sets.teaching.samples, settings.inputs)
     held_out = score_held_out(sets.teaching.samples, spec, settings, around)
@@ -45,6 +49,27 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
     return Taught(card, network, golden, made_by.to_files(), held_out)
 
 
+def _check_kinds(sets: TeachingSets, settings: TeachSettings) -> None:
+    """Refuse a side without good or defective pictures, and folds that would leave one, before the first step."""
+    _check_side(sets.teaching.name, sets.teaching.samples, 1, 1)
+    _check_side(sets.calibration.name, sets.calibration.samples, FEWEST_GOOD, 0 if settings.folds else 1)
+    _check_side(sets.thresholds.name, sets.thresholds.samples, 1, 0)
+    for rest, held in split_folds(sets.teaching.samples, settings.folds, settings.train.seed) if settings.folds else ():
+        _check_side(f"what a fold of {sets.teaching.name} leaves", rest, 1, 1)
+        _check_side(f"a fold of {sets.teaching.name}", held, FEWEST_GOOD, 1)
+
+
+def _check_side(name: str, samples: Samples, fewest_good: int, fewest_bad: int) -> None:
+    tainted = {label.judged for label in samples.labels if label.defective}
+    good = sum(label.judged not in tainted for label in samples.labels)
+    bad = sum(label.defective for label in samples.labels)
+    if good < fewest_good or bad < fewest_bad:
+        raise ValueError(
+            f"{name} holds {good} good and {bad} defective pictures; {fewest_good} and {fewest_bad} are needed: "
+            "give more, other sides, or --folds 0"
+        )
+
+
 def _check_annotated(named: NamedSamples) -> None:
     """Refuse a set without any mask before hours are spent on it."""
     samples = named.samples
@@ -64,12 +89,12 @@ def _golden(inspector: Inspector, sets: TeachingSets) -> Golden:
 def _used_groups(sets: list[NamedSamples], *, goods_only: bool) -> list[str]:
     """List the groups that decide anything.
 
-    Where training groups gave the logistic, calibration's groups with any defect don't: normalisers and
-    thresholds leave such a group out as a whole.
+    Where training groups gave the logistic, calibration's groups without a good part don't: normalisers and
+    thresholds leave them out as a whole.
     """
     teaching, *others = sets
     used = [label.group for label in teaching.samples.labels]
     for named in others:
-        tainted = {label.group for label in named.samples.labels if label.defective}
-        used += [label.group for label in named.samples.labels if not (goods_only and label.group in tainted)]
+        tainted = {label.judged for label in named.samples.labels if label.defective}
+        used += [label.group for label in named.samples.labels if not (goods_only and label.judged in tainted)]
     return used

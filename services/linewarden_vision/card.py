@@ -9,7 +9,7 @@ from linewarden_vision.network.build import NetworkName
 from linewarden_vision.trust.cascade import SecondLook, TrustModel
 from linewarden_vision.trust.enhancement import Direction, Enhancement, Space, Stride
 from linewarden_vision.trust.names import CheapName, SecondName
-from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.normaliser import FEWEST_GOOD, Normaliser
 from linewarden_vision.trust.suspicion import MOST_INGREDIENTS, Logistic
 
 Stage = Literal["taught", "shadow", "assisted", "released"]
@@ -118,14 +118,14 @@ class CheapIngredient(_Strict):
     """An ingredient of the one pass and its sorted values on good calibration pictures."""
 
     name: CheapName
-    good: list[FiniteFloat] = Field(min_length=20)
+    good: list[FiniteFloat] = Field(min_length=FEWEST_GOOD)
 
 
 class EnhancedIngredient(_Strict):
     """An ingredient of the enhanced pass and its sorted values on good calibration pictures."""
 
     name: SecondName
-    good: list[FiniteFloat] = Field(min_length=20)
+    good: list[FiniteFloat] = Field(min_length=FEWEST_GOOD)
 
 
 class SecondLookCard(_Strict):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from linewarden_runtime.files import writable_folder
+
 from .context import actor, show
 from .evaluate import in_one_line, today
 
@@ -47,7 +49,7 @@ def promote(
     folder: Folder,
     stage: Annotated[str, typer.Argument(help="The next stage: shadow, assisted or released.")],
     evidence: Annotated[Path, typer.Option(help="evaluation.json or qualification.json.", exists=True, dir_okay=False)],
-    out: Annotated[Path, typer.Option(help="Folder of the promoted bundle, new or empty.")],
+    out: Annotated[Path, typer.Option(callback=writable_folder, help="Folder of the promoted bundle, new or empty.")],
     who: Annotated[str | None, typer.Option(help="Who promotes; the user of this shell by default.")] = None,
 ) -> None:
     """Take one step. The promoted bundle has a digest of its own: name it in a new recipe version."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden_runtime.files import writable_file
 from linewarden_train.progress import bars
 
 from .context import show
@@ -46,7 +47,7 @@ def check(folder: Folder, layout: LayoutName = "auto", as_json: Json = False) ->
 def groups(
     folder: Folder,
     threshold: Annotated[float, typer.Option(help="Correlation from which on two pictures are near-duplicates.")] = 0.9,
-    out: Annotated[Path | None, typer.Option(help="Write image and group to this CSV.")] = None,
+    out: Annotated[Path | None, typer.Option(callback=writable_file, help="Write image and group to this CSV.")] = None,
     layout: LayoutName = "auto",
     as_json: Json = False,
 ) -> None:

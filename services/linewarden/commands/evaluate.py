@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden_runtime.files import writable_folder
 from linewarden_train.progress import bars
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
 def evaluate(
     data: Data,
     bundle: BundleFolder,
-    out: Annotated[Path, typer.Option(help="Folder for evaluation.json and evaluation.html.")],
+    out: Annotated[
+        Path, typer.Option(callback=writable_folder, help="Folder for evaluation.json and evaluation.html.")
+    ],
     split: Annotated[str, typer.Option(help="Side of the set; all of it with an empty name.")] = "test",
     score: Annotated[str, typer.Option(help="The one score that is compared with the margin.")] = "trust",
     rivals: Annotated[bool, typer.Option(help="Score rivals too, fitted on --reference.")] = True,

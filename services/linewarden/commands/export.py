@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from linewarden_runtime.files import writable_file
+
 from .evaluate import in_one_line
 
 
@@ -17,7 +19,7 @@ def export(
     folder: Annotated[
         Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle.", exists=True, file_okay=False)
     ],
-    out: Annotated[Path, typer.Option(help="The ONNX file.", dir_okay=False)],
+    out: Annotated[Path, typer.Option(callback=writable_file, help="The ONNX file.", dir_okay=False)],
     size: Annotated[
         str, typer.Option(help="Input as HEIGHTxWIDTH, where a bundle's inputs differ; most golden ones by default.")
     ] = "",

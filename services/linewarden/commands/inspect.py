@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.files import writable_file, writable_folder
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -59,8 +62,11 @@ def inspect(
 def _check_places(folder: Path, out: Path, maps: Path | None) -> None:
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder")
-    if out.is_dir() or not out.resolve().parent.is_dir():
-        raise typer.BadParameter(f"{out} cannot be written: it is a folder, or its folder is not there")
+    try:
+        writable_file(out)
+        writable_folder(maps)
+    except ConfigurationError as error:
+        raise typer.BadParameter(str(error)) from error
     if maps is None:
         return
     if maps.resolve().is_relative_to(folder.resolve()):

@@ -25,13 +25,17 @@ from linewarden_replay.choice import (
     Words,
     chosen,
 )
+from linewarden_runtime.files import writable_folder
 from linewarden_train.progress import bars
 
 from .context import context
 
 
 def export(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="An empty folder, or an export to verify.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="An empty folder, or an export to verify.", callback=writable_folder),
+    ],
     begin: Begin = "0",
     end: End = "",
     line: Line = None,

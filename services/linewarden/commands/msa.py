@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linewarden_replay.choice import in_words
+from linewarden_runtime.files import writable_file
 
 from .inspect import load_inspector, progress_bar
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from linewarden_replay.msa.models import Plan, Study
 
 app = typer.Typer(help="A study of machine and operators on parts whose truth is known.", no_args_is_help=True)
-_Out = Annotated[Path, typer.Option(help="File to write.", dir_okay=False)]
+_Out = Annotated[Path, typer.Option(callback=writable_file, help="File to write.", dir_okay=False)]
 
 
 @app.command()
@@ -57,7 +58,10 @@ def plan(
 @app.command()
 def run(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN", help="What `msa plan` wrote.", exists=True)],
-    out: Annotated[Path, typer.Option(help="The study; one that is there already is added to.", dir_okay=False)],
+    out: Annotated[
+        Path,
+        typer.Option(callback=writable_file, help="The study; one that is there already is added to.", dir_okay=False),
+    ],
     bundle: Annotated[Path | None, typer.Option(help="Have this bundle judge every presentation.")] = None,
     presentations: Annotated[
         int | None, typer.Option(min=1, help="At most so many of each part; all otherwise.")
@@ -97,8 +101,12 @@ def report(
     study_file: Annotated[
         Path | None, typer.Argument(metavar="STUDY", help="What `msa run` wrote.", exists=True)
     ] = None,
-    page: Annotated[Path | None, typer.Option(metavar="HTML", help="The report as one page.")] = None,
-    csv: Annotated[Path | None, typer.Option(metavar="CSV", help="The report as a table.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(callback=writable_file, metavar="HTML", help="The report as one page.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(callback=writable_file, metavar="CSV", help="The report as a table.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 1,
     from_json: Annotated[
         Path | None, typer.Option(help="Make page and table of a stored report instead.", exists=True, dir_okay=False)

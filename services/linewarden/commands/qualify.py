@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden_runtime.files import writable_file, writable_folder
 from linewarden_train.progress import bars
 
 from .evaluate import BundleFolder, Data, Device, Json, Layout, in_one_line, side_of, today
@@ -25,14 +26,16 @@ def qualify(
     data: Data,
     bundle: BundleFolder,
     max_pass_rate: Annotated[float, typer.Option(help="Largest share of defects that may pass with trust.")],
-    out: Annotated[Path, typer.Option(help="Folder of the qualified bundle, new or empty.")],
+    out: Annotated[Path, typer.Option(callback=writable_folder, help="Folder of the qualified bundle, new or empty.")],
     confidence: Annotated[float, typer.Option(help="Of all statements of this qualification together.")] = 0.95,
     split: Annotated[str, typer.Option(help="Side of the set; all of it with an empty name.")] = "calibration",
     critical: Annotated[list[str] | None, typer.Option(help="class=share; may be given several times.")] = None,
     valid_days: Annotated[int, typer.Option(min=1, help="Days until it expires.")] = 90,
     tolerance: Annotated[float, typer.Option(min=0.0, help="How far a device's scores may move.")] = 0.0,
     attempts: Annotated[int, typer.Option(min=1, help="Qualifications planned on these parts; they share delta.")] = 1,
-    ledger: Annotated[Path | None, typer.Option(help="JSON lines of earlier attempts; this one is added.")] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(callback=writable_file, help="JSON lines of earlier attempts; this one is added.")
+    ] = None,
     operator_misses: Annotated[
         str | None, typer.Option(help="Study of operators: missed/shown, such as 2/200.")
     ] = None,

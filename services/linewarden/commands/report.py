@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from linewarden_replay.choice import in_words, parse_time
+from linewarden_runtime.files import writable_file
 
 from .context import context, now_ms
 
@@ -29,8 +30,12 @@ def shift(
     ] = None,
     subgroup_min: Annotated[int, typer.Option(min=1, help="Minutes of one subgroup of the p-chart.")] = 60,
     simulated: Annotated[bool, typer.Option("--simulated", help="Also what a simulated line made.")] = False,
-    page: Annotated[Path | None, typer.Option(metavar="HTML", help="The report as one page.")] = None,
-    csv: Annotated[Path | None, typer.Option(metavar="CSV", help="The report as a table.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(callback=writable_file, metavar="HTML", help="The report as one page.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(callback=writable_file, metavar="CSV", help="The report as a table.")
+    ] = None,
     from_json: Annotated[
         Path | None, typer.Option(help="Make page and table of a stored report instead.", exists=True, dir_okay=False)
     ] = None,

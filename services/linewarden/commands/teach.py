@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from linewarden_runtime.files import writable_folder
+
 if TYPE_CHECKING:
     from linewarden_train.data.files import FileSamples
     from linewarden_train.teach_few import TaughtFew
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 def teach(
     good: Annotated[Path, typer.Option("--good", metavar="DIR", help="Good pictures; 20 or more.")],
     bad: Annotated[Path, typer.Option("--bad", metavar="DIR", help="Bad ones, 10 or more; folders name classes.")],
-    out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder of the bundle; made if absent.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="BUNDLE", help="Folder of the bundle; made if absent.", callback=writable_folder),
+    ],
     name: Annotated[str, typer.Option(help="Name of the bundle; that of its folder by default.")] = "",
     most: Annotated[int, typer.Option(min=64, max=1024, help="Longest side of the input; larger shrinks to it.")] = 512,
     seed: Annotated[int, typer.Option(min=0)] = 0,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from linewarden_runtime.files import writable_folder
 from linewarden_train.progress import bars
 
 from .evaluate import in_one_line
@@ -27,7 +28,10 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 def train(
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Pictures, in any layout that is known.")],
-    out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder of the bundle; made if absent.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="BUNDLE", help="Folder of the bundle; made if absent.", callback=writable_folder),
+    ],
     budget: Annotated[str, typer.Option(help="Time for everything, as 20m or 2h; without it, by steps.")] = "",
     steps: Annotated[int, typer.Option(min=1, help="Training steps, where there is no budget.")] = 4000,
     layout: Annotated[str, typer.Option(help="The set's layout, if it is not to be recognised.")] = "auto",

@@ -15,6 +15,7 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget, ViewSpec
 from linewarden_schemas.vocabulary import LineMode
+from linewarden_vision.pictures.folders import SUFFIXES, pictures_in
 from linewarden_vision.synthetic.demo import DEMO_DIFFICULTY, DEMO_SIZE, DEMO_VIEWS, FIRST_DEMO_SEED
 
 LINE = "line1"
@@ -26,7 +27,7 @@ VIEWS = ("top", "left", "right")
 ACTOR = "demo"
 DECIDE_BY_MS = 8_000
 ENDLESS = 10_000_000
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+PICTURES = tuple(sorted(SUFFIXES))
 _SOURCE = "/demo"
 _FIRST_SEED = 1 + FIRST_DEMO_SEED // SEEDS_PER_PLAN
 
@@ -90,7 +91,7 @@ def simulated(
 
 def folder(pictures: Path, visits: int | None, rate: float, work: Path) -> Source:
     """One camera that takes the folder's pictures in order, each a visit; again from the start where too few."""
-    found = sorted(path for path in pictures.iterdir() if path.suffix.lower() in PICTURES)
+    found = pictures_in(pictures)
     wanted = visits or len(found)
     chosen = work / "pictures"
     chosen.mkdir()

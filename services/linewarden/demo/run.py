@@ -63,7 +63,7 @@ def run(options: DemoOptions) -> int:
         ConfigurationError: where a server or service does not start; its log's folder is kept and named.
     """
     begun = time.monotonic()
-    folder = options.work or Path(tempfile.mkdtemp(prefix="linewarden-demo-"))
+    folder = (options.work or Path(tempfile.mkdtemp(prefix="linewarden-demo-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with _interruptible() as interrupted, servers(options.broker, folder) as under:
         token, port = secrets.token_urlsafe(16), options.port or free_port()
@@ -77,8 +77,9 @@ def run(options: DemoOptions) -> int:
         shift = Shift(running, sign_in_link(base, token, list(Role)), interrupted)
         sys.stderr.write(f"one more person: linewarden users link ROLE --data {folder / 'station'} --url {base}\n")
         summary = shift.work(begun, line.demo_plan(options.seed))
+    Console().print(final_table(summary))
     options.out.write_text(json.dumps(summary, indent=2) + "\n")
-    Console().print(final_table(summary), f"written to {options.out}")
+    Console().print(f"written to {options.out}")
     if options.work is None:
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if summary["balance"]["closes"] else 1

@@ -8,9 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
-
-from linewarden_ingest.cameras.interface import ContentType, EncodedPicture
+from linewarden_ingest.cameras.interface import EncodedPicture
+from linewarden_ingest.cameras.pictures import Encoding, Unreadable, from_bytes
 from linewarden_ingest.captures import Pins, Place
 from linewarden_ingest.outbound import Outbound
 from linewarden_ingest.pins import PinBoard
@@ -24,12 +23,13 @@ from linewarden_schemas.capture import Capture
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import LineMode
+from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.pictures.reading import read_file
 
 from .imitation import CAMERA, Recent, imitate, newest, serial_like
 
 LOOK_BACK_MS = 3_600_000
 _DELIVERY_S = 15.0
-_TYPES: dict[str, ContentType] = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
 @dataclass(slots=True)
@@ -107,13 +107,10 @@ class Seeding:
 
 def picture_of(path: Path) -> EncodedPicture:
     """A JPEG or PNG as it is, anything else as PNG. Raises ConfigurationError for what is no picture."""
-    kind = _TYPES.get(path.suffix.lower())
-    if kind is not None:
-        return EncodedPicture(path.read_bytes(), kind)
-    read = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if read is None:
-        raise ConfigurationError(f"{path} is no picture")
-    return EncodedPicture(cv2.imencode(".png", read)[1].tobytes(), "image/png")
+    try:
+        return from_bytes(read_file(path), Encoding())
+    except (Refused, Unreadable) as error:
+        raise ConfigurationError(f"{path}: {error}") from error
 
 
 def slip_in(

@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
+
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Loss
+from linewarden_vision.pictures.folders import SUFFIXES, pictures_in
 
 from .interface import CameraFault, EndOfPictures, Shot, Trigger
 from .pace import Pace
 from .pictures import Encoding, Unreadable, from_bytes
 from .sidecar import Label
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_log = structlog.get_logger(__name__)
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -25,7 +28,7 @@ def list_pictures(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise ConfigurationError(f"{folder} is not a folder")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    found = pictures_in(folder)
     if not found:
         raise ConfigurationError(f"{folder} holds no picture ({', '.join(sorted(SUFFIXES))})")
     return found
@@ -80,7 +83,8 @@ class FolderCamera:
         )
         try:
             return replace(shot, picture=from_bytes(path.read_bytes(), self._encoding))
-        except Unreadable:
+        except Unreadable as error:
+            _log.warning("picture_unreadable", file=path.name, why=str(error))
             return replace(shot, loss=Loss.UNREADABLE)
         except OSError as error:
             raise CameraFault(f"{path}: {error}", shot) from error

@@ -8,10 +8,11 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from .interface import ContentType, EncodedPicture, RawPicture
+from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.pictures.png import MAGIC as PNG_MAGIC
+from linewarden_vision.pictures.reading import is_wire_format, read_picture
 
-_JPEG = b"\xff\xd8\xff"
-_PNG = b"\x89PNG\r\n\x1a\n"
+from .interface import EncodedPicture, RawPicture
 
 
 class Unreadable(ValueError):
@@ -27,29 +28,19 @@ class Encoding:
     png_compression: int = 1
 
 
-def content_type(data: bytes) -> ContentType | None:
-    """JPEG or PNG by the first bytes, None for anything else. Nothing is decoded."""
-    if data.startswith(_JPEG):
-        return "image/jpeg"
-    return "image/png" if data.startswith(_PNG) else None
-
-
 def from_bytes(data: bytes, encoding: Encoding) -> EncodedPicture:
-    """A file's bytes as they are where they are JPEG or PNG, else (BMP, TIFF, ...) decoded and encoded.
+    """A file's bytes as they are where they are JPEG or PNG, else (BMP, TIFF, WebP) decoded and encoded.
 
     Raises:
-        Unreadable: where OpenCV knows no picture in them.
+        Unreadable: where they are no picture, or one that cannot be carried on (several, float, alpha, ...).
     """
-    kind = content_type(data)
-    if kind is not None:
-        return EncodedPicture(data, kind)
+    if is_wire_format(data):
+        return EncodedPicture(data, "image/png" if data.startswith(PNG_MAGIC) else "image/jpeg")
     try:
-        raw = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
-    except cv2.error as error:
-        raise Unreadable(f"OpenCV: {error}") from error
-    if raw is None:
-        raise Unreadable("neither JPEG nor PNG nor anything that OpenCV reads")
-    return encode(raw, encoding)
+        picture = read_picture(data)
+    except Refused as refused:
+        raise Unreadable(refused.detail) from refused
+    return encode(picture if picture.ndim == 2 else picture[..., ::-1], encoding)
 
 
 def encode(raw: RawPicture, encoding: Encoding) -> EncodedPicture:
@@ -58,6 +49,8 @@ def encode(raw: RawPicture, encoding: Encoding) -> EncodedPicture:
     Raises:
         Unreadable: where the array is no picture, or is deeper than the format.
     """
+    if raw.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)} or raw.shape[2:] not in {(), (3,)} or raw.ndim > 3:
+        raise Unreadable(f"an array {raw.shape} of {raw.dtype} is no picture; 8 or 16 bit unsigned, grey or colour, is")
     if encoding.format == "jpeg" and raw.dtype != np.uint8:
         raise Unreadable(f"JPEG is 8 bits deep, the picture is {raw.dtype}; set its encoding to png")
     png = encoding.format == "png"

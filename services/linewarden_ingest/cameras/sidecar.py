@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.ids import InvalidId, check_id
+from linewarden_schemas.tables import UnusableTable, read_table
 from linewarden_schemas.vocabulary import PartIdSource
 
 from .interface import PartInfo
 
 COLUMNS = ("file", "visit", "view", "part_id", "lot_id", "product_id")
+_KNOWN = dict.fromkeys(COLUMNS, ()) | {"file": ("image", "picture")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +32,19 @@ def read_sidecar(path: Path) -> dict[str, Label]:
     Raises:
         ConfigurationError: naming the line that is not as it must be.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        unknown = set(rows.fieldnames or ()) - set(COLUMNS)
-        if unknown or "file" not in (rows.fieldnames or ()):
-            raise ConfigurationError(f"{path}: columns are {', '.join(COLUMNS)} with 'file' among them")
-        labels: dict[str, Label] = {}
-        for row in rows:
-            try:
-                labels[row["file"]] = _label({key: value for key, value in row.items() if value})
-            except (InvalidId, ValueError) as error:
-                raise ConfigurationError(f"{path}, line {rows.line_num}: {error}") from error
-        return labels
+    try:
+        rows = read_table(path, _KNOWN, ("file",)).rows
+    except UnusableTable as error:
+        raise ConfigurationError(f"{error}; columns are {', '.join(COLUMNS)}") from error
+    labels: dict[str, Label] = {}
+    for row in rows:
+        try:
+            label = _label({key: value for key, value in row.cells.items() if value})
+        except (InvalidId, ValueError) as error:
+            raise ConfigurationError(f"{path}, line {row.line}: {error}") from error
+        if labels.setdefault(row["file"], label) != label:
+            raise ConfigurationError(f"{path}, line {row.line}: {row['file']} is labelled twice")
+    return labels
 
 
 def label_from_name(name: str, pattern: re.Pattern[str]) -> Label:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import structlog
 
 from linewarden_runtime.errors import ConfigurationError
 
 from .interface import CameraFault, EndOfPictures, Shot
 from .pace import Pace
+
+_log = structlog.get_logger(__name__)
 
 
 class VideoCamera:
@@ -29,7 +32,11 @@ class VideoCamera:
         self._at = 0
 
     def poll(self, timeout_s: float) -> Shot | None:
-        """The next frame when it is due; a file that ends before its announced end is a fault."""
+        """The next frame when it is due.
+
+        A file that ends before its announced end is a fault, and where it ends there once more it has ended: a header
+        that announces too much must not start the camera for ever.
+        """
         if not self._pace.reached(self._index - self._first, timeout_s):
             return None
         wanted = self._index * self._stride
@@ -53,5 +60,7 @@ class VideoCamera:
 
     def _end(self, wanted: int) -> None:
         if wanted < self._frames:
-            raise CameraFault(f"{self._path}: frame {wanted} of {self._frames} cannot be read")
+            if self._index > self._first:
+                raise CameraFault(f"{self._path}: frame {wanted} of {self._frames} cannot be read")
+            _log.error("video_shorter_than_announced", file=str(self._path), announced=self._frames, found=self._at)
         raise EndOfPictures

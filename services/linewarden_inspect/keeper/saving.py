@@ -16,7 +16,7 @@ from linewarden_schemas.disposition import SlotFrame, SlotOpen
 from linewarden_schemas.envelope import EnvelopeError, Frame, decode, decode_frame, encode
 from linewarden_schemas.ids import Namespace, digest
 from linewarden_schemas.inspection import Evidence, Inspection, Maps, SourceRef
-from linewarden_vision.inspecting.picture_header import JPEG_MAGIC, PNG_MAGIC
+from linewarden_vision.pictures.reading import is_wire_format
 
 from .fetching import Gone, RecordFetcher
 
@@ -130,7 +130,7 @@ class EvidenceSaver:
         inspection = self._inspection(asked.inspection)
         place = asked.frame or (inspection.source if inspection else None)
         frame, missing = self._frame(place)
-        if frame is not None and not frame.picture.startswith((JPEG_MAGIC, PNG_MAGIC)):
+        if frame is not None and not is_wire_format(frame.picture):
             frame, missing = None, "what was received is no picture"
         maps = inspection.maps if inspection else None
         if frame is not None and place is not None and maps is None:

@@ -15,11 +15,11 @@ from linewarden_vision.inspecting.preparing import refused_by_vision
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.pictures.reading import read_file, read_picture
 
 from .listing import Entry, Listing
 from .map_files import MapNames, write_maps
 from .parts import PartsInOrder
-from .reading import read_picture
 from .results import Result, scored, undecided
 from .summary import Summary, Tally, summarise
 
@@ -89,7 +89,7 @@ def _read(entry: Entry, scorer: Scorer) -> _Read:
     try:
         if entry.refused is not None:
             raise entry.refused
-        return _Read(entry, scorer.prepare(read_picture(entry.path)))
+        return _Read(entry, scorer.prepare(read_picture(read_file(entry.path))))
     except Refused as refused:
         return _Read(entry, None, refused)
     except UnusablePicture as unusable:

@@ -7,20 +7,22 @@ path. Nothing is left out silently: what cannot be read keeps its place, what is
 
 from __future__ import annotations
 
-import csv
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from linewarden_schemas.tables import UnusableTable, read_table
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.pictures.folders import SUFFIXES, pictures_below
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 TABLE = "parts.csv"
-_IMAGE, _PART = ("image", "file"), ("part_id", "part", "group")
+_COLUMNS = {"image": ("file", "picture"), "part_id": ("part", "group")} | dict.fromkeys(
+    ("class", "defective", "reference", "split", "visit", "view", "lot_id", "product_id"), ()
+)
+"""What a table of parts may say; offline only the first two count."""
 _MASK_FOLDERS = frozenset({"mask", "masks", "ground_truth"})
 _MASK_ENDINGS = re.compile(r"(_mask|_label|_GT)$", re.IGNORECASE)
 
@@ -55,7 +57,7 @@ def list_pictures(folder: Path, part_pattern: re.Pattern[str] | None = None) -> 
     """
     root = folder.resolve()
     skipped: Counter[str] = Counter()
-    found = sorted(_walk(root, skipped))
+    found = sorted(path.relative_to(root).as_posix() for path in pictures_below(root, skipped))
     table = root / TABLE
     if table.is_file():
         listing = _by_table(root, table, found, skipped)
@@ -66,21 +68,6 @@ def list_pictures(folder: Path, part_pattern: re.Pattern[str] | None = None) -> 
     if not listing.entries:
         raise UnusableFolder(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
     return listing
-
-
-def _walk(root: Path, skipped: Counter[str]) -> Iterator[str]:
-    """Paths of everything that calls itself a picture; folders that are links are not entered."""
-    for top, folders, files in os.walk(root):
-        skipped["links to folders"] += sum((Path(top) / name).is_symlink() for name in folders)
-        skipped["hidden"] += sum(name.startswith(".") for name in (*folders, *files))
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if name.startswith("."):
-                continue
-            if PurePosixPath(name).suffix.lower() in SUFFIXES:
-                yield (Path(top) / name).relative_to(root).as_posix()
-            else:
-                skipped["other files"] += 1
 
 
 def _without_masks(found: list[str], skipped: Counter[str]) -> list[str]:
@@ -100,17 +87,19 @@ def _is_named_mask(name: str) -> bool:
 def _part_of(name: str, pattern: re.Pattern[str] | None) -> str:
     matched = pattern.search(name) if pattern else None
     if matched is not None:
-        return matched.group("part_id" if "part_id" in matched.re.groupindex else 0)
+        named = matched.group("part_id" if "part_id" in matched.re.groupindex else 0)
+        if named:
+            return named
     return PurePosixPath(name).with_suffix("").as_posix()
 
 
 def _by_table(root: Path, table: Path, found: list[str], skipped: Counter[str]) -> Listing:
     entries: dict[str, Entry] = {}
+    there = {root / name for name in found}
     for image, part_id in _rows(table):
         if image in entries:
             raise UnusableFolder(f"{table} lists {image} twice; keep one of the lines")
-        direct = root / image
-        path = direct if direct.is_file() else root / "images" / image
+        path = next((path for path in (root / image, root / "images" / image) if path in there), root / image)
         entries[image] = _entry(root, image, path, part_id)
     known = {entry.path for entry in entries.values()}
     skipped["not in parts.csv"] += sum(root / name not in known for name in found)
@@ -119,21 +108,18 @@ def _by_table(root: Path, table: Path, found: list[str], skipped: Counter[str]) 
 
 def _rows(table: Path) -> Iterator[tuple[str, str]]:
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            image = next((name for name in _IMAGE if name in (rows.fieldnames or ())), None)
-            part = next((name for name in _PART if name in (rows.fieldnames or ())), None)
-            if image is None:
-                raise UnusableFolder(f"{table} needs a column called image (and part_id for pictures of one part)")
-            for row in rows:
-                name = row[image] or ""
-                yield name, (row[part] if part else None) or PurePosixPath(name).with_suffix("").as_posix()
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UnusableFolder(f"{table} is no CSV in UTF-8: {error}") from error
+        rows = read_table(table, _COLUMNS, ("image",)).rows
+    except UnusableTable as error:
+        raise UnusableFolder(str(error)) from error
+    for row in rows:
+        yield row["image"], row["part_id"] or PurePosixPath(row["image"]).with_suffix("").as_posix()
 
 
 def _entry(root: Path, image: str, path: Path, part_id: str) -> Entry:
-    return Entry(image, part_id, path, _refusal(root, path))
+    try:
+        return Entry(image, part_id, path, _refusal(root, path))
+    except (OSError, ValueError) as error:  # too long, a zero byte, a circle of links
+        return Entry(image, part_id, path, Refused(Undecidable.UNREADABLE, f"it cannot be opened: {error}"))
 
 
 def _refusal(root: Path, path: Path) -> Refused | None:

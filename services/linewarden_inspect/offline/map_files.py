@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_vision.inspector import ViewScore
+
+_MOST_BYTES = 255
+_LONGEST_ENDING = len(".class_agnostic.png")
+_DIGEST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +57,11 @@ def difference(specific: NDArray[np.uint8], agnostic: NDArray[np.uint8]) -> NDAr
 
 
 def _name(image: str, layer: str) -> str:
-    return f"{image}.{layer}.png"
+    """The map's path; what no file system takes as a name is cut, with the digest of the whole behind."""
+    path = PurePosixPath(image)
+    ending = f".{layer}.png"
+    stored = os.fsencode(path.name)
+    if len(stored) + _LONGEST_ENDING <= _MOST_BYTES:
+        return f"{image}{ending}"
+    kept = stored[: _MOST_BYTES - _LONGEST_ENDING - 1 - _DIGEST].decode("utf-8", "ignore")
+    return str(path.with_name(f"{kept}~{hashlib.sha256(stored).hexdigest()[:_DIGEST]}{ending}"))

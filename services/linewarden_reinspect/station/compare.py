@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from linewarden_schemas.base import Id
+from linewarden_vision.pictures.reading import as_shown
 
 from . import present
 from .api import Token
@@ -42,7 +43,7 @@ def reference(slot_id: str, token: Token, name: Name, station: CurrentStation, s
     found = next((one for one in _references(station, hand) if one.name == name), None)
     if found is None:
         raise NothingHeld("There is no such reference.")
-    return Response(found.picture, media_type=found.content_type, headers=PRIVATE)
+    return Response(as_shown(found.picture), media_type=found.content_type, headers=PRIVATE)
 
 
 @router.get("/beside")
@@ -61,7 +62,7 @@ def beside_picture(
     kept = station.evidence.get(frame_id) if frame_id in _beside(station, hand, view) else None
     if kept is None or kept.picture is None or kept.content_type not in PICTURES:
         raise NothingHeld("There is no such neighbour.")
-    return Response(kept.picture, media_type=kept.content_type, headers=PRIVATE)
+    return Response(as_shown(kept.picture), media_type=kept.content_type, headers=PRIVATE)
 
 
 def _references(station: Station, hand: Hand) -> tuple[Reference, ...]:

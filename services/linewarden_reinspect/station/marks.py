@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import struct
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_schemas.decision import MOST_MASK_BYTES
+from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.pictures.reading import read_drawing, read_header
 
 from .errors import BadMark
 
-_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 _HALF = 128
 
 
@@ -26,11 +25,16 @@ def clean_mask(drawn: bytes, picture: bytes) -> bytes:
     """
     if len(drawn) > MOST_MASK_BYTES:
         raise BadMark(f"A drawn mask has at most {MOST_MASK_BYTES // 1024} KiB.")
-    if _png_size(drawn) != _picture_size(picture):
+    try:
+        size = read_header(picture).shape[:2]
+    except Refused as refused:
+        raise BadMark("There is no picture to draw on.") from refused
+    try:
+        pixels = read_drawing(drawn)
+    except Refused as refused:
+        raise BadMark(f"The drawn mask cannot be read: {refused.detail}.") from refused
+    if pixels.shape[:2] != size or pixels.dtype != np.uint8:
         raise BadMark("The drawn mask is not of the picture's size.")
-    pixels = cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype != np.uint8:
-        raise BadMark("The drawn mask cannot be read.")
     mask = np.where(_levels(np.asarray(pixels, np.uint8)) >= _HALF, 255, 0).astype(np.uint8)
     if not mask.any():
         raise BadMark("The drawn mask is empty.")
@@ -48,18 +52,3 @@ def _png(mask: NDArray[np.uint8]) -> bytes:
     if len(data) > MOST_MASK_BYTES:
         raise BadMark(f"A drawn mask has at most {MOST_MASK_BYTES // 1024} KiB.")
     return bytes(data.tobytes())
-
-
-def _png_size(png: bytes) -> tuple[int, int]:
-    if png[: len(_PNG_START)] != _PNG_START or len(png) < 24:
-        raise BadMark("The drawn mask is no PNG file.")
-    width, height = struct.unpack(">II", png[16:24])
-    return width, height
-
-
-def _picture_size(picture: bytes) -> tuple[int, int]:
-    decoded = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if decoded is None:
-        raise BadMark("There is no picture to draw on.")
-    height, width = decoded.shape[:2]
-    return width, height

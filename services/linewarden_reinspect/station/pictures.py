@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from linewarden_schemas.disposition import SlotFrame
 from linewarden_schemas.ids import digest
 from linewarden_schemas.inspection import Evidence
+from linewarden_vision.pictures.reading import as_shown
 
 from . import present
 from .context import CurrentSession, CurrentStation, Station
@@ -22,7 +23,7 @@ PICTURES = frozenset({"image/jpeg", "image/png"})
 
 @router.get("/{frame_id}/picture")
 def picture(frame_id: str, station: CurrentStation, session: CurrentSession) -> Response:
-    """The picture as captured; what is served counts as delivered to this person.
+    """The picture as captured, without tags that a browser would turn it by; what is served counts as delivered.
 
     Raises:
         NothingHeld: where it is not of the visit in hand, is not there, or is not what was captured.
@@ -35,7 +36,7 @@ def picture(frame_id: str, station: CurrentStation, session: CurrentSession) -> 
     if frame.sha256 not in {None, sha256}:
         raise NothingHeld("This picture cannot be shown: its bytes are not the captured ones.")
     hand.delivered[frame_id] = sha256
-    return Response(kept.picture, media_type=kept.content_type, headers=PRIVATE)
+    return Response(as_shown(kept.picture), media_type=kept.content_type, headers=PRIVATE)
 
 
 @router.get("/{frame_id}/{layer}")

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from linewarden_schemas.recipe import Recipe
 from linewarden_vision.errors import BundleError
 from linewarden_vision.golden import Golden
+from linewarden_vision.pictures.folders import is_picture
 
 _log = structlog.get_logger(__name__)
 _KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -121,7 +122,9 @@ class References:
 
 def _golden(folder: Path | None) -> Iterator[Reference]:
     for path in _pictures(folder, "golden"):
-        yield Reference(f"golden-{path.name}", "golden", path.read_bytes(), _KINDS[path.suffix], view_id=path.stem)
+        yield Reference(
+            f"golden-{path.name}", "golden", path.read_bytes(), _KINDS[path.suffix.lower()], view_id=path.stem
+        )
 
 
 def _limits(folder: Path | None) -> Iterator[Reference]:
@@ -131,14 +134,14 @@ def _limits(folder: Path | None) -> Iterator[Reference]:
             named = path.parent.name
             name = f"limit-{named}-{path.name}"
             approval = _approval(path.with_suffix(".json"))
-            kind = _KINDS[path.suffix]
+            kind = _KINDS[path.suffix.lower()]
             yield Reference(name, "limit", path.read_bytes(), kind, None, named, side, approval)
 
 
 def _pictures(folder: Path | None, where: str) -> list[Path]:
     if folder is None:
         return []
-    found = sorted(path for path in folder.glob(f"{where}/*") if path.suffix in _KINDS)
+    found = sorted(path for path in folder.glob(f"{where}/*") if is_picture(path) and path.suffix.lower() in _KINDS)
     return [path for path in found if path.stat().st_size <= _MOST_BYTES]
 
 

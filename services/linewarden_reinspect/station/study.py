@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_schemas.vocabulary import Judgement
+from linewarden_vision.pictures.reading import as_shown
 
 from .context import CurrentSession, CurrentStation, Station
 from .pictures import PRIVATE
@@ -54,7 +55,7 @@ def picture(
 ) -> Response:
     """The picture of the presentation that comes next, and of no other."""
     content, kind = station.studies.picture(_names(session), Place(study, round, token))
-    return Response(content, media_type=kind, headers=PRIVATE)
+    return Response(as_shown(content), media_type=kind, headers=PRIVATE)
 
 
 @router.post("/api/study/answers")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from linewarden_replay.choice import in_words, parse_time
+from linewarden_runtime.files import writable_file
 
 _DAY_MS = 86_400_000
 
@@ -17,8 +18,12 @@ def report(
     begin: Annotated[str, typer.Option("--from", help="Captured from then on: ISO 8601 or epoch ms.")] = "",
     end: Annotated[str, typer.Option("--to", help="Captured up to then; now by default.")] = "",
     line: Annotated[str | None, typer.Option(help="One line of the namespace; all by default.")] = None,
-    page: Annotated[Path | None, typer.Option(metavar="HTML", help="The report as one page.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="JSON", help="The report to store.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(callback=writable_file, metavar="HTML", help="The report as one page.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=writable_file, metavar="JSON", help="The report to store.")
+    ] = None,
     public_key: Annotated[
         list[str] | None, typer.Option("--public-key", help="A key of the notary that is trusted; may be repeated.")
     ] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +11,14 @@ from pydantic import ValidationError
 
 from linewarden_replay.choice import parse_time
 from linewarden_runtime.records import OutRecord
+from linewarden_schemas import tables
 from linewarden_schemas.envelope import encode
 from linewarden_schemas.escape import Escape
 from linewarden_schemas.ids import Namespace, escape_id
 
 NEEDED = ("serial", "defect", "found_at", "when")
 MAY = ("visit", "reference", "comment", "by")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY = re.compile(r"\d{4}-?\d{2}-?\d{2}")
 _DAY_MS = 86_400_000
 
 
@@ -69,18 +69,17 @@ def read_table(path: Path, by: str | None, now_ms: int) -> list[Escape]:
     Raises:
         ValueError: naming every line that is wrong; then none of the table is to be reported.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        missing = [name for name in NEEDED if name not in (rows.fieldnames or ())]
-        if missing:
-            raise ValueError(f"{path} lacks the columns {', '.join(missing)}; it may have {', '.join(MAY)}")
-        found: list[Escape] = []
-        wrong: list[str] = []
-        for row in rows:
-            try:
-                found.append(escape_of(row, by, now_ms))
-            except ValueError as error:
-                wrong.append(f"line {rows.line_num}: {error}")
+    table = tables.read_table(path, dict.fromkeys((*NEEDED, *MAY), ()))
+    missing = [name for name in NEEDED if name not in table.columns]
+    if missing:
+        raise ValueError(f"{path} lacks the columns {', '.join(missing)}; it may have {', '.join(MAY)}")
+    found: list[Escape] = []
+    wrong: list[str] = []
+    for row in table.rows:
+        try:
+            found.append(escape_of(row.cells, by, now_ms))
+        except ValueError as error:
+            wrong.append(f"line {row.line}: {error}")
     if wrong:
         raise ValueError(f"{path}: nothing was reported. " + "; ".join(wrong))
     return found

@@ -26,6 +26,8 @@ class LeftOut(StrEnum):
     OTHER_VIEW = "rejected, and nothing was marked on this view"
     NOT_LOOKED_AT = "not covered by the decision"
     NO_PICTURE = "no picture is kept"
+    PICTURE_UNREADABLE = "the picture cannot be read"
+    MASK_UNUSABLE = "the drawn mask is not of the picture's size"
 
 
 @dataclass(frozen=True, slots=True)

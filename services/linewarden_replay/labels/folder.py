@@ -1,4 +1,6 @@
-"""A folder of labels: pictures as they were captured, drawn masks, parts.csv, COCO, provenance, and a manifest.
+"""A folder of labels: pictures as they were judged, drawn masks, parts.csv, COCO, provenance, and a manifest.
+
+The pictures' pixels are those captured; tags by which a reader would turn them away from their masks are left out.
 
 The sides follow from each group's name alone, so a part stays on its side in every export that will ever be made.
 """
@@ -14,13 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.inspection import Evidence, Inspection
+from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.pictures.reading import read_header, read_picture
 
 from .choosing import FrameLabel, LeftOut
 from .coco import Drawn, as_coco
@@ -46,6 +49,7 @@ class LabelFolder:
     labels: Mapping[str, FrameLabel]
     left_out: Counter[LeftOut]
     _drawn: dict[str, Drawn] = field(default_factory=dict)
+    _unusable: set[str] = field(default_factory=set)
 
     @classmethod
     def make(cls, folder: Path, labels: Iterable[FrameLabel], left_out: Counter[LeftOut]) -> LabelFolder:
@@ -59,27 +63,38 @@ class LabelFolder:
     def take(self, evidence: Evidence) -> None:
         """Write the picture of a labelled frame, and its mask where somebody drew one.
 
-        Raises ConfigurationError for a picture that isn't what was captured, or a mask of another size.
+        Left out, and counted, is a picture that nothing here reads, and one whose mask is not of its size: it would
+        be a wrong label. Raises ConfigurationError for a picture that isn't what was captured.
         """
         picture, label = evidence.picture, self.labels[evidence.frame_id]
         if picture is None:
             return
         if hashlib.sha256(picture).hexdigest() != evidence.sha256:
             raise ConfigurationError(f"the evidence of {label.frame_id} is not what was captured: its digest differs")
-        shown = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)
-        if shown is None:
-            raise ConfigurationError(f"the picture of {label.frame_id} cannot be read")
-        height, width = shown.shape[:2]
+        try:
+            header = read_header(picture)
+        except Refused:
+            self._leave_out(label, LeftOut.PICTURE_UNREADABLE)
+            return
+        height, width = header.height, header.width
+        mask = _mask(label)
+        if mask is not None and mask.shape != (height, width):
+            self._leave_out(label, LeftOut.MASK_UNUSABLE)
+            return
         name = f"{label.frame_id}{_ENDINGS.get(str(evidence.content_type), '.png')}"
-        (self.folder / "images" / name).write_bytes(picture)
-        mask = _mask(label, height, width)
+        (self.folder / "images" / name).write_bytes(header.plain(picture))
         if label.mask_png is not None:
             (self.folder / "masks" / f"{label.frame_id}.png").write_bytes(label.mask_png)
         self._drawn[label.frame_id] = Drawn(label, name, height, width, mask, side_of(label.group))
 
+    def _leave_out(self, label: FrameLabel, why: LeftOut) -> None:
+        if label.frame_id not in self._unusable:
+            self._unusable.add(label.frame_id)
+            self.left_out[why] += 1
+
     def finish(self, inspections: Mapping[str, Inspection], about: Mapping[str, Any]) -> dict[str, Any]:
         """Write tables, provenance and manifest; returns the manifest."""
-        missing = len(self.labels) - len(self._drawn)
+        missing = len(self.labels) - len(self._drawn) - len(self._unusable)
         left = self.left_out + Counter({LeftOut.NO_PICTURE: missing})
         drawn = [self._drawn[frame] for frame in self.labels if frame in self._drawn]
         self._write_table(drawn)
@@ -104,13 +119,14 @@ class LabelFolder:
                 rows.writerow((one.file_name, kind, int(label.defective), label.group, side_of(label.group)))
 
 
-def _mask(label: FrameLabel, height: int, width: int) -> NDArray[np.bool_] | None:
+def _mask(label: FrameLabel) -> NDArray[np.bool_] | None:
+    """The mask that somebody drew, None where nobody did; empty where it cannot be read."""
     if label.mask_png is None:
         return None
-    mask = cv2.imdecode(np.frombuffer(label.mask_png, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if mask is None or mask.shape != (height, width):
-        raise ConfigurationError(f"the mask drawn on {label.frame_id} does not have its picture's size")
-    return np.asarray(mask > 0)
+    try:
+        return np.asarray(read_picture(label.mask_png) > 0)
+    except Refused:
+        return np.zeros((0, 0), np.bool_)
 
 
 def counts(drawn: list[Drawn]) -> dict[str, Any]:

@@ -11,13 +11,12 @@ from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Judgement as Answer
 from linewarden_schemas.vocabulary import Undecidable, Verdict, VerdictRule
 from linewarden_vision.errors import UnusablePicture
-from linewarden_vision.inspecting.intake import decode_picture
 from linewarden_vision.inspecting.judging import code_version, thresholds_of_card, verdict_of
-from linewarden_vision.inspecting.picture_header import read_picture_header
 from linewarden_vision.inspecting.preparing import refused_by_vision
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.pictures.reading import read_picture
 
 from .models import Machine, Plan, Presentation
 
@@ -68,7 +67,7 @@ def _read(plan: Plan, scorer: Scorer, most: int | None) -> Iterator[_Read]:
 
 def _prepared(content: bytes, scorer: Scorer) -> object | Refused:
     try:
-        prepared: object = scorer.prepare(decode_picture(content, read_picture_header(content)))
+        prepared: object = scorer.prepare(read_picture(content))
     except Refused as refused:
         return refused
     except UnusablePicture as unusable:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from linewarden_schemas.tables import read_table
+from linewarden_vision.pictures.folders import is_hidden, is_picture
+
 from .models import Part, Reference
 
 TABLE = "parts.csv"
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
-_PICTURE, _PART = ("image", "picture", "file"), ("part_id", "part", "group")
+_SHOWN = frozenset({".png", ".jpg", ".jpeg"})
+_COLUMNS = {"image": ("picture", "file"), "part_id": ("part", "group")} | dict.fromkeys(
+    ("reference", "defective", "class", "split", "lot_id", "product_id", "visit", "view"), ()
+)
 _GOOD = frozenset({"ok", "good", "0", "free"})
 _BAD = frozenset({"ng", "bad", "defective", "1"})
 Row = tuple[str, Reference, str | None, Path]
@@ -49,23 +53,19 @@ def read_parts(source: Path) -> tuple[list[Part], Counter[str]]:
 
 
 def _of_table(table: Path) -> Iterator[Row]:
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        columns = rows.fieldnames or ()
-        picture = next((name for name in _PICTURE if name in columns), None)
-        told = next((name for name in ("reference", "defective") if name in columns), None)
-        if picture is None or told is None:
-            raise ValueError(f"{table} needs the columns image and reference (OK or NG), or defective (0 or 1)")
-        part = next((name for name in _PART if name in columns), picture)
-        for number, row in enumerate(rows, 2):
-            reference = _reference(row[told], f"{table}, line {number}")
-            kind = (row.get("class") or None) if reference is Reference.NG else None
-            yield row[part] or row[picture], reference, kind, _found(table.parent, row[picture])
+    read = read_table(table, _COLUMNS, ("image",))
+    told = next((name for name in ("reference", "defective") if name in read.columns), None)
+    if told is None:
+        raise ValueError(f"{table} needs the columns image and reference (OK or NG), or defective (0 or 1)")
+    for row in read.rows:
+        reference = _reference(row[told], f"{table}, line {row.line}")
+        kind = (row["class"] or None) if reference is Reference.NG else None
+        yield row["part_id"] or row["image"], reference, kind, _found(table.parent, row["image"])
 
 
 def _of_folders(folder: Path) -> Iterator[Row]:
     for path in sorted(folder.glob("*/*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
+        if path.suffix.lower() in _SHOWN and is_picture(path) and not is_hidden(path.parent.name):
             name = path.parent.name
             good = name.lower() in _GOOD
             part_id = f"{name}/{path.stem}"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from linewarden_schemas.study_sheet import FILE, SheetRow, answer_of, as_text, folder_of
+from linewarden_schemas.tables import read_table
 
 from .models import Judgement, Plan, Sheet
 
 _OPERATOR, _ROUND = "operator", "round"
+_COLUMNS = ("token", "part_id", "picture", "answer", "comment", _OPERATOR, _ROUND)
 
 
 def write_sheets(plan: Plan, folder: Path) -> None:
@@ -59,37 +61,34 @@ def read_answers(plan: Plan, source: Path) -> tuple[list[Judgement], Counter[str
 def _read(plan: Plan, path: Path, sheet: Sheet | None) -> tuple[list[Judgement], Counter[str]]:
     found: list[Judgement] = []
     dropped: Counter[str] = Counter()
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        needed = {"answer"} | (set() if sheet else {_OPERATOR, _ROUND})
-        columns = set(rows.fieldnames or ())
-        if not needed <= columns or not columns & {"token", "part_id"}:
-            raise ValueError(f"{path} needs the columns {', '.join(sorted(needed))} and token or part_id")
-        for row in rows:
-            if sheet is not None:
-                row |= {_OPERATOR: sheet.operator, _ROUND: str(sheet.round)}
-            judged = _judgement(plan, row)
-            if isinstance(judged, str):
-                dropped[judged] += 1
-            else:
-                found.append(judged)
+    table = read_table(path, dict.fromkeys(_COLUMNS, ()))
+    needed = {"answer"} | (set() if sheet else {_OPERATOR, _ROUND})
+    if not needed <= table.columns or not table.columns & {"token", "part_id"}:
+        raise ValueError(f"{path} needs the columns {', '.join(sorted(needed))} and token or part_id")
+    for row in table.rows:
+        cells = row.cells if sheet is None else row.cells | {_OPERATOR: sheet.operator, _ROUND: str(sheet.round)}
+        judged = _judgement(plan, cells)
+        if isinstance(judged, str):
+            dropped[judged] += 1
+        else:
+            found.append(judged)
     return found, dropped
 
 
-def _judgement(plan: Plan, row: dict[str, str]) -> Judgement | str:
+def _judgement(plan: Plan, row: Mapping[str, str]) -> Judgement | str:
     """The judgement of a row, or why it is none."""
     try:
-        answer = answer_of(row["answer"] or "")
+        answer = answer_of(row.get("answer", ""))
     except ValueError:
         return "answer is none of OK, NG, UNSURE"
     if answer is None:
         return "no answer"
-    number = (row[_ROUND] or "").strip()
-    sheet = next((one for one in plan.sheets if (one.operator, str(one.round)) == (row[_OPERATOR], number)), None)
+    place = (row.get(_OPERATOR, ""), row.get(_ROUND, ""))
+    sheet = next((one for one in plan.sheets if (one.operator, str(one.round)) == place), None)
     if sheet is None:
         return "operator or round is not in the plan"
     parts = {place.token: place.part_id for place in sheet.places} if row.get("token") else {}
-    part_id = parts.get(row["token"].strip()) if parts else row.get("part_id")
+    part_id = parts.get(row["token"]) if parts else row.get("part_id")
     if part_id not in {place.part_id for place in sheet.places}:
         return "token or part is not on the sheet"
     return Judgement(operator=sheet.operator, round=sheet.round, part_id=part_id, answer=answer)

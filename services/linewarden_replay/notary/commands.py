@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linewarden_replay.choice import Archived
+from linewarden_runtime.files import writable_file
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_replay.archive.findings import ArchiveReport
@@ -22,7 +23,9 @@ _COLUMNS = ("partition", "heads", "chained", "gone", "verified", "unsealed", "")
 
 
 def key(
-    out: Annotated[Path, typer.Option(help="New file for the private key; only its owner can read it.")],
+    out: Annotated[
+        Path, typer.Option(callback=writable_file, help="New file for the private key; only its owner can read it.")
+    ],
 ) -> None:
     """Make the key that the notary signs with, and print the public key that verify trusts."""
     from .signing import make_key  # noqa: PLC0415 - nothing heavy before it is needed

@@ -8,17 +8,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.pictures.reading import read_picture
+
 _LONGEST = 320
 Picture = NDArray[np.uint8]
 
 
 def shown(picture: bytes | None, mask_png: bytes | None) -> tuple[str, str | None] | None:
     """The picture, and the same with the outline of the mask where there is one; None for what is no picture."""
-    whole = _decoded(picture, cv2.IMREAD_COLOR)
+    whole = _coloured(picture)
     if whole is None:
         return None
-    mask = _decoded(mask_png, cv2.IMREAD_GRAYSCALE)
-    if mask is None or mask.shape != whole.shape[:2] or not mask.any():
+    mask = _decoded(mask_png)
+    if mask is None or mask.ndim != 2 or mask.shape != whole.shape[:2] or not mask.any():
         return _inline(whole), None
     marked = whole.copy()
     edges, _ = cv2.findContours((mask > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -26,11 +29,20 @@ def shown(picture: bytes | None, mask_png: bytes | None) -> tuple[str, str | Non
     return _inline(whole), _inline(marked)
 
 
-def _decoded(payload: bytes | None, flags: int) -> Picture | None:
-    if not payload:
+def _coloured(payload: bytes | None) -> Picture | None:
+    """Blue, green, red at 8 bits, as OpenCV draws and writes."""
+    found = _decoded(payload)
+    if found is None:
         return None
-    found = cv2.imdecode(np.frombuffer(payload, np.uint8), flags)
-    return None if found is None else np.asarray(found, np.uint8)
+    return np.asarray(cv2.cvtColor(found, cv2.COLOR_GRAY2BGR if found.ndim == 2 else cv2.COLOR_RGB2BGR), np.uint8)
+
+
+def _decoded(payload: bytes | None) -> Picture | None:
+    try:
+        found = read_picture(payload or b"")
+    except Refused:
+        return None
+    return np.asarray(found >> 8 if found.dtype == np.uint16 else found, np.uint8)
 
 
 def _inline(picture: Picture) -> str:

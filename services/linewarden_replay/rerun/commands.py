@@ -12,6 +12,7 @@ import typer
 
 from linewarden_replay import choice
 from linewarden_replay.choice import DEFAULT_INDEX, Words, chosen, in_words
+from linewarden_runtime.files import writable_file
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_replay.inspecting import Setting
@@ -40,7 +41,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document for progra
 Csv = Annotated[
     Path | None, typer.Option("--containment", metavar="CSV", help="Write the passes that would not pass now.")
 ]
-Page = Annotated[Path | None, typer.Option("--page", metavar="HTML", help="The same as one page with pictures.")]
+Page = Annotated[
+    Path | None,
+    typer.Option("--page", metavar="HTML", help="The same as one page with pictures.", callback=writable_file),
+]
 _Bundle = Annotated[str, typer.Option("--bundle", help="in-force: each recipe's own; or the digest of another.")]
 _Recipe = Annotated[
     str | None, typer.Option("--with-recipe", metavar="ID@VERSION", help="Another recipe instead of each frame's own.")

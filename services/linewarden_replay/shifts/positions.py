@@ -9,6 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.pictures.reading import read_picture
+
 COLUMNS = 24
 """Cells across a picture; down it as many as keep them square."""
 
@@ -32,10 +35,11 @@ class Marked:
 
 def spots(mask_png: bytes) -> Marked | None:
     """Connected regions (8 neighbours) of a mask, a PNG of 8 bit grey; None where it cannot be read."""
-    if not mask_png:
+    try:
+        mask = read_picture(mask_png)
+    except Refused:
         return None
-    mask = cv2.imdecode(np.frombuffer(mask_png, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if mask is None:
+    if mask.ndim != 2:
         return None
     height, width = mask.shape
     count, _, boxes, centres = cv2.connectedComponentsWithStats((mask > 0).astype(np.uint8), connectivity=8)

@@ -1,6 +1,6 @@
 """Looking at every picture and mask of a set before anything is taught on it; all errors in one list."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -36,11 +36,12 @@ class UnsoundSet(ValueError):  # a set that must be mended, with everything that
 def inspect_set(samples: Samples, on_picture: Callable[[int], None] = lambda _: None) -> SetReport:
     """Decode every picture and mask; ``on_picture`` hears how many are done.
 
-    Found are unreadable and missing files, masks of another size, names that occur twice, and
-    defective pictures without anything marked.
+    Found are unreadable and missing files, masks of another size or that mark by other values than the rest, marks
+    on good pictures, names that occur twice, and defective pictures without anything marked.
     """
     errors = list(_twice(samples))
     unannotated = []
+    scales: dict[str, list[str]] = defaultdict(list)
     for index, label in enumerate(samples.labels):
         try:
             sample = samples[index]
@@ -49,7 +50,12 @@ def inspect_set(samples: Samples, on_picture: Callable[[int], None] = lambda _: 
         else:
             if label.defective and sample.mask is None:
                 unannotated.append(label.name or f"picture {index}")
+            if sample.scale is not None:
+                scales[str(sample.scale.value)].append(label.name)
         on_picture(index + 1)
+    if len(scales) > 1:
+        told = "; ".join(f"{scale} in {len(names)}, as for {names[0]}" for scale, names in sorted(scales.items()))
+        errors.append(f"the masks of the set mark in several ways, of which one is wrong: {told}")
     return SetReport(len(samples), errors, unannotated)
 
 

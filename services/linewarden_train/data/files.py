@@ -57,9 +57,12 @@ class FileSamples:
         except ValueError as error:
             raise ValueError("; ".join([str(error), *_also_wrong(entry)])) from error
         size = (picture.shape[0], picture.shape[1])
+        drawn = entry.mask.read(size) if entry.mask.present else None
         if not entry.label.defective:
+            if drawn is not None:
+                raise ValueError(f"{entry.picture} is called good, but {int(drawn.mask.sum())} pixels of it are marked")
             return Sample(picture, np.zeros(size, bool), entry.label)
-        return Sample(picture, entry.mask.read(size), entry.label)
+        return Sample(picture, None if drawn is None else drawn.mask, entry.label, drawn.scale if drawn else None)
 
     def __len__(self) -> int:
         """Count the pictures."""

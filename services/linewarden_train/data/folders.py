@@ -9,8 +9,8 @@ from pathlib import Path
 from linewarden_train.data.files import Entry, FileSamples
 from linewarden_train.data.groups_file import GROUPS, read_groups
 from linewarden_train.data.mask_sources import FileMask
-from linewarden_train.data.reading import SUFFIXES
 from linewarden_train.data.samples import GOOD, Label
+from linewarden_vision.pictures.folders import is_hidden, is_picture
 
 
 def read_folders(folder: Path) -> FileSamples:
@@ -19,7 +19,7 @@ def read_folders(folder: Path) -> FileSamples:
     Raises ValueError when there is no picture at all, and when groups.csv does not fit.
     """
     images = folder / "images"
-    found = sorted(path for path in images.glob("*/*") if path.suffix.lower() in SUFFIXES)
+    found = sorted(path for path in images.glob("*/*") if is_picture(path) and not is_hidden(path.parent.name))
     if not found:
         raise ValueError(f"no pictures under {images}/<class>/; good ones belong in {images}/{GOOD}/")
     samples = FileSamples([_entry(folder, path) for path in found])

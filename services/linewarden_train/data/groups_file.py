@@ -4,18 +4,20 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from linewarden_schemas.tables import read_table
+
 GROUPS = "groups.csv"
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """Read image -> group, nothing where there is no file; raises ValueError when a column is missing."""
+    """Read image -> group, nothing where there is no file; raises ValueError for a table that is not so."""
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if rows and not {"image", "group"} <= set(rows[0]):
-        raise ValueError(f"{path} needs the columns image and group")
-    return {row["image"]: row["group"] for row in rows}
+    found: dict[str, str] = {}
+    for row in read_table(path, {"image": ("file",), "group": ()}, ("image", "group")).rows:
+        if found.setdefault(row["image"], row["group"]) != row["group"]:
+            raise ValueError(f"{path}, line {row.line}: {row['image']} is in two groups")
+    return found
 
 
 def write_groups(path: Path, rows: Iterable[tuple[str, str]]) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from linewarden_train.data.files import Entry, FileSamples
 from linewarden_train.data.mask_sources import FileMask
-from linewarden_train.data.reading import pictures_in
 from linewarden_train.data.samples import GOOD, Label
+from linewarden_vision.pictures.folders import pictures_in
 
 DEFECT = "defect"
 

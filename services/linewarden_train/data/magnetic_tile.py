@@ -1,34 +1,47 @@
 """The magnetic tiles with their parts.csv: image, class, defective, group, split."""
 
-import csv
+from collections.abc import Sequence
 from pathlib import Path
 
+from linewarden_schemas.tables import Row, read_table
 from linewarden_train.data.files import Entry, FileSamples
 from linewarden_train.data.mask_sources import FileMask
 from linewarden_train.data.samples import GOOD, Label
 
 TABLE = "parts.csv"
-_COLUMNS = {"image", "class", "defective", "group", "split"}
+_COLUMNS = {"image": ("file",), "class": (), "defective": (), "group": ("part_id", "part"), "split": ()}
+_DEFECTIVE = {"0": False, "1": True}
 
 
 def read_magnetic_tiles(folder: Path, split: str | None = None) -> FileSamples:
-    """Read one split, or all; raises ValueError when parts.csv lacks a column or has no such split.
+    """Read one split, or all; raises ValueError when parts.csv is not so or has no such split.
 
     A picture called good whose group holds a defective one keeps its label: such groups of mixed
     labels are for the report to list.
     """
-    with (folder / TABLE).open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not set(rows[0]) >= _COLUMNS:
-        raise ValueError(f"{folder}/{TABLE} needs the columns {', '.join(sorted(_COLUMNS))}")
-    chosen = [row for row in rows if split is None or row["split"] == split]
+    table = read_table(folder / TABLE, _COLUMNS, ("image", "class", "defective", "group"))
+    if "split" not in table.columns or not table.rows:
+        raise ValueError(f"{folder}/{TABLE} needs the column split, which may be empty, and a row for each picture")
+    chosen = [row for row in table.rows if split is None or row["split"] == split]
     if not chosen:
         raise ValueError(f"{folder}/{TABLE} has no split {split!r}")
+    _check_classes(folder / TABLE, table.rows)
     return FileSamples([_entry(folder, row) for row in chosen])
 
 
-def _entry(folder: Path, row: dict[str, str]) -> Entry:
-    kind = row["class"] if row["defective"] == "1" else GOOD
+def _check_classes(path: Path, rows: Sequence[Row]) -> None:
+    """Raise ValueError for a row that says neither good nor defective, and for a class that is both."""
+    for row in rows:
+        if row["defective"] not in _DEFECTIVE:
+            raise ValueError(f"{path}, line {row.line}: defective is 0 or 1, not {row['defective']!r}")
+    sides = [{row["class"] for row in rows if _DEFECTIVE[row["defective"]] is bad} for bad in (False, True)]
+    both = sorted((sides[0] & sides[1]) | (sides[1] & {GOOD}))
+    if both:
+        raise ValueError(f"{path} calls class {', '.join(both)} good in one row and defective in another")
+
+
+def _entry(folder: Path, row: Row) -> Entry:
+    kind = row["class"] if _DEFECTIVE[row["defective"]] else GOOD
     mask = folder / "masks" / Path(row["image"]).with_suffix(".png").name
     name = f"images/{row['image']}"
     return Entry(folder / name, Label(kind, row["group"], name, row["split"]), FileMask(mask))

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from linewarden_train.data.reading import Size, read_mask
-
-Mask = NDArray[np.bool_]
+from linewarden_train.data.coco_masks import draw
+from linewarden_train.data.reading import Drawn, Size, read_mask
 
 
 class MaskSource(Protocol):
@@ -20,7 +18,7 @@ class MaskSource(Protocol):
     def present(self) -> bool:
         """Whether there is anything to read; cheap."""
 
-    def read(self, size: Size | None) -> Mask | None:
+    def read(self, size: Size | None) -> Drawn | None:
         """Decode for a picture of that (height, width), None where nothing is marked.
 
         Raises ValueError for another size and for what cannot be decoded. Without a size, as where
@@ -40,7 +38,7 @@ class FileMask:
         """Whether the file is there, or has to be."""
         return self.required or self.path.is_file()
 
-    def read(self, size: Size | None) -> Mask | None:
+    def read(self, size: Size | None) -> Drawn | None:
         """Decode the file."""
         if self.required and not self.path.is_file():
             raise ValueError(f"{self.path} is missing")
@@ -56,7 +54,7 @@ class NoMask:
         """Never."""
         return False
 
-    def read(self, size: Size | None) -> Mask | None:  # noqa: ARG002  # the protocol's
+    def read(self, size: Size | None) -> Drawn | None:  # noqa: ARG002  # the protocol's
         """Return None."""
         return None
 
@@ -77,7 +75,7 @@ class RunLengths:
         """Whether there is a text."""
         return bool(self.texts)
 
-    def read(self, size: Size | None) -> Mask | None:
+    def read(self, size: Size | None) -> Drawn | None:
         """Draw all texts into one mask."""
         if size is None:
             return None
@@ -87,7 +85,7 @@ class RunLengths:
                 if start < 1 or length < 1 or start - 1 + length > flat.size:
                     raise ValueError(f"{self.source}: run {start} {length} leaves a picture of {size[1]} x {size[0]}")
                 flat[start - 1 : start - 1 + length] = True
-        return flat.reshape(size[::-1]).T if flat.any() else None
+        return Drawn(flat.reshape(size[::-1]).T) if flat.any() else None
 
     def area(self) -> int:
         """Count the marked pixels; raises ValueError like ``read``."""
@@ -95,7 +93,7 @@ class RunLengths:
 
     def _pairs(self, text: str) -> Sequence[tuple[int, int]]:
         numbers = text.split()
-        if len(numbers) % 2 or not all(number.isdecimal() for number in numbers):
+        if len(numbers) % 2 or not all(number.isdecimal() and len(number) < 19 for number in numbers):
             raise ValueError(f"{self.source}: run lengths are pairs of numbers, not {text[:40]!r}")
         values = [int(number) for number in numbers]
         return list(zip(values[::2], values[1::2], strict=True))
@@ -105,7 +103,8 @@ class RunLengths:
 class CocoMask:
     """COCO segmentations of one picture of (height, width): polygons, and run lengths packed or not."""
 
-    segmentations: tuple[Any, ...]
+    segmentations: tuple[tuple[Any, Any], ...]
+    """Each with the number of its annotation."""
     size: Size
     source: str
     """What an error names: the file and the picture."""
@@ -115,28 +114,16 @@ class CocoMask:
         """Whether any annotation has a segmentation; a box alone marks no pixel."""
         return bool(self.segmentations)
 
-    def read(self, size: Size | None) -> Mask | None:
+    def read(self, size: Size | None) -> Drawn | None:
         """Draw all segmentations into one mask."""
-        from pycocotools import mask as coco  # noqa: PLC0415  # only COCO sets need it
-
         if size is None:
             return None
         if size != self.size:
             raise ValueError(f"{self.source} is {size[1]} x {size[0]} pixels, its annotation says {self.size[::-1]}")
         drawn = np.zeros(size, bool)
-        for segmentation in self.segmentations:
+        for number, segmentation in self.segmentations:
             try:
-                packed = _packed(segmentation, size)
-                drawn |= np.asarray(coco.decode(coco.merge(packed) if isinstance(packed, list) else packed), bool)
-            except (TypeError, ValueError, KeyError, IndexError) as error:
-                raise ValueError(f"{self.source}: a segmentation cannot be drawn ({error})") from error
-        return drawn if drawn.any() else None
-
-
-def _packed(segmentation: Any, size: Size) -> Any:  # noqa: ANN401  # as it stands in the JSON
-    """Pack polygons and open run lengths; what is packed stays as it is."""
-    from pycocotools import mask as coco  # noqa: PLC0415
-
-    if isinstance(segmentation, dict) and not isinstance(segmentation["counts"], list):
-        return segmentation
-    return coco.frPyObjects(segmentation, *size)
+                drawn |= draw(segmentation, size)
+            except ValueError as error:
+                raise ValueError(f"{self.source}: annotation {number} cannot be drawn: {error}") from error
+        return Drawn(drawn) if drawn.any() else None

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from linewarden_train.data.files import Entry, FileSamples
 from linewarden_train.data.mask_sources import FileMask
-from linewarden_train.data.reading import pictures_in
 from linewarden_train.data.samples import Label
+from linewarden_vision.pictures.folders import is_hidden, pictures_in
 
 
 def read_mvtec(folder: Path) -> FileSamples:
@@ -14,7 +14,9 @@ def read_mvtec(folder: Path) -> FileSamples:
         [
             _entry(folder, split, kind, picture)
             for split in ("train", "test")
-            for kind in sorted(path for path in (folder / split).glob("*") if path.is_dir())
+            for kind in sorted(
+                path for path in (folder / split).glob("*") if path.is_dir() and not is_hidden(path.name)
+            )
             for picture in pictures_in(kind)
         ]
     )

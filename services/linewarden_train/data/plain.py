@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from linewarden_train.data.files import Entry, FileSamples
-from linewarden_train.data.reading import SUFFIXES
 from linewarden_train.data.samples import GOOD, Label
+from linewarden_vision.pictures.folders import pictures_below
 
 BAD = "bad"
 DEFECT = "defect"
@@ -18,7 +18,8 @@ def read_plain(folder: Path) -> FileSamples:
 def good_entries(folder: Path, prefix: str = "") -> list[Entry]:
     """List the good pictures of a folder and of those inside it; ``prefix`` begins their names."""
     return [
-        Entry(path, Label(GOOD, prefix + _name(folder, path), prefix + _name(folder, path))) for path in _all(folder)
+        Entry(path, Label(GOOD, prefix + _name(folder, path), prefix + _name(folder, path)))
+        for path in pictures_below(folder)
     ]
 
 
@@ -26,12 +27,8 @@ def bad_entries(folder: Path, prefix: str = "") -> list[Entry]:
     """List the bad pictures; the folder directly inside names the class, "defect" where there is none."""
     return [
         Entry(path, Label(_kind(folder, path), prefix + _name(folder, path), prefix + _name(folder, path)))
-        for path in _all(folder)
+        for path in pictures_below(folder)
     ]
-
-
-def _all(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def _name(folder: Path, path: Path) -> str:

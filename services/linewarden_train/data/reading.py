@@ -1,65 +1,74 @@
-"""Reading pictures and masks from disk, with errors that name the file."""
+"""Reading pictures and masks from disk as the line reads them, with errors that name the file."""
 
+from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_train.data.samples import Picture
+from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.pictures import reading
 
 Size = tuple[int, int]
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 _LOSSY = frozenset({".jpg", ".jpeg"})
-_AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-_ENDS = ((b"\xff\xd8", b"\xff\xd9"), (b"\x89PNG", b"IEND"))  # how a whole JPEG and PNG begin and end
-_TAIL = 256
+_BRIGHT = 128
+_MOST_NAMED = 16
+
+
+class Scale(Enum):
+    """By what a mask says that a pixel is marked; a set has one."""
+
+    FULL = "0 and one bright value"
+    NUMBERS = "class numbers below 128"
+
+
+class Drawn(NamedTuple):
+    """A mask (H, W) in which something is marked, and by what, where it comes from a picture."""
+
+    mask: NDArray[np.bool_]
+    scale: Scale | None = None
 
 
 def read_picture(path: Path) -> Picture:
-    """Decode to HxW or HxWx3 (RGB), uint8 or uint16, in the sensor's own orientation, without transparency.
+    """Decode to HxW or HxWx3 (RGB), uint8 or uint16, in the sensor's own orientation.
 
-    Raises ValueError, naming the file, for one that is missing, cut short or no picture.
+    Raises ValueError, naming the file, for one that is missing, or that the line would not judge.
     """
-    picture = _decode(path, _AS_STORED)
-    if picture.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
-        raise ValueError(f"{path} holds {picture.dtype} pixels; 8 or 16 bit are read")
-    return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    try:
+        return reading.read_picture(reading.read_file(path))
+    except Refused as refused:
+        raise ValueError(f"{path}: {refused.detail}") from refused
 
 
-def read_mask(path: Path, size: Size | None) -> NDArray[np.bool_] | None:
+def read_mask(path: Path, size: Size | None) -> Drawn | None:
     """Decode a mask of that (height, width), None where there is no file or nothing marked in it.
 
-    A pixel is marked from half of the full scale on; in a lossless mask that never gets there (0 and 1,
-    or class numbers) every pixel that is not 0. A defect that nobody marked is *unannotated*, not
-    absent. Raises ValueError for another size (any is right where ``size`` is None) or no picture.
+    Marked is what is not 0: in a mask of 0 and one value from 128 on, and in one of class numbers below 128. A lossy
+    mask, and one of more than 16 values, has soft edges: marked is what is above half of the full scale. A defect
+    that nobody marked is *unannotated*, not absent. Raises ValueError for another size (any is right where ``size``
+    is None), no picture, and any other values, which it names.
     """
     if not path.is_file():
         return None
-    levels = _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
-    mask = np.asarray(levels > np.iinfo(levels.dtype).max // 2)
-    if not mask.any() and path.suffix.lower() not in _LOSSY:
-        mask = np.asarray(levels > 0)
-    if size is not None and mask.shape != size:
-        raise ValueError(f"{path} is {_words(mask.shape)}, its picture {_words(size)}")
-    return mask if mask.any() else None
+    levels = read_picture(path)
+    if levels.ndim == 3:
+        levels = levels.max(axis=2)
+    if size is not None and levels.shape != size:
+        raise ValueError(f"{path} is {_words(levels.shape)}, its picture {_words(size)}")
+    values = np.unique(levels)
+    if path.suffix.lower() in _LOSSY or (values.size > _MOST_NAMED and values[-1] >= _BRIGHT):
+        return _marked(np.asarray(levels > np.iinfo(levels.dtype).max // 2), Scale.FULL)
+    bright = int((values >= _BRIGHT).sum())
+    if values.size > 1 and (values[0] != 0 or (bright and values.size > 2)):
+        shown = ", ".join(map(str, values.tolist()[:_MOST_NAMED]))
+        raise ValueError(f"{path} holds the values {shown}; a mask has 0 and one other, or class numbers below 128")
+    return _marked(np.asarray(levels > 0), Scale.FULL if bright else Scale.NUMBERS)
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """List the pictures directly in a folder in order of name; none where there is no such folder."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
-
-
-def _decode(path: Path, flags: int) -> Picture:
-    if not path.is_file():
-        raise ValueError(f"{path} is missing")
-    stored = path.read_bytes()
-    if any(stored.startswith(begin) and end not in stored[-_TAIL:] for begin, end in _ENDS):
-        raise ValueError(f"{path} is cut short: copy it again")
-    picture = cv2.imdecode(np.frombuffer(stored, np.uint8), flags) if stored else None
-    if picture is None:
-        raise ValueError(f"{path} is not a picture that can be decoded")
-    return np.asarray(picture)
+def _marked(mask: NDArray[np.bool_], scale: Scale) -> Drawn | None:
+    return Drawn(mask, scale) if mask.any() else None
 
 
 def _words(size: tuple[int, ...]) -> str:

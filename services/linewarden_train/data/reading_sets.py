@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from linewarden_schemas.tables import UnusableTable
 from linewarden_train.data.coco import coco_files, read_coco
 from linewarden_train.data.files import FileSamples
 from linewarden_train.data.folders import read_folders
@@ -13,6 +14,7 @@ from linewarden_train.data.magnetic_tile import TABLE, read_magnetic_tiles
 from linewarden_train.data.mvtec import read_mvtec
 from linewarden_train.data.plain import read_plain
 from linewarden_train.data.severstal import read_severstal
+from linewarden_vision.pictures.folders import is_hidden
 
 AUTO = "auto"
 
@@ -114,7 +116,7 @@ def read_set(folder: Path, layout: str = AUTO) -> FileSamples:
     try:
         samples = chosen.read(folder)
         samples.regroup(read_groups(folder / GROUPS))
-    except OSError as error:
+    except (OSError, UnusableTable) as error:
         raise ValueError(f"{folder} cannot be read as {chosen.name}, which needs {chosen.needs}: {error}") from error
     if not len(samples):
         raise ValueError(f"{folder} holds no pictures; {chosen.name} needs {chosen.needs}")
@@ -134,13 +136,15 @@ def _named(name: str) -> Layout:
 
 
 def _first(folder: Path, pattern: str) -> str:
-    found = next(iter(sorted(folder.glob(pattern))), None)
+    found = next((path for path in sorted(folder.glob(pattern)) if not is_hidden(path.name)), None)
     return "" if found is None else found.relative_to(folder).as_posix()
 
 
 def _hint(folder: Path) -> str:
     """Name folders inside that would do, as a set of many categories has them."""
     inside = [
-        path.name for path in sorted(folder.iterdir()) if path.is_dir() and any(one.seen_in(path) for one in LAYOUTS)
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and not is_hidden(path.name) and any(one.seen_in(path) for one in LAYOUTS)
     ]
     return f"; {', '.join(inside[:8])} inside it would do" if inside else ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,13 +20,20 @@ class Label:
     """What is known without decoding the picture; ``defect_class`` is "good" for good parts.
 
     ``name`` is the picture's path inside its set, ``split`` the side that the set itself puts it on
-    (train, calibration, test, or empty where the set has none).
+    (train, calibration, test, or empty where the set has none). ``group`` is what hangs together and is never split;
+    what is judged is the picture, unless the set says that several show one ``part``.
     """
 
     defect_class: str
     group: str
     name: str = ""
     split: str = ""
+    part: str = ""
+
+    @property
+    def judged(self) -> str:
+        """What is good or defective as a whole: the part, else the picture, else the group."""
+        return self.part or self.name or self.group
 
     @property
     def defective(self) -> bool:
@@ -35,11 +43,15 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture, HxW or HxWx3 uint8 or uint16; mask HxW bool, or None where a defect is not annotated."""
+    """One picture, HxW or HxWx3 uint8 or uint16; mask HxW bool, or None where a defect is not annotated.
+
+    ``scale`` says by what values the mask marks, where it comes from a picture: a set has one way.
+    """
 
     picture: Picture
     mask: NDArray[np.bool_] | None
     label: Label
+    scale: Enum | None = None
 
 
 class Samples(Protocol):

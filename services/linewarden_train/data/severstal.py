@@ -4,17 +4,18 @@ Two forms of the table are about: ImageId, ClassId, EncodedPixels with a row per
 ImageId_ClassId, EncodedPixels with four rows per picture, empty where a class is absent.
 """
 
-import csv
 from collections import defaultdict
 from pathlib import Path
 
+from linewarden_schemas.tables import read_table
 from linewarden_train.data.files import Entry, FileSamples
 from linewarden_train.data.mask_sources import RunLengths
-from linewarden_train.data.reading import pictures_in
 from linewarden_train.data.samples import GOOD, Label
+from linewarden_vision.pictures.folders import pictures_in
 
 TABLE = "train.csv"
 IMAGES = "train_images"
+_COLUMNS = dict.fromkeys(("ImageId", "ClassId", "EncodedPixels", "ImageId_ClassId"), ())
 
 
 def read_severstal(folder: Path) -> FileSamples:
@@ -29,36 +30,37 @@ def read_severstal(folder: Path) -> FileSamples:
     return FileSamples([_entry(folder, name, marked.get(name, {})) for name in names])
 
 
-def _table(path: Path) -> dict[str, dict[str, str]]:
-    """Run lengths by picture and class, without the empty ones."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        for row in csv.DictReader(file):
-            if {"ImageId", "ClassId", "EncodedPixels"} <= set(row):
-                name, kind = row["ImageId"], row["ClassId"]
-            elif {"ImageId_ClassId", "EncodedPixels"} <= set(row):
-                name, _, kind = row["ImageId_ClassId"].rpartition("_")
-            else:
-                raise ValueError(f"{path} needs ImageId, ClassId, EncodedPixels or ImageId_ClassId, EncodedPixels")
-            runs = (row["EncodedPixels"] or "").strip()
-            if runs:
-                found[name][kind] = runs
+def _table(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Run lengths by picture and class, all rows of both together, without the empty ones."""
+    table = read_table(path, _COLUMNS)
+    apart = {"ImageId", "ClassId", "EncodedPixels"} <= table.columns
+    if not apart and not {"ImageId_ClassId", "EncodedPixels"} <= table.columns:
+        raise ValueError(f"{path} needs ImageId, ClassId, EncodedPixels or ImageId_ClassId, EncodedPixels")
+    found: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
+    for row in table.rows:
+        name, _, kind = row["ImageId_ClassId"].rpartition("_")
+        if apart:
+            name, kind = row["ImageId"], row["ClassId"]
+        if row["EncodedPixels"] and not (name and kind):
+            raise ValueError(f"{path}, line {row.line}: the picture or the class is missing")
+        if row["EncodedPixels"]:
+            found[name][kind] = (*found[name].get(kind, ()), row["EncodedPixels"])
     return found
 
 
-def _entry(folder: Path, name: str, runs: dict[str, str]) -> Entry:
+def _entry(folder: Path, name: str, runs: dict[str, tuple[str, ...]]) -> Entry:
     source = f"{folder / TABLE}, {name}"
-    mask = RunLengths(tuple(runs.values()), source)
+    mask = RunLengths(tuple(text for texts in runs.values() for text in texts), source)
     label = Label(_largest(runs, source), name, f"{IMAGES}/{name}")
     return Entry(folder / IMAGES / name, label, mask)
 
 
-def _largest(runs: dict[str, str], source: str) -> str:
+def _largest(runs: dict[str, tuple[str, ...]], source: str) -> str:
     if not runs:
         return GOOD
     if len(runs) == 1:
         return f"class-{next(iter(runs))}"
-    areas = {kind: _area(RunLengths((text,), source)) for kind, text in runs.items()}
+    areas = {kind: _area(RunLengths(texts, source)) for kind, texts in runs.items()}
     return f"class-{max(sorted(areas), key=lambda kind: areas[kind])}"
 
 

@@ -21,7 +21,7 @@ class SyntheticSamples:
         if not difficulties:
             raise ValueError("at least one difficulty")
         self._samples = [
-            Sample(view.picture, view.mask, Label(view.defect_class or GOOD, f"part-{seed}"))
+            Sample(view.picture, view.mask, Label(view.defect_class or GOOD, f"part-{seed}", part=f"part-{seed}"))
             for order, seed in enumerate(seeds)
             for view in make_part(
                 seed,

@@ -20,7 +20,7 @@ def show(evaluation: Evaluation, console: Console) -> None:
         console.print(f"groups with good and defective pictures: {_some(evaluation.mixed_groups)}")
         console.print("without them:")
         if evaluation.without_mixed is None:
-            console.print("  nothing is left to evaluate")
+            console.print("  no good and defective pictures are left; above, each counts by its own label")
         else:
             _endpoint(evaluation.without_mixed, console)
     console.print(Rule("Exploratory: nothing below is a claim", align="left"))

@@ -5,15 +5,16 @@ passes.csv: at_ms, stratum, passes: counts of trusted passes, those drawn for au
 known_bads.csv: at_ms, answer, one row for each known-bad shown.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from linewarden_schemas.tables import read_table
 from linewarden_vision.watch.estimate import CatchRecord, Stratum
 
 _OK, _NG = "OK", "NG"
+_KNOWN = dict.fromkeys(("at_ms", "stratum", "answer", "passes"), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,11 @@ def _stratum(
 
 
 def _rows(path: Path, columns: set[str]) -> Iterator[dict[str, str]]:
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        if not columns <= set(reader.fieldnames or ()):
-            raise ValueError(f"{path} needs the columns {', '.join(sorted(columns))}")
-        yield from reader
+    table = read_table(path, _KNOWN)
+    if not columns <= table.columns:
+        raise ValueError(f"{path} needs the columns {', '.join(sorted(columns))}")
+    for row in table.rows:
+        yield dict.fromkeys(columns, "") | row.cells
 
 
 def _start(row: Mapping[str, str], length_ms: int, path: Path) -> int:

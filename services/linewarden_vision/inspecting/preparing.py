@@ -11,8 +11,10 @@ from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe, Region
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.errors import BundleError, GateError, UnusablePicture
+from linewarden_vision.pictures.decoders import Picture, decode
+from linewarden_vision.pictures.reading import Limits
 
-from .intake import Limits, Picture, decode_picture, verify
+from .intake import verify
 from .refusal import Refused
 from .scorer import Scorer
 
@@ -73,7 +75,7 @@ def make_ready(frame: Frame, source: SourceRef, shelf: Shelf, limits: Limits, no
     region = _region(frame, recipe)
     scorer = _scorer(shelf, recipe)
     refuse_if_late(frame, now_ms())
-    picture = decode_picture(frame.picture, header)
+    picture = decode(frame.picture, header)
     try:
         prepared = scorer.prepare(_crop(picture, region))
     except UnusablePicture as unusable:

@@ -10,8 +10,8 @@ from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.card import Card
 from linewarden_vision.errors import ScoresNotFinite
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.pictures.decoders import Picture
 
-from .intake import Picture
 from .refusal import Refused
 
 _DEVICE_FAULTS = (RuntimeError, ValueError, ArithmeticError, LookupError, MemoryError, ScoresNotFinite)

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 _TAIL = 0.95
+FEWEST_GOOD = 10
+"""Good values that a scale needs; what so few promise is said by its provenance, and a promotion asks for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,9 @@ class Normaliser:
 
     @classmethod
     def fit(cls, good: Values) -> "Normaliser":
-        """Freeze the good values; raises ValueError for fewer than 20 or any that is not finite."""
-        if good.size < 20 or not np.isfinite(good).all():
-            raise ValueError(f"a normaliser needs at least 20 finite good values, got {good.size}")
+        """Freeze the good values; raises ValueError for fewer than 10 or any that is not finite."""
+        if good.size < FEWEST_GOOD or not np.isfinite(good).all():
+            raise ValueError(f"a normaliser needs at least {FEWEST_GOOD} finite good values, got {good.size}")
         return cls(np.sort(np.asarray(good, np.float64)))
 
     def __call__(self, values: Values) -> Values:

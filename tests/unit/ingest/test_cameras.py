@@ -152,6 +152,24 @@ def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
         VideoCamera(tmp_path / "none.avi", pace())
 
 
+def test_a_video_that_announces_more_than_it_holds_fails_once_and_has_then_ended(video: Path) -> None:
+    data = bytearray(video.read_bytes())
+    for place in (data.index(b"avih") + 24, data.index(b"strh") + 40):
+        data[place : place + 4] = (600).to_bytes(4, "little")
+    video.write_bytes(data)
+    camera = VideoCamera(video, pace())
+    camera._frames = 600  # where OpenCV counts for itself instead of believing the header
+    for number in range(6):
+        shot = camera.poll(1.0)
+        assert shot is not None
+        assert shot.index == number
+    with pytest.raises(CameraFault, match="frame 6 of 600"):
+        camera.poll(1.0)
+    again = VideoCamera(video, pace(), first=6)
+    again._frames = 600
+    assert drained(again) == []
+
+
 PLAN = LinePlan(seed=7, size=64, missing_share=0.1, defect_rate=0.3, return_after=5)
 
 

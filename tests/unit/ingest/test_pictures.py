@@ -8,6 +8,7 @@ import pytest
 
 from linewarden_ingest.cameras.interface import RawPicture
 from linewarden_ingest.cameras.pictures import Encoding, Unreadable, encode, from_bytes
+from tests.support import picture_files
 
 GREY: RawPicture = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64).astype(np.uint8)
 
@@ -52,3 +53,28 @@ def test_sixteen_bits_survive_as_png_and_are_refused_as_jpeg() -> None:
 def test_bytes_that_are_no_picture_are_unreadable(data: bytes) -> None:
     with pytest.raises(Unreadable):
         from_bytes(data, Encoding())
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (picture_files.tiff(GREY.astype(np.float32)), "32 bit float"),
+        (picture_files.tiff(GREY.astype(np.int16)), "16 bit signed"),
+        (cv2.imencodemulti(".tiff", [np.asarray(GREY)] * 3)[1].tobytes(), "3 pictures"),
+        (picture_files.encoded(np.zeros((8, 8, 4), np.uint8), ".webp"), "transparency"),
+    ],
+)
+def test_what_could_only_be_carried_on_by_losing_something_is_unreadable_in_words(data: bytes, words: str) -> None:
+    with pytest.raises(Unreadable, match=words):
+        from_bytes(data, Encoding())
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int16, np.uint32, np.bool_])
+def test_raw_samples_that_no_picture_can_carry_are_refused_rather_than_converted(kind: type) -> None:
+    with pytest.raises(Unreadable, match="8 or 16 bit unsigned"):
+        encode(np.zeros((8, 8), kind), Encoding())
+
+
+def test_a_tag_turns_no_picture_that_is_encoded_anew() -> None:
+    turned = from_bytes(picture_files.tiff(GREY, t274=6), Encoding())
+    assert np.array_equal(decoded(turned.data), GREY)

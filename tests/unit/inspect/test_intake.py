@@ -7,7 +7,6 @@ import zlib
 from contextlib import suppress
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,9 +16,11 @@ from numpy.typing import NDArray
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import Undecidable
-from linewarden_vision.inspecting.intake import Limits, decode_picture, read_frame, verify
-from linewarden_vision.inspecting.picture_header import read_picture_header
+from linewarden_vision.inspecting.intake import read_frame, verify
 from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.pictures import decoders
+from linewarden_vision.pictures.decoders import decode
+from linewarden_vision.pictures.reading import Limits, read_header
 from tests.support.frames import flat, frame_record, metadata, picture_bytes
 
 LIMITS = Limits(max_bytes=1 << 20, max_pixels=25_000_000)
@@ -54,7 +55,7 @@ def reason(payload: bytes, sent: bytes | None = None, **changes: Any) -> Undecid
     record = frame_record(NAMESPACE, payload, sent=sent, **changes)
     try:
         frame = read_frame(record.headers, record.value, LIMITS)
-        decode_picture(frame.picture, verify(frame, LIMITS))
+        decode(frame.picture, verify(frame, LIMITS))
     except Refused as refused:
         return refused.reason
     return None
@@ -103,7 +104,7 @@ def test_what_is_no_harmless_whole_picture_is_refused(payload: bytes, expected: 
 
 
 def test_a_bomb_is_refused_without_being_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cv2, "imdecode", pytest.fail)
+    monkeypatch.setattr(decoders.Decoders, "decode", pytest.fail)
     assert reason(bomb()) is Undecidable.TOO_LARGE
 
 
@@ -141,8 +142,8 @@ def test_headers_beyond_their_limit_are_not_read() -> None:
 )
 def test_decoding_gives_the_pixels_as_red_green_blue(picture: NDArray[Any]) -> None:
     payload = picture_bytes(picture)
-    header = read_picture_header(payload)
-    decoded = decode_picture(payload, header)
+    header = read_header(payload)
+    decoded = decode(payload, header)
     assert decoded.dtype == picture.dtype
     assert (header.height, header.width) == picture.shape[:2]
     expected = picture[:, :, ::-1] if picture.ndim == 3 else picture
@@ -154,4 +155,4 @@ def test_any_bytes_are_refused_or_read_but_never_crash(junk: bytes, magic: bytes
     payload = magic + junk
     frame = Frame(metadata(payload), payload, None)
     with suppress(Refused):
-        decode_picture(payload, verify(frame, LIMITS))
+        decode(payload, verify(frame, LIMITS))

@@ -86,9 +86,9 @@ def test_a_broken_or_missing_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "images" / "a.jpg").write_bytes(b"no picture")
     (tmp_path / "images" / "b.jpg").unlink()
     tiles: FileSamples = read_magnetic_tiles(tmp_path, "train")
-    with pytest.raises(ValueError, match=r"a\.jpg is not a picture"):
+    with pytest.raises(ValueError, match=r"a\.jpg: not a picture"):
         tiles[0]
-    with pytest.raises(ValueError, match=r"b\.jpg is missing"):
+    with pytest.raises(ValueError, match=r"b\.jpg: the file is missing"):
         tiles[1]
 
 

@@ -220,7 +220,7 @@ def test_groups_csv_joins_pictures_of_any_layout_and_may_not_name_strangers(tmp_
     with pytest.raises(ValueError, match=r"1 pictures with a group are not in the set: elsewhere\.png"):
         read_set(tmp_path)
     (tmp_path / "groups.csv").write_text("picture\na\n")
-    with pytest.raises(ValueError, match="needs the columns image and group"):
+    with pytest.raises(ValueError, match="needs the columns image, group"):
         read_set(tmp_path)
 
 
@@ -269,10 +269,10 @@ def test_everything_wrong_with_a_set_is_listed_at_once(tmp_path: Path) -> None:
     text = str(told.value)
     assert text.startswith("4 errors in 7 pictures:")
     assert "1.png is 9 x 9 pixels, its picture 30 x 20 pixels" in text
-    assert "2.jpg is not a picture" in text
-    assert "3.jpg is cut short" in text
-    assert "4.jpg is not a picture" in text
-    assert "4.png is not a picture" in text
+    assert "2.jpg: not a picture" in text
+    assert "3.jpg: the image/jpeg is cut short" in text
+    assert "4.jpg: not a picture" in text
+    assert "4.png: not a picture" in text
     assert told.value.report.unannotated == ["images/pore/0.jpg", "images/pore/5.jpg"]
     assert seen == list(range(1, 8))
 
@@ -312,7 +312,7 @@ def test_a_missing_label_file_of_kolektor_is_an_error_rather_than_a_good_part(tm
 def test_a_picture_that_only_the_table_knows_is_missing(tmp_path: Path) -> None:
     _severstal(tmp_path, "ImageId,ClassId,EncodedPixels", ["z.jpg,3,1 2"])
     (error,) = inspect_set(read_set(tmp_path)).errors
-    assert error.endswith("z.jpg is missing")
+    assert error.endswith("z.jpg: the file is missing")
 
 
 @pytest.mark.parametrize(

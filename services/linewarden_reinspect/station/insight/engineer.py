@@ -18,6 +18,7 @@ from linewarden_schemas.base import Id
 from linewarden_schemas.ids import digest
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Provenance, Thresholds
+from linewarden_vision.pictures.reading import as_shown
 
 from . import drafts as states
 from . import history, judgements
@@ -92,7 +93,7 @@ def picture(frame_id: str, station: CurrentStation) -> Response:
     kept = station.evidence.get(frame_id)
     if kept is None or kept.picture is None or kept.content_type not in PICTURES:
         raise NothingHeld("This picture was not kept: its visit was never requested by a slot.")
-    return Response(kept.picture, media_type=kept.content_type, headers=PRIVATE)
+    return Response(as_shown(kept.picture), media_type=kept.content_type, headers=PRIVATE)
 
 
 @router.post("/api/thresholds/drafts", status_code=201)

@@ -115,7 +115,7 @@ def test_a_pipe_called_a_picture_is_not_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("table", "text"),
-    [("part_id\n1\n", "needs a column called image"), ("image\na.png\na.png\n", "twice"), ("image\n\xff\n", "UTF-8")],
+    [("part_id\n1\n", "needs the column image"), ("image\na.png\na.png\n", "twice"), ("image\n\xff\n", "UTF-8")],
 )
 def test_a_table_that_cannot_be_understood_says_what_to_change(tmp_path: Path, table: str, text: str) -> None:
     made(tmp_path, "a.png")

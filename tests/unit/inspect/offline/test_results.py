@@ -80,5 +80,5 @@ def test_pictures_that_cannot_be_read_never_reach_the_device() -> None:
     listing = Listing((entry("gone-1.png"), entry("gone-2.png")), {})
     summary = inspect_listing(listing, Device(), Options(), write=lines.append, clock=lambda: 0.0)
     assert len(lines) == 2
-    assert all('"NOT_DECIDABLE"' in line and "cannot be read" in line for line in lines)
+    assert all('"NOT_DECIDABLE"' in line and "the file is missing" in line for line in lines)
     assert (summary.pictures, summary.pictures_per_s) == (2, 0.0)
