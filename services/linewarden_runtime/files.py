@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from .errors import ConfigurationError
+
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Errors of a disk or quota that is full."""
-
-from .errors import ConfigurationError
 
 
 class FileSystem(Protocol):
