@@ -25,7 +25,7 @@ from linewarden_replay.archive.verify import verify_archive
 from linewarden_replay.notary.notary import Notary, NotaryLimits, read_heads
 from linewarden_replay.notary.signing import make_key, read_key
 from linewarden_replay.notary.verify import PartitionReport
-from linewarden_replay.notary.verifying import verify_namespace
+from linewarden_replay.notary.verifying import Witness, verify_namespace
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker
 from linewarden_runtime.kafka.broker import KafkaBroker
@@ -113,7 +113,11 @@ def _alone(work: Callable[..., Run], *arguments: object) -> Run:
 
 
 def _live(settings: KafkaSettings, public: str) -> Run:
-    return _timed(lambda: _verified(verify_namespace(KafkaBroker(settings), _LINE, [public])))
+    return _timed(
+        lambda: _verified(
+            verify_namespace(KafkaBroker(settings), _LINE, [public], Witness(SystemClock().now_ms())).partitions
+        )
+    )
 
 
 def _archived(root: Path, public: str) -> Run:

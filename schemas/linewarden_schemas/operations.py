@@ -115,7 +115,8 @@ class ChainHead(Message):
     """The signed head of the chain over one partition's committed records.
 
     `links`: the digests of the records since the head before, 32 bytes each. `head` is SHA-256 of the head before and
-    one link, again and again; the first follows on 32 zero bytes.
+    one link, again and again; the first follows on 32 zero bytes. `first_ms` and `last_ms` are the times of the first
+    and the last of these records in the log; absent in heads of old writers.
     """
 
     TYPE: ClassVar[str] = "linewarden.chain-head.v1"
@@ -129,3 +130,5 @@ class ChainHead(Message):
     public_key: Text
     signature: bytes
     signed_ms: EpochMs
+    first_ms: EpochMs | None = None
+    last_ms: EpochMs | None = None

@@ -294,6 +294,8 @@ SAMPLES: tuple[Message, ...] = (
         public_key="MCowBQYDK2VwAyEA",
         signature=b"\x00" * 64,
         signed_ms=AT,
+        first_ms=AT - 10_000,
+        last_ms=AT - 1_000,
     ),
     VisitSnapshot(
         visit_id=VISIT,

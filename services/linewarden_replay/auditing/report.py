@@ -13,7 +13,8 @@ from typing import Any
 from linewarden_replay.audit import read_recipes
 from linewarden_replay.balance import Allowance
 from linewarden_replay.ledger import Ledger
-from linewarden_replay.notary.verifying import keys_in_heads, verify_namespace
+from linewarden_replay.notary.verify import Fault
+from linewarden_replay.notary.verifying import Witness, keys_in_heads, verify_namespace
 from linewarden_replay.periods.closing import read_periods
 from linewarden_replay.periods.period import Closed, first_break
 from linewarden_replay.reports.gather import Looked, Unreadable, gather, messages, tell_visits
@@ -190,10 +191,13 @@ def _closed(periods: Sequence[Closed], audit: Audit) -> dict[str, Any]:
 
 def _notary(source: _Source, audit: Audit) -> dict[str, Any]:
     trusted = list(audit.keys) or keys_in_heads(source.broker, source.namespace)
-    found = verify_namespace(source.broker, source.namespace, trusted)
+    found = verify_namespace(source.broker, source.namespace, trusted, Witness(audit.now_ms))
+    heads = sum(one.heads for one in found.partitions)
+    unsealed = all(one.finding is None or one.finding.fault is Fault.UNSEALED for one in found.partitions)
     return {
-        "holds": all(one.holds for one in found),
+        "holds": found.holds or (not heads and not audit.keys and unsealed),
         "proven": bool(audit.keys),
-        "heads": sum(one.heads for one in found),
-        "partitions": [one.as_dict() for one in found],
+        "heads": heads,
+        "partitions": [one.as_dict() for one in found.partitions],
+        "strays": found.strays,
     }

@@ -17,18 +17,21 @@ from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.settings import ServiceSettings
 from linewarden_schemas.ids import Namespace
 
+from .anchors import AnchorFile
 from .notary import Notary, NotaryLimits
 from .signing import read_key
 
 
 class NotarySettings(BaseModel):
-    """`LINEWARDEN_NOTARY__...`; times in seconds."""
+    """`LINEWARDEN_NOTARY__...`; times in seconds. `anchor_file` lies outside Kafka, best on another machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key_file: Path | None = None
     records: Annotated[int, Field(ge=1, le=30_000)] = 1_000
     every_s: Annotated[float, Field(gt=0)] = 10.0
+    anchor_file: Path | None = None
+    anchor_s: Annotated[float, Field(gt=0)] = 60.0
 
 
 class NotaryProcess(ServiceSettings):
@@ -51,9 +54,10 @@ def _serve(stop: Stop) -> None:
     if own.key_file is None:
         raise ConfigurationError("set LINEWARDEN_NOTARY__KEY_FILE; make a key with 'linewarden audit key --out FILE'")
     health = Health()
-    limits = NotaryLimits(own.records, own.every_s)
+    limits = NotaryLimits(own.records, own.every_s, anchor_s=own.anchor_s)
+    anchors = None if own.anchor_file is None else AnchorFile(own.anchor_file)
     broker, namespace = KafkaBroker(settings.kafka), Namespace(settings.namespace)
-    notary = Notary(broker, namespace, read_key(own.key_file), SystemClock(), limits, health.beat)
+    notary = Notary(broker, namespace, read_key(own.key_file), SystemClock(), limits, health.beat, anchors)
     with HealthServer(health, settings.health_port, settings.health_host):
         health.not_ready("chain", "reading the last heads")
         try:

@@ -54,7 +54,7 @@ def public_text(key: Ed25519PublicKey) -> str:
 
 def signed(head: Signed, key: Ed25519PrivateKey) -> Signed:
     """The head or period with its signature."""
-    return head.model_copy(update={"signature": key.sign(_content(head))})
+    return head.model_copy(update={"signature": key.sign(content_of(head))})
 
 
 def is_signed_by(head: ChainHead | Balance, trusted: Collection[str]) -> bool:
@@ -62,13 +62,17 @@ def is_signed_by(head: ChainHead | Balance, trusted: Collection[str]) -> bool:
     if head.public_key not in trusted or head.public_key is None or head.signature is None:
         return False
     try:
-        Ed25519PublicKey.from_public_bytes(b64decode(head.public_key)).verify(head.signature, _content(head))
+        Ed25519PublicKey.from_public_bytes(b64decode(head.public_key)).verify(head.signature, content_of(head))
     except (InvalidSignature, ValueError):
         return False
     return True
 
 
-def _content(head: ChainHead | Balance) -> bytes:
-    """Everything but the signature, as JSON with sorted keys and without spaces."""
-    told = head.model_copy(update={"signature": _UNSIGNED}).model_dump(mode="json")
+def content_of(head: ChainHead | Balance) -> bytes:
+    """What is signed: everything but the signature, as JSON with sorted keys and without spaces.
+
+    A head leaves out what it does not tell, as old heads knew nothing of it; a period names it as null.
+    """
+    unsigned = head.model_copy(update={"signature": _UNSIGNED})
+    told = unsigned.model_dump(mode="json", exclude_none=isinstance(head, ChainHead))
     return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()

@@ -8,7 +8,7 @@ import pytest
 
 from linewarden_replay.notary.notary import Notary, NotaryLimits
 from linewarden_replay.notary.signing import make_key, read_key
-from linewarden_replay.notary.verifying import verify_namespace
+from linewarden_replay.notary.verifying import Witness, verify_namespace
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.errors import TransactionFailed
 from linewarden_runtime.kafka.broker import KafkaBroker
@@ -36,7 +36,13 @@ def test_committed_records_alone_are_chained_and_verified(
     def chain(until: int) -> None:
         notary = Notary(apache_kafka, named, read_key(tmp_path / "key.pem"), SystemClock(), NotaryLimits(records=1))
         notary.start()
-        while sum(one.chained for one in verify_namespace(apache_kafka, named, [public])) < until:
+        while (
+            sum(
+                one.chained
+                for one in verify_namespace(apache_kafka, named, [public], Witness(SystemClock().now_ms())).partitions
+            )
+            < until
+        ):
             notary.step()
         notary.close()
 
@@ -50,7 +56,10 @@ def test_committed_records_alone_are_chained_and_verified(
     decide(b"third")
     decide(b"other", partition=1)
     chain(until=4)
-    reports = {(one.topic, one.partition): one for one in verify_namespace(apache_kafka, named, [public])}
+    reports = {
+        (one.topic, one.partition): one
+        for one in verify_namespace(apache_kafka, named, [public], Witness(SystemClock().now_ms())).partitions
+    }
     assert all(one.holds for one in reports.values())
     assert (reports[topic, 0].verified, reports[topic, 0].unsealed) == (3, 0)
     assert reports[topic, 1].verified == 1

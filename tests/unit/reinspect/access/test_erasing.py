@@ -17,7 +17,7 @@ from linewarden_reinspect.station.judging import Given
 from linewarden_reinspect.station.sessions import Session
 from linewarden_replay.notary.notary import Notary, NotaryLimits
 from linewarden_replay.notary.signing import make_key, read_key
-from linewarden_replay.notary.verifying import verify_namespace
+from linewarden_replay.notary.verifying import Witness, verify_namespace
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.ports import TopicSpec
@@ -89,7 +89,7 @@ def test_somebody_who_was_erased_is_nobody_and_the_chain_still_verifies(made: Ri
     before = everything(made)
 
     def verified() -> int:
-        reports = verify_namespace(made.broker, made.namespace, [public])
+        reports = verify_namespace(made.broker, made.namespace, [public], Witness(made.clock.now_ms())).partitions
         assert [one.finding for one in reports if one.finding is not None] == []
         return sum(one.verified for one in reports)
 
