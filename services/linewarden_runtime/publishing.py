@@ -14,7 +14,7 @@ import structlog
 
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, RecipeRef
-from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.recipe import Recipe, unjudged
 
 from .books import RecipeBook, positions_of
 from .errors import BrokerUnavailable, ConfigurationError, Fenced, TransactionFailed
@@ -61,9 +61,10 @@ def publish_recipe(broker: Broker, namespace: Namespace, recipe: Recipe, source:
     """Publish a version unless the same is published already; what it is called.
 
     Raises:
-        ConfigurationError: where the version exists and differs, or is in doubt.
+        ConfigurationError: where the version exists and differs, or is in doubt, or asks for what no line judges.
         BrokerUnavailable: as `publish_in_turn`.
     """
+    require_judged(recipe)
     named = [recipe.ref()]
 
     def decide(book: RecipeBook) -> Sequence[OutRecord]:
@@ -73,6 +74,15 @@ def publish_recipe(broker: Broker, namespace: Namespace, recipe: Recipe, source:
 
     publish_in_turn(broker, namespace, decide, source)
     return named[-1]
+
+
+def require_judged(recipe: Recipe) -> None:
+    """Raise ConfigurationError where a recipe asks for what no line judges: none of its visits could ever pass."""
+    asked = unjudged(recipe)
+    if asked:
+        raise ConfigurationError(
+            f"recipe {recipe.ref().name} asks for {' and '.join(asked)}, which no line judges yet: leave that out"
+        )
 
 
 def published(known: KnownRecipes, recipe: Recipe) -> Recipe | None:

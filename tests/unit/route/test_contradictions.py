@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -34,6 +33,8 @@ from linewarden_schemas.vocabulary import (
 from .builders import T0, captured, context, decided, dispositions, inspected, make_recipe, opens, the
 
 OTHER = "0" * 64
+ORDERS = ((0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1), (1, 3, 0, 2))
+"""Which of a visit's four records comes when: captures first, inspections first, and mixed."""
 
 
 def state(mode: LineMode = LineMode.PRODUCTION, **more: Any) -> LineStateRef:
@@ -127,9 +128,10 @@ def test_what_records_say_differently_diverts_in_whatever_order_they_come(
     capture: dict[str, Any], inspection: dict[str, Any], told: tuple[str, str]
 ) -> None:
     reasons: list[set[str]] = []
-    for order in permutations(whole(capture, inspection)):
+    events = whole(capture, inspection)
+    for order in ORDERS:
         tale = Tale()
-        tale.tell(*order)
+        tale.tell(*(events[number] for number in order))
         if not tale.published:
             tale.wait(10_000)
         (routed,) = tale.published
@@ -145,17 +147,17 @@ def opens_of(tale: Tale) -> list[Any]:
 
 
 def test_what_says_the_same_passes() -> None:
-    for order in permutations(whole()):
+    for order in ORDERS:
         tale = Tale()
-        tale.tell(*order)
+        tale.tell(*(whole()[number] for number in order))
         assert [one.routing for one in tale.published] == [Routing.TRUSTED_PASS]
 
 
 @pytest.mark.parametrize("absent", ["part_id", "lot_id", "product_id", "bin_slot", "returned"])
 def test_what_is_absent_beside_what_is_told_contradicts_nothing(absent: str) -> None:
-    for order in permutations(whole({absent: None})):
+    for order in ORDERS:
         tale = Tale()
-        tale.tell(*order)
+        tale.tell(*(whole({absent: None})[number] for number in order))
         assert [one.routing for one in tale.published] == [Routing.TRUSTED_PASS]
 
 
@@ -440,7 +442,7 @@ def test_an_adopted_known_bad_is_one_still() -> None:
 def test_the_state_of_a_visit_stays_small_whatever_contradicts() -> None:
     tale = Tale()
     tale.tell(*whole())
-    for number in range(50):
+    for number in range(20):
         tale.tell(captured("side", **(TOP | {"part_id": f"P-{number}", "lot_id": f"L-{number}"})))
         tale.tell(captured("top", frame_id=f"v1.{number}", camera_id=f"cam-{number}", sha256=OTHER))
         tale.tell(captured("top", frame_id=f"v1.{number}", camera_id=f"cam-{number}.b"))
@@ -503,7 +505,7 @@ def test_restarts_of_ingest_without_end_leave_the_visit_as_it_is() -> None:
     tale = Tale()
     tale.tell(*whole())
     before = tale.visit
-    for number in range(300):
+    for number in range(100):
         lost = {"lost": list(Loss)[number % len(Loss)]} if number % 2 else {}
         step = tale.tell(captured("top", **TOP), captured("side", **(TOP | lost)))
         assert not [effect for effect in step.effects if isinstance(effect, Publish)]

@@ -19,9 +19,10 @@ from linewarden_runtime.records import OutRecord, Position
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, RecipeRef
 from linewarden_schemas.recipe import Recipe
-from linewarden_schemas.samples import RECIPE
+from linewarden_schemas.samples import RECIPE as ASKING
 
 NAMESPACE = Namespace("line1")
+RECIPE = ASKING.model_copy(update={"criteria": (), "zones": ()})
 OTHER = RECIPE.model_copy(update={"note": "another threshold"})
 STEPS = 3
 """Taking the identity, reading to the end, writing with the commit."""
@@ -155,3 +156,11 @@ def test_an_activation_names_the_digest_and_what_is_in_doubt_is_not_activated(br
     broker.append(recipe_record(NAMESPACE, OTHER, "/old"), None)
     with pytest.raises(ConfigurationError, match="2 contents"):
         activate(broker, NAMESPACE, plain, "/test")
+
+
+@pytest.mark.parametrize(("left_out", "asked"), [("zones", "acceptance criteria"), ("criteria", "zones")])
+def test_a_recipe_that_asks_for_what_no_line_judges_is_refused(broker: MemoryBroker, left_out: str, asked: str) -> None:
+    recipe = ASKING.model_copy(update={left_out: ()})
+    with pytest.raises(ConfigurationError, match=f"asks for {asked}, which no line judges yet"):
+        publish_recipe(broker, NAMESPACE, recipe, "/test")
+    assert RecipeBook(broker, NAMESPACE).known() == []

@@ -16,7 +16,7 @@ from linewarden_runtime.publishing import Decide, next_version, publish_in_turn
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation
-from linewarden_schemas.recipe import Recipe, Thresholds
+from linewarden_schemas.recipe import Recipe, Thresholds, unjudged
 
 from .drafts import Draft
 
@@ -45,7 +45,7 @@ class Releases:
         """Publish the draft's recipe with its thresholds as the next version, and activate it, both or neither.
 
         Raises:
-            Conflict: where the line runs another version than the draft was made for.
+            Conflict: where the line runs another version than the draft was made for, or one that no line can judge.
             NotRecorded: where Kafka does not confirm; what runs stays as it is unless the records arrived after all.
         """
         made: list[Recipe] = []
@@ -56,6 +56,9 @@ class Releases:
                 return []  # the turn before was not confirmed, and still came through
             if base is None or active is None or not active.recipe.is_same(draft.recipe):
                 raise Conflict("The line runs another recipe version by now. Look at it again and make a new draft.")
+            asked = unjudged(base)
+            if asked:
+                raise Conflict(f"This recipe asks for {' and '.join(asked)}, which no line judges. Publish it without.")
             version = next_version(book.all, base.recipe_id)
             made.append(self._changed(base, version, draft, thresholds, approver, reason))
             activation = self._activation(draft.line_id, made[-1], draft.author, approver, reason)

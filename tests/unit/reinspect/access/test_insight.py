@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import digest, slot_id
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.line import Activation, RecipeRef
-from linewarden_schemas.recipe import Recipe, Thresholds, ViewSpec
+from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, ViewSpec
 from linewarden_schemas.vocabulary import Act, Judgement, Role, Verdict
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT, PARTITIONS, opened, record
@@ -274,6 +275,19 @@ def test_of_two_stations_that_approve_one_draft_only_one_changes_the_line(with_v
     one.release(draft, limits, "Quinn", "as discussed")
     with pytest.raises(Conflict, match="runs another recipe version by now"):
         two.release(draft, limits, "Quentin", "as discussed")
+    assert len(made.read("recipes")) == 2
+
+
+def test_a_recipe_that_asks_for_what_no_line_judges_gets_no_next_version(with_visits: Rig) -> None:
+    made = with_visits
+    draft = made.station.insight.drafts.get(drafted(made, Person(made, Role.ENGINEER)))
+    [recipe] = [message for message in made.read("recipes") if isinstance(message, Recipe)]
+    asking = recipe.model_copy(update={"version": 9, "criteria": (Criterion(defect_class="dent", max_count=0),)})
+    running(made, asking)
+    other = replace(draft, recipe=asking.ref())
+    releases = Releases(made.broker, made.namespace, made.clock)
+    with pytest.raises(Conflict, match="asks for acceptance criteria, which no line judges"):
+        releases.release(other, Thresholds(defect=0.5, suspicion=draft.suspicion), "Quinn", "as discussed")
     assert len(made.read("recipes")) == 2
 
 
