@@ -9,6 +9,7 @@ import structlog
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError
+from linewarden_schemas.judgeable import LONGEST_DECIDE_BY_MS
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe, TimeBudget
 from linewarden_schemas.vocabulary import LineMode
@@ -92,7 +93,9 @@ class PinBoard:
         doubt = doubt or self._stale()
         if doubt is not None:
             DOUBTFUL.labels(line=self._line_id).inc()
-        return Pins(ref, (recipe.time if recipe else TimeBudget()).decide_by_ms, self._state(at_ms), doubt)
+        budget_ms = (recipe.time if recipe else TimeBudget()).decide_by_ms
+        # A recipe from before such times were refused must not make a capture that nobody can read.
+        return Pins(ref, min(budget_ms, LONGEST_DECIDE_BY_MS), self._state(at_ms), doubt)
 
     def close(self) -> None:
         """Close the readers."""

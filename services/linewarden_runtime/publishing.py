@@ -13,8 +13,9 @@ from contextlib import closing
 import structlog
 
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.judgeable import BundleFacts, refusals
 from linewarden_schemas.line import Activation, RecipeRef
-from linewarden_schemas.recipe import Recipe, unjudged
+from linewarden_schemas.recipe import Recipe
 
 from .books import RecipeBook, positions_of
 from .errors import BrokerUnavailable, ConfigurationError, Fenced, TransactionFailed
@@ -57,14 +58,18 @@ def publish_in_turn(broker: Broker, namespace: Namespace, decide: Decide, source
     raise BrokerUnavailable(f"{_TURNS} turns to publish were lost; see what is published, and try again")
 
 
-def publish_recipe(broker: Broker, namespace: Namespace, recipe: Recipe, source: str) -> RecipeRef:
+def publish_recipe(
+    broker: Broker, namespace: Namespace, recipe: Recipe, source: str, bundle: BundleFacts | None = None
+) -> RecipeRef:
     """Publish a version unless the same is published already; what it is called.
 
     Raises:
-        ConfigurationError: where the version exists and differs, or is in doubt, or asks for what no line judges.
+        ConfigurationError: where the line could not judge by it, or the version exists and differs, or is in doubt.
         BrokerUnavailable: as `publish_in_turn`.
     """
-    require_judged(recipe)
+    wrong = refusals(recipe, bundle)
+    if wrong:
+        raise ConfigurationError(f"recipe {recipe.ref().name} is not published: {'; '.join(wrong)}")
     named = [recipe.ref()]
 
     def decide(book: RecipeBook) -> Sequence[OutRecord]:
@@ -74,15 +79,6 @@ def publish_recipe(broker: Broker, namespace: Namespace, recipe: Recipe, source:
 
     publish_in_turn(broker, namespace, decide, source)
     return named[-1]
-
-
-def require_judged(recipe: Recipe) -> None:
-    """Raise ConfigurationError where a recipe asks for what no line judges: none of its visits could ever pass."""
-    asked = unjudged(recipe)
-    if asked:
-        raise ConfigurationError(
-            f"recipe {recipe.ref().name} asks for {' and '.join(asked)}, which no line judges yet: leave that out"
-        )
 
 
 def published(known: KnownRecipes, recipe: Recipe) -> Recipe | None:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from linewarden_schemas.judgeable import NO_MASKS
 from linewarden_train.calibration import defect_threshold, suspicion_threshold
 from linewarden_train.data.digest import digest_of
 from linewarden_train.data.samples import Samples
@@ -174,7 +175,7 @@ def _thresholds(samples: Samples, held_out: HeldOut, settings: Named, trust: Tru
     return Thresholds(
         defect=limit(reject, f"overkill_rate_of_good {OVERKILL:.1%}, good pictures left out in turn"),
         suspicion=limit(divert, f"diverted share of passed good pictures {DIVERTED:.1%}, left out in turn"),
-        mask=limit(_MASK_NEVER, "no mask was given: nothing is ever marked"),
+        mask=limit(_MASK_NEVER, NO_MASKS),
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.ids import digest
+from linewarden_schemas.judgeable import NO_MASKS, BundleFacts
 
 _LISTING = "bundle.sha256"
+_CARD = "card.json"
 
 
 def digest_of(folder: Path) -> str:
@@ -20,3 +23,25 @@ def digest_of(folder: Path) -> str:
     if not listing.is_file():
         raise ConfigurationError(f"{folder} holds no bundle ({_LISTING} is missing)")
     return digest(listing.read_bytes())
+
+
+def facts_of(store: Path | None, wanted: str) -> BundleFacts:
+    """What a folder of bundle folders tells of a bundle by its digest; nothing without a folder.
+
+    Raises:
+        ConfigurationError: where there is no such folder, or the bundle's card cannot be read.
+    """
+    if store is None:
+        return BundleFacts()
+    if not store.is_dir():
+        raise ConfigurationError(f"{store} is not a folder of bundles")
+    listings = [store / _LISTING, *sorted(store.glob(f"*/{_LISTING}"))]
+    found = next((one.parent for one in listings if one.is_file() and digest(one.read_bytes()) == wanted), None)
+    if found is None:
+        return BundleFacts(is_known=False)
+    try:
+        card = json.loads((found / _CARD).read_bytes())
+        source = card["thresholds"]["mask"]["provenance"]["curve_point"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ConfigurationError(f"{found / _CARD} cannot be read; see 'linewarden bundle verify {found}'") from error
+    return BundleFacts(is_known=True, marks_defects=source != NO_MASKS)

@@ -43,15 +43,26 @@ def example(
 
 
 @app.command()
-def add(file: Annotated[Path, typer.Argument(help="JSON of one recipe version; - reads standard input.")]) -> None:
-    """Publish a recipe version. A version that exists is refused: recipes never change."""
+def add(
+    file: Annotated[Path, typer.Argument(help="JSON of one recipe version; - reads standard input.")],
+    bundles: Annotated[
+        Path | None,
+        typer.Option(
+            help="The line's folder of bundle folders, to see that it has the recipe's.",
+            envvar="LINEWARDEN_INSPECT__BUNDLES",
+        ),
+    ] = None,
+) -> None:
+    """Publish a recipe version. Refused is one that exists, since recipes never change, or that nobody could judge."""
     from linewarden_runtime.publishing import publish_recipe  # noqa: PLC0415
     from linewarden_schemas.recipe import Recipe  # noqa: PLC0415
+
+    from .bundles import facts_of  # noqa: PLC0415
 
     text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     recipe = Recipe.model_validate_json(text)
     here = context()
-    ref = publish_recipe(here.broker, here.namespace, recipe, SOURCE)
+    ref = publish_recipe(here.broker, here.namespace, recipe, SOURCE, facts_of(bundles, recipe.bundle_digest))
     typer.echo(f"recipe {ref.short} is published")
 
 

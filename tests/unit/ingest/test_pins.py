@@ -17,6 +17,7 @@ from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.provision import activation_record, line_state_record, provision_topics, recipe_record
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.line import Activation, LineState, RecipeRef
+from linewarden_schemas.recipe import TimeBudget
 from linewarden_schemas.vocabulary import LineMode
 from tests.unit.ingest.lines import NAMESPACE, PLACE, STATE, recipe, set_up_line
 
@@ -194,3 +195,10 @@ def test_a_state_that_cannot_be_read_is_set_up_and_a_recipe_is_unknown(memory: M
     pins = board(memory).pins(100)
     assert (pins.recipe.version, pins.line_state.mode) == (2, LineMode.SETUP)
     assert unknown_recipes() == before + 1
+
+
+def test_a_recipe_with_times_of_no_sense_still_makes_captures_that_can_be_read(memory: MemoryBroker) -> None:
+    endless = recipe(2).model_copy(update={"time": TimeBudget(decide_by_ms=2**53)})
+    memory.producer().send(recipe_record(NAMESPACE, endless, "/test"))
+    activate(memory, 2, from_ms=0)
+    assert board(memory).pins(100).decide_by_ms == 86_400_000

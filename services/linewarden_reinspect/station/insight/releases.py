@@ -15,8 +15,9 @@ from linewarden_runtime.provision import activation_record, recipe_record
 from linewarden_runtime.publishing import Decide, next_version, publish_in_turn
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.judgeable import refusals
 from linewarden_schemas.line import Activation
-from linewarden_schemas.recipe import Recipe, Thresholds, unjudged
+from linewarden_schemas.recipe import Recipe, Thresholds
 
 from .drafts import Draft
 
@@ -56,11 +57,11 @@ class Releases:
                 return []  # the turn before was not confirmed, and still came through
             if base is None or active is None or not active.recipe.is_same(draft.recipe):
                 raise Conflict("The line runs another recipe version by now. Look at it again and make a new draft.")
-            asked = unjudged(base)
-            if asked:
-                raise Conflict(f"This recipe asks for {' and '.join(asked)}, which no line judges. Publish it without.")
             version = next_version(book.all, base.recipe_id)
             made.append(self._changed(base, version, draft, thresholds, approver, reason))
+            wrong = refusals(made[-1])
+            if wrong:
+                raise Conflict(f"The line could not judge by this recipe: {'; '.join(wrong)}")
             activation = self._activation(draft.line_id, made[-1], draft.author, approver, reason)
             return [
                 recipe_record(self._namespace, made[-1], self._source),
