@@ -7,16 +7,21 @@ whatever does not pass goes to the package, whose answer counts.
 
 from __future__ import annotations
 
+from base64 import b64decode
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
 from cloudevents.core.v1.event import CloudEvent
+from pydantic_core import from_json, to_json
 
 Attributes = dict[str, Any]
 
 _PREFIX = "ce_"
 _CONTENT_TYPE = "content-type"
+_STRUCTURED = "application/cloudevents"
+_JSON = "application/json"
 _NEVER_EMPTY = ("id", "source", "type", "datacontenttype")
 _MOST_SHAPES = 256
 _shapes: set[frozenset[str]] = set()
@@ -76,6 +81,46 @@ def from_headers(headers: dict[str, bytes]) -> Attributes:
     attributes = parsed.get_attributes()
     _remember(attributes)
     return attributes
+
+
+def structured_type(headers: Iterable[tuple[str, bytes]]) -> str | None:
+    """The content type of a record in structured mode, where the whole event is the value; None in binary mode."""
+    told = next((raw for name, raw in headers if name.lower() == _CONTENT_TYPE), b"")
+    kind = told.decode(errors="replace").partition(";")[0].strip().lower()
+    return kind if kind.startswith(_STRUCTURED) else None
+
+
+def from_structured(kind: str, value: bytes) -> tuple[Attributes, bytes]:
+    """Attributes and data of an event in structured mode, as other tools write it; extension attributes as text.
+
+    Raises:
+        cloudevents.core.exceptions.CloudEventValidationError: where the attributes are no event's.
+        ValueError: where the value is no such event, or in another format than JSON.
+    """
+    if kind != f"{_STRUCTURED}+json":
+        raise ValueError(f"{kind} is not read; write binary mode, or {_STRUCTURED}+json with one event a record")
+    event = from_json(value, allow_inf_nan=False)
+    if not isinstance(event, dict):
+        raise ValueError("the value is no JSON object")  # noqa: TRY004 - wrong in the record
+    told = {name: one for name, one in event.items() if one is not None}
+    if "data" in told and "data_base64" in told:
+        raise ValueError("the event has data and data_base64")
+    encoded = told.pop("data_base64", None)
+    data = to_json(told.pop("data", None)) if encoded is None else b64decode(encoded, validate=True)
+    attributes: Attributes = {"datacontenttype": _JSON} | {name: _plain(one) for name, one in told.items()}
+    missing = [name for name in ("specversion", "id") if name not in attributes]
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
+    attributes["time"] = _time(attributes.get("time"))
+    return CloudEvent(attributes, None).get_attributes(), data
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str | int):
+        raise ValueError("an attribute is neither text nor a number")  # noqa: TRY004 - wrong in the record
+    return str(value)
 
 
 def _is_plain(attributes: Attributes) -> bool:

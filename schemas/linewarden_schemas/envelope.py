@@ -1,7 +1,8 @@
 """The binding: one CloudEvents 1.0 event in Kafka binary mode is one record.
 
 Attributes are headers `ce_*`, the data is the value as it is: JSON for messages, the encoded picture for frames.
-The `cloudevents` package does the mapping; here the data passes through untouched and types meet their classes.
+The `cloudevents` package does the mapping; here the data passes through untouched and types meet their classes. Other
+tools may write structured mode, the whole event as JSON in the value: it is read, never written.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from cloudevents.core.exceptions import CloudEventValidationError
 from pydantic import ValidationError
 
 from .base import Message
-from .binding import Attributes, from_headers, to_headers
+from .binding import Attributes, from_headers, from_structured, structured_type, to_headers
 from .capture import FrameMetadata
 from .ids import digest
 from .line import RecipeRef
@@ -107,12 +108,12 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
     Raises:
         EnvelopeError: where headers are missing or doubled, the type is unknown, or the value does not fit it.
     """
-    event = _parse(headers)
+    event, data = _parse(headers, value)
     kind = event["type"]
     if kind not in MESSAGE_TYPES:
         raise EnvelopeError(f"unknown type {kind!r}")
     try:
-        message = upcast(MESSAGE_TYPES[kind].from_json(value or b""))
+        message = upcast(MESSAGE_TYPES[kind].from_json(data))
     except ValidationError as error:
         raise EnvelopeError(f"{kind}: {_first(error)}") from error
     return Event(event["id"], event["source"], kind, _time_ms(event), message, event.get("traceparent"))
@@ -124,7 +125,7 @@ def decode_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> F
     Raises:
         EnvelopeError: where headers are missing or doubled, or metadata do not fit.
     """
-    event = _parse(headers)
+    event, data = _parse(headers, value)
     if event["type"] != FRAME_TYPE:
         raise EnvelopeError(f"type is {event['type']!r}, not {FRAME_TYPE}")
     try:
@@ -134,7 +135,7 @@ def decode_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> F
     except ValueError as error:
         detail = _first(error) if isinstance(error, ValidationError) else str(error)
         raise EnvelopeError(f"{FRAME_TYPE}: {detail}") from error
-    return Frame(meta, value or b"", event.get("traceparent"))
+    return Frame(meta, data, event.get("traceparent"))
 
 
 def _frame_metadata(event: Attributes) -> FrameMetadata:
@@ -182,13 +183,14 @@ def _encode(attributes: Attributes, data: bytes) -> Encoded:
     return Encoded(data, to_headers(attributes))
 
 
-def _parse(headers: Iterable[tuple[str, bytes]]) -> Attributes:
+def _parse(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> tuple[Attributes, bytes]:
     listed = list(headers)
     unique = dict(listed)
     if len(unique) != len(listed):
         raise EnvelopeError("a header is doubled")
+    kind = structured_type(listed)
     try:
-        return from_headers(unique)
+        return (from_headers(unique), value or b"") if kind is None else from_structured(kind, value or b"")
     except (CloudEventValidationError, ValueError, AttributeError, TypeError) as error:
         raise EnvelopeError(f"not a CloudEvent: {error}") from error
 

@@ -25,6 +25,25 @@ def create(
     typer.echo(f"{len(made)} topics made" + (f": {', '.join(made)}" if made else "; all were there"))
 
 
+@app.command()
+def provision(
+    group: Annotated[str, typer.Argument(help="The group, e.g. route.")],
+    topics: Annotated[list[str], typer.Argument(help="The topics that it reads, e.g. captures inspections decisions.")],
+) -> None:
+    """Begin where the oldest records are, wherever a group without members has no place of its own yet."""
+    here = context()
+
+    def logical(name: str) -> str:
+        return name.removeprefix(f"{here.namespace.name}.")
+
+    named = [here.namespace.topic(logical(topic)) for topic in topics]
+    with here.broker.admin() as admin:
+        made = admin.provision(here.namespace.group(logical(group)), named)
+    for position, offset in sorted(made.items()):
+        typer.echo(f"{position.topic}[{position.partition}] from {offset}")
+    typer.echo(f"{len(made)} partitions given a place" if made else "every partition had its place")
+
+
 @app.command(name="list")
 def list_(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Show every topic of the catalogue, and whether the broker has it."""

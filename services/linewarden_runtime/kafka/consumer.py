@@ -89,7 +89,11 @@ class KafkaGroupConsumer(KafkaReader):
         committed = self.committed(self.assignment())
         missing = [position for position, offset in committed.items() if offset is None]
         if self._start is Start.REFUSE and missing:
-            raise OffsetMissing(f"group {self._group} has no offset for {missing}; run 'linewarden topics provision'")
+            topics = " ".join(sorted({position.topic for position in missing}))
+            raise OffsetMissing(
+                f"group {self._group} has no offset for {missing}; "
+                f"stop its members and run 'linewarden topics provision {self._group} {topics}'"
+            )
         earliest = self._start is Start.EARLIEST
         chosen = self.beginning_offsets(missing) if earliest else self.end_offsets(missing)
         _log.warning("group %s starts at %s", self._group, {f"{p.topic}[{p.partition}]": o for p, o in chosen.items()})

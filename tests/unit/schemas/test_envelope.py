@@ -1,4 +1,7 @@
-"""A record is one CloudEvents 1.0 event in Kafka binary mode, or it is refused."""
+"""A record is one CloudEvents 1.0 event, or it is refused."""
+
+import json
+from base64 import b64encode
 
 import pytest
 from cloudevents.core.exceptions import CloudEventValidationError
@@ -118,3 +121,48 @@ def test_source_and_id_tell_every_event_from_every_other_and_not_from_its_repeti
     frame = dict(encode_frame(meta, b"", source="/line1/x").headers)
     of_frame = dict(encode(capture, id=meta.frame_id, source="/line1/x", time_ms=AT).headers)
     assert frame["ce_id"] != of_frame["ce_id"]
+
+
+STRUCTURED = (("content-type", b"application/cloudevents+json; charset=UTF-8"),)
+
+
+def structured(message: Message, **more: object) -> bytes:
+    """One event as other tools write it in structured mode."""
+    attributes = {"specversion": "1.0", "id": "7", "source": "/mes", "type": message.TYPE}
+    event = attributes | {"time": "2026-01-01T00:00:00Z", "data": json.loads(message.to_json())}
+    return json.dumps(event | more).encode()
+
+
+@pytest.mark.parametrize("message", SAMPLES, ids=lambda one: one.TYPE)
+def test_structured_mode_of_other_tools_is_read(message: Message) -> None:
+    event = decode(STRUCTURED, structured(message))
+    assert (event.message, event.id, event.source, event.time_ms) == (message, "7", "/mes", 1_767_225_600_000)
+
+
+def test_a_frame_in_structured_mode_carries_its_picture_in_base64() -> None:
+    binary = encode_frame(FRAME_METADATA, b"\xff\xd8picture", source="/line1/ingest")
+    told = {name.removeprefix("ce_"): raw.decode() for name, raw in binary.headers}
+    told |= {"datacontenttype": told.pop("content-type"), "data_base64": b64encode(binary.value).decode()}
+    frame = decode_frame(STRUCTURED, json.dumps(told).encode())
+    assert (frame.meta, frame.picture) == (FRAME_METADATA, b"\xff\xd8picture")
+
+
+@pytest.mark.parametrize(
+    ("headers", "value", "why"),
+    [
+        (STRUCTURED, b"[]", "no JSON object"),
+        (STRUCTURED, b"{", "not a CloudEvent"),
+        (STRUCTURED, b"[" * 100_000, "not a CloudEvent"),
+        (STRUCTURED, structured(SAMPLES[0], id=None), "id is missing"),
+        (STRUCTURED, structured(SAMPLES[0], id=[7]), "neither text nor a number"),
+        (STRUCTURED, structured(SAMPLES[0], data_base64="AA=="), "data and data_base64"),
+        (STRUCTURED, structured(SAMPLES[0], time="noon"), "time"),
+        (STRUCTURED, structured(SAMPLES[0], data="text"), "linewarden.line-state.v1"),
+        ((("Content-Type", b"application/cloudevents-batch+json"),), b"[]", "write binary mode"),
+    ],
+)
+def test_what_is_no_event_in_structured_mode_is_refused(
+    headers: tuple[tuple[str, bytes], ...], value: bytes, why: str
+) -> None:
+    with pytest.raises(EnvelopeError, match=why):
+        decode(headers, value)
