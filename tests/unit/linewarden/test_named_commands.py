@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer.main
 
@@ -31,7 +31,7 @@ def named() -> Iterator[tuple[str, str]]:
 
 
 @cache
-def commands() -> click.Command:
+def commands() -> Any:
     return typer.main.get_command(app)
 
 
