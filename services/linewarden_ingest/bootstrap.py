@@ -63,6 +63,7 @@ def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> 
     start_ms = clock.now_ms() + round(options.start_in_s * 1000)
     health = Health(clock)
     with tempfile.TemporaryDirectory(prefix="linewarden-ingest-") as folder:
+        registry = _registry(folder)
         supervisor = Supervisor(
             [camera.camera_id for camera in options.cameras],
             lambda camera_id: _command(camera_id, start_ms),
@@ -73,8 +74,9 @@ def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> 
             restart_after_s=options.restart_after_s,
             restart_at_most_s=options.restart_at_most_s,
             drain_s=options.drain_s,
+            clock_error_s=lambda camera_id: clock_error_s(registry, camera_id),
         )
-        with HealthServer(health, settings.health_port, settings.health_host, registry=_registry(folder)):
+        with HealthServer(health, settings.health_port, settings.health_host, registry=registry):
             supervisor.run(stop)
 
 
@@ -85,6 +87,13 @@ def _registry(folder: str) -> CollectorRegistry:
     for own in (CAMERA_RESTARTS, CAMERA_UP):
         registry.register(own)
     return registry
+
+
+def clock_error_s(registry: CollectorRegistry, camera_id: str) -> float | None:
+    """By how much a camera's node is ahead of the broker, as its process measures it, where the line is held for it."""
+    if not registry.get_sample_value("linewarden_ingest_clock_held", {"camera": camera_id}):
+        return None
+    return registry.get_sample_value("linewarden_clock_error_seconds", {"process": camera_id})
 
 
 def _command(camera_id: str, start_ms: int) -> list[str]:

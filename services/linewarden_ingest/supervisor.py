@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from linewarden_runtime.broker_time import words_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError, Fatal
 from linewarden_runtime.health import Health
@@ -18,6 +19,7 @@ from .backoff import Backoff
 from .metrics import CAMERA_RESTARTS, CAMERA_UP
 
 _LOOK_S = 0.2
+_TELL_S = 1.0
 _GRACE_S = 15.0
 _log = structlog.get_logger(__name__)
 
@@ -39,6 +41,7 @@ class _Child:
 class Supervisor:
     """Runs one process for each camera by `command(camera_id)`.
 
+    `clock_error_s(camera_id)` is how far its node's clock is ahead where it's held for that, else None.
     `environment` is the children's; `on_death` gets the process id of one that ended.
     A child's standard input is a pipe that closes with this process, so that no child outlives it.
     """
@@ -55,8 +58,10 @@ class Supervisor:
         restart_after_s: float = 1.0,
         restart_at_most_s: float = 30.0,
         drain_s: float = 10.0,
+        clock_error_s: Callable[[str], float | None] = lambda _camera_id: None,
     ) -> None:
         self._command, self._clock, self._drain_s = command, clock, drain_s
+        self._clock_error_s, self._told_at = clock_error_s, float("-inf")
         self._health, self._environment, self._on_death = health, dict(environment), on_death
         self._children = [
             _Child(camera_id, Backoff(restart_after_s, restart_at_most_s, random.Random(camera_id)))  # noqa: S311 - jitter
@@ -75,9 +80,19 @@ class Supervisor:
                 for child in self._children:
                     self._look_after(child)
                 self._health.beat()
+                self._tell_clocks()
                 stop.wait(self._clock, _LOOK_S)
         finally:
             self._end_all()
+
+    def _tell_clocks(self) -> None:
+        """Name the cameras that are held because their node's clock is wrong."""
+        if self._clock.monotonic() - self._told_at < _TELL_S:
+            return
+        self._told_at = self._clock.monotonic()
+        errors = {child.camera_id: self._clock_error_s(child.camera_id) for child in self._children}
+        held = {f"{name}, held": words_of(error_s * 1000) for name, error_s in errors.items() if error_s is not None}
+        self._health.unwell(held)
 
     def _look_after(self, child: _Child) -> None:
         if child.is_done:

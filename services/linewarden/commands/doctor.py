@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from linewarden_runtime.errors import RuntimeFault
-from linewarden_schemas.topics import CATALOGUE
+from linewarden_schemas.recipe import TimeBudget
+from linewarden_schemas.topics import CATALOGUE, Topic
 
+from .clocks import node_clocks
 from .context import Context, context
 
 _OVERHEAD_BYTES = 64 * 1024
@@ -28,7 +30,7 @@ def examine() -> list[Finding]:
     """Every finding; a check whose dependency is away says so instead of stopping the others."""
     here = context()
     findings = list(_python())
-    for check, look in (("Kafka", _kafka), ("Redis", _redis)):
+    for check, look in (("Kafka", _kafka), ("clocks", _clocks), ("Redis", _redis)):
         findings.extend(_safely(check, here, look))
     return findings
 
@@ -61,13 +63,42 @@ def _kafka(here: Context) -> Iterator[Finding]:
                 yield Finding(name, good=False, advice="missing: linewarden topics create")
                 continue
             wanted = topic.max_record_bytes + _OVERHEAD_BYTES
-            allowed = int(admin.describe(name).configs.get("max.message.bytes", wanted))
+            configs = admin.describe(name).configs
+            yield from _stamps(name, topic, configs)
+            allowed = int(configs.get("max.message.bytes", wanted))
             change = f"kafka-configs --alter --topic {name} --add-config max.message.bytes={wanted}"
             yield Finding(f"{name}: largest record", allowed >= wanted, f"{allowed} < {wanted}: {change}")
     largest = max(topic.max_record_bytes for topic in CATALOGUE.values())
     yield Finding(
         "producer: largest record", limit >= largest, f"set LINEWARDEN_KAFKA__MAX_RECORD_BYTES to {largest} or more"
     )
+
+
+def _stamps(name: str, topic: Topic, configs: Mapping[str, str]) -> Iterator[Finding]:
+    wanted = topic.config()["message.timestamp.type"]
+    found = configs.get("message.timestamp.type", wanted)
+    change = f"kafka-configs --alter --topic {name} --add-config message.timestamp.type={wanted}"
+    if topic.append_time:
+        yield Finding(f"{name}: append time", found == wanted, f"{found}, so nothing of it is in time: {change}")
+
+
+def _clocks(here: Context) -> Iterator[Finding]:
+    """Each node's clock beside the broker's, as the node told it last."""
+    if not here.broker.append_time:
+        yield Finding("append times: this broker keeps the producers' time, no mode for production", good=True)
+        return
+    allowed_ms = TimeBudget().max_skew_ms
+    if here.namespace.topic("captures") not in _topics(here):
+        return
+    for clock in node_clocks(here.broker, here.namespace):
+        side = "ahead of" if clock.error_ms > 0 else "behind"
+        wrong = f"its clock is {abs(clock.error_ms) / 1000:.1f} s {side} the broker's: chronyc makestep, timedatectl"
+        yield Finding(f"{clock.node}: clock", abs(clock.error_ms) <= allowed_ms, wrong)
+
+
+def _topics(here: Context) -> frozenset[str]:
+    with here.broker.admin() as admin:
+        return admin.topics()
 
 
 def _redis(here: Context) -> Iterator[Finding]:

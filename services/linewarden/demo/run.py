@@ -99,6 +99,8 @@ class Shift:
         try:
             self._running.set_up()
             self._console.print(f"starting the services; their logs are in {self._running.folder}")
+            if not self._running.broker.append_time:
+                self._console.print("this broker keeps the producers' time: no mode for production")
             self._running.start(self._interrupted)
             with Follower(self._running.broker, line.NAMESPACE, figures) as follower:
                 self._follow(follower, figures, timing)

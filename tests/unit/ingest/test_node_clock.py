@@ -6,7 +6,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
+from linewarden_ingest.bootstrap import clock_error_s
 from linewarden_ingest.cameras.interface import EncodedPicture, EndOfPictures, Shot
 from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.intake import Intake, IntakeRules
@@ -155,4 +157,16 @@ def test_an_outage_holds_no_line_and_a_clock_that_was_checked_stays_so(tmp_path:
     assert node.node.error_ms() is None
     assert node.node.why_held() is None
     assert checked(node)
+    node.close()
+
+
+def test_the_supervisor_reads_the_error_from_the_metrics_of_the_cameras_process(tmp_path: Path) -> None:
+    node = Node(tmp_path, HOUR)
+    node.turn()
+    node.turn(6.0)
+    assert clock_error_s(REGISTRY, "cam0") == HOUR / 1000
+    node.clock.set_wall(node.clock.now_ms() - HOUR)
+    node.turn(6.0)
+    node.turn()
+    assert clock_error_s(REGISTRY, "cam0") is None
     node.close()

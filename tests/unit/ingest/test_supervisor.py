@@ -41,6 +41,15 @@ def test_it_ends_when_every_source_came_to_its_end() -> None:
     assert restarts("a1") == restarts("a2") == 0
 
 
+def test_a_camera_that_is_held_for_its_clock_is_named_with_the_error() -> None:
+    health = Health()
+    made = supervisor(lambda _camera: "pass", "cam0", "cam1", health=health)
+    made._clock_error_s = {"cam0": 3_600.0, "cam1": None}.get
+    made.run(Stop())
+    told = "this node's clock is 3600.0 s ahead of the broker's; set it (chronyc makestep, timedatectl)"
+    assert health.ailments() == {"cam0, held": told}
+
+
 def test_a_dead_camera_is_counted_and_started_again_until_it_works(tmp_path: Path) -> None:
     program = f"import os, sys; p = {str(tmp_path / 'n')!r}; open(p, 'a').write('x'); sys.exit(os.path.getsize(p) < 3)"
     supervisor(lambda _camera: program, "b1").run(Stop())
