@@ -9,13 +9,22 @@ from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.inspection import SourceRef
+from linewarden_schemas.recipe import TimeBudget
+
+SLACK_MS = TimeBudget().spool_horizon_ms
+"""How far a camera's clock may be from the broker's append time for its records to be found: a spool's horizon."""
 
 _POLL_S = 0.5
 _IDLE_POLLS = 60
 
 
 def records_since(broker: Broker, topic: str, from_ms: int) -> Iterator[InRecord]:
-    """Records written from a time on, up to the end as it is now. Whatever was captured later was written later."""
+    """Records that may have been captured from a time on, up to the end as it is now; earlier ones are among them.
+
+    The broker's index goes by append time. What was captured later was appended later, however long a spool kept it;
+    but a camera's clock may be ahead, so reading begins a spool's horizon before. Whoever selects by time looks into
+    the record.
+    """
     positions = positions_of(broker, topic)
     with broker.reader(dict.fromkeys(positions, 0)) as reader:
         _seek(reader, from_ms)
@@ -54,7 +63,7 @@ def source_of(record: InRecord) -> SourceRef:
 def _seek(reader: Reader, from_ms: int) -> None:
     places = reader.assignment()
     ends = reader.end_offsets(places)
-    firsts = reader.offsets_for_times(dict.fromkeys(places, from_ms))
+    firsts = reader.offsets_for_times(dict.fromkeys(places, max(0, from_ms - SLACK_MS)))
     for place in places:
         first = firsts.get(place)
         reader.seek(place, ends[place] if first is None else first)

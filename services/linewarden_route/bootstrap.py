@@ -124,6 +124,7 @@ def make_desk(broker: Broker, namespace: Namespace, recipes: PatientRecipes, sec
         poison=DeadLetters("route", namespace, clock),
         rejects=DeadLetters("route", namespace, clock, _NO_CAP),
         dead_letters=positions_of(broker, namespace.topic("dead-letters")),
+        partitions=count,
         append_time=broker.append_time,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable, Mapping
 
 from linewarden_runtime.broker_time import BrokerTime
@@ -56,8 +55,6 @@ class Lane:
     ) -> Lane:
         """Fence the predecessor, and only then fetch its offsets, restore its memory, mend what was torn.
 
-        The first of a process also learns the broker's time.
-
         Raises:
             BrokerUnavailable: the group's offsets were not told; try again.
             Fenced: somebody took this partition over meanwhile.
@@ -68,8 +65,6 @@ class Lane:
         writer = Writer(desk.namespace, partition)
         try:
             producer.init()
-            if time.stamps and not time.is_known:
-                _transact(producer, time, [writer.probe(socket.gethostname(), None)])
             offsets = committed(producer)
             restored = restore(broker, desk, partition)
             offsets = restored.where_to_read(offsets, lambda behind: _beginnings(broker, behind))
@@ -148,10 +143,6 @@ class Lane:
         """
         offsets = next_offsets(self._waiting)
         _transact(self._producer, self._time, plan.outputs, offsets, group if offsets else None)
-
-    def probe(self) -> None:
-        """Learn the broker's time where nothing else is to be written; raises as `commit` does."""
-        _transact(self._producer, self._time, [self._writer.probe(socket.gethostname(), self._time.error_ms())])
 
     def suspect(self, passes: Iterable[tuple[str, int]]) -> None:
         """Passes, with their decide-by, of which it has to be seen whether they became visible in time."""

@@ -62,6 +62,7 @@ class Desk:
     rejects: DeadLetters
     dead_letters: Sequence[Position] = ()
     """Every partition of the dead letters, which all partitions write to."""
+    partitions: int = 1
     append_time: bool = True
     """Whether the broker stamps records; if not, what is read counts as appended now."""
 

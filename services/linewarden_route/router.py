@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
 
-from linewarden_runtime.broker_time import QUIET_S, BrokerTime, words_of
+from linewarden_runtime.broker_time import BrokerTime, words_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, OffsetMissing, RuntimeFault, TransactionFailed
 from linewarden_runtime.lifecycle import Stop
@@ -26,9 +26,7 @@ from .lane import Lane
 from .limits import RouterLimits
 from .metrics import RESTORE_SECONDS, RESTORES
 from .plan import JOINED, Desk, Plan
-
-_PROBE_S = 1.0
-"""At least so long between two records that are written for their append time."""
+from .probe import Probe
 
 _TELL_MS = 1_000
 """By how much this node's clock may be wrong before that is told; nothing is judged by it."""
@@ -62,7 +60,7 @@ class Router:
         self._ready = ready
         self._unwell = unwell
         self._time = BrokerTime(clock, "route", stamps=desk.append_time)
-        self._probed: tuple[float, int] = float("-inf"), 0
+        self._probe = Probe(broker, desk.namespace, desk.partitions, self._time, clock)
         self._suspects: dict[int, list[tuple[str, int]]] = {}
         """By partition: passes of a lane that failed, of which it is not known when they became visible."""
         self._jitter = jitter
@@ -103,6 +101,8 @@ class Router:
             self._lose(records)
             return
         self._stable_at = self._clock.monotonic()
+        self._probe.ask()
+        self._tell_clock()
         self._own(group)
         self._mark()
         self._take_in(records)
@@ -111,6 +111,7 @@ class Router:
     def close(self) -> None:
         """Give every partition up."""
         self._threads.shutdown()
+        self._probe.close()
         for lane in self._lanes.values():
             lane.close()
         self._lanes.clear()
@@ -237,21 +238,6 @@ class Router:
                 lane.take_in(record)
                 RECORDS_READ.labels(group=self._name).inc()
 
-    def _anchor(self, group: GroupSnapshot) -> None:
-        """Where the broker's time is not known, or a quiet line lets it grow old: write a record to learn it."""
-        self._time.look()
-        now_s, is_known = self._clock.monotonic(), self._time.is_known
-        is_wanted = not is_known or self._time.age_s >= QUIET_S
-        is_due = now_s - self._probed[0] >= _PROBE_S or self._time.steps != self._probed[1]
-        if self._time.stamps and self._lanes and is_wanted and is_due:
-            self._probed = now_s, self._time.steps
-            number = min(self._lanes)
-            try:
-                self._lanes[number].probe()
-            except TransactionFailed as failure:
-                self._start_over(number, failure, group, [])
-        self._tell_clock()
-
     def _tell_clock(self) -> None:
         error_ms, is_known = self._time.error_ms(), self._time.is_known
         found = {}
@@ -264,7 +250,6 @@ class Router:
         self._unwell(found)
 
     def _work(self, group: GroupSnapshot) -> None:
-        self._anchor(group)
         plans = {number: plan for number, lane in self._lanes.items() if (plan := lane.plan()) is not None}
         running = {number: self._threads.submit(self._commit, number, plan, group) for number, plan in plans.items()}
         failed = {number: failure for number, run in running.items() if (failure := run.result()) is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from linewarden_replay.reading import SLACK_MS
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.ports import Broker, Reader
@@ -31,7 +32,7 @@ def catch_up(
     from_ms: int = 0,
     progress: Progress = lambda _name, _count: None,
 ) -> None:
-    """Take in everything up to the end as it is now; the first time from what was written at `from_ms` on.
+    """Take in everything up to the end as it is now; the first time from what may have been captured at `from_ms` on.
 
     Records that cannot be read are counted in `places`, and left to their dead letters. Interrupted, it goes on where
     it stopped.
@@ -53,7 +54,8 @@ def catch_up(
 def _start(reader: Reader, index: StoryIndex, topic: str, topic_id: str, from_ms: int) -> None:
     places = reader.assignment()
     beginnings, ends = reader.beginning_offsets(places), reader.end_offsets(places)
-    firsts = reader.offsets_for_times(dict.fromkeys(places, from_ms)) if from_ms else dict(beginnings)
+    since_ms = max(0, from_ms - SLACK_MS)
+    firsts = reader.offsets_for_times(dict.fromkeys(places, since_ms)) if from_ms else dict(beginnings)
     fresh = {place: ends[place] if (first := firsts.get(place)) is None else first for place in places}
     for position, offset in index.start(topic, topic_id, beginnings, fresh).items():
         reader.seek(position, offset)

@@ -25,8 +25,8 @@ _AT_ONCE = 256
 class LiveAnswers:
     """Keeps live inspections and first routings in the results.
 
-    A partition is read from the capture of the first frame that the group reads of it: inspections and dispositions
-    lie in their visit's partition, as frames do, and were written later than what they answer.
+    A partition is read from the append time of the first frame that the group reads of it: inspections and dispositions
+    lie in their visit's partition, as frames do, and were appended later than what they answer.
     """
 
     def __init__(self, broker: Broker, live: Namespace, selection: Selection, results: Results) -> None:

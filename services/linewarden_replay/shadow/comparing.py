@@ -75,7 +75,7 @@ class Comparing:
         readable = list(_readable(records))
         frames = [one for one in readable if self._desk.selection.holds_frame(one.frame.meta)]
         for one in frames:
-            self._desk.answers.begin(one.record.partition, one.frame.meta.captured_ms)
+            self._desk.answers.begin(one.record.partition, one.record.timestamp_ms)
         self.learn()
         self._wait(records[0], frames)
         self.unreadable += len(records) - len(readable)

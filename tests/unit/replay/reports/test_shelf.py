@@ -6,7 +6,9 @@ from linewarden_replay.ledger import Written
 from linewarden_replay.reports.gather import gather, tell_visits
 from linewarden_replay.reports.shelf import Shelf
 from linewarden_replay.selection import Selection
+from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.records import OutRecord
+from linewarden_schemas.envelope import encode
 from linewarden_schemas.vocabulary import Cause, Outcome, Routing, Verdict
 from tests.unit.replay.shift import AT, capture, disposition, inspection, visit
 
@@ -97,3 +99,18 @@ def test_only_the_mask_of_a_rejected_frame_stays_of_the_maps() -> None:
     assert [one.maps is not None for one in found] == [one.verdict is Verdict.NG for one in found]
     assert found[0].maps is not None
     assert found[0].maps.class_agnostic_png == b""
+
+
+def test_what_a_camera_sent_after_an_outage_and_what_one_with_a_clock_ahead_took_is_found_by_captured_time() -> None:
+    hour = 3_600_000
+    for number, appended_ms in ((1, AT + 20 * hour), (hour, AT)):
+        broker = line()
+        assert isinstance(broker.clock, ManualClock)
+        broker.clock.advance((appended_ms - AT) / 1000)
+        for name, message in by_topic(passes(number)):
+            encoded = encode(message, id=f"{name}.{number}", source="/line1/test", time_ms=AT)
+            broker.append(OutRecord(NAMESPACE.topic(name), b"k", encoded.value, encoded.headers, 0))
+        stretch = Selection(AT + number, AT + number)
+        with Shelf() as shelf:
+            gather(broker, NAMESPACE, stretch, shelf)
+            assert [one.visit_id for one in tell_visits(shelf, stretch)] == [visit(number)]
