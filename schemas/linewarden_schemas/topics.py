@@ -156,13 +156,13 @@ CATALOGUE: dict[str, Topic] = {
         ),
         _topic(
             "recipes",
-            "recipe_id@version",
+            "recipe_id@version@digest",
             Recipe,
             written_by=("cli", "station"),
             read_by=("all",),
             cleanup=Cleanup.COMPACT,
             by_visit=False,
-            purpose="immutable recipe versions",
+            purpose="immutable recipe versions; two contents under one version make it unknown",
         ),
         _topic(
             "activations",

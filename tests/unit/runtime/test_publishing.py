@@ -13,6 +13,7 @@ from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError
 from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.memory.faults import Fault
+from linewarden_runtime.ports import Broker
 from linewarden_runtime.provision import provision_topics, recipe_record
 from linewarden_runtime.publishing import activate, publish_recipe
 from linewarden_runtime.records import OutRecord, Position
@@ -39,8 +40,8 @@ def broker() -> MemoryBroker:
 class Publisher:
     """Publishes on a thread, which stands still before each step until it is let go."""
 
-    def __init__(self, broker: MemoryBroker, recipe: Recipe) -> None:
-        self._broker, self._recipe = broker, recipe
+    def __init__(self, broker: Broker, recipe: Recipe, namespace: Namespace = NAMESPACE) -> None:
+        self._broker, self._recipe, self._namespace = broker, recipe, namespace
         self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
         self.done, self.refused = False, ""
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -58,7 +59,7 @@ class Publisher:
 
     def _run(self) -> None:
         try:
-            publish_recipe(_Pausing(self._broker, self), NAMESPACE, self._recipe, "/test")  # type: ignore[arg-type]
+            publish_recipe(_Pausing(self._broker, self), self._namespace, self._recipe, "/test")  # type: ignore[arg-type]
         except ConfigurationError as error:
             self.refused = str(error)
         self.done = True
