@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 
 from linewarden_ingest.cameras.interface import CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
 from linewarden_ingest.cameras.pictures import Encoding
+from linewarden_ingest.captures import Pins
 from linewarden_ingest.intake import Intake, IntakeRules
 from linewarden_ingest.losses import Losses
 from linewarden_ingest.overload import Level, Overload, level_of
@@ -60,12 +61,13 @@ def intake(
     overload: Overload = Overload.BLOCK,
     stop: threading.Event | None = None,
     losses: Losses | None = None,
+    pins: Callable[[int], Pins] = lambda _at_ms: PINS,
 ) -> Intake:
     rules = IntakeRules(Encoding(), max_picture_bytes=5_000, overload=overload)
     return Intake(
         camera or Script(),
         spool,
-        lambda _at_ms: PINS,
+        pins,
         place=PLACE,
         rules=rules,
         losses=losses or Losses("cam0"),
@@ -94,6 +96,18 @@ def test_a_shot_is_spooled_with_its_pins_and_its_bytes_untouched(spool: Spool) -
     assert capture.line_state == PINS.line_state.ref()
     assert minted.capture.visit_id == "line1.st1.0000000001001.000001"
     assert minted.index == 1
+
+
+def test_a_labelled_picture_pins_what_is_in_force_when_it_is_taken(spool: Spool) -> None:
+    asked: list[int] = []
+
+    def pins(at_ms: int) -> Pins:
+        asked.append(at_ms)
+        return PINS
+
+    begin = Trigger(9, 500)  # the same for every labelled visit of a run
+    intake(spool, Script(shot(0, trigger=begin), shot(3_600_000, trigger=begin)), pins=pins).run()
+    assert asked == [1_000, 3_601_000]
 
 
 def test_a_raw_picture_is_encoded(spool: Spool) -> None:
