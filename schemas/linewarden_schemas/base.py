@@ -17,8 +17,10 @@ Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 EPOCH = "milliseconds since the epoch"
 """Marks a field that is a point in time, for readers that have a type for it; a duration has no such mark."""
-EpochMs = Annotated[int, Field(ge=0, le=2**53), EPOCH]
-DurationMs = Annotated[int, Field(ge=0, le=2**53)]
+MOST_MS = 2**53
+"""The largest time and duration, exact in every reader's numbers."""
+EpochMs = Annotated[int, Field(ge=0, le=MOST_MS), EPOCH]
+DurationMs = Annotated[int, Field(ge=0, le=MOST_MS)]
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, StringConstraints(max_length=2000)]

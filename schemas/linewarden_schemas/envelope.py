@@ -31,6 +31,10 @@ class EnvelopeError(ValueError):
     """A record that is not one of our events; `str()` says which rule it breaks."""
 
 
+class Unwritable(EnvelopeError):
+    """A message that nobody could read; it is not written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """Value and headers of a record, ready to send."""
@@ -72,8 +76,15 @@ def encode(
 
     The event's id is `id` and a digest of the value: whoever drops events whose source and id he has seen drops
     repetitions, and neither another message about the same thing nor a newer state of it.
+
+    Raises:
+        Unwritable: where its own reader would refuse it; a copy with changes is not validated when it is made.
     """
     value = message.to_json()
+    try:
+        type(message).from_json(value)
+    except ValidationError as error:
+        raise Unwritable(f"{message.TYPE}: {_first(error)}") from error
     unique = f"{id}.{digest(value)[:_ID_DIGITS]}" if id else id  # an empty one is refused below
     attributes = _attributes(unique, source, message.TYPE, time_ms, JSON, traceparent)
     return _encode(attributes, value)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from .base import ID_PATTERN
 
+MOST_ID = 128
+"""Characters of an id at most."""
 _ID = re.compile(ID_PATTERN)
 _NAMESPACE = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$")
 _ISOLATED = ("replay.", "shadow.")

@@ -15,7 +15,7 @@ from linewarden_runtime import logs
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.kafka.broker import KafkaBroker
-from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
+from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on_signals
 from linewarden_runtime.watchdog import Watchdog
 from linewarden_schemas.ids import Namespace
 from linewarden_vision.bundle import read_bundle
@@ -57,7 +57,7 @@ def run(stop: Stop) -> None:
         recipes_by_digest=settings.recipes_by_digest,
     )
     with HealthServer(health, settings.health_port, settings.health_host):
-        worker.run(stop)
+        run_visibly(lambda: worker.run(stop), health, stop, SystemClock())
 
 
 def loader(

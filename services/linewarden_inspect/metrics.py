@@ -36,3 +36,8 @@ KEEPER_LAG_SECONDS = Gauge(
     "linewarden_keeper_lag_seconds",
     "Age of the oldest frame that the keeper still has to save, in seconds; alarm at half the retention of frames.",
 )
+MAPS_LEFT_OUT = Counter(
+    "linewarden_maps_left_out_total",
+    "Records written without their maps, which would not have fitted into the topic, by topic.",
+    ["topic"],
+)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import InRecord, OutRecord
+from linewarden_runtime.sizes import fits
 from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection, SourceRef
+
+from . import metrics
 
 SERVICE = "inspect"
 
@@ -20,7 +23,17 @@ class Writer:
         self._partitions = partitions
 
     def inspection(self, inspection: Inspection, traceparent: str | None = None) -> OutRecord:
-        """An inspection in its visit's partition; the same frame always gives the same event id."""
+        """An inspection in its visit's partition; the same frame always gives the same event id.
+
+        Maps that do not fit into the topic are left out: the verdict counts, and the keeper can compute them again.
+        """
+        record = self._record(inspection, traceparent)
+        if inspection.maps is None or fits(record):
+            return record
+        metrics.MAPS_LEFT_OUT.labels("inspections").inc()
+        return self._record(inspection.model_copy(update={"maps": None}), traceparent)
+
+    def _record(self, inspection: Inspection, traceparent: str | None) -> OutRecord:
         encoded = encode(
             inspection,
             id=inspection.frame_id,

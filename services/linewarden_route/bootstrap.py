@@ -17,7 +17,7 @@ from linewarden_runtime.deadletters import DeadLetterCap, DeadLetters
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.kafka.broker import KafkaBroker
-from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
+from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on_signals
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.recipes import PatientRecipes
@@ -48,16 +48,23 @@ def _serve(stop: Stop) -> None:
     broker = KafkaBroker(settings.kafka)
     secret = coin_secret(settings.route.coin_secret_file, namespace)
     with HealthServer(health, settings.health_port, settings.health_host):
-        serve(
-            broker,
-            namespace,
-            settings.instance,
-            secret,
-            clock,
+        limits = settings.route.limits()
+        by_digest = settings.recipes_by_digest
+        run_visibly(
+            lambda: serve(
+                broker,
+                namespace,
+                settings.instance,
+                secret,
+                clock,
+                health,
+                limits,
+                stop,
+                recipes_by_digest=by_digest,
+            ),
             health,
-            settings.route.limits(),
             stop,
-            recipes_by_digest=settings.recipes_by_digest,
+            clock,
         )
 
 

@@ -15,6 +15,7 @@ from linewarden_schemas.capture import Capture, Returned
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
 
+from .bounds import short
 from .contradictions import noted, of_answers, of_both, of_capture, of_frame, of_known_bad
 
 Model = TypeVar("Model", ViewState, VisitSnapshot)
@@ -130,7 +131,7 @@ def _made(view: ViewState, inspection: Inspection, at: SourceRef) -> dict[str, o
         "precision": inspection.precision,
         "doubtful": inspection.is_doubtful,
         "risk": risk_of(inspection),
-        "reasons": inspection.reasons,
+        "reasons": short(inspection.reasons),
         "frame": inspection.source,
         "inspection": at,
         "fault": view.fault or _fault_of(inspection),

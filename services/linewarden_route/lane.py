@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from linewarden_runtime.broker_time import BrokerTime
+from linewarden_runtime.errors import TooLarge, TransactionFailed
 from linewarden_runtime.ports import Broker, TransactionalProducer
 from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, Position, next_offsets
+from linewarden_schemas.envelope import Unwritable
 
 from .events import PassLate
 from .metrics import OPEN_VISITS, REMEMBERED_VISITS
@@ -18,6 +21,9 @@ from .writing import Writer
 
 TIMERS_A_CYCLE = 500
 """Bounds a transaction after a long absence; the rest follows in the next cycle at once."""
+
+MOST_HALVINGS = 8
+"""Halvings of a visit after which it is not to blame."""
 
 Committed = Callable[[TransactionalProducer], Mapping[Position, int]]
 
@@ -46,6 +52,11 @@ class Lane:
         self._waiting: list[InRecord] = []
         self._unchecked: list[tuple[str, int]] = []
         self._late: list[str] = []
+        self._careful = 0
+        self._timers = TIMERS_A_CYCLE
+        self._halved: Counter[str] = Counter()
+        self._is_held_back = False
+        self._unfit: dict[tuple[Position, int], str] = {}
         self.said_from = said_from
         """An offset of `dispositions` at or beyond which all of this owner's lie; the nearer, the quicker a restore."""
 
@@ -107,7 +118,7 @@ class Lane:
         """What is to be done now: due timers first, so that nothing late is decided as if in time; None if nothing."""
         self._check_passes()
         now_ms = self._time.now_ms()
-        due = self._visits.due(now_ms, TIMERS_A_CYCLE)
+        due = self._visits.due(now_ms, self._timers)
         if not due and not self._waiting and not self._late:
             return None
         plan = Plan(
@@ -119,19 +130,35 @@ class Lane:
             routed_until_ms=self._routed_until_ms,
             is_timed=self._time.is_known,
         )
+        try:
+            self._fill(plan, due)
+        except Unwritable as refusal:
+            self.shrink(plan, refusal)
+            return self.plan()
+        return plan
+
+    def _fill(self, plan: Plan, due: list[str]) -> None:
         for visit_id in self._late:
             plan.settle(visit_id, PassLate())
+        for visit_id in due:
+            for _ in range(self._halved[visit_id]):
+                plan.halve(visit_id)
         plan.run_timers(due)
-        for record in self._waiting:
-            plan.take(record)
+        for record in self._next_up(due):
+            why = self._unfit.get((record.position, record.offset))
+            if why is None:
+                plan.take(record)
+            else:
+                plan.refuse(record, "unwritable", why)
+            if self._desk.poison.is_exceeded:
+                break
         plan.finish()
-        if self._waiting:
+        if plan.taken:
             plan.outputs.append(self._writer.read_to(self._read_to(plan), self.said_from))
-        return plan
 
     def _read_to(self, plan: Plan) -> dict[Position, int]:
         """How far the state goes: not past a record whose dead letter might not be seen."""
-        offsets = self.wanted
+        offsets = self._wanted | next_offsets(plan.taken)
         for record in plan.lettered:
             offsets[record.position] = min(offsets[record.position], record.offset)
         return offsets
@@ -139,9 +166,9 @@ class Lane:
     def commit(self, plan: Plan, group: GroupSnapshot) -> None:
         """Publish a plan with the offsets of the records it came from; safe on another thread.
 
-        Raises Fenced, TransactionFailed; the lane is of no more use then.
+        Raises Fenced, TransactionFailed, after which the lane is of no more use, and TooLarge, before anything began.
         """
-        offsets = next_offsets(self._waiting)
+        offsets = next_offsets(plan.taken)
         _transact(self._producer, self._time, plan.outputs, offsets, group if offsets else None)
 
     def suspect(self, passes: Iterable[tuple[str, int]]) -> None:
@@ -161,10 +188,37 @@ class Lane:
         self._late += [visit_id for visit_id, decide_by_ms in self._unchecked if decide_by_ms <= now_ms]
         self._unchecked.clear()
 
+    def _next_up(self, due: list[str]) -> list[InRecord]:
+        if not self._careful:
+            return self._waiting
+        return [] if due else self._waiting[:1]
+
+    def shrink(self, plan: Plan, refusal: TooLarge | Unwritable) -> None:
+        """Go on record by record after a plan that cannot be written; a record of which alone it cannot is given up.
+
+        A visit that cannot be written when its time is over forgets half of its frames, and diverts for it. Raises what
+        was refused where nothing is to blame.
+        """
+        if len(plan.taken) + len(plan.due) > 1:
+            self._careful, self._timers = max(1, len(plan.taken)), 1
+        elif plan.taken:
+            [record] = plan.taken
+            self._unfit[record.position, record.offset] = str(refusal)
+        elif not plan.due or self._halved[plan.due[0]] >= MOST_HALVINGS:
+            raise refusal
+        else:
+            self._halved[plan.due[0]] += 1
+
     def land(self, plan: Plan) -> None:
         """Take over what has committed."""
-        self._wanted = self.wanted
-        self._waiting.clear()
+        self._wanted |= next_offsets(plan.taken)
+        del self._waiting[: len(plan.taken)]
+        self._careful = max(0, self._careful - len(plan.taken))
+        if not self._careful:
+            self._timers = TIMERS_A_CYCLE
+        self._unfit.clear()
+        self._halved.clear()
+        self._is_held_back = bool(plan.lettered)
         plan.apply()
         self._late.clear()
         self.suspect(plan.passes())
@@ -172,6 +226,16 @@ class Lane:
         report(plan.effects)
         OPEN_VISITS.labels(partition=str(self.partition)).set(self._visits.open_count)
         REMEMBERED_VISITS.labels(partition=str(self.partition)).set(self._visits.dormant_count)
+
+    def confirm(self) -> None:
+        """Say that the last dead letters can be seen, so that their records aren't read again; at best effort."""
+        if not self._is_held_back:
+            return
+        try:
+            _transact(self._producer, self._time, [self._writer.read_to(self._wanted, self.said_from)])
+        except TransactionFailed:
+            return  # they are read and given up once more
+        self._is_held_back = False
 
     def close(self) -> None:
         """Give the producer up; a transaction that is open is aborted by the successor."""

@@ -20,6 +20,7 @@ from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
+from .bounds import MOST_VISIT_ID, halved
 from .events import (
     CaptureSeen,
     Context,
@@ -92,6 +93,8 @@ class Plan:
     cameras: dict[str, CameraProgress] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     revised: set[str] = field(default_factory=set)
+    due: list[str] = field(default_factory=list)
+    taken: list[InRecord] = field(default_factory=list)
     lettered: list[InRecord] = field(default_factory=list)
     said_from: int = 0
     """An offset of `dispositions` before which none of this plan's will lie."""
@@ -101,12 +104,19 @@ class Plan:
     def run_timers(self, visit_ids: Sequence[str]) -> None:
         """Look at visits whose timer has run out."""
         for visit_id in visit_ids:
+            self.due.append(visit_id)
             self._step(visit_id, TimerDue(), None, None)
 
     def passes(self) -> list[tuple[str, int]]:
         """Visits that pass by this plan, with their decide-by (epoch ms)."""
         messages = [effect.message for effect in self.effects if isinstance(effect, Publish)]
         return [(one.visit_id, one.decide_by_ms) for one in messages if isinstance(one, Disposition) and one.is_pass]
+
+    def halve(self, visit_id: str) -> None:
+        """Let a visit forget half of its frames, for which it diverts."""
+        visit = self.changes.get(visit_id) or self.visits.get(visit_id)
+        if visit is not None and visit.views:
+            self.changes[visit_id] = halved(visit)
 
     def settle(self, visit_id: str, event: RoutingSeen | RoutingUnseen | SlotsSeen | PassLate) -> None:
         """Bring the visit and what readers see of it together again."""
@@ -124,13 +134,22 @@ class Plan:
 
     def take(self, record: InRecord) -> None:
         """Handle one record; one that cannot be handled becomes a dead letter."""
+        self.taken.append(record)
         try:
             self._handle(record)
         except Poisoned as poison:
-            self.lettered.append(record)
-            self.outputs.append(self.desk.poison.letter(record, poison.cause, str(poison)))
+            self._give_up(record, poison.cause, str(poison))
         else:
             self.desk.poison.passed()
+
+    def refuse(self, record: InRecord, cause: str, detail: str) -> None:
+        """Give up a record that was tried before."""
+        self.taken.append(record)
+        self._give_up(record, cause, detail)
+
+    def _give_up(self, record: InRecord, cause: str, detail: str) -> None:
+        self.lettered.append(record)
+        self.outputs.append(self.desk.poison.letter(record, cause, detail))
 
     def finish(self) -> None:
         """Add the new states, once each however often a visit changed."""
@@ -159,6 +178,8 @@ class Plan:
         append_ms = record.timestamp_ms if self.desk.append_time else self.now_ms
         happened = _event_of(message, logical, record, append_ms)
         visit_id = _visit_of(happened)
+        if len(visit_id) > MOST_VISIT_ID:
+            raise Poisoned("bad-id", f"visit {visit_id} has {len(visit_id)} characters; {MOST_VISIT_ID} are allowed")
         if self.desk.partition_of(visit_id) != self.writer.partition:
             raise Poisoned("wrong-partition", f"visit {visit_id} belongs to {self.desk.partition_of(visit_id)}")
         if isinstance(message, Capture):

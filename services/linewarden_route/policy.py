@@ -21,6 +21,7 @@ from . import faults
 from .faults import Finding
 
 _COIN_BYTES = 8
+LEAST_HORIZON_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,16 @@ def review_rules(recipe: Recipe | None) -> ReviewRules:
 
 
 def time_budget(recipe: Recipe | None) -> TimeBudget:
-    """Time budget of a recipe; the defaults where it is unknown."""
-    return TimeBudget() if recipe is None else recipe.time
+    """Time budget of a recipe; the defaults where it is unknown.
+
+    A visit is remembered for a while whatever the recipe says: without that each record would be too old for one.
+    """
+    if recipe is None:
+        return TimeBudget()
+    least_ms = max(LEAST_HORIZON_MS, recipe.time.decide_by_ms)
+    if recipe.time.spool_horizon_ms >= least_ms:
+        return recipe.time
+    return recipe.time.model_copy(update={"spool_horizon_ms": least_ms})
 
 
 def coin(secret: bytes, purpose: str, visit_id: str, share: float) -> bool:

@@ -13,7 +13,8 @@ from linewarden_schemas.route_state import SlotState, VisitSnapshot
 from linewarden_schemas.vocabulary import Act, CloseReason, Judgement, Skill
 
 from . import slots
-from .events import Context, Counted, Dead, Effect, Publish, Step, Tally
+from .bounds import superfluous, until
+from .events import Context, Counted, Dead, DropSlot, Effect, Publish, Step, Tally
 from .policy import review_rules
 from .refusals import judge_refusal, undo_refusal
 from .settling import disagrees, required_slots, settled
@@ -48,6 +49,9 @@ class _Answering:
     def open(self, review_round: int, skill: Skill) -> None:
         slot = slots.next_generation(self.visit, review_round, skill, self.context.now_ms)
         self.visit = slots.with_slot(self.visit, slot)
+        for old in superfluous(self.visit.slots, review_round):
+            self.visit = slots.without(self.visit, old)
+            self.effects.append(DropSlot(old.slot_id))
         self.send(slot)
 
     def send(self, slot: SlotState) -> None:
@@ -140,7 +144,7 @@ def _settle(work: _Answering) -> None:
     if settled(work.visit, context.recipe) is not None:
         for slot in slots.open_slots(work.visit):
             work.withdraw(slot, "the visit is settled")
-        work.undo_until(context.now_ms + review_rules(context.recipe).undo_window_ms)
+        work.undo_until(until(context.now_ms + review_rules(context.recipe).undo_window_ms))
         return
     work.send_open()
     fresh = [number for number, slot in enumerate(required_slots(work.visit, context.recipe)) if slot is None]

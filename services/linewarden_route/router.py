@@ -14,7 +14,7 @@ import structlog
 
 from linewarden_runtime.broker_time import BrokerTime, words_of
 from linewarden_runtime.clock import Clock
-from linewarden_runtime.errors import BrokerUnavailable, OffsetMissing, RuntimeFault, TransactionFailed
+from linewarden_runtime.errors import BrokerUnavailable, OffsetMissing, RuntimeFault, TooLarge, TransactionFailed
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.metrics import RECORDS_DROPPED, RECORDS_READ, TRANSACTION_SECONDS, TRANSACTIONS
 from linewarden_runtime.partitions import aligned_partitions
@@ -82,6 +82,7 @@ class Router:
             Fenced: somebody else owns a partition or this member's name; the process must end.
             AssignmentNotAligned: the group dealt out the joined topics apart.
             TransactionFailed: too many failures in a row.
+            DeadLetterCapExceeded: too many records could not be handled; what was given up is committed.
         """
         self._stop = stop
         try:
@@ -257,13 +258,20 @@ class Router:
             self._lanes[number].land(plans[number])
             del self._failures[number]
         for number, failure in failed.items():
-            self._start_over(number, failure, group, plans[number].passes())
+            if isinstance(failure, TooLarge):
+                self._lanes[number].shrink(plans[number], failure)
+            else:
+                self._start_over(number, failure, group, plans[number].passes())
+        if self._desk.poison.is_exceeded:
+            for lane in self._lanes.values():
+                lane.confirm()
+            self._desk.poison.require_within_cap()
 
-    def _commit(self, partition: int, plan: Plan, group: GroupSnapshot) -> TransactionFailed | None:
+    def _commit(self, partition: int, plan: Plan, group: GroupSnapshot) -> TransactionFailed | TooLarge | None:
         began = self._clock.monotonic()
         try:
             self._lanes[partition].commit(plan, group)
-        except TransactionFailed as failure:
+        except (TransactionFailed, TooLarge) as failure:
             return failure
         TRANSACTIONS.labels(group=self._name, outcome="committed").inc()
         TRANSACTION_SECONDS.labels(group=self._name).observe(self._clock.monotonic() - began)

@@ -7,6 +7,7 @@ from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing
 
 from . import faults, review, slots
+from .bounds import until
 from .events import Context, Counted, DropSlot, Effect, Publish, Step, Tally
 from .policy import Ruling, findings, frames_to_cover, rule, rule_first, time_budget
 from .positions import drawn_position, is_drawn
@@ -117,7 +118,7 @@ def forget(visit: VisitSnapshot) -> Step:
 def with_forget_time(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
     """The visit with the time after which no spool can bring a record of it any more."""
     horizon = time_budget(context.recipe).spool_horizon_ms
-    return visit.model_copy(update={"forget_at_ms": max(visit.decide_by_ms, context.now_ms) + horizon})
+    return visit.model_copy(update={"forget_at_ms": until(max(visit.decide_by_ms, context.now_ms) + horizon)})
 
 
 def disposition(

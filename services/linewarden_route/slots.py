@@ -13,6 +13,7 @@ from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import SlotState, ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, CloseReason, Skill
 
+from .bounds import until
 from .policy import frames_to_cover, missing_views, review_rules
 
 
@@ -48,6 +49,11 @@ def with_slot(visit: VisitSnapshot, slot: SlotState) -> VisitSnapshot:
     others = tuple(one for one in visit.slots if one.slot_id != slot.slot_id)
     ordered = tuple(sorted((*others, slot), key=lambda one: (one.round, one.generation)))
     return visit.model_copy(update={"slots": ordered})
+
+
+def without(visit: VisitSnapshot, slot: SlotState) -> VisitSnapshot:
+    """The visit without a slot that counts for nothing any more."""
+    return visit.model_copy(update={"slots": tuple(one for one in visit.slots if one is not slot)})
 
 
 def next_generation(visit: VisitSnapshot, review_round: int, skill: Skill, now_ms: int) -> SlotState:
@@ -123,7 +129,7 @@ def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None) ->
         reasons=visit.reasons,
         risk=risk,
         opened_ms=opened_ms,
-        due_ms=opened_ms + slack_ms,
+        due_ms=until(opened_ms + slack_ms),
         line_id=visit.line_id,
         part_id=visit.part_id,
         product_id=visit.product_id,

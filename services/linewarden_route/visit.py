@@ -10,11 +10,13 @@ final --spool's horizon over--> forgotten
 from __future__ import annotations
 
 from linewarden_schemas.capture import Capture
+from linewarden_schemas.decision import Decision
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.route_state import VisitSnapshot
 
 from . import review
 from .adoption import adopt, reconcile
+from .bounds import MOST_FRAMES, crowded, is_full
 from .events import (
     CaptureSeen,
     Context,
@@ -42,14 +44,14 @@ def step(visit: VisitSnapshot | None, event: Event, context: Context) -> Step:
     The very same visit object comes back where the event changes nothing.
     """
     match event:
+        case CaptureSeen() | InspectionSeen() if visit is not None and is_full(visit, _frame_of(event)):
+            return _crowded(visit, context)
         case CaptureSeen():
             return _on_capture(visit, event, context)
         case InspectionSeen():
             return _on_inspection(visit, event, context)
         case DecisionSeen():
-            if visit is None:
-                return Step(None, (Dead("unknown-visit", f"no open visit {event.decision.visit_id}"),))
-            return review.answer(visit, event.decision, context)
+            return _on_decision(visit, event.decision, context)
         case RoutingSeen() | RoutingUnseen() | SlotsSeen() | PassLate():
             return _mended(visit, event, context)
         case TimerDue():
@@ -75,6 +77,16 @@ def _mended(
             return Step(None) if visit is None else restate(visit, context)
         case PassLate():
             return Step(None) if visit is None else take_back(visit, context)
+
+
+def _on_decision(visit: VisitSnapshot | None, decision: Decision, context: Context) -> Step:
+    if visit is None:
+        return Step(None, (Dead("unknown-visit", f"no open visit {decision.visit_id}"),))
+    return review.answer(visit, decision, context)
+
+
+def _frame_of(event: CaptureSeen | InspectionSeen) -> str:
+    return event.capture.frame_id if isinstance(event, CaptureSeen) else event.inspection.frame_id
 
 
 def _on_timer(visit: VisitSnapshot, context: Context) -> Step:
@@ -140,6 +152,17 @@ def _is_out_of_time(capture: Capture, append_ms: int, context: Context) -> bool:
     """Whether the camera's clock, or route's view of the broker's, is too far from the append time."""
     apart_ms = max(abs(context.now_ms - append_ms), abs(capture.captured_ms - append_ms))
     return apart_ms > time_budget(context.recipe).max_skew_ms
+
+
+def _crowded(visit: VisitSnapshot, context: Context) -> Step:
+    """No room for another frame: the record is given up, and the visit diverts, or is revised with an alarm."""
+    why = f"visit {visit.visit_id} has {MOST_FRAMES} frames already; does a trigger counter stand still?"
+    dead = Dead("too-many-frames", why)
+    marked = crowded(visit)
+    if marked is visit or visit.revision < 0:
+        return Step(marked, (dead,))
+    then = reconsider(visit, marked, context)
+    return Step(then.visit, (*then.effects, dead))
 
 
 def _is_forgotten(record: Capture | Inspection, append_ms: int, context: Context) -> bool:

@@ -71,7 +71,7 @@ class ConsumeLoop:
         try:
             if records:
                 RECORDS_READ.labels(group=group.group).inc(len(records))
-                self._write(self._outputs(records, group), group)
+                self._answer(records, group)
                 self._owed |= next_offsets(records)
             self._commit()
         except (Rebalanced, CommitRefused):
@@ -79,6 +79,7 @@ class ConsumeLoop:
             RECORDS_DROPPED.labels(group=group.group, cause="rebalance").inc(len(records))
             return
         RECORDS_DONE.labels(group=group.group).inc(len(records))
+        self._dead_letters.require_within_cap()
 
     def _read_again(self) -> None:
         """Go back to what is committed, everywhere.
@@ -118,6 +119,17 @@ class ConsumeLoop:
             else:
                 self._dead_letters.passed(len(records))
                 return outputs
+
+    def _answer(self, records: Sequence[InRecord], group: GroupSnapshot) -> None:
+        """Handle and write; a record whose outputs are too large for their topic becomes a dead letter."""
+        try:
+            self._write(self._outputs(records, group), group)
+        except TooLarge as refusal:
+            if len(records) == 1:
+                self._write([self._dead_letters.letter(records[0], "too-large", str(refusal))], group)
+                return
+            for record in records:
+                self._answer([record], group)
 
     def _isolated(self, records: Sequence[InRecord], poison: Poison, group: GroupSnapshot) -> list[OutRecord]:
         if len(records) == 1:

@@ -21,7 +21,8 @@ _DETAIL_CAP = 2000
 class DeadLetterCap:
     """How many dead letters are bad luck; more are a bad release, which must not drain a line.
 
-    `run` in a row, or more than `ratio` of the last `window` records (once `window` were seen), stop the process.
+    More than `run` in a row, or than `ratio` of the last `window` records (once `window` were seen), stop the stage
+    after they are committed: what was given up is given up once, and whoever starts it again gets as far again.
     """
 
     run: int = 50
@@ -40,6 +41,7 @@ class DeadLetters:
         self._cap = cap or DeadLetterCap()
         self._recent: deque[bool] = deque(maxlen=self._cap.window)
         self._run = 0
+        self._exceeded: str | None = None
         self._lock = threading.Lock()
 
     def owns(self, output: OutRecord) -> bool:
@@ -49,7 +51,7 @@ class DeadLetters:
     def passed(self, count: int = 1) -> None:
         """Count records that were handled."""
         with self._lock:
-            self._run = 0
+            self._run = 0 if count else self._run
             self._recent.extend([False] * count)
 
     def letter(
@@ -61,11 +63,7 @@ class DeadLetters:
         visit_id: str | None = None,
         frame_id: str | None = None,
     ) -> OutRecord:
-        """Give the dead letter of a record, to be published with the record's offset.
-
-        Raises:
-            DeadLetterCapExceeded: when this one is too many; nothing of it may be committed then.
-        """
+        """Give the dead letter of a record, to be published with the record's offset."""
         self._count(cause)
         value = record.value or b""
         message = DeadLetter(
@@ -85,16 +83,28 @@ class DeadLetters:
         encoded = encode(message, id=source, source=self._source, time_ms=message.at_ms)
         return OutRecord(self._topic, source.encode(), encoded.value, encoded.headers)
 
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether there were too many, so that no further record may be given up."""
+        return self._exceeded is not None
+
+    def require_within_cap(self) -> None:
+        """Raise DeadLetterCapExceeded where there were too many; to be called once they are committed."""
+        if self._exceeded is not None:
+            raise DeadLetterCapExceeded(
+                f"{self._exceeded}; see 'linewarden dead-letters list', then start {self._service} again"
+            )
+
     def _count(self, cause: str) -> None:
         DEAD_LETTERS.labels(service=self._service, cause=cause).inc()
         with self._lock:
             self._run += 1
             self._recent.append(True)
             if self._run > self._cap.run:
-                raise DeadLetterCapExceeded(f"{self._run} dead letters in a row, the last for {cause}")
+                self._exceeded = f"{self._run} dead letters in a row, the last for {cause}"
             full = len(self._recent) == self._cap.window
             if full and sum(self._recent) > self._cap.ratio * self._cap.window:
-                raise DeadLetterCapExceeded(
+                self._exceeded = (
                     f"{sum(self._recent)} of the last {self._cap.window} records became dead letters, "
                     f"the last for {cause}"
                 )

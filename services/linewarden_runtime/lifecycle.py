@@ -8,10 +8,13 @@ from types import FrameType
 import structlog
 
 from linewarden_runtime.clock import Clock
-from linewarden_runtime.errors import Fatal, RuntimeFault
+from linewarden_runtime.errors import DeadLetterCapExceeded, Fatal, RuntimeFault
+from linewarden_runtime.health import Health
+from linewarden_runtime.metrics import STAGE_STOPPED
 
 EXIT_OK = 0
 EXIT_CRASH = 1
+_STANDING_BEAT_S = 5.0
 
 
 class Stop:
@@ -44,6 +47,23 @@ def stop_on_signals(stop: Stop) -> None:
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
+
+
+def run_visibly(stage: Callable[[], None], health: Health, stop: Stop, clock: Clock) -> None:
+    """Run a stage; where its cap of dead letters stopped it, say so and stand still until asked to stop.
+
+    A supervisor that started it over and over would drain the line all the same; a person who has looked starts it.
+    Raises what the stage raised.
+    """
+    try:
+        stage()
+    except DeadLetterCapExceeded as stopped:
+        STAGE_STOPPED.set(1)
+        structlog.get_logger(__name__).error("the stage stands still", why=str(stopped))
+        health.not_ready("dead-letters", str(stopped))
+        while not stop.wait(clock, _STANDING_BEAT_S):
+            health.beat()
+        raise
 
 
 def run_service(name: str, run: Callable[[Stop], None], stop: Stop | None = None) -> int:

@@ -91,6 +91,7 @@ class TransactionalLoop:
         Raises:
             Fenced: somebody else has this identity; the process must end.
             TransactionFailed: too many failures in a row.
+            DeadLetterCapExceeded: too many records could not be handled; what was given up is committed.
             Exception: whatever unforeseen a stage raised.
         """
         self._stop = stop
@@ -208,6 +209,7 @@ class TransactionalLoop:
         IN_FLIGHT_BYTES.labels(group=self._name).set(self._flight.bytes)
         for output in outputs:
             RECORDS_WRITTEN.labels(topic=output.topic).inc()
+        self._dead_letters.require_within_cap()
 
     def _start_over(self, failure: TransactionFailed) -> None:
         """Forget everything in flight, take a new producer, and read again from what was committed."""

@@ -15,7 +15,7 @@ from linewarden_runtime.consume import ConsumeLoop
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.kafka.broker import KafkaBroker
-from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
+from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on_signals
 from linewarden_runtime.loop import LoopLimits
 from linewarden_runtime.ports import Broker, Consumer
 from linewarden_runtime.recipes import PatientRecipes
@@ -47,10 +47,17 @@ def run(stop: Stop) -> None:
     settings = KeeperProcess.load()
     logs.configure(SERVICE, level=settings.log_level)
     stand_back(settings.keeper.nice)
-    health = Health()
+    health, clock = Health(), SystemClock()
     broker, namespace = KafkaBroker(settings.kafka), Namespace(settings.namespace)
     with HealthServer(health, settings.health_port, settings.health_host):
-        keep(broker, namespace, settings.keeper, stop, instance=settings.instance, clock=SystemClock(), health=health)
+        run_visibly(
+            lambda: keep(
+                broker, namespace, settings.keeper, stop, instance=settings.instance, clock=clock, health=health
+            ),
+            health,
+            stop,
+            clock,
+        )
 
 
 def stand_back(nice: int) -> None:

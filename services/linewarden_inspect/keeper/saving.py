@@ -12,6 +12,7 @@ from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, Poison, SlowDown
 from linewarden_runtime.ports import Delivery, Producer
 from linewarden_runtime.records import InRecord, OutRecord
+from linewarden_runtime.sizes import fits
 from linewarden_schemas.disposition import SlotFrame, SlotOpen
 from linewarden_schemas.envelope import EnvelopeError, Frame, decode, decode_frame, encode
 from linewarden_schemas.ids import Namespace, digest
@@ -121,8 +122,19 @@ class EvidenceSaver:
 
     def _save(self, slot: SlotOpen, asked: SlotFrame) -> OutRecord:
         evidence = self._evidence(slot, asked)
+        record = self._record(evidence)
+        if not fits(record) and evidence.maps is not None:
+            metrics.MAPS_LEFT_OUT.labels("evidence").inc()
+            evidence = evidence.model_copy(update={"maps": None})
+            record = self._record(evidence)
+        if not fits(record):
+            evidence = evidence.model_copy(update={"picture": None, "missing": "the picture is too large to be kept"})
+            record = self._record(evidence)
         kind = "missing" if evidence.picture is None else "picture" if evidence.maps is None else "picture and maps"
         metrics.EVIDENCE.labels(kind).inc()
+        return record
+
+    def _record(self, evidence: Evidence) -> OutRecord:
         encoded = encode(evidence, id=evidence.frame_id, source=self._source, time_ms=evidence.kept_ms)
         return OutRecord(self._topic, evidence.frame_id.encode(), encoded.value, encoded.headers)
 

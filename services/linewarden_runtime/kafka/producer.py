@@ -11,6 +11,7 @@ from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.kafka.faults import delivery_failure, translated
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.sizes import require_fit
 
 
 class KafkaDelivery:
@@ -89,6 +90,7 @@ class KafkaPlainProducer:
 
     def send(self, record: OutRecord) -> KafkaDelivery:
         """Hand over a record; raises DeliveryFailed for what the client refuses at once."""
+        require_fit(record, self._settings.max_record_bytes)
         return KafkaDelivery(send(self._client, record))
 
     def flush(self, timeout_s: float) -> None:

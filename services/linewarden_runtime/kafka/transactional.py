@@ -13,17 +13,16 @@ from linewarden_runtime.errors import (
     Fenced,
     GroupNotStable,
     RuntimeFault,
-    TooLarge,
     TransactionFailed,
 )
 from linewarden_runtime.kafka.faults import is_fencing, translated
 from linewarden_runtime.kafka.producer import close, send, stamp_of
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
+from linewarden_runtime.sizes import require_fit
 from linewarden_runtime.watchdog import Watchdog
 
 _ABORT_TIMEOUT_MS = 2_000
-_RECORD_OVERHEAD = 128
 
 OLDEST_BROKER = (3, 0)
 """Older ones let a fenced producer ask for a fresh id and so take its identity back."""
@@ -153,10 +152,8 @@ class KafkaTransactionalProducer:
             raise GroupNotStable(f"{self._id}: offsets would be sent under {group}, which no broker checks")
 
     def _require_size(self, records: list[OutRecord]) -> None:
-        limit = self._settings.max_record_bytes
         for record in records:
-            if record.size + _RECORD_OVERHEAD > limit:
-                raise TooLarge(f"{record.size} bytes to {record.topic}; {limit} are allowed")
+            require_fit(record, self._settings.max_record_bytes)
 
     def _give_up(self, what: str, error: Exception) -> RuntimeFault:
         cause = self._last_error()

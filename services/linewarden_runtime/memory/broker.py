@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from linewarden_runtime.clock import Clock, ManualClock
-from linewarden_runtime.errors import ConfigurationError, DeliveryFailed, TooLarge
+from linewarden_runtime.errors import ConfigurationError, DeliveryFailed
 from linewarden_runtime.memory.admin import MemoryAdmin
 from linewarden_runtime.memory.consumer import MemoryConsumer, MemoryReader
 from linewarden_runtime.memory.faults import Faults
@@ -15,6 +15,7 @@ from linewarden_runtime.memory.producer import MemoryProducer, MemoryTransaction
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Start, TopicSpec
 from linewarden_runtime.records import InRecord, OutRecord, Position
+from linewarden_runtime.sizes import require_fit
 
 
 class MemoryBroker:
@@ -87,8 +88,7 @@ class MemoryBroker:
 
     def require_size(self, record: OutRecord) -> None:
         """Raise TooLarge for a record that no producer may send."""
-        if record.size > self._max_record_bytes:
-            raise TooLarge(f"{record.size} bytes to {record.topic}; {self._max_record_bytes} are allowed")
+        require_fit(record, self._max_record_bytes)
 
     def append(self, record: OutRecord, transaction: Transaction | None = None, created_ms: int | None = None) -> int:
         """Write a record and give its offset; raises DeliveryFailed.

@@ -1,5 +1,6 @@
 import pytest
 
+from linewarden_runtime.deadletters import DeadLetterCap, DeadLetters
 from linewarden_runtime.errors import (
     BrokerUnavailable,
     DeadLetterCapExceeded,
@@ -12,6 +13,7 @@ from linewarden_runtime.loop import LoopLimits, TransactionalLoop
 from linewarden_runtime.memory import Fault
 from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.envelope import decode
+from linewarden_schemas.ids import Namespace
 from linewarden_schemas.operations import DeadLetter
 from tests.unit.runtime.conftest import GROUP, IN, OUT, Echo, Line, ManualStage
 
@@ -240,12 +242,18 @@ def test_a_named_culprit_is_taken_out_without_trying_one_by_one(line: Line) -> N
     assert [[r.value for r in records] for records, _ in stage.given[1:]] == [[b"a"], [b"b"]]
 
 
-def test_too_many_dead_letters_in_a_row_stop_the_loop_before_they_are_committed(line: Line) -> None:
-    line.put(*["bad"] * 10)
-    loop = line.loop(Echo(_refuse_bad), limits=LoopLimits(max_records=10, idle_poll_s=0.0))
-    with pytest.raises(DeadLetterCapExceeded):
-        _turn(loop, 5)
-    assert line.committed()[0] == 0
+def test_too_many_dead_letters_in_a_row_stop_the_loop_and_whoever_starts_it_again_gets_further(line: Line) -> None:
+    line.put(*["bad"] * 10, "good")
+    for _ in range(2):
+        line.dead_letters = DeadLetters("stage", Namespace("line1"), line.clock, DeadLetterCap(run=3))
+        limits = LoopLimits(max_records=4, max_batches=1, idle_poll_s=0.0)
+        with line.consumer() as consumer, pytest.raises(DeadLetterCapExceeded):
+            _turn(line.loop(Echo(_refuse_bad), consumer=consumer, limits=limits), 5)
+    assert line.committed()[0] == 8
+    line.dead_letters = DeadLetters("stage", Namespace("line1"), line.clock, DeadLetterCap(run=3))
+    _turn(line.loop(Echo(_refuse_bad)), 5)
+    assert line.out() == [b"good"]
+    assert len(line.dead()) == 10
 
 
 def test_an_output_too_large_becomes_a_dead_letter(line: Line) -> None:

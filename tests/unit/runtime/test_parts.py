@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2 as reference
 
-from linewarden_runtime.clock import ManualClock, SystemClock
+from linewarden_runtime.clock import Clock, ManualClock, SystemClock
 from linewarden_runtime.deadletters import DeadLetterCap, DeadLetters
 from linewarden_runtime.errors import AssignmentNotAligned, DeadLetterCapExceeded, Fenced, TransactionFailed
-from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
+from linewarden_runtime.health import Health
+from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on_signals
 from linewarden_runtime.logs import to_stderr
 from linewarden_runtime.partitions import aligned_partitions, murmur2, partition_of
 from linewarden_runtime.records import GroupSnapshot, InRecord, Position, next_offsets
@@ -137,8 +138,11 @@ def test_dead_letters_in_a_row_are_capped_and_a_good_record_breaks_the_row() -> 
     letters.passed()
     for offset in (2, 3):
         letters.letter(_record(offset), "bad")
+    letters.passed(0)
+    letters.require_within_cap()
+    letters.letter(_record(4), "bad")
     with pytest.raises(DeadLetterCapExceeded, match="in a row"):
-        letters.letter(_record(4), "bad")
+        letters.require_within_cap()
 
 
 def test_the_share_of_dead_letters_is_capped() -> None:
@@ -146,8 +150,28 @@ def test_the_share_of_dead_letters_is_capped() -> None:
     letters.passed(7)
     for offset in range(3):
         letters.letter(_record(offset), "bad")
+    letters.require_within_cap()
+    letters.letter(_record(3), "bad")
     with pytest.raises(DeadLetterCapExceeded, match="of the last 10"):
-        letters.letter(_record(3), "bad")
+        letters.require_within_cap()
+
+
+def test_a_stage_that_its_cap_stopped_stands_still_and_says_why_until_it_is_asked_to_stop() -> None:
+    clock, stop, health = ManualClock(), Stop(), Health()
+    letters = _letters(DeadLetterCap(run=0))
+    letters.letter(_record(0), "bad")
+    seen: list[dict[str, str]] = []
+
+    class Asking(Stop):
+        def wait(self, clock: Clock, seconds: float) -> bool:
+            seen.append(health.waiting())
+            return len(seen) == 3
+
+    with pytest.raises(DeadLetterCapExceeded):
+        run_visibly(letters.require_within_cap, health, Asking(), clock)
+    assert len(seen) == 3
+    assert "1 dead letters in a row" in seen[0]["dead-letters"]
+    assert not stop.is_set()
 
 
 def test_a_signal_sets_the_flag_and_nothing_else() -> None:

@@ -16,10 +16,10 @@ from linewarden_runtime.kafka.apart.messages import MOST_UNREAD, Opening, Report
 from linewarden_runtime.kafka.apart.ring import Ring
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.sizes import require_fit
 
 _START_S = 20.0
 _LEAVE_S = 2.0
-_RECORD_OVERHEAD = 128
 
 
 class ApartDelivery:
@@ -105,8 +105,7 @@ class ApartProducer:
 
     def send(self, record: OutRecord) -> ApartDelivery:
         """Hand over a record, waiting a bounded time for room; raises DeliveryFailed, TooLarge at once."""
-        if record.size + _RECORD_OVERHEAD > self._settings.max_record_bytes:
-            raise TooLarge(f"{record.size} bytes to {record.topic}; {self._settings.max_record_bytes} are allowed")
+        require_fit(record, self._settings.max_record_bytes)
         delivery = ApartDelivery()
         with self._changed:  # payloads are freed in the order in which they are told, so both go together
             told = self._place(record)

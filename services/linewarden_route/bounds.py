@@ -1,0 +1,59 @@
+"""How large a visit may become. A record that is one too many is given up and counted, and its visit never passes.
+
+State, slots and dispositions carry every frame of a visit, and are written anew with each: without a bound a trigger
+counter that stands still costs the square of its triggers, and ends with a record that no topic takes.
+"""
+
+from __future__ import annotations
+
+from linewarden_schemas.base import MOST_MS
+from linewarden_schemas.ids import MOST_ID
+from linewarden_schemas.route_state import SlotState, VisitSnapshot
+
+MOST_FRAMES = 64
+"""Frames of a visit. With reasons of the bounds below its state stays under a quarter of its topic's largest record."""
+
+MOST_REASONS, MOST_REASON = 8, 200
+"""Reasons of an inspection that a visit remembers, and characters of each."""
+
+MOST_GENERATIONS = 32
+"""Slots of a round that a visit remembers; older ones that count for nothing are forgotten, and tombstoned."""
+
+MOST_VISIT_ID = MOST_ID - len(".r000.g00000000")
+"""Characters of a visit's id, so that ids of its slots are ids."""
+
+_CROWDED = f"more than {MOST_FRAMES} frames name this visit; they cannot all be its own"
+
+
+def is_full(visit: VisitSnapshot, frame_id: str) -> bool:
+    """Whether the visit has no room for a frame that it does not know."""
+    return len(visit.views) >= MOST_FRAMES and all(view.frame_id != frame_id for view in visit.views)
+
+
+def crowded(visit: VisitSnapshot) -> VisitSnapshot:
+    """The visit with the fault that it is named too often; the very same where it has a fault already."""
+    *others, last = visit.views
+    if last.fault is not None:
+        return visit
+    return visit.model_copy(update={"views": (*others, last.model_copy(update={"fault": _CROWDED}))})
+
+
+def halved(visit: VisitSnapshot) -> VisitSnapshot:
+    """The visit with half of its frames, one at least, and the fault that it is named too often."""
+    return crowded(visit.model_copy(update={"views": visit.views[: max(1, len(visit.views) // 2)]}))
+
+
+def short(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """Reasons as a visit remembers them."""
+    return tuple(reason[:MOST_REASON] for reason in reasons[:MOST_REASONS])
+
+
+def superfluous(slots: tuple[SlotState, ...], review_round: int) -> tuple[SlotState, ...]:
+    """Slots of a round that can be forgotten: the oldest beyond the bound that are closed and count for nothing."""
+    of_round = [slot for slot in slots if slot.round == review_round]
+    return tuple(slot for slot in of_round[:-MOST_GENERATIONS] if not slot.open and slot.judgement is None)
+
+
+def until(at_ms: int) -> int:
+    """A time that a message can carry; what a recipe puts beyond it never comes."""
+    return min(at_ms, MOST_MS)
