@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from linewarden_runtime.books import LineBook, RecipeBook
+from linewarden_runtime.books import LineBook, RecipeBook, readable
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.capture import FrameMetadata
 from linewarden_schemas.disposition import Disposition
-from linewarden_schemas.envelope import EnvelopeError, decode, decode_frame
+from linewarden_schemas.envelope import EnvelopeError, decode_frame
 from linewarden_schemas.ids import Namespace, recipe_key
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.recipe import Recipe
@@ -198,13 +198,13 @@ def is_pinned_otherwise(meta: FrameMetadata, lines: LineBook) -> bool:
 
 def _inspections(broker: Broker, live: Namespace, selection: Selection) -> Iterable[Inspection]:
     for record in records_since(broker, live.topic("inspections"), selection.from_ms):
-        message = decode(record.headers, record.value).message
+        message = readable(record)
         if isinstance(message, Inspection) and selection.holds(message.line_id, message.captured_ms):
             yield message
 
 
 def _first_routings(broker: Broker, live: Namespace, selection: Selection) -> Iterable[Disposition]:
     for record in records_since(broker, live.topic("dispositions"), selection.from_ms):
-        message = decode(record.headers, record.value).message
+        message = readable(record)
         if isinstance(message, Disposition) and message.revision == 0:
             yield message

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from linewarden_runtime.books import read_to_end
+from linewarden_runtime.books import read_to_end, reader_of_all
 from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
@@ -234,8 +234,7 @@ def _slots(
 
 def _whole(broker: Broker, desk: Desk, logical: str, partition: int) -> Iterator[InRecord]:
     position = Position(desk.namespace.topic(logical), partition)
-    with broker.reader({position: 0}) as reader:
-        reader.seek(position, reader.beginning_offsets([position])[position])
+    with reader_of_all(broker, [position]) as reader:
         yield from read_to_end(reader, _POLL_S)
 
 

@@ -6,7 +6,8 @@ cannot be read stops nobody who could go on safely: it is counted and logged, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 import structlog
 
@@ -18,7 +19,7 @@ from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.vocabulary import LineMode
 
 from .errors import BrokerUnavailable, ConfigurationError, LogTruncated, RetentionOvertook
-from .metrics import BOOKS_AGAIN, UNREADABLE
+from .metrics import BOOKS_AGAIN, OVERTAKEN, UNREADABLE
 from .ports import Broker, Reader
 from .recipes import KnownRecipes, RecipeRecords
 from .records import InRecord, Position
@@ -35,17 +36,37 @@ def positions_of(broker: Broker, topic: str) -> list[Position]:
         return [Position(topic, number) for number in range(admin.describe(topic).partitions)]
 
 
+@contextmanager
+def reader_of_all(broker: Broker, positions: Collection[Position]) -> Iterator[Reader]:
+    """A reader that stands at the oldest record kept of each partition, which need not be the first ever written."""
+    with broker.reader(dict.fromkeys(positions, 0)) as reader:
+        for position, offset in reader.beginning_offsets(positions).items():
+            reader.seek(position, offset)
+        yield reader
+
+
 def read_to_end(reader: Reader, poll_s: float = _POLL_S) -> Iterator[InRecord]:
     """Records from where the reader stands to the end as it is now.
+
+    What is deleted meanwhile is passed over, counted and logged: who had come a moment later had not seen it either.
 
     Raises:
         BrokerUnavailable: when the end is not reached although nothing arrives any more.
     """
-    yield from read_until(reader, reader.end_offsets(reader.assignment()), poll_s)
+    ends = reader.end_offsets(reader.assignment())
+    is_overtaken = True
+    while is_overtaken:
+        try:
+            yield from read_until(reader, ends, poll_s)
+            is_overtaken = False
+        except RetentionOvertook as overtaken:
+            OVERTAKEN.labels(topic=overtaken.position.topic).inc()
+            _log.warning("records were deleted while they were read", detail=str(overtaken))
+            reader.seek(overtaken.position, overtaken.earliest)
 
 
 def read_until(reader: Reader, ends: Mapping[Position, int], poll_s: float = _POLL_S) -> Iterator[InRecord]:
-    """Records from where the reader stands to these offsets. Raises as `read_to_end` does."""
+    """Records from where the reader stands to these offsets; as `read_to_end`, but raises RetentionOvertook."""
     idle = 0
     while any(reader.position(position) < end for position, end in ends.items()):
         records = reader.poll(poll_s)
@@ -104,8 +125,8 @@ class Book:
             self._reader.seek(position, offset)
 
 
-def _message(record: InRecord) -> Message | None:
-    """What the record says; None, counted and logged, where that cannot be read."""
+def readable(record: InRecord) -> Message | None:
+    """What the record says; None, counted and logged, where it is none of ours or a newer version's."""
     try:
         return decode(record.headers, record.value).message
     except EnvelopeError as error:
@@ -236,7 +257,7 @@ class LineBook:
             book.close()
 
     def _learn_state(self, record: InRecord) -> None:
-        message, line_id = _message(record), _line_of(record)
+        message, line_id = readable(record), _line_of(record)
         if isinstance(message, LineState) and message.line_id == line_id:
             self._states[line_id] = (message, *self._states.get(line_id, ()))[:_REMEMBERED]
             return
@@ -246,7 +267,7 @@ class LineBook:
             self._states[line_id] = (None, *self._states.get(line_id, ()))[:_REMEMBERED]
 
     def _learn_activation(self, record: InRecord) -> None:
-        message, line_id = _message(record), _line_of(record)
+        message, line_id = readable(record), _line_of(record)
         if isinstance(message, Activation) and message.line_id == line_id:
             self._unreadable.pop(line_id, None)
             self._activations[line_id] = (message, *self._activations.get(line_id, ()))

@@ -58,7 +58,7 @@ ANCHORS_LOST = Counter(
 )
 UNREADABLE = Counter(
     "linewarden_unreadable_settings_total",
-    "Records of recipes, line states and activations that cannot be read or do not belong there, by topic.",
+    "Records of topics that are taken whole that cannot be read or do not belong there, by topic.",
     ["topic"],
 )
 BOOKS_AGAIN = Counter(
@@ -71,4 +71,9 @@ RECIPE_FAILURES = Counter(
 )
 STAGE_STOPPED = Gauge(
     "linewarden_stage_stopped", "1 while the stage stands still because too many records could not be handled."
+)
+OVERTAKEN = Counter(
+    "linewarden_readers_overtaken_total",
+    "Times that records were deleted by retention before a reader that takes a topic whole came to them, by topic.",
+    ["topic"],
 )

@@ -18,15 +18,14 @@ def list_(
     last: Annotated[int, typer.Option(min=1, help="How many, newest last.")] = 50,
 ) -> None:
     """Show the newest dead letters."""
-    from linewarden_runtime.books import Book  # noqa: PLC0415
+    from linewarden_runtime.books import Book, readable  # noqa: PLC0415
     from linewarden_runtime.records import InRecord  # noqa: PLC0415
-    from linewarden_schemas.envelope import decode  # noqa: PLC0415
     from linewarden_schemas.operations import DeadLetter  # noqa: PLC0415
 
     letters: list[DeadLetter] = []
 
     def learn(record: InRecord) -> None:
-        message = decode(record.headers, record.value).message
+        message = readable(record)
         if isinstance(message, DeadLetter):
             letters.append(message)
 

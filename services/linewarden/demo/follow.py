@@ -26,6 +26,8 @@ class Follower:
                 for number in range(admin.describe(topic).partitions)
             ]
         self._reader: Reader = broker.reader(dict.fromkeys(positions, 0), max_records=500)
+        for position, offset in self._reader.beginning_offsets(positions).items():
+            self._reader.seek(position, offset)
         self._figures = figures
 
     def follow(self, timeout_s: float) -> int:

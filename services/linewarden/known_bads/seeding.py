@@ -15,12 +15,11 @@ from linewarden_ingest.outbound import Outbound
 from linewarden_ingest.pins import PinBoard
 from linewarden_ingest.ticket import Ticket
 from linewarden_replay.reading import records_since
-from linewarden_runtime.books import LineBook, RecipeBook, positions_of
+from linewarden_runtime.books import LineBook, RecipeBook, positions_of, readable
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.capture import Capture
-from linewarden_schemas.envelope import decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import LineMode
 from linewarden_vision.inspecting.refusal import Refused
@@ -82,7 +81,7 @@ class Seeding:
 
     def _recent(self, now_ms: int) -> Recent:
         records = records_since(self.broker, self.namespace.topic("captures"), max(0, now_ms - LOOK_BACK_MS))
-        messages = (decode(one.headers, one.value).message for one in records if one.value is not None)
+        messages = (readable(one) for one in records if one.value is not None)
         found = newest((one for one in messages if isinstance(one, Capture)), self.line_id)
         if found is None:
             raise ConfigurationError(

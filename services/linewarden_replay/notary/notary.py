@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from linewarden_runtime.books import positions_of, read_to_end
+from linewarden_runtime.books import positions_of, read_to_end, reader_of_all
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.metrics import UNREADABLE
 from linewarden_runtime.ports import Broker, Reader, TransactionalProducer
@@ -189,9 +189,7 @@ def read_heads(
 ) -> Iterator[ChainHead]:
     """Every head that was published, in order; a record that is none is handed to `stray` and passed over."""
     topic = namespace.topic("chain-heads")
-    with broker.reader(dict.fromkeys(positions_of(broker, topic), 0)) as reader:
-        for position, offset in reader.beginning_offsets(reader.assignment()).items():
-            reader.seek(position, offset)
+    with reader_of_all(broker, positions_of(broker, topic)) as reader:
         for record in read_to_end(reader):
             head = head_in(record)
             if head is None:

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from linewarden_replay.audit import Progress, Unclosed, look_back, read_unclosed
 from linewarden_replay.balance import Allowance, BalanceReport, balance
 from linewarden_replay.notary.signing import public_text, signed
-from linewarden_runtime.books import positions_of, read_to_end
+from linewarden_runtime.books import positions_of, read_to_end, readable, reader_of_all
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import OutRecord
-from linewarden_schemas.envelope import decode, encode
+from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.operations import Balance
 
@@ -32,12 +32,12 @@ class Balanced:
 
 
 def read_periods(broker: Broker, namespace: Namespace) -> list[Closed]:
-    """Every closed period, in order; raises EnvelopeError for a record that is none."""
+    """Every closed period, in order; a record that is none is counted and logged."""
     topic = namespace.topic(TOPIC)
     found: list[Closed] = []
-    with broker.reader(dict.fromkeys(positions_of(broker, topic), 0)) as reader:
+    with reader_of_all(broker, positions_of(broker, topic)) as reader:
         for record in read_to_end(reader):
-            message = decode(record.headers, record.value).message
+            message = readable(record)
             if isinstance(message, Balance):
                 found.append(Closed(message, hashlib.sha256(record.value or b"").hexdigest()))
     return found

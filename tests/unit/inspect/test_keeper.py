@@ -15,6 +15,7 @@ from linewarden_inspect import metrics
 from linewarden_inspect.keeper.beside import Beside
 from linewarden_inspect.keeper.bootstrap import keep
 from linewarden_inspect.keeper.forgetting import Forgetter
+from linewarden_inspect.keeper.saving import EvidenceSaver, Remembered
 from linewarden_inspect.settings import KeeperSettings
 from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.clock import ManualClock
@@ -23,12 +24,12 @@ from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.memory import Fault, MemoryBroker
 from linewarden_runtime.provision import provision_topics, recipe_record
-from linewarden_runtime.records import OutRecord, Position
+from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import Disposition, SlotFrame, SlotOpen, ViewResult
 from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.ids import digest, slot_id
-from linewarden_schemas.inspection import Evidence, SourceRef
+from linewarden_schemas.inspection import Evidence, Maps, SourceRef
 from linewarden_schemas.recipe import ReviewRules
 from linewarden_schemas.vocabulary import Cause, Outcome, Routing, Verdict
 from tests.support.bundles import digest_in, random_picture
@@ -152,6 +153,38 @@ def test_a_slot_sent_again_costs_only_the_frame_that_joined() -> None:
     ask(broker, first, second)
     run(broker, lambda: asked_and_committed(broker))
     assert [kept.frame_id for kept in evidence(broker)] == [first.frame_id, second.frame_id]
+
+
+@pytest.mark.parametrize(("picture_mib", "has_picture"), [(4, True), (7, False)])
+def test_evidence_that_does_not_fit_its_topic_goes_without_maps_and_at_last_without_picture(
+    picture_mib: int, has_picture: bool
+) -> None:
+    broker = line()
+    payload = picture_bytes(random_picture(0))
+    padded = payload + bytes((picture_mib << 20) - len(payload))
+    heat = bytes(4 << 20)
+    maps = Maps(mask_png=heat, class_specific_png=b"", class_agnostic_png=b"")
+    frame = frame_record(NAMESPACE, padded, 0)
+    where = SourceRef(topic=frame.topic, partition=0, offset=0)
+    saver = EvidenceSaver(NAMESPACE, Fetched(frame), Remembered(1), lambda *_: maps, broker.clock)  # type: ignore[arg-type]
+    ask(broker, about(0, where))
+    [record] = broker.records(NAMESPACE.topic("reinspections"))
+    [saved] = saver.handle([record])
+    broker.append(saved)
+    [kept] = evidence(broker)
+    assert kept.maps is None
+    assert (kept.picture == padded) is has_picture
+    assert has_picture or "too large" in (kept.missing or "")
+
+
+class Fetched:
+    """Finds the same frame wherever it is looked for."""
+
+    def __init__(self, frame: OutRecord) -> None:
+        self._frame = frame
+
+    def fetch(self, source: SourceRef) -> InRecord:
+        return InRecord(source.topic, 0, 0, 0, self._frame.key, self._frame.value, self._frame.headers)
 
 
 def test_evidence_that_was_not_acknowledged_is_written_again() -> None:

@@ -11,12 +11,16 @@ import pytest
 
 from linewarden_inspect.bootstrap import loader
 from linewarden_inspect.errors import DeviceLost
+from linewarden_inspect.writing import Writer
 from linewarden_runtime.memory import Fault
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.provision import recipe_record
 from linewarden_runtime.records import OutRecord
+from linewarden_schemas.envelope import decode
+from linewarden_schemas.inspection import Maps
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe, Region, Thresholds, ViewSpec
+from linewarden_schemas.topics import CATALOGUE
 from linewarden_schemas.vocabulary import Undecidable, Verdict
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.prepare import Prepared
@@ -237,3 +241,15 @@ def good_ref() -> RecipeRef:
 
 def _published(news: Recipe) -> OutRecord:
     return recipe_record(NAMESPACE, news, "/line1/cli")
+
+
+def test_maps_that_do_not_fit_into_the_topic_are_left_out_and_the_verdict_stands(bundle_store: Path) -> None:
+    broker = memory_line(recipe(digest_in(bundle_store, "a")))
+    answer(broker, bundle_store, good(3))
+    [found] = inspections(broker)
+    noise = bytes(CATALOGUE["inspections"].max_record_bytes)
+    large = found.model_copy(update={"maps": Maps(mask_png=noise, class_specific_png=b"", class_agnostic_png=b"")})
+    written = Writer(NAMESPACE, 2).inspection(large)
+    broker.append(written)
+    message = decode(written.headers, written.value).message
+    assert message == found.model_copy(update={"maps": None})

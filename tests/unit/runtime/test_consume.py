@@ -140,3 +140,13 @@ def test_an_unknown_error_ends_the_loop(line: Line) -> None:
     with pytest.raises(ZeroDivisionError):
         _loop(line, crash).step()
     assert line.committed()[0] == 0
+
+
+def test_an_output_too_large_for_its_topic_becomes_a_dead_letter_and_its_neighbours_are_handled(line: Line) -> None:
+    line.put("a", "big", "b")
+    huge = OutRecord(OUT, b"k", bytes(20 << 20))
+    loop = _loop(line, lambda records: [huge if one.value == b"big" else _copy([one])[0] for one in records])
+    loop.step()
+    assert set(line.out()) == {b"a", b"b"}
+    assert len(line.dead()) == 1
+    assert line.committed()[0] == 3

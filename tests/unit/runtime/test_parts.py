@@ -10,18 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2 as reference
 
+from linewarden_runtime.books import read_to_end, reader_of_all
 from linewarden_runtime.clock import Clock, ManualClock, SystemClock
 from linewarden_runtime.deadletters import DeadLetterCap, DeadLetters
-from linewarden_runtime.errors import AssignmentNotAligned, DeadLetterCapExceeded, Fenced, TransactionFailed
+from linewarden_runtime.errors import AssignmentNotAligned, DeadLetterCapExceeded, Fenced, TooLarge, TransactionFailed
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on_signals
 from linewarden_runtime.logs import to_stderr
+from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.partitions import aligned_partitions, murmur2, partition_of
-from linewarden_runtime.records import GroupSnapshot, InRecord, Position, next_offsets
+from linewarden_runtime.ports import TopicSpec
+from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, Position, next_offsets
+from linewarden_runtime.sizes import require_fit
 from linewarden_runtime.watchdog import Watchdog
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.operations import DeadLetter
+from linewarden_schemas.topics import CATALOGUE
 
 
 @given(st.binary(max_size=64))
@@ -205,3 +210,27 @@ def test_what_a_command_logs_stays_off_its_output(capsys: pytest.CaptureFixture[
     structlog.reset_defaults()
     output, errors = capsys.readouterr()
     assert (output, "told" in errors) == ("", True)
+
+
+@pytest.mark.parametrize("logical", CATALOGUE)
+def test_a_record_is_held_against_the_limit_of_its_own_topic(logical: str) -> None:
+    topic = f"line1.{logical}"
+    allowed = int(CATALOGUE[logical].config()["max.message.bytes"])
+    require_fit(OutRecord(topic, b"k", bytes(CATALOGUE[logical].max_record_bytes)), 64 << 20)
+    with pytest.raises(TooLarge, match=topic):
+        require_fit(OutRecord(topic, b"k", bytes(allowed)), 64 << 20)
+    with pytest.raises(TooLarge):
+        require_fit(OutRecord(topic, b"k", bytes(5_000)), 5_000)
+
+
+def test_who_reads_a_topic_whole_is_not_stopped_by_what_is_deleted_before_or_meanwhile() -> None:
+    broker = MemoryBroker(ManualClock())
+    place = Position("line1.recipes", 0)
+    broker.create_topics([TopicSpec(place.topic, 1)])
+    for number in range(6):
+        broker.append(OutRecord(place.topic, b"k", b"%d" % number, partition=0))
+    broker.log(place).delete_before(2)
+    with reader_of_all(broker, [place]) as reader:
+        assert reader.position(place) == 2
+        broker.log(place).delete_before(4)
+        assert [record.value for record in read_to_end(reader)] == [b"4", b"5"]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from linewarden_schemas.base import Message
 from linewarden_schemas.binding import bound, from_headers, to_headers
 from linewarden_schemas.capture import Capture
-from linewarden_schemas.envelope import EnvelopeError, decode, decode_frame, encode, encode_frame
+from linewarden_schemas.envelope import EnvelopeError, Unwritable, decode, decode_frame, encode, encode_frame
+from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.samples import AT, FRAME_METADATA, SAMPLES
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -166,3 +167,10 @@ def test_what_is_no_event_in_structured_mode_is_refused(
 ) -> None:
     with pytest.raises(EnvelopeError, match=why):
         decode(headers, value)
+
+
+def test_what_its_own_reader_would_refuse_is_not_written() -> None:
+    visit = next(one for one in SAMPLES if isinstance(one, VisitSnapshot))
+    for changes in ({"forget_at_ms": 2**53 + 1}, {"reasons": ("r" * 2001,)}, {"revision": -2}):
+        with pytest.raises(Unwritable):
+            encode(visit.model_copy(update=changes), id="v", source="/line1/route", time_ms=0)
