@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from linewarden_schemas.envelope import Frame
@@ -21,7 +23,7 @@ def test_a_deadline_that_passes_while_a_bundle_is_loaded_is_late() -> None:
 
     def load(_digest: str) -> Scorer:
         times[0] += 1_000
-        return Unasked()
+        return cast("Scorer", Unasked())
 
     shelf = Shelf(lambda _: recipe("0" * 64), load)
     with pytest.raises(Refused) as refused:
