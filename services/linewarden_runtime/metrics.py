@@ -70,7 +70,9 @@ RECIPE_FAILURES = Counter(
     "linewarden_recipe_refresh_failures_total", "Times the broker did not answer whoever asked for a recipe."
 )
 STAGE_STOPPED = Gauge(
-    "linewarden_stage_stopped", "1 while the stage stands still because too many records could not be handled."
+    "linewarden_stage_stopped",
+    "1 while the stage stands still because too many records could not be handled.",
+    multiprocess_mode="livemax",
 )
 OVERTAKEN = Counter(
     "linewarden_readers_overtaken_total",

@@ -9,10 +9,10 @@ import pytest
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.vocabulary import Undecidable
-from linewarden_vision.inspecting.intake import Limits
 from linewarden_vision.inspecting.preparing import Shelf, make_ready
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import Scorer
+from linewarden_vision.pictures.reading import Limits
 from tests.support.frames import AT, flat, metadata, recipe
 
 
