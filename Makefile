@@ -10,7 +10,7 @@ REST := $(REAL) or slow or foreign
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle track clean
+.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ format: $(VENV)/.dev ## format and mend what ruff can mend
 bench: $(VENV)/.dev ## benchmarks, side by side in one run, with the machine
 	@sh scripts/need.sh
 	$(BIN)/python -m benchmarks
+
+fuzz: $(VENV)/.dev ## mutated input of every kind, resumed behind docs/results/fuzz.jsonl: make fuzz [N=1000000]
+	$(BIN)/python -m tests.fuzz --total $(or $(N),1000000)
 
 track: $(VENV)/.dev ## bring every closed hole back, one at a time, and demand red: make track [ONLY="NAME ..."]
 	$(BIN)/python scripts/track.py --jobs $(JOBS) $(if $(ONLY),--only $(ONLY))
