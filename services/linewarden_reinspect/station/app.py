@@ -8,6 +8,7 @@ from pathlib import Path
 
 import redis
 from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
@@ -61,6 +62,7 @@ def create_app(station: Station) -> FastAPI:
         app.include_router(router)
     app.middleware("http")(_guarded)
     app.add_exception_handler(StationError, _refused)
+    app.add_exception_handler(RequestValidationError, _misshapen)
     app.add_exception_handler(redis.RedisError, _queue_away)
     app.add_exception_handler(RuntimeFault, _kafka_away)
     app.add_exception_handler(sqlite3.Error, _book_away)
@@ -107,6 +109,14 @@ def _refused(request: Request, error: Exception) -> Response:
     if request.url.path.endswith("/decision"):
         metrics.DECISIONS_REFUSED.labels(error.word).inc()
     return _told(request, error)
+
+
+def _misshapen(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
+    """What is wrong, without the input itself: it may hold what no JSON can say (a number that is none)."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    wrong = [{"loc": one["loc"], "msg": one["msg"], "type": one["type"]} for one in error.errors()]
+    return JSONResponse({"detail": wrong}, status_code=422)
 
 
 def _told(request: Request, error: StationError) -> JSONResponse:

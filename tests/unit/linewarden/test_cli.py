@@ -40,7 +40,7 @@ def test_a_fault_that_people_can_mend_is_one_line_and_a_code(
     [
         (("inspect", ".", "--bundle", ".", "--out", "o.jsonl"), "torch", "inspect"),
         (("run", "station"), "fastapi", "reinspect"),
-        (("data", "check", "."), "cv2", "train"),
+        (("data", "check", "."), "cv2", "inspect"),
         (("audit", "key", "--out", "k"), "cryptography", "replay"),
         (("users", "list"), "argon2", "reinspect"),
         (("archive", "list", "."), "pyarrow", "replay"),
@@ -56,3 +56,44 @@ def test_a_command_whose_extra_is_not_installed_names_it(
     )
     assert ran.stderr == f"linewarden: {module} is missing: pip install 'linewarden[{extra}]'\n"
     assert ran.returncode == 78
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("demo", "--parts", "3", "--out", "nodir/x.json"),
+        ("demo", "--parts", "3", "--work", "file/w"),
+        ("data", "groups", ".", "--out", "nodir/g.csv"),
+        ("audit", "key", "--out", "nodir/k"),
+        ("report", "shift", "--page", "nodir/p.html"),
+        ("train", "--data", ".", "--out", "file/bundle"),
+        ("evaluate", "--data", ".", "--bundle", ".", "--out", "file/report"),
+        ("inspect", ".", "--bundle", ".", "--out", "nodir/o.jsonl"),
+        ("inspect", ".", "--bundle", ".", "--out", "o.jsonl", "--maps", "file/maps"),
+    ],
+)
+def test_where_a_result_cannot_be_written_is_told_in_one_line_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["linewarden", *command])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr().err
+    assert ended.value.code in {2, 78}
+    assert "cannot be" in told
+    assert "Traceback" not in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_a_disk_that_is_full_after_all_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device", "out.jsonl")
+
+    monkeypatch.setattr("linewarden.cli.app", full)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err) == (1, "linewarden: out.jsonl: No space left on device\n")

@@ -17,6 +17,8 @@ from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.memory import MemoryBroker
 from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import Cause, Judgement
+from linewarden_vision.pictures.reading import read_picture
+from tests.support.picture_files import encoded, textured, turned
 
 from .rig import Rig, rig
 from .slots import AT
@@ -167,3 +169,24 @@ def test_what_is_no_mask_of_the_picture_is_refused_and_nothing_is_recorded(made:
     answer = browser.judge(visit, "NG", [], marks=[{"frame_id": frame, "mask_png": png}])
     assert (answer.status_code, answer.json()["error"]) == (422, "bad_mark")
     assert made.decisions() == []
+
+
+@pytest.mark.parametrize("tag", [1, 3, 6])
+def test_the_station_shows_what_was_judged_and_keeps_a_mask_as_it_was_drawn_on_it(
+    made: Rig, tag: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = encoded(textured(48, 96), ".jpg")
+    picture = turned(plain, tag)
+    monkeypatch.setattr("tests.unit.reinspect.pictures._encoded", lambda kind, image: picture)
+    slot = made.open_slot(1, views=1, size=96)
+    (frame,) = slot.frames
+    made.settle()
+    browser = Browser(made)
+    visit = browser.claim()
+    assert browser.get(f"/frames/{frame.frame_id}/picture").content == plain
+    mask = np.zeros((48, 96), np.uint8)
+    mask[5:9, 70:90] = 255
+    marks = [{"frame_id": frame.frame_id, "mask_png": base64.b64encode(encoded(mask, ".png")).decode()}]
+    assert browser.judge(visit, "NG", [], marks=marks, defect_class="scratch").status_code == 200
+    (decision,) = made.decisions()
+    assert np.array_equal(read_picture(decision.marks[0].mask_png), mask)

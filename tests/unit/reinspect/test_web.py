@@ -213,3 +213,11 @@ def test_signing_out_gives_the_visit_back(made: Rig) -> None:
     visit = ada.claim()
     assert ada.post("/api/sign-out").status_code == 204
     assert Browser(made, "bob").claim()["slot_id"] == visit["slot_id"]
+
+
+def test_a_number_that_no_json_can_say_is_refused_like_any_other(made: Rig) -> None:
+    browser = Browser(made)
+    for number in ("1e999", "NaN", "-1e999"):
+        sent = browser.headers | {"content-type": "application/json"}
+        answer = browser.client.post("/api/study/answers", content=f'{{"round": {number}}}', headers=sent)
+        assert answer.status_code == 422

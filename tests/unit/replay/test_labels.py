@@ -6,6 +6,7 @@ import csv
 import json
 from collections import Counter
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from linewarden_replay.labels.choosing import LeftOut, Told, label_visit
+from linewarden_replay.labels.choosing import FrameLabel, LeftOut, Told, label_visit
 from linewarden_replay.labels.coco import run_lengths
 from linewarden_replay.labels.export import export_labels
-from linewarden_replay.labels.folder import side_of, verify
+from linewarden_replay.labels.folder import LabelFolder, side_of, verify
 from linewarden_replay.selection import Selection
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
@@ -35,6 +36,7 @@ from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace, digest, slot_id
 from linewarden_schemas.inspection import Evidence
 from linewarden_schemas.vocabulary import Act, Cause, Judgement, Outcome, Role, Routing
+from tests.support import picture_files
 
 from .shift import AT, disposition, frame, inspection, visit
 
@@ -299,3 +301,52 @@ def test_only_visits_of_the_selection_are_exported(broker: MemoryBroker, tmp_pat
     fill(broker)
     assert export_labels(broker, NAMESPACE, Selection(AT + 2, AT + 2), tmp_path / "out")["pictures"] == 1
     assert export_labels(broker, NAMESPACE, Selection(0, AT * 2, "line9"), tmp_path / "none")["pictures"] == 0
+
+
+@pytest.mark.parametrize(
+    ("picture", "mask", "cause"),
+    [
+        (PICTURE, png(np.ones((8, 6), np.uint8)), LeftOut.MASK_UNUSABLE),
+        (PICTURE, b"no mask", LeftOut.MASK_UNUSABLE),
+        (PICTURE + PICTURE, png(DRAWN), LeftOut.PICTURE_UNREADABLE),
+    ],
+    ids=["another size", "no mask", "two pictures"],
+)
+def test_one_bad_mask_or_picture_is_left_out_and_never_costs_the_export(
+    tmp_path: Path, picture: bytes, mask: bytes, cause: LeftOut
+) -> None:
+    labels = [replace(one, mask_png=drawn) for one, drawn in zip(_two_labels(), (mask, png(DRAWN)), strict=True)]
+    out = LabelFolder.make(tmp_path / "out", labels, Counter())
+    for one, content in zip(labels, (picture, PICTURE), strict=True):
+        out.take(_evidence(one, content))
+    manifest = out.finish({}, {})
+    assert manifest["pictures"] == 1
+    assert manifest["left_out"][cause.value] == 1
+
+
+def test_an_exported_picture_lies_under_its_mask_in_every_reader(tmp_path: Path) -> None:
+    (label, _) = _two_labels()
+    jpeg = picture_files.encoded(np.arange(48, dtype=np.uint8).reshape(6, 8) * 5, ".jpg")
+    out = LabelFolder.make(tmp_path / "out", [replace(label, mask_png=png(DRAWN))], Counter())
+    out.take(_evidence(label, picture_files.turned(jpeg, 6), "image/jpeg"))
+    (written,) = (tmp_path / "out" / "images").iterdir()
+    read = cv2.imread(str(written))  # turns by a tag where it finds one
+    assert read is not None
+    assert read.shape[:2] == DRAWN.shape
+
+
+def _two_labels() -> list[FrameLabel]:
+    told = Told(diverted(1), diverted(1), ())
+    return [FrameLabel(f"f{n}", "top", f"g{n}", True, "crack", None, told) for n in range(2)]
+
+
+def _evidence(label: FrameLabel, picture: bytes, kind: str = "image/png") -> Evidence:
+    return Evidence(
+        frame_id=label.frame_id,
+        visit_id=visit(1),
+        view_id="top",
+        picture=picture,
+        content_type=kind,
+        sha256=digest(picture),
+        kept_ms=AT,
+    )

@@ -159,6 +159,16 @@ def test_times_are_iso_or_epoch_milliseconds() -> None:
         parse_time("yesterday")
 
 
+@pytest.mark.parametrize("text", ["1764000000", "17640000000000", "20251", "-1764000000000", "²", "20251124160000"])
+def test_the_unit_of_a_number_is_never_guessed(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        parse_time(text)
+
+
+def test_eight_digits_are_a_day() -> None:
+    assert parse_time("20251124") == parse_time("2025-11-24") == 1_763_942_400_000
+
+
 def publish(broker: MemoryBroker, message: Message) -> None:
     encoded = encode(message, id="d", source="/line1/route", time_ms=AT)
     broker.append(OutRecord(NAMESPACE.topic("dispositions"), b"v", encoded.value, encoded.headers, 0))
