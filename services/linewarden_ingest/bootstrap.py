@@ -18,6 +18,7 @@ from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.ports import Broker, Producer
+from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.ids import Namespace
 
 from .metrics import CAMERA_RESTARTS, CAMERA_UP
@@ -157,6 +158,7 @@ def _partitions(broker: Broker, namespace: Namespace) -> int:
     Raises:
         ConfigurationError: where they differ or are missing.
     """
+    verify_topics(broker, namespace, ("captures", "frames"))
     with broker.admin() as admin:
         captures, frames = (admin.describe(namespace.topic(name)).partitions for name in ("captures", "frames"))
     if captures != frames:

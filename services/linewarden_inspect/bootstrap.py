@@ -16,6 +16,7 @@ from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on_signals
+from linewarden_runtime.topic_settings import verify_topics
 from linewarden_runtime.watchdog import Watchdog
 from linewarden_schemas.ids import Namespace
 from linewarden_vision.bundle import read_bundle
@@ -45,9 +46,11 @@ def run(stop: Stop) -> None:
     watchdog = Watchdog()
     health = Health()
     inspect = settings.inspect
+    broker, namespace = KafkaBroker(settings.kafka, watchdog), Namespace(settings.namespace)
+    verify_topics(broker, namespace, ("frames", "inspections", "recipes", "dead-letters"))
     worker = InspectWorker(
-        KafkaBroker(settings.kafka, watchdog),
-        Namespace(settings.namespace),
+        broker,
+        namespace,
         inspect,
         loader(inspect.bundles, inspect.device, inspect.precision, inspect.forward, inspect.max_batch),
         instance=settings.instance,

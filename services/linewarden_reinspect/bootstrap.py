@@ -37,8 +37,12 @@ from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.redis_client import connect
+from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import Role
+
+_TOPICS = ("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections")
+"""What the station relies on."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:  # noqa: ARG001 - every service starts the same way
@@ -79,6 +83,7 @@ def open_projector(settings: ProjectorProcess) -> Iterator[Projector]:
     """A projector with clients of its own, which end with the block."""
     namespace, clock, broker = Namespace(settings.namespace), SystemClock(), KafkaBroker(settings.kafka)
     topic = namespace.topic("reinspections")
+    verify_topics(broker, namespace, ("reinspections", "dead-letters"))
     letters = DeadLetters("projector", namespace, clock)
     with ExitStack() as stack:
         client = stack.enter_context(connect(settings.redis))
@@ -117,6 +122,9 @@ def run_station(settings: StationProcess, stop: Stop) -> None:
 
 def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Station, EvidenceStore, Outbox]:
     namespace, clock, broker = Namespace(settings.namespace), SystemClock(), KafkaBroker(settings.kafka)
+    verify_topics(
+        broker, namespace, ("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections")
+    )
     options = settings.station
     client = stack.enter_context(connect(settings.redis))
     queue = RedisQueue(client, namespace.redis_prefix(), settings.reinspect.terms())

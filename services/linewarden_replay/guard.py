@@ -146,6 +146,11 @@ class IsolatedAdmin(_Guarded):
         """Describe any topic."""
         return self._admin.describe(name)
 
+    def configure(self, name: str, configs: Mapping[str, str]) -> None:
+        """Set a topic of the own namespace."""
+        require_own(self._namespace, name)
+        self._admin.configure(name, configs)
+
     def topic_id(self, name: str) -> str:
         """Identity of any topic."""
         return self._admin.topic_id(name)

@@ -21,6 +21,7 @@ from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.recipes import PatientRecipes
+from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.topics import CO_PARTITIONED
 
@@ -46,6 +47,7 @@ def _serve(stop: Stop) -> None:
     clock, health = SystemClock(), Health()
     namespace = Namespace(settings.namespace)
     broker = KafkaBroker(settings.kafka)
+    verify_topics(broker, namespace, (*CO_PARTITIONED, "recipes", "dead-letters"))
     secret = coin_secret(settings.route.coin_secret_file, namespace)
     with HealthServer(health, settings.health_port, settings.health_host):
         limits = settings.route.limits()

@@ -224,6 +224,10 @@ class Admin(Closing, Protocol):
         """Describe a topic as it is; raises ConfigurationError for an unknown one."""
         ...
 
+    def configure(self, name: str, configs: Mapping[str, str]) -> None:
+        """Set some settings of a topic, and leave the others as they are."""
+        ...
+
     def topic_id(self, name: str) -> str:
         """Fetch the identity of a topic, which unlike its name is lost with it."""
         ...

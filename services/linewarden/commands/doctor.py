@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from linewarden_runtime.errors import RuntimeFault
+from linewarden_runtime.topic_settings import deviations
 from linewarden_schemas.recipe import TimeBudget
-from linewarden_schemas.topics import CATALOGUE, Topic
+from linewarden_schemas.topics import CATALOGUE
 
 from .clocks import node_clocks
 from .context import Context, context
-
-_OVERHEAD_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +60,15 @@ def _kafka(here: Context) -> Iterator[Finding]:
             name = here.namespace.topic(topic.name)
             if name not in there:
                 yield Finding(name, good=False, advice="missing: linewarden topics create")
-                continue
-            wanted = topic.max_record_bytes + _OVERHEAD_BYTES
-            configs = admin.describe(name).configs
-            yield from _stamps(name, topic, configs)
-            allowed = int(configs.get("max.message.bytes", wanted))
-            change = f"kafka-configs --alter --topic {name} --add-config max.message.bytes={wanted}"
-            yield Finding(f"{name}: largest record", allowed >= wanted, f"{allowed} < {wanted}: {change}")
+        named = [name for name in CATALOGUE if here.namespace.topic(name) in there]
+        found = deviations(admin, here.namespace, named, stamps=here.broker.append_time)
+    yield from (Finding(f"{one.topic}: {one.setting}", good=False, advice=str(one)) for one in found)
+    if named and not found:
+        yield Finding(f"settings of {len(named)} topics", good=True)
     largest = max(topic.max_record_bytes for topic in CATALOGUE.values())
     yield Finding(
         "producer: largest record", limit >= largest, f"set LINEWARDEN_KAFKA__MAX_RECORD_BYTES to {largest} or more"
     )
-
-
-def _stamps(name: str, topic: Topic, configs: Mapping[str, str]) -> Iterator[Finding]:
-    wanted = topic.config()["message.timestamp.type"]
-    found = configs.get("message.timestamp.type", wanted)
-    change = f"kafka-configs --alter --topic {name} --add-config message.timestamp.type={wanted}"
-    if topic.append_time:
-        yield Finding(f"{name}: append time", found == wanted, f"{found}, so nothing of it is in time: {change}")
 
 
 def _clocks(here: Context) -> Iterator[Finding]:

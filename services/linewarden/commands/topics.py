@@ -15,13 +15,21 @@ app = typer.Typer(help="Topics of the catalogue on the broker.", no_args_is_help
 def create(
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of the topics keyed by visit.")] = 12,
     replication: Annotated[int, typer.Option(min=1, help="Replicas of each topic.")] = 1,
+    update: Annotated[bool, typer.Option(help="Also set those that exist as the catalogue says.")] = False,
 ) -> None:
-    """Make the topics that are missing; those that exist stay as they are."""
+    """Make the topics that are missing; those that exist stay as they are, unless they are to be updated."""
     from linewarden_runtime.provision import provision_topics  # noqa: PLC0415
+    from linewarden_runtime.topic_settings import deviations  # noqa: PLC0415
+    from linewarden_schemas.topics import CATALOGUE  # noqa: PLC0415
 
     here = context()
     with here.broker.admin() as admin:
         made = provision_topics(admin, here.namespace, partitions, replication)
+        found = deviations(admin, here.namespace, CATALOGUE, stamps=here.broker.append_time) if update else []
+        for one in found:
+            if one.setting != "partitions":
+                admin.configure(one.topic, {one.setting: one.wanted})
+                typer.echo(f"{one.topic}: {one.setting} was {one.found} and is {one.wanted} now")
     typer.echo(f"{len(made)} topics made" + (f": {', '.join(made)}" if made else "; all were there"))
 
 

@@ -19,6 +19,7 @@ from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on
 from linewarden_runtime.loop import LoopLimits
 from linewarden_runtime.ports import Broker, Consumer
 from linewarden_runtime.recipes import PatientRecipes
+from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Maps, SourceRef
@@ -49,6 +50,7 @@ def run(stop: Stop) -> None:
     stand_back(settings.keeper.nice)
     health, clock = Health(), SystemClock()
     broker, namespace = KafkaBroker(settings.kafka), Namespace(settings.namespace)
+    verify_topics(broker, namespace, ("reinspections", "dispositions", "frames", "evidence", "recipes"))
     with HealthServer(health, settings.health_port, settings.health_host):
         run_visibly(
             lambda: keep(

@@ -114,6 +114,11 @@ class _ArchiveAdmin:
         source = self._archive.source(name)
         return TopicDescription(name, source.topic_id, source.partitions, {})
 
+    def configure(self, name: str, configs: Mapping[str, str]) -> None:
+        """Set a topic behind; raises LiveTopicRefused for one of the archived namespace."""
+        self._require_behind(name)
+        self._behind.configure(name, configs)
+
     def topic_id(self, name: str) -> str:
         """The identity that a topic has or had."""
         return self.describe(name).topic_id

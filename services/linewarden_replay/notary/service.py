@@ -15,6 +15,7 @@ from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.settings import ServiceSettings
+from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.ids import Namespace
 
 from .anchors import AnchorFile
@@ -57,6 +58,7 @@ def _serve(stop: Stop) -> None:
     limits = NotaryLimits(own.records, own.every_s, anchor_s=own.anchor_s)
     anchors = None if own.anchor_file is None else AnchorFile(own.anchor_file)
     broker, namespace = KafkaBroker(settings.kafka), Namespace(settings.namespace)
+    verify_topics(broker, namespace, ("dispositions", "decisions", "chain-heads"))
     notary = Notary(broker, namespace, read_key(own.key_file), SystemClock(), limits, health.beat, anchors)
     with HealthServer(health, settings.health_port, settings.health_host):
         health.not_ready("chain", "reading the last heads")

@@ -1,7 +1,7 @@
 """Topics and groups, seen from outside."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -99,6 +99,11 @@ class KafkaAdmin:
             configs = self._patiently(lambda: self._client.describe_configs([resource]))["topic"].get(name, {})
         values = {key: str(entry["value"]) for key, entry in configs.items()}
         return TopicDescription(name, str(found["topic_id"]), len(found["partitions"]), values)
+
+    def configure(self, name: str, configs: Mapping[str, str]) -> None:
+        """Set some settings of a topic."""
+        with translated():
+            self._client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(configs))])
 
     def _metadata(self, name: str) -> dict[str, Any]:
         with translated():

@@ -1,6 +1,7 @@
 """Topics and groups of the in-memory bus, seen from outside."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -46,6 +47,11 @@ class MemoryAdmin:
         """Describe a topic as it is."""
         count = self._broker.count(name)
         return TopicDescription(name, self._broker.ids[name], count, dict(self._broker.specs[name].configs))
+
+    def configure(self, name: str, configs: Mapping[str, str]) -> None:
+        """Set some settings of a topic."""
+        spec = self._broker.specs[name]
+        self._broker.specs[name] = replace(spec, configs={**spec.configs, **configs})
 
     def topic_id(self, name: str) -> str:
         """Fetch the identity of a topic."""
