@@ -10,7 +10,7 @@ REST := $(REAL) or slow or foreign
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track clean
+.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track mutants mutants-page clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -65,6 +65,12 @@ fuzz: $(VENV)/.dev ## mutated input of every kind, resumed behind docs/results/f
 track: $(VENV)/.dev ## bring every closed hole back, one at a time, and demand red: make track [ONLY="NAME ..."]
 	$(BIN)/python scripts/track.py --jobs $(JOBS) $(if $(ONLY),--only $(ONLY))
 
+mutants: $(VENV)/.mutants ## change one thing at a time where it matters, and demand red; goes on where it stopped: make mutants [ONLY=route] [MINUTES=60]
+	$(BIN)/python scripts/mutants.py $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES))
+
+mutants-page: $(VENV)/.mutants ## docs/results/mutants.md from what was run
+	$(BIN)/python scripts/mutants.py --page docs/results/mutants.md
+
 bundle: $(VENV)/.dev ## train the demo's bundle again, from its seed
 	$(BIN)/python -m linewarden_train.demo_bundle --out services/linewarden/assets/demo-bundle --seed 0
 
@@ -78,6 +84,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install -q -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.mutants: $(VENV)/.dev
+	$(BIN)/pip install -q -c constraints.txt -e '.[mutants]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt

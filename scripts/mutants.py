@@ -1,0 +1,345 @@
+"""Changes one thing at a time in the modules that decide, and demands that a test which covers it fails.
+
+    python scripts/mutants.py [--only PART ...] [--minutes N]     go on where the last run stopped
+    python scripts/mutants.py --page docs/results/mutants.md      write the page from what was run
+
+Each trial is a line of docs/results/data/mutants.jsonl, keyed by a hash of the module and the tests that may cover it;
+trials of other sources are stale and are run anew. Python is mutated by Cosmic Ray's operators and by taking single
+statements away, Lua by exchanging operators and taking calls away. Survivors that cannot be told from the original
+stand with their reason in tests/mutants.toml.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import parso
+from cosmic_ray.mutating import MutationVisitor
+from cosmic_ray.operators.operator import Operator
+from cosmic_ray.plugins import get_operator
+from coverage import CoverageData
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS, EQUIVALENT = ROOT / "docs" / "results" / "data" / "mutants.jsonl", ROOT / "tests" / "mutants.toml"
+_ROUTE = ("tests/unit/route", "tests/integration/route/test_router.py")
+_SPOOL = ("tests/unit/ingest",)
+_QUEUE = ("tests/unit/reinspect/test_queue_rules.py", "tests/unit/reinspect/test_projector.py")
+TARGETS: dict[str, tuple[str, ...]] = {
+    **{
+        f"services/linewarden_route/{name}.py": _ROUTE
+        for name in ("policy", "visit", "joining", "routing", "review", "settling", "slots", "refusals", "adoption")
+    },
+    **{f"services/linewarden_route/{name}.py": _ROUTE for name in ("lane", "plan", "restore", "router")},
+    "services/linewarden_runtime/loop.py": ("tests/unit/runtime/test_loop.py",),
+    "services/linewarden_runtime/consume.py": ("tests/unit/runtime/test_consume.py",),
+    **{
+        f"services/linewarden_ingest/{name}.py": _SPOOL
+        for name in ("spool/spool", "spool/marks", "spool/recovery", "spool/tail", "publisher", "ledger", "intake")
+    },
+    **{
+        f"services/linewarden_reinspect/queue/{path.name}": _QUEUE
+        for path in sorted((ROOT / "services" / "linewarden_reinspect" / "queue").glob("*.lua"))
+    },
+}
+_COMPARISONS = ("Eq_NotEq", "NotEq_Eq", "Lt_LtE", "Lt_GtE", "LtE_Lt", "LtE_Gt", "Gt_GtE", "Gt_LtE", "GtE_Gt", "GtE_Lt")
+_OPERATORS = (
+    *(f"ReplaceComparisonOperator_{name}" for name in (*_COMPARISONS, "Is_IsNot", "IsNot_Is")),
+    *(f"ReplaceBinaryOperator_{name}" for name in ("Add_Sub", "Sub_Add", "Mul_Add")),
+    "ReplaceUnaryOperator_Delete_Not",
+    "AddNot",
+    "ReplaceTrueWithFalse",
+    "ReplaceFalseWithTrue",
+    "ReplaceAndWithOr",
+    "ReplaceOrWithAnd",
+    "NumberReplacer",
+    "ZeroIterationForLoop",
+)
+_LUA = (
+    (r"==", "~="),
+    (r"~=", "=="),
+    (r"<=", "<"),
+    (r">=", ">"),
+    (r"(?<![<>=~])<(?!=)", "<="),
+    (r"(?<![<>=~])>(?!=)", ">="),
+    (r"\band\b", "or"),
+    (r"\bor\b", "and"),
+    (r"\bnot ", ""),
+    (r"\+ 1\b", "- 1"),
+    (r"- 1\b", "+ 1"),
+)
+_LIMIT_S = 180
+
+
+class RemoveStatement(Operator):  # type: ignore[misc]  # the package is not typed
+    """Takes a statement away that is there for its effect: a call, an assignment to an attribute, a raise."""
+
+    def mutation_positions(self, node: Any) -> Iterator[tuple[object, object]]:  # noqa: ANN401 - parso is not typed
+        """Where `mutate` can be asked."""
+        if node.type == "simple_stmt" and node.children[0].type in {"atom_expr", "power", "raise_stmt"}:
+            yield node.start_pos, node.end_pos
+
+    def mutate(self, node: Any, _index: int) -> Any:  # noqa: ANN401 - parso is not typed
+        """The statement as `pass`."""
+        parse: Any = parso.parse
+        (instead,) = parse("pass\n").children[:1]
+        instead.get_first_leaf().prefix = node.get_first_leaf().prefix
+        return instead
+
+    @classmethod
+    def examples(cls) -> tuple[()]:
+        """None: the package's own tests ask for them."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change of one module: what was done, on which line, and the module as it is then."""
+
+    module: str
+    change: str
+    line: int
+    text: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A mutant and what the tests said."""
+
+    module: str
+    key: str
+    change: str
+    line: int
+    text: str
+    outcome: str
+    tests: int
+    seconds: float
+    commit: str
+    machine: str
+
+
+def key_of(module: str) -> str:
+    """A hash of the module and of every test that may cover it."""
+    files = [ROOT / module]
+    for place in TARGETS[module]:
+        path = ROOT / place
+        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    whole = hashlib.sha256()
+    for path in files:
+        whole.update(path.read_bytes())
+    return whole.hexdigest()[:16]
+
+
+def mutants_of(module: str) -> list[Mutant]:
+    """Every mutant of a module, each once."""
+    original = (ROOT / module).read_text(encoding="utf-8")
+    found: dict[str, Mutant] = {}
+    for change, source in _lua(original) if module.endswith(".lua") else _python(original):
+        if source == original:
+            continue
+        line = next(
+            number
+            for number, (one, other) in enumerate(zip(original.split("\n"), source.split("\n"), strict=False), 1)
+            if one != other
+        )
+        text = source.split("\n")[line - 1].strip()
+        found.setdefault(source, Mutant(module, change, line, text, source))
+    return sorted(found.values(), key=lambda one: (one.line, one.change))
+
+
+def _python(original: str) -> Iterator[tuple[str, str]]:
+    named: list[tuple[str, Operator]] = [(name, get_operator(f"core/{name}")()) for name in _OPERATORS]
+    for name, operator in [*named, ("RemoveStatement", RemoveStatement())]:
+        occurrence = 0
+        while (mutated := MutationVisitor.mutate_code(original, operator, occurrence)) is not None:
+            yield name, mutated
+            occurrence += 1
+
+
+def _lua(original: str) -> Iterator[tuple[str, str]]:
+    lines = original.split("\n")
+    for number, line in enumerate(lines):
+        code = line.partition("--")[0]
+        changed = [
+            (f"{pattern} -> {instead}", code[: one.start()] + instead + code[one.end() :])
+            for pattern, instead in _LUA
+            for one in re.finditer(pattern, code)
+        ]
+        if re.match(r"\s*(redis\.call|[a-z_]+)\(.*\)\s*$", code):
+            changed.append(("RemoveCall", ""))
+        for change, instead in changed:
+            yield change, "\n".join([*lines[:number], instead, *lines[number + 1 :]])
+
+
+def covering(module: str, tree: Path) -> dict[int, set[str]]:
+    """The tests that run each line of a Python module, by one run of all that may."""
+    data = tree / ".coverage-mutants"
+    settings = tree / "mutants.coveragerc"
+    settings.write_text(f"[run]\ndynamic_context = test_function\ndata_file = {data}\ninclude = {module}\n")
+    command = [sys.executable, "-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest", "-q", *TARGETS[module]]
+    ran = _run(command, tree, 3600)
+    if ran != 0:
+        raise SystemExit(f"the tests of {module} do not pass as they are: {' '.join(command)}")
+    found = CoverageData(str(data))
+    found.read()
+    (file,) = [name for name in found.measured_files() if name.endswith(module)] or [""]
+    return {
+        line: {test for context in contexts if (test := _test_of(context)) is not None}
+        for line, contexts in found.contexts_by_lineno(file).items()
+    }
+
+
+def _test_of(context: str) -> str | None:
+    """The pytest id of a coverage context: tests/a/test_b.py::test_c of tests.a.test_b.test_c."""
+    match = re.fullmatch(r"(tests(?:\.\w+)*\.test_\w+)\.(test_\w+)", context)
+    return f"{match[1].replace('.', '/')}.py::{match[2]}" if match else None
+
+
+def _run(command: list[str], tree: Path, limit_s: float) -> int:
+    paths = os.pathsep.join(str(tree / part) for part in ("schemas", "services", "."))
+    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    try:
+        ran = subprocess.run(
+            command, cwd=tree, env=environment, timeout=limit_s, check=False, capture_output=True, text=True
+        )
+    except subprocess.TimeoutExpired:
+        return -1
+    return ran.returncode
+
+
+def trials() -> list[Trial]:
+    """What was run so far, whatever the sources were."""
+    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
+    return [Trial(**json.loads(line)) for line in lines]
+
+
+def fresh() -> dict[str, list[Trial]]:
+    """By module what was run of the sources as they are now."""
+    keys = {module: key_of(module) for module in TARGETS}
+    found: dict[str, list[Trial]] = {module: [] for module in TARGETS}
+    for trial in trials():
+        if keys.get(trial.module) == trial.key:
+            found[trial.module].append(trial)
+    return found
+
+
+def run(only: list[str], minutes: float) -> int:
+    """Run what was not run yet; 1 where a mutant survived in this run."""
+    until, survived = time.monotonic() + minutes * 60, 0
+    commit = _git("rev-parse", "--short", "HEAD")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    done = fresh()
+    chosen = [module for module in TARGETS if not only or any(part in module for part in only)]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        tree = Path(folder) / "tree"
+        _git("worktree", "add", "--detach", "--quiet", str(tree), "HEAD")
+        try:
+            for module in chosen:
+                known = {(one.line, one.change, one.text) for one in done[module]}
+                left = [one for one in mutants_of(module) if (one.line, one.change, one.text) not in known]
+                if not left:
+                    continue
+                lines = {} if module.endswith(".lua") else covering(module, tree)
+                print(f"{module}: {len(left)} to try, {len(known)} tried", flush=True)
+                for mutant in left:
+                    if time.monotonic() > until:
+                        print("time is over; the next run goes on here")
+                        return int(survived > 0)
+                    trial = _tried(mutant, tree, lines, key_of(module), commit, machine)
+                    survived += trial.outcome == "survived"
+                    _append(trial)
+                    print(f"  {trial.outcome:8} {mutant.line}: {mutant.change}: {mutant.text[:80]}", flush=True)
+        finally:
+            _git("worktree", "remove", "--force", str(tree))
+    return int(survived > 0)
+
+
+def _tried(mutant: Mutant, tree: Path, lines: dict[int, set[str]], key: str, commit: str, machine: str) -> Trial:
+    tests = sorted(lines.get(mutant.line, set())) or list(TARGETS[mutant.module])
+    path = tree / mutant.module
+    original, began = path.read_text(encoding="utf-8"), time.monotonic()
+    try:
+        path.write_text(mutant.source, encoding="utf-8")
+        code = _run([sys.executable, "-m", "pytest", "-x", "-q", "--no-header", *tests], tree, _LIMIT_S)
+    finally:
+        path.write_text(original, encoding="utf-8")
+    outcome = "survived" if code == 0 else "timeout" if code == -1 else "killed"
+    told = (mutant.module, key, mutant.change, mutant.line, mutant.text, outcome, len(tests))
+    return Trial(*told, round(time.monotonic() - began, 1), commit, machine)
+
+
+def _append(trial: Trial) -> None:
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(trial)) + "\n")
+
+
+def page() -> str:
+    """Survivors on one page, with the reason of each that is equivalent."""
+    found = fresh()
+    reasons = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")) if EQUIVALENT.exists() else {}
+    rows, survivors = [], []
+    for module, tried in found.items():
+        total = len(mutants_of(module))
+        lost = [one for one in tried if one.outcome == "survived"]
+        rows.append(f"| `{module}` | {total} | {len(tried)} | {len(tried) - len(lost)} | {len(lost)} |")
+        survivors += [_survivor(one, reasons) for one in lost]
+    stale = len(trials()) - sum(len(tried) for tried in found.values())
+    return "\n".join(
+        [
+            "# Mutants",
+            "",
+            "Made by `make mutants-page` from what `make mutants` ran; a module whose source or tests changed since is",
+            f"run anew ({stale} trials of other sources are stale). Timeouts count as killed.",
+            "",
+            "| module | mutants | tried | killed | survived |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+            "## Survivors",
+            "",
+            *(survivors or ["None of those tried."]),
+            "",
+        ]
+    )
+
+
+def _survivor(trial: Trial, reasons: dict[str, Any]) -> str:
+    known = reasons.get(trial.module, {}).get(f"{trial.change}: {trial.text}")
+    return f"- `{trial.module}:{trial.line}` {trial.change}: `{trial.text}` ({known or 'not explained yet'})"
+
+
+def _git(*words: str) -> str:
+    ran = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    return ran.stdout.strip()
+
+
+def main(words: Iterable[str] | None = None) -> int:
+    """Run mutants, or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", default=[], help="parts of module paths")
+    parser.add_argument("--minutes", type=float, default=24 * 60.0)
+    parser.add_argument("--page", type=Path)
+    given = parser.parse_args(None if words is None else list(words))
+    if given.page is not None:
+        given.page.write_text(page(), encoding="utf-8")
+        return 0
+    return run(given.only, given.minutes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
