@@ -14,8 +14,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from linewarden_schemas.recipe import Recipe, TimeBudget
-from linewarden_schemas.vocabulary import Act, Routing
+from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget
+from linewarden_schemas.vocabulary import Act, Cause, Routing
 
 from .ledger import (
     CameraEpoch,
@@ -31,9 +31,12 @@ from .passing import Seen, against_frame, against_parts, against_visit, recipe_n
 from .reviewing import (
     RELEASED,
     against_answers,
+    against_asking,
+    against_cover,
     against_outcome,
     against_revisions,
     against_routing,
+    against_skill,
     against_slots,
     against_telling,
     in_order,
@@ -335,6 +338,9 @@ class _Count:
                 yield from against_outcome(revision, one.reviewed, one.frames, known, forgotten=forgotten)
         if first is not None:
             yield from against_routing(first, one.frames, known)
+            if isinstance(recipe, str) and not {Cause.FAULT, Cause.KNOWN_BAD} & set(first.causes):
+                yield f"{recipe}, which its routing does not name"
+        yield from self._asked(one, known)
         if latest is None or not latest.final:
             return
         for slot in one.open_slots().values():
@@ -342,6 +348,19 @@ class _Count:
                 yield f"slot {slot.slot_id} is open although the visit is final"
         if latest.outcome in RELEASED:
             yield from self._uncovered(one, latest, known)
+
+    def _asked(self, one: _Passage, recipe: Recipe | None) -> Iterator[str]:
+        """Slots that ask for something else than what the visit is, or do not show all of it."""
+        causes = {cause for each in one.history for cause in each.causes} | {Cause.REJECT_REVIEW}
+        for slot in one.reviewed.slots:
+            if isinstance(slot, SlotOpened):
+                yield from against_asking(slot, one.frames, recipe)
+                if one.history and not causes.issuperset(slot.causes):
+                    yield f"slot {slot.slot_id} names a cause that its visit does not have"
+        yield from against_skill(one.reviewed, (ReviewRules() if recipe is None else recipe.review).reviews_required)
+        old = {name: seen for name, seen in one.frames.items() if not self._is_fresh(seen)}
+        for slot in one.open_slots().values():
+            yield from against_cover(slot, old)
 
     def _uncovered(self, one: _Passage, latest: RoutedVisit, recipe: Recipe | None) -> Iterator[str]:
         """Doubtful frames that came after a release, and made no revision."""

@@ -14,7 +14,6 @@ from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
-from linewarden_schemas.ids import digest
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.operations import DeadLetter
@@ -161,10 +160,12 @@ class InspectedFrame:
     written: Written
 
     def contradictions(self, other: InspectedFrame) -> Iterator[str]:
-        """What another answer to the same frame says differently. A frame that was sent again may be late then."""
-        if Undecidable.LATE in {self.undecidable, other.undecidable}:
-            return
-        if (self.verdict, self.undecidable) != (other.verdict, other.undecidable):
+        """What another answer to the same frame says differently.
+
+        A frame that was sent again may be late then; an answer that is late is only contradicted by a defect.
+        """
+        is_late = Undecidable.LATE in {self.undecidable, other.undecidable}
+        if self.verdict is not other.verdict and not (is_late and other.verdict is not Verdict.NG):
             yield f"{self.verdict.value} and {other.verdict.value}"
         told = (
             ("visit", self.visit_id, other.visit_id),
@@ -225,15 +226,35 @@ class RoutedVisit:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedFrame:
+    """A frame that a slot asks about, as it is shown; `doubtful`: whether a person must cover it."""
+
+    frame_id: str
+    view_id: str
+    doubtful: bool
+    sha256: str | None
+    verdict: Verdict | None
+    p_defect: float | None
+    suspicion: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SlotOpened:
-    """A slot was opened, or its request was sent again. `frames`: each with whether a person must cover it."""
+    """A slot was opened, or its request was sent again."""
 
     slot_id: str
     visit_id: str
     round: int
     generation: int
     skill: Skill
-    frames: tuple[tuple[str, bool], ...]
+    causes: tuple[Cause, ...]
+    frames: tuple[AskedFrame, ...]
+    missing_views: tuple[str, ...]
+    line_id: str
+    part_id: str | None
+    product_id: str | None
+    recipe: RecipeName
+    is_simulated: bool
     opened_ms: int
     written: Written
 
@@ -478,7 +499,7 @@ class Ledger:
 
     def _recipe(self, recipe: Recipe, written: Written) -> None:
         contents = self.recipes.setdefault((recipe.recipe_id, recipe.version), {})
-        contents.setdefault(content_digest(recipe), (recipe, written.at_ms))
+        contents.setdefault(recipe.digest(), (recipe, written.at_ms))
 
     def _dead_letter(self, letter: DeadLetter) -> None:
         self.dead_letters += 1
@@ -497,16 +518,11 @@ class Ledger:
         return self.reviews.setdefault(visit_id, Reviewed())
 
     def _recipe_name(self, ref: RecipeRef) -> RecipeName:
-        return self._same(RecipeName(ref.recipe_id, ref.version, getattr(ref, "digest", None)))
+        return self._same(RecipeName(ref.recipe_id, ref.version, ref.digest))
 
     def _same(self, value: Shared) -> Shared:
         """An equal value that was kept before: most records of a line repeat what others say."""
         return self._shared.setdefault(value, value)  # type: ignore[return-value]  # it is equal, so of its kind
-
-
-def content_digest(recipe: Recipe) -> str:
-    """The digest of a recipe's content, by which two contents of one version are told apart."""
-    return getattr(recipe.ref(), "digest", None) or digest(recipe.to_json())
 
 
 Placed = TypeVar("Placed", CapturedFrame, InspectedFrame, Decided)
@@ -528,7 +544,25 @@ def _slot_facts(message: SlotOpen | SlotClose, written: Written) -> SlotOpened |
             round=message.round,
             generation=message.generation,
             skill=message.skill,
-            frames=tuple((frame.frame_id, frame.doubtful) for frame in message.frames),
+            causes=message.causes,
+            frames=tuple(
+                AskedFrame(
+                    frame_id=frame.frame_id,
+                    view_id=frame.view_id,
+                    doubtful=frame.doubtful,
+                    sha256=frame.sha256,
+                    verdict=frame.verdict,
+                    p_defect=frame.p_defect,
+                    suspicion=frame.suspicion,
+                )
+                for frame in message.frames
+            ),
+            missing_views=message.missing_views,
+            line_id=message.line_id,
+            part_id=message.part_id,
+            product_id=message.product_id,
+            recipe=RecipeName(message.recipe.recipe_id, message.recipe.version, message.recipe.digest),
+            is_simulated=message.is_simulated,
             opened_ms=message.opened_ms,
             written=written,
         )

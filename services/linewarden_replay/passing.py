@@ -69,8 +69,9 @@ def against_visit(frames: Sequence[Seen], recipe: Recipe) -> Iterator[Objection]
         yield Objection(Cause.LATE, f"view {view_id} is missing")
     for one in frames:
         yield from against_frame(one, recipe)
-    if recipe.criteria:
-        yield Objection(Cause.FAULT, "the recipe asks for acceptance criteria that nobody judged")
+    for asked, what in ((recipe.criteria, "acceptance criteria"), (recipe.zones, "zones")):
+        if asked:
+            yield Objection(Cause.FAULT, f"the recipe asks for {what}, which nobody judged")
 
 
 def against_parts(frames: Sequence[Seen], recipe: Recipe) -> Iterator[Objection]:

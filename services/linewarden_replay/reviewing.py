@@ -13,7 +13,7 @@ from linewarden_schemas.ids import slot_id
 from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Judgement, Outcome, Role, Routing, Skill, Verdict
 
-from .ledger import Decided, Reviewed, RoutedVisit, SlotClosed, SlotOpened, ToldView
+from .ledger import AskedFrame, Decided, Reviewed, RoutedVisit, SlotClosed, SlotOpened, ToldView
 from .passing import Seen, against_frame, against_visit
 
 RELEASED = frozenset({Outcome.ACCEPT, Outcome.USE_AS_IS})
@@ -93,6 +93,50 @@ def _told(one: RoutedVisit, frames: Mapping[str, Seen]) -> list[Seen]:
     return [seen for seen in named if seen is not None]
 
 
+def against_asking(one: SlotOpened, frames: Mapping[str, Seen], recipe: Recipe | None) -> Iterator[str]:
+    """Where a slot asks for something else than what its visit is."""
+    captures = [seen.captured for seen in frames.values() if seen.captured is not None]
+    told = (
+        ("line", one.line_id, {each.line_id for each in captures}),
+        ("serial", one.part_id, {each.part_id for each in captures}),
+        ("product", one.product_id, {each.product_id for each in captures}),
+        ("kind, simulated or real,", one.is_simulated, {each.is_simulated for each in captures}),
+    )
+    name = f"slot {one.slot_id}"
+    if captures:
+        yield from (
+            f"{name} names a {what} that no capture names"
+            for what, value, values in told
+            if value is not None and value not in values
+        )
+        if not any(one.recipe.may_be(each.recipe) for each in captures):
+            yield f"{name} names a recipe that no capture names"
+    for asked in one.frames:
+        seen = frames.get(asked.frame_id)
+        if seen is None or not _shows(asked, seen):
+            yield f"{name} asks for frame {asked.frame_id} as no record tells it"
+        elif not asked.doubtful and asked.verdict is not None and is_doubtful(seen, recipe) and not seen.contradicted:
+            yield f"{name} does not say that frame {asked.frame_id} has to be looked at"
+
+
+def _shows(asked: AskedFrame, seen: Seen) -> bool:
+    known = [one for one in (seen.captured, seen.inspected) if one is not None]
+    digests = {seen.captured and seen.captured.sha256, seen.inspected and seen.inspected.frame_sha256}
+    answers = [] if seen.inspected is None else [seen.inspected, *seen.further]
+    said = (asked.verdict, asked.p_defect, asked.suspicion)
+    is_told = asked.verdict is None or any(said == (one.verdict, one.p_defect, one.suspicion) for one in answers)
+    return is_told and asked.view_id in {one.view_id for one in known} and asked.sha256 in {None, *digests}
+
+
+def against_cover(one: SlotOpened, frames: Mapping[str, Seen]) -> Iterator[str]:
+    """Frames that a slot which waits does not show, although there is a picture of them."""
+    shown = {asked.frame_id for asked in one.frames}
+    for seen in frames.values():
+        is_lost = seen.captured is None or seen.captured.lost is not None
+        if seen.frame_id not in shown and not is_lost:
+            yield f"slot {one.slot_id} does not show frame {seen.frame_id}"
+
+
 def _tells(view: ToldView, seen: Seen) -> bool:
     answers = [] if seen.inspected is None else [seen.inspected, *seen.further]
     said = (view.verdict, view.undecidable, view.p_defect, view.suspicion)
@@ -157,6 +201,18 @@ def against_slots(visit_id: str, reviewed: Reviewed, *, forgotten: bool) -> Iter
 def in_order(reviewed: Reviewed) -> list[SlotOpened | SlotClosed]:
     """Records of slots in the order in which they lie."""
     return sorted(reviewed.slots, key=lambda one: one.written.offset)
+
+
+def against_skill(reviewed: Reviewed, required: int) -> Iterator[str]:
+    """Slots that a lead has to take, and that were opened for anybody: tie-breaks, and what was escalated."""
+    escalated: set[int] = set()
+    rounds = {one.slot_id: one.round for one in reviewed.slots if isinstance(one, SlotOpened)}
+    for one in in_order(reviewed):
+        if isinstance(one, SlotOpened):
+            if one.skill is not Skill.LEAD and (one.round >= required or one.round in escalated):
+                yield f"slot {one.slot_id} is for a lead, and was opened for the skill {one.skill.value}"
+        elif one.reason is CloseReason.ESCALATED and one.slot_id in rounds:
+            escalated.add(rounds[one.slot_id])
 
 
 def _opening(visit_id: str, one: SlotOpened, current: SlotOpened | None, closed: Collection[str]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,12 +13,12 @@ from linewarden_replay.balance import Allowance, BalanceReport, balance
 from linewarden_replay.notary.signing import public_text, signed
 from linewarden_runtime.books import positions_of, read_to_end, readable, reader_of_all
 from linewarden_runtime.ports import Broker
-from linewarden_runtime.records import OutRecord
+from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.operations import Balance
 
-from .period import Closed, Occasion, period_of
+from .period import Closed, Occasion, last_sound, period_of
 
 TOPIC = "balances"
 
@@ -31,8 +32,10 @@ class Balanced:
     last: Closed | None
 
 
-def read_periods(broker: Broker, namespace: Namespace) -> list[Closed]:
-    """Every closed period, in order; a record that is none is counted and logged."""
+def read_periods(
+    broker: Broker, namespace: Namespace, stray: Callable[[InRecord], None] = lambda _record: None
+) -> list[Closed]:
+    """Every closed period, in order; a record that is none is counted, logged, handed to `stray` and passed over."""
     topic = namespace.topic(TOPIC)
     found: list[Closed] = []
     with reader_of_all(broker, positions_of(broker, topic)) as reader:
@@ -40,6 +43,8 @@ def read_periods(broker: Broker, namespace: Namespace) -> list[Closed]:
             message = readable(record)
             if isinstance(message, Balance):
                 found.append(Closed(message, hashlib.sha256(record.value or b"").hexdigest()))
+            else:
+                stray(record)
     return found
 
 
@@ -58,9 +63,11 @@ def balance_unclosed(
     Raises:
         BrokerUnavailable: where the end of a topic cannot be reached.
     """
-    periods = read_periods(broker, namespace)
-    last = periods[-1] if periods else None
+    strays: list[InRecord] = []
+    last = last_sound(read_periods(broker, namespace, strays.append))
     found = read_unclosed(broker, namespace, None if last is None else last.period, progress)
+    for record in strays:
+        found.ledger.learn_stray(record.topic, record.partition, record.offset)
     report = balance(found.ledger, now_ms, allowance)
     wanted = found.doubtful({one.name for one in report.findings})
     if last is not None and wanted:

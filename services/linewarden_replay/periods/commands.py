@@ -65,18 +65,22 @@ def periods(
 ) -> None:
     """List the closed periods. Exits 1, and names the first one that does not follow on the one before."""
     from linewarden_replay.bootstrap import live  # noqa: PLC0415 - as above
+    from linewarden_replay.ledger import place  # noqa: PLC0415
 
     from .closing import read_periods  # noqa: PLC0415
     from .period import first_break  # noqa: PLC0415
 
     broker, namespace = live()
-    found = read_periods(broker, namespace)
+    strays: list[str] = []
+    found = read_periods(broker, namespace, lambda one: strays.append(place(one.topic, one.partition, one.offset)))
     broken = first_break(found, public_key or (), signed=bool(public_key))
     if as_json:
         rows = [one.period.model_dump(mode="json", exclude_none=True) | {"digest": one.digest} for one in found]
-        typer.echo(json.dumps({"holds": broken is None, "broken": broken, "periods": rows}))
+        typer.echo(json.dumps({"holds": broken is None, "broken": broken, "periods": rows, "strays": strays}))
     else:
         _print_periods(found)
+        for one in strays:
+            typer.echo(f"a record that is no period: {one}")
         typer.echo(broken or "every period begins where the one before ended")
     raise typer.Exit(0 if broken is None else 1)
 

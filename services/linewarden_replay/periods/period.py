@@ -88,6 +88,15 @@ def first_break(periods: Sequence[Closed], keys: Collection[str] = (), *, signed
     return None
 
 
+def last_sound(periods: Sequence[Closed]) -> Closed | None:
+    """The last period that follows on all before it: what does not follow closes nothing, and is read again."""
+    last: Closed | None = None
+    for one in periods:
+        if _fault(one.period, last, 0 if last is None else last.period.number + 1) is None:
+            last = one
+    return last
+
+
 def _fault(period: Balance, before: Closed | None, place: int) -> str | None:
     if period.number != place:
         return f"it stands where period {place} belongs"

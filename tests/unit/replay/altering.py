@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,9 +55,10 @@ class Alteration:
         return f"{self.act} {self.path} at {self.place}"
 
 
-def alterations(records: list[InRecord]) -> Iterator[Alteration]:
-    """Every record dropped, doubled, moved, and each of its fields changed or dropped, one at a time."""
-    for index, record in enumerate(records):
+def alterations(records: list[InRecord], places: Iterable[int] | None = None) -> Iterator[Alteration]:
+    """Records dropped, doubled, moved, and each of their fields changed or dropped, one at a time; all by default."""
+    for index in range(len(records)) if places is None else places:
+        record = records[index]
         yield from _whole(records, index)
         if record.value is None:
             continue

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
+from linewarden_replay.ledger import visit_of
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_schemas.capture import CameraHeartbeat, Returned
 from linewarden_schemas.disposition import SlotOpen
-from linewarden_schemas.envelope import encode
+from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.operations import DeadLetter
-from linewarden_schemas.recipe import Thresholds
+from linewarden_schemas.recipe import Recipe, Thresholds
 from linewarden_schemas.vocabulary import Act, Loss, Outcome, Role, Verdict
 from tests.support.reading import write
 from tests.support.route_line import Member, RouteLine, turn_until_owned
@@ -29,10 +29,13 @@ class History:
 
     def __init__(self, **recipe: Any) -> None:
         self.broker = MemoryBroker(ManualClock())
-        self.line = RouteLine(self.broker, "line1", **{"review": {"undo_window_ms": UNDO_MS}} | recipe)
+        self.line = RouteLine(
+            self.broker, "line1", **({"review": {"undo_window_ms": UNDO_MS}, "thresholds": LIMITS} | recipe)
+        )
         self.router: Member = self.line.router()
         turn_until_owned(self.line, self.router)
-        self._numbers = {"top": count(), "side": count()}
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._epochs: dict[str, int] = {}
 
     def turn(self, times: int = 3) -> None:
         """Let route take what lies there."""
@@ -45,14 +48,21 @@ class History:
         self.turn()
 
     def capture(self, visit: str, *views: str, **more: Any) -> None:
-        """Views of a visit are captured, each with its camera's next number."""
+        """Views of a visit are captured, each with its camera's next number; each visit in a spool epoch of its own."""
+        epoch = self._epochs.setdefault(visit, len(self._epochs))
         for view in views or ("top", "side"):
-            self.line.capture(visit, view, sequence=next(self._numbers[view]), **more)
+            number = self._numbers[visit, view] = self._numbers.get((visit, view), -1) + 1
+            fields = {"sequence": number, "spool_epoch": epoch, "recipe": self.line.recipe.ref()}
+            self.line.capture(visit, view, **(fields | more))
+
+    def inspect(self, visit: str, *views: str, **more: Any) -> None:
+        """Views of a visit are inspected."""
+        self.line.inspect(visit, *views, **({"recipe": self.line.recipe.ref()} | more))
 
     def visit(self, visit: str, capture: dict[str, Any] | None = None, **inspection: Any) -> None:
         """A whole visit is captured, inspected and routed."""
         self.capture(visit, **capture or {})
-        self.line.inspect(visit, **inspection)
+        self.inspect(visit, **inspection)
         self.turn()
 
     def decide(self, slot: str, judgement: str | None = "OK", actor: str = "ann", **more: Any) -> None:
@@ -61,19 +71,19 @@ class History:
         self.turn()
 
     def heartbeat(self) -> None:
-        """Each camera tells its last number."""
-        for view, numbers in self._numbers.items():
+        """Each camera tells the last number of each of its epochs."""
+        for (visit, view), number in self._numbers.items():
             beat = CameraHeartbeat(
                 line_id="line1",
                 station_id="s1",
                 camera_id=f"cam-{view}",
-                spool_epoch=1,
-                last_sequence=next(numbers) - 1,
+                spool_epoch=self._epochs[visit],
+                last_sequence=number,
                 at_ms=self.line.clock.now_ms(),
             )
             sent = encode(beat, id=f"beat.{view}", source="/test", time_ms=beat.at_ms)
             topic = self.line.namespace.topic("captures")
-            write(self.broker, [OutRecord(topic, view.encode(), sent.value, sent.headers, 0)])
+            write(self.broker, [OutRecord(topic, view.encode(), sent.value, sent.headers, home(visit))])
 
     def dead_letter(self, frame_id: str) -> None:
         """The picture of a frame could not be handled by inspect."""
@@ -92,6 +102,22 @@ class History:
     def records(self) -> list[InRecord]:
         """Everything that a balance reads."""
         return [record for name in TOPICS for record in self.broker.records(self.line.namespace.topic(name))]
+
+    def of_visits(self) -> dict[str, list[InRecord]]:
+        """The same by visit, each with the recipes: every visit can be balanced alone."""
+        recipes, found = [], dict[str, list[InRecord]]()
+        by_epoch = {epoch: visit for visit, epoch in self._epochs.items()}
+        for record in self.records():
+            message = decode(record.headers, record.value).message
+            if isinstance(message, Recipe):
+                recipes.append(record)
+            elif isinstance(message, CameraHeartbeat):
+                found.setdefault(by_epoch[message.spool_epoch], []).append(record)
+            elif isinstance(message, DeadLetter):
+                found.setdefault((message.frame_id or "").split(".")[0], []).append(record)
+            else:
+                found.setdefault(str(visit_of(message)), []).append(record)
+        return {visit: [*recipes, *records] for visit, records in found.items()}
 
     def counts(self) -> dict[str, int]:
         """How many partitions each topic has."""
@@ -131,17 +157,18 @@ def whole_history() -> History:
     made.visit("back", {"returned": Returned(previous_visit_id="scrapped")})
     made.capture("lost", "top", lost=Loss.OVERSIZE)
     made.capture("lost", "side")
-    made.line.inspect("lost", "side")
+    made.inspect("lost", "side")
     made.capture("dead")
-    made.line.inspect("dead", "top")
+    made.inspect("dead", "top")
     made.dead_letter("dead.side")
     made.capture("late", "top")
-    made.line.inspect("late", "top")
+    made.inspect("late", "top")
+    made.turn()
     made.pass_time(12_000)
     made.visit("waiting", verdict=Verdict.NOT_DECIDABLE)
     made.visit("alarmed")
     made.capture("alarmed", "side", frame_id="alarmed.again")
-    made.line.inspect("alarmed", "side", frame_id="alarmed.again", verdict=Verdict.NG)
+    made.inspect("alarmed", "side", frame_id="alarmed.again", verdict=Verdict.NG)
     made.turn()
     made.heartbeat()
     made.pass_time(UNDO_MS + 1_000)

@@ -7,7 +7,7 @@ from typing import Any
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
-from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen, ViewResult
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotFrame, SlotOpen, ViewResult
 from linewarden_schemas.ids import frame_id, slot_id, visit_id
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.line import LineStateRef, RecipeRef
@@ -148,18 +148,23 @@ def decision(number: int, judgement: Judgement = Judgement.OK, **changes: Any) -
     return Decision(**(fields | changes))
 
 
-def slot_open(number: int, generation: int = 0) -> SlotOpen:
+def slot_open(
+    number: int, generation: int = 0, cause: Cause = Cause.LOW_TRUST, shown: tuple[tuple[str, str], ...] = ()
+) -> SlotOpen:
+    """A request to look at the visit's frame, and at others that are `shown` (frame, view)."""
+    frames = ((frame(number), "top"), *shown)
     return SlotOpen(
         slot_id=slot_id(visit(number), 0, generation),
         visit_id=visit(number),
         round=0,
         generation=generation,
-        causes=(Cause.LOW_TRUST,),
+        causes=(cause,),
         risk=0.5,
         opened_ms=AT + number + 200,
         due_ms=AT + number + 60_000,
         line_id="line1",
         recipe=RECIPE,
+        frames=tuple(SlotFrame(frame_id=name, view_id=view, doubtful=True) for name, view in frames),
     )
 
 
@@ -206,7 +211,7 @@ def decided(number: int) -> list[Message]:
 
 def lost_picture(number: int) -> list[Message]:
     late = disposition(number, Routing.DIVERTED, Cause.FAULT, final=False, views=(ViewResult(view_id="top"),))
-    return [capture(number, lost=Loss.OVERSIZE), late, slot_open(number)]
+    return [capture(number, lost=Loss.OVERSIZE), late, slot_open(number, cause=Cause.FAULT)]
 
 
 def in_flight(number: int) -> list[Message]:

@@ -138,7 +138,7 @@ def test_what_no_capture_announced_is_unknown() -> None:
 
 def test_a_dead_letter_counts_a_frame_that_has_no_inspection() -> None:
     late = disposition(0, Routing.DIVERTED, Cause.LATE, final=False, views=(ViewResult(view_id="top"),))
-    shift: list[Message] = [capture(0), late, slot_open(0)]
+    shift: list[Message] = [capture(0), late, slot_open(0, cause=Cause.LATE)]
     letter = DeadLetter(
         service="inspect",
         cause="bad_metadata",
@@ -184,7 +184,8 @@ def test_a_worse_view_after_the_routing_needs_a_revision() -> None:
     shift = [*passed(0), capture(0, sequence=1, **other), inspection(0, p=0.9, inspected_ms=NOW, **other)]
     assert of(shift).unsafe == (visit(0),)
     alarm = disposition(0, Routing.REJECTED, revision=1, final=False, alarm="a worse view came")
-    assert of([*shift, alarm, slot_open(0)]).closes
+    asked = slot_open(0, cause=Cause.REJECT_REVIEW, shown=(("late-view", "side"),))
+    assert of([*shift, alarm, asked]).closes
 
 
 def test_a_record_that_nobody_can_read_opens_the_balance_until_its_dead_letter_is_there() -> None:

@@ -7,6 +7,7 @@ by the anchors, which lie elsewhere.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from linewarden.cli import main
 from linewarden_replay.notary.anchors import Anchor, AnchorFile, from_paper
 from linewarden_replay.notary.chain import Chain, link_of
 from linewarden_replay.notary.notary import Notary, NotaryLimits
@@ -82,14 +84,18 @@ class Scene:
         notary.close()
         self.log = Log({place: self._lying(broker, place) for place in [*PLACES, Position(HEADS, 0)]})
 
-    def verified(self, log: Log, *anchors: Anchor) -> Verified:
+    def broker(self, log: Log) -> MemoryBroker:
+        """A broker that holds this."""
         broker = self._empty()
         for place, records in log.records.items():
             for one in records:
                 out = OutRecord(place.topic, one.key, one.value, one.headers, place.partition)
                 broker.log(place).append(out, one.timestamp_ms)
+        return broker
+
+    def verified(self, log: Log, *anchors: Anchor) -> Verified:
         witness = Witness(self.clock.now_ms() + 120_000, anchors=anchors)
-        return verify_namespace(broker, NAMESPACE, [self.public], witness)
+        return verify_namespace(self.broker(log), NAMESPACE, [self.public], witness)
 
     def resealed(self, log: Log, place: Position) -> Log:
         """The log with all heads of a partition made anew by somebody who has the key."""
@@ -291,3 +297,37 @@ def test_a_stranger_with_a_key_of_their_own_is_named(scene: Scene, tmp_path: Pat
         log.records[Position(HEADS, 0)][number] = replace(record, value=value)
         faults = [one.finding.fault for one in scene.verified(log).partitions if one.finding is not None]
         assert Fault.SIGNATURE in faults
+
+
+def test_anchors_are_put_down_printed_and_held_against(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(log: Log, *words: str) -> tuple[int, str]:
+        monkeypatch.setattr("linewarden_replay.bootstrap.live", lambda: (scene.broker(log), NAMESPACE))
+        monkeypatch.setattr("linewarden_replay.notary.commands._now_ms", lambda: scene.clock.now_ms() + 120_000)
+        monkeypatch.setattr(sys, "argv", ["linewarden", "audit", *words, "--public-key", scene.public])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), capsys.readouterr().out
+
+    file = str(tmp_path / "anchors")
+    code, told = run(scene.log, "anchor", "--print", "--file", file)
+    assert code == 0
+    lines = told.splitlines()[1:]
+    assert len(lines) == 4
+    assert len(AnchorFile(tmp_path / "anchors").read().anchors) == 4
+    place, cut = PLACES[3], scene.log.copy()
+    del cut.records[place][2:]
+    last = [number for number, _, head in scene.heads() if (head.topic, head.partition) == place][-1]
+    del cut.records[Position(HEADS, 0)][last]
+    assert run(cut, "verify")[0] == 0
+    assert run(cut, "verify", "--file", file)[0] == 1
+    (line,) = [one for one in lines if one.startswith(f"{place.topic}[{place.partition}]")]
+    code, told = run(cut, "verify", "--anchor", line.lower())
+    assert (code, "not what was anchored" in told) == (1, True)
+    assert run(scene.log, "verify", "--file", file, "--json")[0] == 0
+    assert len(AnchorFile(tmp_path / "anchors").read().anchors) == 8, "what was verified is anchored"
+    with (tmp_path / "anchors").open("a") as torn:
+        torn.write("2026-01-01T00:00 line1.dec")
+    assert run(scene.log, "verify", "--file", file)[0] == 0
+    assert AnchorFile(tmp_path / "anchors").read().broken is None

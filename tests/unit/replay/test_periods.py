@@ -119,7 +119,7 @@ def test_a_period_begins_where_the_one_before_ended_and_carries_what_is_open() -
 def test_what_does_not_add_up_is_named_and_not_closed_until_it_is_answered_for() -> None:
     line = Line()
     late = disposition(1, Routing.DIVERTED, Cause.LATE, final=False, views=(ViewResult(view_id="top"),))
-    line.tell(*passed(0), capture(1), late, slot_open(1))
+    line.tell(*passed(0), capture(1), late, slot_open(1, cause=Cause.LATE))
     report, period = line.close(LATE)
     assert (period, report.lost, line.periods) == (None, (frame(1),), [])
     source = inspection(1).source
@@ -135,7 +135,8 @@ def test_a_late_view_a_revision_and_a_repeated_record_of_a_closed_visit_open_it_
     reopened = disposition(1, Routing.DIVERTED, Cause.LATE, **alarm)
     worse: dict[str, Any] = {"frame_id": f"{visit(0)}.side.1-3", "visit_id": visit(0), "view_id": "side"}
     line.tell(capture(3, **worse), inspection(3, p=0.9, **worse), disposition(0, Routing.REJECTED, **alarm))
-    line.tell(slot_open(0), reopened, slot_open(1), inspection(2), capture(2))
+    asked = slot_open(0, cause=Cause.REJECT_REVIEW, shown=((worse["frame_id"], "side"),))
+    line.tell(asked, reopened, slot_open(1, cause=Cause.LATE), inspection(2), capture(2))
     second = line.closed(LATE)
     assert (second.visits, second.reopened, second.final, second.waiting) == (3, 3, 1, 2)
 
@@ -171,7 +172,8 @@ def test_a_late_view_that_looked_young_at_one_close_is_looked_up_at_the_next() -
     line.tell(capture(1, **late))
     assert line.closed().open_ids == (visit(0),)
     alarm = disposition(0, Routing.REJECTED, revision=1, final=False, alarm="a worse view came")
-    line.tell(inspection(1, p=0.9, **late), alarm, slot_open(0))
+    line.tell(inspection(1, p=0.9, **late), alarm)
+    line.tell(slot_open(0, cause=Cause.REJECT_REVIEW, shown=((late["frame_id"], "side"),)))
     assert (line.closed(LATE).reopened, len(line.periods)) == (0, 3)
 
 
@@ -243,6 +245,37 @@ def test_of_two_that_close_at_once_one_is_fenced() -> None:
     with pytest.raises(Fenced):
         line.close(progress=meanwhile)
     assert [one.period.number for one in line.periods] == [0]
+
+
+def test_records_that_do_not_belong_stop_nobody_and_are_named() -> None:
+    line = Line()
+    line.tell(*passed(0))
+    line.closed()
+    for name in ("balances", "dispositions", "reinspections", "dead-letters", "recipes", "chain-heads"):
+        line.broker.append(OutRecord(LINE.topic(name), b"x", b"?", (), 0))
+    astray = encode(inspection(1), id="x", source="/test", time_ms=AT)
+    line.broker.append(OutRecord(LINE.topic("dispositions"), visit(1).encode(), astray.value, astray.headers, 0))
+    line.tell(*passed(1))
+    report, period = line.close(LATE)
+    assert period is not None, report
+    assert period.number == 1
+    assert {one.partition("[")[0] for one in report.strays} >= {LINE.topic("balances"), LINE.topic("dispositions")}
+    assert len(report.strays) == 6, "what lies among the heads is told by audit verify"
+    line.broker.append(OutRecord(LINE.topic("captures"), b"x", b"?", (), 0))
+    assert line.close(LATE)[0].unknown, "of captures somebody makes a dead letter"
+
+
+def test_a_period_that_does_not_follow_closes_nothing() -> None:
+    line = Line()
+    line.tell(*passed(0))
+    first = line.closed()
+    forged = first.model_copy(update={"number": 7, "stretches": (), "previous": "0" * 64})
+    sent = encode(forged, id="x", source="/test", time_ms=AT)
+    line.broker.append(OutRecord(LINE.topic("balances"), b"line1", sent.value, sent.headers, 0))
+    line.tell(*passed(1))
+    second = line.closed(LATE)
+    assert (second.number, second.visits) == (1, 1)
+    assert first_break(line.periods) == "period 7: it stands where period 1 belongs"
 
 
 ENDS: tuple[Callable[[int], list[Message]], ...] = (passed, rejected, waiting, decided, lost_picture, in_flight)

@@ -26,8 +26,10 @@ def make_recipe(
     views: tuple[str, ...] = ("top", "side"),
     review: dict[str, Any] | None = None,
     time: dict[str, Any] | None = None,
+    thresholds: Thresholds | None = None,
 ) -> Recipe:
     return Recipe(
+        thresholds=thresholds,
         recipe_id="tile",
         version=1,
         product_id="tile",
