@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from linewarden_reinspect import metrics
-from linewarden_reinspect.queue.errors import ViewMoved
+from linewarden_reinspect.queue.errors import Damaged, ViewMoved
 from linewarden_reinspect.queue.port import View
 from linewarden_reinspect.queue.types import Change
 from linewarden_runtime.clock import Clock
@@ -75,7 +75,11 @@ class Projector:
         """
         self._current = False
         log = self._look()
-        decided = plan(self._view.standing(), log, self._pace.max_age_ms)
+        try:
+            decided = plan(self._view.standing(), log, self._pace.max_age_ms)
+        except Damaged as damage:
+            _log.error("view_damaged", detail=str(damage))
+            return self._empty(log, "damaged")
         if isinstance(decided, Rebuild):
             return self._empty(log, decided.cause)
         self._seek(log.topic_id, decided.offsets)
@@ -102,6 +106,10 @@ class Projector:
         try:
             taken = self._take()
             self._confirm()
+        except Damaged as damage:
+            _log.error("view_damaged", detail=str(damage))
+            self._empty(self._look(), "damaged")
+            return 0
         except (ViewMoved, LogTruncated, RetentionOvertook) as error:
             metrics.RESYNCS.inc()
             _log.warning("view_moved", cause=type(error).__name__, detail=str(error))

@@ -20,11 +20,13 @@ local function open(visit, line, due, opened, skill, needs, recipe, part, bin, e
   if is_known then unindex(slot) else redis.call('HSET', item(slot), 'st', 'ready', 'home', 'ready', 'deliv', 0, 'skips', 0) end
   redis.call('HSET', item(slot), 'visit', visit, 'line', line, 'due', due, 'opened', opened, 'skill', skill, 'needs', needs,
     'part', part, 'bin', bin, 'cause', cause, 'excl', excluded, 'open', json, 'row', row, 'pool', line .. '|' .. skill .. '|' .. needs)
-  redis.call('HSET', ROWS, row, cjson.encode({ capacity = tonumber(capacity), age = tonumber(age) or 0 }))
+  sum('rows', redis.call('HSET', ROWS, row, cjson.encode({ capacity = tonumber(capacity), age = tonumber(age) or 0 })))
   index(slot, age)
   if is_known then return end
+  sum('items', 1)
   if tonumber(opened) + HOUR > now then
     redis.call('HINCRBY', P .. ':in:' .. row, tostring(math.floor(tonumber(opened) / MINUTE)), 1)
+    sum('in|' .. row, 1)
   end
   if is_following then tell(slot, visit, 'opened', 'route', cause) end
 end
@@ -38,6 +40,7 @@ elseif what == 'close' and is_known then
   put_down(slot)
   redis.call('ZREM', DEAD, slot)
   redis.call('DEL', item(slot))
+  sum('items', -1)
   changed()
 end
 redis.call('HSET', OFF, ARGV[2], offset + 1, 'at', now)

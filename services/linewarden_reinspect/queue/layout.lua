@@ -31,18 +31,22 @@
 --   P:off           HASH    topic                        identity of the topic that this is a view of
 --                           at                           server's time of the last change or confirmation
 --                           <partition>                  offset of the next record to apply
+--   P:sums          HASH    items, aged, codes, rows     how many there are: of slots, of those in age or late, in codes
+--                           in|<row>                     and rows; and all that P:in:<row> counts
 --   P:knows:<visit> SET     actors who were told what the machine thinks of it; goes a month after the last was
 --   P:mode          STRING  rebuilding | live
 --   P:gate          STRING  exists (with a short TTL) while the projector is caught up; no claim without it
 --   P:rev           STRING  counts changes, so that a watcher need not compare
 --
 -- Invariants: a slot is in exactly one of its pool, lease and dead; its hash exists exactly then; a wrong or late
--- token changes nothing; offsets change in the same script as the state they describe, and so do events.
+-- token changes nothing; offsets change in the same script as the state they describe, and so do events. What a key
+-- that is lost would leave behind contradicts another key: `check.lua` finds it, and the view is built anew.
 local P = KEYS[1]
 local LEASE, DEAD, SKIP, OFF = P .. ':lease', P .. ':dead', P .. ':skip', P .. ':off'
 local AGE, LATE, POOLS = P .. ':age', P .. ':late', P .. ':pools'
 local CODES, HANDS, TOKENS = P .. ':codes', P .. ':hands', P .. ':tokens'
 local ROWS, ASKED, COUNTS, EVENTS = P .. ':rows', P .. ':asked', P .. ':n', P .. ':events'
+local SUMS = P .. ':sums'
 local MOST_EVENTS, HOUR, MINUTE = 100000, 3600000, 60000
 local now = read_clock()
 
@@ -69,6 +73,10 @@ local function tell(slot, visit, event, actor, cause)
     return
   end
   redis.call('XADD', EVENTS, '*', 'slot', slot, 'visit', visit, 'event', event, 'actor', actor, 'at', now, 'cause', cause)
+end
+
+local function sum(name, by)
+  if by ~= 0 then redis.call('HINCRBY', SUMS, name, by) end
 end
 
 local function count(line, state, by)
@@ -109,7 +117,9 @@ local function set_under(hash, key, slot, is_there)
   end
   if is_there then slots[#slots + 1] = slot end
   table.sort(slots)
-  if #slots == 0 then redis.call('HDEL', hash, key) else redis.call('HSET', hash, key, table.concat(slots, ' ')) end
+  local more
+  if #slots == 0 then more = -redis.call('HDEL', hash, key) else more = redis.call('HSET', hash, key, table.concat(slots, ' ')) end
+  if hash == CODES then sum('codes', more) end
 end
 
 local function pick_up(slot, actor, token, till)
@@ -155,9 +165,9 @@ local function index(slot, max_age)
   set_under(CODES, h[6], slot, true)
   if h[7] then
     count(h[1], 'overdue', 1)
-    redis.call('ZADD', LATE, h[4], slot)
+    sum('aged', redis.call('ZADD', LATE, h[4], slot))
   elseif max_age ~= '' then
-    redis.call('ZADD', AGE, tonumber(h[4]) + tonumber(max_age), slot)
+    sum('aged', redis.call('ZADD', AGE, tonumber(h[4]) + tonumber(max_age), slot))
   end
   if h[2] == 'ready' then enter_pool(slot) end
 end
@@ -167,8 +177,7 @@ local function unindex(slot)
   count(h[1], h[2], -1)
   if h[6] then count(h[1], 'overdue', -1) end
   redis.call('ZREM', P .. ':open:' .. h[3], slot)
-  redis.call('ZREM', AGE, slot)
-  redis.call('ZREM', LATE, slot)
+  sum('aged', -redis.call('ZREM', AGE, slot) - redis.call('ZREM', LATE, slot))
   set_under(CODES, h[4], slot, false)
   set_under(CODES, h[5], slot, false)
   leave_pool(slot)

@@ -31,9 +31,12 @@ local function ask(row)
 end
 
 local function prune(row)
-  local minutes = redis.call('HKEYS', P .. ':in:' .. row)
-  for _, minute in ipairs(minutes) do
-    if (tonumber(minute) + 60) * MINUTE <= now then redis.call('HDEL', P .. ':in:' .. row, minute) end
+  local minutes = redis.call('HGETALL', P .. ':in:' .. row)
+  for i = 1, #minutes, 2 do
+    if (tonumber(minutes[i]) + 60) * MINUTE <= now then
+      redis.call('HDEL', P .. ':in:' .. row, minutes[i])
+      sum('in|' .. row, -tonumber(minutes[i + 1]))
+    end
   end
 end
 

@@ -14,6 +14,7 @@ from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.vocabulary import Skill
 
 from . import scripts
+from .errors import Damaged
 from .types import (
     Ask,
     Change,
@@ -36,6 +37,7 @@ from .types import (
 )
 
 _KNOWN_FOR = timedelta(days=30)
+_CHECKED = 250  # slots looked at with each beat
 
 
 class RedisQueue:
@@ -49,6 +51,7 @@ class RedisQueue:
         self._prefix = prefix
         self._terms = terms or Terms()
         self._scripts = scripts.load(client, clock)
+        self._checked_to = 0
 
     def claim(self, claimant: Claimant, token: str, code: str = "") -> Claim:
         """Give the most urgent slot, or the one that was scanned."""
@@ -88,14 +91,21 @@ class RedisQueue:
     def learn(self, actor: str, visit_id: str) -> None:
         """Remember that somebody was told of a visit."""
         key = self._known_by(visit_id)
+        if self._client.type(key) not in {b"set", "set", b"none", "none"}:
+            self._client.unlink(key)
         with self._client.pipeline(transaction=True) as pipe:
             pipe.sadd(key, actor)
             pipe.expire(key, _KNOWN_FOR)
             pipe.execute()
 
     def knows(self, actor: str, visit_id: str) -> bool:
-        """Whether somebody was told of a visit."""
-        return bool(self._client.sismember(self._known_by(visit_id), actor))
+        """Whether somebody was told of a visit; yes where that cannot be read any more."""
+        try:
+            return bool(self._client.sismember(self._known_by(visit_id), actor))
+        except redis.ResponseError as error:
+            if scripts.is_damage(error):
+                return True
+            raise
 
     def _known_by(self, visit_id: str) -> str:
         return f"{self._prefix}:knows:{visit_id}"
@@ -129,7 +139,7 @@ class RedisQueue:
 
     def standing(self) -> Standing:
         """Tell where the view stands."""
-        now, mode, *words = self._run("offsets")
+        now, mode, *words = self._run_view("offsets")
         fields = {_text(name): _text(value) for name, value in zip(words[::2], words[1::2], strict=True)}
         topic_id, at = fields.pop("topic", None), int(fields.pop("at", "0"))
         offsets = {int(partition): int(offset) for partition, offset in fields.items()}
@@ -145,18 +155,20 @@ class RedisQueue:
             self._scripts["apply"]([self._prefix], _arguments(topic_id, change, known), client=pipe)
         for answer in pipe.execute(raise_on_error=False):
             if isinstance(answer, redis.ResponseError):
-                raise scripts.refusal(answer) from answer
+                raise _damage_or_refusal(answer) from answer
             if isinstance(answer, Exception):
                 raise answer
         return {change.partition: following[change.partition] for change in changes}
 
     def beat(self, topic_id: str, expected: Mapping[int, int], gate_ms: int) -> None:
-        """Open the view for claims."""
-        self._run("beat", topic_id, gate_ms, *chain.from_iterable(expected.items()))
+        """Look whether the view is whole, a part of it at each beat, and open it for claims."""
+        self._checked_to = int(self._run_view("check", self._checked_to, _CHECKED))
+        self._run_view("beat", topic_id, gate_ms, *chain.from_iterable(expected.items()))
 
     def wipe(self, topic_id: str, offsets: Mapping[int, int]) -> None:
         """Empty the view."""
-        self._run("wipe", topic_id, *chain.from_iterable(offsets.items()))
+        self._checked_to = 0
+        self._run_view("wipe", topic_id, *chain.from_iterable(offsets.items()))
 
     def dump(self) -> dict[str, SlotDump]:
         """Give everything that is kept."""
@@ -167,6 +179,16 @@ class RedisQueue:
             return self._scripts[operation]([self._prefix], arguments)
         except redis.ResponseError as error:
             raise scripts.refusal(error) from error
+
+    def _run_view(self, operation: str, *arguments: str | int) -> Any:  # noqa: ANN401 - as above
+        try:
+            return self._scripts[operation]([self._prefix], arguments)
+        except redis.ResponseError as error:
+            raise _damage_or_refusal(error) from error
+
+
+def _damage_or_refusal(error: redis.ResponseError) -> Exception:
+    return Damaged(str(error)) if scripts.is_damage(error) else scripts.refusal(error)
 
 
 def _arguments(topic_id: str, change: Change, expected: int) -> list[str | int]:
