@@ -116,14 +116,14 @@ def restore(line: Line, kept: dict[bytes, bytes]) -> None:
     line.projector.synchronise()
 
 
-def some_of_each_kind(line: Line, keys: Iterable[bytes]) -> list[bytes]:
-    """Every key, but of those that many have (slots, pools, rows) one in each state and two of the rest."""
+def some_of_each_kind(line: Line, keys: Iterable[bytes], most: int) -> list[bytes]:
+    """Every key, but `most` of those that many have: slots in each state, pools, rows."""
     kinds: dict[bytes, list[bytes]] = {}
     for key in sorted(keys):
         kind = key.split(b":")[1]
         is_slot = kind == b"i"
         kinds.setdefault(kind + (line.client.hget(key, "st") or b"" if is_slot else b""), []).append(key)
-    return [key for alike in kinds.values() for key in alike[:2]]
+    return [key for alike in kinds.values() for key in alike[:most]]
 
 
 def offered(line: Line) -> set[str]:
@@ -179,7 +179,7 @@ def test_a_key_that_is_damaged_is_noticed_and_every_slot_is_offered(
     line, kept = busy
     at_ms = line.clock.now_ms()
     restore(line, kept)
-    for key in some_of_each_kind(line, kept):
+    for key in some_of_each_kind(line, kept, most=2 if damage == "deleted" else 1):
         line.clock.set_wall(at_ms)
         restore(line, kept)
         line.settle()
