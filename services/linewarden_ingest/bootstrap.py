@@ -26,6 +26,7 @@ from .settings import CameraOptions, IngestOptions, IngestSettings, LineOptions,
 from .supervisor import Supervisor
 
 _STDIN = 0
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder of a name of its own is made in it
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the client library's own name
 
 
@@ -63,7 +64,7 @@ def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> 
     _prepare_galleries(options, stop)
     start_ms = clock.now_ms() + round(options.start_in_s * 1000)
     health = Health(clock)
-    with tempfile.TemporaryDirectory(prefix="linewarden-ingest-") as folder:
+    with tempfile.TemporaryDirectory(prefix="linewarden-ingest-", dir=_folder_in_memory()) as folder:
         registry = _registry(folder)
         supervisor = Supervisor(
             [camera.camera_id for camera in options.cameras],
@@ -95,6 +96,11 @@ def clock_error_s(registry: CollectorRegistry, camera_id: str) -> float | None:
     if not registry.get_sample_value("linewarden_ingest_clock_held", {"camera": camera_id}):
         return None
     return registry.get_sample_value("linewarden_clock_error_seconds", {"process": camera_id})
+
+
+def _folder_in_memory() -> str | None:
+    """Where metrics are mapped into memory; on a disk that is full that would kill the process with a signal."""
+    return _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK | os.X_OK) else None
 
 
 def _command(camera_id: str, start_ms: int) -> list[str]:

@@ -8,6 +8,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
+import structlog
+
+from linewarden_reinspect import metrics
 from linewarden_reinspect.evidence.store import EvidenceStore
 from linewarden_reinspect.projector.projector import Projector
 from linewarden_reinspect.projector.service import ProjectorService
@@ -31,16 +34,17 @@ from linewarden_runtime import logs
 from linewarden_runtime.books import RecipeBook, positions_of
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.deadletters import DeadLetters
-from linewarden_runtime.errors import ConfigurationError, Poison
+from linewarden_runtime.errors import ConfigurationError, DeliveryFailed, Poison
 from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.ports import Broker
-from linewarden_runtime.redis_client import connect
+from linewarden_runtime.redis_client import MemoryWatch, connect
 from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import Role
 
+_log = structlog.get_logger(__name__)
 _TOPICS = ("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections")
 """What the station relies on."""
 
@@ -67,9 +71,16 @@ def run_projector(settings: ProjectorProcess, stop: Stop) -> None:
     """Follow `reinspections` until told to stop."""
     clock, health = SystemClock(), Health()
     service = ProjectorService(lambda: open_projector(settings), clock)
-    with HealthServer(health, settings.health_port, settings.health_host):
+    with HealthServer(health, settings.health_port, settings.health_host), connect(settings.redis) as client:
+        memory = MemoryWatch(client, clock)
+        memory.require_none()
+
+        def on_turn(ready: bool) -> None:
+            _report(health, "view", ready=ready)
+            _report_memory(health, memory)
+
         health.not_ready("view", "not confirmed yet")
-        service.run(stop.event, on_turn=lambda ready: _report(health, "view", ready=ready))
+        service.run(stop.event, on_turn=on_turn)
 
 
 def rebuild_queue(settings: ProjectorProcess | None = None) -> int:
@@ -93,10 +104,21 @@ def open_projector(settings: ProjectorProcess) -> Iterator[Projector]:
 
         def poisoned(poison: Poison) -> None:
             if poison.record is not None:
-                producer.send(letters.letter(poison.record, poison.cause, poison.detail))
+                letter = letters.letter(poison.record, poison.cause, poison.detail)
+                try:
+                    producer.send(letter).add_done_callback(_told)
+                except DeliveryFailed as error:
+                    _told(error)
 
         view = RedisQueue(client, namespace.redis_prefix())
         yield Projector(view, reader, admin, topic, clock, pace=settings.projector.pace(), poisoned=poisoned)
+
+
+def _told(failure: Exception | None) -> None:
+    """A stray changes nothing of the view: that its letter was not delivered is counted and stops nothing."""
+    if failure is not None:
+        metrics.LETTERS_LOST.inc()
+        _log.error("dead_letter_lost", detail=str(failure))
 
 
 def run_station(settings: StationProcess, stop: Stop) -> None:
@@ -104,6 +126,8 @@ def run_station(settings: StationProcess, stop: Stop) -> None:
     health, clock = Health(), SystemClock()
     with ExitStack() as stack:
         stack.enter_context(HealthServer(health, settings.health_port, settings.health_host))
+        memory = MemoryWatch(stack.enter_context(connect(settings.redis)), clock)
+        memory.require_none()
         station, evidence, outbox = _build(settings, stop, stack)
         listening = stack.enter_context(closing(_listen(settings.station)))
         web = WebServer(create_app(station), listening)
@@ -117,6 +141,7 @@ def run_station(settings: StationProcess, stop: Stop) -> None:
         while not stop.wait(clock, 1.0):
             _report(health, "evidence", ready=evidence.is_current)
             _report(health, "queue", ready=station.watch.summary is not None)
+            _report_memory(health, memory)
             health.unwell(station.watch.demands())
 
 
@@ -217,3 +242,10 @@ def _report(health: Health, part: str, *, ready: bool) -> None:
         health.ready(part)
     else:
         health.not_ready(part, "not there yet")
+
+
+def _report_memory(health: Health, memory: MemoryWatch) -> None:
+    if (ailment := memory.ailment()) is not None:
+        health.not_ready("redis-memory", ailment)
+    else:
+        health.ready("redis-memory")

@@ -6,6 +6,9 @@ PROJECTED = Counter("linewarden_queue_projected_total", "Records of reinspection
 UNREADABLE = Counter(
     "linewarden_queue_unreadable_total", "Records of reinspections that are no slot, by cause.", ["cause"]
 )
+LETTERS_LOST = Counter(
+    "linewarden_queue_letters_lost_total", "Dead letters of records that are no slot which Kafka did not take."
+)
 REBUILDS = Counter("linewarden_queue_rebuilds_total", "Rebuilds of the queue's view, by cause.", ["cause"])
 RESYNCS = Counter("linewarden_queue_resyncs_total", "Times the view was not as the projector had left it.")
 QUEUE_DOWN = Counter("linewarden_queue_unreachable_total", "Calls that Redis did not answer, by service.", ["service"])

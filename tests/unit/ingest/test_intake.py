@@ -14,6 +14,7 @@ from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.captures import Pins
 from linewarden_ingest.intake import Intake, IntakeRules
 from linewarden_ingest.losses import Losses
+from linewarden_ingest.metrics import SPOOL_LEVEL
 from linewarden_ingest.overload import Level, Overload, level_of
 from linewarden_ingest.spool.limits import Limits
 from linewarden_ingest.spool.reader import Gap
@@ -22,6 +23,7 @@ from linewarden_ingest.spool.window import Record
 from linewarden_ingest.ticket import Ticket
 from linewarden_runtime.clock import ManualClock
 from linewarden_schemas.vocabulary import Loss
+from tests.simulation.filesystem import SimulatedFiles
 from tests.unit.ingest.lines import PINS, PLACE
 
 PICTURE = EncodedPicture(b"\x89PNG\r\n\x1a\n" + bytes(1000), "image/png")
@@ -188,3 +190,33 @@ def test_the_line_is_warned_slowed_and_held_by_how_full_the_spool_is() -> None:
         Level.SLOW,
         Level.HOLD,
     ]
+
+
+@pytest.mark.parametrize("overload", list(Overload))
+def test_a_full_disk_holds_the_camera_which_goes_on_by_itself_and_loses_nothing(overload: Overload) -> None:
+    files = SimulatedFiles(5)
+    limits = Limits(capacity_bytes=1 << 20, segment_bytes=4_000)
+    spool = Spool(Path("/spool"), limits, ManualClock(77), files=files)
+    taking = intake(spool, Script(*map(shot, range(20))), overload=overload)
+    for _ in range(7):
+        assert taking.step()
+    spool.sync()
+    files.capacity_bytes = files.used_bytes
+    while taking.step():
+        pass
+    for _ in range(3):
+        assert not taking.step()
+    assert SPOOL_LEVEL.labels(camera="cam0")._value.get() == Level.HOLD
+    before = len(spooled(spool))
+    spool.acknowledge(before)  # what was sent meanwhile makes room on the very disk that is full
+
+    def goes_on() -> None:
+        while True:
+            if not taking.step():
+                spool.sync()
+                spool.acknowledge(spool.durable_next)
+
+    with pytest.raises(EndOfPictures):
+        goes_on()
+    assert spool.next_sequence == 20
+    assert SPOOL_LEVEL.labels(camera="cam0")._value.get() == Level.NORMAL

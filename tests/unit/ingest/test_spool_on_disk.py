@@ -372,6 +372,29 @@ def test_after_a_failed_sync_nothing_counts_as_durable_however_often_it_is_tried
         take(spool)
 
 
+def test_what_is_written_during_a_sync_is_not_read_before_the_next(files: SimulatedFiles) -> None:
+    spool = spool_on(files, replace(LIMITS, window_bytes=0))
+    take(spool)
+    really = files.sync
+
+    def sync_meanwhile(file: int) -> None:
+        really(file)
+        take(spool)
+
+    files.sync = sync_meanwhile  # type: ignore[method-assign]
+    spool.sync()
+    files.sync = really  # type: ignore[method-assign]
+    assert [item.sequence for item in read_all(spool) if isinstance(item, Record)] == [0]
+    assert spool.wait_unsynced(0.0)
+
+
+def test_what_was_acknowledged_is_never_given_again_though_its_records_are_gone(files: SimulatedFiles) -> None:
+    with taken(files, 5) as spool:
+        spool.acknowledge(5)
+    files.damage(segments(files)[-1], b"")
+    assert spool_on(files).next_sequence == 5
+
+
 def test_two_syncs_at_once_leave_no_record_waiting(files: SimulatedFiles) -> None:
     spool = spool_on(files)
     take(spool)

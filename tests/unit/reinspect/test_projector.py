@@ -10,10 +10,13 @@ from linewarden_reinspect.queue.errors import NotLive
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.queue.types import Claimant, Standing
 from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.errors import Poison
 from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.ports import TopicSpec
 from linewarden_runtime.records import OutRecord, Position
+from linewarden_schemas.disposition import SlotOpen
+from linewarden_schemas.ids import Namespace
 
 from .slots import AT, PARTITIONS, TOPIC, closed, opened, record, tombstone
 
@@ -160,6 +163,41 @@ def test_a_topic_made_anew_gives_a_new_view(setting: Setting) -> None:
     setting.send(record(opened(2)))
     setting.settle()
     assert set(setting.queue.dump()) == {opened(2).slot_id}
+
+
+def test_a_topic_made_anew_is_noticed_though_it_reaches_as_far_as_the_one_before(setting: Setting) -> None:
+    setting.send(record(opened(1)))
+    setting.settle()
+    setting.broker.drop(TOPIC)
+    setting.broker.create(setting.spec)
+    slot = opened(2)
+    setting.send(OutRecord(TOPIC, *_value(slot), record(opened(1)).partition))
+    setting.settle()
+    assert set(setting.queue.dump()) == {slot.slot_id}
+
+
+def _value(slot: SlotOpen) -> tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]:
+    made = record(slot)
+    return made.key, made.value, made.headers
+
+
+def test_any_number_of_strays_is_told_of_and_stops_neither_following_nor_a_rebuild(setting: Setting) -> None:
+    letters = DeadLetters("projector", Namespace("line1"), setting.clock)
+    slot = opened(1)
+    told: list[str] = []
+
+    def poisoned(poison: Poison) -> None:
+        assert poison.record is not None
+        told.append(letters.letter(poison.record, poison.cause, poison.detail).topic)
+
+    setting.projector._poisoned = poisoned
+    setting.send(*(OutRecord(TOPIC, b"x", b"stray", (), number % PARTITIONS) for number in range(1200)))
+    setting.send(record(slot))
+    setting.settle()
+    assert told == ["line1.dead-letters"] * 1200
+    assert set(setting.queue.dump()) == {slot.slot_id}
+    assert setting.projector.rebuild() == 1201
+    assert set(setting.queue.dump()) == {slot.slot_id}
 
 
 def test_two_projectors_of_one_view_do_no_harm(setting: Setting) -> None:
