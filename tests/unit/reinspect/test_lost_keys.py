@@ -24,7 +24,7 @@ from .slots import AT, PARTITIONS, TOPIC, closed, opened, record
 
 PREFIX = "{line1.rq}"
 TERMS = Terms(lease_ms=3000, park_ms=2000, skip_ms=4000, max_skips=2, max_expired_leases=2)
-Damage = Callable[[redis.Redis, bytes], None]
+Damage = Callable[[redis.Redis, bytes], object]
 
 
 class Line:
@@ -121,8 +121,8 @@ def some_of_each_kind(line: Line, keys: Iterable[bytes], most: int) -> list[byte
     kinds: dict[bytes, list[bytes]] = {}
     for key in sorted(keys):
         kind = key.split(b":")[1]
-        is_slot = kind == b"i"
-        kinds.setdefault(kind + (line.client.hget(key, "st") or b"" if is_slot else b""), []).append(key)
+        state = cast("bytes | None", line.client.hget(key, "st")) if kind == b"i" else b""
+        kinds.setdefault(kind + (state or b""), []).append(key)
     return [key for alike in kinds.values() for key in alike[:most]]
 
 
