@@ -10,7 +10,7 @@ REST := $(REAL) or slow or foreign
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track mutants mutants-page clean
+.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -70,6 +70,13 @@ mutants: $(VENV)/.mutants ## change one thing at a time where it matters, and de
 
 mutants-page: $(VENV)/.mutants ## docs/results/mutants.md from what was run
 	$(BIN)/python scripts/mutants.py --page docs/results/mutants.md
+
+simulate: $(VENV)/.dev ## the whole line under faults, from seeds: make simulate [SEEDS=200] [STEPS=1000000] [FIRST=1] or SEED=7 [LOG=FILE]
+ifdef SEED
+	$(BIN)/python -m tests.simulation --seed $(SEED) --shrink $(if $(LOG),--log $(LOG))
+else
+	$(BIN)/python -m tests.simulation --record --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) $(if $(FIRST),--first $(FIRST))
+endif
 
 bundle: $(VENV)/.dev ## train the demo's bundle again, from its seed
 	$(BIN)/python -m linewarden_train.demo_bundle --out services/linewarden/assets/demo-bundle --seed 0

@@ -93,7 +93,7 @@ class Publisher:
         if self._ledger.oldest_age_s > self._rules.unacked_age_s:
             self._replace(f"no acknowledgement for {self._rules.unacked_age_s:.0f} s")
         elif not self._send_some(producer):
-            self._wake.wait(timeout_s)
+            self._clock.wait(self._wake, timeout_s)
             self._settle_acks()
 
     def beat(self, timeout_s: float) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -79,11 +80,31 @@ def serve(
     health: Health,
     limits: RouterLimits,
     stop: Stop,
-    executor: Executor | None = None,
     *,
     recipes_by_digest: bool = False,
 ) -> None:
-    """Route a namespace on a broker until asked to stop; `executor` runs its transactions instead of own threads."""
+    """Route a namespace on a broker until asked to stop."""
+    opened = opened_router(
+        broker, namespace, instance, secret, clock, health, limits, recipes_by_digest=recipes_by_digest
+    )
+    with opened as router:
+        router.run(stop)
+
+
+@contextmanager
+def opened_router(
+    broker: Broker,
+    namespace: Namespace,
+    instance: str,
+    secret: bytes,
+    clock: Clock,
+    health: Health,
+    limits: RouterLimits,
+    executor: Executor | None = None,
+    *,
+    recipes_by_digest: bool = False,
+) -> Iterator[Router]:
+    """A router with clients of its own; `executor` runs its transactions instead of threads of its own."""
     book = RecipeBook(broker, namespace, by_digest=recipes_by_digest)
     desk = make_desk(broker, namespace, PatientRecipes(book.get, clock), secret, clock)
     consumer = broker.consumer(
@@ -95,7 +116,7 @@ def serve(
     try:
         ready = partial(_tell, health)
         ready(False)
-        Router(
+        yield Router(
             broker,
             consumer,
             desk,
@@ -105,7 +126,7 @@ def serve(
             ready=ready,
             executor=executor,
             unwell=health.unwell,
-        ).run(stop)
+        )
     finally:
         consumer.close()
         book.close()

@@ -26,7 +26,7 @@ _LOST = "Your time for this visit is over, and somebody else may have it now. No
 class Holding:
     """Takes visits from the queue into sessions and gives them back.
 
-    `skills` says what a person has learnt, `name_of` whose pseudonym it is.
+    `skills` says what a person has learnt, `name_of` whose pseudonym it is; `draw` makes the tokens of leases.
     """
 
     def __init__(
@@ -36,8 +36,10 @@ class Holding:
         clock: Clock,
         skills: Callable[[str], Iterable[str]] = lambda _: (),
         name_of: Callable[[str], str] = str,
+        draw: Callable[[int], str] = secrets.token_hex,
     ) -> None:
         self._queue, self._bus, self._clock, self._skills, self._name_of = queue, bus, clock, skills, name_of
+        self._draw = draw
 
     def claim(self, session: Session, lines: tuple[str, ...] = (), code: str = "") -> Hand | None:
         """The visit in this person's hands already, or the most urgent one; None where nothing waits for them.
@@ -83,7 +85,7 @@ class Holding:
 
     def _take(self, session: Session, lines: tuple[str, ...], code: str = "") -> Hand | None:
         claimant = Claimant(session.signs, session.is_lead, lines, tuple(self._skills(session.actor)))
-        token = secrets.token_hex(16)
+        token = self._draw(16)
         try:
             claim = self._queue.claim(claimant, token, code)
         except NotLive as error:

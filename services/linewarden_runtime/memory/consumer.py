@@ -160,6 +160,15 @@ class MemoryConsumer(MemoryReader):
         if self._generation != self._group.generation:
             self._adopt()
 
+    def is_behind(self) -> bool:
+        """Whether the next poll will find another membership than the last."""
+        is_member = self._member in self._group.members and self._generation == self._group.generation
+        return not is_member and self._member not in self._group.fenced
+
+    def has_pending(self, positions: Collection[Position]) -> bool:
+        """Whether a transaction holds offsets of these back."""
+        return bool(self._group.pending.keys() & set(positions))
+
     def _adopt(self) -> None:
         """Take the new assignment; like the real client, keep position and pause of partitions that stay."""
         self._generation = self._group.generation
@@ -188,8 +197,8 @@ class MemoryConsumer(MemoryReader):
 
     def committed(self, positions: Collection[Position]) -> dict[Position, int | None]:
         """Fetch the group's offsets; raises BrokerUnavailable while some are pending."""
-        if waiting := self._group.pending.keys() & set(positions):
-            raise BrokerUnavailable(f"pending: {sorted(waiting)}")
+        if self.has_pending(positions):
+            raise BrokerUnavailable(f"pending: {sorted(self._group.pending.keys() & set(positions))}")
         return {position: self._group.offsets.get(position) for position in positions}
 
     def commit(self, offsets: Mapping[Position, int]) -> None:

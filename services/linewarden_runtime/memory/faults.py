@@ -55,6 +55,10 @@ class Faults:
         """Let these happen, each at the next step where it can."""
         self._orders.extend(faults)
 
+    def clear(self) -> None:
+        """Take back what was ordered and did not happen."""
+        self._orders.clear()
+
     def due(self, *candidates: Fault) -> Fault | None:
         """Use up the next order if it is one of the candidates."""
         if self._orders and self._orders[0] in candidates:

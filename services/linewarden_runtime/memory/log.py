@@ -29,7 +29,11 @@ class Transaction:
     def mark(self, log: "PartitionLog", outcome: Outcome) -> None:
         """Write the marker of one partition: from now on its readers know, those of the others do not yet."""
         self.logs[log] = outcome
-        log.mark()
+        log.mark(self)
+
+    def is_committed_in(self, log: "PartitionLog") -> bool:
+        """Whether readers of this partition see its records."""
+        return self.logs.get(log) is Outcome.COMMITTED
 
     def open_logs(self) -> "list[PartitionLog]":
         """Partitions without a marker, in the order in which they were written first."""
@@ -51,6 +55,7 @@ class PartitionLog:
         self.start = 0
         self.end = 0
         self._entries: list[_Entry] = []
+        self._open: dict[Transaction, int] = {}
 
     def append(self, record: OutRecord, now_ms: int, transaction: Transaction | None = None) -> int:
         """Write a record and give its offset."""
@@ -61,19 +66,22 @@ class PartitionLog:
         self.end += 1
         if transaction is not None:
             transaction.logs.setdefault(self, Outcome.OPEN)
+            self._open.setdefault(transaction, offset)
         return offset
 
-    def mark(self) -> None:
-        """Write a marker, which takes an offset and is never read."""
+    def newest(self) -> InRecord:
+        """Give the record that was written last."""
+        return next(entry.record for entry in reversed(self._entries) if entry.record is not None)
+
+    def mark(self, transaction: Transaction) -> None:
+        """Write a transaction's marker, which takes an offset and is never read."""
+        self._open.pop(transaction, None)
         self._entries.append(_Entry(self.end, None, None))
         self.end += 1
 
     def last_stable(self) -> int:
         """Give the offset of the first record of an open transaction, or the end."""
-        for entry in self._entries:
-            if self._outcome(entry) is Outcome.OPEN:
-                return entry.offset
-        return self.end
+        return min(self._open.values(), default=self.end)
 
     def read(self, offset: int, limit: int) -> tuple[list[InRecord], int]:
         """Read committed records from `offset` on, at most `limit`, and the offset to read next."""
@@ -85,6 +93,10 @@ class PartitionLog:
             if entry.record is not None and self._outcome(entry) is not Outcome.ABORTED:
                 records.append(entry.record)
         return records, max(offset, self.end)
+
+    def has_records_from(self, offset: int) -> bool:
+        """Whether readers would be handed something from there on, now."""
+        return bool(self.read(offset, 1)[0])
 
     def first_at(self, time_ms: int) -> int | None:
         """Give the offset of the first record appended at or after a time."""

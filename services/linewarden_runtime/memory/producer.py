@@ -55,8 +55,7 @@ class MemoryProducer:
 
     def send(self, record: OutRecord) -> MemoryDelivery:
         """Append a record, unless a fault was ordered."""
-        if self._closed:
-            raise ConfigurationError("this producer is closed")
+        self.require_open()
         with self._broker.changed:
             if self._broker.faults.due(Fault.DELIVERY):
                 return MemoryDelivery(DeliveryFailed("ordered by a test"))
@@ -66,6 +65,11 @@ class MemoryProducer:
                 return MemoryDelivery(failure)
             self._broker.changed.notify_all()
             return MemoryDelivery(None, self._broker.clock.now_ms() if self._broker.stamps(record.topic) else None)
+
+    def require_open(self) -> None:
+        """Raise ConfigurationError once it is closed."""
+        if self._closed:
+            raise ConfigurationError("this producer is closed")
 
     def flush(self, timeout_s: float) -> None:
         """Nothing is ever waiting."""

@@ -1,0 +1,199 @@
+"""What must hold when a history has come to rest, looked at from outside: topics, memory, Redis, disk."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import TypeVar
+
+from linewarden_reinspect.queue.redis_queue import RedisQueue
+from linewarden_replay.audit import read_ledger
+from linewarden_replay.balance import Allowance, balance
+from linewarden_route.lane import Lane
+from linewarden_route.restore import restore
+from linewarden_route.visits import Visits
+from linewarden_schemas.base import Message
+from linewarden_schemas.capture import Capture
+from linewarden_schemas.disposition import Disposition, SlotOpen
+from linewarden_schemas.envelope import EnvelopeError, decode
+from linewarden_schemas.inspection import Evidence, Inspection
+from linewarden_schemas.route_state import VisitSnapshot
+from linewarden_schemas.vocabulary import Routing
+
+from .line import BUDGET, NAMESPACE, PARTITIONS, Line
+from .plan import VIEWS, Truth
+from .redis import SimulatedClient
+from .world import EPOCH_MS
+
+M = TypeVar("M", bound=Message)
+
+
+def ever(line: Line, topic: str, kind: type[M]) -> Iterator[tuple[M, int]]:
+    """Every message that readers of a topic could ever see, with its append time."""
+    for record in line.broker.ever(NAMESPACE.topic(topic)):
+        if record.value is not None:
+            try:
+                message = decode(record.headers, record.value).message
+            except EnvelopeError:
+                continue
+            if isinstance(message, kind):
+                yield message, record.timestamp_ms
+
+
+def open_in_topic(line: Line) -> set[str]:
+    """Slots whose newest record is an open."""
+    newest: dict[str, bool] = {}
+    for record in line.broker.ever(NAMESPACE.topic("reinspections")):
+        name = (record.key or b"").decode()
+        message = None if record.value is None else decode(record.headers, record.value).message
+        newest[name] = isinstance(message, SlotOpen)
+    return {name for name, is_open in newest.items() if is_open}
+
+
+def at_rest(line: Line) -> list[str]:
+    """Faults are over and nobody judges: what is asked for is the same everywhere, and its evidence is there."""
+    lanes = line.lanes()
+    wrong = [] if sorted(lanes) == list(range(PARTITIONS)) else [f"partitions owned by route: {sorted(lanes)}"]
+    return [*wrong, *_open_slots(line, lanes), *_restores(line, lanes), *_evidence(line)]
+
+
+def in_the_end(line: Line) -> list[str]:
+    """Everybody has judged everything."""
+    found = [*_captures(line), *_revisions(line), *_inspections(line), *_passes(line), *_balance(line)]
+    return [*found, *_restores(line, line.lanes())]
+
+
+def _open_slots(line: Line, lanes: dict[int, Lane]) -> list[str]:
+    topic = open_in_topic(line)
+    state = {
+        slot.slot_id
+        for lane in lanes.values()
+        for visit in _visits(lane)._open.values()
+        for slot in visit.slots
+        if slot.open
+    }
+    view = set(RedisQueue(SimulatedClient(line.redis), NAMESPACE.redis_prefix()).dump())  # type: ignore[arg-type]
+    wrong = []
+    if topic != state:
+        wrong.append(f"open in the topic and not in the state: {topic - state}, the other way: {state - topic}")
+    if topic != view:
+        wrong.append(f"open in the topic and not in Redis: {topic - view}, the other way: {view - topic}")
+    stranded = [
+        visit.visit_id
+        for lane in lanes.values()
+        for visit in _visits(lane)._open.values()
+        if visit.revision >= 0 and visit.undo_until_ms is None and not any(slot.open for slot in visit.slots)
+    ]
+    return wrong + [f"visit {visit} waits for nobody" for visit in stranded]
+
+
+def _visits(lane: Lane) -> Visits:
+    return lane._visits
+
+
+def _restores(line: Line, lanes: dict[int, Lane]) -> Iterator[str]:
+    """A fresh restore equals the memory, with its timers."""
+    for number, lane in lanes.items():
+        memory, desk = _visits(lane), lane._desk
+        fresh = restore(line.broker, desk, number).visits
+        for name in sorted({*memory._open, *fresh._open, *memory._dormant, *fresh._dormant}):
+            if _known(memory.get(name)) != _known(fresh.get(name)):
+                yield f"visit {name} is restored as something else than the memory has"
+        if memory.next_due_ms() != fresh.next_due_ms():
+            yield f"partition {number}: the next timer is {memory.next_due_ms()}, restored {fresh.next_due_ms()}"
+
+
+def _known(visit: VisitSnapshot | None) -> dict[str, object] | None:
+    """The fields of this version: what a newer one adds on its way is in no memory of this one."""
+    return None if visit is None else {name: getattr(visit, name) for name in VisitSnapshot.model_fields}
+
+
+def _evidence(line: Line) -> Iterator[str]:
+    kept = {one.frame_id for one, _ in ever(line, "evidence", Evidence)}
+    wanted = open_in_topic(line)
+    for slot, _ in ever(line, "reinspections", SlotOpen):
+        if slot.slot_id in wanted:
+            for frame in slot.frames:
+                if frame.frame_id not in kept:
+                    yield f"frame {frame.frame_id} of open slot {slot.slot_id} has no evidence"
+
+
+def _captures(line: Line) -> Iterator[str]:
+    """Every view that was taken, and is durable, has its capture; every visit of a capture has a revision 0."""
+    captured = {(one.camera_id, one.spool_epoch, one.sequence) for one, _ in ever(line, "captures", Capture)}
+    routed = {one.visit_id for one, _ in ever(line, "dispositions", Disposition)}
+    for name, spool in line.spools.items():
+        if spool.acked_next < spool.durable_next:
+            yield f"{name}: {spool.durable_next - spool.acked_next} records of the spool are not acknowledged"
+        missing = [n for n in range(spool.acked_next) if (name, spool.epoch, n) not in captured]
+        if missing and not any(kind in line.world.faults for kind in ("power cut", "crash in disk work")):
+            yield f"{name}: acknowledged and not in the log: {missing}"
+    for one, _ in ever(line, "captures", Capture):
+        if one.visit_id not in routed:
+            yield f"visit {one.visit_id} has no routing"
+
+
+def _revisions(line: Line) -> Iterator[str]:
+    """Revisions of a visit are 0, 1, 2, ... each once, and the last is final."""
+    by_visit: defaultdict[str, list[Disposition]] = defaultdict(list)
+    for one, _ in ever(line, "dispositions", Disposition):
+        by_visit[one.visit_id].append(one)
+    for visit_id, found in by_visit.items():
+        numbers = [one.revision for one in found]
+        if numbers != list(range(len(found))):
+            yield f"visit {visit_id} has revisions {numbers}"
+        if not found[-1].final:
+            yield f"visit {visit_id} ends without a final revision"
+        if line.is_quiet_plan and any(one.alarm for one in found):
+            yield f"visit {visit_id} has an alarm although only ingest was started again"
+
+
+def _inspections(line: Line) -> Iterator[str]:
+    """Every frame is answered, each time alike but for `late`."""
+    answers: defaultdict[str, set[str]] = defaultdict(set)
+    for one, _ in ever(line, "inspections", Inspection):
+        if one.undecidable is None or one.undecidable.value not in {"late", "unknown_recipe"}:
+            answers[one.frame_id].add(f"{one.verdict} {one.suspicion} {one.undecidable}")
+        else:
+            answers[one.frame_id] |= set()
+    for record in line.broker.ever(NAMESPACE.topic("frames")):
+        frame_id = dict(record.headers).get("ce_id", b"").decode()
+        if frame_id not in answers:
+            yield f"frame {frame_id} was never answered"
+    for frame_id, found in answers.items():
+        if len(found) > 1:
+            yield f"frame {frame_id} is answered differently: {found}"
+
+
+def _passes(line: Line) -> Iterator[str]:
+    """A pass needs every picture good, and is visible within the budget of its first record; else there is an alarm."""
+    first_seen: dict[str, int] = {}
+    for capture, at_ms in ever(line, "captures", Capture):
+        first_seen[capture.visit_id] = min(at_ms, first_seen.get(capture.visit_id, at_ms))
+    for inspection, at_ms in ever(line, "inspections", Inspection):
+        first_seen[inspection.visit_id] = min(at_ms, first_seen.get(inspection.visit_id, at_ms))
+    alarmed = {one.visit_id for one, _ in ever(line, "dispositions", Disposition) if one.revision > 0}
+    truths = {f"{visit.number:06d}": visit for visit in line.plan.visits}
+    for one, at_ms in ever(line, "dispositions", Disposition):
+        if one.revision > 0 or one.routing is not Routing.TRUSTED_PASS:
+            continue
+        visit = truths[one.visit_id.rpartition(".")[2]]
+        bad = [truth.value for truth in visit.truths if truth is not Truth.OK]
+        if bad:
+            yield f"visit {one.visit_id} passed with {bad}"
+        if {view.view_id for view in one.views} != set(VIEWS):
+            yield f"visit {one.visit_id} passed with views {[view.view_id for view in one.views]}"
+        late_ms = at_ms - first_seen[one.visit_id] - BUDGET.decide_by_ms
+        if late_ms >= 0 and one.visit_id not in alarmed and not line.has_broker_step:
+            yield f"visit {one.visit_id} passed {late_ms} ms after its budget, and nobody was told"
+        if EPOCH_MS + line.taken[visit.number] * 1000 + 30_000 < at_ms and one.visit_id not in alarmed:
+            yield f"visit {one.visit_id} passed half a minute after its picture, and nobody was told"
+
+
+def _balance(line: Line) -> Iterator[str]:
+    now_ms = EPOCH_MS + round(line.world.now * 1000)
+    ledger = read_ledger(line.broker, NAMESPACE)
+    report = balance(ledger, now_ms, Allowance(margin_ms=5_000, pending_ms=10_000))
+    counts = Counter({name: len(getattr(report, name)) for name in ("lost", "doubled", "unknown", "unsafe")})
+    for name in +counts:
+        yield f"balance: {name} {getattr(report, name)[:5]}"

@@ -1,0 +1,573 @@
+"""A whole line in one process: the production classes, put together as their bootstraps do, on simulated clients."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import redis
+
+from linewarden_ingest.cameras.interface import EncodedPicture, PartInfo, Shot, Trigger
+from linewarden_ingest.cameras.pictures import Encoding
+from linewarden_ingest.captures import Place
+from linewarden_ingest.intake import Intake, IntakeRules
+from linewarden_ingest.losses import Losses
+from linewarden_ingest.node_clock import NodeClock
+from linewarden_ingest.outbound import Outbound
+from linewarden_ingest.overload import Overload
+from linewarden_ingest.pins import PinBoard
+from linewarden_ingest.publisher import Publisher, PublisherRules
+from linewarden_ingest.spool.limits import Limits as SpoolLimits
+from linewarden_ingest.spool.spool import Spool
+from linewarden_ingest.worker import resume_at
+from linewarden_inspect.device_lane import DeviceLane
+from linewarden_inspect.keeper.bootstrap import forget, save
+from linewarden_inspect.settings import KeeperSettings
+from linewarden_inspect.stage import InspectStage
+from linewarden_inspect.writing import SERVICE, Writer
+from linewarden_reinspect.evidence.store import EvidenceStore
+from linewarden_reinspect.projector.projector import Pace, Projector
+from linewarden_reinspect.projector.service import ProjectorService
+from linewarden_reinspect.queue.redis_queue import RedisQueue
+from linewarden_reinspect.queue.types import Terms
+from linewarden_reinspect.station.bus import StationBus
+from linewarden_reinspect.station.desk import Desk
+from linewarden_reinspect.station.outbox import Outbox
+from linewarden_route.bootstrap import opened_router
+from linewarden_route.lane import Lane
+from linewarden_route.limits import RouterLimits
+from linewarden_route.router import Router
+from linewarden_runtime.books import LineBook, RecipeBook, positions_of
+from linewarden_runtime.deadletters import DeadLetters
+from linewarden_runtime.errors import Poison
+from linewarden_runtime.health import Health
+from linewarden_runtime.lifecycle import Stop
+from linewarden_runtime.loop import LoopLimits, TransactionalLoop
+from linewarden_runtime.ports import Broker
+from linewarden_runtime.provision import activation_record, line_state_record, provision_topics, recipe_record
+from linewarden_runtime.records import OutRecord
+from linewarden_schemas.ids import Namespace, digest
+from linewarden_schemas.line import Activation, LineState
+from linewarden_schemas.recipe import Recipe, ReviewRules, Thresholds, TimeBudget, ViewSpec
+from linewarden_schemas.vocabulary import LineMode, Loss, PartIdSource
+from linewarden_vision.errors import UnusablePicture
+from linewarden_vision.inspecting.intake import Limits
+from linewarden_vision.inspecting.preparing import Shelf
+from linewarden_vision.inspector import ViewScore
+
+from .bus import Bus, WholeLog
+from .filesystem import SimulatedFiles
+from .people import PEOPLE, Person
+from .plan import PROCESSES, VIEWS, Plan, Truth, Visit
+from .redis import SimulatedClient, SimulatedRedis
+from .world import EPOCH_MS, Inline, Process, WallClock, World
+
+NAMESPACE = Namespace("line1")
+LINE, STATION = "line1", "st1"
+PARTITIONS = 2
+BUNDLE = digest(b"bundle")
+SECRET = b"the secret of the coins"
+SPOOL_CAPACITY = 64 << 10
+BUDGET = TimeBudget(decide_by_ms=8_000, commit_margin_ms=500, max_skew_ms=2_000, spool_horizon_ms=120_000)
+_TERMS = Terms(lease_ms=10_000, max_hold_ms=30_000, park_ms=5_000, skip_ms=5_000)
+_RUN_MS = EPOCH_MS
+_NEVER = threading.Event()
+
+
+def make_recipe(plan: Plan, version: int = 1, note: str | None = None) -> Recipe:
+    """A version of the recipe; another note makes another content."""
+    return Recipe(
+        recipe_id="tile",
+        version=version,
+        product_id="tile",
+        bundle_digest=BUNDLE,
+        views=tuple(ViewSpec(view_id=view, camera_id=f"camera-{view}") for view in VIEWS),
+        thresholds=Thresholds(defect=0.5, suspicion=0.5),
+        review=ReviewRules(undo_window_ms=3_000, evidence_keep_ms=60_000, slack_low_risk_ms=20_000, **plan.review),
+        time=BUDGET,
+        created_ms=EPOCH_MS,
+        created_by="engineer",
+        note=note,
+    )
+
+
+@cache
+def picture(number: int, truth: Truth) -> bytes:
+    """A picture whose first pixel says what the bundle will make of it."""
+    pixels = np.full((8, 8), number % 251, np.uint8)
+    pixels[0, 0] = list(Truth).index(truth)
+    pixels[0, 1] = number // 251
+    done, encoded = cv2.imencode(".png", pixels)
+    assert done
+    return encoded.tobytes()
+
+
+class Scripted:
+    """A loaded bundle that reads its answer from the picture."""
+
+    digest = BUNDLE
+    device = "simulated"
+    precision = "float32"
+    card: Any = SimpleNamespace(
+        stage="released",
+        trust=SimpleNamespace(second=None, ingredients=(), logistic=SimpleNamespace(coefficients=())),
+    )
+
+    def prepare(self, pixels: Any) -> Truth:
+        """The truth. Raises UnusablePicture."""
+        truth = list(Truth)[int(pixels[0, 0])]
+        if truth is Truth.UNUSABLE:
+            raise UnusablePicture("contrast", "the picture has no contrast")
+        return truth
+
+    def score(self, batch: Any) -> list[ViewScore]:
+        """What the bundle says."""
+        none = np.zeros((8, 8), np.bool_)
+        small = np.zeros((1, 1), np.uint8)
+        return [
+            ViewScore(
+                p_defect=0.9 if truth is Truth.NG else 0.1,
+                margin=2.0 if truth is Truth.NG else -2.0,
+                suspicion=0.9 if truth is Truth.DOUBTFUL else 0.1,
+                ingredients={},
+                mask=none,
+                class_specific=small,
+                class_agnostic=small,
+            )
+            for truth in batch
+        ]
+
+
+class Shots:
+    """One camera: a shot of every visit, at the visit's time by this machine's clock."""
+
+    def __init__(self, line: Line, process: Process, view: str, first: int) -> None:
+        self._line, self._process, self._view, self._next = line, process, view, first
+
+    def poll(self, timeout_s: float) -> Shot | None:
+        """The next shot once its time has come. A trigger that came while the process was away is taken late."""
+        world, visits = self._line.world, self._line.plan.visits
+        world.wait(0.0)
+        if self._next >= len(visits):
+            world.wait(3_600.0, event=self._line.stopping(self._process).event)
+            return None
+        visit = visits[self._next]
+        if visit.at_s > world.now:
+            world.wait(visit.at_s - world.now)
+            return None
+        shot = self._shot(visit)
+        self._next += 1
+        world.counts["act"] += 1
+        self._line.taken.setdefault(visit.number, world.now)
+        world.note(self._process.name, "takes", visit.number)
+        return shot
+
+    def _shot(self, visit: Visit) -> Shot:
+        truth = visit.truths[VIEWS.index(self._view)]
+        is_lost = truth is Truth.NO_PICTURE
+        return Shot(
+            index=self._next,
+            captured_ms=self._process.clock.now_ms(),
+            picture=None if is_lost else EncodedPicture(picture(visit.number, truth), "image/png"),
+            loss=Loss.CAMERA_FAULT if is_lost else None,
+            trigger=Trigger(visit.number, EPOCH_MS + round(visit.at_s * 1000)),
+            part=PartInfo(part_id=f"SN-{visit.number}", part_id_source=PartIdSource.READ),
+        )
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Line:
+    """The machines, what lies on them, and how each process is started."""
+
+    def __init__(self, world: World, plan: Plan) -> None:
+        self.world, self.plan = world, plan
+        self.clocks = {name: WallClock(world) for name in (*PROCESSES, "broker", "redis")}
+        self.broker = WholeLog(world, self.clocks["broker"])
+        self.redis = SimulatedRedis(self.clocks["redis"].now_ms)
+        self.redis_away_until = 0.0
+        self.files = {
+            f"camera-{view}": SimulatedFiles(hash_of(plan.seed, view), capacity_bytes=SPOOL_CAPACITY * 4)
+            for view in VIEWS
+        }
+        self.people: list[Person] = []
+        self.newer: set[str] = set()
+        self.stops: dict[int, Stop] = {}
+        self.unforeseen: list[str] = []
+        self.spools: dict[str, Spool] = {}
+        self.routers: dict[str, Router] = {}
+        self.recipes = {1: make_recipe(plan)}
+        self._starts = 0
+        self._asked_at = 0.0
+        self.taken: dict[int, float] = {}
+        """When each visit was seen by the first camera, in true seconds."""
+        self.is_draining = False
+        self.are_people_away = False
+        with self.broker.admin() as admin:
+            provision_topics(admin, NAMESPACE, PARTITIONS)
+        world.on_end = self._on_end  # type: ignore[method-assign]
+        self.activate(1)
+        state = LineState(line_id=LINE, mode=LineMode.PRODUCTION, since_ms=EPOCH_MS, actor="plc")
+        self.broker.append(line_state_record(NAMESPACE, state, "/test"))
+        for name in PROCESSES:
+            self.start(name)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether people look at the queue now."""
+        return not self.are_people_away and (not self.is_draining or any(b":open:" in key for key in self.redis.keys))
+
+    @property
+    def is_quiet_plan(self) -> bool:
+        """Whether nothing went wrong but restarts of ingest."""
+        return {fault.kind for fault in self.plan.faults} <= {"restart of ingest"}
+
+    @property
+    def has_broker_step(self) -> bool:
+        """Whether append times are no measure here."""
+        return "clock error" in self.world.faults
+
+    def lanes(self) -> dict[int, Lane]:
+        """The partitions that the running members of route own."""
+        names = ("route-0", "route-1")
+        members = [self.routers[name] for name in names if name in self.routers]
+        return {number: lane for member in members for number, lane in member._lanes.items()}
+
+    def unfinished(self) -> list[str]:
+        """What there is to be done still, in words."""
+        waiting = [f"visit {visit.visit_id}" for lane in self.lanes().values() for visit in lane._visits._open.values()]
+        spooled = [name for name, spool in self.spools.items() if spool.acked_next < spool.next_sequence]
+        lagging = [
+            f"{group} behind in {position.topic}[{position.partition}]"
+            for group in ("inspect", "route", "keeper")
+            for position, offset in self.broker.group(NAMESPACE.group(group)).offsets.items()
+            if self.broker.log(position).has_records_from(offset)
+        ]
+        return [*waiting, *spooled, *lagging]
+
+    def is_over(self) -> bool:
+        """Whether everything is taken in, decided and final; asked now and then."""
+        if self.world.now < self._asked_at + 1.0:
+            return False
+        self._asked_at = self.world.now
+        return not self.unfinished()
+
+    def publish(self, recipe: Recipe) -> None:
+        """Write a version of the recipe."""
+        self.broker.append(recipe_record(NAMESPACE, recipe, "/test"))
+
+    def activate(self, version: int) -> None:
+        """Publish a version and make it the active one."""
+        recipe = self.recipes.setdefault(version, make_recipe(self.plan, version))
+        self.publish(recipe)
+        now_ms = EPOCH_MS + round(self.world.now * 1000)
+        active = Activation(line_id=LINE, recipe=recipe.ref(), from_ms=now_ms, actor="engineer")
+        self.broker.append(activation_record(NAMESPACE, active, "/test"))
+
+    def start(self, name: str, *, beside: bool = False) -> Process:
+        """Start a process; with `beside` a predecessor that lives goes on as a process that was given up for dead."""
+        old = self.world.processes.pop(name, None)
+        if old is not None and old.is_alive and beside:
+            self._starts += 1
+            self.world.processes[f"{name}~{self._starts}"] = old
+        process = Process(self.world, name, self.clocks[name])
+        self.world.processes[name] = process
+        self.stops[id(process)] = Stop()
+        self.world.note("start", name)
+        kind = name.partition("-")[0]
+        starters: dict[str, Callable[[Process, Bus], None]] = {
+            "camera": self._camera,
+            "inspect": self._inspect,
+            "route": self._route,
+            "keeper": self._keeper,
+            "projector": self._projector,
+            "station": self._station,
+        }
+        starters[kind](process, self.bus(process))
+        return process
+
+    def bus(self, process: Process) -> Bus:
+        """The broker as this process sees it."""
+        self._starts += 1
+        chance = random.Random(f"bus {self.plan.seed} {self._starts}")
+        return Bus(self.broker, process, chance, _newer if process.name in self.newer else _as_it_is)
+
+    def kill(self, name: str, *, restart_after_s: float | None = 1.0) -> None:
+        """End a process as SIGKILL does, and let its supervisor start it again."""
+        process = self.world.processes[name]
+        if name in self.files:
+            self.files[name].kill()
+        process.kill()
+        self.world.note("kill", name)
+        if restart_after_s is not None:
+            self.world.after(restart_after_s, lambda: self._start_again(process))
+
+    def stopping(self, process: Process) -> Stop:
+        """The wish that this process ends."""
+        return self.stops[id(process)]
+
+    def _start_again(self, process: Process) -> None:
+        if self.world.processes.get(process.name) is process:
+            self.start(process.name)
+
+    def _on_end(self, process: Process, failure: Exception | None) -> None:
+        kind = type(failure).__name__ if failure is not None else "stopped"
+        self.world.note("end", process.name, kind, failure)
+        self.world.counts[f"end: {kind}"] += 1
+        if process.name in self.files and not any(
+            one is not process and one.name == process.name and one.is_alive for one in self.world.processes.values()
+        ):
+            self.files[process.name].kill()
+        if failure is not None and not isinstance(failure, FORESEEN):
+            self.unforeseen.append(f"{process.name} ended by {kind}: {failure}")
+        self.world.after(1.0, lambda: self._start_again(process))
+
+    def _camera(self, process: Process, bus: Bus) -> None:
+        view = process.name.removeprefix("camera-")
+        files, clock, stop = self.files[process.name], process.clock, self.stopping(process)
+        place = Place(LINE, STATION, process.name, view)
+        losses = Losses(process.name)
+        woken = threading.Event()
+        chance = random.Random(f"spool {self.plan.seed} {self._starts}")
+
+        def main() -> None:
+            lines, recipes = LineBook(cast("Broker", bus), NAMESPACE), RecipeBook(cast("Broker", bus), NAMESPACE)
+            board = PinBoard(lines, recipes, LINE, clock)
+            limits = SpoolLimits(SPOOL_CAPACITY, SPOOL_CAPACITY // 16)
+            folder = Path("/spool") / process.name
+            node = NodeClock(clock, process.name, lambda: BUDGET.max_skew_ms)
+            spool = Spool(folder, limits, clock, files=files, draw=chance.randbytes)
+            self.spools[process.name] = spool
+            publisher = Publisher(
+                spool,
+                lambda: bus.producer(client=process.name),
+                Outbound(NAMESPACE, place, spool.epoch, PARTITIONS),
+                place=place,
+                losses=losses,
+                clock=clock,
+                rules=PublisherRules(unacked_age_s=10.0, heartbeat_s=5.0),
+                node=node,
+            )
+            camera = Shots(self, process, view, resume_at(spool, _RUN_MS, is_simulated=False))
+            rules = IntakeRules(Encoding("png"), 1 << 20, Overload.BLOCK)
+            intake = Intake(
+                camera,
+                spool,
+                board.pins,
+                place=place,
+                rules=rules,
+                losses=losses,
+                run_ms=_RUN_MS,
+                stop=stop.event,
+                node=node,
+            )
+            process.spawn("publisher", lambda: _repeat(stop, lambda: publisher.step(0.5)))
+            process.spawn("books", lambda: board.follow(clock, stop.event))
+            process.spawn("commit", lambda: _repeat(stop, commit(spool)))
+            while not stop.is_set():
+                before, turns = spool.next_sequence, self.world.turns
+                if not intake.step() or turns == self.world.turns:  # no room, or held by its clock
+                    self.world.wait(0.3)
+                if spool.next_sequence > before:
+                    woken.set()
+
+        def commit(spool: Spool) -> Callable[[], None]:
+            def turn() -> None:
+                self.world.wait(30.0, event=woken)
+                woken.clear()
+                if spool.wait_unsynced(0.0):
+                    self.world.wait(0.0)
+                    spool.sync()
+
+            return turn
+
+        process.spawn("intake", main)
+
+    def _inspect(self, process: Process, bus: Bus) -> None:
+        clock, stop, broker = process.clock, self.stopping(process), cast("Broker", bus)
+        woken = threading.Event()
+        lane = DeviceLane(max_batch=4, wait_s=0.0, max_faults_in_a_row=8, clock=clock, is_threaded=False)
+
+        def device() -> None:
+            self.world.wait(3_600.0, event=woken)
+            woken.clear()
+            while lane.turn():
+                self.world.wait(0.0)
+
+        def main() -> None:
+            book = RecipeBook(broker, NAMESPACE)
+            letters = DeadLetters(SERVICE, NAMESPACE, clock)
+            scorer = Scripted()
+            stage = InspectStage(
+                Shelf(book.get, lambda _: scorer),
+                lane,
+                Writer(NAMESPACE, PARTITIONS),
+                letters,
+                limits=Limits(),
+                clock=clock,
+                threads=1,
+                executor=Inline(),
+            )
+            consumer = bus.consumer(
+                group=NAMESPACE.group(SERVICE), topics=[NAMESPACE.topic("frames")], instance="inspect-0", max_records=4
+            )
+            identity = NAMESPACE.transactional_id("inspect-0")
+            topics = [NAMESPACE.topic(name) for name in ("inspections", "dead-letters")]
+            writes = [position for topic in topics for position in positions_of(broker, topic)]
+            TransactionalLoop(
+                cast("Any", consumer),
+                lambda: cast("Any", bus.transactional_producer(identity, writes)),
+                Announcing(stage, woken),
+                letters,
+                clock=clock,
+                limits=LoopLimits(max_records=4, idle_poll_s=1.0),
+                jitter=bus.chance.random,
+            ).run(stop)
+
+        process.spawn("loop", main)
+        process.spawn("device", lambda: _repeat(stop, device))
+
+    def _route(self, process: Process, bus: Bus) -> None:
+        bus.idle_s = 0.0
+        limits = RouterLimits(max_records=8, gather_s=0.02, idle_poll_s=1.0, join_poll_s=1.0)
+
+        def main() -> None:
+            broker, instance, health = cast("Broker", bus), process.name.removeprefix("route-"), Health(process.clock)
+            with opened_router(broker, NAMESPACE, instance, SECRET, process.clock, health, limits, Inline()) as router:
+                self.routers[process.name] = router
+                router.run(self.stopping(process))
+
+        process.spawn("loop", main)
+
+    def _keeper(self, process: Process, bus: Bus) -> None:
+        clock, stop, broker = process.clock, self.stopping(process), cast("Broker", bus)
+        settings = KeeperSettings()
+        health = Health(clock)
+        process.spawn("save", lambda: save(broker, NAMESPACE, settings, stop, instance="0", clock=clock, health=health))
+        process.spawn("forget", lambda: forget(broker, NAMESPACE, "0", clock, stop))
+
+    def client(self, process: Process) -> redis.Redis:
+        """Redis as this process sees it."""
+        world = self.world
+
+        def trip(is_before: bool) -> None:
+            if is_before:
+                world.wait(0.0)
+                if self.redis_away_until > world.now:
+                    world.wait(0.2)
+                    raise redis.ConnectionError("Redis is away")
+                process.did()
+            elif process.order("redis answer lost"):
+                raise redis.ConnectionError("the answer is lost")
+            else:
+                world.counts["redis"] += 1
+
+        return cast("redis.Redis", SimulatedClient(self.redis, trip))
+
+    def _projector(self, process: Process, bus: Bus) -> None:
+        topic, broker = NAMESPACE.topic("reinspections"), cast("Broker", bus)
+        pace = Pace(poll_s=1.0, beat_s=2.0, identity_s=15.0, gate_ms=10_000, max_age_ms=60_000, batch=4)
+        letters = DeadLetters("projector", NAMESPACE, process.clock)
+
+        @contextmanager
+        def make() -> Iterator[Projector]:
+            with ExitStack() as stack:
+                reader = stack.enter_context(bus.reader(dict.fromkeys(positions_of(broker, topic), 0)))
+                producer = stack.enter_context(bus.producer(client="projector"))
+
+                def poisoned(poison: Poison) -> None:
+                    if poison.record is not None:
+                        producer.send(letters.letter(poison.record, poison.cause, poison.detail))
+
+                view = RedisQueue(self.client(process), NAMESPACE.redis_prefix())
+                yield Projector(
+                    view, cast("Any", reader), bus.admin(), topic, process.clock, pace=pace, poisoned=poisoned
+                )
+
+        service = ProjectorService(make, process.clock)
+        process.spawn("follow", lambda: service.run(self.stopping(process).event))
+
+    def _station(self, process: Process, bus: Bus) -> None:
+        clock, stop = process.clock, self.stopping(process)
+        chance = random.Random(f"station {self.plan.seed} {self._starts}")
+        queue = RedisQueue(self.client(process), NAMESPACE.redis_prefix(), _TERMS)
+        station = StationBus(
+            lambda: cast("Any", bus.producer(client="station")), NAMESPACE, PARTITIONS, clock, 5.0, Inline()
+        )
+        evidence = EvidenceStore(
+            lambda: cast(
+                "Any", bus.reader(dict.fromkeys(positions_of(cast("Broker", bus), NAMESPACE.topic("evidence")), 0))
+            ),
+            1 << 20,
+            clock,
+        )
+        desk = Desk(queue, station, clock, draw=lambda count: chance.randbytes(count).hex())
+        outbox = Outbox(queue, station, clock)
+        process.spawn("evidence", lambda: evidence.run(stop.event))
+        process.spawn("outbox", lambda: _carry(outbox, stop, self.world))
+        self.people = [Person(self, process, desk, evidence, name, chance) for name in PEOPLE]
+        for person in self.people:
+            process.spawn(person.name, person.work)
+
+
+class Announcing:
+    """A stage that wakes its device whenever something is submitted."""
+
+    def __init__(self, stage: InspectStage, woken: threading.Event) -> None:
+        self._stage, self._woken = stage, woken
+
+    def submit(self, records: Any) -> Any:
+        """Submit."""
+        future = self._stage.submit(records)
+        self._woken.set()
+        return future
+
+
+def _carry(outbox: Outbox, stop: Stop, world: World) -> None:
+    while not stop.is_set():
+        try:
+            outbox.carry()
+        except redis.RedisError:
+            world.note("the outbox waits")
+        world.wait(3.0, event=stop.event)
+
+
+def _repeat(stop: Stop, turn: Callable[[], None]) -> None:
+    while not stop.is_set():
+        turn()
+
+
+def hash_of(*words: object) -> int:
+    """A number that follows from these words alone."""
+    return int(digest(" ".join(map(str, words)).encode())[:12], 16)
+
+
+def _as_it_is(record: OutRecord) -> OutRecord:
+    return record
+
+
+def _newer(record: OutRecord) -> OutRecord:
+    """The record as a newer version writes it, with a field that this one does not know."""
+    if record.value is None or not record.value.startswith(b"{") or not record.value.endswith(b"}"):
+        return record
+    value = record.value[:-1] + b',"said_by_a_newer_version":{"as":"well"}}'
+    return OutRecord(record.topic, record.key, value, record.headers, record.partition)
+
+
+def _foreseen() -> tuple[type[Exception], ...]:
+    from linewarden_ingest.spool.faults import SpoolBroken, SpoolInUse  # noqa: PLC0415 - a short list at the end
+    from linewarden_runtime.errors import RuntimeFault  # noqa: PLC0415 - the same
+
+    return (RuntimeFault, SpoolBroken, SpoolInUse)
+
+
+FORESEEN = _foreseen()

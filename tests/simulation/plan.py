@@ -1,0 +1,109 @@
+"""What a history is made of: visits, and faults at their times; drawn from its seed, and small enough to shrink."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+VIEWS = ("top", "side")
+ACTIVE_S = 40.0
+"""Faults happen until then; visits begin a little before."""
+
+
+class Truth(StrEnum):
+    """What the bundle says of a picture, or what becomes of it."""
+
+    OK = "ok"
+    DOUBTFUL = "doubtful"
+    NG = "ng"
+    UNUSABLE = "unusable"
+    NO_PICTURE = "no picture"
+
+
+PROCESSES = ("camera-top", "camera-side", "inspect", "route-0", "route-1", "keeper", "projector", "station")
+CLOCKS = (*PROCESSES, "broker")
+SENDERS = ("camera-top", "camera-side", "keeper", "station")
+COMPACTED = ("route-state", "reinspections", "evidence", "recipes")
+
+ORDERED = {
+    "failed init": ("route-0", "route-1", "inspect"),
+    "lost send": (*SENDERS, "route-0", "route-1", "inspect"),
+    "lost answer": SENDERS,
+    "duplicate": SENDERS,
+    "delay": SENDERS,
+    "lost commit": ("keeper", "route-0", "route-1", "inspect"),
+    "doubled commit": ("keeper", "route-0", "route-1", "inspect"),
+    "delayed commit": ("keeper",),
+    "torn transaction": ("route-0", "route-1", "inspect"),
+    "markers apart": ("route-0", "route-1", "inspect"),
+    "open transaction": ("route-0", "route-1", "inspect"),
+    "forgotten transaction": ("route-0", "route-1", "inspect"),
+    "pending offsets": ("route-0", "route-1", "inspect"),
+    "slow commit": ("route-0", "route-1", "inspect"),
+    "late answer": ("route-0", "route-1", "inspect"),
+    "redis answer lost": ("projector", "station"),
+}
+"""Faults of a call, with the processes whose next call of that kind they may meet."""
+
+ON_PROCESS = ("crash", "freeze", "cut off", "take-over", "new version")
+ON_CAMERA = ("restart of ingest", "crash in disk work", "power cut", "full disk", "short writes", "sync fails")
+ON_GROUP = ("eviction", "rebalance")
+ON_LOG = (*(f"compaction of {topic}" for topic in COMPACTED), "deletion of frames")
+ON_CLOCK = ("clock step", "clock error")
+ON_REDIS = ("loss of a redis key", "loss of redis", "redis rolled back", "redis away")
+ON_RECIPES = ("new recipe", "two contents of a recipe")
+KINDS = (*ORDERED, *ON_PROCESS, *ON_CAMERA, *ON_GROUP, *ON_LOG, *ON_CLOCK, *ON_REDIS, *ON_RECIPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One part before all cameras at `at_s`."""
+
+    number: int
+    at_s: float
+    truths: tuple[Truth, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultAt:
+    """One fault; `salt` seeds what is left to chance in it, so that it stays the same when others are dropped."""
+
+    at_s: float
+    kind: str
+    salt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A history before it happens."""
+
+    seed: int
+    visits: tuple[Visit, ...]
+    faults: tuple[FaultAt, ...]
+    review: dict[str, Any] = field(default_factory=dict)
+
+
+def draw(seed: int, only: tuple[str, ...] | None = None) -> Plan:
+    """The plan of a seed; `only` restricts its faults to some kinds."""
+    chance = random.Random(f"plan {seed}")
+    count = chance.randrange(8, 31)
+    times = sorted(chance.uniform(1.0, ACTIVE_S - 4.0) for _ in range(count))
+    visits = tuple(Visit(number, round(at, 3), _truths(chance)) for number, at in enumerate(times, 1))
+    kinds = only if only is not None else KINDS
+    chosen = [chance.choice(kinds) for _ in range(chance.randrange(4, 40))] if kinds else []
+    faults = tuple(FaultAt(round(chance.uniform(0.5, ACTIVE_S), 3), kind, chance.randrange(1 << 30)) for kind in chosen)
+    review = {
+        "reviews_required": chance.choice((1, 1, 1, 2)),
+        "audit_share_of_passes": chance.choice((0.0, 0.0, 0.3)),
+        "reject_review_share": chance.choice((0.0, 0.0, 0.5)),
+    }
+    return Plan(seed, visits, tuple(sorted(faults, key=lambda one: one.at_s)), review)
+
+
+def _truths(chance: random.Random) -> tuple[Truth, ...]:
+    others = (Truth.DOUBTFUL, Truth.DOUBTFUL, Truth.NG, Truth.UNUSABLE, Truth.NO_PICTURE)
+    if chance.random() < 0.5:
+        return (Truth.OK,) * len(VIEWS)
+    return tuple(Truth.OK if chance.random() < 0.5 else chance.choice(others) for _ in VIEWS)
