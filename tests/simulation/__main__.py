@@ -98,6 +98,8 @@ def _run(first: int, seeds: int, steps: int, jobs: int, stop_after: int, only: K
             for future in done:
                 for outcome in future.result():
                     total.add(outcome)
+                    for wrong in outcome.wrong[:2]:
+                        sys.stderr.write(f"seed {outcome.plan.seed}: {wrong}\n")
 
 
 def _batches(first: int) -> Iterator[list[int]]:

@@ -59,9 +59,9 @@ from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe, ReviewRules, Thresholds, TimeBudget, ViewSpec
 from linewarden_schemas.vocabulary import LineMode, Loss, PartIdSource
 from linewarden_vision.errors import UnusablePicture
-from linewarden_vision.inspecting.intake import Limits
 from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.pictures.reading import Limits
 
 from .bus import Bus, WholeLog
 from .filesystem import SimulatedFiles
