@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 12
+SEEDS = 8
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
