@@ -146,7 +146,8 @@ def _tells(view: ToldView, seen: Seen) -> bool:
 def against_routing(first: RoutedVisit, frames: Mapping[str, Seen], recipe: Recipe | None) -> Iterator[str]:
     """Why a first routing that is no pass can't be: rejected without a defect, or diverted for what is not so."""
     told = _told(first, frames)
-    verdicts = {one.inspected.verdict for one in told if one.inspected is not None}
+    answered = {view.frame_id for view in first.views if view.verdict is not None}
+    verdicts = {one.inspected.verdict for one in told if one.inspected is not None and one.frame_id in answered}
     causes = set(first.causes)
     known_bad = any(one.captured is not None and one.captured.known_bad for one in told)
     if (Cause.KNOWN_BAD in causes) is not known_bad:

@@ -34,6 +34,7 @@ from tests.unit.replay.shift import (
     rejected,
     slot_close,
     slot_open,
+    told,
     visit,
     waiting,
 )
@@ -186,6 +187,18 @@ def test_a_worse_view_after_the_routing_needs_a_revision() -> None:
     alarm = disposition(0, Routing.REJECTED, revision=1, final=False, alarm="a worse view came")
     asked = slot_open(0, cause=Cause.REJECT_REVIEW, shown=(("late-view", "side"),))
     assert of([*shift, alarm, asked]).closes
+
+
+def test_a_defect_that_is_answered_after_a_late_visit_was_diverted_is_no_fault_of_its_routing() -> None:
+    unknown = (ViewResult(view_id="top", frame_id=frame(0)),)
+    late = disposition(0, Routing.DIVERTED, Cause.LATE, final=False, views=unknown)
+    found = inspection(0, p=0.9)
+    alarm = disposition(
+        0, Routing.REJECTED, Cause.LATE, revision=1, final=False, views=(told(found),), alarm="a worse view came"
+    )
+    assert of([capture(0), late, slot_open(0), found, alarm]).closes
+    seen = disposition(0, Routing.DIVERTED, Cause.LATE, final=False, views=(told(found),))
+    assert not of([capture(0), found, seen, slot_open(0)]).closes
 
 
 def test_a_record_that_nobody_can_read_opens_the_balance_until_its_dead_letter_is_there() -> None:
