@@ -109,7 +109,7 @@ def run(
                 keeper.keep(batch)
                 progress(len(batch))
         kept.finish()
-        key = None if recipe is None else recipe_key(recipe.recipe_id, recipe.version)
+        key = None if recipe is None else recipe_key(recipe.recipe_id, recipe.version, recipe.digest())
         gone = frames.unreadable, frames.pinned_otherwise
         return report_of(kept, own.name, plan.setting.bundle, key, *gone)
 

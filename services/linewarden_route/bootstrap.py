@@ -106,7 +106,7 @@ def opened_router(
 ) -> Iterator[Router]:
     """A router with clients of its own; `executor` runs its transactions instead of threads of its own."""
     book = RecipeBook(broker, namespace, by_digest=recipes_by_digest)
-    desk = make_desk(broker, namespace, PatientRecipes(book.get, clock), secret, clock)
+    desk = make_desk(broker, namespace, PatientRecipes(book.get, clock, glance=book.glance), secret, clock)
     consumer = broker.consumer(
         group=namespace.group("route"),
         topics=[namespace.topic(name) for name in JOINED],

@@ -97,8 +97,15 @@ class Book:
 
     def refresh(self) -> None:
         """Learn everything up to the end as it is now."""
+        self._follow(self._read_on)
+
+    def glance(self) -> None:
+        """Learn what has arrived, without waiting for the broker."""
+        self._follow(self._take_arrived)
+
+    def _follow(self, read: Callable[[], None]) -> None:
         try:
-            self._read_on()
+            read()
         except (RetentionOvertook, LogTruncated) as fault:
             if self._forget is None:
                 raise
@@ -118,6 +125,10 @@ class Book:
         if beyond:
             raise LogTruncated(f"{beyond[0]} ends before what was read of it")
         for record in read_until(self._reader, ends):
+            self._learn(record)
+
+    def _take_arrived(self) -> None:
+        for record in self._reader.poll(0.0):
             self._learn(record)
 
     def _to_beginning(self) -> None:
@@ -167,6 +178,11 @@ class RecipeBook:
             BrokerUnavailable: where the broker does not answer.
         """
         self.refresh()
+        return self.all.get(ref)
+
+    def glance(self, ref: RecipeRef) -> Recipe | None:
+        """The same by what has arrived, without waiting for the broker."""
+        self._book.glance()
         return self.all.get(ref)
 
     def known(self) -> list[Recipe]:

@@ -174,8 +174,9 @@ class _Answer:
 class PatientRecipes:
     """Recipes by reference over something that asks the log, for any thread, without asking at every record.
 
-    An answer is kept for `retry_s`, so that a second content of a version is seen that soon. Where the broker does not
-    answer, what was known stays so for `stale_s`; after that the recipe is unknown.
+    An answer is kept for `retry_s`, so that a second content of a version is seen that soon. `glance` answers by
+    what has arrived, without waiting for the broker; it is asked about a recipe that is known, `get` every `look_s`.
+    Where the broker does not answer, what was known stays so for `stale_s`; after that the recipe is unknown.
     """
 
     def __init__(
@@ -184,8 +185,12 @@ class PatientRecipes:
         clock: Clock,
         retry_s: float = 1.0,
         stale_s: float = 60.0,
+        *,
+        glance: Callable[[RecipeRef], Recipe | None] | None = None,
+        look_s: float = 15.0,
     ) -> None:
         self._get, self._clock, self._retry_s, self._stale_s = get, clock, retry_s, stale_s
+        self._glance, self._look_s = glance, look_s
         self._answers: dict[tuple[str, str | None], _Answer] = {}
         self._lock = threading.Lock()
 
@@ -202,6 +207,9 @@ class PatientRecipes:
 
     def _ask(self, ref: RecipeRef, before: _Answer | None) -> _Answer:
         begun_s = self._clock.monotonic()
+        is_fresh = before is not None and begun_s - before.learnt_s < self._look_s
+        if self._glance is not None and before is not None and before.recipe is not None and is_fresh:
+            return _Answer(self._glance(ref), before.learnt_s, begun_s + self._retry_s)
         try:
             return _Answer(self._get(ref), begun_s, begun_s + self._retry_s)
         except BrokerUnavailable as error:

@@ -112,7 +112,7 @@ def save(
         closing.callback(recipes.close)
         fetcher = RecordFetcher(broker, clock, settings.fetch_timeout_s)
         closing.callback(fetcher.close)
-        maps = _Maps(settings, PatientRecipes(recipes.get, clock), clock)
+        maps = _Maps(settings, PatientRecipes(recipes.get, clock, glance=recipes.glance), clock)
         closing.callback(maps.close)
         remembered = Remembered(settings.remembered_frames)
         saver = EvidenceSaver(namespace, fetcher, remembered, maps.make, clock)
@@ -146,7 +146,9 @@ def forget(broker: Broker, namespace: Namespace, instance: str, clock: Clock, st
             )
         )
         tombstones = closing.enter_context(broker.producer(client=_FORGET))
-        Forgetter(ends, tombstones, namespace, PatientRecipes(recipes.get, clock), clock).run(stop)
+        Forgetter(ends, tombstones, namespace, PatientRecipes(recipes.get, clock, glance=recipes.glance), clock).run(
+            stop
+        )
 
 
 class _Maps:

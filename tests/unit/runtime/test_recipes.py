@@ -178,3 +178,36 @@ def test_an_outage_leaves_what_was_known_for_a_while_and_asks_less_often() -> No
     assert known[:50] == [True] * 50
     assert not known[-1]
     assert asked[0] < 8
+
+
+def test_a_known_recipe_is_glanced_at_and_a_second_content_is_seen_all_the_same(broker: MemoryBroker) -> None:
+    clock, asked = ManualClock(), [0]
+    broker.append(record(RECIPE), None)
+    book = RecipeBook(broker, NAMESPACE)
+
+    def get(ref: RecipeRef) -> Recipe | None:
+        asked[0] += 1
+        return book.get(ref)
+
+    patient = PatientRecipes(get, clock, glance=book.glance)
+    for _ in range(14):
+        assert patient(WITHOUT) == RECIPE
+        clock.advance(1)
+    assert asked == [1]
+    broker.append(record(OTHER), None)
+    clock.advance(1)
+    assert patient(WITHOUT) is None
+
+
+def test_a_glance_is_followed_by_a_look_before_long(broker: MemoryBroker) -> None:
+    clock, looked = ManualClock(), [0]
+
+    def get(_: RecipeRef) -> Recipe:
+        looked[0] += 1
+        return RECIPE
+
+    patient = PatientRecipes(get, clock, glance=lambda _: RECIPE, look_s=15.0)
+    for _ in range(31):
+        patient(WITHOUT)
+        clock.advance(1)
+    assert looked == [3]
