@@ -21,6 +21,9 @@ _AGAIN_S = 1.0
 _ANSWER_S = 1.0
 """How long an answer is waited for while the time is not known."""
 
+_GIVE_UP_S = 10.0
+"""A producer that answered nothing for so long while asked is replaced: it may never send again."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -36,6 +39,7 @@ class Probe:
         self._writer = Writer(namespace, partition_of(PROBE_KEY, partitions))
         self._producer: Producer | None = None
         self._asked_s, self._steps = float("-inf"), 0
+        self._unanswered_since: float | None = None
 
     def ask(self) -> None:
         """Ask where the time is not known or grows old; wait for the answer only where it is not known."""
@@ -51,6 +55,7 @@ class Probe:
             self._send(0.0 if is_known else _ANSWER_S)
         except (DeliveryFailed, BrokerUnavailable) as failure:
             _log.warning("the broker's time could not be asked for", failure=str(failure))
+        if self._unanswered_since is not None and now_s - self._unanswered_since > _GIVE_UP_S:
             self.close()
 
     def _send(self, patience_s: float) -> None:
@@ -58,10 +63,12 @@ class Probe:
             self._producer = self._broker.producer(client="route-clock")
         record = self._writer.probe(socket.gethostname(), self._time.error_ms())
         trip = self._time.sending()
+        self._unanswered_since = self._unanswered_since or trip.sent_at
         delivery = self._producer.send(record)
 
         def answered(failure: Exception | None) -> None:
             if failure is None:
+                self._unanswered_since = None
                 self._time.answered(trip, delivery.append_ms())
 
         delivery.add_done_callback(answered)
@@ -70,6 +77,6 @@ class Probe:
 
     def close(self) -> None:
         """Close the producer; the next question makes a new one."""
-        producer, self._producer = self._producer, None
+        producer, self._producer, self._unanswered_since = self._producer, None, None
         if producer is not None:
             producer.close()
