@@ -21,6 +21,9 @@ MOST = 16
 MOST_VALUES = 4
 """Values of one contradiction that are kept."""
 
+MOST_TEXT = 2000
+"""Characters of a reason, as messages carry it."""
+
 VERDICTS = "verdicts"
 """The name of the contradiction between two answers about one frame."""
 
@@ -39,7 +42,7 @@ def noted(visit: VisitSnapshot, pairs: Iterable[Pair], frame_id: str | None = No
 def in_words(found: Contradiction) -> str:
     """One contradiction as a sentence that names its values."""
     records = "records of this visit" if found.frame_id is None else f"records of frame {found.frame_id}"
-    return f"{records} name different {found.what}: {', '.join(found.values)}"[:2000]
+    return f"{records} name different {found.what}: {', '.join(found.values)}"[:MOST_TEXT]
 
 
 def of_both(visit: VisitSnapshot, record: Capture | Inspection) -> tuple[Pair, ...]:

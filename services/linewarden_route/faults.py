@@ -13,7 +13,7 @@ from linewarden_schemas.recipe import Recipe, unjudged
 from linewarden_schemas.route_state import Contradiction, ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, LineMode, Routing, Verdict, VerdictRule
 
-from .contradictions import VERDICTS, in_words
+from .contradictions import MOST_TEXT, VERDICTS, in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +108,4 @@ def _told(found: Contradiction) -> Finding:
 
 
 def _fault(reason: str) -> Finding:
-    return Finding(Routing.DIVERTED, Cause.FAULT, reason)
+    return Finding(Routing.DIVERTED, Cause.FAULT, reason[:MOST_TEXT])

@@ -439,6 +439,18 @@ def test_an_adopted_known_bad_is_one_still() -> None:
     assert not tale.published
 
 
+def test_reasons_of_whatever_length_fit_into_the_record_that_tells_them() -> None:
+    pinned = [state(LineMode.SETUP, order_id="x" * 128, shift=f"{number}{'y' * 100}") for number in range(9)]
+    tale = Tale()
+    tale.tell(captured("top", doubt="d" * 2000, line_state=pinned[0]), captured("side", line_state=pinned[1]))
+    for one in pinned[2:]:
+        tale.tell(captured("top", line_state=one))
+    tale.tell(inspected("top"), inspected("side"))
+    (routed,) = tale.published
+    assert Disposition.from_json(routed.to_json()) == routed
+    assert VisitSnapshot.from_json(the(tale.visit).to_json()) == tale.visit
+
+
 def test_the_state_of_a_visit_stays_small_whatever_contradicts() -> None:
     tale = Tale()
     tale.tell(*whole())
