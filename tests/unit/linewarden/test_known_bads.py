@@ -110,7 +110,7 @@ def test_catches_are_told_by_shift_and_unsure_is_no_answer() -> None:
         capture = make_capture("top", name, line_state=state, known_bad=known_bad)
         slot = f"{name}.r0.g0"
         decisions = {"d": make_decision(slot, judgement, decision_id="d")} if judgement else {}
-        return Story(name, [], {capture.frame_id: capture}, decisions=decisions)
+        return Story(name, [], captures={capture.frame_id: capture}, decisions=decisions)
 
     rows = by_shift(
         [
