@@ -10,7 +10,7 @@ REST := $(REAL) or slow or foreign
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page clean
+.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page faults-page clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -63,7 +63,7 @@ fuzz: $(VENV)/.dev ## mutated input of every kind, resumed behind docs/results/f
 	$(BIN)/python -m tests.fuzz --total $(or $(N),1000000)
 
 track: $(VENV)/.dev ## bring every closed hole back, one at a time, and demand red: make track [ONLY="NAME ..."]
-	$(BIN)/python scripts/track.py --jobs $(JOBS) $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python scripts/track.py --jobs $(JOBS) $(if $(ONLY),--only $(ONLY),--json docs/results/data/track.json)
 
 mutants: $(VENV)/.mutants ## change one thing at a time where it matters, and demand red; goes on where it stopped: make mutants [ONLY=route] [MINUTES=60]
 	$(BIN)/python scripts/mutants.py $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES))
@@ -77,6 +77,9 @@ ifdef SEED
 else
 	$(BIN)/python -m tests.simulation --record --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) $(if $(FIRST),--first $(FIRST))
 endif
+
+faults-page: $(VENV)/bin/python ## docs/results/faults.md from what track, simulate and fuzz recorded
+	$(BIN)/python scripts/faults_page.py
 
 bundle: $(VENV)/.dev ## train the demo's bundle again, from its seed
 	$(BIN)/python -m linewarden_train.demo_bundle --out services/linewarden/assets/demo-bundle --seed 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -168,7 +169,12 @@ def main() -> int:
         with ThreadPoolExecutor(given.jobs) as pool:
             trials = list(pool.map(on_a_tree, found))
     if given.json:
-        given.json.write_text(json.dumps([asdict(trial) for trial in trials], indent=1) + "\n", encoding="utf-8")
+        record = {
+            "commit": _git(ROOT, "rev-parse", "--short", "HEAD").strip(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+            "trials": [asdict(trial) for trial in trials],
+        }
+        given.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     missed = [trial for trial in trials if trial.outcome is not Outcome.FOUND]
     print(f"{len(trials) - len(missed)} of {len(trials)} holes are found when they come back")
     return 1 if missed else 0
