@@ -223,7 +223,7 @@ def requests(stack: ExitStack) -> Target:
     def run(dice: Random) -> str:
         path = dice.choice(paths)
         if dice.random() < 0.3:
-            path = "/" + quote(mutated_text(path, dice), safe="/?=&%.")
+            path = "/" + quote(mutated_text(path, dice).lstrip("/"), safe="/?=&%.")
         content = json.dumps(mutated_json(body, dice)).encode()
         if dice.random() < 0.2:
             content = mutated(content, dice)
