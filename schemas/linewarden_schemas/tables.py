@@ -105,8 +105,6 @@ def _columns(
         raise UnusableTable(f"{name} needs the column{'s' * (len(missing) > 1)} {', '.join(missing)}; known are {may}")
     if strangers:
         raise UnusableTable(f"{name} has a column {', '.join(strangers)}, which is not known; known are {may}")
-    if strangers:
-        raise UnusableTable(f"{name} has a column {', '.join(strangers)}, which is not known; known are {may}")
     columns = [""] * len(head)
     for column, (_, place) in found.items():
         columns[place] = column
