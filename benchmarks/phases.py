@@ -17,7 +17,7 @@ _PATIENCE_S = 20.0
 
 INSPECT = (
     ("network and trust", ("score_batch",)),
-    ("decoding pictures", ("decode_picture",)),
+    ("decoding pictures, but for the children", ("Decoders.decode",)),
     ("checks, preparing", ("make_ready", "read_frame")),
     ("maps as PNG", ("picture_maps",)),
     ("answers, JSON", ("decided", "not_decidable", "Writer.inspection", "InspectStage._answer")),

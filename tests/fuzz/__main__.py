@@ -27,6 +27,7 @@ SHARES = {
     "requests": 0.005,
 }  # fmt: skip
 RESULTS = Path("docs/results/fuzz.jsonl")
+PIECES = {"requests": 200, "coco": 1_000}
 PIECE = 5_000
 MOST_GROWTH = 96 << 20
 COVERED = ("schemas/linewarden_schemas", "services/linewarden_vision/pictures", "services/linewarden_vision/inspecting",
@@ -94,7 +95,7 @@ def main() -> int:
         base: dict[str, int] = {}
         while left := {name: wanted[name] - begun[name] for name in targets if begun[name] < wanted[name]}:
             name = min(left, key=lambda one: begun[one] / wanted[one])
-            count, at = min(PIECE, left[name]), time.monotonic()
+            count, at = min(PIECES.get(name, PIECE), left[name]), time.monotonic()
             row = {"commit": commit.strip(), "sources": mark, "machine": machine, "target": name, "first": begun[name]}
             try:
                 counts = run(name, targets[name], begun[name], count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import cv2
 import numpy as np
@@ -37,7 +37,7 @@ def from_bytes(data: bytes, encoding: Encoding) -> EncodedPicture:
     if is_wire_format(data):
         return EncodedPicture(data, "image/png" if data.startswith(PNG_MAGIC) else "image/jpeg")
     try:
-        picture = read_picture(data)
+        picture = cast("RawPicture", read_picture(data))
     except Refused as refused:
         raise Unreadable(refused.detail) from refused
     return encode(picture if picture.ndim == 2 else picture[..., ::-1], encoding)

@@ -124,7 +124,7 @@ def _mask(label: FrameLabel) -> NDArray[np.bool_] | None:
     if label.mask_png is None:
         return None
     try:
-        return np.asarray(read_picture(label.mask_png) > 0)
+        return np.asarray(read_picture(label.mask_png), np.uint16) > 0
     except Refused:
         return np.zeros((0, 0), np.bool_)
 

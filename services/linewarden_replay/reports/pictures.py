@@ -42,7 +42,8 @@ def _decoded(payload: bytes | None) -> Picture | None:
         found = read_picture(payload or b"")
     except Refused:
         return None
-    return np.asarray(found >> 8 if found.dtype == np.uint16 else found, np.uint8)
+    deep = np.asarray(found, np.uint16)
+    return np.asarray(deep >> 8 if found.dtype == np.uint16 else deep, np.uint8)
 
 
 def _inline(picture: Picture) -> str:

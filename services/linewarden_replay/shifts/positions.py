@@ -36,7 +36,7 @@ class Marked:
 def spots(mask_png: bytes) -> Marked | None:
     """Connected regions (8 neighbours) of a mask, a PNG of 8 bit grey; None where it cannot be read."""
     try:
-        mask = read_picture(mask_png)
+        mask = np.asarray(read_picture(mask_png), np.uint16)
     except Refused:
         return None
     if mask.ndim != 2:
