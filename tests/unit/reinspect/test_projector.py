@@ -36,10 +36,10 @@ class Setting:
         self.poisoned: list[Poison] = []
         self.projector = self.make()
 
-    def make(self) -> Projector:
+    def make(self, batch: int = 500) -> Projector:
         positions = [Position(TOPIC, number) for number in range(PARTITIONS)]
         reader = self.broker.reader(dict.fromkeys(positions, 0))
-        pace = Pace(poll_s=0.0, beat_s=0.0, identity_s=0.0)
+        pace = Pace(poll_s=0.0, beat_s=0.0, identity_s=0.0, batch=batch)
         return Projector(
             self.queue, reader, self.broker.admin(), TOPIC, self.clock, pace=pace, poisoned=self.poisoned.append
         )
@@ -81,6 +81,13 @@ def test_a_view_that_cannot_be_followed_is_built_anew(standing: Standing, cause:
     assert plan(standing, LOG, HOUR_MS) == Rebuild(cause, LOG.begins)
 
 
+@pytest.mark.parametrize(
+    "standing", [Standing("t-1", True, HOUR_MS, {0: 8, 1: 4}), Standing("t-1", True, 0, {0: 7, 1: 0})]
+)
+def test_a_view_at_the_bounds_is_followed(standing: Standing) -> None:
+    assert plan(standing, Log("t-1", {0: 7, 1: 0}, {0: 10, 1: 4}), HOUR_MS) == Resume(standing.offsets)
+
+
 def test_a_view_that_retention_overtook_is_built_anew() -> None:
     log = Log("t-1", {0: 8, 1: 0}, LOG.ends)
     assert plan(Standing("t-1", True, 0, {0: 7, 1: 4}), log, HOUR_MS) == Rebuild("before_begin", log.begins)
@@ -118,6 +125,32 @@ def test_nobody_gets_a_slot_before_the_end_of_the_topic_is_reached(setting: Sett
     assert setting.queue.claim(Claimant("ada"), "t1").lease is not None
 
 
+def test_the_gate_stays_closed_until_all_that_was_there_is_taken_in(setting: Setting) -> None:
+    projector = setting.make(batch=1)
+    setting.send(*(record(opened(number)) for number in range(3)))
+    projector.synchronise()
+    assert projector.step() == 1
+    with pytest.raises(NotLive):
+        setting.queue.claim(Claimant("ada"), "t1")
+
+
+def test_an_end_that_was_seen_too_long_ago_confirms_nothing(setting: Setting) -> None:
+    setting.projector.synchronise()
+    setting.clock.advance(Pace().gate_ms / 1000 + 1)
+    setting.send(record(opened(1)))
+    setting.projector.step()
+    with pytest.raises(NotLive):
+        setting.queue.claim(Claimant("ada"), "t1")
+
+
+def test_a_view_that_is_looked_at_anew_or_emptied_is_not_current_before_it_is_confirmed(setting: Setting) -> None:
+    for leave in (setting.projector.synchronise, lambda: setting.projector._empty(setting.projector._look(), "test")):
+        setting.settle()
+        assert setting.projector.is_current
+        leave()
+        assert not setting.projector.is_current
+
+
 def test_the_gate_closes_by_itself_when_nobody_confirms_the_view(setting: Setting) -> None:
     setting.send(record(opened(1)))
     setting.settle()
@@ -132,6 +165,10 @@ def test_a_record_that_is_no_slot_is_told_of_and_stops_nothing(setting: Setting)
     setting.settle()
     assert [poison.cause for poison in setting.poisoned] == ["unreadable_slot"]
     assert set(setting.queue.dump()) == {slot.slot_id}
+    setting.send(OutRecord(TOPIC, b"x", b"{}", (), 0))
+    setting.settle()
+    ends = setting.projector._look().ends
+    assert dict(setting.queue.standing().offsets) == ends
 
 
 def test_an_emptied_view_fills_itself_again(setting: Setting) -> None:
