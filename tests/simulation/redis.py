@@ -102,7 +102,8 @@ class _Interpreter:
     def _call(self, name: bytes, *arguments: object) -> object:
         if self._server is None:
             raise RuntimeError("no script runs")
-        return self._to_lua(self._server.call(name.decode(), *arguments))
+        answer = self._server.call(name.decode(), *arguments)
+        return self._to_lua({"ok": answer} if name.upper() in _STATUS else answer)
 
     def _encode(self, value: object) -> bytes:
         return json.dumps(_plain(value), separators=(",", ":")).encode()
@@ -120,6 +121,10 @@ class _Interpreter:
         if isinstance(value, dict):
             return self._lua.table_from({key.encode(): self._to_lua(one) for key, one in value.items()})
         return value
+
+
+_STATUS = (b"SET", b"TYPE")
+"""Commands whose answer is a status, which scripts see as a table."""
 
 
 @lru_cache(maxsize=1)
@@ -232,6 +237,26 @@ def _pexpire(server: SimulatedRedis, key: bytes, milliseconds: bytes) -> int:
 
 
 @_command
+def _ttl(server: SimulatedRedis, key: bytes) -> int:
+    if not _exists(server, key):
+        return -2
+    return -1 if key not in server.expires else -(-(server.expires[key] - server.now_ms()) // 1000)
+
+
+@_command
+def _persist(server: SimulatedRedis, key: bytes) -> int:
+    return int(server.expires.pop(key, None) is not None)
+
+
+@_command
+def _type(server: SimulatedRedis, key: bytes) -> bytes:
+    value = server.get(key, lambda: None)
+    if isinstance(value, dict):
+        return b"zset" if value and isinstance(next(iter(value.values())), float) else b"hash"
+    return {bytes: b"string", set: b"set", list: b"stream"}.get(type(value), b"none")
+
+
+@_command
 def _keys(server: SimulatedRedis, pattern: bytes) -> list[bytes]:
     wanted = re.compile(re.escape(pattern).replace(rb"\*", b".*").replace(rb"\\", b"") + b"$", re.DOTALL)
     return sorted(key for key in list(server.keys) if wanted.match(key) and server.get(key, lambda: None) is not None)
@@ -275,6 +300,11 @@ def _hdel(server: SimulatedRedis, key: bytes, *fields: bytes) -> int:
 @_command
 def _hkeys(server: SimulatedRedis, key: bytes) -> list[bytes]:
     return list(server.get(key, dict))
+
+
+@_command
+def _hvals(server: SimulatedRedis, key: bytes) -> list[bytes]:
+    return list(server.get(key, dict).values())
 
 
 @_command
@@ -436,6 +466,14 @@ class SimulatedClient:
     def get(self, key: str) -> bytes | None:
         """GET."""
         return self.round_trip(lambda: self.server.call("GET", key))  # type: ignore[no-any-return]
+
+    def type(self, key: str) -> bytes:
+        """TYPE."""
+        return self.round_trip(lambda: self.server.call("TYPE", key))  # type: ignore[no-any-return]
+
+    def unlink(self, *keys: str) -> int:
+        """UNLINK."""
+        return self.round_trip(lambda: self.server.call("UNLINK", *keys))  # type: ignore[no-any-return]
 
     def sismember(self, key: str, member: str) -> int:
         """SISMEMBER."""
