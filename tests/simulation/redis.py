@@ -253,7 +253,8 @@ def _type(server: SimulatedRedis, key: bytes) -> bytes:
     value = server.get(key, lambda: None)
     if isinstance(value, dict):
         return b"zset" if value and isinstance(next(iter(value.values())), float) else b"hash"
-    return {bytes: b"string", set: b"set", list: b"stream"}.get(type(value), b"none")
+    kinds: dict[type, bytes] = {bytes: b"string", set: b"set", list: b"stream"}
+    return kinds.get(type(value), b"none")
 
 
 @_command
