@@ -9,10 +9,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from linewarden.cli import app
+from linewarden.commands.context import context
 from linewarden.demo import line
 from linewarden.demo.servers import Servers
 from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
 from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.provision import recipe_record
+from linewarden_schemas.recipe import Recipe
 
 
 @pytest.fixture
@@ -37,6 +40,7 @@ def test_from_nothing_to_a_line_that_runs_a_recipe(at_the_line: CliRunner) -> No
     call(at_the_line, "line", "activate", "line1", "my-product@1", "--actor", "eng-1")
     call(at_the_line, "line", "state", "line1", "production", "--order", "PO-1")
     (shown,) = json.loads(call(at_the_line, "line", "show", "line1", "--json").output)
+    assert len(shown.pop("digest")) == 64
     assert shown == {
         "line": "line1",
         "state": "production",
@@ -59,7 +63,7 @@ def test_a_recipe_version_never_changes(at_the_line: CliRunner) -> None:
 
 def test_a_line_cannot_run_a_recipe_that_is_not_published(at_the_line: CliRunner) -> None:
     call(at_the_line, "topics", "create", "--partitions", "2")
-    with pytest.raises(ConfigurationError, match="not published"):
+    with pytest.raises(ConfigurationError, match="never published"):
         call(at_the_line, "line", "activate", "line1", "ghost@1")
 
 
@@ -100,3 +104,17 @@ def test_an_escape_is_kept_whatever_is_known_of_it_and_periods_follow_on_each_ot
         closed = json.loads(call(at_the_line, "audit", "balance", "--close", "--by", "qa-1", "--json").stdout)
         assert closed["period"]["number"] == number
     assert json.loads(call(at_the_line, "audit", "periods", "--json").stdout)["holds"]
+
+
+def test_a_version_with_two_contents_is_listed_in_conflict_and_not_activated(at_the_line: CliRunner) -> None:
+    call(at_the_line, "topics", "create", "--partitions", "2")
+    example = call(at_the_line, "recipe", "example", "--bundle", str(line.BUNDLE)).output
+    call(at_the_line, "recipe", "add", "-", stdin=example)
+    other = Recipe.model_validate_json(json.dumps(json.loads(example) | {"note": "other"}))
+    here = context()
+    here.publish([recipe_record(here.namespace, other, "/old")])
+    listed = json.loads(call(at_the_line, "recipe", "list", "--json").output)
+    assert len({row["digest"] for row in listed}) == 2
+    assert all("Publish what is right as version 2" in row["state"] for row in listed)
+    with pytest.raises(ConfigurationError, match="2 contents"):
+        call(at_the_line, "line", "activate", "line1", f"my-product@1@{other.digest()}")
