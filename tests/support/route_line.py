@@ -92,19 +92,19 @@ class RouteLine:
     def capture(self, visit: str, *views: str, decide_in_ms: int = 10_000, **more: Any) -> None:
         """The views of a visit are captured now."""
         now_ms = self.clock.now_ms()
-        times = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms, "recipe": self.recipe.ref()}
+        times: dict[str, Any] = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms, "recipe": self.recipe.ref()}
         self.send(visit, [make_capture(view, visit, **(times | more)) for view in views or ("top", "side")])
 
     def inspect(self, visit: str, *views: str, decide_in_ms: int = 10_000, **more: Any) -> None:
         """The views of a visit are inspected now."""
         now_ms = self.clock.now_ms()
-        times = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms, "recipe": self.recipe.ref()}
+        times: dict[str, Any] = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms, "recipe": self.recipe.ref()}
         self.send(visit, [make_inspection(view, visit, **(times | more)) for view in views or ("top", "side")])
 
     def whole_visits(self, *visits: str, decide_in_ms: int = 10_000, **inspection: Any) -> None:
         """Visits are captured and inspected now, all views of all in one go."""
         now_ms = self.clock.now_ms()
-        times = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms, "recipe": self.recipe.ref()}
+        times: dict[str, Any] = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms, "recipe": self.recipe.ref()}
         records = []
         for visit in visits:
             for view in ("top", "side"):
