@@ -64,6 +64,12 @@ def columns_of(topic: str) -> tuple[Column, ...]:
 
 
 def document_of(value: bytes | None) -> Mapping[str, Any]:
+    """The message of a record as JSON, also where the value is a whole event; empty where it is none."""
+    told = event_of(value)
+    return told["data"] if "specversion" in told and isinstance(told.get("data"), dict) else told
+
+
+def event_of(value: bytes | None) -> Mapping[str, Any]:
     """The JSON object of a record's value; empty where it is none."""
     try:
         document = json.loads(value or b"")

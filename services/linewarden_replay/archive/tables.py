@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from linewarden_runtime.records import InRecord
 
-from .columns import TIME, columns_of, document_of
+from .columns import TIME, columns_of, document_of, event_of
 
 _ROWS = 128
 _HEADER = pa.struct([("name", pa.string()), ("value", pa.binary())])
@@ -86,7 +86,11 @@ def salvage_table(content: bytes, topic: str, partition: int) -> list[InRecord]:
 
 
 def _kind(record: InRecord) -> str:
-    return next((value for name, value in record.headers if name == "ce_type"), b"").decode(errors="replace")
+    named = next((value for name, value in record.headers if name == "ce_type"), None)
+    if named is not None:
+        return named.decode(errors="replace")
+    told = event_of(record.value).get("type")
+    return told if isinstance(told, str) else ""
 
 
 def _names(file: pq.ParquetFile) -> list[str]:

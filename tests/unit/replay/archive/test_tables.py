@@ -118,6 +118,14 @@ def test_columns_of_the_first_layout_give_the_same_records() -> None:
     assert salvage_table(content, "line1.dispositions", 1) == [record]
 
 
+def test_an_event_in_structured_mode_has_its_type_and_its_fields() -> None:
+    event = {"specversion": "1.0", "type": Disposition.TYPE, "data": json.loads(SAMPLE.to_json())}
+    headers = (("content-type", b"application/cloudevents+json"),)
+    record = InRecord("line1.dispositions", 0, 0, 0, b"k", json.dumps(event).encode(), headers)
+    (row,) = pyarrow.parquet.read_table(pa.BufferReader(write_table([record], "dispositions"))).to_pylist()
+    assert (row["event_type"], row["visit_id"]) == (Disposition.TYPE, SAMPLE.visit_id)
+
+
 @pytest.mark.parametrize("at_ms", [0, -1, 253_402_300_800_000, 2**53])
 def test_a_time_beyond_what_python_can_tell_comes_back(at_ms: int) -> None:
     record = InRecord("line1.dispositions", 0, 0, at_ms, None, None, ())
