@@ -123,7 +123,8 @@ def messages() -> Target:
         except EnvelopeError:
             return "refused"
         again = encode(message, id="id", source="/test", time_ms=1_764_000_000_000)
-        assert decode(again.headers, again.value).message == message
+        read = encode(decode(again.headers, again.value).message, id="id", source="/test", time_ms=1_764_000_000_000)
+        assert read.value == again.value  # as JSON says it: a number that is none in an unknown field becomes null
         return "read"
 
     return run
