@@ -65,7 +65,7 @@ from linewarden_vision.pictures.reading import Limits
 
 from .bus import Bus, WholeLog
 from .filesystem import SimulatedFiles
-from .people import PEOPLE, Person
+from .people import PEOPLE, RESERVE, Person
 from .plan import PROCESSES, VIEWS, Plan, Truth, Visit
 from .redis import SimulatedClient, SimulatedRedis
 from .world import EPOCH_MS, Inline, Process, WallClock, World
@@ -514,7 +514,7 @@ class Line:
         outbox = Outbox(queue, station, clock)
         process.spawn("evidence", lambda: evidence.run(stop.event))
         process.spawn("outbox", lambda: _carry(outbox, stop, self.world))
-        self.people = [Person(self, process, desk, evidence, name, chance) for name in PEOPLE]
+        self.people = [Person(self, process, desk, evidence, name, chance) for name in (*PEOPLE, *RESERVE)]
         for person in self.people:
             process.spawn(person.name, person.work)
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from .world import Process
 
 PEOPLE = {"ann": Role.OPERATOR, "bob": Role.OPERATOR, "lea": Role.LEAD, "max": Role.LEAD, "zoe": Role.LEAD}
-"""Enough leads that somebody is left for a tie-break, whoever judged before."""
+RESERVE = {"kim": Role.LEAD, "noa": Role.LEAD, "pia": Role.LEAD}
+"""Leads who come at the end, so that somebody is left for a tie-break although all the others have judged before."""
 AWAY = (StationError, QueueError, redis.RedisError, RuntimeFault)
 
 
@@ -36,14 +37,14 @@ class Person:
     ) -> None:
         self.name = name
         self._line, self._process, self._desk, self._evidence, self._chance = line, process, desk, evidence, chance
-        self._session = Session(name, name, name, PEOPLE[name], "test", name)
+        self._session = Session(name, name, name, (PEOPLE | RESERVE)[name], "test", name)
 
     def work(self) -> None:
         """Act again and again until the station ends."""
         stop = self._line.stopping(self._process)
         while not stop.is_set():
             self._line.world.wait(0.8 + self._chance.random() * 2.0, event=stop.event)
-            if self._line.has_work:
+            if self._line.has_work and (self._line.is_draining or self.name in PEOPLE):
                 try:
                     self._act()
                 except AWAY as error:
