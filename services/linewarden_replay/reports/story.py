@@ -23,8 +23,6 @@ class Story:
 
     visit_id: str
     messages: list[Message]
-    written: list[Written] = field(default_factory=list)
-    """Where each of the messages lies, where that is known."""
     captures: dict[str, Capture] = field(default_factory=dict)
     inspections: dict[str, Inspection] = field(default_factory=dict)
     first: Disposition | None = None
@@ -32,6 +30,8 @@ class Story:
     decisions: dict[str, Decision] = field(default_factory=dict)
     escapes: list[Escape] = field(default_factory=list)
     """What the field reported of the part since it left by this visit."""
+    written: list[Written] = field(default_factory=list)
+    """Where each of the messages lies, where that is known."""
 
     @property
     def captured_ms(self) -> int | None:

@@ -29,9 +29,8 @@ class History:
 
     def __init__(self, **recipe: Any) -> None:
         self.broker = MemoryBroker(ManualClock())
-        self.line = RouteLine(
-            self.broker, "line1", **({"review": {"undo_window_ms": UNDO_MS}, "thresholds": LIMITS} | recipe)
-        )
+        fields: dict[str, Any] = {"review": {"undo_window_ms": UNDO_MS}, "thresholds": LIMITS}
+        self.line = RouteLine(self.broker, "line1", **(fields | recipe))
         self.router: Member = self.line.router()
         turn_until_owned(self.line, self.router)
         self._numbers: dict[tuple[str, str], int] = {}
@@ -52,7 +51,7 @@ class History:
         epoch = self._epochs.setdefault(visit, len(self._epochs))
         for view in views or ("top", "side"):
             number = self._numbers[visit, view] = self._numbers.get((visit, view), -1) + 1
-            fields = {"sequence": number, "spool_epoch": epoch, "recipe": self.line.recipe.ref()}
+            fields: dict[str, Any] = {"sequence": number, "spool_epoch": epoch, "recipe": self.line.recipe.ref()}
             self.line.capture(visit, view, **(fields | more))
 
     def inspect(self, visit: str, *views: str, **more: Any) -> None:
