@@ -196,7 +196,7 @@ def test_a_defect_that_is_answered_after_a_late_visit_was_diverted_is_no_fault_o
     alarm = disposition(
         0, Routing.REJECTED, Cause.LATE, revision=1, final=False, views=(told(found),), alarm="a worse view came"
     )
-    assert of([capture(0), late, slot_open(0), found, alarm]).closes
+    assert of([capture(0), late, slot_open(0, cause=Cause.LATE), found, alarm]).closes
     seen = disposition(0, Routing.DIVERTED, Cause.LATE, final=False, views=(told(found),))
     assert not of([capture(0), found, seen, slot_open(0)]).closes
 
