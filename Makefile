@@ -63,7 +63,7 @@ fuzz: $(VENV)/.dev ## mutated input of every kind, resumed behind docs/results/f
 	$(BIN)/python -m tests.fuzz --total $(or $(N),1000000)
 
 track: $(VENV)/.dev ## bring every closed hole back, one at a time, and demand red: make track [ONLY="NAME ..."]
-	$(BIN)/python scripts/track.py --jobs $(JOBS) $(if $(ONLY),--only $(ONLY),--json docs/results/data/track.json)
+	$(BIN)/python scripts/track.py --jobs $(JOBS) --record $(if $(ONLY),--only $(ONLY))
 
 mutants: $(VENV)/.mutants ## change one thing at a time where it matters, and demand red; goes on where it stopped: make mutants [ONLY=route] [MINUTES=60]
 	$(BIN)/python scripts/mutants.py $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES))
@@ -79,7 +79,7 @@ else
 endif
 
 faults-page: $(VENV)/bin/python ## docs/results/faults.md from what track, simulate and fuzz recorded
-	$(BIN)/python scripts/faults_page.py
+	$(BIN)/python -m scripts.faults_page
 
 bundle: $(VENV)/.dev ## train the demo's bundle again, from its seed
 	$(BIN)/python -m linewarden_train.demo_bundle --out services/linewarden/assets/demo-bundle --seed 0

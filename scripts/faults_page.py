@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from scripts.track import Outcome, holes
+
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 
 
@@ -18,17 +20,20 @@ def lines(name: str) -> list[dict[str, Any]]:
 
 def track() -> list[str]:
     """One row a hole that is closed: how it is found should it come back."""
-    path = RESULTS / "data" / "track.json"
-    if not path.exists():
-        return ["Not recorded yet."]
-    record = json.loads(path.read_text(encoding="utf-8"))
-    trials = record["trials"]
-    found = sum(one["outcome"] == "found" for one in trials)
-    rows = [f"| {one['hole']} | `{one['name']}` | `{one['finds']}` | {one['outcome']} |" for one in trials]
+    newest = {(one["name"], one["patch"]): one for one in lines("data/track.jsonl")}
+    rows, found, tried = [], 0, 0
+    every = holes([])
+    for hole in every:
+        trial = newest.get((hole.name, hole.digest))
+        outcome = "not run yet" if trial is None else f"{trial['outcome']} ({trial['commit']})"
+        tried += trial is not None
+        found += trial is not None and trial["outcome"] == Outcome.FOUND
+        rows.append(f"| {hole.words} | `{hole.name}` | `{' '.join(hole.finds)}` | {outcome} |")
     return [
-        f"{found} of {len(trials)} are found when they come back (commit {record['commit']}, {record['machine']}).",
+        f"{len(every)} holes, each as a reverse patch that applies to the head.",
+        f"{tried} were brought back as they are now; {found} of them were found.",
         "",
-        "| hole | reverse patch in tests/track | found by | outcome |",
+        "| hole | reverse patch in tests/track | found by | outcome (commit) |",
         "|---|---|---|---|",
         *rows,
     ]

@@ -1,15 +1,17 @@
 """Applies each reverse patch of `tests/track`, which brings a closed hole back, and demands that its tests fail.
 
-    python scripts/track.py [--only NAME ...] [--jobs N] [--json FILE]
+    python scripts/track.py [--only NAME ...] [--jobs N] [--record]
 
 A patch begins with two lines, `hole: <words>` and `finds: <pytest ids>`, an empty line, and a diff that applies to the
-head. Patches are applied in temporary worktrees; yours is not touched. Exit code 0: every patch applied, and at least
-one of its tests failed (the tests themselves pass without it, which `make test` shows).
+head. Patches are applied in temporary worktrees; yours is not touched. With --record each trial becomes a line of
+docs/results/data/track.jsonl, from which `make faults-page` makes the table. Exit code 0: every patch applied, and at
+least one of its tests failed (the tests themselves pass without it, which `make test` shows).
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -26,6 +28,7 @@ from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parent.parent
 PATCHES = ROOT / "tests" / "track"
+RESULTS = ROOT / "docs" / "results" / "data" / "track.jsonl"
 _TESTS_FAILED = 1
 _LIMIT_S = 600
 
@@ -60,6 +63,11 @@ class Hole:
         if fields.keys() != {"hole", "finds"} or not diff.startswith("diff --git "):
             raise ValueError(f"{path}: begin with 'hole: <words>' and 'finds: <pytest ids>', an empty line, a diff")
         return cls(path.stem, fields["hole"], tuple(fields["finds"].split()), diff)
+
+    @property
+    def digest(self) -> str:
+        """Tells this patch from the same one changed."""
+        return hashlib.sha256(" ".join((*self.finds, self.diff)).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +146,17 @@ def _trial(hole: Hole, outcome: Outcome, detail: str) -> Trial:
     return Trial(hole.name, hole.words, " ".join(hole.finds), outcome, detail)
 
 
+def _append(hole: Hole, trial: Trial) -> None:
+    line = asdict(trial) | {
+        "patch": hole.digest,
+        "commit": _git(ROOT, "rev-parse", "--short", "HEAD").strip(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    }
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
 def _git(folder: Path, *words: str, given: str | None = None) -> str:
     return subprocess.run(["git", *words], cwd=folder, input=given, capture_output=True, text=True, check=True).stdout
 
@@ -147,7 +166,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", default=[], help="names of patches, without .patch")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write what each came to")
+    parser.add_argument("--record", action="store_true", help=f"append what each came to to {RESULTS.name}")
     given = parser.parse_args()
     found = holes(given.only)
     trees: SimpleQueue[Path] = SimpleQueue()
@@ -158,6 +177,8 @@ def main() -> int:
             trial = tried(hole, tree)
         finally:
             trees.put(tree)
+        if given.record:
+            _append(hole, trial)
         print(f"{trial.outcome:9} {trial.name}: {trial.hole}", flush=True)
         if trial.outcome is not Outcome.FOUND:
             print(f"          {trial.detail}", flush=True)
@@ -168,13 +189,6 @@ def main() -> int:
             trees.put(stack.enter_context(worktree()))
         with ThreadPoolExecutor(given.jobs) as pool:
             trials = list(pool.map(on_a_tree, found))
-    if given.json:
-        record = {
-            "commit": _git(ROOT, "rev-parse", "--short", "HEAD").strip(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-            "trials": [asdict(trial) for trial in trials],
-        }
-        given.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     missed = [trial for trial in trials if trial.outcome is not Outcome.FOUND]
     print(f"{len(trials) - len(missed)} of {len(trials)} holes are found when they come back")
     return 1 if missed else 0
