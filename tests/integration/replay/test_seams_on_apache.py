@@ -40,14 +40,16 @@ from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.recipe import TimeBudget
 from linewarden_schemas.topics import CATALOGUE
-from linewarden_schemas.vocabulary import Routing
+from linewarden_schemas.vocabulary import Cause, Routing
 from tests.integration.inspect.test_worker_on_tansu import FAR_MS, PARTITIONS, running, send
 from tests.support.bundles import digest_in, random_picture
 from tests.support.frames import capture_record, metadata, picture_bytes, recipe
 from tests.support.route_line import RouteLine, turn_until, turn_until_owned
 from tests.support.topics import Watcher, provisioned, publish
-from tests.unit.replay.shift import AT, capture, disposition, inspection, passed, visit, waiting
+from tests.unit.replay import shift
+from tests.unit.replay.shift import AT, capture, disposition, inspection, passed, slot_open, visit, waiting
 from tests.unit.replay.test_periods import TOPICS
 
 pytestmark = pytest.mark.kafka
@@ -124,9 +126,10 @@ def records_of(line: Namespace, *messages: Message) -> list[OutRecord]:
     made = []
     for one in messages:
         sent = encode(one, id="x", source="/test", time_ms=AT)
-        key = str(getattr(one, "visit_id", "none"))
+        of_visit = str(getattr(one, "visit_id", "none"))
+        key = str(getattr(one, "slot_id", of_visit)) if TOPICS[type(one).__name__] == "reinspections" else of_visit
         topic = line.topic(TOPICS[type(one).__name__])
-        made.append(OutRecord(topic, key.encode(), sent.value, sent.headers, partition_of(key, PARTITIONS)))
+        made.append(OutRecord(topic, key.encode(), sent.value, sent.headers, partition_of(of_visit, PARTITIONS)))
     return made
 
 
@@ -155,12 +158,29 @@ def assert_has_holes(broker: KafkaBroker, line: Namespace, name: str) -> None:
 @pytest.fixture
 def told(apache_kafka: KafkaBroker, namespace: str) -> Namespace:
     """Four visits that passed, one that waits for a person, and an answer and a routing that were never committed."""
-    line = Namespace(namespace)
-    provisioned(apache_kafka, line, PARTITIONS)
-    commit(apache_kafka, line, *passed(0), *passed(1))
-    never(apache_kafka, line, disposition(1, Routing.REJECTED), inspection(1, p=0.9))
+    return told_of(apache_kafka, Namespace(namespace))
+
+
+def told_of(broker: KafkaBroker, line: Namespace) -> Namespace:
+    """Write them into a new line."""
+    provisioned(broker, line, PARTITIONS)
+    commit(broker, line, *passed(0), *passed(1))
+    never(broker, line, disposition(1, Routing.REJECTED), inspection(1, p=0.9))
     held = disposition(2, Routing.TRUSTED_PASS, lot_id="L7")
-    commit(apache_kafka, line, capture(2), inspection(2), held, *passed(3), *waiting(4))
+    commit(broker, line, capture(2, lot_id="L7"), inspection(2), held, *passed(3), *waiting(4))
+    return line
+
+
+@pytest.fixture
+def told_now(apache_kafka: KafkaBroker, told: Namespace, monkeypatch: pytest.MonkeyPatch) -> Namespace:
+    """The same visits, happening now: the broker stamps its own time, and a pass after its deadline is none."""
+    line = Namespace(f"{told.name}-now")
+    monkeypatch.setattr(shift, "AT", SystemClock().now_ms())
+    monkeypatch.setattr(shift, "BUDGET", 60_000)
+    monkeypatch.setenv("LINEWARDEN_NAMESPACE", line.name)
+    told_of(apache_kafka, line)
+    described = shift.recipe("top").model_copy(update={"time": TimeBudget(decide_by_ms=60_000)})
+    publish(apache_kafka, recipe_record(line, described, "/test"))
     return line
 
 
@@ -216,8 +236,10 @@ def test_a_shadow_goes_on_from_its_commits_and_leaves_offsets_groups_and_topics_
 
 
 def test_a_period_is_closed_once_and_what_comes_later_about_it_is_named(
-    apache_kafka: KafkaBroker, told: Namespace, commands: CliRunner
+    apache_kafka: KafkaBroker, commands: CliRunner, told_now: Namespace
 ) -> None:
+    told = told_now
+
     def close() -> tuple[int, dict[str, Any]]:
         done = call(commands, "audit", "balance", "--close", "--by", "anna", "--json")
         return done.exit_code, json.loads(done.output)
@@ -226,6 +248,7 @@ def test_a_period_is_closed_once_and_what_comes_later_about_it_is_named(
         return {(one["topic"], one["partition"]): one[end] for one in period["stretches"]}
 
     code, closed = close()
+    assert code == 0, closed
     first = closed["period"]
     assert (code, first["visits"], first["final"], first["open_ids"]) == (0, 5, 4, [visit(4)])
     assert all(
@@ -239,10 +262,13 @@ def test_a_period_is_closed_once_and_what_comes_later_about_it_is_named(
     assert stretches(again, "from_offset") == stretches(again, "to_offset") == stretches(first, "to_offset")
 
     late: dict[str, Any] = {"frame_id": f"{visit(0)}.side.1-5", "visit_id": visit(0), "view_id": "side"}
-    worse = disposition(0, Routing.REJECTED, revision=1)
-    commit(apache_kafka, told, capture(5, **late), inspection(5, p=0.9, **late), worse)
+    anew: dict[str, Any] = {"revision": 1, "final": False, "alarm": "a worse view came"}
+    worse = disposition(0, Routing.REJECTED, Cause.REJECT_REVIEW, **anew)
+    asked = slot_open(0, cause=Cause.REJECT_REVIEW, shown=((late["frame_id"], "side"),))
+    commit(apache_kafka, told, capture(5, **late), inspection(5, p=0.9, **late), worse, asked)
     code, closed = close()
-    assert (code, closed["period"]["reopened"], closed["period"]["carried"]) == (0, 1, 1)
+    assert code == 0, closed["findings"]
+    assert (closed["period"]["reopened"], closed["period"]["carried"]) == (1, 1)
 
     def meanwhile(name: str, count: int) -> None:
         if (name, count) == ("captures", 1):
