@@ -149,8 +149,8 @@ class Scripted:
 class Shots:
     """One camera: a shot of every visit, at the visit's time by this machine's clock."""
 
-    def __init__(self, line: Line, process: Process, view: str, first: int) -> None:
-        self._line, self._process, self._view, self._next = line, process, view, first
+    def __init__(self, line: Line, process: Process, view: str, spool: Spool, first: int) -> None:
+        self._line, self._process, self._view, self._spool, self._next = line, process, view, spool, first
 
     def poll(self, timeout_s: float) -> Shot | None:
         """The next shot once its time has come. A trigger that came while the process was away is taken late."""
@@ -167,6 +167,7 @@ class Shots:
         self._next += 1
         world.counts["act"] += 1
         self._line.taken.setdefault(visit.number, world.now)
+        self._line.numbers[self._process.name, self._spool.epoch, self._spool.next_sequence] = visit.number
         world.note(self._process.name, "takes", visit.number)
         return shot
 
@@ -210,6 +211,8 @@ class Line:
         self._asked_at = 0.0
         self.taken: dict[int, float] = {}
         """When each visit was seen by the first camera, in true seconds."""
+        self.numbers: dict[tuple[str, int, int], int] = {}
+        """The visit that a number of a camera's spool epoch was meant for, on disk or not."""
         self.is_draining = False
         self.are_people_away = False
         with self.broker.admin() as admin:
@@ -357,7 +360,7 @@ class Line:
                 rules=PublisherRules(unacked_age_s=10.0, heartbeat_s=5.0),
                 node=node,
             )
-            camera = Shots(self, process, view, resume_at(spool, _RUN_MS, is_simulated=False))
+            camera = Shots(self, process, view, spool, resume_at(spool, _RUN_MS, is_simulated=False))
             rules = IntakeRules(Encoding("png"), 1 << 20, Overload.BLOCK)
             intake = Intake(
                 camera,
