@@ -274,7 +274,7 @@ class SlotClosed:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One act of one person on one slot."""
+    """One act of one person on one slot; `shown` are the frames on the screen, with the digests of their pictures."""
 
     decision_id: str
     slot_id: str
@@ -289,6 +289,7 @@ class Decided:
     covers: frozenset[str]
     decided_ms: int
     written: Written
+    shown: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(slots=True)
@@ -490,6 +491,7 @@ class Ledger:
             covers=frozenset(message.covers),
             decided_ms=message.decided_ms,
             written=written,
+            shown=frozenset((each.frame_id, each.sha256) for each in message.shown if each.sha256 is not None),
         )
         known = self._reviewed(message.visit_id).decisions
         before = known.setdefault(message.decision_id, decided)

@@ -354,8 +354,15 @@ def _uncovered(
     return [
         seen.frame_id
         for seen in _told(one, frames)
-        if is_doubtful(seen, recipe) and not all(seen.frame_id in each.covers for each in deciding)
+        if is_doubtful(seen, recipe) and not all(_looked_at(seen, each) for each in deciding)
     ]
+
+
+def _looked_at(seen: Seen, decision: Decided) -> bool:
+    """Whether a person covered a frame, and no other picture than one of its own was on the screen."""
+    own = {seen.captured and seen.captured.sha256, seen.inspected and seen.inspected.frame_sha256} - {None}
+    on_screen = {sha256 for frame_id, sha256 in decision.shown if frame_id == seen.frame_id}
+    return seen.frame_id in decision.covers and (not own or on_screen <= own)
 
 
 def is_doubtful(seen: Seen, recipe: Recipe | None) -> bool:

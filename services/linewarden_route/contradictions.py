@@ -73,7 +73,23 @@ def of_frame(view: ViewState, record: Capture | Inspection, sha256: str | None) 
         ("views", view.view_id, record.view_id),
         ("cameras", view.camera_id, record.camera_id),
         ("pictures", view.sha256, sha256),
+        *_times(view, record),
     )
+
+
+def _times(view: ViewState, record: Capture | Inspection) -> tuple[Pair, ...]:
+    """When its picture was taken and is to be decided by, unless no record of it was seen yet."""
+    if not has_record(view):
+        return ()
+    return (
+        ("times of capture", str(view.captured_ms), str(record.captured_ms)),
+        ("deadlines", str(view.decide_by_ms), str(record.decide_by_ms)),
+    )
+
+
+def has_record(view: ViewState) -> bool:
+    """Whether a capture or inspection of this frame was seen; a view taken over from a routing has neither."""
+    return view.camera_id is not None
 
 
 def of_known_bad(visit: VisitSnapshot, capture: Capture) -> tuple[Pair, ...]:
@@ -88,7 +104,7 @@ def of_answers(view: ViewState, inspection: Inspection) -> tuple[Pair, ...]:
     Scores agree within the tolerance of a replay.
     """
     bundles = ("bundles", view.bundle_digest, inspection.bundle_digest)
-    limits = ("thresholds", _limits(view.thresholds), _limits(inspection.thresholds))
+    limits = ("thresholds", in_limits(view.thresholds), in_limits(inspection.thresholds))
     known, told = view.verdict, inspection.verdict
     if known is not None and known is not told:
         is_late = Undecidable.LATE in {view.undecidable, inspection.undecidable}
@@ -148,7 +164,8 @@ def _world(is_simulated: bool) -> str:
     return "simulated" if is_simulated else "real"
 
 
-def _limits(limits: Thresholds | None) -> str | None:
+def in_limits(limits: Thresholds | None) -> str | None:
+    """Thresholds as words; None for none."""
     return None if limits is None else f"defect {limits.defect}, suspicion {limits.suspicion}"
 
 

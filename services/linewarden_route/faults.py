@@ -13,7 +13,7 @@ from linewarden_schemas.recipe import Recipe, unjudged
 from linewarden_schemas.route_state import Contradiction, ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, LineMode, Routing, Verdict, VerdictRule
 
-from .contradictions import MOST_TEXT, VERDICTS, in_words
+from .contradictions import MOST_TEXT, VERDICTS, in_limits, in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Ite
         yield _fault(f"view {name}: taken by camera {view.camera_id}, and the recipe expects {expected}")
     if view.bundle_digest is not None and view.bundle_digest != recipe.bundle_digest:
         yield _fault(f"view {name}: judged by bundle {view.bundle_digest}, and the recipe's is {recipe.bundle_digest}")
+    yield from _of_thresholds(view, recipe)
 
 
 def is_answered_apart(visit: VisitSnapshot, view: ViewState) -> bool:
@@ -76,6 +77,15 @@ def is_answered_apart(visit: VisitSnapshot, view: ViewState) -> bool:
 def _product(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
     if recipe is not None and visit.product_id not in {None, recipe.product_id}:
         yield _fault(f"the product is {visit.product_id}, and the recipe is for {recipe.product_id}")
+
+
+def _of_thresholds(view: ViewState, recipe: Recipe) -> Iterator[Finding]:
+    """Thresholds that are not the recipe's; a bundle that is not released is given a suspicion of 0, for every OK."""
+    own, used = recipe.thresholds, view.thresholds
+    if own is None or used is None:
+        return
+    if used.defect != own.defect or used.suspicion not in {own.suspicion, 0.0}:
+        yield _fault(f"view {view.view_id}: judged by {in_limits(used)}, and the recipe's are {in_limits(own)}")
 
 
 def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
 
 from .bounds import short
-from .contradictions import noted, of_answers, of_both, of_capture, of_frame, of_known_bad
+from .contradictions import has_record, noted, of_answers, of_both, of_capture, of_frame, of_known_bad
 
 Model = TypeVar("Model", ViewState, VisitSnapshot)
 
@@ -75,6 +75,7 @@ def with_capture(visit: VisitSnapshot, capture: Capture, *, out_of_time: bool) -
         "sha256": view.sha256 or capture.sha256,
         "camera_id": view.camera_id or capture.camera_id,
         "fault": view.fault or capture.doubt,
+        **_times(view, capture),
     }
     if view.captured:
         told = noted(told, of_known_bad(visit, capture), view.frame_id)
@@ -103,12 +104,17 @@ def with_inspection(visit: VisitSnapshot, inspection: Inspection, at: SourceRef)
     if view.inspection is not None:
         return told
     answer = _answer(inspection) if view.verdict is None else {}
-    changed = _changed(view, _made(view, inspection, at) | answer)
+    changed = _changed(view, _made(view, inspection, at) | _times(view, inspection) | answer)
     facts = {
         "first_captured_ms": min(visit.first_captured_ms, inspection.captured_ms),
         "decide_by_ms": min(visit.decide_by_ms, inspection.decide_by_ms),
     }
     return _with_view(_changed(told, facts), changed)
+
+
+def _times(view: ViewState, record: Capture | Inspection) -> dict[str, object]:
+    """The times of a frame, by its first record."""
+    return {} if has_record(view) else {"captured_ms": record.captured_ms, "decide_by_ms": record.decide_by_ms}
 
 
 def _answer(inspection: Inspection) -> dict[str, object]:

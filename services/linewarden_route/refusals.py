@@ -61,7 +61,18 @@ def _judge_refusals(
 
 
 def _uncovered(visit: VisitSnapshot, decision: Decision, recipe: Recipe | None) -> tuple[str, ...]:
-    return tuple(sorted(frames_to_cover(visit, recipe).difference(decision.covers)))
+    covered = frozenset(decision.covers) - _shown_apart(visit, decision)
+    return tuple(sorted(frames_to_cover(visit, recipe) - covered))
+
+
+def _shown_apart(visit: VisitSnapshot, decision: Decision) -> frozenset[str]:
+    """Frames of which another picture was on the screen than was captured: nobody has looked at these."""
+    taken = {view.frame_id: view.sha256 for view in visit.views if view.sha256 is not None}
+    return frozenset(
+        one.frame_id
+        for one in decision.shown
+        if one.sha256 is not None and taken.get(one.frame_id, one.sha256) != one.sha256
+    )
 
 
 def _undo_refusals(visit: VisitSnapshot, decision: Decision, context: Context) -> Iterator[Refusal]:

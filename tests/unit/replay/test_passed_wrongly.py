@@ -10,6 +10,7 @@ from linewarden_replay.balance import BalanceReport, balance
 from linewarden_replay.ledger import Ledger, Written
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Returned
+from linewarden_schemas.decision import Shown
 from linewarden_schemas.ids import slot_id
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import LineStateRef
@@ -152,6 +153,11 @@ UNSOUND: dict[str, list[Message]] = {
     "another outcome": [*BEFORE, FINAL.model_copy(update={"outcome": Outcome.SCRAP})],
     "other people": [*BEFORE, FINAL.model_copy(update={"actors": ("berta",)})],
     "a frame that nobody looked at": [*waiting(0), decision(0, covers=()), *REVIEWED[-2:]],
+    "a frame of which another picture was looked at": [
+        *waiting(0),
+        decision(0, shown=(Shown(frame_id=frame(0), sha256="0" * 64),)),
+        *REVIEWED[-2:],
+    ],
     "an outcome without authority": [
         *waiting(0),
         decision(0, Judgement.NG, outcome=Outcome.USE_AS_IS, concession="c"),

@@ -7,7 +7,7 @@ from linewarden_route.events import Counted, RoutingSeen, Step
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.vocabulary import Routing, Verdict
 
-from .builders import captured, context, dispositions, inspected, opens, the
+from .builders import T0, captured, context, dispositions, inspected, opens, the
 
 
 def routed(**side: Any) -> Disposition:
@@ -44,6 +44,20 @@ def test_records_of_an_adopted_pass_that_come_again_are_duplicates() -> None:
     step = machine.step(visit, captured("top"), context())
     assert all(isinstance(effect, Counted) for effect in step.effects)
     assert the(step.visit).routing is Routing.TRUSTED_PASS
+
+
+def test_each_frame_of_an_adopted_visit_has_a_time_of_its_own_which_only_its_records_tell() -> None:
+    records = (captured("top"), captured("side", at_ms=T0 + 90), inspected("top"), inspected("side", at_ms=T0 + 90))
+    step = Step(None)
+    for event in records:
+        step = machine.step(step.visit, event, context())
+    step = machine.step(None, RoutingSeen(dispositions(step)[0]), context())
+    for event in records[::-1]:
+        step = machine.step(step.visit, event, context())
+        assert not dispositions(step)
+    assert not the(step.visit).contradictions
+    step = machine.step(step.visit, inspected("side", at_ms=T0), context())
+    assert [one.what for one in the(step.visit).contradictions] == ["deadlines", "times of capture"]
 
 
 def test_a_gathering_visit_takes_over_the_routing_that_its_state_missed() -> None:

@@ -119,6 +119,8 @@ BETWEEN_VIEWS: list[tuple[dict[str, Any], dict[str, Any], tuple[str, str]]] = [
     ({}, {"p_defect": 0.51}, ("0.51", "0.5")),
     ({}, {"p_defect": 0.31, "thresholds": Thresholds(defect=0.3, suspicion=0.4)}, ("0.31", "0.3")),
     ({}, {"margin": 3.0}, ("0.05", "0.953")),
+    ({}, {"captured_ms": T0 - 1}, (str(T0), str(T0 - 1))),
+    ({}, {"decide_by_ms": T0 + 10_001}, (str(T0 + 10_000), str(T0 + 10_001))),
     ({"doubt": "its pins are old"}, {}, ("view side", "its pins are old")),
 ]
 
@@ -207,8 +209,26 @@ def test_what_a_recipe_asks_for_and_nobody_judged_diverts(asked: dict[str, Any])
 def test_the_recipes_threshold_on_p_binds_whatever_the_inspection_says(limit: float, passes: bool) -> None:
     strict = make_recipe().model_copy(update={"thresholds": Thresholds(defect=limit, suspicion=0.4)})
     tale = Tale(strict)
-    tale.tell(*whole())
+    named: dict[str, Any] = {"thresholds": strict.thresholds}
+    tale.tell(*whole(inspection=named)[:2], inspected("top", **named), inspected("side", **named))
     assert (tale.published[0].routing is Routing.TRUSTED_PASS) is passes
+
+
+@pytest.mark.parametrize(
+    ("used", "passes"),
+    [
+        (Thresholds(defect=0.3, suspicion=0.4), True),
+        (Thresholds(defect=0.5, suspicion=0.4), False),
+        (Thresholds(defect=0.3, suspicion=0.3), False),
+    ],
+)
+def test_a_frame_that_was_judged_by_other_thresholds_than_the_recipes_diverts(used: Thresholds, passes: bool) -> None:
+    own = Thresholds(defect=0.3, suspicion=0.4)
+    tale = Tale(make_recipe(thresholds=own))
+    tale.tell(*whole()[:2], inspected("top", thresholds=own), inspected("side", thresholds=used))
+    (routed,) = tale.published
+    assert (routed.routing is Routing.TRUSTED_PASS) is passes
+    assert passes or f"defect {used.defect}, suspicion {used.suspicion}" in routed.reasons[0]
 
 
 def test_an_ok_of_which_the_state_does_not_know_what_made_it_diverts() -> None:
@@ -242,6 +262,9 @@ AGAIN: list[tuple[Event, tuple[str, ...]]] = [
     (inspected("side", frame_sha256=OTHER), (OTHER,)),
     (inspected("side", camera_id="cam-x"), ("cam-side", "cam-x")),
     (inspected("side", recipe=RecipeRef(recipe_id="tile", version=3)), ("tile@1", "tile@3")),
+    (captured("side", **(TOP | {"captured_ms": T0 + 1})), (str(T0), str(T0 + 1))),
+    (inspected("side", captured_ms=T0 + 1), (str(T0), str(T0 + 1))),
+    (captured("side", **(TOP | {"decide_by_ms": T0 + 10_001})), (str(T0 + 10_000), str(T0 + 10_001))),
 ]
 
 

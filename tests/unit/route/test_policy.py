@@ -100,7 +100,7 @@ def test_the_stricter_threshold_of_the_recipe_counts() -> None:
     strict = make_recipe().model_copy(update={"thresholds": inspected().inspection.thresholds})
     assert strict.thresholds is not None
     strict = strict.model_copy(update={"thresholds": strict.thresholds.model_copy(update={"suspicion": 0.05})})
-    assert route(*whole(), recipe=strict).causes == (Cause.LOW_TRUST,)
+    assert route(*whole(), recipe=strict).causes == (Cause.FAULT, Cause.LOW_TRUST)
 
 
 @pytest.mark.parametrize("shift_ms", [5_001, -5_001])

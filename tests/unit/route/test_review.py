@@ -4,6 +4,7 @@ import pytest
 
 from linewarden_route import visit as machine
 from linewarden_route.events import Counted, Dead, Event, Step, Tally, TimerDue
+from linewarden_schemas.decision import Shown
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import (
@@ -117,6 +118,7 @@ def test_rework_scrap_and_use_as_is_are_named_by_quality_alone(role: Role, outco
     ("decision", "kind"),
     [
         ({"covers": ("v1.top",)}, "uncovered"),
+        ({"shown": (Shown(frame_id="v1.side", sha256="0" * 64),)}, "uncovered"),
         ({"role": Role.AUDITOR}, "role"),
         ({"role": Role.ENGINEER}, "role"),
         ({"outcome": Outcome.SCRAP}, "outcome"),
