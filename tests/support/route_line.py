@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from linewarden_route.bootstrap import make_desk
@@ -72,6 +72,8 @@ class RouteLine:
         self.clock: Clock = getattr(broker, "clock", None) or SystemClock()
         self.recipe = make_recipe(**recipe)
         self._members: list[Member] = []
+        self._taken: dict[str, tuple[int, int]] = {}
+        """When each frame was captured, and its decide-by."""
         if not has_topics:
             with broker.admin() as admin:
                 provision_topics(admin, self.namespace, partitions)
@@ -90,24 +92,33 @@ class RouteLine:
             member.close()
 
     def capture(self, visit: str, *views: str, decide_in_ms: int = 10_000, **more: Any) -> None:
-        """The views of a visit are captured now."""
-        now_ms = self.clock.now_ms()
-        times: dict[str, Any] = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms, "recipe": self.recipe.ref()}
-        self.send(visit, [make_capture(view, visit, **(times | more)) for view in views or ("top", "side")])
+        """The views of a visit are captured now; one that was inspected before was captured then."""
+        messages = [
+            make_capture(view, visit, **(self._times(visit, view, decide_in_ms, more) | more))
+            for view in views or ("top", "side")
+        ]
+        self.send(visit, messages)
 
     def inspect(self, visit: str, *views: str, decide_in_ms: int = 10_000, **more: Any) -> None:
-        """The views of a visit are inspected now."""
+        """The views of a visit are inspected now, whenever they were captured."""
+        messages = [
+            make_inspection(view, visit, **(self._times(visit, view, decide_in_ms, more) | more))
+            for view in views or ("top", "side")
+        ]
+        self.send(visit, messages)
+
+    def _times(self, visit: str, view: str, decide_in_ms: int, more: Mapping[str, Any]) -> dict[str, Any]:
         now_ms = self.clock.now_ms()
-        times: dict[str, Any] = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms, "recipe": self.recipe.ref()}
-        self.send(visit, [make_inspection(view, visit, **(times | more)) for view in views or ("top", "side")])
+        frame = more.get("frame_id", f"{visit}.{view}")
+        at_ms, decide_by_ms = self._taken.setdefault(frame, (now_ms, now_ms + decide_in_ms))
+        return {"at_ms": at_ms, "decide_by_ms": decide_by_ms, "recipe": self.recipe.ref()}
 
     def whole_visits(self, *visits: str, decide_in_ms: int = 10_000, **inspection: Any) -> None:
         """Visits are captured and inspected now, all views of all in one go."""
-        now_ms = self.clock.now_ms()
-        times: dict[str, Any] = {"at_ms": now_ms, "decide_by_ms": now_ms + decide_in_ms, "recipe": self.recipe.ref()}
         records = []
         for visit in visits:
             for view in ("top", "side"):
+                times = self._times(visit, view, decide_in_ms, {})
                 messages = make_capture(view, visit, **times), make_inspection(view, visit, **(times | inspection))
                 number = partition_of(visit, self.partitions)
                 records += [self.record(visit, message, number) for message in messages]

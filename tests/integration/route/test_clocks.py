@@ -94,9 +94,8 @@ class Bench:
         visit = f"v{self.number}"
         self.line.capture(visit)
         self.turn(turns)
-        captured_ms = self.truth.now_ms()
         self.go(apart_s)
-        self.line.inspect(visit, decide_in_ms=10_000 - (self.truth.now_ms() - captured_ms))
+        self.line.inspect(visit)
         self.turn(turns)
         return visit
 
@@ -157,7 +156,7 @@ def test_a_step_passes_nothing_late_and_costs_no_part_where_the_broker_answers(b
     bench.go(9.0)
     bench.turn()
     bench.go(3.0)
-    bench.line.inspect("late", decide_in_ms=-2_000)
+    bench.line.inspect("late")
     bench.turn(2)
     assert [one.routing for one in bench.line.dispositions("late")] == [Routing.DIVERTED]
     for _ in range(5):
@@ -192,7 +191,7 @@ def test_a_resumed_machine_passes_nothing_that_waited_while_it_slept(
     bench.truth.advance(3_600.0)
     if is_clock_set_on_waking:
         bench.step_wall(3_600_000)
-    bench.line.inspect("slept", decide_in_ms=-3_590_000)
+    bench.line.inspect("slept")
     bench.turn(2)
     (routed,) = bench.line.dispositions("slept")
     assert routed.routing is Routing.DIVERTED
@@ -219,7 +218,7 @@ def test_a_pass_whose_commit_returns_after_its_deadline_is_taken_back_with_an_al
     bench.turn()
     bench.go(6.0)
     bench.broker.stalls = [5.0]
-    bench.line.inspect("v", decide_in_ms=4_000)
+    bench.line.inspect("v")
     bench.turn(3)
     first, second = bench.line.dispositions("v")
     assert (first.routing, first.alarm) == (Routing.TRUSTED_PASS, None)
@@ -244,7 +243,7 @@ def test_a_pass_whose_commit_got_no_answer_is_taken_back_where_it_may_have_been_
     bench.broker.stalls = [5.0]
     bench.broker.is_stalled_before_writing = True
     bench.broker.faults.order(Fault.COMMIT_LOST)
-    bench.line.inspect("v", decide_in_ms=4_000)
+    bench.line.inspect("v")
     bench.turn(3)
     assert [one.revision for one in bench.line.dispositions("v")] == [0, 1]
 
@@ -255,7 +254,7 @@ def test_an_heir_takes_back_a_pass_that_lies_behind_its_deadline(bench: Bench) -
     bench.turn()
     bench.go(6.0)
     bench.broker.stalls = [5.0]
-    bench.line.inspect("v", decide_in_ms=4_000)
+    bench.line.inspect("v")
     bench.turn()
     assert [one.revision for one in bench.line.dispositions("v")] == [0]
     bench.member.close()
