@@ -28,7 +28,8 @@ FRAMES = 12
 def asked(inspection: Inspection, at: SourceRef, wanted: Recipe, *, known_bad: bool) -> SlotOpen:
     """What route asks of people about a frame; of passes and rejects every one is drawn."""
     names = {name: getattr(inspection, name) for name in ("frame_id", "camera_id", "recipe", "decide_by_ms")}
-    capture = make_capture("top", inspection.visit_id, AT, known_bad=known_bad, sha256=inspection.frame_sha256, **names)
+    names["sha256"] = inspection.frame_sha256
+    capture = make_capture("top", inspection.visit_id, inspection.captured_ms, known_bad=known_bad, **names)
     context = Context(AT, wanted, SECRET)
     visit = step(None, CaptureSeen(capture, AT), context).visit
     (slot,) = opens(step(visit, InspectionSeen(inspection, at), context))
