@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import structlog
+
 from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable
@@ -12,8 +14,11 @@ from linewarden_runtime.metrics import RECIPE_FAILURES
 from linewarden_runtime.recipes import KnownRecipes
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.vocabulary import Undecidable
+from linewarden_vision.inspecting.refusal import Refused
 
 _REMEMBERED_UNKNOWN = 1000
+_log = structlog.get_logger(__name__)
 
 
 class RecipeShelf:
@@ -21,7 +26,8 @@ class RecipeShelf:
 
     A frame may name a recipe that this process has not seen yet. Whoever asks first waits for it at most
     `wait_s`; after that everybody is told at once that it is unknown, until it turns up. One that was published with
-    another content, or is in doubt, is not waited for.
+    another content, or is in doubt, is not waited for. Once `stale_s` went by without a look that succeeded, nobody
+    knows whether what is known still holds: every frame is refused then, until a look succeeds.
     """
 
     def __init__(
@@ -31,10 +37,12 @@ class RecipeShelf:
         wait_s: float,
         refresh_s: float,
         clock: Clock,
+        stale_s: float = 60.0,
         on_news: Callable[[list[Recipe]], object] = lambda _: None,
     ) -> None:
         self._open_book, self._on_news = open_book, on_news
-        self._wait_s, self._refresh_s, self._clock = wait_s, refresh_s, clock
+        self._wait_s, self._refresh_s, self._stale_s, self._clock = wait_s, refresh_s, stale_s, clock
+        self._looked_s = clock.monotonic()
         self._recipes = KnownRecipes()
         self._asked: dict[str, float] = {}
         self._changed = threading.Condition()
@@ -52,7 +60,14 @@ class RecipeShelf:
             self._raise_failure()
 
     def get(self, ref: RecipeRef) -> Recipe | None:
-        """The recipe, None if it is unknown after the wait."""
+        """The recipe, None if it is unknown after the wait.
+
+        Raises:
+            Refused: where the recipes could not be renewed for so long that none is believed.
+        """
+        stale = self.stale()
+        if stale is not None:
+            raise Refused(Undecidable.UNKNOWN_RECIPE, stale, in_passing=True)
         if ref.name in self._recipes.versions:
             return self._recipes.get(ref)
         with self._changed:
@@ -65,6 +80,11 @@ class RecipeShelf:
                 self._wake.set()
                 self._changed.wait(min(left, self._refresh_s))
             return self._recipes.get(ref)
+
+    def stale(self) -> str | None:
+        """Why none is believed, in words; None where they are renewed."""
+        age_s = self._clock.monotonic() - self._looked_s
+        return None if age_s <= self._stale_s else f"recipes could not be renewed for {age_s:.0f} s"
 
     def known(self) -> list[Recipe]:
         """Every version known now, oldest first."""
@@ -97,23 +117,32 @@ class RecipeShelf:
                 self._changed.notify_all()
 
     def _follow(self) -> None:
+        begun_s = self._clock.monotonic()
         book = self._open_book()
         try:
             while not self._stopped:
-                self._learn(book)
+                self._learn(book, begun_s)
                 self._clock.wait(self._wake, self._refresh_s)
                 self._wake.clear()
-                try:
-                    book.refresh()
-                except BrokerUnavailable:
-                    RECIPE_FAILURES.inc()
+                begun_s = self._renewed(book)
         finally:
             book.close()
 
-    def _learn(self, book: RecipeBook) -> None:
+    def _renewed(self, book: RecipeBook) -> float:
+        """When the last look that succeeded was begun."""
+        begun_s = self._clock.monotonic()
+        try:
+            book.refresh()
+        except BrokerUnavailable as error:
+            RECIPE_FAILURES.inc()
+            _log.warning("recipes may be stale", error=str(error))
+            return self._looked_s
+        return begun_s
+
+    def _learn(self, book: RecipeBook, looked_s: float) -> None:
         before, now = self._recipes, book.all
         with self._changed:
-            self._recipes = now
+            self._recipes, self._looked_s = now, looked_s
             self._read_once = True
             self._changed.notify_all()
         news = [recipe for recipe in now.known() if before.get(recipe.ref()) is None] if now is not before else []

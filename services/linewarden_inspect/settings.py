@@ -39,6 +39,7 @@ class InspectSettings(BaseModel):
     recipe_wait_s: Seconds = 2.0
     bundle_wait_s: Seconds = 10.0
     recipe_refresh_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    recipe_stale_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     device_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
     dead_letters_in_a_row: Annotated[int, Field(ge=1)] = 200
     dead_letter_ratio: Annotated[float, Field(gt=0, le=1)] = 0.5

@@ -54,6 +54,7 @@ class InspectWorker:
             lambda: RecipeBook(broker, namespace, by_digest=recipes_by_digest),
             wait_s=settings.recipe_wait_s,
             refresh_s=settings.recipe_refresh_s,
+            stale_s=settings.recipe_stale_s,
             clock=clock,
             on_news=self._bundles.expect,
         )
@@ -92,8 +93,13 @@ class InspectWorker:
                 dead_letters,
                 clock=self._clock,
                 limits=LoopLimits(max_records=self._settings.max_poll_records),
-                beat=self._health.beat,
+                beat=self._beat,
             ).run(stop)
+
+    def _beat(self) -> None:
+        self._health.beat()
+        stale = self._recipes.stale()
+        self._health.unwell({} if stale is None else {"recipes": f"{stale}, so nothing is judged"})
 
     def _load_expected(self) -> None:
         loading = self._bundles.expect(self._recipes.known())

@@ -45,8 +45,8 @@ class Ready:
 class Shelf:
     """Where recipes and bundles are looked up; both may wait, within bounds of their own.
 
-    `recipe` answers None for one that is unknown; `scorer` raises BundleError or GateError for a bundle that
-    cannot be used here.
+    `recipe` answers None for one that is unknown, and raises Refused where nobody can know now; `scorer` raises
+    BundleError or GateError for a bundle that cannot be used here.
     """
 
     recipe: Callable[[RecipeRef], Recipe | None]

@@ -18,14 +18,18 @@ RECORD_FAULTS = frozenset(
 
 
 class Refused(Exception):
-    """A frame that is answered NOT_DECIDABLE; `reason` is for counting, the text for people."""
+    """A frame that is answered NOT_DECIDABLE; `reason` is for counting, the text for people.
 
-    def __init__(self, reason: Undecidable, detail: str) -> None:
+    `in_passing`: it lies in the moment and not in the record, whatever the reason.
+    """
+
+    def __init__(self, reason: Undecidable, detail: str, *, in_passing: bool = False) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self._in_passing = in_passing
 
     @property
     def is_record_fault(self) -> bool:
         """Whether the record is to be kept as a dead letter."""
-        return self.reason in RECORD_FAULTS
+        return self.reason in RECORD_FAULTS and not self._in_passing
