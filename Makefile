@@ -66,10 +66,10 @@ track: $(VENV)/.dev ## bring every closed hole back, one at a time, and demand r
 	$(BIN)/python scripts/track.py --jobs $(JOBS) --record $(if $(ONLY),--only $(ONLY))
 
 mutants: $(VENV)/.mutants ## change one thing at a time where it matters, and demand red; goes on where it stopped: make mutants [ONLY=route] [MINUTES=60]
-	$(BIN)/python scripts/mutants.py $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python -m scripts.mutants --jobs $(JOBS) $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES))
 
 mutants-page: $(VENV)/.mutants ## docs/results/mutants.md from what was run
-	$(BIN)/python scripts/mutants.py --page docs/results/mutants.md
+	$(BIN)/python -m scripts.mutants --page docs/results/mutants.md
 
 simulate: $(VENV)/.dev ## the whole line under faults, from seeds: make simulate [SEEDS=200] [STEPS=1000000] [FIRST=1] or SEED=7 [LOG=FILE]
 ifdef SEED

@@ -15,23 +15,25 @@ import argparse
 import hashlib
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
-import tempfile
 import time
 import tomllib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import parso
 from cosmic_ray.mutating import MutationVisitor
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator
-from coverage import CoverageData
+
+from scripts.track import worktree
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, EQUIVALENT = ROOT / "docs" / "results" / "data" / "mutants.jsonl", ROOT / "tests" / "mutants.toml"
@@ -81,7 +83,6 @@ _LUA = (
     (r"\+ 1\b", "- 1"),
     (r"- 1\b", "+ 1"),
 )
-_LIMIT_S = 180
 
 
 class RemoveStatement(Operator):  # type: ignore[misc]  # the package is not typed
@@ -185,107 +186,51 @@ def _lua(original: str) -> Iterator[tuple[str, str]]:
             yield change, "\n".join([*lines[:number], instead, *lines[number + 1 :]])
 
 
-def covering(module: str, tree: Path) -> dict[int, set[str]]:
-    """The tests that run each line of a Python module, by one run of all that may."""
-    data = tree / ".coverage-mutants"
-    settings = tree / "mutants.coveragerc"
-    settings.write_text(f"[run]\ndynamic_context = test_function\ndata_file = {data}\ninclude = {module}\n")
-    command = [sys.executable, "-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest", "-q", *TARGETS[module]]
-    ran = _run(command, tree, 3600)
-    if ran != 0:
-        raise SystemExit(f"the tests of {module} do not pass as they are: {' '.join(command)}")
-    found = CoverageData(str(data))
-    found.read()
-    (file,) = [name for name in found.measured_files() if name.endswith(module)] or [""]
-    return {
-        line: {test for context in contexts if (test := _test_of(context)) is not None}
-        for line, contexts in found.contexts_by_lineno(file).items()
-    }
-
-
-def _test_of(context: str) -> str | None:
-    """The pytest id of a coverage context: tests/a/test_b.py::test_c of tests.a.test_b.test_c."""
-    match = re.fullmatch(r"(tests(?:\.\w+)*\.test_\w+)\.(test_\w+)", context)
-    return f"{match[1].replace('.', '/')}.py::{match[2]}" if match else None
-
-
-def _run(command: list[str], tree: Path, limit_s: float) -> int:
-    paths = os.pathsep.join(str(tree / part) for part in ("schemas", "services", "."))
-    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    try:
-        ran = subprocess.run(
-            command, cwd=tree, env=environment, timeout=limit_s, check=False, capture_output=True, text=True
-        )
-    except subprocess.TimeoutExpired:
-        return -1
-    return ran.returncode
-
-
-def trials() -> list[Trial]:
+def trials(results: Path = RESULTS) -> list[Trial]:
     """What was run so far, whatever the sources were."""
-    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
     return [Trial(**json.loads(line)) for line in lines]
 
 
-def fresh() -> dict[str, list[Trial]]:
+def fresh(results: Path = RESULTS) -> dict[str, list[Trial]]:
     """By module what was run of the sources as they are now."""
     keys = {module: key_of(module) for module in TARGETS}
     found: dict[str, list[Trial]] = {module: [] for module in TARGETS}
-    for trial in trials():
+    for trial in trials(results):
         if keys.get(trial.module) == trial.key:
             found[trial.module].append(trial)
     return found
 
 
-def run(only: list[str], minutes: float) -> int:
-    """Run what was not run yet; 1 where a mutant survived in this run."""
-    until, survived = time.monotonic() + minutes * 60, 0
-    commit = _git("rev-parse", "--short", "HEAD")
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    done = fresh()
+def run(only: list[str], minutes: float, jobs: int) -> int:
+    """Run what was not run yet, modules side by side; 1 where a mutant survived in this run."""
+    until = time.monotonic() + minutes * 60
     chosen = [module for module in TARGETS if not only or any(part in module for part in only)]
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        tree = Path(folder) / "tree"
-        _git("worktree", "add", "--detach", "--quiet", str(tree), "HEAD")
+    trees: SimpleQueue[Path] = SimpleQueue()
+
+    def on_a_tree(module: str) -> int:
+        tree = trees.get()
+        paths = os.pathsep.join(str(tree / part) for part in ("schemas", "services", "."))
+        alone = {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        left = str(max(0.0, until - time.monotonic()) / 60)
+        command = [sys.executable, "-m", "scripts.mutant_trials", module, "--results", str(RESULTS), "--minutes", left]
         try:
-            for module in chosen:
-                known = {(one.line, one.change, one.text) for one in done[module]}
-                left = [one for one in mutants_of(module) if (one.line, one.change, one.text) not in known]
-                if not left:
-                    continue
-                lines = {} if module.endswith(".lua") else covering(module, tree)
-                print(f"{module}: {len(left)} to try, {len(known)} tried", flush=True)
-                for mutant in left:
-                    if time.monotonic() > until:
-                        print("time is over; the next run goes on here")
-                        return int(survived > 0)
-                    trial = _tried(mutant, tree, lines, key_of(module), commit, machine)
-                    survived += trial.outcome == "survived"
-                    _append(trial)
-                    print(f"  {trial.outcome:8} {mutant.line}: {mutant.change}: {mutant.text[:80]}", flush=True)
+            return subprocess.run(command, cwd=tree, env=os.environ | alone, check=False).returncode
         finally:
-            _git("worktree", "remove", "--force", str(tree))
-    return int(survived > 0)
+            trees.put(tree)
+
+    with ExitStack() as stack:
+        for _ in range(jobs):
+            trees.put(stack.enter_context(worktree()))
+        with ThreadPoolExecutor(jobs) as pool:
+            return max(pool.map(on_a_tree, chosen), default=0)
 
 
-def _tried(mutant: Mutant, tree: Path, lines: dict[int, set[str]], key: str, commit: str, machine: str) -> Trial:
-    tests = sorted(lines.get(mutant.line, set())) or list(TARGETS[mutant.module])
-    path = tree / mutant.module
-    original, began = path.read_text(encoding="utf-8"), time.monotonic()
-    try:
-        path.write_text(mutant.source, encoding="utf-8")
-        code = _run([sys.executable, "-m", "pytest", "-x", "-q", "--no-header", *tests], tree, _LIMIT_S)
-    finally:
-        path.write_text(original, encoding="utf-8")
-    outcome = "survived" if code == 0 else "timeout" if code == -1 else "killed"
-    told = (mutant.module, key, mutant.change, mutant.line, mutant.text, outcome, len(tests))
-    return Trial(*told, round(time.monotonic() - began, 1), commit, machine)
-
-
-def _append(trial: Trial) -> None:
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(trial)) + "\n")
+def append(trial: Trial, results: Path) -> None:
+    """One more line of results, whole also where two processes write."""
+    results.parent.mkdir(parents=True, exist_ok=True)
+    with results.open("ab", buffering=0) as file:
+        file.write((json.dumps(asdict(trial)) + "\n").encode())
 
 
 def page() -> str:
@@ -323,22 +268,18 @@ def _survivor(trial: Trial, reasons: dict[str, Any]) -> str:
     return f"- `{trial.module}:{trial.line}` {trial.change}: `{trial.text}` ({known or 'not explained yet'})"
 
 
-def _git(*words: str) -> str:
-    ran = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
-    return ran.stdout.strip()
-
-
 def main(words: Iterable[str] | None = None) -> int:
     """Run mutants, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", default=[], help="parts of module paths")
     parser.add_argument("--minutes", type=float, default=24 * 60.0)
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--page", type=Path)
     given = parser.parse_args(None if words is None else list(words))
     if given.page is not None:
         given.page.write_text(page(), encoding="utf-8")
         return 0
-    return run(given.only, given.minutes)
+    return run(given.only, given.minutes, given.jobs)
 
 
 if __name__ == "__main__":

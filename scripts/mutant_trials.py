@@ -1,0 +1,226 @@
+"""The trials of one module's mutants: pytest collects once, and each mutant is a fork of it.
+
+    python -m scripts.mutant_trials MODULE --results FILE --minutes N
+
+Started by scripts/mutants.py in a worktree of its own. A fork takes the mutant's code into the functions that are
+loaded, and runs only the tests that cover the changed line, the fastest first. What is not inside a function (a
+default, a constant, a decorator) cannot be exchanged so; it is tried by a fresh process on the changed file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import platform
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import types
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import coverage
+import pytest
+
+from scripts.mutants import ROOT, TARGETS, Mutant, Trial, append, fresh, key_of, mutants_of
+
+_FIXED_S, _FACTOR = 30, 6  # how long a mutant may take: so much, and so many times what its tests take unchanged
+_COVERING_S = 3600
+_BROKEN = 77
+
+
+class Trials:
+    """A pytest plugin that runs mutants in place of the tests."""
+
+    def __init__(self, module: str, until: float, results: Path) -> None:
+        self.module, self.until, self.results = module, until, results
+        self.path = ROOT / module
+        self.original = self.path.read_text(encoding="utf-8")
+        self.key = key_of(module)
+        self.commit = _commit()
+        self.survived = 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Find out which tests cover which line, then try every mutant that was not tried yet."""
+        known = {(one.line, one.change, one.text) for one in fresh(self.results)[self.module]}
+        left = [one for one in mutants_of(self.module) if (one.line, one.change, one.text) not in known]
+        print(f"{self.module}: {len(left)} to try, {len(known)} tried", flush=True)
+        if not left:
+            return True
+        seconds, lines = self._covering(session)
+        for mutant in left:
+            if time.monotonic() > self.until:
+                print(f"{self.module}: time is over; the next run goes on here", flush=True)
+                break
+            covered = sorted(lines.get(mutant.line, seconds), key=lambda test: (seconds[test], test))
+            outcome, took = self._tried(
+                mutant, session, covered, _FIXED_S + _FACTOR * sum(seconds[one] for one in covered)
+            )
+            self.survived += outcome == "survived"
+            told = (self.module, self.key, mutant.change, mutant.line, mutant.text, outcome, len(covered))
+            machine = f"{platform.machine()}, {os.cpu_count()} cores"
+            append(Trial(*told, round(took, 2), self.commit, machine), self.results)
+            print(f"  {outcome:8} {self.path.stem}:{mutant.line}: {mutant.change}: {mutant.text[:80]}", flush=True)
+        return True
+
+    def _covering(self, session: pytest.Session) -> tuple[dict[str, float], dict[int, set[str]]]:
+        """How long each test takes, and the tests that run each line; raises SystemExit where one fails unchanged."""
+        with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+            data, times = Path(folder) / "coverage", Path(folder) / "seconds"
+
+            def measured() -> int:
+                watching = coverage.Coverage(data_file=str(data), include=[str(self.path)], config_file=False)
+                watching.start()
+                taken: list[str] = []
+                for item, took in _ran(session, session.items, watching.switch_context):
+                    taken.append(f"{took}\t{item.nodeid}\n")
+                watching.stop()
+                watching.save()
+                times.write_text("".join(taken), encoding="utf-8")
+                return int(session.testsfailed > 0)
+
+            if _forked(measured, _COVERING_S, Path(folder)) != 0:
+                raise SystemExit(
+                    f"the tests of {self.module} do not pass as they are: {' '.join(TARGETS[self.module])}"
+                )
+            rows = [line.split("\t") for line in times.read_text(encoding="utf-8").splitlines()]
+            found = coverage.CoverageData(str(data))
+            found.read()
+            lines = found.contexts_by_lineno(str(self.path)) if found.measured_files() else {}
+        return {test: float(took) for took, test in rows}, {
+            line: {test for test in tests if test} for line, tests in lines.items() if any(tests)
+        }
+
+    def _tried(self, mutant: Mutant, session: pytest.Session, covered: list[str], limit_s: float) -> tuple[str, float]:
+        items = {item.nodeid: item for item in session.items}
+        exchange = None if self.module.endswith(".lua") else exchanged(self.original, mutant.source, self.path)
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+
+            def changed() -> int:
+                if exchange is not None:
+                    for function, code in exchange:
+                        function.__code__ = code
+                return int(any(session.testsfailed for _ in _ran(session, [items[test] for test in covered])))
+
+            self.path.write_text(mutant.source, encoding="utf-8")
+            try:
+                if exchange == []:
+                    code = _apart(list(TARGETS[self.module]), limit_s)
+                else:
+                    code = _forked(changed, limit_s, Path(folder))
+            finally:
+                self.path.write_text(self.original, encoding="utf-8")
+        outcome = "survived" if code == 0 else "timeout" if code is None else "killed"
+        return outcome, time.monotonic() - began
+
+
+def exchanged(original: str, mutated: str, path: Path) -> list[tuple[types.FunctionType, types.CodeType]]:
+    """The loaded functions of a module, each with its code in the mutant; none where the change is not inside one."""
+    one, other = (compile(source, str(path), "exec", dont_inherit=True) for source in (original, mutated))
+    if _outline(one) != _outline(other):
+        return []
+    before, after = dict(_functions(one)), dict(_functions(other))
+    by_code = {code: after[name] for name, code in before.items()}
+    loaded = [it for it in gc.get_objects() if isinstance(it, types.FunctionType) and it.__code__ in by_code]
+    return [(it, by_code[it.__code__]) for it in loaded if it.__code__.co_filename == str(path)]
+
+
+def _outline(code: types.CodeType) -> object:
+    """What runs when a module or class body is executed, without the bodies of its functions."""
+    inner = [
+        _outline(it) if _is_class(it) else it.co_qualname if isinstance(it, types.CodeType) else (type(it), it)
+        for it in code.co_consts
+    ]
+    return code.co_code, code.co_names, inner
+
+
+def _functions(code: types.CodeType) -> Iterator[tuple[tuple[str, int], types.CodeType]]:
+    """Functions of a module and of its classes, by name and how many of that name came before."""
+    seen: dict[str, int] = {}
+
+    def inside(outer: types.CodeType) -> Iterator[tuple[tuple[str, int], types.CodeType]]:
+        for it in outer.co_consts:
+            if _is_class(it):
+                yield from inside(it)
+            elif isinstance(it, types.CodeType):
+                seen[it.co_qualname] = seen.get(it.co_qualname, -1) + 1
+                yield (it.co_qualname, seen[it.co_qualname]), it
+
+    yield from inside(code)
+
+
+def _is_class(it: object) -> bool:
+    # The body of a class is the only code that begins by naming its module.
+    return isinstance(it, types.CodeType) and "__module__" in it.co_names and "__qualname__" in it.co_names
+
+
+def _ran(
+    session: pytest.Session, items: list[pytest.Item], before: Callable[[str], object] = str
+) -> Iterator[tuple[pytest.Item, float]]:
+    """Run tests one after the other, and tell how many seconds each took; fixtures end where they are not asked on."""
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        before(item.nodeid)
+        began = time.monotonic()
+        session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        yield item, time.monotonic() - began
+
+
+def _forked(work: Callable[[], int], limit_s: float, folder: Path) -> int | None:
+    """What a fork of this process answered; None where it took longer than `limit_s` seconds."""
+    pid = os.fork()
+    if pid == 0:
+        code = _BROKEN
+        try:
+            os.setsid()
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(folder)
+            silence = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silence, 1)
+            os.dup2(silence, 2)
+            code = work()
+        finally:
+            os._exit(code)
+    handle = os.pidfd_open(pid)
+    try:
+        ended = bool(select.select([handle], [], [], limit_s)[0])
+    finally:
+        os.close(handle)
+    with suppress(ProcessLookupError):  # what it started may have ended with it
+        os.killpg(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def _apart(tests: list[str], limit_s: float) -> int | None:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", *tests]
+    try:
+        return subprocess.run(command, cwd=ROOT, timeout=limit_s, check=False, capture_output=True).returncode
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _commit() -> str:
+    ran = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return ran.stdout.strip()
+
+
+def main() -> int:
+    """Try the mutants of one module; 1 where one survived."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("module", choices=TARGETS)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=24 * 60.0)
+    given = parser.parse_args()
+    trials = Trials(given.module, time.monotonic() + given.minutes * 60, given.results)
+    ended = pytest.main(["-q", "-s", "--no-header", *TARGETS[given.module]], plugins=[trials])
+    return int(ended) or int(trials.survived > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
