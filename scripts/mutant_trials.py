@@ -13,6 +13,7 @@ import argparse
 import gc
 import os
 import platform
+import re
 import select
 import signal
 import subprocess
@@ -41,7 +42,6 @@ class Trials:
         self.module, self.until, self.results = module, until, results
         self.path = ROOT / module
         self.original = self.path.read_text(encoding="utf-8")
-        self.key = key_of(module)
         self.commit = _commit()
         self.survived = 0
 
@@ -63,9 +63,9 @@ class Trials:
                 mutant, session, covered, _FIXED_S + _FACTOR * sum(seconds[one] for one in covered)
             )
             self.survived += outcome == "survived"
-            told = (self.module, self.key, mutant.change, mutant.line, mutant.text, outcome, len(covered))
+            named = (self.module, key_of(self.module, by), by, mutant.change, mutant.line, mutant.text)
             machine = f"{platform.machine()}, {os.cpu_count()} cores"
-            append(Trial(*told, round(took, 2), self.commit, machine), self.results)
+            append(Trial(*named, outcome, len(covered), took, self.commit, machine), self.results)
             print(f"  {outcome:8} {self.path.stem}:{mutant.line}: {mutant.change}: {mutant.text[:80]}", flush=True)
         return True
 
@@ -97,28 +97,27 @@ class Trials:
             line: {test for test in tests if test} for line, tests in lines.items() if any(tests)
         }
 
-    def _tried(self, mutant: Mutant, session: pytest.Session, covered: list[str], limit_s: float) -> tuple[str, float]:
+    def _tried(self, mutant: Mutant, session: pytest.Session, covered: list[str], limit_s: float) -> tuple[str, str]:
+        """What one mutant came to, and the test that failed or did not end."""
         items = {item.nodeid: item for item in session.items}
         exchange = None if self.module.endswith(".lua") else exchanged(self.original, mutant.source, self.path)
-        began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+            running = Path(folder) / "running"
 
             def changed() -> int:
-                if exchange is not None:
-                    for function, code in exchange:
-                        function.__code__ = code
-                return int(any(session.testsfailed for _ in _ran(session, [items[test] for test in covered])))
+                for function, code in exchange or ():
+                    function.__code__ = code
+                each = _ran(session, [items[test] for test in covered], running.write_text)
+                return int(any(session.testsfailed for _ in each))
 
             self.path.write_text(mutant.source, encoding="utf-8")
             try:
                 if exchange == []:
-                    code = _apart(list(TARGETS[self.module]), limit_s)
-                else:
-                    code = _forked(changed, limit_s, Path(folder))
+                    return _apart([test for test in TARGETS[self.module] if test.startswith("tests/unit")], limit_s)
+                code = _forked(changed, limit_s, Path(folder))
             finally:
                 self.path.write_text(self.original, encoding="utf-8")
-        outcome = "survived" if code == 0 else "timeout" if code is None else "killed"
-        return outcome, time.monotonic() - began
+            return _outcome(code), running.read_text(encoding="utf-8") if code != 0 and running.exists() else ""
 
 
 def exchanged(original: str, mutated: str, path: Path) -> list[tuple[types.FunctionType, types.CodeType]]:
@@ -197,12 +196,18 @@ def _forked(work: Callable[[], int], limit_s: float, folder: Path) -> int | None
     return os.waitstatus_to_exitcode(status) if ended else None
 
 
-def _apart(tests: list[str], limit_s: float) -> int | None:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", *tests]
+def _apart(tests: list[str], limit_s: float) -> tuple[str, str]:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", *tests]
     try:
-        return subprocess.run(command, cwd=ROOT, timeout=limit_s, check=False, capture_output=True).returncode
+        ran = subprocess.run(command, cwd=ROOT, timeout=limit_s, check=False, capture_output=True, text=True)
     except subprocess.TimeoutExpired:
-        return None
+        return _outcome(None), ""
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", ran.stdout, re.MULTILINE)
+    return _outcome(ran.returncode), failed[1] if failed else ""
+
+
+def _outcome(code: int | None) -> str:
+    return "timeout" if code is None else "killed" if code else "survived"
 
 
 def _commit() -> str:

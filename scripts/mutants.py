@@ -3,8 +3,8 @@
     python scripts/mutants.py [--only PART ...] [--minutes N]     go on where the last run stopped
     python scripts/mutants.py --page docs/results/mutants.md      write the page from what was run
 
-Each trial is a line of docs/results/data/mutants.jsonl, keyed by a hash of the module and the tests that may cover it;
-trials of other sources are stale and are run anew. Python is mutated by Cosmic Ray's operators and by taking single
+Each trial is a line of docs/results/data/mutants.jsonl, keyed by a hash of the module and of the test that failed, or
+of every test that may cover it where none did; trials of other sources are stale and are run anew. Python is mutated by Cosmic Ray's operators and by taking single
 statements away, Lua by exchanging operators and taking calls away. Survivors that cannot be told from the original
 stand with their reason in tests/mutants.toml.
 """
@@ -12,6 +12,7 @@ stand with their reason in tests/mutants.toml.
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -119,10 +120,11 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A mutant and what the tests said."""
+    """A mutant and what the tests said; `by` is the test that failed or did not end, `tests` how many cover the line."""
 
     module: str
     key: str
+    by: str
     change: str
     line: int
     text: str
@@ -133,15 +135,15 @@ class Trial:
     machine: str
 
 
-def key_of(module: str) -> str:
-    """A hash of the module and of every test that may cover it."""
+def key_of(module: str, by: str) -> str:
+    """A hash of what a trial's outcome hangs on: the module and the test that failed, or all tests where none did."""
     files = [ROOT / module]
-    for place in TARGETS[module]:
+    for place in [by.partition("::")[0]] if by else TARGETS[module]:
         path = ROOT / place
         files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
     whole = hashlib.sha256()
     for path in files:
-        whole.update(path.read_bytes())
+        whole.update(path.read_bytes() if path.exists() else b"gone")
     return whole.hexdigest()[:16]
 
 
@@ -194,10 +196,10 @@ def trials(results: Path = RESULTS) -> list[Trial]:
 
 def fresh(results: Path = RESULTS) -> dict[str, list[Trial]]:
     """By module what was run of the sources as they are now."""
-    keys = {module: key_of(module) for module in TARGETS}
+    now = functools.cache(key_of)
     found: dict[str, list[Trial]] = {module: [] for module in TARGETS}
     for trial in trials(results):
-        if keys.get(trial.module) == trial.key:
+        if trial.module in found and now(trial.module, trial.by) == trial.key:
             found[trial.module].append(trial)
     return found
 
