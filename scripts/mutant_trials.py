@@ -59,9 +59,10 @@ class Trials:
                 print(f"{self.module}: time is over; the next run goes on here", flush=True)
                 break
             covered = sorted(lines.get(mutant.line, seconds), key=lambda test: (seconds[test], test))
-            outcome, took = self._tried(
-                mutant, session, covered, _FIXED_S + _FACTOR * sum(seconds[one] for one in covered)
-            )
+            limit_s = _FIXED_S + _FACTOR * sum(seconds[one] for one in covered)
+            began = time.monotonic()
+            outcome, by = self._tried(mutant, session, covered, limit_s)
+            took = round(time.monotonic() - began, 2)
             self.survived += outcome == "survived"
             named = (self.module, key_of(self.module, by), by, mutant.change, mutant.line, mutant.text)
             machine = f"{platform.machine()}, {os.cpu_count()} cores"

@@ -4,9 +4,9 @@
     python scripts/mutants.py --page docs/results/mutants.md      write the page from what was run
 
 Each trial is a line of docs/results/data/mutants.jsonl, keyed by a hash of the module and of the test that failed, or
-of every test that may cover it where none did; trials of other sources are stale and are run anew. Python is mutated by Cosmic Ray's operators and by taking single
-statements away, Lua by exchanging operators and taking calls away. Survivors that cannot be told from the original
-stand with their reason in tests/mutants.toml.
+of every test that may cover it where none did; trials of other sources are stale and are run anew. Python is mutated
+by Cosmic Ray's operators and by taking single statements away, Lua by exchanging operators and taking calls away.
+Survivors that cannot be told from the original stand with their reason in tests/mutants.toml.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A mutant and what the tests said; `by` is the test that failed or did not end, `tests` how many cover the line."""
+    """A mutant and what the tests said; `by` is the test that failed or did not end, if any."""
 
     module: str
     key: str
