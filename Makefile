@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest $(if $(CI),--no-skips)
+# Tests run side by side: threads inside each would only get into each other's way.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(if $(CI),--no-skips)
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
 REAL := kafka or redis or browser or faults
