@@ -15,19 +15,20 @@ from functools import cached_property
 from typing import Any
 
 from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget
-from linewarden_schemas.vocabulary import Act, Cause, Routing
+from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Routing
 
 from .ledger import (
     CameraEpoch,
     CapturedFrame,
     InspectedFrame,
     Ledger,
+    RecipeName,
     Reviewed,
     RoutedVisit,
     SlotClosed,
     SlotOpened,
 )
-from .passing import Seen, against_frame, against_parts, against_visit, recipe_named
+from .passing import Seen, against_frame, against_parts, against_visit, recipe_named, rules_of
 from .reviewing import (
     RELEASED,
     against_answers,
@@ -178,6 +179,16 @@ class _Passage:
         return [*self.captures, *self.inspections]
 
     @property
+    def recipes(self) -> list[RecipeName]:
+        """Recipes that were named when it was routed: by the frames that its routing tells of, and by itself.
+
+        What came later and names another one is judged by what it then had to change.
+        """
+        told = {view.frame_id for view in self.first.views} if self.first is not None else set()
+        records = [each for each in self.records if not told or each.frame_id in told]
+        return [each.recipe for each in (*records, *self.history)]
+
+    @property
     def first_append_ms(self) -> int | None:
         """When the visit's first record was written; None where that is not known."""
         times = [one.written.at_ms for one in self.records]
@@ -188,8 +199,9 @@ class _Passage:
         closed: set[str] = set()
         for one in in_order(self.reviewed):
             if isinstance(one, SlotClosed):
-                closed.add(one.slot_id)
                 found.pop(one.slot_id, None)
+                if one.reason is not CloseReason.WITHDRAWN:  # which may be opened anew
+                    closed.add(one.slot_id)
             elif one.slot_id not in closed:
                 found[one.slot_id] = one
         return found
@@ -235,14 +247,16 @@ class _Count:
 
     def _recipe(self, one: _Passage) -> Recipe | str:
         """The recipe of a visit as it was known when the visit was routed, or why nobody can know it."""
-        first = one.first
-        names = [each.recipe for each in one.records] + [each.recipe for each in one.history]
-        sharp = next((name for name in names if name.digest is not None), names[0])
+        first, names = one.first, one.recipes
+        sharp = _sharpest(names)
         if not all(name.may_be(sharp) for name in names):
             return "its records name different recipes"
         decided = None if first is None else first.written.at_ms
         before = None if decided is None else decided - self.allowed.margin_ms
         return recipe_named(self.ledger.recipes, sharp, before)
+
+    def _rules(self, one: _Passage) -> ReviewRules:
+        return rules_of(self.ledger.recipes, _sharpest(one.recipes))
 
     def _deadline(self, one: _Passage, recipe: Recipe | str) -> int:
         """The earliest decide-by of its records, and never later than its first append and the recipe's budget."""
@@ -335,7 +349,8 @@ class _Count:
         for revision in one.history:
             yield from against_telling(revision, one.frames)
             if revision.outcome is not None:
-                yield from against_outcome(revision, one.reviewed, one.frames, known, forgotten=forgotten)
+                rules = self._rules(one)
+                yield from against_outcome(revision, one.reviewed, one.frames, known, rules, forgotten=forgotten)
         if first is not None:
             yield from against_routing(first, one.frames, known)
             if isinstance(recipe, str) and not {Cause.FAULT, Cause.KNOWN_BAD} & set(first.causes):
@@ -357,7 +372,7 @@ class _Count:
                 yield from against_asking(slot, one.frames, recipe)
                 if one.history and not causes.issuperset(slot.causes):
                     yield f"slot {slot.slot_id} names a cause that its visit does not have"
-        yield from against_skill(one.reviewed, (ReviewRules() if recipe is None else recipe.review).reviews_required)
+        yield from against_skill(one.reviewed, self._rules(one).reviews_required)
         old = {name: seen for name, seen in one.frames.items() if not self._is_fresh(seen)}
         for slot in one.open_slots().values():
             yield from against_cover(slot, old)
@@ -441,6 +456,10 @@ def _find_sets(ledger: Ledger, count: _Count, visits: Collection[str]) -> None:
     count.find(Kind.UNKNOWN, ledger.miskeyed, "its key is not that of its message")
     routed = ledger.first.keys() | ledger.latest.keys() | _reviewed(ledger)
     count.find(Kind.UNKNOWN, routed - set(visits), "no capture announced this visit")
+
+
+def _sharpest(names: Sequence[RecipeName]) -> RecipeName:
+    return next((name for name in names if name.digest is not None), names[0])
 
 
 def _answered_twice(ledger: Ledger) -> Iterator[str]:

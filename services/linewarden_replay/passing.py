@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.vocabulary import Cause, LineMode, Undecidable, Verdict
 
 from .ledger import CapturedFrame, InspectedFrame, RecipeName
@@ -53,6 +53,16 @@ def recipe_named(contents: Contents, name: RecipeName, before_ms: int | None = N
     if len(by_digest) != 1:
         return f"recipe {name} is unknown"
     return next(iter(by_digest.values()))
+
+
+def rules_of(contents: Contents, name: RecipeName) -> ReviewRules:
+    """What a review needs by the content that a record names, also where the version has another one and none passes.
+
+    Without a digest the content counts that asks for most reviews; where there is none, the defaults.
+    """
+    known = contents.get((name.recipe_id, name.version), {})
+    meant = [recipe for digest, (recipe, _) in known.items() if name.digest in (None, digest)]
+    return max((one.review for one in meant), key=lambda rules: rules.reviews_required, default=ReviewRules())
 
 
 class Objection(NamedTuple):

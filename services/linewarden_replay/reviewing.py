@@ -182,7 +182,8 @@ def _other_causes(causes: Collection[Cause], due: Collection[Cause | None]) -> I
 def against_slots(visit_id: str, reviewed: Reviewed, *, forgotten: bool) -> Iterator[str]:
     """Slots that are no requests of this visit, or were opened or closed out of turn.
 
-    Of a visit that may be `forgotten` compaction may have taken some.
+    Of a visit that may be `forgotten` compaction may have taken some. One that nobody decided and that was withdrawn
+    may be opened anew: its transaction was torn, and what opened it was read a second time.
     """
     closed: dict[str, list[SlotClosed]] = {}
     open_in: dict[int, SlotOpened] = {}
@@ -192,11 +193,17 @@ def against_slots(visit_id: str, reviewed: Reviewed, *, forgotten: bool) -> Iter
             yield from _closing(one, closed.setdefault(one.slot_id, []))
             open_in = {number: slot for number, slot in open_in.items() if slot.slot_id != one.slot_id}
         else:
+            if _is_withdrawn(closed.get(one.slot_id, ())):
+                del closed[one.slot_id]
             yield from _opening(visit_id, one, open_in.get(one.round), closed)
             if one.generation > 0 and not forgotten and slot_id(visit_id, one.round, one.generation - 1) not in seen:
                 yield f"slot {one.slot_id} was opened without the generation before"
             open_in[one.round] = one
         seen.add(one.slot_id)
+
+
+def _is_withdrawn(closes: Sequence[SlotClosed]) -> bool:
+    return len(closes) == 1 and closes[0].reason is CloseReason.WITHDRAWN and closes[0].decision_id is None
 
 
 def in_order(reviewed: Reviewed) -> list[SlotOpened | SlotClosed]:
@@ -205,15 +212,17 @@ def in_order(reviewed: Reviewed) -> list[SlotOpened | SlotClosed]:
 
 
 def against_skill(reviewed: Reviewed, required: int) -> Iterator[str]:
-    """Slots that a lead has to take, and that were opened for anybody: tie-breaks, and what was escalated."""
-    escalated: set[int] = set()
+    """Slots that a lead has to take, and that were opened for anybody: tie-breaks, and what is escalated."""
+    escalated: dict[int, str] = {}
     rounds = {one.slot_id: one.round for one in reviewed.slots if isinstance(one, SlotOpened)}
     for one in in_order(reviewed):
         if isinstance(one, SlotOpened):
             if one.skill is not Skill.LEAD and (one.round >= required or one.round in escalated):
                 yield f"slot {one.slot_id} is for a lead, and was opened for the skill {one.skill.value}"
         elif one.reason is CloseReason.ESCALATED and one.slot_id in rounds:
-            escalated.add(rounds[one.slot_id])
+            escalated[rounds[one.slot_id]] = one.slot_id
+        elif one.reason is CloseReason.UNDONE:
+            escalated = {number: name for number, name in escalated.items() if name != one.slot_id}
 
 
 def _opening(visit_id: str, one: SlotOpened, current: SlotOpened | None, closed: Collection[str]) -> Iterator[str]:
@@ -271,13 +280,19 @@ def _is_overtaken(decision: Decided, reviewed: Reviewed, dead_sources: Collectio
 
 
 def against_outcome(
-    one: RoutedVisit, reviewed: Reviewed, frames: Mapping[str, Seen], recipe: Recipe | None, *, forgotten: bool
+    one: RoutedVisit,
+    reviewed: Reviewed,
+    frames: Mapping[str, Seen],
+    recipe: Recipe | None,
+    rules: ReviewRules,
+    *,
+    forgotten: bool,
 ) -> Iterator[str]:
     """Why the decisions that a final revision names do not make its outcome.
 
     Of a visit that may be `forgotten` the slots may be gone.
     """
-    name, rules = f"revision {one.revision}", ReviewRules() if recipe is None else recipe.review
+    name = f"revision {one.revision}"
     counting = [reviewed.decisions[each] for each in one.decision_ids if each in reviewed.decisions]
     if len(counting) != len(set(one.decision_ids)):
         yield f"{name} counts a decision that nobody made"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen, ViewResult
 from linewarden_schemas.route_state import SlotState, ViewState, VisitSnapshot
-from linewarden_schemas.vocabulary import Cause, CloseReason, Routing
+from linewarden_schemas.vocabulary import Cause, CloseReason, Judgement, Routing
 
 from . import review, slots
 from .events import Context, DropSlot, Effect, Publish, Step
@@ -56,7 +56,7 @@ def reconcile(visit: VisitSnapshot | None, seen: Sequence[SlotOpen | SlotClose],
     over = [known[name] for name in offered if name in known and not known[name].open]
     effects += [Publish(_closed_again(visit, slot, context)) for slot in over]
     missing = [slot for slot in slots.open_slots(visit) if slot.slot_id not in offered]
-    effects += [Publish(slots.open_record(visit, slot, context.recipe)) for slot in missing]
+    effects += [Publish(slots.open_record(visit, slot, context.recipe, context.rules)) for slot in missing]
     if _is_stranded(visit):
         asked = review.ask(visit, context)
         return Step(asked.visit, (*effects, *asked.effects))
@@ -78,17 +78,23 @@ def _withdrawn(slot: SlotOpen, context: Context) -> SlotClose:
 
 
 def _closed_again(visit: VisitSnapshot, slot: SlotState, context: Context) -> SlotClose:
-    is_answer = slot.judgement is not None
-    reason = CloseReason.REFUSED if slot.refused else CloseReason.DECIDED if is_answer else CloseReason.WITHDRAWN
     return SlotClose(
         slot_id=slot.slot_id,
         visit_id=visit.visit_id,
-        reason=reason,
+        reason=_reason_of(slot),
         detail="told again: its close could not be seen",
         closed_ms=slot.closed_ms or context.now_ms,
         decision_id=slot.decision_id,
         actor=slot.actor,
     )
+
+
+def _reason_of(slot: SlotState) -> CloseReason:
+    if slot.refused:
+        return CloseReason.REFUSED
+    if slot.judgement is None:
+        return CloseReason.WITHDRAWN
+    return CloseReason.ESCALATED if slot.judgement is Judgement.UNSURE else CloseReason.DECIDED
 
 
 def _visit_of(seen: Disposition) -> VisitSnapshot:

@@ -106,7 +106,8 @@ def opened_router(
 ) -> Iterator[Router]:
     """A router with clients of its own; `executor` runs its transactions instead of threads of its own."""
     book = RecipeBook(broker, namespace, by_digest=recipes_by_digest)
-    desk = make_desk(broker, namespace, PatientRecipes(book.get, clock, glance=book.glance), secret, clock)
+    recipes = PatientRecipes(book.get, clock, glance=book.glance, named=book.named)
+    desk = make_desk(broker, namespace, recipes, secret, clock)
     consumer = broker.consumer(
         group=namespace.group("route"),
         topics=[namespace.topic(name) for name in JOINED],
@@ -156,6 +157,7 @@ def make_desk(broker: Broker, namespace: Namespace, recipes: PatientRecipes, sec
         dead_letters=positions_of(broker, namespace.topic("dead-letters")),
         partitions=count,
         append_time=broker.append_time,
+        named=recipes.named,
     )
 
 

@@ -9,8 +9,10 @@ from linewarden_schemas.capture import Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.inspection import Inspection, SourceRef
-from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.route_state import VisitSnapshot
+
+from .policy import review_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ Effect = Publish | DropSlot | Dead | Counted
 class Context:
     """What a step may know besides visit and event. `recipe` is None where the visit's is unknown.
 
+    `named` is the content that the visit names also where nobody may judge by it, since its version has another one
+    too: what a review needs is told by it still.
     `positions` are risks of real diversions, for those that were drawn. `routed_until_ms` is the append time of the
     last word of the partition's former owner (None: `now_ms`): what lies far before it may be closed and forgotten.
     Without `is_timed` nobody knows the broker's time; then `now_ms` is a guess, and nothing passes.
@@ -131,6 +135,12 @@ class Context:
     positions: tuple[float, ...] = ()
     routed_until_ms: int | None = None
     is_timed: bool = True
+    named: Recipe | None = None
+
+    @property
+    def rules(self) -> ReviewRules:
+        """What a review of the visit needs."""
+        return review_rules(self.recipe or self.named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,10 @@ WRITTEN = ("dispositions", "reinspections", "route-state")
 """The topics that route writes, each in the partition that it read."""
 
 
+def _unknown(_: RecipeRef) -> Recipe | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What every partition of a process shares: names, recipes, the coins' secret, dead letters.
@@ -66,6 +70,8 @@ class Desk:
     partitions: int = 1
     append_time: bool = True
     """Whether the broker stamps records; if not, what is read counts as appended now."""
+    named: Callable[[RecipeRef], Recipe | None] = _unknown
+    """The content that a reference names where `recipe` has none, since its version is in doubt."""
 
     def writes(self, partition: int) -> list[Position]:
         """Where the transactions of a partition write."""
@@ -189,8 +195,9 @@ class Plan:
     def _step(self, visit_id: str, event: Event, record: InRecord | None, traceparent: str | None) -> None:
         before = self.changes[visit_id] if visit_id in self.changes else self.visits.get(visit_id)
         positions = self.visits.positions.of(before) if before is not None else ()
-        recipe, until_ms = self._recipe(before, event), self.routed_until_ms
-        context = Context(self.now_ms, recipe, self.desk.secret, positions, until_ms, self.is_timed)
+        recipe, until_ms = self._recipe(before, event, self.desk.recipe), self.routed_until_ms
+        named = self._recipe(before, event, self.desk.named) if recipe is None else None
+        context = Context(self.now_ms, recipe, self.desk.secret, positions, until_ms, self.is_timed, named)
         after = step(before, event, context)
         if after.visit is not before:
             self.changes[visit_id] = after.visit
@@ -202,18 +209,20 @@ class Plan:
             out for effect in after.effects for out in self._written(effect, record, visit_id, traceparent)
         ]
 
-    def _recipe(self, visit: VisitSnapshot | None, event: Event) -> Recipe | None:
+    def _recipe(
+        self, visit: VisitSnapshot | None, event: Event, find: Callable[[RecipeRef], Recipe | None]
+    ) -> Recipe | None:
         if visit is not None:
-            return self.desk.recipe(visit.recipe)
+            return find(visit.recipe)
         match event:
             case CaptureSeen():
-                return self.desk.recipe(event.capture.recipe)
+                return find(event.capture.recipe)
             case InspectionSeen():
-                return self.desk.recipe(event.inspection.recipe)
+                return find(event.inspection.recipe)
             case RoutingSeen():
-                return self.desk.recipe(event.disposition.recipe)
+                return find(event.disposition.recipe)
             case SlotsSeen():
-                return next((self.desk.recipe(slot.recipe) for slot in event.slots if isinstance(slot, SlotOpen)), None)
+                return next((find(slot.recipe) for slot in event.slots if isinstance(slot, SlotOpen)), None)
             case _:
                 return None
 

@@ -172,9 +172,9 @@ def is_low_trust(view: ViewState, recipe: Recipe | None) -> bool:
 def frames_to_cover(visit: VisitSnapshot, recipe: Recipe | None) -> frozenset[str]:
     """Frames that a release has to name: there is a picture, and the machine does not vouch for it.
 
-    Where the visit as a whole is at fault it vouches for none.
+    Where the visit as a whole is at fault, or its recipe is unknown, it vouches for none.
     """
-    told = list(faults.of_visit(visit, recipe))
+    told = recipe is None or any(faults.of_visit(visit, recipe))
     return frozenset(
         view.frame_id for view in visit.views if _has_picture(view) and (told or not _is_vouched(visit, view, recipe))
     )

@@ -13,7 +13,7 @@ from linewarden_schemas.vocabulary import Judgement, Outcome, Skill
 
 from . import slots
 from .events import Context
-from .policy import frames_to_cover, review_rules
+from .policy import frames_to_cover
 from .settling import RELEASING, outcome_of
 
 _FITTING = {
@@ -82,14 +82,14 @@ def _undo_refusals(visit: VisitSnapshot, decision: Decision, context: Context) -
         return
     if visit.final:
         yield Refusal("undo_final", "the visit is final")
-    if context.now_ms >= slot.closed_ms + review_rules(context.recipe).undo_window_ms:
+    if context.now_ms >= slot.closed_ms + context.rules.undo_window_ms:
         yield Refusal("undo_late", "the undo window is over")
     if decision.actor != slot.actor and decision.role not in MAY_TAKE[Skill.LEAD]:
         yield Refusal("undo_foreign", "only its author, a lead or quality may undo a decision")
     newest = slots.latest(visit, slot.round)
     if newest is not None and newest.slot_id != slot.slot_id and not newest.open:
         yield Refusal("undo_overtaken", "a lead answered meanwhile")
-    required = review_rules(context.recipe).reviews_required
+    required = context.rules.reviews_required
     if slot.round < required and outcome_of_tie_break(visit, required, context) is not None:
         yield Refusal("undo_overtaken", "the tie-break is decided; undo that first")
 
@@ -97,4 +97,4 @@ def _undo_refusals(visit: VisitSnapshot, decision: Decision, context: Context) -
 def outcome_of_tie_break(visit: VisitSnapshot, required: int, context: Context) -> Outcome | None:
     """The outcome of the tie-break round; None while there is none."""
     tie_break = slots.latest(visit, required)
-    return None if tie_break is None else outcome_of(tie_break, context.recipe)
+    return None if tie_break is None else outcome_of(tie_break, context.rules)

@@ -15,7 +15,6 @@ from linewarden_schemas.vocabulary import Act, CloseReason, Judgement, Skill
 from . import slots
 from .bounds import superfluous, until
 from .events import Context, Counted, Dead, DropSlot, Effect, Publish, Step, Tally
-from .policy import review_rules
 from .refusals import judge_refusal, undo_refusal
 from .settling import disagrees, required_slots, settled
 
@@ -55,7 +54,7 @@ class _Answering:
         self.send(slot)
 
     def send(self, slot: SlotState) -> None:
-        self.effects.append(Publish(slots.open_record(self.visit, slot, self.context.recipe)))
+        self.effects.append(Publish(slots.open_record(self.visit, slot, self.context.recipe, self.context.rules)))
 
     def send_open(self) -> None:
         for slot in slots.open_slots(self.visit):
@@ -80,7 +79,7 @@ def ask(visit: VisitSnapshot, context: Context) -> Step:
     Rounds that are open still are sent again with what the visit knows now; a tie-break falls away.
     """
     work = _Answering(visit.model_copy(update={"undo_until_ms": None}), context)
-    required = review_rules(context.recipe).reviews_required
+    required = context.rules.reviews_required
     for number in slots.rounds(visit):
         newest = slots.latest(work.visit, number)
         if newest is not None and newest.open and number >= required:
@@ -140,18 +139,18 @@ def _is_refused_too_often(visit: VisitSnapshot, review_round: int) -> bool:
 
 def _settle(work: _Answering) -> None:
     context = work.context
-    required = review_rules(context.recipe).reviews_required
-    if settled(work.visit, context.recipe) is not None:
+    required = context.rules.reviews_required
+    if settled(work.visit, context.rules) is not None:
         for slot in slots.open_slots(work.visit):
             work.withdraw(slot, "the visit is settled")
-        work.undo_until(until(context.now_ms + review_rules(context.recipe).undo_window_ms))
+        work.undo_until(until(context.now_ms + context.rules.undo_window_ms))
         return
     work.send_open()
-    fresh = [number for number, slot in enumerate(required_slots(work.visit, context.recipe)) if slot is None]
+    fresh = [number for number, slot in enumerate(required_slots(work.visit, context.rules)) if slot is None]
     for number in fresh:
         work.open(number, Skill.OPERATOR)
     tie_break = slots.latest(work.visit, required)
-    if disagrees(work.visit, context.recipe) and (tie_break is None or not tie_break.open):
+    if disagrees(work.visit, context.rules) and (tie_break is None or not tie_break.open):
         work.open(required, Skill.LEAD)
 
 
@@ -174,5 +173,5 @@ def _undo(visit: VisitSnapshot, decision: Decision, context: Context) -> Step:
 
 
 def _is_tie_break_over(slot: SlotState, other: SlotState, context: Context) -> bool:
-    required = review_rules(context.recipe).reviews_required
+    required = context.rules.reviews_required
     return slot.round < required <= other.round

@@ -48,7 +48,7 @@ def reconsider(before: VisitSnapshot, visit: VisitSnapshot, context: Context) ->
     if visit.final:
         return Step(visit)
     joined = frames_to_cover(visit, context.recipe) - frames_to_cover(before, context.recipe)
-    if joined and any(outcome_of(slot, context.recipe) in RELEASING for slot in visit.slots):
+    if joined and any(outcome_of(slot, context.rules) in RELEASING for slot in visit.slots):
         return review.ask(visit, context)
     return review.resend(visit, context) if slots.open_slots(visit) else Step(visit)
 
@@ -90,8 +90,8 @@ def take_back(visit: VisitSnapshot, context: Context) -> Step:
 
 def finish(visit: VisitSnapshot, context: Context) -> Step:
     """The undo window is over: the outcome becomes a final revision."""
-    slot = settled(visit, context.recipe)
-    outcome = None if slot is None else outcome_of(slot, context.recipe)
+    slot = settled(visit, context.rules)
+    outcome = None if slot is None else outcome_of(slot, context.rules)
     if slot is None or outcome is None:
         return review.ask(visit, context)
     changes = {"revision": visit.revision + 1, "outcome": outcome, "final": True, "undo_until_ms": None}
@@ -104,7 +104,7 @@ def restate(visit: VisitSnapshot, context: Context) -> Step:
     if visit.revision == 0 and visit.routing is Routing.TRUSTED_PASS:
         changes = {"revision": -1, "routing": None, "causes": (), "reasons": (), "final": False, "forget_at_ms": None}
         return first_routing(visit.model_copy(update=changes), context)
-    slot = settled(visit, context.recipe) if visit.outcome is not None else None
+    slot = settled(visit, context.rules) if visit.outcome is not None else None
     alarm = _UNSEEN if visit.revision > 0 and visit.outcome is None else None
     concession = None if slot is None else slot.concession
     return Step(visit, (Publish(disposition(visit, context, alarm=alarm, concession=concession)),))
@@ -125,7 +125,7 @@ def disposition(
     visit: VisitSnapshot, context: Context, *, alarm: str | None = None, concession: str | None = None
 ) -> Disposition:
     """The visit's present revision as a record."""
-    counting = counting_slots(visit, context.recipe) if visit.outcome is not None else ()
+    counting = counting_slots(visit, context.rules) if visit.outcome is not None else ()
     return Disposition(
         visit_id=visit.visit_id,
         revision=max(visit.revision, 0),
@@ -180,8 +180,8 @@ def _withheld(visit: VisitSnapshot, context: Context, alarm: str | None) -> Step
 def _is_released(visit: VisitSnapshot, context: Context) -> bool:
     if visit.final:
         return visit.outcome in RELEASING
-    slot = settled(visit, context.recipe)
-    return slot is not None and outcome_of(slot, context.recipe) in RELEASING
+    slot = settled(visit, context.rules)
+    return slot is not None and outcome_of(slot, context.rules) in RELEASING
 
 
 def _view_results(visit: VisitSnapshot) -> tuple[ViewResult, ...]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import SlotClose, SlotFrame, SlotOpen
 from linewarden_schemas.ids import slot_id
-from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.route_state import SlotState, ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, CloseReason, Skill
 
 from .bounds import until
-from .policy import frames_to_cover, missing_views, review_rules
+from .policy import frames_to_cover, missing_views
 
 
 def latest(visit: VisitSnapshot, review_round: int) -> SlotState | None:
@@ -109,13 +109,12 @@ def close_record(
     )
 
 
-def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None) -> SlotOpen:
+def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None, rules: ReviewRules) -> SlotOpen:
     """The record that asks for a judgement: every frame of the visit, with its sources, doubtful or not.
 
     Due earlier the higher the risk: `slack_low_risk_ms` after opening at no risk, at once at risk 1. So what waits
     ages: nothing that comes later than its due time can be due before it, and nothing starves.
     """
-    rules = review_rules(recipe)
     risk = risk_of_visit(visit, recipe) if visit.position is None else visit.position
     opened_ms = slot.opened_ms or 0
     slack_ms = round((1.0 - risk) * rules.slack_low_risk_ms)

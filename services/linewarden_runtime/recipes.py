@@ -67,6 +67,16 @@ class KnownRecipes:
             return None
         return next(iter(self.versions[ref.name].contents.values()))
 
+    def named(self, ref: RecipeRef) -> Recipe | None:
+        """The content that a reference names by its digest, also where its version is in doubt: no pass rests on it.
+
+        Without a digest it is, of all contents of the version, the one that asks for most reviews.
+        """
+        version = self.versions.get(ref.name) or RecipeVersion(ref.name)
+        if ref.digest is not None:
+            return version.contents.get(ref.digest)
+        return max(version.contents.values(), key=lambda one: one.review.reviews_required, default=None)
+
     def problem(self, ref: RecipeRef) -> str | None:
         """Why a reference means no content that anybody could judge by, in words; None where it means one."""
         version = self.versions.get(ref.name) or RecipeVersion(ref.name)
@@ -188,7 +198,9 @@ class PatientRecipes:
         *,
         glance: Callable[[RecipeRef], Recipe | None] | None = None,
         look_s: float = 15.0,
+        named: Callable[[RecipeRef], Recipe | None] = lambda _: None,
     ) -> None:
+        self._named = named
         self._get, self._clock, self._retry_s, self._stale_s = get, clock, retry_s, stale_s
         self._glance, self._look_s = glance, look_s
         self._answers: dict[tuple[str, str | None], _Answer] = {}
@@ -204,6 +216,11 @@ class PatientRecipes:
                     self._answers.clear()
                 known = self._answers[key] = self._ask(ref, known)
             return known.recipe
+
+    def named(self, ref: RecipeRef) -> Recipe | None:
+        """The content that a reference names, by what has arrived, also where nobody may judge by its version."""
+        with self._lock:
+            return self._named(ref)
 
     def _ask(self, ref: RecipeRef, before: _Answer | None) -> _Answer:
         begun_s = self._clock.monotonic()

@@ -226,8 +226,6 @@ def _balance(line: Line) -> Iterator[str]:
     report = balance_records(records, now_ms, Allowance(margin_ms=5_000, pending_ms=10_000), counts)
     seen = views_captured(one for one, _ in ever(line, "captures", Capture))
     for one in report.findings:
-        if one.kind is Kind.UNSOUND:
-            continue
         if not (one.kind is Kind.LOST and _is_gap_taken_again(line, seen, one.name)):
             yield f"balance: {one.kind.value} {one.name}: {one.reason}"
 

@@ -42,7 +42,11 @@ class Member(Router):
             max_records=500,
         )
         self.desk = make_desk(
-            line.broker, line.namespace, PatientRecipes(self.book.get, line.clock), SECRET, line.clock
+            line.broker,
+            line.namespace,
+            PatientRecipes(self.book.get, line.clock, named=self.book.named),
+            SECRET,
+            line.clock,
         )
         super().__init__(line.broker, self.consumer, self.desk, line.clock, limits=limits)
 

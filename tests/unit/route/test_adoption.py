@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 
 from linewarden_route import visit as machine
-from linewarden_route.events import Counted, RoutingSeen, Step
+from linewarden_route.events import Counted, RoutingSeen, SlotsSeen, Step
 from linewarden_schemas.disposition import Disposition
-from linewarden_schemas.vocabulary import Routing, Verdict
+from linewarden_schemas.vocabulary import CloseReason, Routing, Verdict
 
-from .builders import T0, captured, context, dispositions, inspected, opens, the
+from .builders import T0, captured, closes, context, decided, dispositions, inspected, opens, the
 
 
 def routed(**side: Any) -> Disposition:
@@ -31,6 +31,17 @@ def test_a_visible_routing_is_adopted_and_never_decided_again(side: dict[str, An
 def test_an_adopted_diversion_has_an_open_slot_under_the_same_id() -> None:
     step = machine.step(None, RoutingSeen(routed(suspicion=0.9)), context())
     assert [slot.slot_id for slot in opens(step)] == ["v1.r0.g0"]
+
+
+@pytest.mark.parametrize(
+    ("judgement", "reason"),
+    [("UNSURE", CloseReason.ESCALATED), ("NG", CloseReason.DECIDED)],
+)
+def test_a_close_that_could_not_be_seen_is_told_again_as_it_was(judgement: str, reason: CloseReason) -> None:
+    asked = machine.step(None, RoutingSeen(routed(suspicion=0.9)), context())
+    answered = machine.step(asked.visit, decided("v1.r0.g0", judgement), context())
+    step = machine.step(answered.visit, SlotsSeen(tuple(opens(asked))), context())
+    assert [close.reason for close in closes(step)] == [reason]
 
 
 def test_a_routing_that_the_state_knows_changes_nothing() -> None:

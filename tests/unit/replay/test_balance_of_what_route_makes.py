@@ -1,0 +1,95 @@
+"""What the production route makes of a visit closes by the rule that is written a second time, whatever befell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from linewarden_replay.audit import balance_records
+from linewarden_runtime.provision import recipe_record
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.vocabulary import Act, CloseReason, Loss, Outcome, Role
+from tests.support.reading import write
+
+from .history import UNDO_MS, History
+from .shift import AT, decision, outcome, slot_close, slot_open, waiting
+from .test_balance import of
+
+TWO_REVIEWS: dict[str, Any] = {"review": {"undo_window_ms": UNDO_MS, "reviews_required": 2}}
+
+
+@pytest.fixture
+def made(request: pytest.FixtureRequest) -> Iterator[History]:
+    history = History(**getattr(request, "param", {}))
+    yield history
+    history.close()
+
+
+def require_balance(made: History) -> None:
+    made.pass_time(UNDO_MS + 1_000)
+    made.heartbeat()
+    report = balance_records(made.records(), made.now_ms(), partitions=made.counts())
+    assert report.closes, report.findings
+
+
+def publish(made: History, **changes: Any) -> Recipe:
+    made.pass_time(60_000)
+    recipe = made.line.recipe.model_copy(update=changes)
+    write(made.broker, [recipe_record(made.line.namespace, recipe, "/test")])
+    made.pass_time(60_000)
+    return recipe
+
+
+def test_a_slot_that_was_taken_back_from_a_lead_is_for_an_operator_again(made: History) -> None:
+    made.visit("v1", suspicion=0.9)
+    made.decide("v1.r0.g0", "UNSURE")
+    made.decide("v1.r0.g0", None, act=Act.UNDO, undoes="d-v1.r0.g0-ann", decision_id="u1")
+    made.decide("v1.r0.g2", "OK", "bob")
+    require_balance(made)
+
+
+@pytest.mark.parametrize("made", [TWO_REVIEWS], indirect=True)
+def test_a_second_content_of_the_recipe_takes_no_review_away(made: History) -> None:
+    made.visit("v1", suspicion=0.9)
+    publish(made, note="another hand")
+    made.decide("v1.r0.g0")
+    made.pass_time(UNDO_MS + 1_000)
+    assert not made.line.dispositions()[-1].final
+    made.decide("v1.r1.g0", "OK", "bob")
+    require_balance(made)
+    assert made.line.dispositions()[-1].outcome is Outcome.ACCEPT
+
+
+def test_of_a_visit_whose_recipe_is_unknown_every_picture_has_to_be_looked_at(made: History) -> None:
+    publish(made, note="another hand")
+    made.visit("v1")
+    made.pass_time(20_000)
+    made.decide("v1.r0.g0", "OK", covers=("v1.top",))
+    assert [one.reason for one in made.line.slots() if hasattr(one, "reason")] == [CloseReason.REFUSED]
+    made.decide("v1.r0.g1", "OK", "bob")
+    require_balance(made)
+
+
+def test_a_capture_that_comes_after_all_and_names_another_recipe_is_no_fault_of_the_routing(made: History) -> None:
+    made.capture("v1", "side", lost=Loss.OVERSIZE)
+    made.pass_time(20_000)
+    made.decide("v1.r0.g0", "NG", "lea", role=Role.LEAD)
+    made.pass_time(UNDO_MS + 1_000)
+    made.capture("v1", "top", recipe=publish(made, version=2).ref())
+    made.inspect("v1", "top", recipe=made.line.recipe.model_copy(update={"version": 2}).ref())
+    made.turn()
+    require_balance(made)
+
+
+def test_a_slot_that_nobody_decided_may_be_withdrawn_and_opened_anew() -> None:
+    first = slot_close(0, AT + 300).model_copy(
+        update={"reason": CloseReason.WITHDRAWN, "decision_id": None, "actor": None}
+    )
+    again = [*waiting(0), first, slot_open(0)]
+    assert of(again).closes
+    assert of(again).waiting == 1
+    assert of([*again, decision(0), slot_close(0, AT + 5_000), outcome(0)]).closes
+    closed = [*waiting(0), decision(0), slot_close(0, AT + 5_000), slot_open(0), outcome(0)]
+    assert of(closed).unsound
