@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from linewarden_runtime.broker_time import BrokerTime
-from linewarden_runtime.errors import TooLarge, TransactionFailed
+from linewarden_runtime.errors import Fenced, TooLarge, TransactionFailed
 from linewarden_runtime.ports import Broker, TransactionalProducer
 from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, Position, next_offsets
 from linewarden_schemas.envelope import Unwritable
@@ -21,6 +21,10 @@ from .writing import Writer
 
 TIMERS_A_CYCLE = 500
 """Bounds a transaction after a long absence; the rest follows in the next cycle at once."""
+
+CONFIRM_MS = 1_000
+"""How long after a pass its partition has to be quiet until it's said that the pass was seen in time; else the next
+transaction says so."""
 
 MOST_HALVINGS = 8
 """Halvings of a visit after which it is not to blame."""
@@ -52,6 +56,10 @@ class Lane:
         self._waiting: list[InRecord] = []
         self._unchecked: list[tuple[str, int]] = []
         self._late: list[str] = []
+        self._told = dict(offsets)
+        """How far `route-state` says that the partition was read."""
+        self._confirm_at_ms: int | None = None
+        """When it is to be said that no pass is unseen; None where nothing says that one is."""
         self._careful = 0
         self._timers = TIMERS_A_CYCLE
         self._halved: Counter[str] = Counter()
@@ -80,8 +88,9 @@ class Lane:
             restored = restore(broker, desk, partition)
             offsets = restored.where_to_read(offsets, lambda behind: _beginnings(broker, behind))
             mended = mend(broker, desk, restored, writer, time.now_ms(), horizon_ms)
-            if not restored.read_to:
-                mended.outputs.append(writer.read_to(offsets, mended.said_from))
+            unseen = [*restored.unseen.items(), *mended.passes()]
+            if not restored.read_to or mended.passes():
+                mended.outputs.append(writer.read_to(offsets, mended.said_from, unseen))
             if mended.outputs:
                 _transact(producer, time, mended.outputs)
                 mended.apply()
@@ -89,7 +98,9 @@ class Lane:
             producer.close()
             raise
         until_ms = restored.newest_ms or 0
-        return cls(producer, restored.visits, desk, writer, offsets, time, mended.said_from, until_ms)
+        lane = cls(producer, restored.visits, desk, writer, offsets, time, mended.said_from, until_ms)
+        lane.suspect(unseen)
+        return lane
 
     @property
     def partition(self) -> int:
@@ -120,7 +131,7 @@ class Lane:
         now_ms = self._time.now_ms()
         due = self._visits.due(now_ms, self._timers)
         if not due and not self._waiting and not self._late:
-            return None
+            return self._confirmation(now_ms)
         plan = Plan(
             self._visits,
             self._desk,
@@ -153,8 +164,21 @@ class Lane:
             if self._desk.poison.is_exceeded:
                 break
         plan.finish()
-        if plan.taken:
-            plan.outputs.append(self._writer.read_to(self._read_to(plan), self.said_from))
+        if plan.taken or self._confirm_at_ms is not None:
+            self._say_read(plan)
+
+    def _confirmation(self, now_ms: int) -> Plan | None:
+        """The last passes were seen in time, and nothing else says so."""
+        if self._confirm_at_ms is None or self._unchecked or now_ms < self._confirm_at_ms:
+            return None
+        plan = Plan(self._visits, self._desk, self._writer, now_ms)
+        self._say_read(plan)
+        return plan
+
+    def _say_read(self, plan: Plan) -> None:
+        plan.read_to = self._read_to(plan) if plan.taken else dict(self._told)
+        unseen = [*self._unchecked, *plan.passes()]
+        plan.outputs.append(self._writer.read_to(plan.read_to, self.said_from, unseen))
 
     def _read_to(self, plan: Plan) -> dict[Position, int]:
         """How far the state goes: not past a record whose dead letter might not be seen."""
@@ -174,6 +198,8 @@ class Lane:
     def suspect(self, passes: Iterable[tuple[str, int]]) -> None:
         """Passes, with their decide-by, of which it has to be seen whether they became visible in time."""
         self._unchecked += passes
+        if self._unchecked:
+            self._confirm_at_ms = self._time.now_ms() + CONFIRM_MS
 
     @property
     def suspects(self) -> list[tuple[str, int]]:
@@ -218,7 +244,10 @@ class Lane:
             self._timers = TIMERS_A_CYCLE
         self._unfit.clear()
         self._halved.clear()
-        self._is_held_back = bool(plan.lettered)
+        if plan.taken:
+            self._is_held_back = bool(plan.lettered)
+        if plan.read_to is not None:
+            self._told, self._confirm_at_ms = plan.read_to, None
         plan.apply()
         self._late.clear()
         self.suspect(plan.passes())
@@ -232,10 +261,20 @@ class Lane:
         if not self._is_held_back:
             return
         try:
-            _transact(self._producer, self._time, [self._writer.read_to(self._wanted, self.said_from)])
+            _transact(self._producer, self._time, [self._writer.read_to(self._wanted, self.said_from, self.suspects)])
         except TransactionFailed:
             return  # they are read and given up once more
         self._is_held_back = False
+
+    def leave(self) -> None:
+        """Say that the last passes were seen in time, so that no heir doubts them; at best effort."""
+        self._check_passes()
+        if self._confirm_at_ms is None or self._unchecked or self._late:
+            return
+        try:
+            _transact(self._producer, self._time, [self._writer.read_to(self._told, self.said_from)])
+        except (TransactionFailed, Fenced):
+            return  # the heir takes them for late where it comes after their decide-by
 
     def close(self) -> None:
         """Give the producer up; a transaction that is open is aborted by the successor."""

@@ -102,6 +102,8 @@ class Plan:
     due: list[str] = field(default_factory=list)
     taken: list[InRecord] = field(default_factory=list)
     lettered: list[InRecord] = field(default_factory=list)
+    read_to: dict[Position, int] | None = None
+    """How far this plan says that the partition was read; None where it says nothing."""
     said_from: int = 0
     """An offset of `dispositions` before which none of this plan's will lie."""
     routed_until_ms: int | None = None

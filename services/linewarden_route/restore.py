@@ -23,7 +23,7 @@ from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 from .events import PassLate, Publish, RoutingSeen, RoutingUnseen, SlotsSeen
 from .plan import Desk, Plan
 from .visits import Dormant, Visits
-from .writing import FORGET_HEADER, PROBE_KEY, READ_TO_KEY, REVISED_HEADER, SAID_FROM, Writer, camera_key
+from .writing import FORGET_HEADER, PROBE_KEY, READ_TO_KEY, REVISED_HEADER, SAID_FROM, UNSEEN, Writer, camera_key
 
 _POLL_S = 0.1
 """Short, since a log that ends with an aborted transaction gives no record at its end, and a line waits."""
@@ -40,7 +40,8 @@ class Restored:
     `read_to` are the offsets that its last transaction read to, by logical topic, and `said_from` where in
     `dispositions` that transaction's records lie at the earliest; `revised` the same of visits whose present revision
     came with their present state; `forgotten` are visits that were ended on purpose. `newest_ms` is the append time of
-    the last record.
+    the last record. `unseen` are the last passes, with their decide-by, of which nobody said that they were visible in
+    time.
     """
 
     visits: Visits = field(default_factory=Visits)
@@ -49,6 +50,7 @@ class Restored:
     revised: dict[str, int] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
     newest_ms: int | None = None
+    unseen: dict[str, int] = field(default_factory=dict)
     strays: list[tuple[InRecord, str]] = field(default_factory=list)
 
     def learn(self, record: InRecord, desk: Desk) -> None:
@@ -67,6 +69,9 @@ class Restored:
         if key == READ_TO_KEY:
             told = {name: int(value) for name, value in record.headers}
             self.said_from = told.pop(SAID_FROM)
+            self.unseen = {
+                name.removeprefix(UNSEEN): told.pop(name) for name in tuple(told) if name.startswith(UNSEEN)
+            }
             self.read_to = told
         elif record.value is None:
             self.visits.forget(key)

@@ -88,6 +88,8 @@ class Router:
         try:
             while not stop.is_set():
                 self.step()
+            for lane in self._lanes.values():
+                lane.leave()
         finally:
             self.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from linewarden_runtime.records import OutRecord, Position
@@ -30,6 +30,9 @@ PROBE_NODE, PROBE_ERROR = "node", "clock-error-ms"
 
 SAID_FROM = "said-from"
 """Its header with the offset of `dispositions` from which this owner's records are found."""
+
+UNSEEN = "pass:"
+"""Begins its headers with the decide-by of each pass that nobody has seen to be in time; a visit's id follows."""
 
 
 def camera_key(progress: CameraProgress) -> str:
@@ -67,10 +70,16 @@ class Writer:
         more = tuple((name, str(value).encode()) for name, value in told if value is not None)
         return OutRecord(record.topic, record.key, record.value, (*record.headers, *more), record.partition)
 
-    def read_to(self, offsets: Mapping[Position, int], said_from: int) -> OutRecord:
-        """How far a transaction read, in one partition with the state that came of it."""
+    def read_to(
+        self, offsets: Mapping[Position, int], said_from: int, unseen: Iterable[tuple[str, int]] = ()
+    ) -> OutRecord:
+        """How far a transaction read, in one partition with the state that came of it.
+
+        `unseen` are passes, with their decide-by, of which it has to be seen yet whether they are visible in time.
+        """
         told = {self.namespace.logical(place.topic): offset for place, offset in offsets.items()} | {
-            SAID_FROM: said_from
+            SAID_FROM: said_from,
+            **{f"{UNSEEN}{visit_id}": decide_by_ms for visit_id, decide_by_ms in unseen},
         }
         headers = tuple((name, str(offset).encode()) for name, offset in told.items())
         return OutRecord(self.namespace.topic("route-state"), READ_TO_KEY.encode(), None, headers, self.partition)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import pytest
 
 from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.memory import Fault, MemoryBroker
 from linewarden_runtime.memory.producer import MemoryTransactionalProducer
 from linewarden_runtime.partitions import partition_of
@@ -262,6 +263,62 @@ def test_an_heir_takes_back_a_pass_that_lies_behind_its_deadline(bench: Bench) -
     turn_until(lambda: len(bench.line.dispositions("v")) == 2, heir)
     again = bench.line.dispositions("v")[1]
     assert (again.routing, again.causes) == (Routing.DIVERTED, (Cause.LATE,))
+
+
+def test_an_heir_takes_back_a_pass_whose_owner_was_killed_before_it_could(bench: Bench) -> None:
+    """The record was appended in time, and the commit came back after the deadline: the log alone does not tell."""
+    bench.line.capture("v")
+    bench.turn()
+    bench.go(6.0)
+    bench.broker.stalls = [5.0]
+    bench.line.inspect("v")
+    bench.turn()
+    assert [one.revision for one in bench.line.dispositions("v")] == [0]
+    heir = bench.start()
+    turn_until(lambda: len(bench.line.dispositions("v")) == 2, heir)
+    again = bench.line.dispositions("v")[1]
+    assert (again.routing, again.causes) == (Routing.DIVERTED, (Cause.LATE,))
+    assert again.alarm
+    bench.start()
+    bench.turn(3)
+    assert len(bench.line.dispositions("v")) == 2, "once"
+
+
+def test_an_heir_believes_a_pass_that_its_owner_saw_in_time(bench: Bench) -> None:
+    for visit in ("v1", "v2", "v3"):
+        bench.line.whole_visits(visit)
+        bench.turn()
+        bench.go(1.0)
+    bench.turn()
+    bench.go(3_600.0)
+    bench.start()
+    bench.turn(3)
+    assert [one.revision for one in bench.line.dispositions()] == [0, 0, 0]
+
+
+def test_who_leaves_says_that_its_last_passes_were_seen_in_time(bench: Bench) -> None:
+    bench.line.whole_visits("v")
+    bench.turn()
+    stop = Stop()
+    stop.set("the shift is over")
+    bench.member.run(stop)
+    bench.go(3_600.0)
+    bench.start()
+    bench.turn(3)
+    assert [one.revision for one in bench.line.dispositions()] == [0]
+
+
+def test_an_heir_that_comes_before_the_deadline_believes_the_last_pass(bench: Bench) -> None:
+    bench.line.whole_visits("v")
+    bench.turn()
+    bench.go(5.0)
+    bench.start()
+    bench.turn(3)
+    bench.go(60.0)
+    bench.turn(3)
+    bench.start()
+    bench.turn(3)
+    assert [one.revision for one in bench.line.dispositions()] == [0]
 
 
 @pytest.mark.parametrize("wrong_ms", [2 * DAY, -2 * DAY, 30 * DAY])
