@@ -15,6 +15,7 @@ MOST_ID = 128
 """Characters of an id at most."""
 _ID = re.compile(ID_PATTERN)
 _NAMESPACE = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$")
+_NUMBER = re.compile(r"\.(?P<epoch>[0-9a-f]{1,16})-(?P<sequence>[0-9a-f]{1,16})$")
 _ISOLATED = ("replay.", "shadow.")
 
 
@@ -44,6 +45,12 @@ def visit_id(line_id: str, station_id: str, trigger_ms: int, counter: int) -> st
 def frame_id(visit: str, view: str, spool_epoch: int, sequence: int) -> str:
     """The id of one picture: the same capture always has the same frame id, also when it is sent twice."""
     return check_id(f"{visit}.{view}.{spool_epoch:x}-{sequence:x}")
+
+
+def number_in(frame: str) -> tuple[int, int] | None:
+    """Spool epoch and sequence in the id of a picture; None where it has none."""
+    found = _NUMBER.search(frame)
+    return None if found is None else (int(found["epoch"], 16), int(found["sequence"], 16))
 
 
 def slot_id(visit: str, review_round: int, generation: int) -> str:

@@ -126,6 +126,7 @@ class Context:
     too: what a review needs is told by it still.
     `positions` are risks of real diversions, for those that were drawn. `routed_until_ms` is the append time of the
     last word of the partition's former owner (None: `now_ms`): what lies far before it may be closed and forgotten.
+    `was_numbered`: the partition has seen this number of the record's camera before.
     Without `is_timed` nobody knows the broker's time; then `now_ms` is a guess, and nothing passes.
     """
 
@@ -136,6 +137,7 @@ class Context:
     routed_until_ms: int | None = None
     is_timed: bool = True
     named: Recipe | None = None
+    was_numbered: bool = False
 
     @property
     def rules(self) -> ReviewRules:

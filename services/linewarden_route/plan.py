@@ -14,7 +14,7 @@ from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotOpen
 from linewarden_schemas.envelope import EnvelopeError, decode
-from linewarden_schemas.ids import InvalidId, Namespace
+from linewarden_schemas.ids import InvalidId, Namespace, number_in
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
@@ -190,16 +190,27 @@ class Plan:
             raise Poisoned("bad-id", f"visit {visit_id} has {len(visit_id)} characters; {MOST_VISIT_ID} are allowed")
         if self.desk.partition_of(visit_id) != self.writer.partition:
             raise Poisoned("wrong-partition", f"visit {visit_id} belongs to {self.desk.partition_of(visit_id)}")
+        was_numbered = isinstance(message, Capture | Inspection) and self._was_numbered(message)
         if isinstance(message, Capture):
             self._see_camera(message)
-        self._step(visit_id, happened, record, event.traceparent)
+        self._step(visit_id, happened, record, event.traceparent, was_numbered=was_numbered)
 
-    def _step(self, visit_id: str, event: Event, record: InRecord | None, traceparent: str | None) -> None:
+    def _step(
+        self,
+        visit_id: str,
+        event: Event,
+        record: InRecord | None,
+        traceparent: str | None,
+        *,
+        was_numbered: bool = False,
+    ) -> None:
         before = self.changes[visit_id] if visit_id in self.changes else self.visits.get(visit_id)
         positions = self.visits.positions.of(before) if before is not None else ()
         recipe, until_ms = self._recipe(before, event, self.desk.recipe), self.routed_until_ms
         named = self._recipe(before, event, self.desk.named) if recipe is None else None
-        context = Context(self.now_ms, recipe, self.desk.secret, positions, until_ms, self.is_timed, named)
+        context = Context(
+            self.now_ms, recipe, self.desk.secret, positions, until_ms, self.is_timed, named, was_numbered
+        )
         after = step(before, event, context)
         if after.visit is not before:
             self.changes[visit_id] = after.visit
@@ -250,9 +261,20 @@ class Plan:
             highest_sequence=capture.sequence,
         )
         key = camera_key(seen)
-        known = self.cameras.get(key) or self.visits.cameras.get(key)
+        known = self._progress(key)
         if known is None or (known.spool_epoch, known.highest_sequence) < (seen.spool_epoch, seen.highest_sequence):
             self.cameras[key] = seen
+
+    def _progress(self, key: str) -> CameraProgress | None:
+        return self.cameras.get(key) or self.visits.cameras.get(key)
+
+    def _was_numbered(self, record: Capture | Inspection) -> bool:
+        """Whether this partition has seen as high a number of the record's camera; its frame's id tells the number."""
+        number = number_in(record.frame_id)
+        known = self._progress(camera_key(record))
+        if number is None or known is None:
+            return False
+        return number[0] == known.spool_epoch and number[1] <= known.highest_sequence
 
 
 def _event_of(

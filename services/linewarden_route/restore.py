@@ -69,9 +69,7 @@ class Restored:
         if key == READ_TO_KEY:
             told = {name: int(value) for name, value in record.headers}
             self.said_from = told.pop(SAID_FROM)
-            self.unseen = {
-                name.removeprefix(UNSEEN): told.pop(name) for name in tuple(told) if name.startswith(UNSEEN)
-            }
+            self.unseen = {name.removeprefix(UNSEEN): told.pop(name) for name in tuple(told) if name.startswith(UNSEEN)}
             self.read_to = told
         elif record.value is None:
             self.visits.forget(key)

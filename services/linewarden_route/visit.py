@@ -169,11 +169,16 @@ def _is_forgotten(record: Capture | Inspection, append_ms: int, context: Context
     """Whether a visit of this age may have been closed and forgotten, so that none may be begun for it.
 
     Age is told by the broker; by the camera only where its clock had been compared with the broker's: then it's a
-    spool that held the record for longer than its horizon. A wrong clock must not cost a trigger its visit.
+    spool that held the record for longer than its horizon. A wrong clock must not cost a trigger its visit, so of one
+    that nobody compared the number tells: what its camera numbered came before, and its visit is not known any more.
     """
-    horizon_ms = time_budget(context.recipe).spool_horizon_ms
+    budget = time_budget(context.recipe)
     until_ms = context.now_ms if context.routed_until_ms is None else context.routed_until_ms
-    return append_ms + horizon_ms <= until_ms or (record.clock_checked and record.captured_ms + horizon_ms <= append_ms)
+    if append_ms + budget.spool_horizon_ms <= until_ms:
+        return True
+    if record.clock_checked:
+        return record.captured_ms + budget.spool_horizon_ms <= append_ms
+    return context.was_numbered and abs(append_ms - record.captured_ms) > budget.max_skew_ms
 
 
 def _forgotten(cause: str, visit_id: str) -> Step:

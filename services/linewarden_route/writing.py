@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from linewarden_runtime.records import OutRecord, Position
 from linewarden_schemas.base import Message
+from linewarden_schemas.capture import Capture
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
 FORGET_HEADER = "ce_forgetms"
@@ -35,9 +37,9 @@ UNSEEN = "pass:"
 """Begins its headers with the decide-by of each pass that nobody has seen to be in time; a visit's id follows."""
 
 
-def camera_key(progress: CameraProgress) -> str:
+def camera_key(record: CameraProgress | Capture | Inspection) -> str:
     """Key of a camera's progress in `route-state`; a colon is in no visit's id."""
-    return f"camera:{progress.line_id}:{progress.camera_id}"
+    return f"camera:{record.line_id}:{record.camera_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from linewarden_runtime.memory import Fault, MemoryBroker
 from linewarden_runtime.memory.producer import MemoryTransactionalProducer
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
+from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.vocabulary import Cause, Routing
 from tests.support.reading import visible
 from tests.support.route_line import Member, RouteLine, turn_until, turn_until_owned
@@ -353,6 +354,32 @@ def test_visits_that_waited_while_no_route_ran_are_all_routed_and_divert() -> No
     )
     assert not bench.line.read("dead-letters")
     bench.line.close()
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_what_is_sent_again_after_its_visit_was_forgotten_begins_none_though_nobody_checked_its_clock(
+    bench: Bench, is_restarted: bool
+) -> None:
+    def tell(visit: str, number: int) -> None:
+        for view in ("top", "side"):
+            frame = f"{visit}.{view}.1-{number:x}"
+            bench.line.capture(visit, view, frame_id=frame, sequence=number)
+            bench.line.inspect(visit, view, frame_id=frame)
+        bench.turn(2)
+
+    tell("v1", 7)
+    bench.go(2 * DAY / 1000)
+    bench.turn(3)
+    if is_restarted:
+        bench.start()
+    tell("v1", 7)
+    bench.go(20.0)
+    bench.turn(3)
+    assert [one.routing for one in bench.line.dispositions("v1")] == [Routing.TRUSTED_PASS]
+    letters = [one for one in bench.line.read("dead-letters") if isinstance(one, DeadLetter)]
+    assert sorted(one.cause for one in letters) == ["late-capture"] * 2 + ["late-inspection"] * 2
+    tell("v2", 8)
+    assert [one.routing for one in bench.line.dispositions("v2")] == [Routing.TRUSTED_PASS]
 
 
 def test_a_probe_is_nothing_to_whoever_reads_the_state(bench: Bench) -> None:

@@ -104,6 +104,15 @@ def test_an_unchecked_clock_costs_no_trigger_its_visit() -> None:
         assert step(None, event, context(T0)).visit is not None
 
 
+def test_a_number_that_its_camera_gave_before_begins_no_second_visit_whatever_an_unchecked_clock_says() -> None:
+    known = Context(T0, make_recipe(), SECRET, was_numbered=True)
+    for event in (captured_by(-2 * DAY), inspected_by(-2 * DAY), captured_by(30 * DAY)):
+        after = step(None, event, known)
+        assert after.visit is None
+        assert isinstance(after.effects[0], Dead)
+    assert step(None, captured_by(-5_000), known).visit is not None, "in time it is no old record"
+
+
 def test_records_read_again_long_after_their_visit_was_forgotten_begin_none() -> None:
     for event in (captured_by(0, append_ms=T0 - DAY), inspected_by(0, append_ms=T0 - DAY)):
         assert step(None, event, context(T0)).visit is None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linewarden_schemas.ids import InvalidId, Namespace, check_id, decision_id, frame_id, slot_id, visit_id
+from linewarden_schemas.ids import InvalidId, Namespace, check_id, decision_id, frame_id, number_in, slot_id, visit_id
 
 names = st.from_regex(r"[A-Za-z0-9_-]{1,12}", fullmatch=True)
 
@@ -17,6 +17,7 @@ def test_ids_of_a_visit_derive_from_it_and_tell_captures_apart(
 ) -> None:
     visit = visit_id(line, station, at, n)
     assert frame_id(visit, view, epoch, seq).startswith(visit)
+    assert number_in(frame_id(visit, view, epoch, seq)) == (epoch, seq)
     assert slot_id(visit, 0, 1).startswith(visit)
     assert frame_id(visit, view, epoch, seq) != frame_id(visit, view, epoch, seq + 1)
 
@@ -50,6 +51,11 @@ def test_a_namespace_prefixes_everything_physical() -> None:
 def test_a_topic_of_another_namespace_has_no_logical_name_here() -> None:
     with pytest.raises(InvalidId, match="line2"):
         Namespace("line1").logical("line2.frames")
+
+
+@pytest.mark.parametrize("other", ["v1.top", "v1.top.1-", "v1.top.x-1", "v1.top.1-2.r0", "1-2"])
+def test_an_id_of_other_software_has_no_number(other: str) -> None:
+    assert number_in(other) is None
 
 
 def test_only_replay_and_shadow_are_isolated() -> None:
