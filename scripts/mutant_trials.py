@@ -3,13 +3,15 @@
     python -m scripts.mutant_trials MODULE --results FILE --minutes N
 
 Started by scripts/mutants.py in a worktree of its own. A fork takes the mutant's code into the functions that are
-loaded, and runs only the tests that cover the changed line, the fastest first. What is not inside a function (a
-default, a constant, a decorator) cannot be exchanged so; it is tried by a fresh process on the changed file.
+loaded, or a module's constant, and runs only the tests that cover the changed line, the fastest first. What else is
+outside of functions (a default, the body of a class) cannot be exchanged so; it is tried by a fresh process on the
+changed file.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import gc
 import os
 import platform
@@ -58,7 +60,7 @@ class Trials:
             if time.monotonic() > self.until:
                 print(f"{self.module}: time is over; the next run goes on here", flush=True)
                 break
-            covered = sorted(lines.get(mutant.line, seconds), key=lambda test: (seconds[test], test))
+            covered = sorted(self._covered(mutant, seconds, lines), key=lambda test: (seconds[test], test))
             limit_s = _FIXED_S + _FACTOR * sum(seconds[one] for one in covered)
             began = time.monotonic()
             outcome, by = self._tried(mutant, session, covered, limit_s)
@@ -98,38 +100,99 @@ class Trials:
             line: {test for test in tests if test} for line, tests in lines.items() if any(tests)
         }
 
+    def _covered(self, mutant: Mutant, seconds: dict[str, float], lines: dict[int, set[str]]) -> set[str]:
+        """The tests that run the changed statement; of a module's own constant those that run what reads it."""
+        if self.path.suffix == ".lua":
+            return set(seconds)
+        tree = ast.parse(self.original)
+        name = constant(tree, mutant.line)
+        if name is not None and not name.startswith("_"):
+            return set(seconds)
+        spans = [_span(tree, mutant.line)] if name is None else [_span(tree, line) for line in _readers(tree, name)]
+        return {test for span in spans for line in span for test in lines.get(line, ())}
+
     def _tried(self, mutant: Mutant, session: pytest.Session, covered: list[str], limit_s: float) -> tuple[str, str]:
         """What one mutant came to, and the test that failed or did not end."""
         items = {item.nodeid: item for item in session.items}
-        exchange = None if self.module.endswith(".lua") else exchanged(self.original, mutant.source, self.path)
+        exchange = None if self.path.suffix == ".lua" else exchanged(self.original, mutant, self.path)
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
             running = Path(folder) / "running"
 
             def changed() -> int:
-                for function, code in exchange or ():
-                    function.__code__ = code
+                if exchange is not None:
+                    exchange()
                 each = _ran(session, [items[test] for test in covered], running.write_text)
                 return int(any(session.testsfailed for _ in each))
 
             self.path.write_text(mutant.source, encoding="utf-8")
             try:
-                if exchange == []:
+                if exchange is None and self.path.suffix == ".py":
                     return _apart([test for test in TARGETS[self.module] if test.startswith("tests/unit")], limit_s)
-                code = _forked(changed, limit_s, Path(folder))
+                code = _forked(changed, limit_s, Path(folder)) if covered else 0
             finally:
                 self.path.write_text(self.original, encoding="utf-8")
             return _outcome(code), running.read_text(encoding="utf-8") if code != 0 and running.exists() else ""
 
 
-def exchanged(original: str, mutated: str, path: Path) -> list[tuple[types.FunctionType, types.CodeType]]:
-    """The loaded functions of a module, each with its code in the mutant; none where the change is not inside one."""
-    one, other = (compile(source, str(path), "exec", dont_inherit=True) for source in (original, mutated))
-    if _outline(one) != _outline(other):
-        return []
-    before, after = dict(_functions(one)), dict(_functions(other))
-    by_code = {code: after[name] for name, code in before.items()}
-    loaded = [it for it in gc.get_objects() if isinstance(it, types.FunctionType) and it.__code__ in by_code]
-    return [(it, by_code[it.__code__]) for it in loaded if it.__code__.co_filename == str(path)]
+def exchanged(original: str, mutant: Mutant, path: Path) -> Callable[[], None] | None:
+    """What takes a mutant into the loaded module; None where only a fresh process can."""
+    one, other = (compile(source, str(path), "exec", dont_inherit=True) for source in (original, mutant.source))
+    if _outline(one) == _outline(other):
+        before, after = dict(_functions(one)), dict(_functions(other))
+        by_code = {code: after[name] for name, code in before.items()}
+        loaded = [it for it in gc.get_objects() if isinstance(it, types.FunctionType) and it.__code__ in by_code]
+        codes = [(it, by_code[it.__code__]) for it in loaded if it.__code__.co_filename == str(path)]
+
+        def functions() -> None:
+            for function, code in codes:
+                function.__code__ = code
+
+        return functions if codes else None
+    name = constant(ast.parse(original), mutant.line)
+    (home,) = [it for it in sys.modules.values() if getattr(it, "__file__", None) == str(path)] or [None]
+    if name is None or home is None:
+        return None
+    assigned = next(it for it in ast.parse(mutant.source).body if it.lineno <= mutant.line <= (it.end_lineno or 0))
+    value = vars(home)[name]
+    users = [it for it in list(sys.modules.values()) if vars(it).get(name) is value]
+
+    def constants() -> None:
+        space = dict(vars(home))
+        exec(compile(ast.Module([assigned], []), str(path), "exec"), space)  # noqa: S102 - a line of our own module
+        for user in users:
+            setattr(user, name, space[name])
+
+    return constants
+
+
+def constant(tree: ast.Module, line: int) -> str | None:
+    """The constant that a line of a module assigns and that only bodies of functions read, if it does."""
+    for it in tree.body:
+        targets = it.targets if isinstance(it, ast.Assign) else [it.target] if isinstance(it, ast.AnnAssign) else []
+        if it.lineno <= line <= (it.end_lineno or 0) and len(targets) == 1 and isinstance(targets[0], ast.Name):
+            bodies = {
+                line
+                for function in ast.walk(tree)
+                if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+                for line in range(function.body[0].lineno, (function.end_lineno or 0) + 1)
+            }
+            return targets[0].id if set(_readers(tree, targets[0].id)) <= bodies else None
+    return None
+
+
+def _readers(tree: ast.Module, name: str) -> list[int]:
+    found = (it for it in ast.walk(tree) if isinstance(it, ast.Name) and isinstance(it.ctx, ast.Load))
+    return [it.lineno for it in found if it.id == name]
+
+
+def _span(tree: ast.Module, line: int) -> range:
+    """The lines of the innermost statement around a line; of one with a body, its head."""
+    heads = [
+        range(it.lineno, body[0].lineno if (body := getattr(it, "body", None)) else (it.end_lineno or 0) + 1)
+        for it in ast.walk(tree)
+        if isinstance(it, ast.stmt)
+    ]
+    return max((head for head in heads if line in head), key=lambda head: head.start, default=range(line, line + 1))
 
 
 def _outline(code: types.CodeType) -> object:
