@@ -19,6 +19,7 @@ from linewarden_replay.audit import read_ledger
 from linewarden_replay.balance import BalanceReport, balance
 from linewarden_replay.ledger import Ledger
 from linewarden_runtime.books import Book
+from linewarden_runtime.processes import free_port
 
 DEADLINE_S = 240.0
 
@@ -87,7 +88,8 @@ def whole_line(
     source: line.Source, under: Servers, folder: Path, extra: Mapping[str, str] | None = None
 ) -> Iterator[LineUnderTest]:
     """A line that runs already; everything of it ends with the block."""
-    running = RunningLine(source, under, folder, extra or {})
+    station = {"LINEWARDEN_STATION__PORT": str(free_port())}  # the default is one for all who run a line here
+    running = RunningLine(source, under, folder, station | dict(extra or {}))
     figures = Figures()
     try:
         running.set_up()
