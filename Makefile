@@ -11,7 +11,7 @@ REST := $(REAL) or slow or foreign
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page faults-page clean
+.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page faults faults-page clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -79,7 +79,11 @@ else
 	$(BIN)/python -m tests.simulation --record --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(STEPS),--steps $(STEPS)) $(if $(FIRST),--first $(FIRST))
 endif
 
-faults-page: $(VENV)/bin/python ## docs/results/faults.md from what track, simulate and fuzz recorded
+faults: $(VENV)/.dev ## the line under faults on real servers, 20 rows of 20 runs, resumed: make faults [ONLY="ROW ..."] [RUNS=20] [MINUTES=60] or SOAK=60
+	@sh scripts/need.sh faults
+	$(BIN)/python -m tests.faults.matrix $(if $(SOAK),--soak $(SOAK)) $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS)) $(if $(MINUTES),--minutes $(MINUTES))
+
+faults-page: $(VENV)/.dev ## docs/results/faults.md from what track, simulate, faults and fuzz recorded
 	$(BIN)/python -m scripts.faults_page
 
 bundle: $(VENV)/.dev ## train the demo's bundle again, from its seed

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the complete tests need beside Python, or says in one line how to: need.sh [node]
+# Installs what the complete tests need beside Python, or says in one line how to: need.sh [node|faults]
 set -eu
 missing=""
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -8,7 +8,8 @@ if [ "${1:-}" = node ]; then
 else
     have java && have mvn || missing="$missing maven openjdk-17-jre-headless"
     have redis-server || missing="$missing redis-server"
-    have chromium || missing="$missing chromium"
+    [ "${1:-}" = faults ] || have chromium || missing="$missing chromium"
+    [ "${1:-}" != faults ] || { have faketime && have mkfs.ext4; } || missing="$missing faketime e2fsprogs"
 fi
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ]; then

@@ -27,7 +27,7 @@ from .balance import Allowance, BalanceReport, balance
 from .ledger import CameraEpoch, Ledger, Written, place, run_of, visit_of
 from .reading import records_between
 
-READ_ORDER = ("dispositions", "inspections", "dead-letters", "reinspections", "decisions", "captures")
+READ_ORDER = ("dispositions", "reinspections", "inspections", "dead-letters", "decisions", "captures")
 """Effects before causes: while the line runs, whatever was answered has its cause in what is read after it."""
 
 _DEAD_LETTERED = frozenset({"captures", "inspections", "decisions"})

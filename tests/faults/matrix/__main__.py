@@ -1,0 +1,97 @@
+"""The fault matrix: `python -m tests.faults.matrix [--only ROW ...] [--runs 20] [--minutes N]`.
+
+It goes on where it stopped. Each run is a line of docs/results/data/faults.jsonl; rows that ran on other sources are
+stale and are run anew. With `--soak MINUTES` a line at most of its capacity is struck at random instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.machine import machine
+
+from .play import play
+from .results import RESULTS, Outcome, Recorded, Run, commit
+from .rows import Row, named
+
+
+def main() -> int:
+    """0 where every run that was made held."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.matrix", description=__doc__)
+    parser.add_argument("--only", nargs="*", default=[], metavar="ROW", help="names of rows")
+    parser.add_argument("--runs", type=int, default=20, help="runs of each row")
+    parser.add_argument("--minutes", type=float, help="begin no run after so many")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--work", type=Path, help="where lines lie while they run; kept where one fails")
+    parser.add_argument("--list", action="store_true", help="name the rows, and why one cannot run here")
+    asked = parser.parse_args()
+    rows = named(asked.only)
+    if asked.list:
+        for row in rows:
+            _say(f"{row.name:16} {row.words}{_reason(row)}")
+        return 0
+    until = time.monotonic() + asked.minutes * 60 if asked.minutes else float("inf")
+    recorded = Recorded(asked.results)
+    failed = False
+    for row in rows:
+        if time.monotonic() > until:
+            _say("the time is over; the next call goes on")
+            break
+        failed |= _row(row, recorded, asked.runs, until, asked.work)
+    return 1 if failed else 0
+
+
+def _row(row: Row, recorded: Recorded, wanted: int, until: float, work: Path | None) -> bool:
+    """Run what is missing of a row; whether a run failed."""
+    numbers = list(_missing(row, recorded, wanted))
+    if not numbers:
+        return False
+    if (why := row.why_not()) is not None:
+        _say(f"{row.name}: not run: {why}")
+        return False
+    folder = Path(tempfile.mkdtemp(prefix=f"{row.name}-", dir=work))
+    failed: list[Run] = []
+
+    def tell(run: Run) -> bool:
+        recorded.append(run, commit(), machine(), datetime.now(UTC).isoformat(timespec="seconds"))
+        told = f"{row.name} {run.run}: {run.outcome}, {run.parts} parts {run.routed}, {run.seconds} s"
+        _say("\n    ".join((told, *run.words)))
+        if run.outcome is Outcome.FAILED:
+            failed.append(run)
+        return time.monotonic() < until
+
+    play(row, numbers, folder / "line", tell)
+    if failed:
+        _say(f"{row.name}: logs are kept in {folder}")
+    else:
+        shutil.rmtree(folder)
+    return bool(failed)
+
+
+def _missing(row: Row, recorded: Recorded, wanted: int) -> Iterator[int]:
+    """Numbers of the runs to make: those that were not shown are made once more, under a seed of their own."""
+    made = recorded.counting(row)
+    said = [run for run in made if run["run"] and run["outcome"] != Outcome.NOT_SHOWN]
+    first = max((run["run"] for run in made), default=0) + 1
+    if len(made) < 2 * wanted:
+        yield from range(first, first + max(0, wanted - len(said)))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - a command
+
+
+def _reason(row: Row) -> str:
+    why = row.why_not()
+    return f" (not here: {why})" if why else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

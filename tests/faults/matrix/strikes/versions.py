@@ -1,0 +1,63 @@
+"""A rolling restart, with two versions of the software side by side."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from random import Random
+
+from linewarden.demo.services import Service
+from tests.faults.matrix.bed import Bed, NotShown
+from tests.faults.matrix.strikes import Seen
+
+ROOT = Path(__file__).resolve().parents[4]
+BEFORE = "bedcc95"
+"""The commit that runs beside the present one: an earlier one that writes and reads the same records."""
+_AT_ONCE = 2
+
+
+def why_not() -> str | None:
+    """Why the version before cannot be had; None where it can."""
+    found = subprocess.run(["git", "cat-file", "-e", BEFORE], cwd=ROOT, capture_output=True, check=False)
+    return f"commit {BEFORE} is not in this checkout: git fetch --unshallow" if found.returncode else None
+
+
+def rolling(bed: Bed, rng: Random) -> Seen:
+    """Some services are stopped in good order, one after the other, and started in the other version."""
+    trees = {"before": _tree_before(bed.folder), "now": ROOT}
+    chosen = rng.sample(sorted(bed.services), _AT_ONCE)
+    moved: dict[str, str] = {}
+    for name in chosen:
+        service = bed.services[name]
+        to = "now" if _version(service, trees) == "before" else "before"
+        service.stop()
+        service.env = {**service.env, "PYTHONPATH": _path(trees[to])}
+        service.start()
+        bed.until(service.is_ready, f"{name} is ready in the version {to}")
+        moved[name] = to
+    versions = {name: _version(service, trees) for name, service in bed.services.items()}
+    wrong = [name for name, to in moved.items() if versions[name] != to]
+    if wrong or len(set(versions.values())) < 2 <= len(versions):
+        raise NotShown(f"side by side: {versions}; moved {moved}")
+    return {"moved": moved, "side by side": versions}
+
+
+def _tree_before(folder: Path) -> Path:
+    tree = folder / "before"
+    if not tree.exists():
+        tree.mkdir()
+        packed = subprocess.run(["git", "archive", BEFORE], cwd=ROOT, capture_output=True, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", str(tree)], input=packed, check=True)
+    return tree
+
+
+def _path(tree: Path) -> str:
+    return f"{tree / 'schemas'}:{tree / 'services'}"
+
+
+def _version(service: Service, trees: dict[str, Path]) -> str:
+    """Which version a running process was started with, by its environment."""
+    assert service.process is not None
+    environment = Path(f"/proc/{service.process.pid}/environ").read_bytes().split(b"\0")
+    told = next((one.decode() for one in environment if one.startswith(b"PYTHONPATH=")), "")
+    return "before" if told == f"PYTHONPATH={_path(trees['before'])}" else "now"
