@@ -33,6 +33,10 @@ class Series:
     tested: Bed
     found: Judgement = field(default_factory=Judgement)
     settled: frozenset[str] = frozenset()
+    sources: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sources = key_of(self.row)  # as they were when the line was started
 
     def run(self, number: int) -> Run:
         """Strike once, await the line, and judge the whole history."""
@@ -59,7 +63,7 @@ class Series:
             row=self.row.name,
             run=number,
             seed=seed,
-            sources=key_of(self.row),
+            sources=self.sources,
             outcome=outcome,
             seconds=round(time.monotonic() - begun, 1),
             parts=len(parts),
@@ -137,7 +141,7 @@ def _closing(series: Series) -> Run | None:
     if found.holds and not words:
         return None
     return Run(
-        series.row.name, 0, "", key_of(series.row), Outcome.FAILED, round(time.monotonic() - begun, 1), 0, {},
+        series.row.name, 0, "", series.sources, Outcome.FAILED, round(time.monotonic() - begun, 1), 0, {},
         len(found.lost), len(found.doubled), len(found.passed_wrongly), len(found.unsound),
         words=(*words, *found.words()),
     )  # fmt: skip
