@@ -1,4 +1,4 @@
-"""Publishing by compare and set: whoever writes recipes or activations has read all of them in the same turn.
+"""Publishing by compare and set: who writes recipes, activations or line states has read them all in the same turn.
 
 All publishers of a namespace share one transactional identity. A turn is: take the identity, which ends the turn of
 whoever had it; read to the end; decide; write and commit. Who lost the identity on the way wrote nothing and begins
@@ -14,18 +14,18 @@ import structlog
 
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.judgeable import BundleFacts, refusals
-from linewarden_schemas.line import Activation, RecipeRef
+from linewarden_schemas.line import Activation, LineState, RecipeRef
 from linewarden_schemas.recipe import Recipe
 
-from .books import RecipeBook, positions_of
+from .books import LineBook, RecipeBook, positions_of
 from .errors import BrokerUnavailable, ConfigurationError, Fenced, TransactionFailed
 from .ports import Broker
-from .provision import activation_record, recipe_record
+from .provision import activation_record, line_state_record, recipe_record
 from .recipes import KnownRecipes
 from .records import OutRecord
 
 _TURNS = 8
-_TOPICS = ("recipes", "activations")
+_TOPICS = ("recipes", "activations", "line-state")
 _log = structlog.get_logger(__name__)
 
 Decide = Callable[[RecipeBook], Sequence[OutRecord]]
@@ -110,12 +110,22 @@ def activate(broker: Broker, namespace: Namespace, activation: Activation, sourc
     """Activate a recipe by the digest of its content; what was written.
 
     Raises:
-        ConfigurationError: where the recipe is unknown, in doubt, or not the content that the reference names.
+        ConfigurationError: where the recipe is unknown, in doubt, or not the content that the reference names, or where
+            somebody else activated one since this was called.
         BrokerUnavailable: as `publish_in_turn`.
     """
     written: list[Activation] = []
+    seen = newest_activation(broker, namespace, activation.line_id)
 
     def decide(book: RecipeBook) -> Sequence[OutRecord]:
+        newest = newest_activation(broker, namespace, activation.line_id)
+        if written and newest == written[-1]:
+            return []  # the turn before was not confirmed, and still came through
+        if newest is not None and newest != seen:
+            raise ConfigurationError(
+                f"{newest.actor} activated {newest.recipe.short} on line {newest.line_id} meanwhile; "
+                f"look at 'linewarden line show {newest.line_id}', then say it again"
+            )
         recipe = book.all.get(activation.recipe)
         if recipe is None:
             raise ConfigurationError(f"{book.all.problem(activation.recipe)}; see 'linewarden recipe list'")
@@ -125,3 +135,38 @@ def activate(broker: Broker, namespace: Namespace, activation: Activation, sourc
 
     publish_in_turn(broker, namespace, decide, source)
     return written[-1]
+
+
+def newest_activation(broker: Broker, namespace: Namespace, line_id: str) -> Activation | None:
+    """What was activated last on a line, of what can be read; None where nothing ever was."""
+    with closing(LineBook(broker, namespace)) as lines:
+        return next(iter(lines.activations(line_id)), None)
+
+
+def tell_state(broker: Broker, namespace: Namespace, state: LineState, source: str) -> LineState | None:
+    """Tell a change of a line's state; the state before, None where none can be read.
+
+    Raises:
+        ConfigurationError: where somebody else told another one since this was called.
+        BrokerUnavailable: as `publish_in_turn`.
+    """
+    seen = _state(broker, namespace, state.line_id)
+
+    def decide(_book: RecipeBook) -> Sequence[OutRecord]:
+        newest = _state(broker, namespace, state.line_id)
+        if newest == state:
+            return []  # the turn before was not confirmed, and still came through
+        if newest != seen and newest is not None:
+            raise ConfigurationError(
+                f"{newest.actor} told meanwhile that line {newest.line_id} is in {newest.mode.value}; "
+                f"look at 'linewarden line show {newest.line_id}', then say it again"
+            )
+        return [line_state_record(namespace, state, source)]
+
+    publish_in_turn(broker, namespace, decide, source)
+    return seen
+
+
+def _state(broker: Broker, namespace: Namespace, line_id: str) -> LineState | None:
+    with closing(LineBook(broker, namespace)) as lines:
+        return lines.state(line_id)

@@ -55,7 +55,7 @@ def state(
     reason: Why = None,
 ) -> None:
     """Tell a change of the line's state, order, lot or product."""
-    from linewarden_runtime.provision import line_state_record  # noqa: PLC0415
+    from linewarden_runtime.publishing import tell_state  # noqa: PLC0415
     from linewarden_schemas.line import LineState  # noqa: PLC0415
 
     here = context()
@@ -70,8 +70,9 @@ def state(
         shift=shift,
         reason=reason,
     )
-    here.publish([line_state_record(here.namespace, told, SOURCE)])
-    typer.echo(f"{line_id} is in {mode.value}")
+    before = tell_state(here.broker, here.namespace, told, SOURCE)
+    was = "" if before is None or before.mode is mode else f"; it was in {before.mode.value}"
+    typer.echo(f"{line_id} is in {mode.value}{was}")
 
 
 @app.command(name="show")

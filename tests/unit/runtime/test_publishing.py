@@ -15,12 +15,13 @@ from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.memory.faults import Fault
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.provision import provision_topics, recipe_record
-from linewarden_runtime.publishing import activate, publish_recipe
+from linewarden_runtime.publishing import activate, publish_recipe, tell_state
 from linewarden_runtime.records import OutRecord, Position
 from linewarden_schemas.ids import Namespace
-from linewarden_schemas.line import Activation, RecipeRef
+from linewarden_schemas.line import Activation, LineState, RecipeRef
 from linewarden_schemas.recipe import Recipe, ViewSpec
 from linewarden_schemas.samples import RECIPE as SAMPLE
+from linewarden_schemas.vocabulary import LineMode
 
 NAMESPACE = Namespace("line1")
 _VIEWS = tuple(ViewSpec(view_id=one.view_id, camera_id=one.camera_id) for one in SAMPLE.views)
@@ -40,8 +41,8 @@ def broker() -> MemoryBroker:
 class Publisher:
     """Publishes on a thread, which stands still before each step until it is let go."""
 
-    def __init__(self, broker: Broker, recipe: Recipe, namespace: Namespace = NAMESPACE) -> None:
-        self._broker, self._recipe, self._namespace = broker, recipe, namespace
+    def __init__(self, broker: Broker, what: Recipe | LineState | Activation, namespace: Namespace = NAMESPACE) -> None:
+        self._broker, self._what, self._namespace = broker, what, namespace
         self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
         self.done, self.refused = False, ""
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -59,11 +60,20 @@ class Publisher:
 
     def _run(self) -> None:
         try:
-            publish_recipe(_Pausing(self._broker, self), self._namespace, self._recipe, "/test")  # type: ignore[arg-type]
+            self._publish(_Pausing(self._broker, self))
         except ConfigurationError as error:
             self.refused = str(error)
         self.done = True
         self._stands.release()
+
+    def _publish(self, broker: Any) -> None:
+        match self._what:
+            case Recipe():
+                publish_recipe(broker, self._namespace, self._what, "/test")
+            case LineState():
+                tell_state(broker, self._namespace, self._what, "/test")
+            case Activation():
+                activate(broker, self._namespace, self._what, "/test")
 
 
 class _Pausing:
@@ -164,3 +174,69 @@ def test_a_recipe_that_nobody_could_judge_by_is_not_published(broker: MemoryBrok
     with pytest.raises(ConfigurationError, match=r"bracket@3 is not published: criteria: .*; zones \(seal\): .*pose"):
         publish_recipe(broker, NAMESPACE, SAMPLE, "/test")
     assert broker.records(NAMESPACE.topic("recipes")) == []
+
+
+LOOKED, BEFORE_WRITING = 2, 6
+"""Steps after which a teller has looked at what was told, and after which only the commit is left."""
+
+
+def said(mode: LineMode, actor: str) -> LineState:
+    return LineState(line_id="line1", mode=mode, since_ms=2, actor=actor)
+
+
+@pytest.mark.parametrize("steps", range(LOOKED, BEFORE_WRITING + 1))
+def test_a_state_that_somebody_else_told_meanwhile_is_not_overruled_unseen(broker: MemoryBroker, steps: int) -> None:
+    tell_state(broker, NAMESPACE, said(LineMode.PRODUCTION, "ann"), "/test")
+    one = Publisher(broker, said(LineMode.PRODUCTION, "ben").model_copy(update={"since_ms": 3}))
+    two = Publisher(broker, said(LineMode.STOPPED, "cleo"))
+    for _ in range(steps):
+        one.step()
+    while not two.done:
+        two.step()
+    while not one.done:
+        one.step()
+    assert not two.refused
+    assert "cleo told meanwhile that line line1 is in stopped" in one.refused
+    assert LineBook(broker, NAMESPACE).state("line1") == said(LineMode.STOPPED, "cleo")
+
+
+@pytest.mark.parametrize("steps", range(LOOKED, BEFORE_WRITING + 1))
+def test_a_recipe_that_somebody_else_activated_meanwhile_is_not_overruled_unseen(
+    broker: MemoryBroker, steps: int
+) -> None:
+    newer = RECIPE.model_copy(update={"version": 4})
+    for recipe in (RECIPE, newer):
+        publish_recipe(broker, NAMESPACE, recipe, "/test")
+    one, two = (
+        Publisher(broker, Activation(line_id="line1", recipe=recipe.ref(), from_ms=1, actor=who))
+        for recipe, who in ((RECIPE, "ben"), (newer, "cleo"))
+    )
+    for _ in range(steps):
+        one.step()
+    while not two.done:
+        two.step()
+    while not one.done:
+        one.step()
+    assert not two.refused
+    assert "cleo activated bracket@4@" in one.refused
+    active = LineBook(broker, NAMESPACE).activation("line1", 1)
+    assert active is not None
+    assert active.recipe == newer.ref()
+
+
+@pytest.mark.parametrize("fault", [Fault.COMMIT_LOST, Fault.SEND, Fault.INIT])
+def test_a_state_whose_commit_got_no_answer_is_told_once(broker: MemoryBroker, fault: Fault) -> None:
+    broker.faults.order(fault)
+    assert tell_state(broker, NAMESPACE, said(LineMode.BYPASS, "ann"), "/test") is None
+    assert len(broker.records(NAMESPACE.topic("line-state"))) == 1
+    before = tell_state(broker, NAMESPACE, said(LineMode.PRODUCTION, "ann"), "/test")
+    assert before is not None
+    assert before.mode is LineMode.BYPASS
+
+
+@pytest.mark.parametrize("fault", [Fault.COMMIT_LOST, Fault.SEND, Fault.INIT])
+def test_an_activation_whose_commit_got_no_answer_is_written_once(broker: MemoryBroker, fault: Fault) -> None:
+    publish_recipe(broker, NAMESPACE, RECIPE, "/test")
+    broker.faults.order(fault)
+    activate(broker, NAMESPACE, Activation(line_id="line1", recipe=RECIPE.ref(), from_ms=1, actor="ann"), "/test")
+    assert len(broker.records(NAMESPACE.topic("activations"))) == 1

@@ -72,11 +72,21 @@ class Releases:
         return made[-1]
 
     def roll_back(self, line_id: str, actor: str, reason: str) -> Activation:
-        """Run again what ran before. Raises Conflict where there is nothing before, NotRecorded."""
-        before = self.before(line_id)
+        """Run again what ran before.
+
+        Raises:
+            Conflict: where there is nothing before, or somebody else activated something since this was called.
+            NotRecorded: as `release`.
+        """
+        seen, before = self.active(line_id), self.before(line_id)
         made: list[Activation] = []
 
         def decide(book: RecipeBook) -> Sequence[OutRecord]:
+            active = self.active(line_id)
+            if made and active == made[-1]:
+                return []  # the turn before was not confirmed, and still came through
+            if active != seen:
+                raise Conflict("Somebody else changed what this line runs. Look at it again.")
             recipe = None if before is None else book.all.get(before.recipe)
             if recipe is None:
                 raise Conflict("This line ran nothing before what it runs now.")

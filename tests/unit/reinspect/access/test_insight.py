@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -327,6 +327,36 @@ def test_a_roll_back_is_one_act(with_visits: Rig) -> None:
     made.clock.advance(60)  # type: ignore[attr-defined]  # a manual clock
     answer = engineer.post("/api/lines/line1/roll-back", REASON).json()
     assert (answer["runs"], len(answer["digest"])) == ("bracket@3", 64)
+
+
+class Interrupted:
+    """A broker at which somebody else acts just before a turn is taken."""
+
+    def __init__(self, inner: Any, act: Callable[[], object]) -> None:
+        self._inner, self._acts = inner, [act]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def transactional_producer(self, *given: Any) -> Any:
+        if self._acts:
+            self._acts.pop()()
+        return self._inner.transactional_producer(*given)
+
+
+def test_of_two_people_who_roll_back_at_once_one_is_told_and_the_line_goes_back_once(with_visits: Rig) -> None:
+    made = with_visits
+    number = drafted(made, Person(made, Role.ENGINEER))
+    made.clock.advance(60)  # type: ignore[attr-defined]  # a manual clock
+    Person(made, Role.QUALITY).post(f"/api/thresholds/drafts/{number}/verdict", {"approve": True} | REASON)
+    made.clock.advance(60)  # type: ignore[attr-defined]  # a manual clock
+    other = Releases(made.broker, made.namespace, made.clock)
+    broker = Interrupted(made.broker, lambda: other.roll_back("line1", "Otto", "too many parts"))
+    with pytest.raises(Conflict, match="Somebody else"):
+        Releases(broker, made.namespace, made.clock).roll_back("line1", "Eve", "too many parts")
+    active = other.active("line1")
+    assert active is not None
+    assert (active.recipe.name, active.actor) == ("bracket@3", "Otto")
 
 
 def test_an_approval_that_kafka_does_not_confirm_leaves_the_draft_waiting(with_visits: Rig) -> None:
