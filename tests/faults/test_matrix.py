@@ -17,7 +17,12 @@ pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.redis, pytest.m
 def test_a_row_of_the_matrix_is_struck_once_and_holds(name: str, tmp_path: Path) -> None:
     (row,) = named([name])
     runs: list[Run] = []
-    play(row, [1], tmp_path / "line", lambda run: runs.append(run) is None)
+
+    def tell(run: Run) -> bool:
+        runs.append(run)
+        return True
+
+    play(row, [1], tmp_path / "line", tell)
     assert [(run.outcome, run.words) for run in runs] == [(Outcome.HELD, ())]
     assert runs[0].parts
     assert runs[0].seen
