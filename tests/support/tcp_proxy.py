@@ -53,7 +53,8 @@ class TcpProxy:
     def start(self) -> Self:
         """Carry from now on."""
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(asyncio.start_server(self._accept, sock=self._listener), self._loop).result(10)
+        serving = asyncio.start_server(self._accept, sock=self._listener)
+        self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result(10)
         return self
 
     def delay(self, seconds: float) -> None:
@@ -93,10 +94,10 @@ class TcpProxy:
 
     def close(self) -> None:
         """Reset everything and end."""
-        self.reset()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
-        self._listener.close()
+        self._loop.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -105,6 +106,15 @@ class TcpProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        for link in list(self._links):
+            self._cut(link)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def _on_loop(self, act: Callable[[], _Answer]) -> _Answer:
         async def acted() -> _Answer:

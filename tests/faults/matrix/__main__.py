@@ -18,8 +18,10 @@ from pathlib import Path
 from benchmarks.machine import machine
 
 from .play import play
+from .plot import PICTURE, plot
 from .results import RESULTS, Outcome, Recorded, Run, commit
 from .rows import Row, named
+from .soak import SAMPLES, soak
 
 
 def main() -> int:
@@ -30,6 +32,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="begin no run after so many")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--work", type=Path, help="where lines lie while they run; kept where one fails")
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="strike a line under load at random instead")
+    parser.add_argument("--seed", type=int, default=1, help="of the soak")
     parser.add_argument("--list", action="store_true", help="name the rows, and why one cannot run here")
     asked = parser.parse_args()
     rows = named(asked.only)
@@ -37,6 +41,8 @@ def main() -> int:
         for row in rows:
             _say(f"{row.name:16} {row.words}{_reason(row)}")
         return 0
+    if asked.soak:
+        return _soak(asked.soak, asked.seed, asked.work)
     until = time.monotonic() + asked.minutes * 60 if asked.minutes else float("inf")
     recorded = Recorded(asked.results)
     failed = False
@@ -46,6 +52,16 @@ def main() -> int:
             break
         failed |= _row(row, recorded, asked.runs, until, asked.work)
     return 1 if failed else 0
+
+
+def _soak(minutes: float, seed: int, work: Path | None) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="soak-", dir=work))
+    found = soak(minutes, folder / "line", seed, {"commit": commit(), "machine": machine(), "at": _now()}, SAMPLES)
+    plot(SAMPLES, PICTURE)
+    _say("held" if found.holds else "\n".join(("failed", *found.words(50), f"logs are kept in {folder}")))
+    if found.holds:
+        shutil.rmtree(folder)
+    return 0 if found.holds else 1
 
 
 def _row(row: Row, recorded: Recorded, wanted: int, until: float, work: Path | None) -> bool:
@@ -60,7 +76,7 @@ def _row(row: Row, recorded: Recorded, wanted: int, until: float, work: Path | N
     failed: list[Run] = []
 
     def tell(run: Run) -> bool:
-        recorded.append(run, commit(), machine(), datetime.now(UTC).isoformat(timespec="seconds"))
+        recorded.append(run, commit(), machine(), _now())
         told = f"{row.name} {run.run}: {run.outcome}, {run.parts} parts {run.routed}, {run.seconds} s"
         _say("\n    ".join((told, *run.words)))
         if run.outcome is Outcome.FAILED:
@@ -82,6 +98,10 @@ def _missing(row: Row, recorded: Recorded, wanted: int) -> Iterator[int]:
     first = max((run["run"] for run in made), default=0) + 1
     if len(made) < 2 * wanted:
         yield from range(first, first + max(0, wanted - len(said)))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _say(text: str) -> None:

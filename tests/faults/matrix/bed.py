@@ -118,11 +118,14 @@ class Bed:
         self.volumes: dict[str, Volume] = {}
         self.clocks: dict[str, FakeClock] = {}
         self.restarts: Counter[str] = Counter()
+        self.watchers: list[Callable[[], None]] = []
         self._start_at: dict[str, float] = {}
 
     def look(self) -> None:
         """Follow for a moment, and start again what died, as a supervisor does."""
         self.flow.follow(_LOOK_S)
+        for watch in self.watchers:
+            watch()
         now = time.monotonic()
         for name, service in self.services.items():
             code = service.exit_code()
