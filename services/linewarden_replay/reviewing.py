@@ -182,24 +182,32 @@ def _other_causes(causes: Collection[Cause], due: Collection[Cause | None]) -> I
 def against_slots(visit_id: str, reviewed: Reviewed, *, forgotten: bool) -> Iterator[str]:
     """Slots that are no requests of this visit, or were opened or closed out of turn.
 
-    Of a visit that may be `forgotten` compaction may have taken some. One that nobody decided and that was withdrawn
-    may be opened anew: its transaction was torn, and what opened it was read a second time.
+    Of a visit that may be `forgotten` compaction may have taken some. After a torn transaction
+    records are read a second time: a slot that nobody decided and that was withdrawn may be opened anew, and one that
+    was decided may be opened again to be closed by the same decision.
     """
     closed: dict[str, list[SlotClosed]] = {}
+    opened_again: set[str] = set()
     open_in: dict[int, SlotOpened] = {}
     seen: set[str] = set()
     for one in in_order(reviewed):
         if isinstance(one, SlotClosed):
-            yield from _closing(one, closed.setdefault(one.slot_id, []))
+            before = closed.setdefault(one.slot_id, [])
+            if before and _is_same(before[-1], one):
+                opened_again.discard(one.slot_id)
+            yield from _closing(one, before)
             open_in = {number: slot for number, slot in open_in.items() if slot.slot_id != one.slot_id}
         else:
             if _is_withdrawn(closed.get(one.slot_id, ())):
                 del closed[one.slot_id]
+            elif one.slot_id in closed:
+                opened_again.add(one.slot_id)
             yield from _opening(visit_id, one, open_in.get(one.round), closed)
             if one.generation > 0 and not forgotten and slot_id(visit_id, one.round, one.generation - 1) not in seen:
                 yield f"slot {one.slot_id} was opened without the generation before"
             open_in[one.round] = one
         seen.add(one.slot_id)
+    yield from (f"slot {name} was opened after it was closed" for name in sorted(opened_again))
 
 
 def _is_withdrawn(closes: Sequence[SlotClosed]) -> bool:
@@ -228,17 +236,19 @@ def against_skill(reviewed: Reviewed, required: int) -> Iterator[str]:
 def _opening(visit_id: str, one: SlotOpened, current: SlotOpened | None, closed: Collection[str]) -> Iterator[str]:
     if one.slot_id != slot_id(visit_id, one.round, one.generation):
         yield f"slot {one.slot_id} is not that of its visit, round and generation"
-    if one.slot_id in closed:
-        yield f"slot {one.slot_id} was opened after it was closed"
-    elif current is not None and current.slot_id != one.slot_id:
+    if one.slot_id not in closed and current is not None and current.slot_id != one.slot_id:
         yield f"slot {one.slot_id} was opened while {current.slot_id} was open"
+
+
+def _is_same(one: SlotClosed, other: SlotClosed) -> bool:
+    return (one.reason, one.decision_id) == (other.reason, other.decision_id)
 
 
 def _closing(one: SlotClosed, before: list[SlotClosed]) -> Iterator[str]:
     last = before[-1] if before else None
     before.append(one)
     is_undone = last is not None and last.reason in _UNDOABLE and one.reason is CloseReason.UNDONE
-    if last is not None and not is_undone and (last.reason, last.decision_id) != (one.reason, one.decision_id):
+    if last is not None and not is_undone and not _is_same(last, one):
         yield f"slot {one.slot_id} was closed twice"
     if (one.decision_id is None) is not (one.reason is CloseReason.WITHDRAWN):
         yield f"slot {one.slot_id} was closed as {one.reason.value} by the wrong hand"

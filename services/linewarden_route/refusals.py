@@ -87,7 +87,8 @@ def _undo_refusals(visit: VisitSnapshot, decision: Decision, context: Context) -
     if decision.actor != slot.actor and decision.role not in MAY_TAKE[Skill.LEAD]:
         yield Refusal("undo_foreign", "only its author, a lead or quality may undo a decision")
     newest = slots.latest(visit, slot.round)
-    if newest is not None and newest.slot_id != slot.slot_id and not newest.open:
+    later = [one for one in visit.slots if one.round == slot.round and one.generation > slot.generation]
+    if any(one.judgement is not None for one in later) or (later and newest is not None and not newest.open):
         yield Refusal("undo_overtaken", "a lead answered meanwhile")
     required = context.rules.reviews_required
     if slot.round < required and outcome_of_tie_break(visit, required, context) is not None:

@@ -91,5 +91,12 @@ def test_a_slot_that_nobody_decided_may_be_withdrawn_and_opened_anew() -> None:
     assert of(again).closes
     assert of(again).waiting == 1
     assert of([*again, decision(0), slot_close(0, AT + 5_000), outcome(0)]).closes
-    closed = [*waiting(0), decision(0), slot_close(0, AT + 5_000), slot_open(0), outcome(0)]
-    assert of(closed).unsound
+
+
+def test_a_slot_that_was_decided_may_be_opened_again_to_be_closed_by_the_same_decision() -> None:
+    again = [*waiting(0), decision(0), slot_close(0, AT + 5_000), slot_open(0)]
+    assert of([*again, slot_close(0, AT + 5_000), outcome(0)]).closes
+    assert of([*again, outcome(0)]).unsound
+    other = decision(0, decision_id="d9", actor="bert")
+    foreign = slot_close(0, AT + 5_000).model_copy(update={"decision_id": "d9", "actor": "bert"})
+    assert of([*again, other, foreign, outcome(0)]).unsound

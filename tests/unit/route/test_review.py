@@ -176,6 +176,18 @@ def test_an_undo_of_unsure_takes_the_slot_back_from_the_lead() -> None:
     assert [(slot.slot_id, slot.skill) for slot in opens(step)] == [("v1.r0.g2", Skill.OPERATOR)]
 
 
+def test_an_unsure_that_a_lead_was_unsure_after_can_be_undone_no_more() -> None:
+    story = Story()
+    story.diverted()
+    story.tell(decided("v1.r0.g0", "UNSURE"), decided("v1.r0.g1", "UNSURE", "lea", role=Role.LEAD))
+    before = story.visit
+    assert counted(story.tell(undo("v1.r0.g0"))) == [(Tally.REFUSED, "undo_overtaken")]
+    assert story.visit == before
+    assert [(slot.slot_id, slot.skill) for slot in opens(story.tell(undo("v1.r0.g1", "lea", role=Role.LEAD)))] == [
+        ("v1.r0.g3", Skill.LEAD)
+    ]
+
+
 def test_two_rounds_are_blind_to_each_other_and_must_agree() -> None:
     story = Story(make_recipe(review={"reviews_required": 2}))
     assert [slot.slot_id for slot in opens(story.diverted())] == ["v1.r0.g0", "v1.r1.g0"]
