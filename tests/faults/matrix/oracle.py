@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from linewarden_replay.balance import Allowance, BalanceReport, balance
 from linewarden_replay.ledger import Ledger
 
+_NUMBERED = re.compile(r"(?P<run>.+\.\d+)\.(?P<number>\d{6,})")
+"""How a visit of the simulated line is named: by the run of its cameras, and the number of its trigger from 0 on."""
 MARGIN_MS = 6_000
 """How young a record may be to count as under way: the line is awaited before it is judged."""
 
@@ -61,11 +65,22 @@ def judge(ledger: Ledger, now_ms: int, seen: Collection[str]) -> Judgement:
     gone = {f"{visit}: it was seen, and is not in the log" for visit in set(seen) - captured}
     unrouted = {f"{visit}: it has no routing in the log" for visit in captured & set(seen) - ledger.first.keys()}
     return Judgement(
-        lost=_of(report, "lost") | gone | unrouted,
+        lost=_of(report, "lost") | gone | unrouted | set(_never_seen(captured)),
         doubled=_of(report, "doubled"),
         passed_wrongly=_of(report, "unsafe"),
         unsound=_of(report, "unsound") | _of(report, "unknown"),
     )
+
+
+def _never_seen(visits: Collection[str]) -> Iterator[str]:
+    """Triggers of which no camera took anything although later ones of the same run were seen."""
+    runs: defaultdict[str, set[int]] = defaultdict(set)
+    for visit in visits:
+        if (found := _NUMBERED.fullmatch(visit)) is not None:
+            runs[found["run"]].add(int(found["number"]))
+    for run, numbers in runs.items():
+        for number in sorted(set(range(max(numbers))) - numbers):
+            yield f"{run}.{number:06}: its trigger was never seen"
 
 
 def _of(report: BalanceReport, kind: str) -> frozenset[str]:

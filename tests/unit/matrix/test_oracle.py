@@ -115,6 +115,16 @@ def test_a_visit_that_was_seen_and_is_in_the_log_no_more_is_lost() -> None:
     assert found.lost == {"vanished: it was seen, and is not in the log"}
 
 
+def test_a_trigger_that_no_camera_saw_between_others_is_lost() -> None:
+    made = history()
+    for number in (0, 1, 3):
+        made.visit(f"line1.s1.1700000000000.{number:06}")
+    made.line.pass_time(60_000)
+    found = judged(made)
+    made.close()
+    assert found.lost == {"line1.s1.1700000000000.000002: its trigger was never seen"}
+
+
 def test_what_was_found_before_is_not_counted_again() -> None:
     before = Judgement(lost=frozenset({"a: gone"}))
     now = Judgement(lost=frozenset({"a: gone", "b: gone"}))

@@ -48,7 +48,7 @@ def one_way(bed: Bed, rng: Random) -> Seen:
     before = _seen(proxies, "swallowed")
     for proxy in proxies.values():
         proxy.mute()
-    bed.hold(rng.uniform(1.0, 4.0))
+    bed.hold(rng.uniform(1.0, 7.0))
     _heal(bed)
     return _shown(proxies, "swallowed", before)
 
