@@ -34,17 +34,15 @@ class Volume:
 
     def fill(self) -> int:
         """Take all the room that there is, and say how many bytes that was; 0 where there was none."""
-        taken = 0
         with (self.folder / _FILLER).open("ab") as filler:
             room = os.statvfs(self.folder)
-            free = room.f_bavail * room.f_bsize
+            before = filler.tell()
             with contextlib.suppress(OSError):
-                os.posix_fallocate(filler.fileno(), filler.tell(), max(1, free - _PIECE))
-                taken = filler.seek(0, os.SEEK_END)
+                os.posix_fallocate(filler.fileno(), before, max(1, room.f_bavail * room.f_bsize - _PIECE))
             for size in (_PIECE, 1 << 12):
                 while self._written(filler.fileno(), size):
-                    taken += size
-        return taken
+                    pass
+            return filler.seek(0, os.SEEK_END) - before
 
     def free(self) -> None:
         """Give the room back."""

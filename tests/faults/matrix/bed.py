@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import Popen
 from threading import Event
 
 from linewarden.demo import line
@@ -73,6 +76,21 @@ class Needs:
         if self.volumes and (why := volumes.why_not()):
             missing.append(why)
         return "; ".join(missing) or None
+
+
+class Person(Service):
+    """Somebody at a station who takes, keeps, gives back, skips, decides and undoes without pause, by the real desk."""
+
+    def start(self) -> None:
+        """Start as a process of its own."""
+        command = [sys.executable, "-m", "tests.support.mortal_station"]
+        with self.log.open("ab") as log:
+            environment = {**os.environ, **self.env}
+            self.process = Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+    def is_ready(self) -> bool:
+        """Whether the process lives: nobody is asked."""
+        return self.exit_code() is None
 
 
 _PROGRAMS = (("java", "openjdk-17-jre-headless"), ("mvn", "maven"), ("redis-server", "redis-server"))
@@ -235,6 +253,8 @@ def _brokers(stack: ExitStack, needs: Needs, folder: Path, proxies: dict[str, Tc
 def _start(made: Bed) -> None:
     for name in made.needs.seconds:
         made.services[f"{name}.1"] = made.running.service(name, "1")
+    station = made.services["station"]
+    made.services["person"] = Person("person", station.env, made.folder / "person.log")
     for name in made.needs.clocks:
         clock = FakeClock(made.folder / f"{name}.clock")
         made.clocks[name] = clock

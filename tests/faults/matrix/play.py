@@ -11,13 +11,14 @@ from random import Random
 from linewarden.demo import line
 from linewarden_replay.audit import read_ledger
 
-from .bed import Bed, NotBack, NotShown, bed
+from .bed import PARTS_PER_S, Bed, NotBack, NotShown, bed
 from .oracle import MARGIN_MS, Judgement, judge
 from .results import Outcome, Run, key_of
 from .rows import Row
 
 _FRESH = 2
 """Parts that arrived after the fault and passed: the line works as before."""
+_READ_AGAIN, _BETWEEN_S = 2, 3.0
 
 
 def now_ms() -> int:
@@ -84,10 +85,27 @@ class Series:
 
     def _judged(self) -> Judgement:
         settle(self.tested)
-        found = judge(read_ledger(self.tested.broker, line.NAMESPACE), now_ms(), self._routed())
+        found = self._confirmed()
         fresh = found.beyond(self.found)
         self.found = self.found.and_also(found)
         return fresh
+
+    def _confirmed(self) -> Judgement:
+        """What is found, and still there when everything is read again: records overtake each other between partitions.
+
+        The log only grows, so what is lost, doubled or passed wrongly stays so.
+        """
+        found = self._read()
+        for _ in range(_READ_AGAIN):
+            if found.beyond(self.found).holds:
+                break
+            self.tested.hold(_BETWEEN_S)
+            found = found.confirmed_by(self._read())
+        return found
+
+    def _read(self) -> Judgement:
+        ledger = read_ledger(self.tested.broker, line.NAMESPACE)
+        return judge(ledger, now_ms(), self._routed(), PARTS_PER_S)
 
     def _routed(self) -> list[str]:
         return list(self.tested.flow.routed)

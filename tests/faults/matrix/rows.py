@@ -43,8 +43,8 @@ ROWS: tuple[Row, ...] = (
     _row("kill-route", "SIGKILL of route", processes.kill("route"), processes),
     _row(
         "kill-queue",
-        "SIGKILL of keeper, projector and station together",
-        processes.kill("keeper", "projector", "station"),
+        "SIGKILL of keeper, projector, station and whoever decides there, together",
+        processes.kill("keeper", "projector", "station", "person"),
         processes,
     ),
     _row(

@@ -29,7 +29,7 @@ def history() -> History:
 
 
 def judged(made: History, *seen: str) -> Judgement:
-    return judge(read_ledger(made.broker, made.line.namespace), made.now_ms(), ("passed", "rejected", *seen))
+    return judge(read_ledger(made.broker, made.line.namespace), made.now_ms(), ("passed", "rejected", *seen), 2.0)
 
 
 def send(made: History, topic: str, visit: str, message: Message, name: str) -> None:
@@ -118,11 +118,11 @@ def test_a_visit_that_was_seen_and_is_in_the_log_no_more_is_lost() -> None:
 def test_a_trigger_that_no_camera_saw_between_others_is_lost() -> None:
     made = history()
     for number in (0, 1, 3):
-        made.visit(f"line1.s1.1700000000000.{number:06}")
+        made.visit(f"line1.s1.{1_700_000_000_000 + 500 * number}.{number:06}")
     made.line.pass_time(60_000)
     found = judged(made)
     made.close()
-    assert found.lost == {"line1.s1.1700000000000.000002: its trigger was never seen"}
+    assert found.lost == {"line1.s1, run 1700000000000: trigger 2 was never seen"}
 
 
 def test_what_was_found_before_is_not_counted_again() -> None:

@@ -23,6 +23,7 @@ def kill(*names: str) -> Strike:
 
     def strike(bed: Bed, rng: Random) -> Seen:
         bed.hold(rng.uniform(0.0, 1.0))
+        bed.until(lambda: all(bed.services[name].exit_code() is None for name in names), "all of them run")
         with_children = rng.random() < 0.5
         before = {name: _pid(bed.services[name]) for name in names}
         for pid in before.values():
