@@ -24,7 +24,7 @@ SLOW_S = 180.0
 KILLS = 10
 VISITS_A_KILL = 40
 FENCED = 75
-PATIENT = {"max_skew_ms": 60_000}
+PATIENT = {"max_skew_ms": 60_000, "decide_by_ms": 300_000}
 """Visits that wait for a restart are late by the line's rules; here it is to be seen that they are routed at all."""
 
 
