@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import Actor, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
 from .capture import Returned
@@ -110,6 +110,18 @@ class VisitSnapshot(Message):
     undo_until_ms: EpochMs | None = None
     forget_at_ms: EpochMs | None = None
     is_simulated: bool = False
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> Self:
+        if (self.revision >= 0) is (self.routing is None):
+            raise ValueError("a visit has a routing exactly from revision 0 on")
+        if self.revision < 1 and self.outcome is not None:
+            raise ValueError("an outcome comes with revision 1 at the earliest")
+        if self.revision == 0 and self.routing is Routing.DIVERTED and not self.causes:
+            raise ValueError("a diversion has a cause")
+        if self.final and (self.revision < 0 or self.forget_at_ms is None):
+            raise ValueError("a final visit is routed, and forgotten at a stated time")
+        return self
 
 
 class CameraProgress(Message):

@@ -15,8 +15,8 @@ from .events import PassLate
 from .metrics import OPEN_VISITS, REMEMBERED_VISITS
 from .plan import Desk, Plan
 from .reporting import report
-from .restore import mend, restore
-from .visits import Visits
+from .restore import Restored, mend, restore
+from .visits import Damaged, Visits
 from .writing import Writer
 
 TIMERS_A_CYCLE = 500
@@ -70,9 +70,19 @@ class Lane:
 
     @classmethod
     def open(
-        cls, broker: Broker, desk: Desk, partition: int, committed: Committed, time: BrokerTime, horizon_ms: int
+        cls,
+        broker: Broker,
+        desk: Desk,
+        partition: int,
+        committed: Committed,
+        time: BrokerTime,
+        horizon_ms: int,
+        *,
+        thorough: bool = False,
     ) -> Lane:
         """Fence the predecessor, and only then fetch its offsets, restore its memory, mend what was torn.
+
+        `thorough` reads the states of all final visits, and replaces damaged ones by what `dispositions` tell.
 
         Raises:
             BrokerUnavailable: the group's offsets were not told; try again.
@@ -85,9 +95,8 @@ class Lane:
         try:
             producer.init()
             offsets = committed(producer)
-            restored = restore(broker, desk, partition)
+            restored, mended = _restored(broker, desk, writer, time, horizon_ms, thorough=thorough)
             offsets = restored.where_to_read(offsets, lambda behind: _beginnings(broker, behind))
-            mended = mend(broker, desk, restored, writer, time.now_ms(), horizon_ms)
             unseen = [*restored.unseen.items(), *mended.passes()]
             if not restored.read_to or mended.passes():
                 mended.outputs.append(writer.read_to(offsets, mended.said_from, unseen))
@@ -126,7 +135,11 @@ class Lane:
         return self._visits.next_due_ms()
 
     def plan(self) -> Plan | None:
-        """What is to be done now: due timers first, so that nothing late is decided as if in time; None if nothing."""
+        """What is to be done now: due timers first, so that nothing late is decided as if in time; None if nothing.
+
+        Raises:
+            Damaged: where the state of a visit that this is about cannot be read; open the lane anew, thoroughly.
+        """
         self._check_passes()
         now_ms = self._time.now_ms()
         due = self._visits.due(now_ms, self._timers)
@@ -279,6 +292,18 @@ class Lane:
     def close(self) -> None:
         """Give the producer up; a transaction that is open is aborted by the successor."""
         self._producer.close()
+
+
+def _restored(
+    broker: Broker, desk: Desk, writer: Writer, time: BrokerTime, horizon_ms: int, *, thorough: bool
+) -> tuple[Restored, Plan]:
+    try:
+        restored = restore(broker, desk, writer.partition, thorough=thorough)
+        return restored, mend(broker, desk, restored, writer, time.now_ms(), horizon_ms)
+    except Damaged:
+        if thorough:
+            raise
+        return _restored(broker, desk, writer, time, horizon_ms, thorough=True)
 
 
 def _transact(

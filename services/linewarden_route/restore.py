@@ -20,6 +20,7 @@ from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
+from .bounds import MOST_VISIT_ID
 from .events import PassLate, Publish, RoutingSeen, RoutingUnseen, SlotsSeen
 from .plan import Desk, Plan
 from .visits import Dormant, Visits
@@ -40,8 +41,8 @@ class Restored:
     `read_to` are the offsets that its last transaction read to, by logical topic, and `said_from` where in
     `dispositions` that transaction's records lie at the earliest; `revised` the same of visits whose present revision
     came with their present state; `forgotten` are visits that were ended on purpose. `newest_ms` is the append time of
-    the last record. `unseen` are the last passes, with their decide-by, of which nobody said that they were visible in
-    time.
+    the last record. `damaged` are visits whose last state cannot be read: `dispositions` tell of them. `unseen` are the
+    last passes, with their decide-by, of which nobody said that they were visible in time.
     """
 
     visits: Visits = field(default_factory=Visits)
@@ -49,6 +50,9 @@ class Restored:
     said_from: int | None = None
     revised: dict[str, int] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
+    damaged: set[str] = field(default_factory=set)
+    thorough: bool = False
+    """Whether the states of final visits are read too, which a restore else leaves until they are needed."""
     newest_ms: int | None = None
     unseen: dict[str, int] = field(default_factory=dict)
     strays: list[tuple[InRecord, str]] = field(default_factory=list)
@@ -62,6 +66,21 @@ class Restored:
             self._learn(record, desk)
         except (KeyError, ValueError) as error:
             self.strays.append((record, str(error)))
+            self._lose((record.key or b"").decode(errors="replace"), desk, record.partition)
+
+    def _lose(self, key: str, desk: Desk, partition: int) -> None:
+        """What was known of a visit before is not its state any more."""
+        is_visit = MOST_VISIT_ID >= len(key) > 0 and ":" not in key and desk.partition_of(key) == partition
+        if is_visit:
+            self.visits.forget(key)
+            self.revised.pop(key, None)
+            self.damaged.add(key)
+
+    def _replaced(self, key: str) -> None:
+        """What was damaged counts no more: its dead letter was written, and compaction takes it."""
+        if key in self.damaged:
+            self.damaged.discard(key)
+            self.strays = [(record, why) for record, why in self.strays if record.key != key.encode()]
 
     def _learn(self, record: InRecord, desk: Desk) -> None:
         key = (record.key or b"").decode()
@@ -74,10 +93,14 @@ class Restored:
         elif record.value is None:
             self.visits.forget(key)
             self.revised.pop(key, None)
+            self._replaced(key)
             self.forgotten.add(key)
         elif FORGET_HEADER in headers:
             _require_place(key, desk, record)
-            self.visits.put_dormant(key, Dormant.of(record.value, int(headers[FORGET_HEADER])))
+            dormant = Dormant.of(record.value, int(headers[FORGET_HEADER]))
+            if self.thorough:
+                dormant.visit(key)
+            self.visits.put_dormant(key, dormant)
             self._learn_revision(key, headers)
         else:
             self._learn_message(key, headers, record, desk)
@@ -96,6 +119,7 @@ class Restored:
     def _learn_revision(self, key: str, headers: Mapping[str, bytes]) -> None:
         self.revised.pop(key, None)
         self.forgotten.discard(key)
+        self._replaced(key)
         if REVISED_HEADER in headers:
             self.revised[key] = int(headers[REVISED_HEADER])
 
@@ -144,12 +168,15 @@ class _Said:
         return -1 if found is None else found.revision
 
 
-def restore(broker: Broker, desk: Desk, partition: int) -> Restored:
-    """The memory of a partition as the log has it, to the end as it is now.
+def restore(broker: Broker, desk: Desk, partition: int, *, thorough: bool = False) -> Restored:
+    """The memory of a partition as the log has it, to the end as it is now; `thorough` reads final visits too.
 
     The predecessor must be fenced before: what it left open is aborted then and does not hide the end.
+
+    Raises:
+        Damaged: where the state of a final visit cannot be read; only without `thorough`.
     """
-    restored = Restored()
+    restored = Restored(thorough=thorough)
     for record in _whole(broker, desk, "route-state", partition):
         restored.learn(record, desk)
     for visit in restored.visits.newest():
@@ -175,6 +202,7 @@ def mend(broker: Broker, desk: Desk, restored: Restored, writer: Writer, now_ms:
             plan.settle(visit_id, RoutingUnseen())
     for visit_id in said.late:
         plan.settle(visit_id, PassLate())
+    plan.changes |= dict.fromkeys(restored.damaged - plan.changes.keys())
     _mend_slots(plan, seen)
     plan.reject([*restored.strays, *said.strays, *strays])
     plan.finish()
@@ -201,9 +229,10 @@ def _said(broker: Broker, desk: Desk, restored: Restored, partition: int, horizo
         oldest = reader.beginning_offsets([position])[position]
         first = max(oldest, _first_said(reader, position, restored, horizon_ms, oldest))
         said = _Said(first, reader.end_offsets([position])[position])
-        reader.seek(position, first)
+        reader.seek(position, oldest if restored.damaged else first)
         for record in read_to_end(reader, _POLL_S):
-            said.learn(record, desk)
+            if record.offset >= first or (record.key or b"").decode(errors="replace") in restored.damaged:
+                said.learn(record, desk)
     return said
 
 

@@ -27,6 +27,7 @@ from .limits import RouterLimits
 from .metrics import RESTORE_SECONDS, RESTORES
 from .plan import JOINED, Desk, Plan
 from .probe import Probe
+from .visits import Damaged
 
 _TELL_MS = 1_000
 """By how much this node's clock may be wrong before that is told; nothing is judged by it."""
@@ -177,7 +178,7 @@ class Router:
         except BrokerUnavailable:
             return True  # only offsets that exist are kept back
 
-    def _open(self, partition: int, reason: str, group: GroupSnapshot) -> None:
+    def _open(self, partition: int, reason: str, group: GroupSnapshot, *, thorough: bool = False) -> None:
         began = self._clock.monotonic()
         try:
             lane = Lane.open(
@@ -187,6 +188,7 @@ class Router:
                 lambda producer: self._committed(partition, producer, group),
                 self._time,
                 self._limits.adopt_horizon_ms,
+                thorough=thorough,
             )
         except (TransactionFailed, BrokerUnavailable) as failure:
             self._count_failure(partition, failure)
@@ -253,7 +255,7 @@ class Router:
         self._unwell(found)
 
     def _work(self, group: GroupSnapshot) -> None:
-        plans = {number: plan for number, lane in self._lanes.items() if (plan := lane.plan()) is not None}
+        plans = {number: plan for number in list(self._lanes) if (plan := self._plan(number, group)) is not None}
         running = {number: self._threads.submit(self._commit, number, plan, group) for number, plan in plans.items()}
         failed = {number: failure for number, run in running.items() if (failure := run.result()) is not None}
         for number in plans.keys() - failed.keys():
@@ -268,6 +270,18 @@ class Router:
             for lane in self._lanes.values():
                 lane.confirm()
             self._desk.poison.require_within_cap()
+
+    def _plan(self, partition: int, group: GroupSnapshot) -> Plan | None:
+        """What a partition has to do; where a state cannot be read, the partition is restored from what readers see."""
+        lane = self._lanes[partition]
+        try:
+            return lane.plan()
+        except Damaged as damage:
+            _log.error("a partition is restored thoroughly", partition=partition, why=str(damage))
+            self._suspects[partition] = lane.suspects
+            self._lanes.pop(partition).close()
+            self._open(partition, "damaged-state", group, thorough=True)
+            return None
 
     def _commit(self, partition: int, plan: Plan, group: GroupSnapshot) -> TransactionFailed | TooLarge | None:
         began = self._clock.monotonic()

@@ -17,6 +17,10 @@ from .positions import MOST, Positions
 from .visit import next_due_ms
 
 
+class Damaged(ValueError):
+    """The state of a final visit that cannot be read back, or is another's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dormant:
     """A final visit as the value of its record, compressed, and when it is to be forgotten (epoch ms)."""
@@ -29,9 +33,15 @@ class Dormant:
         """Pack the value of a record without reading it."""
         return cls(zlib.compress(value, level=1), forget_at_ms)
 
-    def visit(self) -> VisitSnapshot:
-        """Read the visit back."""
-        return VisitSnapshot.from_json(zlib.decompress(self.packed))
+    def visit(self, visit_id: str) -> VisitSnapshot:
+        """Read the visit back; raises Damaged."""
+        try:
+            visit = VisitSnapshot.from_json(zlib.decompress(self.packed))
+        except ValueError as error:
+            raise Damaged(f"the state of visit {visit_id} cannot be read: {error}") from error
+        if visit.visit_id != visit_id or not visit.final:
+            raise Damaged(f"the state of visit {visit_id} is that of {visit.visit_id}, or not final")
+        return visit
 
 
 class Visits:
@@ -45,9 +55,9 @@ class Visits:
         self.positions = Positions()
 
     def get(self, visit_id: str) -> VisitSnapshot | None:
-        """The visit; None if it is unknown or forgotten."""
+        """The visit; None if it is unknown or forgotten. Raises Damaged."""
         dormant = self._dormant.get(visit_id)
-        return self._open.get(visit_id) if dormant is None else dormant.visit()
+        return self._open.get(visit_id) if dormant is None else dormant.visit(visit_id)
 
     def put(self, visit_id: str, visit: VisitSnapshot | None) -> None:
         """Remember a visit as it is now; None forgets it."""
@@ -72,8 +82,8 @@ class Visits:
         self._dormant.pop(visit_id, None)
 
     def newest(self) -> list[VisitSnapshot]:
-        """The newest visits that were routed, oldest first, as many as positions are drawn from."""
-        final = [one.visit() for one in list(self._dormant.values())[-MOST:]]
+        """The newest visits that were routed, oldest first, as many as positions are drawn from. Raises Damaged."""
+        final = [one.visit(name) for name, one in list(self._dormant.items())[-MOST:]]
         return [*final, *(visit for visit in self._open.values() if visit.revision >= 0)]
 
     def __contains__(self, visit_id: str) -> bool:

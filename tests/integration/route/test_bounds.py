@@ -8,6 +8,7 @@ import pytest
 
 from linewarden_route.bounds import MOST_FRAMES, MOST_GENERATIONS
 from linewarden_route.limits import RouterLimits
+from linewarden_route.positions import MOST
 from linewarden_route.visits import Visits
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import DeadLetterCapExceeded
@@ -17,7 +18,7 @@ from linewarden_schemas.base import MOST_MS
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.topics import CATALOGUE
-from linewarden_schemas.vocabulary import Cause, Routing
+from linewarden_schemas.vocabulary import Cause, Routing, Verdict
 from tests.support.reading import visible
 from tests.support.route_line import Member, RouteLine, turn_until_owned
 from tests.unit.route.builders import make_capture
@@ -126,6 +127,75 @@ def test_a_stray_in_a_topic_of_its_own_is_a_dead_letter_and_the_restore_goes_on(
     routed = [record.key for record in visible(at.broker, "line1.dispositions") if record.key in {b"v1", b"v2"}]
     assert routed == [b"v1", b"v2"]
     assert {(letter.cause, letter.source.topic) for letter in dead(at)} == {("stray", f"line1.{logical}")}
+
+
+def tampered(at: RouteLine, visit: str, how: str) -> None:
+    """Another last state of a visit in the topic, under its own key and headers."""
+    whole = next(one for one in reversed(visible(at.broker, "line1.route-state")) if one.key == visit.encode())
+    assert whole.value is not None
+    values = {
+        "cut off": whole.value[:-9],
+        "no JSON": b"\xff\x00",
+        "another's": whole.value.replace(b'"visit_id":"' + visit.encode(), b'"visit_id":"v9'),
+        "no state": whole.value.replace(b'"revision":0', b'"revision":-1'),
+    }
+    assert values[how] != whole.value
+    memory(at).append(OutRecord("line1.route-state", whole.key, values[how], whole.headers, 0))
+
+
+@pytest.mark.parametrize(
+    ("how", "suspicion", "is_old"),
+    [
+        *(
+            (how, suspicion, False)
+            for how in ("cut off", "no JSON", "another's", "no state")
+            for suspicion in (0.1, 0.9)
+        ),
+        ("cut off", 0.1, True),
+        ("another's", 0.1, True),
+    ],
+)
+def test_a_state_that_cannot_be_read_is_a_dead_letter_and_its_visit_is_restored_from_what_readers_see(
+    how: str, suspicion: float, is_old: bool
+) -> None:
+    """Of a final visit that is old enough the damage shows only when something comes for it."""
+    at = line()
+    at.whole_visits("v1", suspicion=suspicion)
+    turned(at.router(limits=QUICK)).close()
+    if is_old:
+        at.whole_visits(*(f"w{number}" for number in range(MOST)))
+        turned(at.router(limits=QUICK)).close()
+    tampered(at, "v1", how)
+    member = at.router(limits=QUICK)
+    turn_until_owned(at, member)
+    turned(member)
+    at.inspect("v1", "side", verdict=Verdict.NG, frame_id="v1.side.again")
+    turned(member)
+    told = at.dispositions("v1")
+    assert [one.revision for one in told] == [0, 1]
+    assert (told[1].routing, told[1].final, bool(told[1].alarm)) == (Routing.REJECTED, False, True)
+    assert {(one.cause, one.source.topic) for one in dead(at)} == {("stray", "line1.route-state")}
+    at.whole_visits("v2")
+    heir = at.router(limits=QUICK)
+    member.close()
+    turn_until_owned(at, heir)
+    turned(heir)
+    assert len(at.dispositions("v2")) == 1
+    assert len(dead(at)) == 1, "it was replaced"
+
+
+def test_a_state_that_cannot_be_read_and_of_which_readers_see_nothing_is_given_up() -> None:
+    at = line()
+    at.capture("v1")
+    turned(at.router(limits=QUICK)).close()
+    tampered(at, "v1", "cut off")
+    member = at.router(limits=QUICK)
+    turn_until_owned(at, member)
+    at.inspect("v1")
+    turned(member)
+    at.pass_time(10_000)
+    turned(member)
+    assert [one.routing for one in at.dispositions("v1")] == [Routing.DIVERTED]
 
 
 @pytest.mark.parametrize("undo_window_ms", [0, MOST_MS])
