@@ -13,6 +13,7 @@ from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.queue.types import Claimant, Terms
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.kafka.broker import KafkaBroker
+from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import PARTITIONS, opened, record
@@ -87,6 +88,20 @@ def test_an_older_copy_is_brought_up_to_date_without_losing_or_reviving_a_slot(m
     made.projector.catch_up()
     fail_over(client, copy)
     until(made, lambda: set(made.queue.dump()) == {opened(number).slot_id for number in (2, 3, 4)})
+    assert made.queue.dump() == fresh(made, client)
+
+
+@pytest.mark.parametrize("count", [51, 500])
+def test_strays_leave_following_and_rebuilding_whole(made: Rig, client: redis.Redis, count: int) -> None:
+    send(made, 1)
+    topic = made.topic("reinspections")
+    for number in range(count):
+        made.producer.send(OutRecord(topic, b"x", b"stray", (), number % PARTITIONS)).result(10)
+    send(made, 2)
+    made.projector.catch_up()
+    assert set(made.queue.dump()) == {opened(number).slot_id for number in (1, 2)}
+    assert made.projector.rebuild() == count + 2
+    assert made.queue.standing().live
     assert made.queue.dump() == fresh(made, client)
 
 

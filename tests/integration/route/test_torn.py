@@ -8,11 +8,13 @@ from itertools import combinations
 
 import pytest
 
+from linewarden_reinspect.projector.projector import Pace, Projector
+from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_route.limits import RouterLimits
 from linewarden_route.restore import restore
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.memory import Fault, MemoryBroker
-from linewarden_runtime.records import OutRecord
+from linewarden_runtime.records import OutRecord, Position
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.operations import DeadLetter
@@ -31,10 +33,26 @@ class Line(RouteLine):
         super().__init__(self.memory, "line1", 1, review={"undo_window_ms": UNDO_MS}, time={"commit_margin_ms": 500})
         self.member = self.router(limits=RouterLimits(gather_s=0.0, idle_poll_s=0.0, backoff_s=0.0))
         turn_until_owned(self, self.member)
+        self.view = MemoryQueue(self.memory.clock)
+        self.projector = self.projecting(self.view)
+        self.projector.synchronise()
+
+    def projecting(self, view: MemoryQueue) -> Projector:
+        """Who fills a view from `reinspections`, reading what is committed."""
+        topic = self.namespace.topic("reinspections")
+        reader, admin = self.memory.reader({Position(topic, 0): 0}), self.memory.admin()
+        return Projector(view, reader, admin, topic, self.memory.clock, pace=Pace(poll_s=0.0, beat_s=0.0))
 
     def turn(self, times: int = 4) -> None:
         for _ in range(times):
             self.member.step()
+            self.projector.step()
+
+    def rebuilt(self) -> MemoryQueue:
+        """The view as it is built from the topic as it is now."""
+        view = MemoryQueue(self.memory.clock)
+        self.projecting(view).rebuild()
+        return view
 
     def tear(self, shown: Collection[str], act: Callable[[Line], None]) -> None:
         """Let the next transaction be shown in some parts alone; then turn until all is quiet."""
@@ -148,6 +166,10 @@ def _assert_whole(line: Line, name: str, shown: Sequence[str]) -> None:
     assert lane._visits.next_due_ms() == restored.next_due_ms(), where
     by_state = {slot.slot_id for slot in remembered.slots if slot.open} if remembered else set()
     assert line.open_in_topic() == by_state, where
+    line.projector.step()
+    assert set(line.view.dump()) == by_state, where
+    assert line.view.dump() == line.rebuilt().dump(), where
+    assert line.projector.is_current, where
     if remembered is not None and remembered.revision >= 0:
         last = line.dispositions("v1")[-1]
         told = (last.revision, last.routing, last.outcome, last.final)
