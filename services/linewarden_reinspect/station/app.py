@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import redis
+import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -21,12 +22,13 @@ from .access import people, ways_in
 from .access.guard import routes_of
 from .access.permissions import require_all_entered
 from .context import Station
-from .errors import Forbidden, NotSignedIn, StationError
+from .errors import BookAway, Forbidden, KafkaAway, NotSignedIn, QueueAway, StationError
 from .guards import HEADERS, require_own_page
 from .insight import auditor, engineer, lead, trust
 from .rendering import PAGES, refused_page
 from .texts import refusal
 
+_log = structlog.get_logger(__name__)
 _STATIC = Path(__file__).parent / "static"
 _health = APIRouter()
 ROUTERS = (
@@ -128,16 +130,14 @@ def _told(request: Request, error: StationError) -> JSONResponse:
 
 def _queue_away(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
     metrics.QUEUE_DOWN.labels("station").inc()
-    body = {"error": "queue_away", "message": "The queue cannot be reached. Nothing is lost; it is tried again."}
-    return JSONResponse(body, status_code=503)
+    return _refused(request, QueueAway("The queue cannot be reached. Nothing is lost; it is tried again."))
 
 
 def _kafka_away(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
-    body = {"error": "kafka_away", "message": "Kafka cannot be reached. Nothing is lost; it is tried again."}
-    return JSONResponse(body, status_code=503)
+    return _refused(request, KafkaAway("Kafka cannot be reached. Nothing is lost; it is tried again."))
 
 
-def _book_away(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
+def _book_away(request: Request, error: Exception) -> Response:
     metrics.BOOK_FAILURES.inc()
-    body = {"error": "book_away", "message": "The station's own book cannot be written. Ask who runs it: disk, rights."}
-    return JSONResponse(body, status_code=503)
+    _log.error("book_not_written", path=request.url.path, detail=str(error))
+    return _refused(request, BookAway("The station's own book cannot be written. Ask who runs it: disk, rights."))

@@ -16,6 +16,8 @@
     ├── ProviderAway     503   the sign-in service does not answer
     ├── SheetUnusable    503   a study's sheet cannot be read or written; it is as it was
     ├── QueueAway        503   the queue is rebuilt or lags; visits are given out again shortly
+    ├── KafkaAway        503   Kafka cannot be reached
+    ├── BookAway         503   the station's own book cannot be written; the same request again is safe
     └── NotRecorded      503   Kafka did not confirm; nothing counts until it does
 
 Pages show the sentence as it is; nothing is recorded wherever one of these is raised.
@@ -131,3 +133,15 @@ class QueueAway(StationError):
     """The queue is rebuilt, lags, or cannot be reached."""
 
     status, word = 503, "queue_away"
+
+
+class KafkaAway(StationError):
+    """Kafka cannot be reached."""
+
+    status, word = 503, "kafka_away"
+
+
+class BookAway(StationError):
+    """The station's own book cannot be written."""
+
+    status, word = 503, "book_away"

@@ -60,7 +60,7 @@ def station_code() -> str:
 
 def words() -> set[str]:
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.StationError)]
-    return {kind.word for kind in kinds} | {"offline", "kafka_away", "book_away"}
+    return {kind.word for kind in kinds} | {"offline"}
 
 
 def named() -> set[str]:

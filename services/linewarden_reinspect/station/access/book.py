@@ -80,15 +80,20 @@ class Book:
 
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
-        """Several changes, all or none; nobody else changes anything meanwhile."""
+        """Several changes, all or none, on disk when this returns; nobody else changes anything meanwhile.
+
+        Raises:
+            sqlite3.Error: where it cannot be written, e.g. on a full disk; nothing was changed then.
+        """
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # SQLite ends one itself where the disk is full
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def settle(self) -> None:
         """Write the log ahead into the file and empty it, so that nothing that was deleted stays in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Sequence
 from itertools import chain
@@ -40,13 +41,15 @@ class TopicFollower:
         self._topic_ids: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Follow until `stop` is set; a broker that does not answer is tried again."""
+        """Follow until `stop` is set; a broker that does not answer, or an index on a full disk, is tried again."""
         while not stop.is_set():
             try:
                 with self._opened() as reader:
                     while not stop.is_set():
                         self.take(reader.poll(0.5), reader)
-            except RuntimeFault as fault:
+            except (RuntimeFault, sqlite3.Error) as fault:
+                if isinstance(fault, sqlite3.Error):
+                    metrics.BOOK_FAILURES.inc()
                 _log.warning("history_waits", error=type(fault).__name__, detail=str(fault))
                 self._clock.wait(stop, _RETRY_S)
 
