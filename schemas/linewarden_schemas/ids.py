@@ -13,6 +13,8 @@ from .base import ID_PATTERN
 
 MOST_ID = 128
 """Characters of an id at most."""
+MOST_VISIT_ID = MOST_ID - len(".r000.g00000000")
+"""Characters of a visit's id, so that ids of its slots are ids."""
 _ID = re.compile(ID_PATTERN)
 _NAMESPACE = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$")
 _NUMBER = re.compile(r"\.(?P<epoch>[0-9a-f]{1,16})-(?P<sequence>[0-9a-f]{1,16})$")
@@ -38,8 +40,14 @@ def visit_id(line_id: str, station_id: str, trigger_ms: int, counter: int) -> st
     """The id of one passage of a part, minted where the trigger is seen.
 
     `trigger_ms` is epoch milliseconds; `counter` tells visits of one millisecond and of one trigger source apart.
+
+    Raises:
+        InvalidId: also where it is too long for the ids of its slots.
     """
-    return check_id(f"{line_id}.{station_id}.{trigger_ms:013d}.{counter:06d}")
+    made = check_id(f"{line_id}.{station_id}.{trigger_ms:013d}.{counter:06d}")
+    if len(made) > MOST_VISIT_ID:
+        raise InvalidId(f"visit {made} has {len(made)} characters; {MOST_VISIT_ID} are allowed")
+    return made
 
 
 def frame_id(visit: str, view: str, spool_epoch: int, sequence: int) -> str:

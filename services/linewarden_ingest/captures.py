@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas import ids
 from linewarden_schemas.capture import Capture, ContentType, FrameMetadata
 from linewarden_schemas.line import LineState, RecipeRef
 from linewarden_schemas.vocabulary import LineMode, Loss
 
 from .cameras.interface import EncodedPicture, Shot, Trigger
+
+_LONGEST_VISIT = f"{'9' * 16}.{'9' * 10}"
+"""The time of a trigger and its number, as long as they ever become, whatever a clock says."""
+_LONGEST_NUMBER = f"{'f' * 14}-{'f' * 8}"
+"""Spool epoch and sequence, the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,21 @@ class Pins:
     decide_by_ms: int
     line_state: LineState
     doubt: str | None = None
+
+
+def require_short_ids(place: Place) -> None:
+    """Refuse names of which ids would be made that are none, before the first picture is taken.
+
+    Raises:
+        ConfigurationError: with the names, and how many characters they have to be shorter by.
+    """
+    longest = f"{place.line_id}.{place.station_id}.{_LONGEST_VISIT}"
+    over = max(len(longest) - ids.MOST_VISIT_ID, len(f"{longest}.{place.view_id}.{_LONGEST_NUMBER}") - ids.MOST_ID)
+    if over > 0:
+        raise ConfigurationError(
+            f"line {place.line_id}, station {place.station_id} and view {place.view_id} are {over} characters too long "
+            f"together: ids of visits and pictures are made of them, of which none has more than {ids.MOST_ID}"
+        )
 
 
 def visit_id(place: Place, trigger: Trigger) -> str:

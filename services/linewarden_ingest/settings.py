@@ -13,6 +13,7 @@ from linewarden_runtime.settings import ServiceSettings
 from linewarden_schemas.base import Id
 from linewarden_schemas.topics import CATALOGUE
 
+from .captures import Place, require_short_ids
 from .overload import Overload
 
 MIB = 1 << 20
@@ -135,7 +136,8 @@ def with_cameras(options: IngestOptions) -> IngestOptions:
     """The options with the cameras of their TOML file (tables `[[cameras]]`), checked as a whole.
 
     Raises:
-        ConfigurationError: where there is no camera, or a station of several would have to mint visits.
+        ConfigurationError: where there is no camera, a station of several would have to mint visits, or names are so
+            long that the ids of visits would be none.
     """
     if options.config is not None:
         options = _from_file(options, options.config)
@@ -147,6 +149,8 @@ def with_cameras(options: IngestOptions) -> IngestOptions:
     if len(set(names)) != len(names):
         raise ConfigurationError(f"two cameras have the same camera_id among {', '.join(names)}")
     _require_triggers(options)
+    for camera in options.cameras:
+        require_short_ids(Place(options.line_id, options.station_id, camera.camera_id, camera.view_id))
     return options
 
 

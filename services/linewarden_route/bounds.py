@@ -7,7 +7,6 @@ counter that stands still costs the square of its triggers, and ends with a reco
 from __future__ import annotations
 
 from linewarden_schemas.base import MOST_MS
-from linewarden_schemas.ids import MOST_ID
 from linewarden_schemas.route_state import SlotState, VisitSnapshot
 
 MOST_FRAMES = 64
@@ -18,9 +17,6 @@ MOST_REASONS, MOST_REASON = 8, 200
 
 MOST_GENERATIONS = 32
 """Slots of a round that a visit remembers; older ones that count for nothing are forgotten, and tombstoned."""
-
-MOST_VISIT_ID = MOST_ID - len(".r000.g00000000")
-"""Characters of a visit's id, so that ids of its slots are ids."""
 
 _CROWDED = f"more than {MOST_FRAMES} frames name this visit; they cannot all be its own"
 

@@ -14,13 +14,13 @@ from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotOpen
 from linewarden_schemas.envelope import EnvelopeError, decode
-from linewarden_schemas.ids import InvalidId, Namespace, number_in
+from linewarden_schemas.ids import MOST_VISIT_ID, InvalidId, Namespace, number_in
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
-from .bounds import MOST_VISIT_ID, halved
+from .bounds import halved
 from .events import (
     CaptureSeen,
     Context,

@@ -18,9 +18,9 @@ from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import decode
+from linewarden_schemas.ids import MOST_VISIT_ID
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
-from .bounds import MOST_VISIT_ID
 from .events import PassLate, Publish, RoutingSeen, RoutingUnseen, SlotsSeen
 from .plan import Desk, Plan
 from .visits import Dormant, Visits

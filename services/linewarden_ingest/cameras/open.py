@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
-from linewarden_ingest.captures import Place, visit_id
+from linewarden_ingest.captures import Place, require_short_ids, visit_id
 from linewarden_ingest.settings import CameraOptions, FolderOptions, LineOptions, VideoOptions
 from linewarden_runtime.clock import Clock
 
@@ -48,7 +48,7 @@ def open_camera(
     """
     from_now = Pace(clock, stop, max(start_ms, clock.now_ms()), options.rate_per_s)
     if isinstance(options, FolderOptions):
-        return _folder(options, from_now, start_ms, first)
+        return _folder(options, place, from_now, start_ms, first)
     if isinstance(options, VideoOptions):
         return VideoCamera(options.path, from_now, stride=options.stride, first=first)
     return LineCamera(
@@ -62,9 +62,11 @@ def open_camera(
     )
 
 
-def _folder(options: FolderOptions, pace: Pace, run_ms: int, first: int) -> FolderCamera:
+def _folder(options: FolderOptions, place: Place, pace: Pace, run_ms: int, first: int) -> FolderCamera:
     pictures = list_pictures(options.path)
     labels = _labels(options, pictures)
+    for view_id in {label.view_id for label in labels.values() if label.view_id is not None}:
+        require_short_ids(replace(place, view_id=view_id))
     return FolderCamera(pictures, labels, pace, encoding_of(options), run_ms=run_ms, rounds=options.repeat, first=first)
 
 

@@ -13,6 +13,7 @@ from linewarden_schemas.vocabulary import PartIdSource
 
 from .interface import PartInfo
 
+_MOST_VISITS = 1_000_000_000
 COLUMNS = ("file", "visit", "view", "part_id", "lot_id", "product_id")
 _KNOWN = dict.fromkeys(COLUMNS, ()) | {"file": ("image", "picture")}
 
@@ -86,4 +87,11 @@ def _label(given: dict[str, str]) -> Label:
         lot_id=ids.get("lot_id"),
         product_id=ids.get("product_id"),
     )
-    return Label(int(given["visit"]) if "visit" in given else None, ids.get("view"), part)
+    return Label(_number(given["visit"]) if "visit" in given else None, ids.get("view"), part)
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < _MOST_VISITS:
+        raise ValueError(f"visit {text} is no number from 0 to {_MOST_VISITS - 1}")
+    return number

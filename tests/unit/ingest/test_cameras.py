@@ -13,12 +13,14 @@ from linewarden_ingest.cameras.folder import FolderCamera, list_pictures
 from linewarden_ingest.cameras.gallery import Gallery
 from linewarden_ingest.cameras.interface import Camera, CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
 from linewarden_ingest.cameras.line import LineCamera
+from linewarden_ingest.cameras.open import open_camera
 from linewarden_ingest.cameras.pace import Pace
 from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.cameras.sidecar import Label, compile_pattern, label_from_name, read_sidecar
 from linewarden_ingest.cameras.simulation import LinePlan, plan_visit, truth
 from linewarden_ingest.cameras.video import VideoCamera
-from linewarden_ingest.captures import visit_id
+from linewarden_ingest.captures import Place, visit_id
+from linewarden_ingest.settings import FolderOptions
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Loss
@@ -116,6 +118,23 @@ def test_views_of_one_visit_share_their_trigger_by_sidecar_also_in_a_second_roun
     assert [shot.trigger.counter for shot in shots if shot.trigger] == [0, 0, 1, 2, 2, 3]
     assert [shot.view_id for shot in shots][:3] == ["top", "side", "top"]
     assert shots[1].part.part_id == "A"
+
+
+@pytest.mark.parametrize("visit", ["-1", "1000000000", "9" * 40])
+def test_a_label_whose_visit_would_make_no_id_is_refused_with_its_line(tmp_path: Path, visit: str) -> None:
+    sidecar = tmp_path / "parts.csv"
+    sidecar.write_text(f"file,visit\na.png,{visit}\n")
+    with pytest.raises(ConfigurationError, match=r"line 2: visit .* is no number from 0 to 999999999"):
+        read_sidecar(sidecar)
+
+
+def test_a_label_whose_view_would_make_no_id_is_refused_when_its_camera_is_opened(folder: Path) -> None:
+    sidecar = folder / "parts.csv"
+    sidecar.write_text(f"file,view\na.png,{'v' * 100}\n")
+    options = FolderOptions(camera_id="cam0", view_id="view0", path=folder, sidecar=sidecar)
+    place = Place("line1", "st1", "cam0", "view0")
+    with pytest.raises(ConfigurationError, match=r"view v+ are \d+ characters too long together"):
+        open_camera(options, place, clock=ManualClock(), stop=threading.Event(), start_ms=0, first=0)
 
 
 def test_a_bad_sidecar_is_refused_with_its_line(tmp_path: Path) -> None:

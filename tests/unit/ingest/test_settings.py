@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from linewarden_ingest.cameras.interface import Trigger
+from linewarden_ingest.captures import Place, visit_id
 from linewarden_ingest.settings import FolderOptions, IngestOptions, IngestSettings, SpoolOptions, with_cameras
 from linewarden_runtime.errors import ConfigurationError
+from linewarden_schemas.base import MOST_MS
+from linewarden_schemas.ids import MOST_ID, frame_id
 
 FOLDER: dict[str, object] = {"kind": "folder", "camera_id": "cam0", "view_id": "view0", "path": "pictures"}
 
@@ -52,6 +56,26 @@ def test_several_cameras_of_a_station_must_bring_the_visit() -> None:
         with_cameras(options(FOLDER, other))
     told: dict[str, object] = {"pattern": r"(?P<visit>\d+)"}
     assert len(with_cameras(options(FOLDER | told, other | told)).cameras) == 2
+
+
+def test_names_of_which_no_id_could_be_made_are_refused_before_the_first_picture() -> None:
+    def named(characters: int) -> IngestOptions:
+        return options(FOLDER, line_id="l" * 40, station_id="s" * characters)
+
+    longest = max(length for length in range(80) if fits(named(length + 1)))
+    place = Place("l" * 40, "s" * (longest + 1), "cam0", "view0")
+    made = visit_id(place, Trigger(9_999_999_999, MOST_MS))
+    assert len(frame_id(made, "view0", MOST_MS, 2**32 - 1)) == MOST_ID
+    with pytest.raises(ConfigurationError, match=r"station s+ and view view0 are 1 characters too long together"):
+        with_cameras(named(longest + 2))
+
+
+def fits(given: IngestOptions) -> bool:
+    try:
+        with_cameras(given)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def test_a_spool_of_fewer_than_four_segments_is_refused() -> None:

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linewarden_schemas.ids import InvalidId, Namespace, check_id, decision_id, frame_id, number_in, slot_id, visit_id
+from linewarden_schemas.ids import (
+    MOST_ID,
+    MOST_VISIT_ID,
+    InvalidId,
+    Namespace,
+    check_id,
+    decision_id,
+    frame_id,
+    number_in,
+    slot_id,
+    visit_id,
+)
 
 names = st.from_regex(r"[A-Za-z0-9_-]{1,12}", fullmatch=True)
 
@@ -51,6 +62,13 @@ def test_a_namespace_prefixes_everything_physical() -> None:
 def test_a_topic_of_another_namespace_has_no_logical_name_here() -> None:
     with pytest.raises(InvalidId, match="line2"):
         Namespace("line1").logical("line2.frames")
+
+
+def test_a_visit_whose_slots_would_have_no_ids_is_none() -> None:
+    longest = "l" * (MOST_VISIT_ID - len(".s.1700000000000.000001"))
+    assert len(slot_id(visit_id(longest, "s", 1_700_000_000_000, 1), 999, 99_999_999)) == MOST_ID
+    with pytest.raises(InvalidId, match="allowed"):
+        visit_id(f"{longest}l", "s", 1_700_000_000_000, 1)
 
 
 @pytest.mark.parametrize("other", ["v1.top", "v1.top.1-", "v1.top.x-1", "v1.top.1-2.r0", "1-2"])
