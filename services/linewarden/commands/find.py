@@ -36,6 +36,9 @@ _TOLD = (
     "cause", "found_at", "reference",
 )  # fmt: skip
 
+_SHORT = 12
+"""Characters of a digest in a table."""
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
 Offline = Annotated[bool, typer.Option("--no-follow", help="Answer from the index as it is, without the broker.")]
 
@@ -107,6 +110,8 @@ def _row(facts: dict[str, Any]) -> dict[str, str]:
     shown = {"visit": facts["visit_id"], "captured": _clock(facts["captured_ms"])}
     for name in ("part_id", "lot_id", "recipe", "routing", "causes", "outcome"):
         shown[name.removesuffix("_id")] = str(facts[name] or "")
+    if facts["recipe_digest"]:
+        shown["recipe"] += f"@{facts['recipe_digest'][:_SHORT]}"
     return shown
 
 

@@ -130,6 +130,7 @@ def _visit(visit_id: str, line_id: str, recipe: RecipeRef, captured_ms: int) -> 
         "line_id": line_id,
         "recipe": recipe_key(recipe.recipe_id, recipe.version),
         "recipe_id": recipe.recipe_id,
+        "recipe_digest": recipe.digest,
         "captured_ms": captured_ms,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 _ESCAPES = """
 CREATE TABLE escapes (
   escape_id TEXT PRIMARY KEY, part_id TEXT NOT NULL, visit_id TEXT, withdrawn INTEGER NOT NULL,
@@ -10,6 +10,7 @@ CREATE TABLE escapes (
 CREATE INDEX escapes_part ON escapes (part_id);
 CREATE INDEX escapes_visit ON escapes (visit_id) WHERE visit_id IS NOT NULL;
 """
+_DIGEST = "ALTER TABLE visits ADD COLUMN recipe_digest TEXT;"
 SCHEMA = f"""
 CREATE TABLE visits (
   visit_id TEXT PRIMARY KEY, line_id TEXT, station_id TEXT, part_id TEXT, lot_id TEXT, product_id TEXT, recipe TEXT,
@@ -32,20 +33,21 @@ CREATE TABLE places (
   topic TEXT NOT NULL, partition INTEGER NOT NULL, topic_id TEXT NOT NULL, next_offset INTEGER NOT NULL,
   taken_away INTEGER NOT NULL DEFAULT 0, unreadable INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (topic, partition));
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-{_ESCAPES}"""
-LACKS = {0: SCHEMA, 1: _ESCAPES}
+{_ESCAPES}{_DIGEST}"""
+LACKS = {0: SCHEMA, 1: _ESCAPES + _DIGEST, 2: _DIGEST}
 """What a file of an older version, or a new one (0), lacks."""
 
 VISIT = """
 INSERT INTO visits (visit_id, line_id, station_id, part_id, lot_id, product_id, recipe, recipe_id, captured_ms, mode,
-  known_bad, returned_from, simulated)
+  known_bad, returned_from, simulated, recipe_digest)
 VALUES (:visit_id, :line_id, :station_id, :part_id, :lot_id, :product_id, :recipe, :recipe_id, :captured_ms, :mode,
-  :known_bad, :returned_from, :simulated)
+  :known_bad, :returned_from, :simulated, :recipe_digest)
 ON CONFLICT (visit_id) DO UPDATE SET
   line_id = COALESCE(line_id, excluded.line_id), station_id = COALESCE(station_id, excluded.station_id),
   part_id = COALESCE(part_id, excluded.part_id), lot_id = COALESCE(lot_id, excluded.lot_id),
   product_id = COALESCE(product_id, excluded.product_id), recipe = COALESCE(recipe, excluded.recipe),
-  recipe_id = COALESCE(recipe_id, excluded.recipe_id), mode = COALESCE(mode, excluded.mode),
+  recipe_id = COALESCE(recipe_id, excluded.recipe_id), recipe_digest = COALESCE(recipe_digest, excluded.recipe_digest),
+  mode = COALESCE(mode, excluded.mode),
   captured_ms = MIN(COALESCE(captured_ms, excluded.captured_ms), COALESCE(excluded.captured_ms, captured_ms)),
   known_bad = MAX(COALESCE(known_bad, 0), COALESCE(excluded.known_bad, 0)),
   returned_from = COALESCE(returned_from, excluded.returned_from),

@@ -14,8 +14,8 @@ from .reported import Reported, reports_about
 from .store import StoryIndex
 
 _FACTS = (
-    "visit_id, line_id, station_id, part_id, lot_id, product_id, recipe, captured_ms, mode, known_bad, returned_from, "
-    "routing, causes, revision, outcome, final"
+    "visit_id, line_id, station_id, part_id, lot_id, product_id, recipe, recipe_digest, captured_ms, mode, known_bad, "
+    "returned_from, routing, causes, revision, outcome, final"
 )
 
 

@@ -139,6 +139,7 @@ def test_an_index_of_the_version_before_is_taken_on_with_what_it_holds(tmp_path:
         catch_up(broker, NAMESPACE, index)
     old = sqlite3.connect(path)
     old.executescript("DROP TABLE escapes; DELETE FROM places WHERE topic LIKE '%escapes'; PRAGMA user_version = 1;")
+    old.executescript("ALTER TABLE visits DROP COLUMN recipe_digest;")
     old.close()
     with StoryIndex(path, NAMESPACE.name) as index:
         assert len(stories(index, "P1")) == 1

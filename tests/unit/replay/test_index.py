@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from linewarden.commands import find
 from linewarden_replay.errors import IndexUnusable
 from linewarden_replay.index.following import catch_up
 from linewarden_replay.index.store import StoryIndex
@@ -37,6 +40,7 @@ from tests.unit.replay.shift import (
     visit,
 )
 
+DIGEST = "d" * 64
 EVER = Selection(0, 1 << 52)
 _TOPIC = {
     "Capture": "captures",
@@ -94,6 +98,33 @@ def broker() -> MemoryBroker:
 def index(broker: MemoryBroker) -> Iterator[StoryIndex]:
     with StoryIndex(None, NAMESPACE.name) as opened:
         yield opened
+
+
+def test_a_recipe_is_told_with_the_digest_of_its_content(broker: MemoryBroker, index: StoryIndex) -> None:
+    bare = capture(1, part_id="P1")
+    named = bare.recipe.model_copy(update={"digest": DIGEST})
+    publish(broker, bare.model_copy(update={"recipe": named}), *passed(1)[1:], *passed(2))
+    catch_up(broker, NAMESPACE, index)
+    (story,) = stories(index, "P1")
+    assert (story.facts["recipe"], story.facts["recipe_digest"]) == (named.name, DIGEST)
+    assert [one["recipe_digest"] for one in selected(index, EVER)] == [DIGEST, None]
+    told = [find._row(one)["recipe"] for one in selected(index, EVER)]
+    assert told == [f"{named.name}@{'d' * 12}", named.name]
+
+
+def test_an_index_of_an_older_version_goes_on_and_tells_digests_of_what_comes(
+    broker: MemoryBroker, tmp_path: Path
+) -> None:
+    with StoryIndex(tmp_path / "index", NAMESPACE.name) as old:
+        publish(broker, *passed(1))
+        catch_up(broker, NAMESPACE, old)
+    with closing(sqlite3.connect(tmp_path / "index")) as file:
+        file.executescript("ALTER TABLE visits DROP COLUMN recipe_digest; PRAGMA user_version=2;")
+    named = capture(2).recipe.model_copy(update={"digest": DIGEST})
+    publish(broker, capture(2).model_copy(update={"recipe": named}))
+    with StoryIndex(tmp_path / "index", NAMESPACE.name) as index:
+        catch_up(broker, NAMESPACE, index)
+        assert [one["recipe_digest"] for one in selected(index, EVER)] == [None, DIGEST]
 
 
 def test_a_serial_gives_every_passage_with_all_that_happened_in_order(broker: MemoryBroker, index: StoryIndex) -> None:
