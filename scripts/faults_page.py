@@ -87,7 +87,8 @@ def matrix() -> list[str]:
 def _matrix_row(row: Row, recorded: Recorded) -> str:
     of_row = [run for run in recorded.runs if run["row"] == row.name]
     if not of_row:
-        return f"| `{row.name}` | {row.words} | not run | | | | | | | | |"
+        why = recorded.not_run.get(row.name)
+        return f"| `{row.name}` | {row.words} | not run{f': {why}' if why else ''} | | | | | | | | |"
     newest = of_row[-1]["sources"]
     runs = [run for run in of_row if run["sources"] == newest]
     shown = [run for run in runs if run["run"] and run["outcome"] != RunOutcome.NOT_SHOWN]
@@ -99,6 +100,24 @@ def _matrix_row(row: Row, recorded: Recorded) -> str:
     stale = "" if newest == key_of(row) else " (stale)"
     cells = [f"`{row.name}`", row.words, str(len(shown)), str(held), str(failed), *sums, seconds]
     return f"| {' | '.join(cells)} | {len(runs) - len(shown)} | {commits}{stale} |"
+
+
+def soaked() -> list[str]:
+    """What the last soak came to."""
+    told = lines("data/soak.jsonl")
+    if not told or "outcome" not in told[-1]:
+        return []
+    head, end = told[0], told[-1]
+    struck = ", ".join(f"{name} {count}" for name, count in sorted(end["strikes"].items()))
+    counts = ", ".join(f"{what.replace('_', ' ')} {end[what]}" for what in ("lost", "doubled", "passed_wrongly"))
+    return [
+        "",
+        f"A soak of {head['minutes']:g} minutes at {head['parts per s']} parts/s, 80 % of what the line bears on this",
+        f"machine ({head['machine']}; commit {head['commit']}), with a random fault a minute ({struck}):",
+        f"{end['parts']} parts, {counts}; **{end['outcome']}**.",
+        "",
+        "![The soak: parts a second, what is under way, and how long routing took](../images/soak.svg)",
+    ]
 
 
 def fuzz() -> list[str]:
@@ -128,7 +147,7 @@ def page() -> str:
     parts = {
         "Track record": track(),
         "Simulation": simulation(),
-        "Real servers": matrix(),
+        "Real servers": [*matrix(), *soaked()],
         "Mutated input": fuzz(),
     }
     body = [line for title, text in parts.items() for line in (f"## {title}", "", *text, "")]

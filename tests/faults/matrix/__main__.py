@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -16,7 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.machine import machine
+from linewarden_runtime.errors import ConfigurationError
 
+from .bed import NotBack
 from .play import play
 from .plot import PICTURE, plot
 from .results import RESULTS, Outcome, Recorded, Run, commit
@@ -71,6 +74,7 @@ def _row(row: Row, recorded: Recorded, wanted: int, until: float, work: Path | N
         return False
     if (why := row.why_not()) is not None:
         _say(f"{row.name}: not run: {why}")
+        recorded.tell_not_run(row, why, commit(), machine(), _now())
         return False
     folder = Path(tempfile.mkdtemp(prefix=f"{row.name}-", dir=work))
     failed: list[Run] = []
@@ -83,7 +87,11 @@ def _row(row: Row, recorded: Recorded, wanted: int, until: float, work: Path | N
             failed.append(run)
         return time.monotonic() < until
 
-    play(row, numbers, folder / "line", tell)
+    try:
+        play(row, numbers, folder / "line", tell)
+    except (NotBack, ConfigurationError) as why:
+        _say(f"{row.name}: its line does not start: {why}\n    logs are kept in {folder}")
+        return True
     if failed:
         _say(f"{row.name}: logs are kept in {folder}")
     else:
@@ -113,5 +121,14 @@ def _reason(row: Row) -> str:
     return f" (not here: {why})" if why else ""
 
 
+def _stopped(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, _stopped)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        _say("stopped; the next call goes on")
+        sys.exit(130)

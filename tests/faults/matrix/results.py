@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     """Something was lost, doubled, passed wrongly or is unsound, or the line did not come back."""
     NOT_SHOWN = "not shown"
     """The fault could not be seen to have happened: the run says nothing."""
+    NOT_RUN = "not run"
+    """The machine lacks something; no run."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,24 @@ class Recorded:
 
     def __init__(self, path: Path = RESULTS) -> None:
         self._path = path
-        self.runs: list[dict[str, Any]] = []
-        if path.exists():
-            self.runs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        told: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self.runs = [one for one in told if one["outcome"] != Outcome.NOT_RUN]
+        self.not_run: dict[str, str] = {one["row"]: one["why"] for one in told if one["outcome"] == Outcome.NOT_RUN}
+        """Why a row could not be run, when it was tried last."""
 
     def append(self, run: Run, commit: str, machine: str, at: str) -> None:
         """Add a run, on disk at once and whole."""
         line = asdict(run) | {"commit": commit, "machine": machine, "at": at}
         self.runs.append(line)
+        self._write(line)
+
+    def tell_not_run(self, row: Row, why: str, commit: str, machine: str, at: str) -> None:
+        """Say why a row could not be run, on which machine."""
+        said = {"row": row.name, "outcome": Outcome.NOT_RUN, "why": why}
+        self._write(said | {"commit": commit, "machine": machine, "at": at})
+
+    def _write(self, line: dict[str, Any]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
