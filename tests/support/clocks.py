@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 _LIBRARIES = "/usr/lib/*/faketime/libfaketimeMT.so.1"
+_SLEEP = Path(__file__).with_name("under_faketime")
 _PROBE = "import sys, time\nfor _ in sys.stdin: print(time.time(), time.monotonic(), flush=True)"
 
 
@@ -37,6 +39,7 @@ class FakeClock:
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_NO_CACHE": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(_SLEEP), os.environ.get("PYTHONPATH")))),
         }
 
 
@@ -45,7 +48,11 @@ class ClockProbe:
 
     def __init__(self, clock: FakeClock) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROBE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=clock.env(), text=True
+            [sys.executable, "-c", _PROBE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **clock.env()},
+            text=True,
         )
 
     def ask(self) -> tuple[float, float]:

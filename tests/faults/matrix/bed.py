@@ -20,6 +20,7 @@ from linewarden.demo.servers import Servers
 from linewarden.demo.services import Service
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.processes import free_port
 from linewarden_runtime.provision import provision_topics
 from tests.support import volumes
 from tests.support.clocks import FakeClock
@@ -219,7 +220,11 @@ def bed(folder: Path, needs: Needs, rate: float = PARTS_PER_S, visits: int = _VI
         )
         plan = line.demo_plan(_SEED, _POOL)
         source = line.simulated(plan, visits, rate, DECIDE_BY_MS, folder / "gallery")
-        extra = {"LINEWARDEN_INGEST__SPOOL__FOLDER": str(place("spool")), **needs.settings}
+        extra = {
+            "LINEWARDEN_INGEST__SPOOL__FOLDER": str(place("spool")),
+            "LINEWARDEN_STATION__PORT": str(free_port()),
+            **needs.settings,
+        }
         running = RunningLine(source, under, folder, extra)
         with running.broker.admin() as admin:
             provision_topics(admin, line.NAMESPACE, line.PARTITIONS, needs.nodes)
