@@ -115,6 +115,7 @@ ROWS: tuple[Row, ...] = (
         f"rolling restart with two versions side by side (beside {versions.BEFORE})",
         versions.rolling,
         versions,
+        Needs(seconds=("inspect", "route")),
         may_run=versions.why_not,
     ),
 )

@@ -12,7 +12,8 @@ from tests.faults.matrix.strikes import Seen
 
 ROOT = Path(__file__).resolve().parents[4]
 BEFORE = "bedcc95"
-"""The commit that runs beside the present one: an earlier one that writes and reads the same records."""
+"""The commit that runs beside the present one. Those before b76e24c cannot be gone back to: their ingest ends at
+what the present one has spooled, a hole that was closed since."""
 _AT_ONCE = 2
 
 
@@ -25,21 +26,32 @@ def why_not() -> str | None:
 def rolling(bed: Bed, rng: Random) -> Seen:
     """Some services are stopped in good order, one after the other, and started in the other version."""
     trees = {"before": _tree_before(bed.folder), "now": ROOT}
-    chosen = rng.sample(sorted(bed.services.keys() - {"person"}), _AT_ONCE)
-    moved: dict[str, str] = {}
-    for name in chosen:
+    moved = _moves({name: _version(service, trees) for name, service in bed.services.items()}, rng)
+    for name, to in moved.items():
         service = bed.services[name]
-        to = "now" if _version(service, trees) == "before" else "before"
         service.stop()
         service.env = {**service.env, "PYTHONPATH": _path(trees[to])}
         service.start()
         bed.until(service.is_ready, f"{name} is ready in the version {to}")
-        moved[name] = to
-    versions = {name: _version(service, trees) for name, service in bed.services.items()}
+    versions = _line_of({name: _version(service, trees) for name, service in bed.services.items()})
     wrong = [name for name, to in moved.items() if versions[name] != to]
-    if wrong or len(set(versions.values())) < 2 <= len(versions):
+    if wrong or len(set(versions.values())) < 2:
         raise NotShown(f"side by side: {versions}; moved {moved}")
     return {"moved": moved, "side by side": versions}
+
+
+def _moves(versions: dict[str, str], rng: Random) -> dict[str, str]:
+    """Which services change to which version, in which order; both versions run after it."""
+    while True:
+        chosen = rng.sample(sorted(_line_of(versions)), _AT_ONCE)
+        moves = {name: "now" if versions[name] == "before" else "before" for name in chosen}
+        if len(set(_line_of(versions | moves).values())) > 1:
+            return moves
+
+
+def _line_of(versions: dict[str, str]) -> dict[str, str]:
+    """Without the person, who is none of the line's software."""
+    return {name: version for name, version in versions.items() if name != "person"}
 
 
 def _tree_before(folder: Path) -> Path:
