@@ -22,7 +22,7 @@ class Returned(Part):
 
 
 class Capture(Message):
-    """One trigger of one view, without the picture. `lost` says why there is no picture.
+    """One trigger of one view, without the picture. `lost` says why there is no picture, `lost_detail` in words.
 
     `bin_slot` is where the part will lie if it is diverted (carrier, tray or bin place), where that is known at the
     trigger. `clock_checked` says that the node had compared its clock with the broker's when it took the picture, and
@@ -54,6 +54,7 @@ class Capture(Message):
     sha256: Digest | None = None
     size_bytes: Annotated[int, Field(ge=0)] | None = None
     lost: Loss | None = None
+    lost_detail: Text | None = None
     clock_checked: bool = False
     doubt: Text | None = None
     is_simulated: bool = False

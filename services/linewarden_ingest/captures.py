@@ -15,6 +15,8 @@ from linewarden_schemas.vocabulary import LineMode, Loss
 
 from .cameras.interface import EncodedPicture, Shot, Trigger
 
+_MOST_TEXT = 2000
+"""Characters of a text in a message."""
 _LONGEST_VISIT = f"{'9' * 16}.{'9' * 10}"
 """The time of a trigger and its number, as long as they ever become, whatever a clock says."""
 _LONGEST_NUMBER = f"{'f' * 14}-{'f' * 8}"
@@ -66,6 +68,7 @@ def build_capture(
     picture: EncodedPicture | None,
     *,
     loss: Loss | None,
+    loss_detail: str | None = None,
     place: Place,
     pins: Pins,
     spool_epoch: int,
@@ -100,6 +103,7 @@ def build_capture(
         sha256=None if picture is None else ids.digest(picture.data),
         size_bytes=None if picture is None else len(picture.data),
         lost=loss,
+        lost_detail=None if loss_detail is None else loss_detail[:_MOST_TEXT],
         doubt=pins.doubt,
         is_simulated=shot.is_simulated,
     )

@@ -106,7 +106,7 @@ class Intake:
             except CameraFault as fault:
                 if fault.shot is None:
                     raise
-                self._fault, self._in_hand = fault, self._in_hand_of(fault.shot, None, Loss.CAMERA_FAULT)
+                self._fault, self._in_hand = fault, self._in_hand_of(fault.shot, None, Loss.CAMERA_FAULT, str(fault))
         if not self._spooled(self._in_hand):
             return False
         self._in_hand = None
@@ -116,7 +116,7 @@ class Intake:
 
     def _prepared(self, shot: Shot) -> _InHand:
         """A shot as it will be spooled; a picture that cannot be had is a capture with its loss."""
-        picture, loss = self._encoded(shot)
+        picture, loss, detail = self._encoded(shot)
         if picture is not None and len(picture.data) > self._rules.max_picture_bytes:
             _log.error(
                 "the picture is too large and its visit diverts; lower the resolution, use JPEG, or raise "
@@ -125,25 +125,27 @@ class Intake:
                 size_bytes=len(picture.data),
                 allowed_bytes=self._rules.max_picture_bytes,
             )
+            detail = f"{len(picture.data)} bytes; {self._rules.max_picture_bytes} are allowed"
             picture, loss = None, Loss.OVERSIZE
-        return self._in_hand_of(shot, picture, loss)
+        return self._in_hand_of(shot, picture, loss, detail)
 
-    def _encoded(self, shot: Shot) -> tuple[EncodedPicture | None, Loss | None]:
+    def _encoded(self, shot: Shot) -> tuple[EncodedPicture | None, Loss | None, str | None]:
         if shot.picture is None:
-            return None, shot.loss or Loss.CAMERA_FAULT
+            return None, shot.loss or Loss.CAMERA_FAULT, shot.loss_detail
         if isinstance(shot.picture, EncodedPicture):
-            return shot.picture, None
+            return shot.picture, None, None
         try:
-            return encode(shot.picture, self._rules.encoding), None
+            return encode(shot.picture, self._rules.encoding), None, None
         except Unreadable as error:
             _log.error("the picture cannot be encoded", camera_id=self._place.camera_id, error=str(error))
-            return None, Loss.UNREADABLE
+            return None, Loss.UNREADABLE, str(error)
 
-    def _in_hand_of(self, shot: Shot, picture: EncodedPicture | None, loss: Loss | None) -> _InHand:
+    def _in_hand_of(self, shot: Shot, picture: EncodedPicture | None, loss: Loss | None, detail: str | None) -> _InHand:
         capture = build_capture(
             shot,
             picture,
             loss=loss,
+            loss_detail=detail,
             place=self._place,
             pins=self._pins(shot.captured_ms),  # a trigger may only name its run
             spool_epoch=self._spool.epoch,

@@ -22,6 +22,11 @@ REFUSED = Counter(
     ["camera"],
 )
 HOLDS = Counter("linewarden_ingest_holds_total", "Times the line was held because the spool was full.", ["camera"])
+UNFREED = Counter(
+    "linewarden_ingest_spool_unfreed_total",
+    "Times a segment of the spool whose records are all acknowledged could not be removed; it is tried again.",
+    ["camera"],
+)
 SPOOL_SHARE = Gauge(
     "linewarden_ingest_spool_used_share",
     "Bytes kept for records not acknowledged, as a share of the capacity.",

@@ -74,7 +74,7 @@ def with_capture(visit: VisitSnapshot, capture: Capture, *, out_of_time: bool) -
     facts: dict[str, object] = {
         "sha256": view.sha256 or capture.sha256,
         "camera_id": view.camera_id or capture.camera_id,
-        "fault": view.fault or capture.doubt,
+        "fault": view.fault or capture.doubt or _why_lost(view, capture),
         **_times(view, capture),
     }
     if view.captured:
@@ -110,6 +110,13 @@ def with_inspection(visit: VisitSnapshot, inspection: Inspection, at: SourceRef)
         "decide_by_ms": min(visit.decide_by_ms, inspection.decide_by_ms),
     }
     return _with_view(_changed(told, facts), changed)
+
+
+def _why_lost(view: ViewState, capture: Capture) -> str | None:
+    """Why there never was a picture, in words; what is told of a frame that is known already is no news."""
+    if view.captured or capture.lost is None or capture.lost_detail is None:
+        return None
+    return f"{capture.lost.value}: {capture.lost_detail}"
 
 
 def _times(view: ViewState, record: Capture | Inspection) -> dict[str, object]:

@@ -45,15 +45,16 @@ class PartInfo:
 class Shot:
     """One trigger of one view.
 
-    `picture` is encoded, or raw (HxW or HxWx3 BGR, uint8 or uint16), or None where `loss` says why. `index`
-    is the shot's place in its source: a process that starts again goes on behind it. Without a `trigger`
-    ingest mints the visit. `view_id` is only set where one camera takes several views.
+    `picture` is encoded, or raw (HxW or HxWx3 BGR, uint8 or uint16), or None where `loss` says why, and `loss_detail`
+    in words. `index` is the shot's place in its source: a process that starts again goes on behind it. Without a
+    `trigger` ingest mints the visit. `view_id` is only set where one camera takes several views.
     """
 
     index: int
     captured_ms: int
     picture: EncodedPicture | RawPicture | None
     loss: Loss | None = None
+    loss_detail: str | None = None
     trigger: Trigger | None = None
     view_id: str | None = None
     part: PartInfo = field(default_factory=PartInfo)

@@ -12,6 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+import structlog
+
+from linewarden_ingest.metrics import UNFREED
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.files import SYSTEM_FILES, FileSystem, make_folders
 
@@ -26,6 +29,7 @@ from .tail import Tail, begin, hold
 from .window import Held, Record, Window
 
 _ROOM_WAIT_S = 0.2
+_log = structlog.get_logger(__name__)
 
 
 class Spool:
@@ -190,8 +194,12 @@ class Spool:
     def _free(self) -> None:
         with self.lock:
             for segment in list(self._spent):
-                with suppress(OSError):
+                try:
                     self.files.remove(segment.path)
+                except OSError as error:
+                    UNFREED.labels(camera=self._folder.name).inc()
+                    _log.warning("a segment stays, and is tried again", path=str(segment.path), why=str(error))
+                else:
                     self._spent.remove(segment)
             self._room.notify()
 

@@ -79,6 +79,14 @@ def test_an_unreadable_file_is_a_shot_without_picture(folder: Path) -> None:
     assert (first.picture, first.loss) == (None, Loss.UNREADABLE)
 
 
+def test_a_file_of_several_pictures_is_lost_and_says_how_many_it_holds(folder: Path) -> None:
+    assert cv2.imwritemulti(str(folder / "a.tiff"), [np.full((64, 64), 9, np.uint8)] * 3)
+    first = drained(folder_camera(folder))[0]
+    assert (first.picture, first.loss) == (None, Loss.UNREADABLE)
+    assert "a.tiff" in (first.loss_detail or "")
+    assert "3 pictures" in (first.loss_detail or "")
+
+
 def test_a_file_that_vanished_is_a_fault_that_knows_its_trigger(folder: Path) -> None:
     camera = folder_camera(folder)
     (folder / "part0_top.png").unlink()

@@ -125,6 +125,7 @@ def test_an_oversize_picture_is_a_capture_with_its_loss(spool: Spool) -> None:
     intake(spool, Script(shot(0, picture=EncodedPicture(bytes(6_000), "image/png"))), losses=losses).run()
     ((record, ticket),) = spooled(spool)
     assert (record.payload, ticket.capture.lost, ticket.capture.sha256) == (None, Loss.OVERSIZE, None)
+    assert (ticket.capture.lost_detail or "").startswith("6000 bytes; ")
     assert losses.by_cause() == {"oversize": 1}
 
 
@@ -132,12 +133,21 @@ def test_a_picture_that_cannot_be_encoded_is_unreadable(spool: Spool) -> None:
     intake(spool, Script(shot(0, picture=np.zeros((8, 8, 7), np.uint8)))).run()
     ((_, ticket),) = spooled(spool)
     assert ticket.capture.lost is Loss.UNREADABLE
+    assert "(8, 8, 7)" in (ticket.capture.lost_detail or "")
+
+
+def test_why_a_source_has_no_picture_stands_in_the_record(spool: Spool) -> None:
+    told = {"picture": None, "loss": Loss.UNREADABLE, "loss_detail": "3 pictures in one file" + "." * 3_000}
+    intake(spool, Script(shot(0, **told))).run()
+    ((_, ticket),) = spooled(spool)
+    assert (ticket.capture.lost_detail or "").startswith("3 pictures in one file")
 
 
 def test_a_camera_that_dies_leaves_the_capture_of_its_last_trigger(spool: Spool) -> None:
     with pytest.raises(CameraFault, match="cable"):
         intake(spool, Script(shot(0), CameraFault("cable", shot(1, picture=None)))).run()
-    assert [ticket.capture.lost for _, ticket in spooled(spool)] == [None, Loss.CAMERA_FAULT]
+    found = [ticket.capture for _, ticket in spooled(spool)]
+    assert [(one.lost, one.lost_detail) for one in found] == [(None, None), (Loss.CAMERA_FAULT, "cable")]
 
 
 def test_drop_oldest_drops_pictures_and_never_a_capture(spool: Spool) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from crc32c import crc32c
 
+from linewarden_ingest.metrics import UNFREED
 from linewarden_ingest.spool.faults import SpoolBroken, SpoolFull
 from linewarden_ingest.spool.format import Kind
 from linewarden_ingest.spool.limits import Limits
@@ -263,11 +264,14 @@ def test_a_disk_that_refuses_a_record_takes_it_later_under_the_same_sequence(
     assert [item.sequence for item in read_all(spool) if isinstance(item, Record)] == list(range(7))
 
 
-def test_segments_that_cannot_be_removed_go_later(files: SimulatedFiles) -> None:
+def test_segments_that_cannot_be_removed_are_counted_and_go_later(files: SimulatedFiles) -> None:
     spool = taken(files, 20)
+    unfreed = UNFREED.labels(camera=FOLDER.name)
+    before = unfreed._value.get()
     files.fail("remove", errno.EIO, times=100)
     spool.acknowledge(20)
     assert len(segments(files)) > 1
+    assert unfreed._value.get() - before == len(segments(files)) - 1
     files.heal()
     spool.wait_room()
     assert len(segments(files)) == 1

@@ -320,6 +320,17 @@ def test_what_is_sent_again_is_a_duplicate(again: Event) -> None:
     assert step.visit is before
 
 
+def test_why_there_is_no_picture_is_told_with_the_routing_and_once() -> None:
+    why = "a.tiff: 3 pictures in one file"
+    lost = captured("side", **(TOP | {"lost": Loss.UNREADABLE, "lost_detail": why}))
+    tale = Tale()
+    tale.tell(captured("top", **TOP), inspected("top"), lost)
+    (routed,) = tale.published
+    assert any(why in reason for reason in routed.reasons)
+    tale.tell(lost, captured("side", **(TOP | {"lost": Loss.SPOOL_CORRUPT, "lost_detail": "another"})))
+    assert len(tale.published) == 1
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_picture_that_comes_after_its_loss_changes_no_routing(seed: int) -> None:
     lost = captured("side", **(TOP | {"lost": Loss.DROPPED_OLDEST}))
