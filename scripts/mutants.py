@@ -12,6 +12,7 @@ Survivors that cannot be told from the original stand with their reason in tests
 from __future__ import annotations
 
 import argparse
+import ast
 import functools
 import hashlib
 import json
@@ -137,14 +138,27 @@ class Trial:
 
 def key_of(module: str, by: str) -> str:
     """A hash of what a trial's outcome hangs on: the module and the test that failed, or all tests where none did."""
-    files = [ROOT / module]
-    for place in [by.partition("::")[0]] if by else TARGETS[module]:
-        path = ROOT / place
-        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    whole = hashlib.sha256()
-    for path in files:
-        whole.update(path.read_bytes() if path.exists() else b"gone")
+    whole = hashlib.sha256(_bytes(ROOT / module))
+    if by:
+        whole.update(_test(by).encode())
+    else:
+        for path in (ROOT / place for place in TARGETS[module]):
+            for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+                whole.update(_bytes(file))
     return whole.hexdigest()[:16]
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b"gone"
+
+
+def _test(name: str) -> str:
+    """The text of one test; a test of another name or place is another test."""
+    place, _, function = name.partition("::")
+    source = _bytes(ROOT / place).decode()
+    wanted = function.partition("[")[0].rpartition("::")[2]
+    nodes = (it for it in ast.walk(ast.parse(source)) if isinstance(it, ast.FunctionDef | ast.ClassDef))
+    return next((ast.get_source_segment(source, it) or "" for it in nodes if it.name == wanted), "gone")
 
 
 def mutants_of(module: str) -> list[Mutant]:
