@@ -166,7 +166,7 @@ def mutants_of(module: str) -> list[Mutant]:
     original = (ROOT / module).read_text(encoding="utf-8")
     found: dict[str, Mutant] = {}
     for change, source in _lua(original) if module.endswith(".lua") else _python(original):
-        if source == original:
+        if source == original or not _is_valid(module, source):
             continue
         line = next(
             number
@@ -178,6 +178,13 @@ def mutants_of(module: str) -> list[Mutant]:
             continue  # that nothing is assigned to a frozen instance is mypy's to say
         found.setdefault(source, Mutant(module, change, line, text, source))
     return sorted(found.values(), key=lambda one: (one.line, one.change))
+
+
+def _is_valid(module: str, source: str) -> bool:
+    try:
+        return module.endswith(".lua") or ast.parse(source) is not None
+    except SyntaxError:  # an operator took the star of a parameter list for one of multiplication
+        return False
 
 
 def _python(original: str) -> Iterator[tuple[str, str]]:
