@@ -3,9 +3,8 @@
     python -m scripts.mutant_trials MODULE --results FILE --minutes N
 
 Started by scripts/mutants.py in a worktree of its own. A fork takes the mutant's code into the functions that are
-loaded, or a module's constant, and runs only the tests that cover the changed line, the fastest first. What else is
-outside of functions (a default, the body of a class) cannot be exchanged so; it is tried by a fresh process on the
-changed file.
+loaded, or a default, or a module's constant, and runs only the tests that cover the changed line, the fastest first.
+What else is outside of functions (the body of a class) is tried by a fresh process on the changed file.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import coverage
 import pytest
@@ -106,7 +106,7 @@ class Trials:
             return set(seconds)
         tree = ast.parse(self.original)
         name = constant(tree, mutant.line)
-        if name is not None and not name.startswith("_"):
+        if mutant.line not in _bodies(tree) if name is None else not name.startswith("_"):
             return set(seconds)
         spans = [_span(tree, mutant.line)] if name is None else [_span(tree, line) for line in _readers(tree, name)]
         return {test for span in spans for line in span for test in lines.get(line, ())}
@@ -150,9 +150,13 @@ def exchanged(original: str, mutant: Mutant, path: Path) -> Callable[[], None] |
         return functions if codes else None
     name = constant(ast.parse(original), mutant.line)
     home = next((it for it in sys.modules.values() if getattr(it, "__file__", None) == str(path)), None)
-    if name is None or home is None:
+    if home is None:
         return None
     assigned = next(it for it in ast.parse(mutant.source).body if it.lineno <= mutant.line <= (it.end_lineno or 0))
+    if isinstance(assigned, ast.ClassDef | ast.FunctionDef):
+        return _defaults(assigned, home)
+    if name is None:
+        return None
     value = vars(home)[name]
     users = [it for it in list(sys.modules.values()) if vars(it).get(name) is value]
 
@@ -165,19 +169,39 @@ def exchanged(original: str, mutant: Mutant, path: Path) -> Callable[[], None] |
     return constants
 
 
+def _defaults(changed: ast.ClassDef | ast.FunctionDef, home: types.ModuleType) -> Callable[[], None] | None:
+    """What gives the loaded functions, also those that a dataclass got, the defaults of the changed ones."""
+    space = dict(vars(home))
+    exec(compile(ast.Module([changed], []), str(home.__file__), "exec", dont_inherit=True), space)
+    one, other = vars(home)[changed.name], space[changed.name]
+    pairs = [(vars(one).get(name), it) for name, it in vars(other).items()] if isinstance(one, type) else [(one, other)]
+    functions = [it for it in pairs if all(isinstance(each, types.FunctionType) for each in it)]
+    differing = [(it, to) for it, to in functions if _defaults_of(it) != _defaults_of(to)]
+
+    def defaults() -> None:
+        for it, to in differing:
+            it.__defaults__, it.__kwdefaults__ = to.__defaults__, to.__kwdefaults__
+
+    return defaults if differing else None
+
+
+def _defaults_of(function: Any) -> tuple[object, object]:  # noqa: ANN401 - what `vars` of a class holds
+    return function.__defaults__, function.__kwdefaults__
+
+
 def constant(tree: ast.Module, line: int) -> str | None:
     """The constant that a line of a module assigns and that only bodies of functions read, if it does."""
     for it in tree.body:
         targets = it.targets if isinstance(it, ast.Assign) else [it.target] if isinstance(it, ast.AnnAssign) else []
         if it.lineno <= line <= (it.end_lineno or 0) and len(targets) == 1 and isinstance(targets[0], ast.Name):
-            bodies = {
-                line
-                for function in ast.walk(tree)
-                if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-                for line in range(function.body[0].lineno, (function.end_lineno or 0) + 1)
-            }
-            return targets[0].id if set(_readers(tree, targets[0].id)) <= bodies else None
+            return targets[0].id if set(_readers(tree, targets[0].id)) <= _bodies(tree) else None
     return None
+
+
+def _bodies(tree: ast.Module) -> set[int]:
+    """The lines of all bodies of functions."""
+    functions = (it for it in ast.walk(tree) if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef))
+    return {line for it in functions for line in range(it.body[0].lineno, (it.end_lineno or 0) + 1)}
 
 
 def _readers(tree: ast.Module, name: str) -> list[int]:

@@ -173,7 +173,7 @@ def mutants_of(module: str) -> list[Mutant]:
             for number, (one, other) in enumerate(zip(original.split("\n"), source.split("\n"), strict=False), 1)
             if one != other
         )
-        text = source.split("\n")[line - 1].strip()
+        text = (original if change.startswith("Remove") else source).split("\n")[line - 1].strip()
         if text.startswith("@dataclass"):
             continue  # that nothing is assigned to a frozen instance is mypy's to say
         found.setdefault(source, Mutant(module, change, line, text, source))
