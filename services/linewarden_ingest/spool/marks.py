@@ -37,7 +37,7 @@ class Marks:
     """
 
     epoch: int
-    acked_next: int = 0
+    acked_next: int
     announced: int = -1
     finished_run: int = -1
 

@@ -217,7 +217,6 @@ class Spool:
 
         Captures stay. Where the disk has no room for them alone, it is 0 too. Called by the thread that appends.
         """
-        self.sync()
         with self.lock:  # held while it is rewritten, so that the reader does not open it meanwhile
             for segment in self.segments:
                 begun = segment is self.reading or segment.first_sequence < self._sent_next
@@ -292,6 +291,7 @@ class Spool:
 
     def _roll(self) -> None:
         """Seal the newest segment and begin another; by the thread that appends."""
+        self._require_sound()
         if self._tail.is_open:
             self._fdatasync(self._tail.duplicate())
         segment = new_segment(self._folder, self.epoch, self._next_sequence, self._draw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import struct
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from linewarden_ingest.metrics import UNFREED
 from linewarden_ingest.spool.faults import SpoolBroken, SpoolFull
 from linewarden_ingest.spool.format import Kind
 from linewarden_ingest.spool.limits import Limits
-from linewarden_ingest.spool.marks import Marks, MarksFile
+from linewarden_ingest.spool.marks import Marks, MarksFile, MarksKeeper
 from linewarden_ingest.spool.reader import Gap
 from linewarden_ingest.spool.spool import Spool
 from linewarden_ingest.spool.window import Record
@@ -147,8 +148,8 @@ def fill_disk(files: SimulatedFiles) -> None:
     files.capacity_bytes = files.used_bytes
 
 
-def taken(files: SimulatedFiles, count: int) -> Spool:
-    spool = spool_on(files)
+def taken(files: SimulatedFiles, count: int, limits: Limits = LIMITS) -> Spool:
+    spool = spool_on(files, limits)
     take(spool, count)
     spool.sync()
     return spool
@@ -204,12 +205,38 @@ def test_marks_that_are_torn_leave_the_ones_before_them(files: SimulatedFiles) -
         marks.save(Marks(1, turn))
         after = files.content(FOLDER / "marks")
         changed = [at for at, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
-        for at in changed:
-            files.damage(FOLDER / "marks", after[:at] + bytes([after[at] ^ 255]) + after[at + 1 :])
+        block = changed[0] // BLOCK_BYTES * BLOCK_BYTES
+        torn = [after[:at] + bytes([after[at] ^ 255]) + after[at + 1 :] for at in changed]
+        for content in (*torn, after[:block] + bytes(BLOCK_BYTES) + after[block + BLOCK_BYTES :]):
+            files.damage(FOLDER / "marks", content)
             assert marks_on(files).load(1) == (Marks(1, turn - 1) if turn else None)
         files.damage(FOLDER / "marks", after)
         assert marks_on(files).load(1) == Marks(1, turn)
     assert marks.load(2) is None, "marks of a lost spool are not those of its successor"
+
+
+def test_marks_that_are_on_a_disk_are_found_where_they_were_written(files: SimulatedFiles) -> None:
+    marks_on(files).load(1)
+    slots = [struct.pack("<4sQQQqq", b"LWM2", turn, 1, 10 + turn, 20, 30) for turn in (2, 3)]
+    files.damage(
+        FOLDER / "marks", b"".join((it + struct.pack("<I", crc32c(it))).ljust(BLOCK_BYTES, b"\0") for it in slots)
+    )
+    assert marks_on(files).load(1) == Marks(1, 13, 20, 30)
+
+
+def test_the_pointer_is_written_at_once_or_within_a_quarter_of_a_second_of_further_acknowledgements(
+    files: SimulatedFiles,
+) -> None:
+    file, clock = marks_on(files), ManualClock()
+    file.load(1)
+    keeper = MarksKeeper(file, Marks(1, 0), clock)
+    written = []
+    for after_s, durably in [(0.0, False), (0.24, False), (0.01, False), (0.0, False), (0.0, True), (0.25, False)]:
+        clock.advance(after_s)
+        keeper.acked(keeper.now.acked_next + 1, durably=durably)
+        found = marks_on(files).load(1)
+        written.append(found.acked_next if found else None)
+    assert written == [None, None, 3, 3, 5, 6]
 
 
 def text_marks(epoch: int, acked_next: int, announced: int) -> bytes:
@@ -275,6 +302,9 @@ def test_segments_that_cannot_be_removed_are_counted_and_go_later(files: Simulat
     files.heal()
     spool.wait_room()
     assert len(segments(files)) == 1
+    files.done.clear()
+    spool.wait_room()
+    assert not files.done["remove"]
 
 
 def test_segments_stay_until_there_is_room_for_the_pointer(files: SimulatedFiles) -> None:
@@ -371,13 +401,18 @@ def test_after_a_failed_sync_nothing_counts_as_durable_however_often_it_is_tried
     for _ in range(3):
         with pytest.raises(SpoolBroken):
             spool.sync()
-    assert spool.reader().next() is None
     with pytest.raises(SpoolBroken):
         take(spool)
+    spool._limits = replace(LIMITS, segment_bytes=1)
+    for act in (lambda: take(spool), spool.shed):  # each would begin another segment and seal this one
+        with pytest.raises(SpoolBroken):
+            act()
+    assert spool.reader().next() is None
 
 
-def test_what_is_written_during_a_sync_is_not_read_before_the_next(files: SimulatedFiles) -> None:
-    spool = spool_on(files, replace(LIMITS, window_bytes=0))
+@pytest.mark.parametrize("before", [0, 20])
+def test_what_is_written_during_a_sync_is_not_read_before_the_next(files: SimulatedFiles, before: int) -> None:
+    spool = taken(files, before, replace(LIMITS, window_bytes=0))
     take(spool)
     really = files.sync
 
@@ -388,8 +423,10 @@ def test_what_is_written_during_a_sync_is_not_read_before_the_next(files: Simula
     files.sync = sync_meanwhile  # type: ignore[method-assign]
     spool.sync()
     files.sync = really  # type: ignore[method-assign]
-    assert [item.sequence for item in read_all(spool) if isinstance(item, Record)] == [0]
+    assert [item.sequence for item in read_all(spool) if isinstance(item, Record)] == list(range(before + 1))
     assert spool.wait_unsynced(0.0)
+    spool.sync()
+    assert not spool.wait_unsynced(0.0)
 
 
 def test_what_was_acknowledged_is_never_given_again_though_its_records_are_gone(files: SimulatedFiles) -> None:
