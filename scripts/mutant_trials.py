@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import faulthandler
 import gc
 import os
 import platform
@@ -32,7 +33,7 @@ import pytest
 
 from scripts.mutants import ROOT, TARGETS, Mutant, Trial, append, fresh, key_of, mutants_of
 
-_FIXED_S, _FACTOR = 30, 6  # how long a mutant may take: so much, and so many times what its tests take unchanged
+_FIXED_S, _FACTOR = 20, 6  # how long a test of a mutant may take: so much, and so many times what it takes unchanged
 _COVERING_S = 3600
 _BROKEN = 77
 
@@ -61,9 +62,9 @@ class Trials:
                 print(f"{self.module}: time is over; the next run goes on here", flush=True)
                 break
             covered = sorted(self._covered(mutant, seconds, lines), key=lambda test: (seconds[test], test))
-            limit_s = _FIXED_S + _FACTOR * sum(seconds[one] for one in covered)
+            limits = {one: _FIXED_S + _FACTOR * seconds[one] for one in covered}
             began = time.monotonic()
-            outcome, by = self._tried(mutant, session, covered, limit_s)
+            outcome, by = self._tried(mutant, session, limits)
             took = round(time.monotonic() - began, 2)
             self.survived += outcome == "survived"
             named = (self.module, key_of(self.module, by), by, mutant.change, mutant.line, mutant.text)
@@ -113,7 +114,7 @@ class Trials:
         spans = [_span(tree, mutant.line)] if name is None else [_span(tree, line) for line in _readers(tree, name)]
         return {test for span in spans for line in span for test in lines.get(line, ())}
 
-    def _tried(self, mutant: Mutant, session: pytest.Session, covered: list[str], limit_s: float) -> tuple[str, str]:
+    def _tried(self, mutant: Mutant, session: pytest.Session, limits: dict[str, float]) -> tuple[str, str]:
         """What one mutant came to, and the test that failed or did not end."""
         items = {item.nodeid: item for item in session.items}
         exchange = None if self.path.suffix == ".lua" else exchanged(self.original, mutant, self.path)
@@ -123,14 +124,18 @@ class Trials:
             def changed() -> int:
                 if exchange is not None:
                     exchange()
-                each = _ran(session, [items[test] for test in covered], running.write_text)
+                each = _ran(session, [items[test] for test in limits], begun)
                 return int(any(session.testsfailed for _ in each))
+
+            def begun(test: str) -> None:
+                running.write_text(test)
+                faulthandler.dump_traceback_later(limits[test], exit=True)  # one that never ends ends the fork
 
             self.path.write_text(mutant.source, encoding="utf-8")
             try:
                 if exchange is None and self.path.suffix == ".py":
-                    return _apart([test for test in TARGETS[self.module] if test.startswith("tests/unit")], limit_s)
-                code = _forked(changed, limit_s, Path(folder)) if covered else 0
+                    return _apart([test for test in TARGETS[self.module] if test.startswith("tests/unit")])
+                code = _forked(changed, sum(limits.values()), Path(folder)) if limits else 0
             finally:
                 self.path.write_text(self.original, encoding="utf-8")
             return _outcome(code), running.read_text(encoding="utf-8") if code != 0 and running.exists() else ""
@@ -286,10 +291,10 @@ def _forked(work: Callable[[], int], limit_s: float, folder: Path) -> int | None
     return os.waitstatus_to_exitcode(status) if ended else None
 
 
-def _apart(tests: list[str], limit_s: float) -> tuple[str, str]:
+def _apart(tests: list[str]) -> tuple[str, str]:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", *tests]
     try:
-        ran = subprocess.run(command, cwd=ROOT, timeout=limit_s, check=False, capture_output=True, text=True)
+        ran = subprocess.run(command, cwd=ROOT, timeout=_COVERING_S, check=False, capture_output=True, text=True)
     except subprocess.TimeoutExpired:
         return _outcome(None), ""
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", ran.stdout, re.MULTILINE)
