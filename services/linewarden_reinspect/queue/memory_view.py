@@ -110,9 +110,10 @@ class MemoryView:
     def beat(self, topic_id: str, expected: Mapping[int, int], gate_ms: int) -> None:
         """Open the view for claims."""
         self._require(topic_id, expected)
-        self._state.live = True
-        self._state.at_ms = self._clock.now_ms()
-        self._state.gate_until_ms = self._state.at_ms + gate_ms
+        now = self._clock.now_ms()
+        self._state.revision += not self._is_live(now)
+        self._state.live, self._state.at_ms = True, now
+        self._state.gate_until_ms = now + gate_ms
 
     def wipe(self, topic_id: str, offsets: Mapping[int, int]) -> None:
         """Empty the view."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -209,6 +209,36 @@ def test_what_was_let_go_too_often_waits_for_a_lead_and_says_so(hall: Hall) -> N
     (named,) = hall.queue.summary().slots
     assert (named.state, named.why) == (SlotStatus.DEAD, "let go too often")
     assert hall.claim("lea", lead=True) == slot.slot_id
+    hall.queue.release(slot.slot_id, hall.token)
+    hall.closes(slot)
+    hall.beat()
+    assert hall.claim("lea", lead=True) is None
+
+
+def test_a_watcher_sees_that_something_changed(hall: Hall) -> None:
+    slot = hall.opens(1, max_age_ms=1000)
+    seen = [hall.queue.revision()]
+
+    def sees(act: Callable[[], object]) -> None:
+        act()
+        seen.append(hall.queue.revision())
+
+    sees(lambda: hall.opens(2, recipe=RecipeRef(recipe_id="cover", version=1)))
+    sees(lambda: hall.claim("ada"))
+    sees(lambda: hall.queue.release(slot.slot_id, hall.token))
+    sees(lambda: hall.claim("ada"))
+    sees(lambda: hall.queue.skip(slot.slot_id, hall.token))
+    sees(lambda: hall.claim("bob"))
+    sees(lambda: hall.queue.park(slot.slot_id, hall.token, "d-1"))
+    hall.clock.advance(1.001)
+    sees(hall.queue.reap)  # overdue, and a stop is asked for
+    hall.clock.advance(3600.0)
+    sees(hall.queue.reap)  # the park ran out
+    sees(lambda: hall.closes(slot))
+    sees(hall.queue.reap)  # no stop any more
+    sees(lambda: hall.queue.wipe("topic", {0: 0}))
+    sees(lambda: hall.queue.beat("topic", {0: 0}, 1000))
+    assert len(set(seen)) == len(seen)
 
 
 def test_an_overdue_part_is_offered_to_a_lead_first_and_to_everybody_still(hall: Hall) -> None:
