@@ -110,6 +110,11 @@ class SimulatedFiles:
         inode.cached[:], inode.durable[:], inode.pending[:] = content, content, []
 
     @property
+    def descriptors(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    @property
     def used_bytes(self) -> int:
         """Bytes taken by names and blocks, also of files that are open and have no name any more."""
         inodes = {opened.inode for opened in self._open.values()} | set(_inodes(self._root))

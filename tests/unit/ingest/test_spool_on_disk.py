@@ -436,6 +436,18 @@ def test_what_was_acknowledged_is_never_given_again_though_its_records_are_gone(
     assert spool_on(files).next_sequence == 5
 
 
+def test_closing_makes_everything_durable_and_leaves_nothing_open(files: SimulatedFiles) -> None:
+    spool = taken(files, 3)
+    spool.acknowledge(2)
+    take(spool)
+    spool.close()
+    assert files.descriptors == 0
+    files.cut_power()
+    again = spool_on(files)
+    assert again.acked_next == 2
+    assert [item.sequence for item in read_all(again) if isinstance(item, Record)] == [2, 3]
+
+
 def test_two_syncs_at_once_leave_no_record_waiting(files: SimulatedFiles) -> None:
     spool = spool_on(files)
     take(spool)
