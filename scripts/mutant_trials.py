@@ -181,7 +181,9 @@ def _defaults(changed: ast.ClassDef | ast.FunctionDef, home: types.ModuleType) -
     space = dict(vars(home))
     exec(compile(ast.Module([changed], []), str(home.__file__), "exec", dont_inherit=True), space)
     one, other = vars(home)[changed.name], space[changed.name]
-    pairs = [(vars(one).get(name), it) for name, it in vars(other).items()] if isinstance(one, type) else [(one, other)]
+    is_class = isinstance(one, type)
+    pairs: list[tuple[Any, Any]] = [(vars(one).get(name), it) for name, it in vars(other).items()] if is_class else []
+    pairs += [] if is_class else [(one, other)]
     functions = [it for it in pairs if all(isinstance(each, types.FunctionType) for each in it)]
     differing = [(it, to) for it, to in functions if _defaults_of(it) != _defaults_of(to)]
 

@@ -43,13 +43,14 @@ _ROUTE = ("tests/unit/route", "tests/integration/route/test_router.py")
 _SPOOL = ("tests/unit/ingest",)
 _AGREE = "tests/unit/reinspect/test_queue_against_model.py::test_redis_and_the_model_agree_through_random_histories"
 _QUEUE = (*(f"tests/unit/reinspect/test_{name}.py" for name in ("queue_rules", "lost_keys", "late_tokens")), _AGREE)
+_LOOP = ("tests/unit/runtime/test_loop.py", "tests/unit/runtime/test_loop_bounds.py")
 TARGETS: dict[str, tuple[str, ...]] = {
     **{
         f"services/linewarden_route/{name}.py": _ROUTE
         for name in ("policy", "visit", "joining", "routing", "review", "settling", "slots", "refusals", "adoption")
     },
     **{f"services/linewarden_route/{name}.py": _ROUTE for name in ("lane", "plan", "restore", "router")},
-    "services/linewarden_runtime/loop.py": ("tests/unit/runtime/test_loop.py",),
+    "services/linewarden_runtime/loop.py": _LOOP,
     "services/linewarden_runtime/consume.py": ("tests/unit/runtime/test_consume.py",),
     **{
         f"services/linewarden_ingest/{name}.py": _SPOOL
@@ -89,11 +90,12 @@ _LUA = (
 
 
 class RemoveStatement(Operator):  # type: ignore[misc]  # the package is not typed
-    """Takes a statement away that is there for its effect: a call, an assignment to an attribute, a raise."""
+    """Takes a statement away that is there for its effect, a call or a raise, but for a line of the log."""
 
     def mutation_positions(self, node: Any) -> Iterator[tuple[object, object]]:  # noqa: ANN401 - parso is not typed
         """Where `mutate` can be asked."""
-        if node.type == "simple_stmt" and node.children[0].type in {"atom_expr", "power", "raise_stmt"}:
+        is_said = node.get_first_leaf().value in {"_log", "log"}
+        if node.type == "simple_stmt" and node.children[0].type in {"atom_expr", "power", "raise_stmt"} and not is_said:
             yield node.start_pos, node.end_pos
 
     def mutate(self, node: Any, _index: int) -> Any:  # noqa: ANN401 - parso is not typed
@@ -276,7 +278,8 @@ def page() -> str:
             "",
             "Made by `make mutants-page` from what `make mutants` ran; a module whose source or tests changed since is",
             f"run anew ({stale} trials of other sources are stale). Timeouts count as killed. Arguments of",
-            "`@dataclass` are left alone: that nobody assigns to a frozen instance is mypy's to say.",
+            "`@dataclass` are left alone, since that nobody assigns to a frozen instance is mypy's to say; so are lines of",
+            "the log.",
             "",
             "| module | mutants | tried | killed | survived |",
             "|---|---|---|---|---|",
