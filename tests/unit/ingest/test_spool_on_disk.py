@@ -13,7 +13,7 @@ from crc32c import crc32c
 
 from linewarden_ingest.metrics import UNFREED
 from linewarden_ingest.spool.faults import SpoolBroken, SpoolFull
-from linewarden_ingest.spool.format import Kind
+from linewarden_ingest.spool.format import Kind, frame_record
 from linewarden_ingest.spool.limits import Limits
 from linewarden_ingest.spool.marks import Marks, MarksFile, MarksKeeper
 from linewarden_ingest.spool.reader import Gap
@@ -257,6 +257,25 @@ def test_a_spool_with_the_former_marks_goes_on_where_it_stood(files: SimulatedFi
     assert spool_on(files).next_sequence == 31
 
 
+def test_the_former_marks_stand_until_those_that_follow_are_whole(files: SimulatedFiles) -> None:
+    marks_on(files)
+    files.damage(FOLDER / "marks", text_marks(1, 12, 22))
+    marks = marks_on(files)
+    marks.load(1)
+    marks.save(Marks(1, 13))
+    whole = files.content(FOLDER / "marks")
+    files.damage(FOLDER / "marks", whole[:BLOCK_BYTES] + bytes(BLOCK_BYTES))
+    assert marks_on(files).load(1) == Marks(1, 12, 22)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5_000, 8_192])
+def test_the_room_of_the_marks_is_reserved_whole(files: SimulatedFiles, size: int) -> None:
+    marks_on(files)
+    files.damage(FOLDER / "marks", bytes(size))
+    marks_on(files).load(1)
+    assert len(files.content(FOLDER / "marks")) == 2 * BLOCK_BYTES
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_on_a_full_disk_what_is_acknowledged_is_freed_and_the_pointer_is_durable(
     files: SimulatedFiles, code: int
@@ -289,6 +308,69 @@ def test_a_disk_that_refuses_a_record_takes_it_later_under_the_same_sequence(
     take(spool)
     spool.sync()
     assert [item.sequence for item in read_all(spool) if isinstance(item, Record)] == list(range(7))
+
+
+def test_a_segment_that_cannot_be_opened_again_takes_records_later(files: SimulatedFiles) -> None:
+    taken(files, 1).close()
+    spool = spool_on(files)
+    files.fail("open", errno.EIO)
+    with pytest.raises(SpoolFull, match="refuses to open"):
+        take(spool)
+    take(spool)
+    spool.sync()
+    assert [item.sequence for item in read_all(spool) if isinstance(item, Record)] == [0, 1]
+
+
+def test_what_fits_is_counted_to_the_byte_until_it_is_acknowledged(files: SimulatedFiles) -> None:
+    spool = taken(files, 20)
+    used = sum(one.size for one in spool.segments)
+    spool._limits = replace(LIMITS, capacity_bytes=used)
+    with pytest.raises(SpoolFull):
+        take(spool)
+    oldest = spool.segments[0]
+    spool.acknowledge(oldest.last_sequence)
+    assert spool.used_share == 1.0
+    spool.acknowledge(oldest.last_sequence + 1)
+    assert spool.used_share == (used - oldest.size) / used
+    one = sum(map(len, frame_record(oldest.marker, Kind.WHOLE, 20, header_of(20), picture_of(20))))
+    spool._limits = replace(LIMITS, capacity_bytes=used - oldest.size + one)
+    take(spool)
+    assert spool.used_share == 1.0
+
+
+def test_who_takes_waits_while_too_much_is_not_durable(files: SimulatedFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = spool_on(files)
+    take(spool)
+    size = spool.segments[-1].size
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            spool.sync()
+
+    monkeypatch.setattr(spool._room, "wait", wait)
+    spool._limits = replace(LIMITS, unsynced_bytes=size)
+    take(spool)
+    assert not waits
+    take(spool)
+    assert len(waits) == 2
+
+
+def test_a_reader_that_is_at_the_end_of_a_segment_goes_on_with_the_next(files: SimulatedFiles) -> None:
+    spool = spool_on(files, replace(LIMITS, segment_bytes=1, window_bytes=0))
+    told: list[int] = []
+    reader = spool.reader(lambda: told.append(spool.durable_next))
+    take(spool)
+    take(spool)  # seals the first one, which is durable then
+    assert told == [0, 1]
+    first, nothing = reader.next(), reader.next()
+    assert isinstance(first, Record)
+    assert nothing is None
+    spool.sync()
+    second = reader.next()
+    assert isinstance(second, Record)
+    assert second.sequence == 1
 
 
 def test_segments_that_cannot_be_removed_are_counted_and_go_later(files: SimulatedFiles) -> None:

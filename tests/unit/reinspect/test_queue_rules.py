@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.queue.redis_queue import RedisQueue
-from linewarden_reinspect.queue.types import Ask, Change, Claimant, Refused, SlotStatus, Terms, Why
+from linewarden_reinspect.queue.types import Ask, Change, Claimant, Refused, SlotStatus, Standing, Terms, Why
 from linewarden_runtime.clock import ManualClock
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.line import RecipeRef
@@ -137,6 +137,65 @@ def test_a_slot_that_asks_for_a_skill_goes_to_who_has_it_or_to_a_lead(hall: Hall
     assert hall.claim("ada", skills=("paint",)) is None
     assert hall.claim("bob", skills=("paint", "weld")) == first.slot_id
     assert hall.claim("lea", lead=True) == second.slot_id
+
+
+def test_a_name_of_a_line_is_no_skill(hall: Hall) -> None:
+    hall.opens(1, needs="line1")
+    assert hall.claim("ada", lines=("line1",)) is None
+
+
+def test_a_skipped_part_is_not_offered_to_who_skipped_it_for_a_while_but_may_be_scanned(hall: Hall) -> None:
+    slot = hall.opens(1, part_id="SN-1")
+    assert hall.claim("ada") == slot.slot_id
+    hall.queue.skip(slot.slot_id, hall.token)
+    assert hall.claim("ada") is None
+    assert hall.claim("ada", "SN-1") == slot.slot_id
+    hall.queue.release(slot.slot_id, hall.token)
+    assert hall.claim("bob") == slot.slot_id
+    hall.queue.release(slot.slot_id, hall.token)
+    hall.clock.advance(TERMS.skip_ms / 1000)
+    assert hall.claim("ada") == slot.slot_id
+
+
+def test_what_ran_out_is_given_to_the_next_who_asks(hall: Hall) -> None:
+    slot = hall.opens(1)
+    assert hall.claim("ada") == slot.slot_id
+    hall.clock.advance(3.0)
+    assert hall.claim("bob") == slot.slot_id
+
+
+def test_behind_any_number_of_parts_that_somebody_may_not_take_is_one_that_they_may(hall: Hall) -> None:
+    for number in range(100):
+        hall.opens(number, excluded_actors=("ada",))
+    mine = hall.opens(100, risk=0.0)
+    assert hall.claim("ada") == mine.slot_id
+
+
+@pytest.mark.parametrize("skill", [1, 2])
+@pytest.mark.parametrize("due_ms", [(5, 5), (5, 9), (9, 5)])
+def test_over_all_skills_the_earliest_is_given_and_of_two_at_once_the_first(
+    hall: Hall, skill: int, due_ms: tuple[int, int]
+) -> None:
+    slots = [
+        hall.opens(number, due_ms=AT + due, needs="weld" if number == skill else None)
+        for number, due in enumerate(due_ms, 1)
+    ]
+    first = min(slots, key=lambda slot: (slot.due_ms, slot.slot_id))
+    assert hall.claim("ada", skills=("weld",)) == first.slot_id
+
+
+def test_a_beat_confirms_the_view_and_is_a_change_only_where_it_opens_it(hall: Hall) -> None:
+    hall.clock.advance(5.0)
+    assert hall.queue.standing() == Standing("topic", True, 5000, {0: 0})
+    before = hall.queue.revision()
+    hall.beat()
+    hall.queue.beat("topic", {0: 0}, 1)
+    assert hall.queue.standing() == Standing("topic", True, 0, {0: 0})
+    assert hall.queue.revision() == before
+    while hall.queue.summary().live:
+        hall.clock.advance(0.001)
+    hall.beat()
+    assert hall.queue.revision() != before
 
 
 def test_who_was_told_is_known_through_a_rebuild(hall: Hall) -> None:
