@@ -278,7 +278,7 @@ def page() -> str:
             "",
             "Made by `make mutants-page` from what `make mutants` ran; a module whose source or tests changed since is",
             f"run anew ({stale} trials of other sources are stale). Timeouts count as killed. Lines of the log are",
-            "left alone, and so are arguments of `@dataclass`: that nobody assigns to a frozen instance is mypy's to say.",
+            "left alone, and so are arguments of `@dataclass`: mypy watches over what is frozen.",
             "",
             "| module | mutants | tried | killed | survived |",
             "|---|---|---|---|---|",
