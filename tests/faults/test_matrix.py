@@ -1,4 +1,4 @@
-"""A small share of the fault matrix: two cheap rows, once each, through the same code as `make faults`."""
+"""A small share of the fault matrix: two cheap rows, once each on one line, through the same code as `make faults`."""
 
 from __future__ import annotations
 
@@ -6,23 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.matrix.play import play
-from tests.faults.matrix.results import Outcome, Run
+from tests.faults.matrix.bed import Needs, bed
+from tests.faults.matrix.play import Series, settle
+from tests.faults.matrix.results import Outcome
 from tests.faults.matrix.rows import named
 
 pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize("name", ["kill-route", "tcp-reset"])
-def test_a_row_of_the_matrix_is_struck_once_and_holds(name: str, tmp_path: Path) -> None:
-    (row,) = named([name])
-    runs: list[Run] = []
-
-    def tell(run: Run) -> bool:
-        runs.append(run)
-        return True
-
-    play(row, [1], tmp_path / "line", tell)
-    assert [(run.outcome, run.words) for run in runs] == [(Outcome.HELD, ())]
-    assert runs[0].parts
-    assert runs[0].seen
+def test_route_is_killed_and_connections_are_reset_and_everything_adds_up(tmp_path: Path) -> None:
+    with bed(tmp_path / "line", Needs(proxied=True)) as tested:
+        settle(tested)
+        runs = [Series(row, tested).run(1) for row in named(["kill-route", "tcp-reset"])]
+    assert [(run.outcome, run.words) for run in runs] == [(Outcome.HELD, ())] * 2
+    assert all(run.parts and run.seen for run in runs)
