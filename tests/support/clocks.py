@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Self
 
 _LIBRARIES = "/usr/lib/*/faketime/libfaketimeMT.so.1"
+LATE_S = 1
+"""A step is seen so late at most, and a second for rounding: the file is not read at each look at the clock."""
 _SLEEP = Path(__file__).with_name("under_faketime")
 _PROBE = "import sys, time\nfor _ in sys.stdin: print(time.time(), time.monotonic(), flush=True)"
 
@@ -38,7 +40,8 @@ class FakeClock:
             "LD_PRELOAD": str(self.library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": str(LATE_S),
+            "NO_FAKE_STAT": "1",
             "PYTHONPATH": os.pathsep.join(filter(None, (str(_SLEEP), os.environ.get("PYTHONPATH")))),
         }
 

@@ -85,30 +85,29 @@ class Series:
 
     def _judged(self) -> Judgement:
         settle(self.tested)
-        found = self._confirmed()
+        found = confirmed(self.tested, self.found, PARTS_PER_S)
         fresh = found.beyond(self.found)
         self.found = self.found.and_also(found)
         return fresh
 
-    def _confirmed(self) -> Judgement:
-        """What is found, and still there when everything is read again: records overtake each other between partitions.
 
-        The log only grows, so what is lost, doubled or passed wrongly stays so.
-        """
-        found = self._read()
-        for _ in range(_READ_AGAIN):
-            if found.beyond(self.found).holds:
-                break
-            self.tested.hold(_BETWEEN_S)
-            found = found.confirmed_by(self._read())
-        return found
+def confirmed(tested: Bed, known: Judgement, parts_per_s: float | None) -> Judgement:
+    """What is found, and still there when everything is read again: records overtake each other between partitions.
 
-    def _read(self) -> Judgement:
-        ledger = read_ledger(self.tested.broker, line.NAMESPACE)
-        return judge(ledger, now_ms(), self._routed(), PARTS_PER_S)
+    The log only grows, so what is lost, doubled or passed wrongly stays so. `known`: what was found before.
+    """
+    found = _read(tested, parts_per_s)
+    for _ in range(_READ_AGAIN):
+        if found.beyond(known).holds:
+            break
+        tested.hold(_BETWEEN_S)
+        found = found.confirmed_by(_read(tested, parts_per_s))
+    return found
 
-    def _routed(self) -> list[str]:
-        return list(self.tested.flow.routed)
+
+def _read(tested: Bed, parts_per_s: float | None) -> Judgement:
+    routed = list(tested.flow.routed)
+    return judge(read_ledger(tested.broker, line.NAMESPACE), now_ms(), routed, parts_per_s)
 
 
 def settle(tested: Bed, *, with_queue: bool = True) -> None:

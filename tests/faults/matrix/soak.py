@@ -14,18 +14,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from linewarden.demo import line
-from linewarden_replay.audit import read_ledger
-
 from .bed import DECIDE_BY_MS, Bed, Needs, NotBack, NotShown, bed
-from .oracle import MARGIN_MS, Judgement, judge
-from .play import now_ms, settle
+from .oracle import MARGIN_MS, Judgement
+from .play import confirmed, now_ms, settle
 from .rows import ROWS, Row
 
 SHARE = 0.8
 SAMPLES = Path("docs/results/data/soak.jsonl")
 _SAMPLE_S, _STRIKE_EVERY_S = 5.0, 60.0
-_LADDER = (3.0, 4.5, 6.5, 9.0, 13.0, 18.0, 25.0, 35.0)
+_LADDER = (1.0, 2.0, 3.0, 4.5, 6.5, 9.0, 13.0, 18.0, 25.0, 35.0)
 _WARM_S, _TRIAL_S = 8.0, 20.0
 _VISITS = 40_000
 _EVERYTHING = Needs(
@@ -94,7 +91,7 @@ def soak(minutes: float, folder: Path, seed: int, about: dict[str, Any], samples
         settle(tested)
         away, counts = _struck(tested, rows, minutes, Random(seed), told)
         tested.hold(MARGIN_MS / 1000 + 1)
-        found = judge(read_ledger(tested.broker, line.NAMESPACE), now_ms(), list(tested.flow.routed))
+        found = confirmed(tested, Judgement(), None)
         found = found.and_also(Judgement(lost=frozenset(away)))
         told(
             {
@@ -152,14 +149,22 @@ def set_rate(tested: Bed, parts_per_s: float) -> None:
 
 
 def _capacity(tested: Bed) -> float:
-    """Parts a second that are routed as fast as they come, nineteen of twenty within half of their time to decide."""
-    held = _LADDER[0]
+    """Parts a second that are routed as fast as they come, nineteen of twenty within half of their time to decide.
+
+    Raises:
+        NotBack: where not even the slowest pace holds.
+    """
+    held = 0.0
     for rate in _LADDER:
         if not _holds(tested, rate):
-            between = round((held + rate) / 2, 1)
-            return between if held < rate and _holds(tested, between) else held
+            break
         held = rate
-    return held
+    else:
+        return held
+    if not held:
+        raise NotBack(f"{rate} parts/s are too many for this machine as it is now; {tested.told()}")
+    between = round((held + rate) / 2, 1)
+    return between if _holds(tested, between) else held
 
 
 def _holds(tested: Bed, rate: float) -> bool:

@@ -7,10 +7,11 @@ from random import Random
 
 from tests.faults.matrix.bed import Bed, NotShown
 from tests.faults.matrix.strikes import Seen
-from tests.support.clocks import ClockProbe
+from tests.support.clocks import LATE_S, ClockProbe
 
 STEPS_S = (-2 * 86_400.0, -3_600.0, -90.0, -4.9, -0.4, 0.4, 4.9, 90.0, 3_600.0, 30 * 86_400.0)
 _MOST_OFF_S = 1.0
+_SEEN_S = LATE_S + 1.0
 
 
 def step(bed: Bed, rng: Random) -> Seen:
@@ -20,10 +21,10 @@ def step(bed: Bed, rng: Random) -> Seen:
     with ClockProbe(clock) as probe:
         before = _offsets(probe)
         clock.set(seconds)
-        bed.hold(3.0)
+        bed.hold(_SEEN_S + rng.uniform(1.0, 4.0))
         after = _offsets(probe)
-        bed.hold(1.0)
         clock.set(0.0)
+        bed.hold(_SEEN_S)
     wall_s, monotonic_s = after[0] - before[0], after[1] - before[1]
     if abs(wall_s - seconds) > _MOST_OFF_S / 5 or abs(monotonic_s) > _MOST_OFF_S:
         raise NotShown(
