@@ -50,6 +50,7 @@ def balance_records(
     """
     ledger, counts = Ledger(), partitions or {}
     for record in records:
+        _learn_dropped(record, ledger)
         message = message_in(record, ledger, counts.get(record.topic))
         if message is not None:
             ledger.learn(message, _written(record))
@@ -72,6 +73,12 @@ def message_in(record: InRecord, ledger: Ledger, partitions: int | None = None) 
     elif record.key != _key_of(message, record):
         ledger.miskeyed.add(_place(record))
     return message
+
+
+def _learn_dropped(record: InRecord, ledger: Ledger) -> None:
+    """Enter the tombstone of a slot; those of other topics only forget what was closed before."""
+    if record.value is None and record.key is not None and record.topic.endswith(".reinspections"):
+        ledger.learn_dropped(record.key.decode(errors="replace"), record.offset)
 
 
 def _belonging(record: InRecord, logical: str, partitions: int | None) -> Message | None:
@@ -284,8 +291,9 @@ def _read_topic(broker: Broker, topic: str, found: Unclosed, progress: Callable[
         for position in positions:
             reader.seek(position, found.start(position, oldest[position], ends[position], since[position]))
         for count, record in enumerate(read_to_end(reader), 1):
-            if record.value is not None:  # a tombstone only forgets what was closed before
+            if record.value is not None:
                 found.learn(record)
+            _learn_dropped(record, found.ledger)
             progress(count)
         for position in positions:
             found.end(position, reader.position(position))

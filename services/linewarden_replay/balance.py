@@ -204,7 +204,7 @@ class _Passage:
                     closed.add(one.slot_id)
             elif one.slot_id not in closed:
                 found[one.slot_id] = one
-        return found
+        return {name: one for name, one in found.items() if self.reviewed.dropped.get(name, -1) < one.written.offset}
 
     def last_close_ms(self) -> int | None:
         return max((one.closed_ms for one in self.reviewed.slots if isinstance(one, SlotClosed)), default=None)
@@ -333,7 +333,7 @@ class _Count:
                 yield from (f"further records of {each.frame_id} contradict it: {what}" for what in each.contradicted)
             else:
                 yield from (f"after its routing: {what}" for _, what in against_frame(each, recipe))
-        if any(each.frame_id not in told for each in old):
+        if any(each.frame_id not in told or each.again for each in old):
             yield from (f"after its routing: {what}" for _, what in against_parts(old, recipe))
 
     def _is_fresh(self, seen: Seen) -> bool:
@@ -486,7 +486,7 @@ def _seen(ledger: Ledger, frame_id: str) -> Seen:
         return Seen(frame_id, captured, inspected)
     words = [what for one in again if captured is not None for what in captured.contradictions(one)]
     words += [what for one in further if inspected is not None for what in inspected.contradictions(one)]
-    return Seen(frame_id, captured, inspected, tuple(dict.fromkeys(words)), tuple(further))
+    return Seen(frame_id, captured, inspected, tuple(dict.fromkeys(words)), tuple(further), tuple(again))
 
 
 def _awaits_answer(ledger: Ledger, seen: Seen) -> bool:

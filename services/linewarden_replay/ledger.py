@@ -14,7 +14,7 @@ from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
-from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.recipe import Recipe
@@ -109,6 +109,7 @@ class CapturedFrame:
     part_id: str | None
     lot_id: str | None
     product_id: str | None
+    bin_slot: str | None
     known_bad: bool
     returned: tuple[str, str | None] | None
     sha256: str | None
@@ -127,7 +128,11 @@ class CapturedFrame:
             ("serial", self.part_id, other.part_id),
             ("lot", self.lot_id, other.lot_id),
             ("product", self.product_id, other.product_id),
+            ("place", self.bin_slot, other.bin_slot),
             ("picture", self.sha256, other.sha256),
+            ("time of capture", self.captured_ms, other.captured_ms),
+            ("decide-by", self.decide_by_ms, other.decide_by_ms),
+            ("kind, simulated or real", self.is_simulated, other.is_simulated),
         )
         yield from (f"another {what}" for what, one, two in told if None not in (one, two) and one != two)
         if self.line_state != other.line_state:
@@ -135,10 +140,24 @@ class CapturedFrame:
         if not self.recipe.may_be(other.recipe):
             yield "another recipe"
 
+    def adds_to(self, first: CapturedFrame) -> bool:
+        """Whether this one, sent again, names of its part what the first did not; others may name it otherwise."""
+        told = (
+            (first.part_id, self.part_id),
+            (first.lot_id, self.lot_id),
+            (first.product_id, self.product_id),
+            (first.bin_slot, self.bin_slot),
+            (first.returned, self.returned),
+        )
+        return (self.known_bad and not first.known_bad) or any(one is None and two is not None for one, two in told)
+
 
 @dataclass(frozen=True, slots=True)
 class InspectedFrame:
-    """The first inspection of a frame; `limits` are the thresholds that it names: of p_defect and of suspicion."""
+    """The first inspection of a frame; `limits` are the thresholds that it names: of p_defect and of suspicion.
+
+    `source` is where the picture lies that was looked at.
+    """
 
     frame_id: str
     visit_id: str
@@ -157,6 +176,7 @@ class InspectedFrame:
     decide_by_ms: int
     inspected_ms: int
     is_simulated: bool
+    source: str
     written: Written
 
     def contradictions(self, other: InspectedFrame) -> Iterator[str]:
@@ -227,7 +247,10 @@ class RoutedVisit:
 
 @dataclass(frozen=True, slots=True)
 class AskedFrame:
-    """A frame that a slot asks about, as it is shown; `doubtful`: whether a person must cover it."""
+    """A frame that a slot asks about, as it is shown; `doubtful`: whether a person must cover it.
+
+    `source` is where its picture lies.
+    """
 
     frame_id: str
     view_id: str
@@ -236,6 +259,7 @@ class AskedFrame:
     verdict: Verdict | None
     p_defect: float | None
     suspicion: float | None
+    source: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +277,7 @@ class SlotOpened:
     line_id: str
     part_id: str | None
     product_id: str | None
+    bin_slot: str | None
     recipe: RecipeName
     is_simulated: bool
     opened_ms: int
@@ -294,9 +319,13 @@ class Decided:
 
 @dataclass(slots=True)
 class Reviewed:
-    """What people were asked about one visit, and what they answered; by offset where that is known."""
+    """What people were asked about one visit, and what they answered; by offset where that is known.
+
+    `dropped` are slots that a tombstone takes out, with the last one's offset.
+    """
 
     slots: list[SlotOpened | SlotClosed] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
     decisions: dict[str, Decided] = field(default_factory=dict)
 
 
@@ -306,7 +335,7 @@ class Ledger:
 
     captured: dict[str, CapturedFrame] = field(default_factory=dict)
     captured_again: dict[str, list[CapturedFrame]] = field(default_factory=dict)
-    """Further captures of a frame that contradict the first."""
+    """Further captures of a frame that contradict the first, or name more of its part."""
     sequences: dict[CameraEpoch, dict[int, str]] = field(default_factory=dict)
     doubled_sequences: set[str] = field(default_factory=set)
     last_sequences: dict[CameraEpoch, int] = field(default_factory=dict)
@@ -370,6 +399,12 @@ class Ledger:
             case _:
                 pass
 
+    def learn_dropped(self, slot_id: str, offset: int) -> None:
+        """Enter the tombstone of a slot; one of a visit that nobody was asked about says nothing."""
+        reviewed = self.reviews.get(slot_id.rsplit(".", 2)[0])
+        if reviewed is not None:
+            reviewed.dropped[slot_id] = offset
+
     def history(self, visit_id: str) -> list[RoutedVisit]:
         """Every record of a visit's dispositions, by revision, and of one revision in their order."""
         first = self.first.get(visit_id)
@@ -395,6 +430,7 @@ class Ledger:
             part_id=capture.part_id,
             lot_id=self._same(capture.lot_id),
             product_id=self._same(capture.product_id),
+            bin_slot=capture.bin_slot,
             known_bad=capture.known_bad,
             returned=None if returned is None else (returned.previous_visit_id, returned.authority),
             sha256=capture.sha256,
@@ -407,7 +443,7 @@ class Ledger:
             self.duplicates += 1
             first, later = _in_order(known, found)
             self.captured[capture.frame_id] = first
-            if any(first.contradictions(later)):
+            if any(first.contradictions(later)) or later.adds_to(first):
                 self.captured_again.setdefault(capture.frame_id, []).append(later)
 
     def _inspection(self, message: Inspection, written: Written) -> None:
@@ -430,6 +466,7 @@ class Ledger:
             decide_by_ms=message.decide_by_ms,
             inspected_ms=message.inspected_ms,
             is_simulated=message.is_simulated,
+            source=_lies(message.source),
             written=written,
         )
         known = self.inspected.setdefault(message.frame_id, found)
@@ -534,6 +571,10 @@ def _in_order(known: Placed, found: Placed) -> tuple[Placed, Placed]:
     return (known, found) if known.written.offset <= found.written.offset else (found, known)
 
 
+def _lies(at: SourceRef) -> str:
+    return place(at.topic, at.partition, at.offset)
+
+
 def _line_state(state: LineStateRef) -> LineStateFacts:
     return state.mode, state.since_ms, state.order_id, state.shift
 
@@ -556,6 +597,7 @@ def _slot_facts(message: SlotOpen | SlotClose, written: Written) -> SlotOpened |
                     verdict=frame.verdict,
                     p_defect=frame.p_defect,
                     suspicion=frame.suspicion,
+                    source=None if frame.frame is None else _lies(frame.frame),
                 )
                 for frame in message.frames
             ),
@@ -563,6 +605,7 @@ def _slot_facts(message: SlotOpen | SlotClose, written: Written) -> SlotOpened |
             line_id=message.line_id,
             part_id=message.part_id,
             product_id=message.product_id,
+            bin_slot=message.bin_slot,
             recipe=RecipeName(message.recipe.recipe_id, message.recipe.version, message.recipe.digest),
             is_simulated=message.is_simulated,
             opened_ms=message.opened_ms,

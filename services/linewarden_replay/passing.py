@@ -23,7 +23,7 @@ Contents = Mapping[tuple[str, int], Mapping[str, tuple[Recipe, int | None]]]
 class Seen:
     """One frame: its first capture, its first inspection, and what further records of it say differently, in words.
 
-    `further`: the inspections among these.
+    `further`: the inspections among these; `again`: captures that were sent again and say more of their part.
     """
 
     frame_id: str
@@ -31,6 +31,7 @@ class Seen:
     inspected: InspectedFrame | None = None
     contradicted: tuple[str, ...] = ()
     further: tuple[InspectedFrame, ...] = ()
+    again: tuple[CapturedFrame, ...] = ()
 
 
 def recipe_named(contents: Contents, name: RecipeName, before_ms: int | None = None) -> Recipe | str:
@@ -86,7 +87,7 @@ def against_visit(frames: Sequence[Seen], recipe: Recipe) -> Iterator[Objection]
 
 def against_parts(frames: Sequence[Seen], recipe: Recipe) -> Iterator[Objection]:
     """What captures say of the part and the line, and where they disagree."""
-    captures = [one.captured for one in frames if one.captured is not None]
+    captures = [each for one in frames for each in (one.captured, *one.again) if each is not None]
     if any(one.known_bad for one in captures):
         yield Objection(Cause.KNOWN_BAD, "it is a known-bad")
     yield from (Objection(Cause.FAULT, reason) for reason in _part_faults(captures, recipe))
@@ -100,7 +101,9 @@ def _part_faults(captures: Sequence[CapturedFrame], recipe: Recipe) -> Iterator[
         ("lots", {one.lot_id for one in captures} - {None}),
         ("products", {one.product_id for one in captures} - {None}),
         ("line states", {one.line_state for one in captures}),
+        ("places", {one.bin_slot for one in captures} - {None}),
         ("visits before", {one.returned[0] for one in captures if one.returned}),
+        ("authorities", {one.returned[1] for one in captures if one.returned} - {None}),
         ("recipes", _recipes([one.recipe for one in captures])),
         ("kinds, simulated and real", {one.is_simulated for one in captures}),
         ("kinds, known-bad and not", {one.known_bad for one in captures}),

@@ -65,7 +65,7 @@ def against_telling(one: RoutedVisit, frames: Mapping[str, Seen]) -> Iterator[st
         known = None if seen is None else seen.captured or seen.inspected
         if known is not None and known.view_id != view.view_id:
             yield f"{name} names frame {view.frame_id} as view {view.view_id}"
-    captures = [seen.captured for seen in frames.values() if seen.captured is not None]
+    captures = [each for seen in frames.values() for each in (seen.captured, *seen.again) if each is not None]
     if not captures:
         return
     told = (
@@ -95,11 +95,12 @@ def _told(one: RoutedVisit, frames: Mapping[str, Seen]) -> list[Seen]:
 
 def against_asking(one: SlotOpened, frames: Mapping[str, Seen], recipe: Recipe | None) -> Iterator[str]:
     """Where a slot asks for something else than what its visit is."""
-    captures = [seen.captured for seen in frames.values() if seen.captured is not None]
+    captures = [each for seen in frames.values() for each in (seen.captured, *seen.again) if each is not None]
     told = (
         ("line", one.line_id, {each.line_id for each in captures}),
         ("serial", one.part_id, {each.part_id for each in captures}),
         ("product", one.product_id, {each.product_id for each in captures}),
+        ("place", one.bin_slot, {each.bin_slot for each in captures}),
         ("kind, simulated or real,", one.is_simulated, {each.is_simulated for each in captures}),
     )
     name = f"slot {one.slot_id}"
@@ -125,7 +126,8 @@ def _shows(asked: AskedFrame, seen: Seen) -> bool:
     answers = [] if seen.inspected is None else [seen.inspected, *seen.further]
     said = (asked.verdict, asked.p_defect, asked.suspicion)
     is_told = asked.verdict is None or any(said == (one.verdict, one.p_defect, one.suspicion) for one in answers)
-    return is_told and asked.view_id in {one.view_id for one in known} and asked.sha256 in {None, *digests}
+    lies = asked.source is None or not answers or asked.source in {one.source for one in answers}
+    return lies and is_told and asked.view_id in {one.view_id for one in known} and asked.sha256 in {None, *digests}
 
 
 def against_cover(one: SlotOpened, frames: Mapping[str, Seen]) -> Iterator[str]:

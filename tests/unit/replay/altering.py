@@ -87,6 +87,9 @@ def _whole(records: list[InRecord], index: int) -> Iterator[Alteration]:
     here = [one for one in records if one.position == record.position]
     place_after = records.index(here[-1]) + 1
     yield Alteration("double", kind, place, [*records[:place_after], again, *records[place_after:]])
+    if record.topic.endswith(".reinspections"):
+        gone = replace(again, value=None)
+        yield Alteration("forget", kind, place, [*records[:place_after], gone, *records[place_after:]])
     yield Alteration("move", kind, place, [*before, replace(record, partition=1 - record.partition), *after])
     yield Alteration("rekey", kind, place, [*before, replace(record, key=b"other"), *after])
     yield Alteration("garble", kind, place, [*before, replace(record, value=b"?"), *after])

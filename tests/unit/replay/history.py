@@ -134,7 +134,7 @@ class History:
 def whole_history() -> History:
     """Visits of every end: passed, rejected, accepted, used as is, scrapped by two, undone, lost, late, waiting."""
     made = History()
-    made.visit("passed", {"part_id": "p1", "lot_id": "l1", "product_id": "tile"})
+    made.visit("passed", {"part_id": "p1", "lot_id": "l1", "product_id": "tile", "bin_slot": "b1"})
     made.visit("rejected", verdict=Verdict.NG)
     made.visit("accepted", suspicion=0.9)
     made.decide("accepted.r0.g0")
@@ -146,7 +146,7 @@ def whole_history() -> History:
     made.decide("undone.r0.g0")
     made.decide("undone.r0.g0", None, act=Act.UNDO, undoes="d-undone.r0.g0-ann", decision_id="u1")
     made.decide("undone.r0.g1", "NG", "bob")
-    made.visit("unsure", suspicion=0.9)
+    made.visit("unsure", {"bin_slot": "b2"}, suspicion=0.9)
     made.decide("unsure.r0.g0", "UNSURE")
     made.decide("unsure.r0.g1", "OK", "lea", role=Role.LEAD)
     made.visit("refused", suspicion=0.9)
@@ -164,7 +164,7 @@ def whole_history() -> History:
     made.inspect("late", "top")
     made.turn()
     made.pass_time(12_000)
-    made.visit("waiting", verdict=Verdict.NOT_DECIDABLE)
+    made.visit("waiting", {"bin_slot": "b3"}, verdict=Verdict.NOT_DECIDABLE)
     made.visit("alarmed")
     made.capture("alarmed", "side", frame_id="alarmed.again")
     made.inspect("alarmed", "side", frame_id="alarmed.again", verdict=Verdict.NG)

@@ -7,6 +7,7 @@ What is said of dispositions and decisions is chained, so that any change of one
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatch
 from functools import cache
 
@@ -35,6 +36,8 @@ UNNAMED = {
     "change capture.clock_checked": "whether the node had compared its clock; route judges by the broker's time alone",
     "drop capture.part_id": "a serial may be bound late or never",
     "drop capture.lot_id": "as the serial",
+    "drop capture.bin_slot": "as the serial",
+    "drop slot-open.bin_slot": "where it lies is not told, and who is asked looks for it",
     "drop capture.product_id": "as the serial; the recipe says what the product is",
     "double capture": "the same frame captured twice is a duplicate, and counted",
     "swap capture": "views are joined in any order",
@@ -46,13 +49,15 @@ UNNAMED = {
     "drop slot-open.recipe.digest": "as of the inspection",
     "change inspection.code_version": "told to reproduce; whether it does shows by a replay",
     "change inspection.inspected_ms": "told for figures; deadlines go by what the broker wrote",
-    "change inspection.source.*": "where the picture lies; the digest says which it is",
+    "change inspection.source.*": "where the picture lies, of a visit that nobody is asked about; the digest says so",
     "double recipe": "the same content twice",
     "move recipe": "recipes have one partition",
     "rekey recipe": "compaction goes by the key; the content is told by its digest",
     "change slot-close.closed_ms": "when it was closed; the order in the log counts",
     "* slot-close.detail": "words for people",
     "double slot-close": "the same close twice",
+    "forget slot-open": "a tombstone of a slot that is closed, as after the horizon",
+    "forget slot-close": "the same",
     "drop slot-open": "compaction keeps the last record of a slot alone, which is its close",
     "double slot-open": "a request that is sent again under its id",
     "change slot-open.due_ms": "the order of the queue, not what becomes of a part",
@@ -60,7 +65,7 @@ UNNAMED = {
     "change slot-open.risk": "as when it is due",
     "* slot-open.max_age_ms": "asks for a slower line, and decides nothing",
     "* slot-open.reasons*": "words for people",
-    "* slot-open.frames.*.frame*": "where the picture lies; the digest says which it is",
+    "drop slot-open.frames.*.frame*": "where the picture lies is not told: the keeper says that it is missing",
     "* slot-open.frames.*.inspection*": "where the answer lies; what it says is told beside it",
     "drop slot-open.frames.*.sha256": "no digest is told; the evidence carries its own",
     "drop slot-open.frames.*.verdict": "an answer that is not told yet",
@@ -68,7 +73,13 @@ UNNAMED = {
 }
 """Alterations that the balance does not name, each with the reason why none of them lets a part pass or be lost."""
 
-OF_CLOSED_SLOTS = {"drop slot-open", "drop slot-close", "drop slot-open.frames", "drop slot-open.frames.*"}
+OF_CLOSED_SLOTS = {
+    "drop slot-open",
+    "drop slot-close",
+    "forget slot-open",
+    "drop slot-open.frames",
+    "drop slot-open.frames.*",
+}
 """Of these a slot that waits for a person lets nothing pass unnamed."""
 
 
@@ -107,6 +118,23 @@ def test_untouched_every_visit_closes_alone_and_together(history: History) -> No
     assert not is_named(history.records(), history)
     for visit, records in history.of_visits().items():
         assert not is_named(records, history), visit
+
+
+def test_a_slot_that_is_forgotten_while_it_waits_for_a_person_strands_its_visit(history: History) -> None:
+    records = history.of_visits()["waiting"]
+    opened = next(one for one in records if one.topic.endswith(".reinspections"))
+    gone = replace(opened, value=None, headers=(), offset=opened.offset + 100)
+    report = balance_records([*records, gone], history.now_ms() + 3_600_000, None, history.counts())
+    assert report.lost == ("waiting",)
+
+
+def test_a_slot_that_sends_somebody_to_another_place_or_picture_is_named(history: History) -> None:
+    records = history.of_visits()["waiting"]
+    paths = ("slot-open.bin_slot", "slot-open.frames.*.frame.offset")
+    for path in paths:
+        altered = [one for one in alterations(records) if (one.act, one.path) == ("change", path)]
+        assert altered
+        assert all(is_named(one.records, history) for one in altered)
 
 
 def test_whatever_is_altered_in_what_nobody_chains_is_named(history: History) -> None:

@@ -74,8 +74,14 @@ ZONE = Zone(zone_id="z", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)))
 ONE = [capture(0), inspection(0), disposition(0, Routing.TRUSTED_PASS)]
 
 WRONG: dict[str, list[Message]] = {
-    "two serials": [recipe(), capture(0, part_id="p1"), *two_views({"part_id": "p2"})[2:]],
-    "two lots": [recipe(), capture(0, lot_id="a"), *two_views({"lot_id": "b"})[2:]],
+    "two serials": [recipe("top", "side"), capture(0, part_id="p1"), *two_views({"part_id": "p2"})[2:]],
+    "two lots": [recipe("top", "side"), capture(0, lot_id="a"), *two_views({"lot_id": "b"})[2:]],
+    "two places": [recipe("top", "side"), capture(0, bin_slot="a"), *two_views({"bin_slot": "b"})[2:]],
+    "two authorities": [
+        recipe("top", "side"),
+        capture(0, returned=Returned(previous_visit_id="v", authority="order-7")),
+        *two_views({"returned": Returned(previous_visit_id="v", authority="order-8")})[2:],
+    ],
     "two stations": two_views({"station_id": "st2"}),
     "two line states": two_views({"line_state": LineStateRef(mode=LineMode.PRODUCTION, since_ms=AT + 1)}),
     "two recipes": two_views({"recipe": RECIPE.model_copy(update={"version": 2})}),
@@ -101,6 +107,13 @@ WRONG: dict[str, list[Message]] = {
     "a recipe of two contents": [recipe(), changed(bundle_digest=OTHER), *ONE],
     "a contradiction afterwards": [recipe(), *ONE, inspection(0, p=0.9)],
     "another picture afterwards": [recipe(), *ONE, capture(0, sha256=OTHER)],
+    "another time of capture afterwards": [recipe(), *ONE, capture(0, captured_ms=AT + 1)],
+    "a serial that only a capture sent again names": [
+        recipe("top", "side"), capture(0, part_id="p1"), *two_views()[2:], capture(0, sequence=1, part_id="p2", **SIDE)
+    ],
+    "a place that only a capture sent again names": [
+        recipe("top", "side"), capture(0, bin_slot="a"), *two_views()[2:], capture(0, sequence=1, bin_slot="b", **SIDE)
+    ],
     "an answer that is none afterwards": [recipe(), *ONE, inspection(0, undecidable=Undecidable.UNREADABLE)],
 }  # fmt: skip
 
@@ -116,6 +129,9 @@ def test_a_pass_that_everything_allows_is_none() -> None:
     assert of(recipe(), *ONE).closes
     assert of(*two_views()).closes
     assert of(recipe(), *ONE, inspection(0, undecidable=Undecidable.LATE), inspection(0, p=0.11)).closes
+    again = capture(0, sequence=1, part_id="p1", **SIDE)
+    late = [recipe("top", "side"), capture(0, part_id="p1"), *two_views()[2:], again]
+    assert of(*late).closes, "a serial that is bound late"
     returned = Returned(previous_visit_id="v", authority="order-7")
     assert of(recipe(), capture(0, returned=returned), *ONE[1:]).closes
 
