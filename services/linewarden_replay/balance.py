@@ -42,6 +42,7 @@ from .reviewing import (
     against_telling,
     in_order,
     is_doubtful,
+    is_taken_back,
     repeated,
 )
 
@@ -370,7 +371,7 @@ class _Count:
         for slot in one.reviewed.slots:
             if isinstance(slot, SlotOpened):
                 yield from against_asking(slot, one.frames, recipe)
-                if one.history and not causes.issuperset(slot.causes):
+                if one.history and not causes.issuperset(slot.causes) and not is_taken_back(slot, one.reviewed):
                     yield f"slot {slot.slot_id} names a cause that its visit does not have"
         yield from against_skill(one.reviewed, self._rules(one).reviews_required)
         old = {name: seen for name, seen in one.frames.items() if not self._is_fresh(seen)}

@@ -216,6 +216,13 @@ def _is_withdrawn(closes: Sequence[SlotClosed]) -> bool:
     return len(closes) == 1 and closes[0].reason is CloseReason.WITHDRAWN and closes[0].decision_id is None
 
 
+def is_taken_back(asked: SlotOpened, reviewed: Reviewed) -> bool:
+    """Whether a slot was next withdrawn, as where the routing that it was opened for did not come through."""
+    later = (one for one in in_order(reviewed) if one.written.offset > asked.written.offset)
+    closes = [one for one in later if isinstance(one, SlotClosed) and one.slot_id == asked.slot_id]
+    return _is_withdrawn(closes[:1])
+
+
 def in_order(reviewed: Reviewed) -> list[SlotOpened | SlotClosed]:
     """Records of slots in the order in which they lie."""
     return sorted(reviewed.slots, key=lambda one: one.written.offset)

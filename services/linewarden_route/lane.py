@@ -299,6 +299,8 @@ def _restored(
 ) -> tuple[Restored, Plan]:
     try:
         restored = restore(broker, desk, writer.partition, thorough=thorough)
+        if restored.newest_ms is not None:
+            time.saw(restored.newest_ms)  # better than a wall clock, while nothing else is known
         return restored, mend(broker, desk, restored, writer, time.now_ms(), horizon_ms)
     except Damaged:
         if thorough:

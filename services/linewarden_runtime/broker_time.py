@@ -58,6 +58,8 @@ class BrokerTime:
         self._steps, self._stepped_at = 0, float("-inf")
         self._ahead_ms = self._apart_ms
         """What was believed last; timers go on by it while nothing is known."""
+        self._is_guess = True
+        """Whether that is this machine's wall clock still; the first append time that is read is better."""
         self._lock = threading.Lock()
 
     def look(self) -> None:
@@ -166,9 +168,10 @@ class BrokerTime:
         if had and not self._anchors:
             ANCHORS_LOST.labels(process=self._name, cause="old").inc()
         if self._anchors:
-            self._ahead_ms = self._anchors[0].ahead_ms
+            self._ahead_ms, self._is_guess = self._anchors[0].ahead_ms, False
         if self._reads:
-            self._ahead_ms = max(self._ahead_ms, self._reads[0].ahead_ms)
+            read_ms = self._reads[0].ahead_ms
+            self._ahead_ms, self._is_guess = read_ms if self._is_guess else max(self._ahead_ms, read_ms), False
 
 
 def words_of(error_ms: float) -> str:

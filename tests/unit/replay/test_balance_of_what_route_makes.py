@@ -10,7 +10,7 @@ import pytest
 from linewarden_replay.audit import balance_records
 from linewarden_runtime.provision import recipe_record
 from linewarden_schemas.recipe import Recipe
-from linewarden_schemas.vocabulary import Act, CloseReason, Loss, Outcome, Role
+from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Loss, Outcome, Role
 from tests.support.reading import write
 
 from .history import UNDO_MS, History
@@ -91,6 +91,15 @@ def test_a_slot_that_nobody_decided_may_be_withdrawn_and_opened_anew() -> None:
     assert of(again).closes
     assert of(again).waiting == 1
     assert of([*again, decision(0), slot_close(0, AT + 5_000), outcome(0)]).closes
+
+
+def test_a_slot_names_a_cause_of_its_visit_unless_its_routing_did_not_come_through() -> None:
+    torn = slot_open(0, cause=Cause.LATE)
+    withdrawn = slot_close(0, AT + 300).model_copy(
+        update={"reason": CloseReason.WITHDRAWN, "decision_id": None, "actor": None}
+    )
+    assert of([torn, withdrawn, *waiting(0)]).closes
+    assert of([torn, *waiting(0)]).unsound
 
 
 def test_a_slot_that_was_decided_may_be_opened_again_to_be_closed_by_the_same_decision() -> None:

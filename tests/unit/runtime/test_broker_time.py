@@ -49,6 +49,17 @@ def test_the_wall_clock_is_not_believed_however_wrong_it_is() -> None:
         assert time.error_ms() == wrong_ms
 
 
+def test_until_the_first_answer_what_was_read_is_believed_and_not_the_wall_clock() -> None:
+    for wrong_ms in (86_400_000 * 30, -86_400_000 * 30):
+        clock, time = process(wrong_ms)
+        time.saw(BROKER - 5_000)
+        assert time.now_ms() == BROKER - 5_000
+        time.saw(BROKER - 7_000)
+        clock.advance(WINDOW_S + 1.0)
+        assert time.now_ms() == truth(clock) - 5_000
+        assert not known(time)
+
+
 def test_the_time_told_is_never_behind_the_brokers_and_ahead_by_the_shortest_trip_at_most() -> None:
     clock, time = process()
     for out_s, back_s in ((0.9, 0.1), (0.02, 0.01), (0.0, 2.0), (0.5, 0.5)):
