@@ -15,54 +15,48 @@ import json
 import platform
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from .history import Outcome, happen
-from .plan import KINDS, draw
+from .plan import ALL_KINDS, LEAST, Plan, draw
 from .shrink import shrunk
+from .total import Total
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "data" / "simulation.jsonl"
 _BATCH = 20
-Kinds = tuple[str, ...] | None
 
 
-@dataclass(slots=True)
-class Total:
-    """What many histories came to."""
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which plans are drawn: of some kinds of faults alone, short ones."""
 
-    histories: int = 0
-    steps: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-    wrong: dict[int, list[str]] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
+    is_short: bool = False
 
-    def add(self, outcome: Outcome) -> None:
-        """Take one in."""
-        self.histories += 1
-        self.steps += outcome.steps
-        self.faults += outcome.faults
-        if outcome.wrong:
-            self.wrong[outcome.plan.seed] = outcome.wrong
+    def plan(self, seed: int) -> Plan:
+        """The plan of a seed."""
+        return draw(seed, self.only, is_short=self.is_short)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; 1 where a history does not hold."""
     arguments = _arguments(argv)
     only = None if arguments.only is None else tuple(arguments.only.split(","))
+    which = Which(only, arguments.short)
     if arguments.seed is not None:
-        return _repeat(arguments.seed, shrinks=arguments.shrink, log=arguments.log, only=only)
+        return _repeat(arguments.seed, shrinks=arguments.shrink, log=arguments.log, which=which)
     began = time.monotonic()
-    total = _run(arguments.first, arguments.seeds, arguments.steps, arguments.jobs, arguments.stop_after, only)
+    total = _run(arguments.first, arguments.seeds, arguments.steps, arguments.jobs, arguments.stop_after, which)
     _tell(total, time.monotonic() - began)
     if arguments.record:
         _record(total, arguments.first, time.monotonic() - began)
     for seed in list(total.wrong)[:3]:
-        _repeat(seed, shrinks=True, log=None, only=only)
-    return 1 if total.wrong else 0
+        _repeat(seed, shrinks=True, log=None, which=which)
+    return 1 if total.wrong or (only is None and total.rare()) else 0
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -74,13 +68,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stop-after", type=int, default=20, help="give up after so many seeds that do not hold")
     parser.add_argument("--record", action="store_true", help=f"append the result to {RESULTS.name}")
     parser.add_argument("--only", help="faults of these kinds alone, separated by commas; with --seed too")
+    parser.add_argument("--short", action="store_true", help="few visits and few seconds; with --seed too")
     parser.add_argument("--seed", type=int, help="repeat this one")
     parser.add_argument("--shrink", action="store_true", help="with --seed: drop what is not needed to make it fail")
     parser.add_argument("--log", type=Path, help="with --seed: write its history there")
     return parser.parse_args(argv)
 
 
-def _run(first: int, seeds: int, steps: int, jobs: int, stop_after: int, only: Kinds) -> Total:
+def _run(first: int, seeds: int, steps: int, jobs: int, stop_after: int, which: Which) -> Total:
     total, numbers = Total(), _batches(first)
     with ProcessPoolExecutor(jobs) as pool:
         running: set[Future[list[Outcome]]] = set()
@@ -91,7 +86,7 @@ def _run(first: int, seeds: int, steps: int, jobs: int, stop_after: int, only: K
                 batch = next(numbers)
                 batch = batch if steps else batch[: seeds - begun]
                 begun += len(batch)
-                running.add(pool.submit(_histories, batch, only))
+                running.add(pool.submit(_histories, batch, which))
             if not running:
                 return total
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -108,14 +103,15 @@ def _batches(first: int) -> Iterator[list[int]]:
         first += _BATCH
 
 
-def _histories(seeds: list[int], only: Kinds) -> list[Outcome]:
-    return [happen(draw(seed, only)) for seed in seeds]
+def _histories(seeds: list[int], which: Which) -> list[Outcome]:
+    return [happen(which.plan(seed)) for seed in seeds]
 
 
 def _tell(total: Total, seconds: float) -> None:
     out = [f"{total.histories} histories, {total.steps.total()} steps in {seconds:.0f} s"]
     out += [f"  {kind:28} {count:9}" for kind, count in sorted(total.steps.items())]
-    out += ["faults:", *(f"  {kind:28} {total.faults[kind]:9}" for kind in KINDS)]
+    out += ["faults:", *(f"  {kind:28} {total.faults[kind]:9}" for kind in ALL_KINDS)]
+    out += [f"{kind} happened less than {LEAST} times" for kind in total.rare()]
     out += [f"{len(total.wrong)} histories do not hold"]
     for seed, wrong in total.wrong.items():
         out += [f"seed {seed}: make simulate SEED={seed}", *(f"    {one}" for one in wrong[:4])]
@@ -123,11 +119,14 @@ def _tell(total: Total, seconds: float) -> None:
     sys.stdout.flush()
 
 
-def _repeat(seed: int, *, shrinks: bool, log: Path | None, only: Kinds) -> int:
-    outcome = happen(draw(seed, only), keeps_log=log is not None)
+def _repeat(seed: int, *, shrinks: bool, log: Path | None, which: Which) -> int:
+    outcome = happen(which.plan(seed), keeps_log=log is not None)
     if log is not None:
         log.write_text("".join(outcome.log))
-    out = [f"seed {seed}, digest {outcome.digest}, {outcome.steps.total()} steps", *(f"    {w}" for w in outcome.wrong)]
+    out = [
+        f"seed {seed}, digest {outcome.digest}, {outcome.steps.total()} steps",
+        *(f"    {w}" for w in outcome.wrong[:6]),
+    ]
     if outcome.wrong and shrinks:
         small = shrunk(outcome)
         out += [f"  shrunk to {len(small.plan.visits)} visits and {len(small.plan.faults)} faults; it fails by:"]
@@ -148,7 +147,7 @@ def _record(total: Total, first: int, seconds: float) -> None:
         "histories": total.histories,
         "seconds": round(seconds),
         "steps": dict(sorted(total.steps.items())),
-        "faults": {kind: total.faults[kind] for kind in KINDS},
+        "faults": {kind: total.faults[kind] for kind in ALL_KINDS},
         "wrong": {str(seed): wrong[:3] for seed, wrong in total.wrong.items()},
     }
     RESULTS.parent.mkdir(parents=True, exist_ok=True)

@@ -43,6 +43,8 @@ class WholeLog(MemoryBroker):
         super().__init__(clock)
         self._world = world
         self.written: dict[str, list[tuple[InRecord, Transaction | None]]] = defaultdict(list)
+        self.moments: dict[tuple[Position, int], float] = {}
+        """When each record was written, in true seconds."""
 
     def append(self, record: OutRecord, transaction: Transaction | None = None, created_ms: int | None = None) -> int:
         """Write a record, and remember it."""
@@ -50,6 +52,7 @@ class WholeLog(MemoryBroker):
         number = self._last_partition
         log = self.log(Position(record.topic, number))
         self.written[record.topic].append((log.newest(), transaction))
+        self.moments[log.position, offset] = self._world.now
         self._world.counts["written"] += 1
         self._world.note(record.topic, number, offset, record.key, zlib.crc32(record.value or b""), len(record.headers))
         self._world.changed()
@@ -58,6 +61,11 @@ class WholeLog(MemoryBroker):
     def _partition(self, record: OutRecord) -> int:
         self._last_partition = super()._partition(record)
         return self._last_partition
+
+    def oldest_since(self, position: Position, seconds: float) -> int:
+        """The offset of the first record that is at most so old, the end where there is none."""
+        log, since = self.log(position), self._world.now - seconds
+        return next((n for n in range(log.start, log.end) if self.moments.get((position, n), -1.0) >= since), log.end)
 
     def ever(self, topic: str) -> list[InRecord]:
         """Every record that readers of a topic could ever see, partition by partition in the order of the log."""

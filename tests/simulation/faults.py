@@ -8,24 +8,37 @@ from collections.abc import Callable
 
 from linewarden_runtime.records import Position
 
-from .line import NAMESPACE, PARTITIONS, SPOOL_CAPACITY, Line, make_recipe
-from .plan import CLOCKS, ORDERED, PROCESSES, FaultAt
-from .world import EPOCH_MS, Process
+from .line import NAMESPACE, SPOOL_CAPACITY, Line, make_recipe
+from .plan import CLOCKS, COMPACTED, ORDERED, PROCESSES, FaultAt
+from .world import Process
 
 _CAMERAS = ("camera-top", "camera-side")
 _GROUPS = ("inspect", "route", "keeper", "keeper-forget")
 FRAMES_KEPT_S = 30.0
+KEPT_S = 15.0
+TOMBSTONES_KEPT_S = 10.0
+READERS = {
+    "frames": (),
+    "captures": ("route",),
+    "inspections": ("route", "keeper"),
+    "decisions": ("route",),
+    "dispositions": ("keeper", "keeper-forget"),
+    "dead-letters": (),
+    "queue-events": (),
+}
+"""Groups that read a topic."""
 
 
 def inject(line: Line, fault: FaultAt) -> None:
     """Do it, or order it for the next call that it can meet."""
     chance = random.Random(f"fault {fault.salt}")
     if fault.kind in ORDERED:
-        name = chance.choice(ORDERED[fault.kind])
-        line.world.processes[name].orders.append(fault.kind)
+        line.orders[chance.choice(ORDERED[fault.kind])].append(fault.kind)
         return
     if fault.kind.startswith("compaction of "):
         _compact(line, fault.kind.removeprefix("compaction of "), chance)
+    elif fault.kind.startswith("deletion of "):
+        _delete(line, fault.kind.removeprefix("deletion of "))
     else:
         _ACTS[fault.kind](line, chance)
     line.world.count_fault(fault.kind)
@@ -33,17 +46,22 @@ def inject(line: Line, fault: FaultAt) -> None:
 
 
 def heal(line: Line) -> None:
-    """No more faults: everything is reachable, has room and shows the right time."""
+    """No more faults: everything is reachable, has room, shows the right time and is of this version or a newer."""
     world = line.world
     line.redis_away_until = 0.0
+    for orders in line.orders.values():
+        orders.clear()
     for name, process in list(world.processes.items()):
-        process.orders.clear()
         process.frozen_until = process.cut_until = 0.0
         if "~" in name:
             process.kill()
             del world.processes[name]
+    for name in sorted(line.older):  # what an old version left is taken over by the present one
+        line.kill(name, restart_after_s=0.2)
+    line.older.clear()
     for clock in line.clocks.values():
-        clock.error_s, clock.rate = 0.0, 1.0
+        clock.step(-clock.error_s)
+        clock.rate = 1.0
     for files in line.files.values():
         files.capacity_bytes, files.short_writes = SPOOL_CAPACITY * 4, 0.0
         files.heal()
@@ -77,6 +95,13 @@ def _take_over(line: Line, chance: random.Random) -> None:
 def _new_version(line: Line, chance: random.Random) -> None:
     name = _process(line, chance).name
     line.newer ^= {name}
+    line.kill(name, restart_after_s=0.5)
+
+
+def _old_version(line: Line, chance: random.Random) -> None:
+    """A process goes back to the version that named no recipe's digest, or comes from it."""
+    name = _process(line, chance, ("camera-top", "camera-side", "inspect", "route-0", "route-1", "keeper")).name
+    line.older ^= {name}
     line.kill(name, restart_after_s=0.5)
 
 
@@ -129,13 +154,28 @@ def _compact(line: Line, topic: str, chance: random.Random) -> None:
         log.compact(log.start + chance.randrange(log.end - log.start + 1))
 
 
-def _delete_frames(line: Line, _chance: random.Random) -> None:
-    """Retention takes frames that are older than it."""
-    for number in range(PARTITIONS):
-        log = line.broker.log(Position(NAMESPACE.topic("frames"), number))
-        kept = log.first_at(EPOCH_MS + round((line.world.now - FRAMES_KEPT_S) * 1000))
-        if kept is not None:
-            log.delete_before(kept)
+def _delete(line: Line, topic: str) -> None:
+    """Retention takes what is older than it.
+
+    But for frames it is longer than any reader is behind: the line needs none of it any more.
+    """
+    for number in range(line.broker.count(NAMESPACE.topic(topic))):
+        position = Position(NAMESPACE.topic(topic), number)
+        groups = (line.broker.group(NAMESPACE.group(name)) for name in READERS[topic])
+        until = line.broker.oldest_since(position, FRAMES_KEPT_S if topic == "frames" else KEPT_S)
+        line.broker.log(position).delete_before(min([until, *(group.offsets.get(position, 0) for group in groups)]))
+
+
+def take_tombstones(line: Line) -> None:
+    """Every compacted topic is compacted to its end, and tombstones that every reader had time to see go too."""
+    for topic in COMPACTED:
+        for number in range(line.broker.count(NAMESPACE.topic(topic))):
+            position = Position(NAMESPACE.topic(topic), number)
+            log, until = line.broker.log(position), line.broker.oldest_since(position, TOMBSTONES_KEPT_S)
+            if any(one.value is None and one.offset < until for one in log.read(log.start, log.end)[0]):
+                line.world.count_fault("tombstones taken")
+            log.compact(until, drops_tombstones=True)
+    line.world.changed()
 
 
 def _step_clock(line: Line, chance: random.Random) -> None:
@@ -146,6 +186,10 @@ def _step_clock(line: Line, chance: random.Random) -> None:
 def _clock_error(line: Line, chance: random.Random) -> None:
     """A constant error that is small enough to be believed, or a clock that goes wrong by 100 ppm."""
     line.clocks[chance.choice(CLOCKS)].step(chance.uniform(-0.5, 0.5))
+
+
+def _step_brokers_clock(line: Line, chance: random.Random) -> None:
+    line.clocks["broker"].step(chance.choice((0.3, 1.0, 5.0)) * chance.choice((-1, 1)))
 
 
 def _lose_key(line: Line, chance: random.Random) -> None:
@@ -178,7 +222,9 @@ def _new_recipe(line: Line, _chance: random.Random) -> None:
 
 
 def _two_contents(line: Line, chance: random.Random) -> None:
-    line.publish(make_recipe(line.plan, chance.choice(sorted(line.recipes)), note=f"another hand {chance.random()}"))
+    version = chance.choice(sorted(line.recipes))
+    line.doubted.add(version)
+    line.publish(make_recipe(line.plan, version, note=f"another hand {chance.random()}"))
 
 
 _ACTS: dict[str, Callable[[Line, random.Random], None]] = {
@@ -187,6 +233,7 @@ _ACTS: dict[str, Callable[[Line, random.Random], None]] = {
     "cut off": _cut_off,
     "take-over": _take_over,
     "new version": _new_version,
+    "old version": _old_version,
     "restart of ingest": _restart_ingest,
     "crash in disk work": _crash_in_disk_work,
     "power cut": _power_cut,
@@ -195,9 +242,9 @@ _ACTS: dict[str, Callable[[Line, random.Random], None]] = {
     "sync fails": _sync_fails,
     "eviction": _evict,
     "rebalance": _rebalance,
-    "deletion of frames": _delete_frames,
     "clock step": _step_clock,
     "clock error": _clock_error,
+    "broker's clock step": _step_brokers_clock,
     "loss of a redis key": _lose_key,
     "loss of redis": _lose_redis,
     "redis rolled back": _roll_redis_back,

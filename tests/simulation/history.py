@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from .checks import at_rest, in_the_end
-from .faults import heal, inject
+from .checks import at_rest, in_the_end, when_all_is_forgotten
+from .faults import heal, inject, take_tombstones
 from .line import Line
-from .plan import ACTIVE_S, Plan
+from .plan import PROCESSES, Plan
 from .world import Stuck, World
 
 _END_S = 240.0
+_SHORT_REST_S = 14.0
+_FORGOTTEN_S = 150.0
+"""More than the spool's horizon, and than the time that evidence is kept; what went then is old enough to be taken."""
 
 
 @dataclass(slots=True)
@@ -43,7 +46,7 @@ def happen(plan: Plan, *, keeps_log: bool = False) -> Outcome:
     for fault in plan.faults:
         world.at(fault.at_s, lambda fault=fault: inject(line, fault))  # type: ignore[misc]
     try:
-        world.run(ACTIVE_S)
+        world.run(plan.active_s)
         wrong += _come_to_rest(line)
     except Stuck as stuck:
         wrong.append(str(stuck))
@@ -60,11 +63,23 @@ def _come_to_rest(line: Line) -> list[str]:
     heal(line)
     world.run(world.now + 6.0)  # whoever fell last is up again
     line.are_people_away = line.is_draining = True
-    world.run(world.now + 30.0)
+    world.run(world.now + (_SHORT_REST_S if line.plan.is_short else 30.0))
     wrong = at_rest(line)
     line.are_people_away = False
     is_over = world.run(world.now + _END_S, done=line.is_over)
-    world.run(world.now + 3.0)
+    world.run(world.now + 8.0)
     if not is_over:
         wrong.append("the line does not come to its end: " + ", ".join(line.unfinished()))
-    return wrong + in_the_end(line)
+    wrong += in_the_end(line)
+    return wrong + _go_on(line) if line.plan.goes_on and not wrong else wrong
+
+
+def _go_on(line: Line) -> list[str]:
+    """Until the spool's horizon and the evidence's time are over, compaction takes what it may, and all start anew."""
+    world = line.world
+    world.run(world.now + _FORGOTTEN_S)
+    take_tombstones(line)
+    for name in PROCESSES:
+        line.kill(name, restart_after_s=0.5)
+    world.run(world.now + 8.0)
+    return when_all_is_forgotten(line)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -68,6 +69,7 @@ from .filesystem import SimulatedFiles
 from .people import PEOPLE, RESERVE, Person
 from .plan import PROCESSES, VIEWS, Plan, Truth, Visit
 from .redis import SimulatedClient, SimulatedRedis
+from .versions import newer, older, with_newer_enum
 from .world import EPOCH_MS, Inline, Process, WallClock, World
 
 NAMESPACE = Namespace("line1")
@@ -91,7 +93,7 @@ def make_recipe(plan: Plan, version: int = 1, note: str | None = None) -> Recipe
         bundle_digest=BUNDLE,
         views=tuple(ViewSpec(view_id=view, camera_id=f"camera-{view}") for view in VIEWS),
         thresholds=Thresholds(defect=0.5, suspicion=0.5),
-        review=ReviewRules(undo_window_ms=3_000, evidence_keep_ms=60_000, slack_low_risk_ms=20_000, **plan.review),
+        review=ReviewRules(undo_window_ms=3_000, slack_low_risk_ms=20_000, **plan.review),
         time=BUDGET,
         created_ms=EPOCH_MS,
         created_by="engineer",
@@ -150,21 +152,21 @@ class Shots:
     """One camera: a shot of every visit, at the visit's time by this machine's clock."""
 
     def __init__(self, line: Line, process: Process, view: str, spool: Spool, first: int) -> None:
-        self._line, self._process, self._view, self._spool, self._next = line, process, view, spool, first
+        self._line, self._process, self._view, self._spool, self.next = line, process, view, spool, first
 
     def poll(self, timeout_s: float) -> Shot | None:
         """The next shot once its time has come. A trigger that came while the process was away is taken late."""
         world, visits = self._line.world, self._line.plan.visits
         world.wait(0.0)
-        if self._next >= len(visits):
+        if self.next >= len(visits):
             world.wait(3_600.0, event=self._line.stopping(self._process).event)
             return None
-        visit = visits[self._next]
+        visit = visits[self.next]
         if visit.at_s > world.now:
             world.wait(visit.at_s - world.now)
             return None
         shot = self._shot(visit)
-        self._next += 1
+        self.next += 1
         world.counts["act"] += 1
         self._line.taken.setdefault(visit.number, world.now)
         self._line.numbers[self._process.name, self._spool.epoch, self._spool.next_sequence] = visit.number
@@ -175,7 +177,7 @@ class Shots:
         truth = visit.truths[VIEWS.index(self._view)]
         is_lost = truth is Truth.NO_PICTURE
         return Shot(
-            index=self._next,
+            index=self.next,
             captured_ms=self._process.clock.now_ms(),
             picture=None if is_lost else EncodedPicture(picture(visit.number, truth), "image/png"),
             loss=Loss.CAMERA_FAULT if is_lost else None,
@@ -202,11 +204,17 @@ class Line:
         }
         self.people: list[Person] = []
         self.newer: set[str] = set()
+        self.older: set[str] = set()
+        self.orders: defaultdict[str, list[str]] = defaultdict(list)
+        """Faults that wait for the next call of their kind, by process; they outlast its restart."""
         self.stops: dict[int, Stop] = {}
         self.unforeseen: list[str] = []
         self.spools: dict[str, Spool] = {}
+        self.shots: dict[str, Shots] = {}
         self.routers: dict[str, Router] = {}
         self.recipes = {1: make_recipe(plan)}
+        self.doubted: set[int] = set()
+        """Versions of the recipe with two contents."""
         self._starts = 0
         self._asked_at = 0.0
         self.taken: dict[int, float] = {}
@@ -234,11 +242,6 @@ class Line:
         """Whether nothing went wrong but restarts of ingest."""
         return {fault.kind for fault in self.plan.faults} <= {"restart of ingest"}
 
-    @property
-    def has_broker_step(self) -> bool:
-        """Whether append times are no measure here."""
-        return "clock error" in self.world.faults
-
     def lanes(self) -> dict[int, Lane]:
         """The partitions that the running members of route own."""
         names = ("route-0", "route-1")
@@ -248,6 +251,11 @@ class Line:
     def unfinished(self) -> list[str]:
         """What there is to be done still, in words."""
         waiting = [f"visit {visit.visit_id}" for lane in self.lanes().values() for visit in lane._visits._open.values()]
+        untaken = [
+            f"{len(self.plan.visits) - shots.next} visits before {name}"
+            for name, shots in self.shots.items()
+            if shots.next < len(self.plan.visits)
+        ]
         spooled = [name for name, spool in self.spools.items() if spool.acked_next < spool.next_sequence]
         lagging = [
             f"{group} behind in {position.topic}[{position.partition}]"
@@ -255,7 +263,7 @@ class Line:
             for position, offset in self.broker.group(NAMESPACE.group(group)).offsets.items()
             if self.broker.log(position).has_records_from(offset)
         ]
-        return [*waiting, *spooled, *lagging]
+        return [*waiting, *untaken, *spooled, *lagging]
 
     def is_over(self) -> bool:
         """Whether everything is taken in, decided and final; asked now and then."""
@@ -283,6 +291,7 @@ class Line:
             self._starts += 1
             self.world.processes[f"{name}~{self._starts}"] = old
         process = Process(self.world, name, self.clocks[name])
+        process.orders = self.orders[name]
         self.world.processes[name] = process
         self.stops[id(process)] = Stop()
         self.world.note("start", name)
@@ -302,7 +311,19 @@ class Line:
         """The broker as this process sees it."""
         self._starts += 1
         chance = random.Random(f"bus {self.plan.seed} {self._starts}")
-        return Bus(self.broker, process, chance, _newer if process.name in self.newer else _as_it_is)
+        return Bus(self.broker, process, chance, partial(self._as_written_by, process))
+
+    def _as_written_by(self, process: Process, record: OutRecord) -> OutRecord:
+        """A record as the version of this process writes it."""
+        if process.name in self.older:
+            record = older(record)
+        if process.name in self.newer:
+            record = newer(record)
+        changed = with_newer_enum(record) if "newer enum" in process.orders else None
+        if changed is None:
+            return record
+        process.order("newer enum")
+        return changed
 
     def kill(self, name: str, *, restart_after_s: float | None = 1.0) -> None:
         """End a process as SIGKILL does, and let its supervisor start it again."""
@@ -360,7 +381,8 @@ class Line:
                 rules=PublisherRules(unacked_age_s=10.0, heartbeat_s=5.0),
                 node=node,
             )
-            camera = Shots(self, process, view, spool, resume_at(spool, _RUN_MS, is_simulated=False))
+            first = resume_at(spool, _RUN_MS, is_simulated=False)
+            camera = self.shots[process.name] = Shots(self, process, view, spool, first)
             rules = IntakeRules(Encoding("png"), 1 << 20, Overload.BLOCK)
             intake = Intake(
                 camera,
@@ -552,18 +574,6 @@ def _repeat(stop: Stop, turn: Callable[[], None]) -> None:
 def hash_of(*words: object) -> int:
     """A number that follows from these words alone."""
     return int(digest(" ".join(map(str, words)).encode())[:12], 16)
-
-
-def _as_it_is(record: OutRecord) -> OutRecord:
-    return record
-
-
-def _newer(record: OutRecord) -> OutRecord:
-    """The record as a newer version writes it, with a field that this one does not know."""
-    if record.value is None or not record.value.startswith(b"{") or not record.value.endswith(b"}"):
-        return record
-    value = record.value[:-1] + b',"said_by_a_newer_version":{"as":"well"}}'
-    return OutRecord(record.topic, record.key, value, record.headers, record.partition)
 
 
 def _foreseen() -> tuple[type[Exception], ...]:

@@ -10,6 +10,13 @@ from typing import Any
 VIEWS = ("top", "side")
 ACTIVE_S = 40.0
 """Faults happen until then; visits begin a little before."""
+SHORT_S = 10.0
+FAULTS = (20, 150)
+"""How many a history has at least, and fewer than."""
+GOES_ON = 0.35
+"""The share of histories that are looked at until everything is forgotten."""
+WEIGHTS = {"failed init": 1.3, "newer enum": 1.4}
+"""How much oftener those are drawn that do not happen each time, or only later."""
 
 
 class Truth(StrEnum):
@@ -25,6 +32,7 @@ class Truth(StrEnum):
 PROCESSES = ("camera-top", "camera-side", "inspect", "route-0", "route-1", "keeper", "projector", "station")
 CLOCKS = (*PROCESSES, "broker")
 SENDERS = ("camera-top", "camera-side", "keeper", "station")
+DELETED = ("frames", "captures", "inspections", "dispositions", "decisions", "dead-letters", "queue-events")
 COMPACTED = ("route-state", "reinspections", "evidence", "recipes")
 
 ORDERED = {
@@ -44,17 +52,23 @@ ORDERED = {
     "slow commit": ("route-0", "route-1", "inspect"),
     "late answer": ("route-0", "route-1", "inspect"),
     "redis answer lost": ("projector", "station"),
+    "newer enum": ("camera-top", "camera-side", "inspect", "station"),
 }
 """Faults of a call, with the processes whose next call of that kind they may meet."""
 
-ON_PROCESS = ("crash", "freeze", "cut off", "take-over", "new version")
+ON_PROCESS = ("crash", "freeze", "cut off", "take-over", "new version", "old version")
 ON_CAMERA = ("restart of ingest", "crash in disk work", "power cut", "full disk", "short writes", "sync fails")
 ON_GROUP = ("eviction", "rebalance")
-ON_LOG = (*(f"compaction of {topic}" for topic in COMPACTED), "deletion of frames")
-ON_CLOCK = ("clock step", "clock error")
+ON_LOG = (*(f"compaction of {topic}" for topic in COMPACTED), *(f"deletion of {topic}" for topic in DELETED))
+ON_CLOCK = ("clock step", "clock error", "broker's clock step")
 ON_REDIS = ("loss of a redis key", "loss of redis", "redis rolled back", "redis away")
 ON_RECIPES = ("new recipe", "two contents of a recipe")
+AFTERWARDS = ("tombstones taken",)
+"""Of which none is planned: they happen when there is nothing left to do."""
 KINDS = (*ORDERED, *ON_PROCESS, *ON_CAMERA, *ON_GROUP, *ON_LOG, *ON_CLOCK, *ON_REDIS, *ON_RECIPES)
+ALL_KINDS = (*KINDS, *AFTERWARDS)
+LEAST = 1_000
+"""How often each kind has to happen in a million steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +97,36 @@ class Plan:
     visits: tuple[Visit, ...]
     faults: tuple[FaultAt, ...]
     review: dict[str, Any] = field(default_factory=dict)
+    is_short: bool = False
+    goes_on: bool = False
+    """Whether what follows is looked at until everything is forgotten."""
+
+    @property
+    def active_s(self) -> float:
+        """How long visits and faults happen."""
+        return SHORT_S if self.is_short else ACTIVE_S
 
 
-def draw(seed: int, only: tuple[str, ...] | None = None) -> Plan:
-    """The plan of a seed; `only` restricts its faults to some kinds."""
+def draw(seed: int, only: tuple[str, ...] | None = None, *, is_short: bool = False) -> Plan:
+    """The plan of a seed; `only` restricts its faults to some kinds. A short one has few visits and few seconds."""
     chance = random.Random(f"plan {seed}")
-    count = chance.randrange(8, 31)
-    times = sorted(chance.uniform(1.0, ACTIVE_S - 4.0) for _ in range(count))
+    active_s = SHORT_S if is_short else ACTIVE_S
+    count = chance.randrange(2, 5) if is_short else chance.randrange(5, 19)
+    times = sorted(chance.uniform(1.0, active_s - 4.0) for _ in range(count))
     visits = tuple(Visit(number, round(at, 3), _truths(chance)) for number, at in enumerate(times, 1))
     kinds = only if only is not None else KINDS
-    chosen = [chance.choice(kinds) for _ in range(chance.randrange(4, 40))] if kinds else []
-    faults = tuple(FaultAt(round(chance.uniform(0.5, ACTIVE_S), 3), kind, chance.randrange(1 << 30)) for kind in chosen)
+    most = (2, 12) if is_short else FAULTS
+    weights = [WEIGHTS.get(kind, 1.0) for kind in kinds]
+    chosen = chance.choices(kinds, weights, k=chance.randrange(*most)) if kinds else []
+    faults = tuple(FaultAt(round(chance.uniform(0.5, active_s), 3), kind, chance.randrange(1 << 30)) for kind in chosen)
     review = {
         "reviews_required": chance.choice((1, 1, 1, 2)),
         "audit_share_of_passes": chance.choice((0.0, 0.0, 0.3)),
         "reject_review_share": chance.choice((0.0, 0.0, 0.5)),
+        "evidence_keep_ms": chance.choice((8_000, 60_000)),
     }
-    return Plan(seed, visits, tuple(sorted(faults, key=lambda one: one.at_s)), review)
+    goes_on = not is_short and chance.random() < GOES_ON
+    return Plan(seed, visits, tuple(sorted(faults, key=lambda one: one.at_s)), review, is_short, goes_on)
 
 
 def _truths(chance: random.Random) -> tuple[Truth, ...]:

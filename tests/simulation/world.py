@@ -74,17 +74,6 @@ class Thread:
         """Whether it returned or failed."""
         return bool(self.greenlet.dead)
 
-    def is_ready(self, world: World) -> bool:
-        """Whether it has waited long enough, or what it waits for has come."""
-        if self.until <= world.now:
-            return True
-        if self.event is not None and self.event.is_set():
-            return True
-        if self.news is not None and self.seen != world.version:
-            self.seen = world.version
-            return self.news()
-        return False
-
 
 class Process:
     """A process from its start to its end; the next start is another one of the same name."""
@@ -133,6 +122,8 @@ class WallClock:
 
     def __init__(self, world: World, *, error_s: float = 0.0, rate: float = 1.0) -> None:
         self._world, self.error_s, self.rate = world, error_s, rate
+        self.steps: list[tuple[float, float]] = []
+        """When it was stepped, in true seconds, and by how much."""
 
     def now_ms(self) -> int:
         """Wall time as this machine has it."""
@@ -150,6 +141,7 @@ class WallClock:
     def step(self, seconds: float) -> None:
         """Step the wall clock."""
         self.error_s += seconds
+        self.steps.append((self._world.now, seconds))
 
 
 class World:
@@ -237,28 +229,35 @@ class World:
             if self._agenda and self._agenda[0][0] <= self.now:
                 heapq.heappop(self._agenda)[2]()
                 continue
-            ready = [thread for thread in self._threads() if thread.is_ready(self)]
+            ready, then = self._ready()
             if ready:
                 self._turn(ready[self.rng.randrange(len(ready))])
             else:
-                self.now = min(self._next(), until)
+                self.now = min(then, until)
         return done()
 
-    def _threads(self) -> list[Thread]:
-        return [
-            thread
-            for process in self.processes.values()
-            if process.frozen_until <= self.now
-            for thread in process.threads
-        ]
+    def _ready(self) -> tuple[list[Thread], float]:
+        """Threads that may go on now, and, for where there are none, when something is to happen.
 
-    def _next(self) -> float:
-        """When something is to happen, if nothing is ready now."""
-        waiting = [
-            max(thread.until, process.frozen_until) for process in self.processes.values() for thread in process.threads
-        ]
-        planned = self._agenda[0][0] if self._agenda else _FOR_EVER
-        return max(self.now + 0.0005, min([planned, *waiting]))
+        It is asked at each turn about every thread, so it is written out here rather than in small pieces.
+        """
+        now, version, ready = self.now, self.version, []
+        then = self._agenda[0][0] if self._agenda else _FOR_EVER
+        for process in self.processes.values():
+            if process.frozen_until > now:
+                then = min([then, *(max(one.until, process.frozen_until) for one in process.threads)])
+                continue
+            for thread in process.threads:
+                until = thread.until
+                if until <= now or (thread.event is not None and thread.event.is_set()):
+                    ready.append(thread)
+                    continue
+                then = min(then, until)
+                if thread.news is not None and thread.seen != version:
+                    thread.seen = version
+                    if thread.news():
+                        ready.append(thread)
+        return ready, max(now + 0.0005, then)
 
     def _turn(self, thread: Thread) -> None:
         self.turns += 1
