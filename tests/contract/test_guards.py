@@ -345,3 +345,4 @@ def test_a_member_whose_heartbeats_stopped_joins_again(proxy: WireProxy, namespa
         coordinator = consumer._client._coordinator
         coordinator._disable_heartbeat()
         poll_until(consumer, lambda: coordinator._heartbeat_enabled and consumer.group().may_commit)
+        assert consumer.assignment() == {Position(f"{namespace}.in", 0)}

@@ -20,6 +20,7 @@ def test_topics_of_the_catalogue_are_as_they_must_be(broker: Broker, namespace: 
     own = Namespace(namespace)
     with broker.admin() as admin:
         provision_topics(admin, own, 2)
+        assert not deviations(admin, own, CATALOGUE, stamps=broker.append_time)
     verify_topics(broker, own, CATALOGUE)
 
 
@@ -72,4 +73,6 @@ def test_a_broker_that_keeps_no_append_times_is_not_asked_for_them() -> None:
     with broker.admin() as admin:
         provision_topics(admin, LINE, 2)
         admin.configure("line1.captures", {"message.timestamp.type": "CreateTime"})
+        assert deviations(admin, LINE, CATALOGUE, stamps=True)
+        assert not deviations(admin, LINE, CATALOGUE, stamps=False)
     verify_topics(broker, LINE, CATALOGUE)

@@ -58,6 +58,7 @@ def test_an_identity_that_cannot_be_had_is_asked_for_again(line: RouteLine) -> N
     memory(line).faults.order(Fault.INIT, Fault.INIT)
     router = line.router()
     turn_until_owned(line, router)
+    assert router.partitions == {0, 1}
 
 
 @pytest.mark.parametrize("failed", range(1, 4))

@@ -155,4 +155,5 @@ def test_any_bytes_are_refused_or_read_but_never_crash(junk: bytes, magic: bytes
     payload = magic + junk
     frame = Frame(metadata(payload), payload, None)
     with suppress(Refused):
-        decode(payload, verify(frame, LIMITS))
+        header = verify(frame, LIMITS)
+        assert decode(payload, header).shape[:2] == (header.height, header.width)

@@ -32,9 +32,10 @@ def test_equal_content_has_an_equal_digest_and_other_content_another(tmp_path: P
 
 def test_the_listing_satisfies_sha256sum(tmp_path: Path) -> None:
     write_small_bundle(tmp_path / "b")
-    subprocess.run(
-        ["sha256sum", "--strict", "-c", "bundle.sha256"], cwd=tmp_path / "b", check=True, capture_output=True
-    )
+    command = ["sha256sum", "--strict", "-c", "bundle.sha256"]
+    told = subprocess.run(command, cwd=tmp_path / "b", check=True, capture_output=True, text=True).stdout
+    files = {path.name for path in (tmp_path / "b").iterdir()} - {"bundle.sha256"}
+    assert {line.removesuffix(": OK") for line in told.splitlines()} == files
 
 
 @pytest.mark.parametrize("name", ["card.json", "golden.json", "golden.npz", "weights.safetensors", "bundle.sha256"])
