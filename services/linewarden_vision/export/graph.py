@@ -82,7 +82,8 @@ class _Fitness(nn.Module):
     """What ``prepare_picture`` refuses, as a ``Doubt`` for each picture.
 
     Mean and contrast are those of the picture inside its padding, and of each tile where a picture has several: a
-    tile may be doubted though its picture is not, never the other way round for the mean.
+    tile may be doubted though its picture is not. A picture of several tiles has to be within the limits as a whole
+    too, which no tile can tell: the file's metadata say so to who judges tile by tile.
     """
 
     def __init__(self, spec: PictureSpec, size: Size) -> None:

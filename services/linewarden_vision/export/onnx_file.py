@@ -29,6 +29,12 @@ _RESIZING = (
     "native_height and native_width (lowest, highest) become one input of this file; "
     "others are not judged by it, or tile by tile"
 )
+_TILES = (
+    "a picture of several tiles is judged only where mean and standard deviation of the whole scaled picture, before "
+    "padding, lie within picture.brightness and picture.contrast, as undecidable asks of a single input; then every "
+    "tile has to be decidable, and the worst tile decides. The line asks this of the whole picture alone, so a black "
+    "or flat tile inside a good picture is judged there, and diverts here"
+)
 _DECISION = (
     "divert where undecidable is not 0; else reject unless margin <= reject_above_margin; else divert unless "
     "suspicion < divert_from_suspicion; else pass. Written this way round a value that is not a number never passes"
@@ -98,6 +104,7 @@ def _facts(bundle: Bundle, size: Size) -> dict[str, Any]:
         "native_width": _native_sides(card.picture, size, 1),
         "undecidable": {str(int(doubt)): doubt.name.lower() for doubt in Doubt},
         "decision": _DECISION,
+        "tiles": _TILES,
     }
 
 

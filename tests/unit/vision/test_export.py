@@ -1,5 +1,6 @@
 """An ONNX file repeats its bundle's golden answers, or is refused."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,11 +14,12 @@ import torch
 
 from linewarden_vision.bundle import Bundle, read_bundle, write_bundle
 from linewarden_vision.card import Card
-from linewarden_vision.errors import GateError
+from linewarden_vision.errors import GateError, UnusablePicture
 from linewarden_vision.export.checking import check_export, unfit_pictures
 from linewarden_vision.export.graph import Doubt, ExportedPass
 from linewarden_vision.export.onnx_file import export_bundle
 from linewarden_vision.inspector import Inspector
+from linewarden_vision.prepare import prepare_picture
 from tests.unit.vision.helpers import SIZE, golden_of, middle_margin, pictures, small_card, small_network
 
 onnx = pytest.importorskip("onnx", reason="needs the extra 'export'")
@@ -204,6 +206,53 @@ def test_padding_counts_neither_for_brightness_nor_for_contrast() -> None:
     picture[:40] = 200
     assert fitness(card, (SIZE, SIZE), picture, (40, SIZE))[0] is Doubt.CONTRAST
     assert fitness(card, (SIZE, SIZE), picture, (60, SIZE))[0] is Doubt.NONE
+
+
+def exposed(mean: float, spread: float, size: int = SIZE) -> np.ndarray:
+    """Grey levels of about that mean and standard deviation."""
+    signs = np.where(np.indices((size, size)).sum(axis=0) % 2, 1.0, -1.0)
+    return np.clip(mean + spread * signs, 0, 255).round().astype(np.uint8)
+
+
+def limited_card() -> Card:
+    card = small_card(defect=1e6)
+    limits = {"brightness": (30.0, 220.0), "contrast": (4.0, 40.0)}
+    return card.model_copy(update={"picture": card.picture.model_copy(update=limits)})
+
+
+def is_judged_by_the_line(picture: np.ndarray, card: Card) -> bool:
+    try:
+        prepare_picture(picture, card.picture)
+    except UnusablePicture:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("mean", [0, 29, 31, 128, 219, 221, 255])
+@pytest.mark.parametrize("spread", [0, 3, 5, 39, 41, 100])
+def test_line_and_file_judge_the_same_pictures_of_one_input(mean: int, spread: int) -> None:
+    card, picture = limited_card(), exposed(mean, spread)
+    doubt, suspicion = fitness(card, (SIZE, SIZE), picture, (SIZE, SIZE))
+    assert (doubt is Doubt.NONE) == is_judged_by_the_line(picture, card)
+    assert doubt is Doubt.NONE or suspicion == 1.0
+
+
+def test_what_differs_of_a_picture_of_several_tiles_diverts_by_the_files_own_rule(bundle: Bundle, model: bytes) -> None:
+    card = limited_card()
+    good, black, dark, bright = exposed(128, 20), exposed(0, 0), exposed(60, 20), exposed(180, 20)
+    holed = np.block([[good, good], [good, black]])
+    assert is_judged_by_the_line(np.block([[good, good], [good, exposed(128, 30)]]), card)
+    assert fitness(card, (SIZE, SIZE), black, (SIZE, SIZE)) == (Doubt.LEVELS, 1.0)
+    assert not is_judged_by_the_line(np.block([[dark, bright]]), card)
+    assert [fitness(card, (SIZE, SIZE), tile, (SIZE, SIZE))[0] for tile in (dark, bright)] == [Doubt.NONE] * 2
+    assert float(np.std(holed)) > card.picture.contrast[1]
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    facts = json.loads(session.get_modelmeta().custom_metadata_map["linewarden"])
+    assert "whole scaled picture" in facts["tiles"]
+    assert [tuple(facts["picture"][name]) for name in ("brightness", "contrast")] == [
+        bundle.card.picture.brightness,
+        bundle.card.picture.contrast,
+    ]
 
 
 def test_a_file_without_its_guards_is_refused(bundle: Bundle) -> None:
