@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+import hypothesis
 import pytest
+
+# How long an example takes is the machine's, and no test's to say.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 pytest_plugins = ["tests.support.brokers"]
 

@@ -222,7 +222,7 @@ def test_shedding_drops_pictures_that_are_still_in_memory_too(tmp_path: Path) ->
     assert [(one.kind, one.payload) for one in found if isinstance(one, Record)] == [(Kind.DROPPED, None)] * 3
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), sizes=st.lists(st.integers(0, 1500), min_size=1, max_size=12))
 def test_damage_is_told_and_never_read_as_good(data: st.DataObject, sizes: list[int]) -> None:
     folder = Path(tempfile.mkdtemp())

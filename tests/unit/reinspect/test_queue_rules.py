@@ -102,7 +102,7 @@ def test_a_harmless_part_is_served_within_its_slack_however_many_risky_ones_come
     assert waited_ms <= SLACK_MS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 240), st.integers(0, 2)), min_size=1, max_size=40))
 def test_nothing_is_overtaken_by_a_part_that_came_after_its_due_time(
     arrivals: list[tuple[float, int, int]],

@@ -515,7 +515,7 @@ RESENT = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     order=st.permutations(range(4)),
     resent=RESENT,

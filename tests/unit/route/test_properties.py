@@ -165,7 +165,7 @@ class Life:
         assert machine.next_due_ms(visit) is not None or waiting
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(recipe=RECIPES, life=LIVES)
 def test_no_life_breaks_a_promise(recipe: Recipe, life: list[tuple[int, Event]]) -> None:
     visit = Life(recipe)
@@ -173,7 +173,7 @@ def test_no_life_breaks_a_promise(recipe: Recipe, life: list[tuple[int, Event]])
         visit.live(pause_ms, event)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(recipe=RECIPES, life=LIVES, role=st.sampled_from([Role.QUALITY]))
 def test_every_life_can_be_brought_to_its_end(recipe: Recipe, life: list[tuple[int, Event]], role: Role) -> None:
     visit = Life(recipe)
@@ -196,7 +196,7 @@ def reject(slot: str, actor: str, role: Role) -> DecisionSeen:
     return decided(slot, "NG", actor, role=role)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     recipe=RECIPES,
     sides=st.tuples(SIDES, SIDES),

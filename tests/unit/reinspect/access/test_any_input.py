@@ -16,9 +16,7 @@ from tests.unit.reinspect.rig import Rig
 
 from .browsers import BASE, Person
 
-ANY = settings(
-    max_examples=12, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
+ANY = settings(max_examples=12, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 ENDS_THE_SESSION = "/api/sign-out"
 WAYS_IN = ("/sign-in", "/set-up", "/oidc/start", "/oidc/back")
 

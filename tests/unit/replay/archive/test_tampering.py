@@ -218,7 +218,7 @@ def test_a_signed_manifest_is_believed_from_a_trusted_key_alone(sealed: Sealed, 
     assert [str(one) for one in sealed.findings() if "signature does not fit" in one.detail]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_byte_that_is_changed_cut_or_added_anywhere_is_found(sealed: Sealed, data: st.DataObject) -> None:
     sealed.put_back()
@@ -242,7 +242,7 @@ def test_any_byte_that_is_changed_cut_or_added_anywhere_is_found(sealed: Sealed,
     assert any(one.file == path.relative_to(sealed.root).as_posix() or one.wrong is Wrong.LINE for one in found)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_any_record_touched_by_somebody_who_makes_everything_fit_is_named_at_its_place(
     sealed: Sealed, data: st.DataObject
