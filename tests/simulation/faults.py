@@ -163,7 +163,11 @@ def _delete(line: Line, topic: str) -> None:
         position = Position(NAMESPACE.topic(topic), number)
         groups = (line.broker.group(NAMESPACE.group(name)) for name in READERS[topic])
         until = line.broker.oldest_since(position, FRAMES_KEPT_S if topic == "frames" else KEPT_S)
-        line.broker.log(position).delete_before(min([until, *(group.offsets.get(position, 0) for group in groups)]))
+        read = [group.offsets.get(position, 0) for group in groups]
+        if "route" in READERS[topic]:  # after a torn transaction it reads again what was committed
+            lane = line.lanes().get(number)
+            read.append(0 if lane is None else min(lane._wanted.get(position, 0), lane.wanted.get(position, 0)))
+        line.broker.log(position).delete_before(min([until, *read]))
 
 
 def take_tombstones(line: Line) -> None:

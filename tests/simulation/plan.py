@@ -11,7 +11,7 @@ VIEWS = ("top", "side")
 ACTIVE_S = 40.0
 """Faults happen until then; visits begin a little before."""
 SHORT_S = 10.0
-FAULTS = (20, 150)
+FAULTS = (30, 190)
 """How many a history has at least, and fewer than."""
 GOES_ON = 0.35
 """The share of histories that are looked at until everything is forgotten."""
@@ -111,7 +111,7 @@ def draw(seed: int, only: tuple[str, ...] | None = None, *, is_short: bool = Fal
     """The plan of a seed; `only` restricts its faults to some kinds. A short one has few visits and few seconds."""
     chance = random.Random(f"plan {seed}")
     active_s = SHORT_S if is_short else ACTIVE_S
-    count = chance.randrange(2, 5) if is_short else chance.randrange(5, 19)
+    count = chance.randrange(2, 5) if is_short else chance.randrange(4, 17)
     times = sorted(chance.uniform(1.0, active_s - 4.0) for _ in range(count))
     visits = tuple(Visit(number, round(at, 3), _truths(chance)) for number, at in enumerate(times, 1))
     kinds = only if only is not None else KINDS
@@ -123,7 +123,7 @@ def draw(seed: int, only: tuple[str, ...] | None = None, *, is_short: bool = Fal
         "reviews_required": chance.choice((1, 1, 1, 2)),
         "audit_share_of_passes": chance.choice((0.0, 0.0, 0.3)),
         "reject_review_share": chance.choice((0.0, 0.0, 0.5)),
-        "evidence_keep_ms": chance.choice((8_000, 60_000)),
+        "evidence_keep_ms": chance.choice((30_000, 60_000)),
     }
     goes_on = not is_short and chance.random() < GOES_ON
     return Plan(seed, visits, tuple(sorted(faults, key=lambda one: one.at_s)), review, is_short, goes_on)
