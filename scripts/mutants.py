@@ -42,7 +42,10 @@ RESULTS, EQUIVALENT = ROOT / "docs" / "results" / "data" / "mutants.jsonl", ROOT
 _ROUTE = ("tests/unit/route", "tests/integration/route/test_router.py")
 _SPOOL = ("tests/unit/ingest",)
 _AGREE = "tests/unit/reinspect/test_queue_against_model.py::test_redis_and_the_model_agree_through_random_histories"
-_QUEUE = (*(f"tests/unit/reinspect/test_{name}.py" for name in ("queue_rules", "lost_keys", "late_tokens")), _AGREE)
+_QUEUE = (
+    *(f"tests/unit/reinspect/test_{name}.py" for name in ("queue_rules", "queue_holding", "lost_keys", "late_tokens")),
+    _AGREE,
+)
 _LOOP = ("tests/unit/runtime/test_loop.py", "tests/unit/runtime/test_loop_bounds.py")
 TARGETS: dict[str, tuple[str, ...]] = {
     **{

@@ -23,7 +23,7 @@ from .slots import AT, opened
 
 SLACK_MS = 600_000
 HOUR_MS = 3_600_000
-TERMS = Terms(lease_ms=3000, max_skips=2, max_expired_leases=2)
+TERMS = Terms(lease_ms=3000, max_hold_ms=8000, max_skips=2, max_expired_leases=2)
 
 
 class Hall:
@@ -259,7 +259,7 @@ def test_a_part_number_that_is_bound_late_can_be_scanned(hall: Hall) -> None:
 
 
 def test_what_was_let_go_too_often_waits_for_a_lead_and_says_so(hall: Hall) -> None:
-    slot = hall.opens(1)
+    slot = hall.opens(1, part_id="SN-1")
     for _ in range(TERMS.max_expired_leases):
         assert hall.claim("ada") == slot.slot_id
         hall.clock.advance(3.0)

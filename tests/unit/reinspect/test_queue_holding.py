@@ -1,0 +1,128 @@
+"""What a holder may do with a slot, and what the queue's page tells of it, on the model and on a real server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from linewarden_reinspect.queue.errors import LeaseLost
+from linewarden_reinspect.queue.types import Ended, LineCount, NamedSlot, PoolCount, SlotStatus
+from linewarden_schemas.vocabulary import Skill
+
+from .slots import AT
+from .test_queue_rules import SLACK_MS, TERMS, Hall, hall
+
+__all__ = ["hall"]
+
+
+def test_a_lease_is_lengthened_from_now_and_never_shortened_nor_beyond_the_longest_hold(hall: Hall) -> None:
+    slot = hall.opens(1)
+    hall.claim("ada")
+    until = []
+    for seconds in (0.0, 2.0, 2.0, 2.0, 1.0):
+        hall.clock.advance(seconds)
+        until.append(hall.queue.renew(slot.slot_id, hall.token).until_ms - AT)
+    assert until == [3000, 5000, 7000, TERMS.max_hold_ms, TERMS.max_hold_ms]
+    hall.clock.advance(1.0)
+    with pytest.raises(LeaseLost):
+        hall.queue.renew(slot.slot_id, hall.token)
+
+
+def test_a_decided_slot_stays_with_its_decision_until_its_close_or_for_a_while(hall: Hall) -> None:
+    slot = hall.opens(1)
+    hall.claim("ada")
+    hall.queue.park(slot.slot_id, hall.token, "d-1")
+    hall.clock.advance(1.0)
+    hall.queue.park(slot.slot_id, hall.token, "d-1")
+    with pytest.raises(LeaseLost):
+        hall.queue.park(slot.slot_id, hall.token, "d-2")
+    with pytest.raises(LeaseLost):
+        hall.queue.release(slot.slot_id, hall.token)
+    with pytest.raises(LeaseLost):
+        hall.queue.skip(slot.slot_id, hall.token)
+    told = hall.queue.renew(slot.slot_id, hall.token)
+    assert (told.parked_decision, told.until_ms) == ("d-1", AT + TERMS.park_ms)
+    assert [event for event, _, _ in hall.told()] == ["opened", "claimed", "decided"]
+    hall.clock.advance(TERMS.park_ms / 1000 - 1.001)
+    assert hall.queue.reap() == ()
+    hall.clock.advance(0.001)
+    assert hall.queue.reap() == (Ended(slot.slot_id, slot.visit_id, "ada", SlotStatus.PARKED, SlotStatus.READY),)
+    assert hall.claim("bob") == slot.slot_id
+    assert hall.queue.dump()[slot.slot_id].expired_leases == 0
+
+
+def test_what_two_people_skip_waits_for_a_lead_and_stays_theirs_when_a_lead_puts_it_back(hall: Hall) -> None:
+    slot = hall.opens(1, part_id="SN-1")
+    found = []
+    for actor in ("ada", "bob"):
+        assert hall.claim(actor) == slot.slot_id
+        found.append(hall.queue.skip(slot.slot_id, hall.token))
+    assert found == [SlotStatus.READY, SlotStatus.DEAD]
+    assert hall.claim("cyd") is None
+    for code in ("", "SN-1"):
+        assert hall.claim("cyd", code) is None
+        assert hall.claim("lea", code, lead=True) == slot.slot_id
+        hall.queue.release(slot.slot_id, hall.token)
+    (named,) = hall.queue.summary().slots
+    assert (named.state, named.why) == (SlotStatus.DEAD, "skipped too often")
+
+
+def test_so_many_leases_are_taken_back_in_one_step_and_the_rest_in_the_next(hall: Hall) -> None:
+    slots = [hall.opens(number, max_age_ms=1000) for number in range(3)]
+    for actor in ("ada", "bob", "cyd"):
+        hall.claim(actor)
+    hall.clock.advance(3.0)
+    found = [{one.slot_id for one in hall.queue.reap(2)} for _ in range(3)]
+    assert [len(one) for one in found] == [2, 1, 0]
+    assert found[0] | found[1] == {slot.slot_id for slot in slots}
+    assert [event for event, _, _ in hall.told()].count("overdue") == 3
+
+
+def test_the_page_tells_of_every_slot_its_place_and_who_holds_it(hall: Hall) -> None:
+    first = hall.opens(1, risk=1.0, max_age_ms=1000)
+    hall.clock.advance(1.0)
+    second = hall.opens(2, risk=0.5)
+    third = hall.opens(3, risk=0.0, line="line2", skill=Skill.LEAD)
+    fourth = hall.opens(4, risk=0.9, needs="weld")
+    assert hall.claim("ada") == first.slot_id
+    hall.queue.reap()
+    now = AT + 1000
+    summary = hall.queue.summary()
+    assert summary.now_ms == now
+    assert summary.lines == {
+        "line1": LineCount(ready=2, leased=1, overdue=1, next_due_ms=fourth.due_ms, oldest_ms=AT),
+        "line2": LineCount(ready=1, next_due_ms=now + SLACK_MS, oldest_ms=now),
+    }
+    assert set(summary.pools) == {
+        PoolCount("line1", "operator", "", 1, second.due_ms),
+        PoolCount("line1", "operator", "weld", 1, fourth.due_ms),
+        PoolCount("line2", "lead", "", 1, third.due_ms),
+    }
+    waiting = [
+        NamedSlot(slot.slot_id, slot.line_id, SlotStatus.READY, slot.due_ms, "", 0, "low_trust", now)
+        for slot in (fourth, second, third)
+    ]
+    held = NamedSlot(
+        first.slot_id, "line1", SlotStatus.LEASED, AT, "ada", now + TERMS.lease_ms, "low_trust", AT, overdue=True
+    )
+    assert summary.slots == (held, *waiting)
+    hall.queue.park(first.slot_id, hall.token, "d-1")
+    assert hall.queue.summary(2).slots == (
+        replace(held, state=SlotStatus.PARKED, until_ms=now + TERMS.park_ms),
+        *waiting[:2],
+    )
+
+
+def test_a_slot_that_is_sent_again_keeps_its_place_and_takes_what_is_new(hall: Hall) -> None:
+    slot = hall.opens(1, part_id="SN-1", bin_slot="B-1")
+    hall.claim("ada")
+    again = slot.model_copy(update={"due_ms": slot.due_ms + 5, "part_id": "SN-2", "bin_slot": None})
+    hall.project(opened_slot=again)
+    kept = hall.queue.dump()[slot.slot_id]
+    assert (kept.status, kept.holder, kept.due_ms, kept.slot) == (SlotStatus.LEASED, "ada", again.due_ms, again)
+    hall.queue.release(slot.slot_id, hall.token)
+    for code in ("SN-1", "B-1"):
+        assert hall.claim("bob", code) is None
+    assert hall.claim("bob", "SN-2") == slot.slot_id
+    hall.beat()
