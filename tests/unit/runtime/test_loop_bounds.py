@@ -307,6 +307,18 @@ def test_of_several_batches_the_one_that_is_too_large_is_given_up_alone(line: Li
     assert line.out()[-3:] == [b"f", b"g", b"h"]
 
 
+def test_of_two_batches_the_one_that_is_too_large_is_given_up_alone(line: Line) -> None:
+    line.put("a", "b")
+    stage = ManualStage()
+    loop = started(line, stage)
+    loop.turn(2)
+    stage.given[1][1].set_result([OutRecord(OUT, b"k", bytes(20 << 20))])
+    stage.finish(0)
+    loop.turn(4)
+    assert line.out() == [b"a"]
+    assert [record.key for record in line.dead()] == [f"{IN}-0-1".encode()]
+
+
 def _refuse(record: InRecord) -> OutRecord:
     if record.value == b"bad":
         raise Poison("bad-digest")
