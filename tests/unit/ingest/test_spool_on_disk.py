@@ -518,7 +518,9 @@ def test_what_was_acknowledged_is_never_given_again_though_its_records_are_gone(
     assert spool_on(files).next_sequence == 5
 
 
-def test_closing_makes_everything_durable_and_leaves_nothing_open(files: SimulatedFiles) -> None:
+@pytest.mark.parametrize("seed", range(6))
+def test_closing_makes_everything_durable_and_leaves_nothing_open(seed: int) -> None:
+    files = SimulatedFiles(seed)
     spool = taken(files, 3)
     spool.acknowledge(2)
     take(spool)
