@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from linewarden_ingest.cameras.interface import CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
 from linewarden_ingest.cameras.pictures import Encoding
@@ -15,6 +16,7 @@ from linewarden_ingest.captures import Pins
 from linewarden_ingest.intake import Intake, IntakeRules
 from linewarden_ingest.losses import Losses
 from linewarden_ingest.metrics import SPOOL_LEVEL
+from linewarden_ingest.node_clock import NodeClock
 from linewarden_ingest.overload import Level, Overload, level_of
 from linewarden_ingest.spool.limits import Limits
 from linewarden_ingest.spool.reader import Gap
@@ -64,6 +66,7 @@ def intake(
     stop: threading.Event | None = None,
     losses: Losses | None = None,
     pins: Callable[[int], Pins] = lambda _at_ms: PINS,
+    node: NodeClock | None = None,
 ) -> Intake:
     rules = IntakeRules(Encoding(), max_picture_bytes=5_000, overload=overload)
     return Intake(
@@ -75,6 +78,7 @@ def intake(
         losses=losses or Losses("cam0"),
         run_ms=3,
         stop=stop or threading.Event(),
+        node=node,
     )
 
 
@@ -230,3 +234,108 @@ def test_a_full_disk_holds_the_camera_which_goes_on_by_itself_and_loses_nothing(
         goes_on()
     assert spool.next_sequence == 20
     assert SPOOL_LEVEL.labels(camera="cam0")._value.get() == Level.NORMAL
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"linewarden_ingest_{name}", {"camera": "cam0"} | labels) or 0.0
+
+
+def test_what_was_taken_held_and_refused_is_counted(spool: Spool) -> None:
+    names = ("taken_total", "taken_bytes_total", "holds_total", "refused_total")
+    before = [counted(name) for name in names]
+    stop = threading.Event()
+    losses = Losses("cam0")
+    lost = [shot(0, picture=None), shot(1, picture=EncodedPicture(bytes(6_000), "image/png"))]
+    taking = intake(spool, Script(*lost, *map(shot, range(2, 40))), stop=stop, losses=losses)
+    while taking.step():
+        pass
+    assert not taking.step()
+    taken = spool.next_sequence
+    stop.set()
+    assert not taking.run()
+    now = [counted(name) for name in names]
+    size = len(PICTURE.data)
+    assert [one - then for one, then in zip(now, before, strict=True)] == [taken, (taken - 2) * size, 1, 1]
+    assert losses.by_cause() == {"camera_fault": 1, "oversize": 1}
+    assert counted("spool_used_share") == 1.0
+    assert counted("spool_level") == Level.HOLD
+
+
+def test_a_run_that_is_stopped_with_nothing_in_hand_refused_nothing(spool: Spool) -> None:
+    before = counted("refused_total")
+    stop = threading.Event()
+    stop.set()
+    assert not intake(spool, Script(shot(0)), stop=stop).run()
+    assert counted("refused_total") == before
+    assert spool.next_sequence == 0
+
+
+def test_a_picture_as_large_as_is_allowed_is_taken(spool: Spool) -> None:
+    intake(spool, Script(shot(0, picture=EncodedPicture(bytes(5_000), "image/png")))).run()
+    ((record, ticket),) = spooled(spool)
+    assert (record.payload, ticket.capture.lost) == (bytes(5_000), None)
+
+
+def test_a_camera_that_dies_without_a_trigger_leaves_nothing_and_one_with_it_only_where_there_is_room(
+    spool: Spool,
+) -> None:
+    with pytest.raises(CameraFault, match="cable"):
+        intake(spool, Script(CameraFault("cable"))).step()
+    assert spool.next_sequence == 0
+    full = Script(*map(shot, range(14)), CameraFault("cable", shot(14, picture=None)))
+    taking = intake(spool, full)
+    while taking.step():
+        pass
+    for _ in range(2):
+        assert not taking.step()
+
+    def goes_on() -> None:
+        while True:
+            spool.sync()
+            spool.acknowledge(spool.durable_next)
+            taking.step()
+
+    with pytest.raises(CameraFault, match="cable"):
+        goes_on()
+    found = [ticket.capture for _, ticket in spooled(spool)]
+    assert found[-1].lost is Loss.CAMERA_FAULT
+
+
+class Wrong(NodeClock):
+    """A node's clock that is wrong for as long as the test says."""
+
+    def __init__(self) -> None:
+        super().__init__(ManualClock(), "cam0")
+        self.why: str | None = "its clock is wrong"
+
+    def why_held(self) -> str | None:
+        return self.why
+
+
+def test_a_camera_is_not_asked_while_its_clock_is_wrong_and_goes_on_when_it_is_right(spool: Spool) -> None:
+    node, stop = Wrong(), threading.Event()
+    asked: list[float] = []
+    camera = Script(shot(0), shot(1))
+    really = camera.poll
+
+    def poll(timeout_s: float) -> Shot | None:
+        asked.append(timeout_s)
+        return really(timeout_s)
+
+    camera.poll = poll  # type: ignore[method-assign]
+    taking = intake(spool, camera, stop=stop, node=node)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        levels.append(counted("spool_level"))
+        node.why = None
+
+    levels: list[float] = []
+    stop.wait = wait  # type: ignore[method-assign,assignment]
+    assert taking.run()
+    assert len(waited) == 1
+    assert levels == [Level.HOLD]
+    assert counted("spool_level") == Level.NORMAL
+    assert len(asked) == 3
+    assert spool.next_sequence == 2
