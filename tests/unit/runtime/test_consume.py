@@ -84,6 +84,25 @@ def test_slow_down_waits_as_a_member_and_tries_again(line: Line) -> None:
     assert line.clock.monotonic() - began >= 60.0
 
 
+def test_what_comes_while_it_waits_is_read_afterwards(line: Line) -> None:
+    line.put("a")
+    wishes = [SlowDown(3.0)]
+
+    def handle(records: Sequence[InRecord]) -> list[OutRecord]:
+        if wishes:
+            line.put("b", "c")
+            line.put("d", partition=1)
+            raise wishes.pop()
+        return _copy(records)
+
+    loop = _loop(line, handle)
+    for _ in range(3):
+        loop.step()
+    assert line.clock.monotonic() == 3.0
+    assert [record.value for record in line.broker.records(OUT)] == [b"a", b"b", b"c", b"d"]
+    assert line.committed() == {0: 3, 1: 1}
+
+
 def test_a_rebalance_while_waiting_gives_the_records_up(line: Line) -> None:
     line.put("a")
 
