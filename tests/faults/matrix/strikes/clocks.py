@@ -12,6 +12,7 @@ from tests.support.clocks import LATE_S, ClockProbe
 STEPS_S = (-2 * 86_400.0, -3_600.0, -90.0, -4.9, -0.4, 0.4, 4.9, 90.0, 3_600.0, 30 * 86_400.0)
 _MOST_OFF_S = 1.0
 _SEEN_S = LATE_S + 1.0
+_ASKED = 5
 
 
 def step(bed: Bed, rng: Random) -> Seen:
@@ -34,7 +35,11 @@ def step(bed: Bed, rng: Random) -> Seen:
 
 
 def _offsets(probe: ClockProbe) -> tuple[float, float]:
-    """How far a process's clocks are ahead of ours, seconds."""
+    """How far a process's clocks are ahead of ours, seconds, by the quickest of some answers."""
+    return min(_asked(probe) for _ in range(_ASKED))[1:]
+
+
+def _asked(probe: ClockProbe) -> tuple[float, float, float]:
     wall, monotonic = time.time(), time.monotonic()
     told = probe.ask()
-    return told[0] - wall, told[1] - monotonic
+    return time.monotonic() - monotonic, told[0] - wall, told[1] - monotonic
