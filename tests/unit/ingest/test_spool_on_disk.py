@@ -268,6 +268,19 @@ def test_the_former_marks_stand_until_those_that_follow_are_whole(files: Simulat
     assert marks_on(files).load(1) == Marks(1, 12, 22)
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_without_room_for_the_marks_a_spool_opens_all_the_same(files: SimulatedFiles, code: int) -> None:
+    taken(files, 3).close()
+    files.damage(FOLDER / "marks", b"")
+    files.fail("write", code, "marks")
+    with spool_on(files) as spool:
+        assert [item.sequence for item in read_all(spool) if isinstance(item, Record)] == [0, 1, 2]
+    files.damage(FOLDER / "marks", b"")
+    files.fail("write", errno.EIO, "marks")
+    with pytest.raises(SpoolBroken):
+        spool_on(files)
+
+
 @pytest.mark.parametrize("size", [0, 1, 5_000, 8_192])
 def test_the_room_of_the_marks_is_reserved_whole(files: SimulatedFiles, size: int) -> None:
     marks_on(files)

@@ -57,3 +57,14 @@ def test_a_client_that_decodes_answers_holds_what_it_claims_like_one_that_does_n
         assert queue.renew(lease.slot.slot_id, "t1").slot == slot
         assert [one.event for one in queue.events()] == ["claimed"]
         assert queue.standing().live
+
+
+def test_an_event_for_which_there_is_no_room_is_counted(valkey: str) -> None:
+    with redis.Redis.from_url(valkey) as client:
+        queue = RedisQueue(client, "{line1.rq}")
+        queue.wipe("topic", {0: 0})
+        queue.beat("topic", {0: 0}, 60_000)
+        client.eval("for _ = 1, 100000 do redis.call('XADD', KEYS[1], '*', 'a', 'b') end", 1, "{line1.rq}:events")
+        queue.apply("topic", [Change(0, 0, opened=opened(1))], {0: 0})
+        assert queue.summary().untold == 1
+        assert client.xlen("{line1.rq}:events") == 100_000

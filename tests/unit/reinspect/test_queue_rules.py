@@ -268,6 +268,8 @@ def test_what_was_let_go_too_often_waits_for_a_lead_and_says_so(hall: Hall) -> N
     (named,) = hall.queue.summary().slots
     assert (named.state, named.why) == (SlotStatus.DEAD, "let go too often")
     assert hall.claim("lea", lead=True) == slot.slot_id
+    hall.beat()
+    assert hall.queue.summary().lines["line1"].dead == 0
     hall.queue.release(slot.slot_id, hall.token)
     hall.closes(slot)
     hall.beat()
