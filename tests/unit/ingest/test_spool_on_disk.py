@@ -532,6 +532,19 @@ def test_what_was_acknowledged_is_never_given_again_though_its_records_are_gone(
 
 
 @pytest.mark.parametrize("seed", range(6))
+def test_what_the_next_process_reads_is_durable_though_the_one_before_had_not_synced_it(seed: int) -> None:
+    files = SimulatedFiles(seed)
+    spool = spool_on(files)
+    take(spool)
+    spool.sync()
+    take(spool, 3)
+    files.kill()
+    assert [item.sequence for item in read_all(spool_on(files)) if isinstance(item, Record)] == list(range(4))
+    files.cut_power()
+    assert [item.sequence for item in read_all(spool_on(files)) if isinstance(item, Record)] == list(range(4))
+
+
+@pytest.mark.parametrize("seed", range(6))
 def test_closing_makes_everything_durable_and_leaves_nothing_open(seed: int) -> None:
     files = SimulatedFiles(seed)
     spool = taken(files, 3)
