@@ -125,7 +125,9 @@ class Trials:
                 if exchange is not None:
                     exchange()
                 each = _ran(session, [items[test] for test in limits], begun)
-                return int(any(session.testsfailed for _ in each))
+                failed = any(session.testsfailed for _ in each)
+                session._setupstate.teardown_exact(None)  # noqa: SLF001 - else servers of fixtures outlive the fork
+                return int(failed)
 
             def begun(test: str) -> None:
                 running.write_text(test)
