@@ -125,7 +125,11 @@ class VisitSnapshot(Message):
 
 
 class CameraProgress(Message):
-    """The highest sequence of a camera that this partition of `captures` has shown."""
+    """The highest sequence of a camera that this partition of `captures` has shown.
+
+    `forgotten_sequence` is the highest whose visit was begun and is forgotten since, of the same spool epoch. What one
+    of a lower number says came after it by the spool's horizon at least, or belongs to a visit that is forgotten too.
+    """
 
     TYPE: ClassVar[str] = "linewarden.camera-progress.v1"
 
@@ -133,3 +137,4 @@ class CameraProgress(Message):
     camera_id: Id
     spool_epoch: Count
     highest_sequence: Count
+    forgotten_sequence: Count | None = None

@@ -327,5 +327,5 @@ SAMPLES: tuple[Message, ...] = (
         slots=(SlotState(slot_id=SLOT, round=0, generation=0, open=True),),
         forget_at_ms=AT + 86_400_000,
     ),
-    CameraProgress(line_id="line1", camera_id="cam1", spool_epoch=1, highest_sequence=21),
+    CameraProgress(line_id="line1", camera_id="cam1", spool_epoch=1, highest_sequence=21, forgotten_sequence=3),
 )

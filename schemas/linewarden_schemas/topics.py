@@ -115,7 +115,7 @@ CATALOGUE: dict[str, Topic] = {
             written_by=("route",),
             read_by=("route",),
             cleanup=Cleanup.COMPACT,
-            purpose="open visits, open reviews, timers, highest camera sequences seen",
+            purpose="open visits, open reviews, timers, highest camera sequences seen and forgotten",
         ),
         _topic(
             "dispositions",

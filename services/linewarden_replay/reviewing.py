@@ -229,13 +229,21 @@ def in_order(reviewed: Reviewed) -> list[SlotOpened | SlotClosed]:
 
 
 def against_skill(reviewed: Reviewed, required: int) -> Iterator[str]:
-    """Slots that a lead has to take, and that were opened for anybody: tie-breaks, and what is escalated."""
+    """Slots that a lead has to take, and that were opened for anybody: tie-breaks, and what is escalated.
+
+    The very slot that was escalated may be opened once more as it was, after a torn transaction: what escalated it is
+    read again and closes it.
+    """
     escalated: dict[int, str] = {}
+    asked: dict[str, Skill] = {}
     rounds = {one.slot_id: one.round for one in reviewed.slots if isinstance(one, SlotOpened)}
     for one in in_order(reviewed):
         if isinstance(one, SlotOpened):
-            if one.skill is not Skill.LEAD and (one.round >= required or one.round in escalated):
+            is_again = escalated.get(one.round) == one.slot_id and asked.get(one.slot_id) is one.skill
+            is_for_lead = one.round >= required or (one.round in escalated and not is_again)
+            if one.skill is not Skill.LEAD and is_for_lead:
                 yield f"slot {one.slot_id} is for a lead, and was opened for the skill {one.skill.value}"
+            asked.setdefault(one.slot_id, one.skill)
         elif one.reason is CloseReason.ESCALATED and one.slot_id in rounds:
             escalated[rounds[one.slot_id]] = one.slot_id
         elif one.reason is CloseReason.UNDONE:

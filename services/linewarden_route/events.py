@@ -126,7 +126,7 @@ class Context:
     too: what a review needs is told by it still.
     `positions` are risks of real diversions, for those that were drawn. `routed_until_ms` is the append time of the
     last word of the partition's former owner (None: `now_ms`): what lies far before it may be closed and forgotten.
-    `was_numbered`: the partition has seen this number of the record's camera before.
+    `was_forgotten`: the partition has forgotten a visit of this number, or of a higher one of the record's camera.
     Without `is_timed` nobody knows the broker's time; then `now_ms` is a guess, and nothing passes.
     """
 
@@ -137,7 +137,7 @@ class Context:
     routed_until_ms: int | None = None
     is_timed: bool = True
     named: Recipe | None = None
-    was_numbered: bool = False
+    was_forgotten: bool = False
 
     @property
     def rules(self) -> ReviewRules:

@@ -190,10 +190,10 @@ class Plan:
             raise Poisoned("bad-id", f"visit {visit_id} has {len(visit_id)} characters; {MOST_VISIT_ID} are allowed")
         if self.desk.partition_of(visit_id) != self.writer.partition:
             raise Poisoned("wrong-partition", f"visit {visit_id} belongs to {self.desk.partition_of(visit_id)}")
-        was_numbered = isinstance(message, Capture | Inspection) and self._was_numbered(message)
+        was_forgotten = isinstance(message, Capture | Inspection) and self._was_forgotten(message)
         if isinstance(message, Capture):
             self._see_camera(message)
-        self._step(visit_id, happened, record, event.traceparent, was_numbered=was_numbered)
+        self._step(visit_id, happened, record, event.traceparent, was_forgotten=was_forgotten)
 
     def _step(
         self,
@@ -202,18 +202,20 @@ class Plan:
         record: InRecord | None,
         traceparent: str | None,
         *,
-        was_numbered: bool = False,
+        was_forgotten: bool = False,
     ) -> None:
         before = self.changes[visit_id] if visit_id in self.changes else self.visits.get(visit_id)
         positions = self.visits.positions.of(before) if before is not None else ()
         recipe, until_ms = self._recipe(before, event, self.desk.recipe), self.routed_until_ms
         named = self._recipe(before, event, self.desk.named) if recipe is None else None
         context = Context(
-            self.now_ms, recipe, self.desk.secret, positions, until_ms, self.is_timed, named, was_numbered
+            self.now_ms, recipe, self.desk.secret, positions, until_ms, self.is_timed, named, was_forgotten
         )
         after = step(before, event, context)
         if after.visit is not before:
             self.changes[visit_id] = after.visit
+        if before is not None and after.visit is None:
+            self._forget_numbers(before)
         if any(isinstance(effect, Publish) and isinstance(effect.message, Disposition) for effect in after.effects):
             self.changes[visit_id] = after.visit
             self.revised.add(visit_id)
@@ -254,27 +256,41 @@ class Plan:
                 return []
 
     def _see_camera(self, capture: Capture) -> None:
-        seen = CameraProgress(
-            line_id=capture.line_id,
-            camera_id=capture.camera_id,
-            spool_epoch=capture.spool_epoch,
-            highest_sequence=capture.sequence,
-        )
-        key = camera_key(seen)
-        known = self._progress(key)
-        if known is None or (known.spool_epoch, known.highest_sequence) < (seen.spool_epoch, seen.highest_sequence):
-            self.cameras[key] = seen
+        self._reach(capture.line_id, capture.camera_id, (capture.spool_epoch, capture.sequence))
+
+    def _reach(self, line_id: str, camera_id: str, number: tuple[int, int], *, is_forgotten: bool = False) -> None:
+        """Let the camera have come as far as a number at least; one of a former spool epoch tells nothing more."""
+        epoch, sequence = number
+        seen = CameraProgress(line_id=line_id, camera_id=camera_id, spool_epoch=epoch, highest_sequence=sequence)
+        known = self._progress(camera_key(seen))
+        if known is None or known.spool_epoch < epoch:
+            known = seen
+        if known.spool_epoch > epoch:
+            return
+        changes = {"highest_sequence": max(known.highest_sequence, sequence)}
+        if is_forgotten:
+            changes["forgotten_sequence"] = max(known.forgotten_sequence or 0, sequence)
+        reached = known.model_copy(update=changes)
+        if reached != self._progress(camera_key(seen)):
+            self.cameras[camera_key(seen)] = reached
+
+    def _forget_numbers(self, visit: VisitSnapshot) -> None:
+        """Remember of a visit that is forgotten the numbers alone."""
+        for view in visit.views:
+            number = number_in(view.frame_id)
+            if number is not None and view.camera_id is not None:
+                self._reach(visit.line_id, view.camera_id, number, is_forgotten=True)
 
     def _progress(self, key: str) -> CameraProgress | None:
         return self.cameras.get(key) or self.visits.cameras.get(key)
 
-    def _was_numbered(self, record: Capture | Inspection) -> bool:
-        """Whether this partition has seen as high a number of the record's camera; its frame's id tells the number."""
+    def _was_forgotten(self, record: Capture | Inspection) -> bool:
+        """Whether a visit of as high a number of the record's camera was forgotten; its frame's id tells the number."""
         number = number_in(record.frame_id)
         known = self._progress(camera_key(record))
-        if number is None or known is None:
+        if number is None or known is None or known.forgotten_sequence is None:
             return False
-        return number[0] == known.spool_epoch and number[1] <= known.highest_sequence
+        return number[0] == known.spool_epoch and number[1] <= known.forgotten_sequence
 
 
 def _event_of(

@@ -170,7 +170,8 @@ def _is_forgotten(record: Capture | Inspection, append_ms: int, context: Context
 
     Age is told by the broker; by the camera only where its clock had been compared with the broker's: then it's a
     spool that held the record for longer than its horizon. A wrong clock must not cost a trigger its visit, so of one
-    that nobody compared the number tells: what its camera numbered came before, and its visit is not known any more.
+    that nobody compared the number tells: a visit of it, or of a later one, was begun, ended and forgotten. That a
+    later number was seen is not enough: a record whose delivery failed comes after those that followed it.
     """
     budget = time_budget(context.recipe)
     until_ms = context.now_ms if context.routed_until_ms is None else context.routed_until_ms
@@ -178,7 +179,7 @@ def _is_forgotten(record: Capture | Inspection, append_ms: int, context: Context
         return True
     if record.clock_checked:
         return record.captured_ms + budget.spool_horizon_ms <= append_ms
-    return context.was_numbered and abs(append_ms - record.captured_ms) > budget.max_skew_ms
+    return context.was_forgotten and abs(append_ms - record.captured_ms) > budget.max_skew_ms
 
 
 def _forgotten(cause: str, visit_id: str) -> Step:

@@ -93,7 +93,7 @@ class Writer:
 
     def camera(self, progress: CameraProgress, now_ms: int) -> OutRecord:
         """How far a camera came in this partition."""
-        name = f"{progress.camera_id}.{progress.spool_epoch}.{progress.highest_sequence}"
+        name = f"{progress.camera_id}.{progress.spool_epoch}.{progress.highest_sequence}.s{now_ms}"
         return self._record("route-state", camera_key(progress), progress, name, now_ms, None)
 
     def _record(

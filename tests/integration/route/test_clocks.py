@@ -382,6 +382,36 @@ def test_what_is_sent_again_after_its_visit_was_forgotten_begins_none_though_nob
     assert [one.routing for one in bench.line.dispositions("v2")] == [Routing.TRUSTED_PASS]
 
 
+@pytest.mark.parametrize("records", ["captures", "inspections"])
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_record_that_came_after_those_that_followed_it_has_its_visit_and_diverts(
+    bench: Bench, is_restarted: bool, records: str
+) -> None:
+    """As where its first delivery failed; nobody had checked the camera's clock."""
+
+    def tell(visit: str, number: int, kinds: str, **times: int) -> None:
+        for view in ("top", "side"):
+            frame = f"{visit}.{view}.1-{number:x}"
+            if "captures" in kinds:
+                bench.line.capture(visit, view, frame_id=frame, sequence=number, **times)
+            if "inspections" in kinds:
+                bench.line.inspect(visit, view, frame_id=frame, **times)
+        bench.turn(2)
+
+    here = [f"v{n}" for n in range(8, 30) if partition_of(f"v{n}", 2) == partition_of("v7", 2)]
+    captured_ms = bench.truth.now_ms()
+    tell(here[0], 8, "captures and inspections")
+    bench.go(3_600.0)
+    tell(here[1], 9, "captures and inspections")
+    if is_restarted:
+        bench.start()
+    tell("v7", 7, records, at_ms=captured_ms)
+    bench.go(20.0)
+    bench.turn(3)
+    assert [one.routing for one in bench.line.dispositions("v7")] == [Routing.DIVERTED]
+    assert bench.line.read("dead-letters") == []
+
+
 def test_a_probe_is_nothing_to_whoever_reads_the_state(bench: Bench) -> None:
     bench.go(10.0)
     bench.turn()

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from linewarden_replay.audit import balance_records
+from linewarden_runtime.memory import Fault
 from linewarden_runtime.provision import recipe_record
+from linewarden_schemas.disposition import SlotClose, SlotOpen
 from linewarden_schemas.recipe import Recipe
-from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Loss, Outcome, Role
+from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Judgement, Loss, Outcome, Role, Skill
 from tests.support.reading import write
 
 from .history import UNDO_MS, History
@@ -48,6 +50,45 @@ def test_a_slot_that_was_taken_back_from_a_lead_is_for_an_operator_again(made: H
     made.decide("v1.r0.g0", None, act=Act.UNDO, undoes="d-v1.r0.g0-ann", decision_id="u1")
     made.decide("v1.r0.g2", "OK", "bob")
     require_balance(made)
+
+
+def test_a_slot_whose_escalation_was_torn_is_opened_as_it_was_until_the_same_decision_escalates_it(
+    made: History,
+) -> None:
+    made.visit("v1", suspicion=0.9)
+    shown = made.line.namespace.topic("reinspections")
+    made.broker.faults.torn = lambda written: [place for place in written if place.topic == shown]
+    made.broker.faults.torn_offsets = False
+    made.broker.faults.order(Fault.TORN)
+    made.decide("v1.r0.g0", "UNSURE")
+    made.turn()
+    opened = [one for one in made.line.slots() if isinstance(one, SlotOpen)]
+    assert [(one.generation, one.skill) for one in opened] == [
+        (0, Skill.OPERATOR),
+        (1, Skill.LEAD),
+        (0, Skill.OPERATOR),
+        (1, Skill.LEAD),
+    ]
+    closes = [one for one in made.line.slots() if isinstance(one, SlotClose) and one.slot_id == "v1.r0.g0"]
+    assert {(one.reason, one.decision_id) for one in closes} == {(CloseReason.ESCALATED, "d-v1.r0.g0-ann")}
+    made.decide("v1.r0.g0", "OK", "bob")
+    made.decide("v1.r0.g1", "NG", "lea", role=Role.LEAD)
+    require_balance(made)
+    assert made.line.dispositions()[-1].actors == ("lea",)
+
+
+def test_what_was_escalated_and_is_asked_of_an_operator_again_is_unsound() -> None:
+    escalated = slot_close(0, AT + 5_000).model_copy(update={"reason": CloseReason.ESCALATED})
+    unsure = decision(0, judgement=Judgement.UNSURE, role=Role.LEAD)
+    assert not of([*waiting(0), unsure, escalated, as_lead(slot_open(0, 1))]).unsound
+    assert of([*waiting(0), unsure, escalated, slot_open(0, 1)]).unsound
+    again = [*waiting(0), unsure, escalated, slot_open(0), escalated, as_lead(slot_open(0, 1))]
+    assert not of(again).unsound
+    assert of([as_lead(one) if one == slot_open(0) else one for one in again[:-3]] + again[-3:]).unsound
+
+
+def as_lead(slot: Any) -> Any:
+    return slot.model_copy(update={"skill": Skill.LEAD})
 
 
 @pytest.mark.parametrize("made", [TWO_REVIEWS], indirect=True)

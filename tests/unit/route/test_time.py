@@ -104,8 +104,8 @@ def test_an_unchecked_clock_costs_no_trigger_its_visit() -> None:
         assert step(None, event, context(T0)).visit is not None
 
 
-def test_a_number_that_its_camera_gave_before_begins_no_second_visit_whatever_an_unchecked_clock_says() -> None:
-    known = Context(T0, make_recipe(), SECRET, was_numbered=True)
+def test_a_number_whose_visit_was_forgotten_begins_no_second_one_whatever_an_unchecked_clock_says() -> None:
+    known = Context(T0, make_recipe(), SECRET, was_forgotten=True)
     for event in (captured_by(-2 * DAY), inspected_by(-2 * DAY), captured_by(30 * DAY)):
         after = step(None, event, known)
         assert after.visit is None
