@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -20,6 +21,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import structlog
 
 from .history import Outcome, happen
 from .plan import ALL_KINDS, LEAST, Plan, draw
@@ -44,6 +47,7 @@ class Which:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; 1 where a history does not hold."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # also of the forks
     arguments = _arguments(argv)
     only = None if arguments.only is None else tuple(arguments.only.split(","))
     which = Which(only, arguments.short)

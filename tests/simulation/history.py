@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-
-import structlog
 
 from .checks import at_rest, in_the_end, when_all_is_forgotten
 from .faults import heal, inject, take_tombstones
@@ -36,7 +33,6 @@ class Outcome:
 
 def happen(plan: Plan, *, keeps_log: bool = False) -> Outcome:
     """Let a plan happen, and say what is wrong afterwards, one sentence each."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     random.seed(plan.seed)  # the jitter of whoever was given none
     world = World(plan.seed)
     if keeps_log:
