@@ -91,6 +91,9 @@ class ReviewRules(Part):
     evidence_keep_ms: DurationMs = 30 * 86_400_000
 
 
+LEAST_HORIZON_MS = 60_000
+
+
 class TimeBudget(Part):
     """The line's deadline and the margins that a trusted pass must keep."""
 
@@ -98,6 +101,11 @@ class TimeBudget(Part):
     commit_margin_ms: DurationMs = 500
     max_skew_ms: DurationMs = 5_000
     spool_horizon_ms: DurationMs = 86_400_000
+
+    @property
+    def remembered_ms(self) -> int:
+        """How long a final visit is remembered at least, and can be opened again, whatever the recipe says."""
+        return max(LEAST_HORIZON_MS, self.decide_by_ms, self.spool_horizon_ms)
 
 
 class Recipe(Message):

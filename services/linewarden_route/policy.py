@@ -21,7 +21,6 @@ from . import faults
 from .faults import Finding
 
 _COIN_BYTES = 8
-LEAST_HORIZON_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,9 @@ def time_budget(recipe: Recipe | None) -> TimeBudget:
     """
     if recipe is None:
         return TimeBudget()
-    least_ms = max(LEAST_HORIZON_MS, recipe.time.decide_by_ms)
-    if recipe.time.spool_horizon_ms >= least_ms:
+    if recipe.time.spool_horizon_ms == recipe.time.remembered_ms:
         return recipe.time
-    return recipe.time.model_copy(update={"spool_horizon_ms": least_ms})
+    return recipe.time.model_copy(update={"spool_horizon_ms": recipe.time.remembered_ms})
 
 
 def coin(secret: bytes, purpose: str, visit_id: str, share: float) -> bool:

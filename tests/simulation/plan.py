@@ -123,7 +123,7 @@ def draw(seed: int, only: tuple[str, ...] | None = None, *, is_short: bool = Fal
         "reviews_required": chance.choice((1, 1, 1, 2)),
         "audit_share_of_passes": chance.choice((0.0, 0.0, 0.3)),
         "reject_review_share": chance.choice((0.0, 0.0, 0.5)),
-        "evidence_keep_ms": chance.choice((30_000, 60_000)),
+        "evidence_keep_ms": chance.choice((8_000, 60_000)),
     }
     goes_on = not is_short and chance.random() < GOES_ON
     return Plan(seed, visits, tuple(sorted(faults, key=lambda one: one.at_s)), review, is_short, goes_on)

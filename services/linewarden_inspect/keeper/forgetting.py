@@ -1,10 +1,12 @@
-"""Evidence ends a set time after its visit's latest final disposition.
+"""Evidence ends a set time after its visit's latest final disposition, and not while the visit is remembered.
 
 The time is kept by the group's offsets alone: `dispositions` is acted on in its order, and a record stays uncommitted
 until its evidence is due. A shorter keeping time behind a longer one waits with it; nothing ends too early.
 
-A visit may be opened again after it was final. So each partition is read to its end before anything of it ends: by
-then it is known which visits were opened later, and their evidence is left to their next final disposition.
+A visit may be opened again after it was final, until route has forgotten it at the end of the spool's horizon; its
+picture may be gone from `frames` by then, so a shorter keeping time counts for nothing. So each partition is read to
+its end before anything of it ends: by then it is known which visits were opened later, and their evidence is left to
+their next final disposition.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import RecipeRef
-from linewarden_schemas.recipe import Recipe, ReviewRules
+from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget
 from linewarden_schemas.vocabulary import Routing
 
 _POLL_S = 1.0
@@ -146,8 +148,9 @@ class Forgetter:
         if disposition is None:
             return 0
         recipe = self._recipe(disposition.recipe)
-        review = recipe.review if recipe else ReviewRules()
-        return disposition.decided_ms + review.evidence_keep_ms
+        review, time = (recipe.review, recipe.time) if recipe else (ReviewRules(), TimeBudget())
+        forgotten_ms = max(disposition.decided_ms, disposition.decide_by_ms) + time.remembered_ms
+        return max(disposition.decided_ms + review.evidence_keep_ms, forgotten_ms)
 
     def _tombstones(self, record: InRecord) -> list[OutRecord]:
         disposition = self._ending(self._places[record.position], record)

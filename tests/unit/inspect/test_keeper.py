@@ -30,7 +30,7 @@ from linewarden_schemas.disposition import Disposition, SlotFrame, SlotOpen, Vie
 from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.ids import digest, slot_id
 from linewarden_schemas.inspection import Evidence, Maps, SourceRef
-from linewarden_schemas.recipe import ReviewRules
+from linewarden_schemas.recipe import ReviewRules, TimeBudget
 from linewarden_schemas.vocabulary import Cause, Outcome, Routing, Verdict
 from tests.support.bundles import digest_in, random_picture
 from tests.support.frames import AT, RECIPE, frame_record, metadata, picture_bytes, recipe
@@ -44,14 +44,16 @@ from tests.unit.inspect.harness import (
 )
 from tests.unit.inspect.test_worker import good
 
-KEEP_MS = 3_600_000
+KEEP_MS, HORIZON_MS = 3_600_000, 600_000
 
 
-def line(bundle_digest: str = "0" * 64) -> MemoryBroker:
+def line(bundle_digest: str = "0" * 64, keep_ms: int = KEEP_MS) -> MemoryBroker:
     broker = MemoryBroker(ManualClock(AT))
     with broker.admin() as admin:
         provision_topics(admin, NAMESPACE, partitions=2)
-    kept = recipe(bundle_digest, review=ReviewRules(evidence_keep_ms=KEEP_MS))
+    kept = recipe(
+        bundle_digest, review=ReviewRules(evidence_keep_ms=keep_ms), time=TimeBudget(spool_horizon_ms=HORIZON_MS)
+    )
     broker.append(recipe_record(NAMESPACE, kept, "/line1/cli"))
     return broker
 
@@ -309,8 +311,8 @@ def test_evidence_whose_partition_went_and_came_back_while_it_waited_is_forgotte
 class Ends:
     """Dispositions of visits, and what the forgetting of evidence makes of them; a turn reads a single record."""
 
-    def __init__(self) -> None:
-        self.broker = line()
+    def __init__(self, keep_ms: int = KEEP_MS) -> None:
+        self.broker = line(keep_ms=keep_ms)
         self.start()
 
     def restart(self) -> None:
@@ -357,6 +359,18 @@ def test_evidence_of_a_visit_that_is_open_again_stays_until_its_latest_final_dis
     if restarts:
         ends.restart()
     assert ends.wait(1) == [metadata(b"", 2).frame_id, metadata(b"", 1).frame_id]
+
+
+def test_evidence_stays_as_long_as_its_visit_may_be_opened_again_however_short_its_keeping_time() -> None:
+    ends = Ends(keep_ms=0)
+    ends.tell(1, 1, is_final=True)
+    decide_by_in_ms = 10_000
+    assert ends.wait(decide_by_in_ms + HORIZON_MS - 1) == []
+    ends.tell(1, 2, is_final=False)
+    assert ends.wait(10 * HORIZON_MS) == []
+    ends.tell(1, 3, is_final=True)
+    assert ends.wait(HORIZON_MS - 1) == []
+    assert ends.wait(1) == [metadata(b"", 1).frame_id]
 
 
 def test_a_keeper_that_comes_late_forgets_nothing_before_it_has_read_to_the_end() -> None:
