@@ -51,7 +51,12 @@ class RoutingSeen:
 
 @dataclass(frozen=True, slots=True)
 class RoutingUnseen:
-    """A restore found no disposition of the visit's present revision."""
+    """A restore found no disposition of the visit's present revision.
+
+    Nor is any seen from `first` on, where one transaction said several.
+    """
+
+    first: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class Plan:
     changes: dict[str, VisitSnapshot | None] = field(default_factory=dict)
     cameras: dict[str, CameraProgress] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
-    revised: set[str] = field(default_factory=set)
+    revised: dict[str, int] = field(default_factory=dict)
     due: list[str] = field(default_factory=list)
     taken: list[InRecord] = field(default_factory=list)
     lettered: list[InRecord] = field(default_factory=list)
@@ -162,8 +162,9 @@ class Plan:
     def finish(self) -> None:
         """Add the new states, once each however often a visit changed."""
         for name, visit in self.changes.items():
-            revised_from = self.said_from if name in self.revised else None
-            self.outputs.append(self.writer.state(name, visit, self.now_ms, revised_from))
+            first = self.revised.get(name)
+            revised = None if first is None else (self.said_from, first)
+            self.outputs.append(self.writer.state(name, visit, self.now_ms, revised))
         self.outputs += [self.writer.camera(progress, self.now_ms) for progress in self.cameras.values()]
 
     def apply(self) -> None:
@@ -216,9 +217,10 @@ class Plan:
             self.changes[visit_id] = after.visit
         if before is not None and after.visit is None:
             self._forget_numbers(before)
-        if any(isinstance(effect, Publish) and isinstance(effect.message, Disposition) for effect in after.effects):
+        messages = [effect.message for effect in after.effects if isinstance(effect, Publish)]
+        if told := [message.revision for message in messages if isinstance(message, Disposition)]:
             self.changes[visit_id] = after.visit
-            self.revised.add(visit_id)
+            self.revised.setdefault(visit_id, min(told))
         self.effects += after.effects
         self.outputs += [
             out for effect in after.effects for out in self._written(effect, record, visit_id, traceparent)

@@ -24,7 +24,17 @@ from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 from .events import PassLate, Publish, RoutingSeen, RoutingUnseen, SlotsSeen
 from .plan import Desk, Plan
 from .visits import Dormant, Visits
-from .writing import FORGET_HEADER, PROBE_KEY, READ_TO_KEY, REVISED_HEADER, SAID_FROM, UNSEEN, Writer, camera_key
+from .writing import (
+    FIRST_HEADER,
+    FORGET_HEADER,
+    PROBE_KEY,
+    READ_TO_KEY,
+    REVISED_HEADER,
+    SAID_FROM,
+    UNSEEN,
+    Writer,
+    camera_key,
+)
 
 _POLL_S = 0.1
 """Short, since a log that ends with an aborted transaction gives no record at its end, and a line waits."""
@@ -40,15 +50,17 @@ class Restored:
 
     `read_to` are the offsets that its last transaction read to, by logical topic, and `said_from` where in
     `dispositions` that transaction's records lie at the earliest; `revised` the same of visits whose present revision
-    came with their present state; `forgotten` are visits that were ended on purpose. `newest_ms` is the append time of
-    the last record. `damaged` are visits whose last state cannot be read: `dispositions` tell of them. `unseen` are the
-    last passes, with their decide-by, of which nobody said that they were visible in time.
+    came with their present state, and `first` the first of several that came with it; `forgotten` are visits that were
+    ended on purpose. `newest_ms` is the append time of the last record. `damaged` are visits whose last state cannot be
+    read: `dispositions` tell of them. `unseen` are the last passes, with their decide-by, of which nobody said that
+    they were visible in time.
     """
 
     visits: Visits = field(default_factory=Visits)
     read_to: dict[str, int] = field(default_factory=dict)
     said_from: int | None = None
     revised: dict[str, int] = field(default_factory=dict)
+    first: dict[str, int] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
     damaged: set[str] = field(default_factory=set)
     thorough: bool = False
@@ -118,8 +130,11 @@ class Restored:
 
     def _learn_revision(self, key: str, headers: Mapping[str, bytes]) -> None:
         self.revised.pop(key, None)
+        self.first.pop(key, None)
         self.forgotten.discard(key)
         self._replaced(key)
+        if FIRST_HEADER in headers:
+            self.first[key] = int(headers[FIRST_HEADER])
         if REVISED_HEADER in headers:
             self.revised[key] = int(headers[REVISED_HEADER])
 
@@ -199,7 +214,7 @@ def mend(broker: Broker, desk: Desk, restored: Restored, writer: Writer, now_ms:
             plan.settle(message.visit_id, RoutingSeen(message))
     for visit_id, from_offset in restored.revised.items():
         if from_offset >= said.first and visits.revision(visit_id) > said.revision(visit_id):
-            plan.settle(visit_id, RoutingUnseen())
+            plan.settle(visit_id, RoutingUnseen(restored.first.get(visit_id)))
     for visit_id in said.late:
         plan.settle(visit_id, PassLate())
     plan.changes |= dict.fromkeys(restored.damaged - plan.changes.keys())

@@ -99,15 +99,27 @@ def finish(visit: VisitSnapshot, context: Context) -> Step:
     return Step(done, (Publish(disposition(done, context, concession=slot.concession)),))
 
 
-def restate(visit: VisitSnapshot, context: Context) -> Step:
-    """The present revision once more, since no reader can see it; a pass is decided anew, for its time may be over."""
+def restate(visit: VisitSnapshot, context: Context, first: int | None = None) -> Step:
+    """The present revision once more, since no reader can see it; a pass is decided anew, for its time may be over.
+
+    Revisions from `first` on that cannot be seen either are told by what is known now, which is no better than they.
+    """
     if visit.revision == 0 and visit.routing is Routing.TRUSTED_PASS:
         changes = {"revision": -1, "routing": None, "causes": (), "reasons": (), "final": False, "forget_at_ms": None}
         return first_routing(visit.model_copy(update=changes), context)
     slot = settled(visit, context.rules) if visit.outcome is not None else None
     alarm = _UNSEEN if visit.revision > 0 and visit.outcome is None else None
     concession = None if slot is None else slot.concession
-    return Step(visit, (Publish(disposition(visit, context, alarm=alarm, concession=concession)),))
+    former = range(visit.revision if first is None else first, visit.revision)
+    told = [_former(visit, number, context) for number in former]
+    told.append(disposition(visit, context, alarm=alarm, concession=concession))
+    return Step(visit, tuple(map(Publish, told)))
+
+
+def _former(visit: VisitSnapshot, revision: int, context: Context) -> Disposition:
+    final = revision == 0 and visit.routing is not Routing.DIVERTED
+    former = visit.model_copy(update={"revision": revision, "outcome": None, "final": final})
+    return disposition(former, context, alarm=_UNSEEN if revision > 0 else None)
 
 
 def forget(visit: VisitSnapshot) -> Step:

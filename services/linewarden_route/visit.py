@@ -74,7 +74,7 @@ def _mended(
         case SlotsSeen():
             return reconcile(visit, event.slots, context)
         case RoutingUnseen():
-            return Step(None) if visit is None else restate(visit, context)
+            return Step(None) if visit is None else restate(visit, context, event.first)
         case PassLate():
             return Step(None) if visit is None else take_back(visit, context)
 

@@ -17,6 +17,9 @@ from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 FORGET_HEADER = "ce_forgetms"
 """Extension attribute of a final visit's state: a restore keeps such a record unread until it is needed."""
 
+FIRST_HEADER = "ce_firstrevision"
+"""Extension attribute beside it where one transaction made several revisions: the first of them."""
+
 REVISED_HEADER = "ce_revisedfrom"
 """Extension attribute of a state that came with a new revision: the offset from which its disposition must be found."""
 
@@ -62,13 +65,20 @@ class Writer:
         """The tombstone of a slot."""
         return self._tombstone("reinspections", slot_id)
 
-    def state(self, visit_id: str, visit: VisitSnapshot | None, now_ms: int, revised_from: int | None) -> OutRecord:
-        """The state of a visit; its tombstone where it is forgotten."""
+    def state(
+        self, visit_id: str, visit: VisitSnapshot | None, now_ms: int, revised: tuple[int, int] | None
+    ) -> OutRecord:
+        """The state of a visit; its tombstone where it is forgotten.
+
+        `revised`: the offset from which the dispositions that come with it are found, and the first one's revision.
+        """
         if visit is None:
             return self._tombstone("route-state", visit_id)
         record = self._record("route-state", visit_id, visit, f"{visit_id}.s{now_ms}", now_ms, None)
         forget_at_ms = visit.forget_at_ms if visit.final else None
-        told = ((FORGET_HEADER, forget_at_ms), (REVISED_HEADER, revised_from))
+        from_offset, first = (None, None) if revised is None else revised
+        several = first if first is not None and first < visit.revision else None
+        told = ((FORGET_HEADER, forget_at_ms), (REVISED_HEADER, from_offset), (FIRST_HEADER, several))
         more = tuple((name, str(value).encode()) for name, value in told if value is not None)
         return OutRecord(record.topic, record.key, record.value, (*record.headers, *more), record.partition)
 

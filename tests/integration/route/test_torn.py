@@ -125,12 +125,19 @@ def horizon_is_over(line: Line) -> None:
     line.pass_time(2 * HORIZON_MS)
 
 
+def late_and_worse(line: Line) -> None:
+    """Both in one transaction: timers come first."""
+    line.pass_time(10_000)
+    reject_after_pass(line)
+
+
 STEPS: dict[str, tuple[Sequence[Callable[[Line], None]], str]] = {
     "a capture alone": ((gathering,), "SLO"),
     "a first pass": ((passed,), "DSLO"),
     "a first diversion": ((diverted,), "DRSLO"),
     "a deadline": ((gathering, late_is_over), "DRS"),
     "an alarm after a pass": ((passed, reject_after_pass), "DRSLO"),
+    "a deadline and an alarm": ((gathering, late_and_worse), "DRSLO"),
     "an answer": ((diverted, accepted), "RSLO"),
     "a doubt": ((diverted, unsure), "RSLO"),
     "an undo": ((diverted, accepted, undone), "RSLO"),
