@@ -28,7 +28,7 @@ from .ledger import (
     SlotClosed,
     SlotOpened,
 )
-from .passing import Seen, against_frame, against_parts, against_visit, recipe_named, rules_of
+from .passing import Seen, Unsettled, against_frame, against_parts, against_visit, recipe_named, rules_of
 from .reviewing import (
     RELEASED,
     against_answers,
@@ -253,8 +253,7 @@ class _Count:
         if not all(name.may_be(sharp) for name in names):
             return "its records name different recipes"
         decided = None if first is None else first.written.at_ms
-        before = None if decided is None else decided - self.allowed.margin_ms
-        return recipe_named(self.ledger.recipes, sharp, before)
+        return recipe_named(self.ledger.recipes, sharp, decided, self.allowed.margin_ms)
 
     def _rules(self, one: _Passage) -> ReviewRules:
         return rules_of(self.ledger.recipes, _sharpest(one.recipes))
@@ -354,7 +353,8 @@ class _Count:
                 yield from against_outcome(revision, one.reviewed, one.frames, known, rules, forgotten=forgotten)
         if first is not None:
             yield from against_routing(first, one.frames, known)
-            if isinstance(recipe, str) and not {Cause.FAULT, Cause.KNOWN_BAD} & set(first.causes):
+            is_certain = isinstance(recipe, str) and not isinstance(recipe, Unsettled)
+            if is_certain and not {Cause.FAULT, Cause.KNOWN_BAD} & set(first.causes):
                 yield f"{recipe}, which its routing does not name"
         yield from self._asked(one, known)
         if latest is None or not latest.final:

@@ -34,26 +34,39 @@ class Seen:
     again: tuple[CapturedFrame, ...] = ()
 
 
-def recipe_named(contents: Contents, name: RecipeName, before_ms: int | None = None) -> Recipe | str:
+class Unsettled(str):
+    """Why nobody can know a recipe, of which whoever routed may have known one content alone."""
+
+    __slots__ = ()
+
+
+def recipe_named(
+    contents: Contents, name: RecipeName, routed_ms: int | None = None, margin_ms: int = 0
+) -> Recipe | str:
     """The recipe that a record names, or why nobody can know it.
 
-    A version with two contents is none; with `before_ms` only contents count that were written before.
+    A version with two contents is none. With `routed_ms` only contents count that were written `margin_ms` before,
+    which whoever routed then must have read; where there is none, those that it may have read.
     """
     known = contents.get((name.recipe_id, name.version), {})
-    old = {
+    old = _written_before(known, None if routed_ms is None else routed_ms - margin_ms)
+    if len(old) > 1:
+        return f"recipe {name} has {len(old)} contents"
+    if name.digest is not None:
+        found = (old or _written_before(known, None)).get(name.digest)
+        return f"recipe {name} is unknown in the content that is named" if found is None else found
+    readable = old or _written_before(known, routed_ms) or _written_before(known, None)
+    if len(readable) > 1:
+        return Unsettled(f"recipe {name} has {len(readable)} contents, written about when it was needed")
+    return next(iter(readable.values()), f"recipe {name} is unknown")
+
+
+def _written_before(known: Mapping[str, tuple[Recipe, int | None]], before_ms: int | None) -> dict[str, Recipe]:
+    return {
         digest: recipe
         for digest, (recipe, at_ms) in known.items()
         if before_ms is None or at_ms is None or at_ms < before_ms
     }
-    if len(old) > 1:
-        return f"recipe {name} has {len(old)} contents"
-    by_digest = old or {digest: recipe for digest, (recipe, _) in known.items()}
-    if name.digest is not None:
-        found = by_digest.get(name.digest)
-        return f"recipe {name} is unknown in the content that is named" if found is None else found
-    if len(by_digest) != 1:
-        return f"recipe {name} is unknown"
-    return next(iter(by_digest.values()))
 
 
 def rules_of(contents: Contents, name: RecipeName) -> ReviewRules:

@@ -155,6 +155,36 @@ def test_a_reject_without_a_defect_and_a_diversion_that_no_record_shows_are_name
     assert of(recipe(), capture(0), inspection(0), audit, slot_open(0, cause=Cause.AUDIT)).closes
 
 
+@pytest.mark.parametrize(
+    ("written_ms", "waiting_is_sound", "pass_is_safe"),
+    [
+        ((-5_000,), True, True),
+        ((-5_000, 3_000), True, True),
+        ((-5_000, 3_000, 8_000), True, True),
+        ((-5_000, -1_000), True, False),
+        ((-5_000, -1_000, 3_000), True, False),
+        ((-90_000, 3_000), True, True),
+        ((-90_000, -60_000), False, False),
+        ((), False, False),
+    ],
+)
+def test_contents_of_a_recipe_count_that_whoever_routed_can_have_read(
+    written_ms: tuple[int, ...], waiting_is_sound: bool, pass_is_safe: bool
+) -> None:
+    """By when each content was written, from the routing on; no record names a digest."""
+
+    def report(routed: list[Message]) -> BalanceReport:
+        ledger = Ledger()
+        for offset, ms in enumerate(written_ms):
+            ledger.learn(changed(note=f"content {offset}"), Written(offset, AT + 100 + ms))
+        for offset, message in enumerate(routed):
+            ledger.learn(message, Written(offset, AT + 100))
+        return balance(ledger, LONG_AFTER)
+
+    assert (report(waiting(0)).unsound == ()) is waiting_is_sound
+    assert (report(ONE).unsafe == ()) is pass_is_safe
+
+
 REVIEWED = decided(0)
 FINAL = outcome(0)
 BEFORE = REVIEWED[:-1]
