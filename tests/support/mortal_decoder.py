@@ -26,7 +26,7 @@ def decode(payload: bytes, header: PictureHeader) -> NDArray[np.generic]:
     if told == HANG:
         time.sleep(3600)
     if told == GROW:
-        np.ones(1 << 40, np.uint8)
+        np.empty(4 << 30, np.uint8)  # most machines would give so much
     if told == NOISE:
         os.write(2, b"warning: something was odd\n")
     while told == BUSY:
