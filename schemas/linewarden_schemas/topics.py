@@ -148,7 +148,7 @@ CATALOGUE: dict[str, Topic] = {
             "frame_id",
             Evidence,
             written_by=("keeper",),
-            read_by=("station", "replay"),
+            read_by=("keeper", "station", "replay"),
             cleanup=Cleanup.COMPACT,
             by_visit=False,
             max_record_bytes=9 * MIB,

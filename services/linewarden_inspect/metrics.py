@@ -30,7 +30,11 @@ BUNDLES_LOADED = Gauge("linewarden_inspect_bundles_loaded", "Bundles held ready 
 BUNDLE_FAILURES = Counter(
     "linewarden_inspect_bundle_failures_total", "Bundles that could not be loaded or failed their gate."
 )
-EVIDENCE = Counter("linewarden_keeper_evidence_total", "Frames of requested visits saved, by what was saved.", ["kind"])
+EVIDENCE = Counter(
+    "linewarden_keeper_evidence_total",
+    "Frames of requested visits saved, by what was saved; kept: their picture is gone, what was saved before stays.",
+    ["kind"],
+)
 EVIDENCE_TOMBSTONES = Counter("linewarden_keeper_tombstones_total", "Evidence given up after its time.")
 KEEPER_LAG_SECONDS = Gauge(
     "linewarden_keeper_lag_seconds",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from linewarden_inspect.settings import KeeperProcess, KeeperSettings
 from linewarden_runtime import logs
 from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.broker_time import BrokerTime
 from linewarden_runtime.clock import Clock, SystemClock
 from linewarden_runtime.consume import ConsumeLoop
 from linewarden_runtime.deadletters import DeadLetters
@@ -27,7 +28,8 @@ from linewarden_schemas.inspection import Maps, SourceRef
 from .beside import Beside
 from .fetching import RecordFetcher
 from .forgetting import Forgetter
-from .saving import SERVICE, EvidenceSaver, Remembered, RememberingProducer
+from .kept import KeptEvidence, Remembered
+from .saving import SERVICE, EvidenceSaver, RememberingProducer
 
 if TYPE_CHECKING:
     from .missing_maps import MapMaker
@@ -115,7 +117,9 @@ def save(
         maps = _Maps(settings, PatientRecipes(recipes.get, clock, glance=recipes.glance), clock)
         closing.callback(maps.close)
         remembered = Remembered(settings.remembered_frames)
-        saver = EvidenceSaver(namespace, fetcher, remembered, maps.make, clock)
+        kept = KeptEvidence(broker, namespace, remembered, clock, settings.fetch_timeout_s)
+        closing.callback(kept.close)
+        saver = EvidenceSaver(namespace, fetcher, remembered, kept, maps.make, clock)
         requests = closing.enter_context(_requests(broker, namespace, instance, settings.max_poll_records))
 
         def turn() -> None:
@@ -146,9 +150,9 @@ def forget(broker: Broker, namespace: Namespace, instance: str, clock: Clock, st
             )
         )
         tombstones = closing.enter_context(broker.producer(client=_FORGET))
-        Forgetter(ends, tombstones, namespace, PatientRecipes(recipes.get, clock, glance=recipes.glance), clock).run(
-            stop
-        )
+        patient = PatientRecipes(recipes.get, clock, glance=recipes.glance)
+        time = BrokerTime(clock, SERVICE, stamps=broker.append_time)
+        Forgetter(ends, tombstones, namespace, patient, time).run(stop)
 
 
 class _Maps:

@@ -1,7 +1,9 @@
 """Evidence ends a set time after its visit's latest final disposition, and not while the visit is remembered.
 
-The time is kept by the group's offsets alone: `dispositions` is acted on in its order, and a record stays uncommitted
-until its evidence is due. A shorter keeping time behind a longer one waits with it; nothing ends too early.
+What is due goes by the broker's time, as the append times that were read tell it, and between them by the monotonic
+clock, so that a quiet line forgets too; this machine's wall clock ends nothing. The time is kept by the group's offsets
+alone: `dispositions` is acted on in its order, and a record stays uncommitted until its evidence is due. A shorter
+keeping time behind a longer one waits with it; nothing ends too early.
 
 A visit may be opened again after it was final, until route has forgotten it at the end of the spool's horizon; its
 picture may be gone from `frames` by then, so a shorter keeping time counts for nothing. So each partition is read to
@@ -15,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from linewarden_inspect import metrics
-from linewarden_runtime.clock import Clock
+from linewarden_runtime.broker_time import BrokerTime
 from linewarden_runtime.errors import BrokerUnavailable, CommitRefused, DeliveryFailed
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.ports import Consumer, Producer
@@ -56,9 +58,9 @@ class Forgetter:
         producer: Producer,
         namespace: Namespace,
         recipe: Callable[[RecipeRef], Recipe | None],
-        clock: Clock,
+        time: BrokerTime,
     ) -> None:
-        self._consumer, self._producer, self._recipe, self._clock = consumer, producer, recipe, clock
+        self._consumer, self._producer, self._recipe, self._time = consumer, producer, recipe, time
         self._topic = namespace.topic("evidence")
         self._places: dict[Position, _Place] = {}
 
@@ -73,8 +75,12 @@ class Forgetter:
         Raises:
             Fenced: somebody else has this identity.
         """
+        self._time.look()
         self._begin_acting()
-        done = [record for record in self._consumer.poll(timeout_s) if self._take(record)]
+        records = self._consumer.poll(timeout_s)
+        for record in records:
+            self._time.saw(record.timestamp_ms)
+        done = [record for record in records if self._take(record)]
         deliveries = [self._producer.send(tombstone) for record in done for tombstone in self._tombstones(record)]
         try:
             for delivery in deliveries:
@@ -91,7 +97,7 @@ class Forgetter:
         """Go back to what is due, in partitions that are known to their end."""
         held = self._consumer.assignment()
         self._places = {position: place for position, place in self._places.items() if position in held}
-        now_ms = self._clock.now_ms()
+        now_ms = self._time.now_ms()
         due = {at: one for at, one in self._places.items() if not one.acting and one.head < one.ahead}
         due = {at: one for at, one in due.items() if one.due_ms <= now_ms}
         unasked = [position for position, place in due.items() if place.until is None]
@@ -111,10 +117,10 @@ class Forgetter:
         if not place.acting:
             self._note(place, record)
             return False
-        if place.due_ms > self._clock.now_ms() or record.offset >= place.ahead:
+        if place.due_ms > self._time.now_ms() or record.offset >= place.ahead:
             return False
         place.due_ms = self._end_of(place, record)
-        if place.due_ms > self._clock.now_ms():
+        if place.due_ms > self._time.now_ms():
             return False
         place.head = record.offset + 1
         return True
@@ -127,7 +133,7 @@ class Forgetter:
 
     def _look_on(self) -> None:
         """Go on reading ahead where nothing more is due."""
-        now_ms, held = self._clock.now_ms(), self._consumer.assignment()
+        now_ms, held = self._time.now_ms(), self._consumer.assignment()
         for position, place in self._places.items():
             is_over = place.head >= place.ahead or place.due_ms > now_ms
             if place.acting and is_over and position in held:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -20,27 +19,11 @@ from linewarden_schemas.inspection import Evidence, Inspection, Maps, SourceRef
 from linewarden_vision.pictures.reading import is_wire_format
 
 from .fetching import Gone, RecordFetcher
+from .kept import KeptEvidence, Remembered
 
 SERVICE = "keeper"
 MakeMaps = Callable[[Frame, SourceRef], Maps | None]
 _RETRY_S = 1.0
-
-
-class Remembered:
-    """The last `count` frames whose evidence is known to lie in the log."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._frames: OrderedDict[str, None] = OrderedDict()
-
-    def __contains__(self, frame_id: str) -> bool:
-        return frame_id in self._frames
-
-    def add(self, frame_id: str) -> None:
-        """Remember a frame, and forget the oldest where there are too many."""
-        self._frames[frame_id] = None
-        while len(self._frames) > self._count:
-            self._frames.popitem(last=False)
 
 
 class RememberingProducer:
@@ -76,16 +59,24 @@ class RememberingProducer:
 class EvidenceSaver:
     """Handles records of `reinspections`: every frame of an opened slot becomes evidence, once.
 
-    A slot that is sent again with a frame more costs that frame alone. `make_maps` computes maps where the
-    inspection has none; it answers None where the picture cannot be judged.
+    A slot that is sent again with a frame more costs that frame alone; a frame whose evidence was ended meanwhile is
+    saved again. That a picture is missing is never written over evidence that is there. `make_maps` computes maps where
+    the inspection has none; it answers None where the picture cannot be judged.
     """
 
     def __init__(
-        self, namespace: Namespace, fetcher: RecordFetcher, remembered: Remembered, make_maps: MakeMaps, clock: Clock
+        self,
+        namespace: Namespace,
+        fetcher: RecordFetcher,
+        remembered: Remembered,
+        kept: KeptEvidence,
+        make_maps: MakeMaps,
+        clock: Clock,
     ) -> None:
         self._topic = namespace.topic("evidence")
         self._source = f"/{namespace.name}/{SERVICE}"
-        self._fetcher, self._remembered, self._make_maps, self._clock = fetcher, remembered, make_maps, clock
+        self._fetcher, self._remembered, self._kept = fetcher, remembered, kept
+        self._make_maps, self._clock = make_maps, clock
         self._is_idle = True
 
     def handle(self, records: Sequence[InRecord]) -> list[OutRecord]:
@@ -99,11 +90,16 @@ class EvidenceSaver:
         self._tell_lag(opened)
         wanted = {frame.frame_id: (slot, frame) for slot in opened for frame in slot.frames}
         try:
-            return [
-                self._save(slot, frame) for slot, frame in wanted.values() if frame.frame_id not in self._remembered
+            self._kept.refresh([frame_id for frame_id in wanted if frame_id in self._remembered])
+            made = [
+                self._make(slot, frame)
+                for frame_id, (slot, frame) in wanted.items()
+                if frame_id not in self._remembered
             ]
+            there = self._kept.among([one.frame_id for one, _ in made if one.picture is None])
         except BrokerUnavailable as error:
             raise SlowDown(_RETRY_S, str(error)) from error
+        return [record for one, record in made if self._is_saved(one, there)]
 
     def turned(self) -> None:
         """Say that the loop turned: where nothing was handled since the last time, nothing lags."""
@@ -111,8 +107,14 @@ class EvidenceSaver:
             metrics.KEEPER_LAG_SECONDS.set(0)
         self._is_idle = True
 
-    def _is_kept(self, frame: SlotFrame) -> bool:
-        return frame.frame_id in self._remembered
+    @staticmethod
+    def _is_saved(evidence: Evidence, there: Collection[str]) -> bool:
+        """Whether it is written, and counted: all but what says less than the evidence that is there."""
+        kind = "picture and maps" if evidence.maps is not None else "picture"
+        if evidence.picture is None:
+            kind = "kept" if evidence.frame_id in there else "missing"
+        metrics.EVIDENCE.labels(kind).inc()
+        return kind != "kept"
 
     def _tell_lag(self, opened: Sequence[SlotOpen]) -> None:
         self._is_idle = False
@@ -120,7 +122,7 @@ class EvidenceSaver:
             oldest = min(slot.opened_ms for slot in opened)
             metrics.KEEPER_LAG_SECONDS.set(max(0, self._clock.now_ms() - oldest) / 1000)
 
-    def _save(self, slot: SlotOpen, asked: SlotFrame) -> OutRecord:
+    def _make(self, slot: SlotOpen, asked: SlotFrame) -> tuple[Evidence, OutRecord]:
         evidence = self._evidence(slot, asked)
         record = self._record(evidence)
         if not fits(record) and evidence.maps is not None:
@@ -130,9 +132,7 @@ class EvidenceSaver:
         if not fits(record):
             evidence = evidence.model_copy(update={"picture": None, "missing": "the picture is too large to be kept"})
             record = self._record(evidence)
-        kind = "missing" if evidence.picture is None else "picture" if evidence.maps is None else "picture and maps"
-        metrics.EVIDENCE.labels(kind).inc()
-        return record
+        return evidence, record
 
     def _record(self, evidence: Evidence) -> OutRecord:
         encoded = encode(evidence, id=evidence.frame_id, source=self._source, time_ms=evidence.kept_ms)

@@ -5,24 +5,33 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from linewarden_inspect import metrics
 from linewarden_inspect.keeper.beside import Beside
 from linewarden_inspect.keeper.bootstrap import keep
+from linewarden_inspect.keeper.fetching import RecordFetcher
 from linewarden_inspect.keeper.forgetting import Forgetter
-from linewarden_inspect.keeper.saving import EvidenceSaver, Remembered
+from linewarden_inspect.keeper.kept import KeptEvidence, Remembered
+from linewarden_inspect.keeper.saving import EvidenceSaver, RememberingProducer
 from linewarden_inspect.settings import KeeperSettings
 from linewarden_runtime.books import RecipeBook
-from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.broker_time import BrokerTime
+from linewarden_runtime.clock import Clock, ManualClock
+from linewarden_runtime.consume import ConsumeLoop
+from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
+from linewarden_runtime.loop import LoopLimits
 from linewarden_runtime.memory import Fault, MemoryBroker
+from linewarden_runtime.ports import Consumer
 from linewarden_runtime.provision import provision_topics, recipe_record
 from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.base import Message
@@ -105,8 +114,12 @@ def run(broker: MemoryBroker, done: Callable[[], bool], store: Path | None = Non
 
 
 def asked_and_committed(broker: MemoryBroker) -> bool:
+    return asked_and_committed_by(broker, NAMESPACE.group("keeper"))
+
+
+def asked_and_committed_by(broker: MemoryBroker, group: str) -> bool:
     with broker.admin() as admin:
-        committed = admin.committed(NAMESPACE.group("keeper"))
+        committed = admin.committed(group)
     place = Position(NAMESPACE.topic("reinspections"), 0)
     return committed.get(place) == broker.log(place).end
 
@@ -168,7 +181,9 @@ def test_evidence_that_does_not_fit_its_topic_goes_without_maps_and_at_last_with
     maps = Maps(mask_png=heat, class_specific_png=b"", class_agnostic_png=b"")
     frame = frame_record(NAMESPACE, padded, 0)
     where = SourceRef(topic=frame.topic, partition=0, offset=0)
-    saver = EvidenceSaver(NAMESPACE, Fetched(frame), Remembered(1), lambda *_: maps, broker.clock)  # type: ignore[arg-type]
+    kept_already = KeptEvidence(broker, NAMESPACE, Remembered(1), broker.clock, 1)
+    fetched: Any = Fetched(frame)
+    saver = EvidenceSaver(NAMESPACE, fetched, Remembered(1), kept_already, lambda *_: maps, broker.clock)
     ask(broker, about(0, where))
     [record] = broker.records(NAMESPACE.topic("reinspections"))
     [saved] = saver.handle([record])
@@ -263,6 +278,28 @@ def final(number: int, routing: Routing, *, revision: int = 1, is_final: bool = 
     )
 
 
+def forgetting(broker: MemoryBroker, consumer: Consumer, clock: Clock | None = None) -> Forgetter:
+    time = BrokerTime(clock or broker.clock, "keeper", stamps=broker.append_time)
+    return Forgetter(consumer, broker.producer(), NAMESPACE, RecipeBook(broker, NAMESPACE).get, time)
+
+
+class SteppedClock:
+    """A machine's own clock: its wall clock is so much ahead of the broker's."""
+
+    def __init__(self, broker: Clock) -> None:
+        self._broker = broker
+        self.ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return self._broker.now_ms() + self.ahead_ms
+
+    def monotonic(self) -> float:
+        return self._broker.monotonic()
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return self._broker.wait(event, seconds)
+
+
 def test_evidence_ends_its_time_after_the_final_disposition_and_not_before() -> None:
     broker = line()
     assert isinstance(broker.clock, ManualClock)
@@ -270,13 +307,7 @@ def test_evidence_ends_its_time_after_the_final_disposition_and_not_before() -> 
     append(broker, "dispositions", "v1", final(1, Routing.DIVERTED, revision=0, is_final=False))
     append(broker, "dispositions", "v1", final(1, Routing.DIVERTED))
     append(broker, "dispositions", "v2", final(2, Routing.DIVERTED))
-    forgetter = Forgetter(
-        broker.consumer(group="forget", topics=[NAMESPACE.topic("dispositions")]),
-        broker.producer(),
-        NAMESPACE,
-        RecipeBook(broker, NAMESPACE).get,
-        broker.clock,
-    )
+    forgetter = forgetting(broker, broker.consumer(group="forget", topics=[NAMESPACE.topic("dispositions")]))
     for _ in range(3):
         forgetter.turn(0)
     assert tombstones(broker) == []
@@ -298,7 +329,7 @@ def test_evidence_whose_partition_went_and_came_back_while_it_waited_is_forgotte
     append(broker, "dispositions", "v1", final(1, Routing.DIVERTED))
     dispositions = NAMESPACE.topic("dispositions")
     consumer = broker.consumer(group="forget", topics=[dispositions])
-    forgetter = Forgetter(consumer, broker.producer(), NAMESPACE, RecipeBook(broker, NAMESPACE).get, broker.clock)
+    forgetter = forgetting(broker, consumer)
     forgetter.turn(0)
     consumer.resume(consumer.paused())  # what a client that lost a partition knows of it when it comes back
     consumer.seek(Position(dispositions, 0), 0)
@@ -313,6 +344,7 @@ class Ends:
 
     def __init__(self, keep_ms: int = KEEP_MS) -> None:
         self.broker = line(keep_ms=keep_ms)
+        self.own = SteppedClock(self.broker.clock)
         self.start()
 
     def restart(self) -> None:
@@ -321,13 +353,7 @@ class Ends:
 
     def start(self) -> None:
         self.consumer = self.broker.consumer(group="forget", topics=[NAMESPACE.topic("dispositions")], max_records=1)
-        self.forgetter = Forgetter(
-            self.consumer,
-            self.broker.producer(),
-            NAMESPACE,
-            RecipeBook(self.broker, NAMESPACE).get,
-            self.broker.clock,
-        )
+        self.forgetter = forgetting(self.broker, self.consumer, self.own)
 
     def tell(self, number: int, revision: int, *, is_final: bool) -> None:
         told = final(number, Routing.DIVERTED, revision=revision, is_final=is_final)
@@ -336,11 +362,18 @@ class Ends:
 
     def wait(self, ms: int = 0) -> list[str]:
         """What is forgotten some time later."""
+        self.turn()
+        self.pass_time(ms)
+        self.turn()
+        return tombstones(self.broker)
+
+    def pass_time(self, ms: int) -> None:
         assert isinstance(self.broker.clock, ManualClock)
         self.broker.clock.advance(ms / 1000)
+
+    def turn(self) -> None:
         for _ in range(20):
             self.forgetter.turn(0)
-        return tombstones(self.broker)
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -358,6 +391,7 @@ def test_evidence_of_a_visit_that_is_open_again_stays_until_its_latest_final_dis
     assert len(ends.wait(KEEP_MS - 1)) == 1
     if restarts:
         ends.restart()
+    ends.tell(3, 0, is_final=False)
     assert ends.wait(1) == [metadata(b"", 2).frame_id, metadata(b"", 1).frame_id]
 
 
@@ -376,10 +410,11 @@ def test_evidence_stays_as_long_as_its_visit_may_be_opened_again_however_short_i
 def test_a_keeper_that_comes_late_forgets_nothing_before_it_has_read_to_the_end() -> None:
     ends = Ends()
     ends.tell(1, 1, is_final=True)
+    ends.pass_time(2 * KEEP_MS)
     for number in range(2, 9):
         ends.tell(number, 0, is_final=False)
     ends.tell(1, 2, is_final=False)
-    assert ends.wait(2 * KEEP_MS) == []
+    assert ends.wait() == []
     with ends.broker.admin() as admin:
         assert admin.committed("forget")[Position(NAMESPACE.topic("dispositions"), 0)] == 9
 
@@ -403,6 +438,146 @@ def test_nothing_is_forgotten_while_the_end_of_the_log_is_unknown(monkeypatch: p
         patched.setattr(ends.consumer, "end_offsets", unknown)
         assert ends.wait(2 * KEEP_MS) == []
     assert ends.wait() == [metadata(b"", 1).frame_id]
+
+
+@pytest.mark.parametrize("is_step", [True, False], ids=["steps", "wrong from the beginning"])
+@pytest.mark.parametrize("ahead_ms", [-30 * KEEP_MS, 2 * KEEP_MS])
+def test_what_ends_goes_by_the_brokers_time_whatever_the_wall_clock_says(ahead_ms: int, is_step: bool) -> None:
+    ends = Ends()
+    if not is_step:
+        ends.own.ahead_ms = ahead_ms
+        ends.restart()
+    ends.tell(1, 1, is_final=True)
+    assert ends.wait() == []
+    ends.own.ahead_ms = ahead_ms
+    assert ends.wait(KEEP_MS - 1) == []
+    assert ends.wait(1) == [metadata(b"", 1).frame_id], "a quiet line forgets too"
+
+
+class Saving:
+    """A keeper's saving, a step at a time."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self.broker = broker
+        self.start()
+
+    def start(self) -> None:
+        broker, remembered = self.broker, Remembered(100)
+        kept = KeptEvidence(broker, NAMESPACE, remembered, broker.clock, 1)
+        fetcher = RecordFetcher(broker, broker.clock, 1)
+        saver = EvidenceSaver(NAMESPACE, fetcher, remembered, kept, lambda *_: None, broker.clock)
+        self.requests = broker.consumer(group="keeper", topics=[NAMESPACE.topic("reinspections")])
+        self.loop = ConsumeLoop(
+            self.requests,
+            lambda: RememberingProducer(broker.producer(), remembered),
+            saver.handle,
+            DeadLetters("keeper", NAMESPACE, broker.clock),
+            clock=broker.clock,
+            limits=LoopLimits(idle_poll_s=0),
+        )
+
+    def restart(self) -> None:
+        self.requests.close()
+        self.start()
+
+    def asked(self, *frames: SlotFrame) -> list[Evidence]:
+        """What lies there after a slot asked for these."""
+        ask(self.broker, *frames)
+        for _ in range(10):
+            self.loop.step()
+        assert asked_and_committed_by(self.broker, "keeper")
+        return evidence(self.broker)
+
+
+def lose(broker: MemoryBroker, place: SourceRef) -> None:
+    broker.log(Position(place.topic, place.partition)).delete_before(place.offset + 1)
+
+
+def end(broker: MemoryBroker, frame: SlotFrame) -> None:
+    """Another keeper ends the evidence of a frame."""
+    broker.append(OutRecord(NAMESPACE.topic("evidence"), frame.frame_id.encode(), None))
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_frame_whose_evidence_was_ended_is_saved_again_or_told_missing_when_a_slot_asks_again(is_lost: bool) -> None:
+    broker = line()
+    place = capture(broker, good(0))
+    saving, frame = Saving(broker), about(0, place)
+    assert len(saving.asked(frame)) == 1
+    end(broker, frame)
+    if is_lost:
+        lose(broker, place)
+    first, second = saving.asked(frame)
+    assert first.picture is not None
+    assert (second.picture is None) is is_lost
+    assert ("past the retention" in (second.missing or "")) is is_lost
+    assert len(saving.asked(frame)) == 2
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["whose place is unknown", "whose place is known"])
+def test_a_restarted_keeper_never_writes_over_evidence_that_a_picture_is_missing(is_known: bool) -> None:
+    broker = line()
+    place = capture(broker, good(0))
+    saving, never = Saving(broker), about(1, None)
+    assert len(saving.asked(about(0, place))) == 1
+    lose(broker, place)
+    saving.restart()
+    again = about(0, place if is_known else None)
+    before = metrics.EVIDENCE.labels("kept")._value.get()
+    found = {one.frame_id: one for one in saving.asked(again, never)}
+    assert len(evidence(broker)) == 2
+    assert found[again.frame_id].picture is not None
+    assert found[never.frame_id].picture is None
+    assert metrics.EVIDENCE.labels("kept")._value.get() == before + 1
+    end(broker, again)
+    told = [one.missing for one in saving.asked(again) if one.frame_id == again.frame_id]
+    assert told[1:] != [], "once it was ended it is told missing"
+
+
+def test_evidence_that_is_not_read_to_its_end_in_time_is_read_on_at_the_next_try() -> None:
+    broker = line()
+    frames = [about(number, None) for number in range(600)]
+    for frame in frames:
+        broker.append(OutRecord(NAMESPACE.topic("evidence"), frame.frame_id.encode(), b"x"))
+    kept = KeptEvidence(broker, NAMESPACE, Remembered(1), HastyClock(), 1)
+    names = [frame.frame_id for frame in frames]
+    with pytest.raises(BrokerUnavailable, match="not read to its end"):
+        kept.among(names)
+    tries = 1
+    while True:
+        tries += 1
+        try:
+            found = kept.among(names)
+        except BrokerUnavailable:
+            continue
+        break
+    assert found == set(names)
+    assert tries < 10
+    kept.close()
+
+
+class HastyClock(ManualClock):
+    """Two seconds go by at each look."""
+
+    def monotonic(self) -> float:
+        self.advance(2)
+        return super().monotonic()
+
+
+def test_a_topic_of_evidence_that_was_made_anew_keeps_nothing() -> None:
+    broker = line()
+    remembered, name, topic = Remembered(1), about(0, None).frame_id, NAMESPACE.topic("evidence")
+    kept = KeptEvidence(broker, NAMESPACE, remembered, broker.clock, 1)
+    broker.append(OutRecord(topic, name.encode(), b"x"))
+    remembered.add(name)
+    assert kept.among([name]) == {name}
+    spec = broker.specs[topic]
+    broker.drop(topic)
+    broker.create(spec)
+    with pytest.raises(BrokerUnavailable, match="looked at again"):
+        kept.refresh([name])
+    assert name not in remembered
+    assert kept.among([name]) == frozenset()
 
 
 def test_a_keeper_whose_forgetting_fails_ends() -> None:
