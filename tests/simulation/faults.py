@@ -18,7 +18,7 @@ FRAMES_KEPT_S = 30.0
 KEPT_S = 15.0
 TOMBSTONES_KEPT_S = 10.0
 READERS = {
-    "frames": (),
+    "frames": ("inspect",),
     "captures": ("route",),
     "inspections": ("route", "keeper"),
     "decisions": ("route",),
@@ -155,9 +155,11 @@ def _compact(line: Line, topic: str, chance: random.Random) -> None:
 
 
 def _delete(line: Line, topic: str) -> None:
-    """Retention takes what is older than it.
+    """Retention takes what is older than it, and of that only what its groups have committed.
 
-    But for frames it is longer than any reader is behind: the line needs none of it any more.
+    Real retention is hours, longer than any of them is behind; here one transaction after the other can fail for longer
+    than all of it, and a group that is overtaken ends until somebody sets its offset by hand. The keeper reads frames
+    without a group, and may be overtaken.
     """
     for number in range(line.broker.count(NAMESPACE.topic(topic))):
         position = Position(NAMESPACE.topic(topic), number)

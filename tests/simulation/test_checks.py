@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from linewarden_runtime.records import InRecord
+from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.capture import CameraHeartbeat
 from linewarden_schemas.envelope import decode
 
 from . import history
 from .checks import at_rest, in_the_end
+from .faults import inject
 from .line import NAMESPACE, Line
-from .plan import ALL_KINDS, Plan, Truth, Visit
+from .plan import ALL_KINDS, FaultAt, Plan, Truth, Visit
 from .total import MILLION, Total
 
 OK, DOUBTFUL = Truth.OK, Truth.DOUBTFUL
@@ -64,6 +65,18 @@ def test_a_pass_of_a_bad_part_is_named(line: Line) -> None:
 def test_partitions_that_nobody_owns_are_named(line: Line) -> None:
     line.routers.clear()
     assert any("owned by route" in wrong for wrong in at_rest(line))
+
+
+def test_retention_takes_old_frames_that_inspect_has_committed_and_no_others(line: Line) -> None:
+    frames = NAMESPACE.topic("frames")
+    logs = [line.broker.log(Position(frames, number)) for number in range(line.broker.count(frames))]
+    log = next(log for log in logs if log.end)
+    line.world.now += 100.0
+    offsets = line.broker.group(NAMESPACE.group("inspect")).offsets
+    for committed in (0, 1, log.end):
+        offsets[log.position] = committed
+        inject(line, FaultAt(0.0, "deletion of frames", 1))
+        assert log.start == committed
 
 
 def test_a_kind_of_fault_that_was_rare_in_a_million_steps_is_named() -> None:
