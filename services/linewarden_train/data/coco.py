@@ -14,6 +14,7 @@ from linewarden_vision.pictures.folders import is_hidden
 _PLACES = ("*.json", "annotations/*.json", "train/*.json", "valid/*.json", "val/*.json", "test/*.json")
 _SPLITS = {"train": "train", "val": "calibration", "valid": "calibration", "test": "test"}
 _KEYS = {"images", "annotations", "categories"}
+_SHOWN = 80  # characters of a name that an error shows
 
 
 def coco_files(folder: Path) -> list[Path]:
@@ -115,7 +116,10 @@ def _find(folder: Path, path: Path, name: str) -> Path:
     if not (folder / name).resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"picture {name!r} lies outside the folder of the set")
     places = [path.parent, folder, folder / "images", folder / "images" / word, folder / word]
-    return next((place / name for place in places if (place / name).is_file()), folder / name)
+    try:
+        return next((place / name for place in places if (place / name).is_file()), folder / name)
+    except OSError as error:  # as a name that no file can have
+        raise ValueError(f"picture {name[:_SHOWN]!r}: {error.strerror}") from error
 
 
 def _kind(marks: list[dict[str, Any]], names: dict[int, str]) -> str:

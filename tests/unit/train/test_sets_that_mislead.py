@@ -128,6 +128,7 @@ def drawn_as(segmentation: Any) -> Callable[[dict[str, Any]], None]:
         (lambda d: d["annotations"][0].update(image_id=9), "annotation 7 is of picture 9"),
         (lambda d: d["annotations"][0].update(category_id=5), "annotation 7 is of category 5"),
         (lambda d: d["images"][0].update(file_name="../../0.png"), "outside the folder"),
+        (lambda d: d["images"][0].update(file_name="x" * 300), f"picture '{'x' * 80}': File name too long"),
         (lambda d: d["images"][0].update(height=float("inf")), "labels.json"),
         (lambda d: d["images"][0].update(id="x"), "labels.json"),
         (lambda d: d.update(images=[None]), "labels.json"),
