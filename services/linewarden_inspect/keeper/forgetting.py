@@ -63,6 +63,11 @@ class Forgetter:
         self._consumer, self._producer, self._recipe, self._time = consumer, producer, recipe, time
         self._topic = namespace.topic("evidence")
         self._places: dict[Position, _Place] = {}
+        self._now_ms = 0
+        """When this turn judges what is due: one moment for all of it, however long the turn takes.
+
+        A record that is not due yet is left with all behind it, and what is left is gone back to later.
+        """
 
     def run(self, stop: Stop) -> None:
         """Turn until asked to stop."""
@@ -80,6 +85,7 @@ class Forgetter:
         records = self._consumer.poll(timeout_s)
         for record in records:
             self._time.saw(record.timestamp_ms)
+        self._now_ms = self._time.now_ms()
         done = [record for record in records if self._take(record)]
         deliveries = [self._producer.send(tombstone) for record in done for tombstone in self._tombstones(record)]
         try:
@@ -117,10 +123,10 @@ class Forgetter:
         if not place.acting:
             self._note(place, record)
             return False
-        if place.due_ms > self._time.now_ms() or record.offset >= place.ahead:
+        if place.due_ms > self._now_ms or record.offset >= place.ahead:
             return False
         place.due_ms = self._end_of(place, record)
-        if place.due_ms > self._time.now_ms():
+        if place.due_ms > self._now_ms:
             return False
         place.head = record.offset + 1
         return True
@@ -133,9 +139,9 @@ class Forgetter:
 
     def _look_on(self) -> None:
         """Go on reading ahead where nothing more is due."""
-        now_ms, held = self._time.now_ms(), self._consumer.assignment()
+        held = self._consumer.assignment()
         for position, place in self._places.items():
-            is_over = place.head >= place.ahead or place.due_ms > now_ms
+            is_over = place.head >= place.ahead or place.due_ms > self._now_ms
             if place.acting and is_over and position in held:
                 place.acting = False
                 self._consumer.seek(position, place.ahead)

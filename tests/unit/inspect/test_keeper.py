@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -452,6 +452,57 @@ def test_what_ends_goes_by_the_brokers_time_whatever_the_wall_clock_says(ahead_m
     ends.own.ahead_ms = ahead_ms
     assert ends.wait(KEEP_MS - 1) == []
     assert ends.wait(1) == [metadata(b"", 1).frame_id], "a quiet line forgets too"
+
+
+class PassingClock(SteppedClock):
+    """A millisecond goes by at each look."""
+
+    def monotonic(self) -> float:
+        assert isinstance(self._broker, ManualClock)
+        self._broker.advance(0.001)
+        return super().monotonic()
+
+
+def many_at_once(broker: MemoryBroker, clock: Clock) -> tuple[Consumer, Forgetter]:
+    """A keeper that reads all that there is in one turn."""
+    consumer = broker.consumer(group="forget", topics=[NAMESPACE.topic("dispositions")])
+    return consumer, forgetting(broker, consumer, clock)
+
+
+@pytest.mark.parametrize("apart_ms", range(1, 16))
+def test_evidence_whose_time_runs_out_while_what_follows_it_is_looked_at_is_not_passed_over(apart_ms: int) -> None:
+    ends = Ends()
+    ends.tell(1, 1, is_final=True)
+    ends.pass_time(apart_ms)
+    ends.tell(2, 1, is_final=True)
+    ends.tell(3, 0, is_final=False)
+    ends.consumer.close()
+    _, ends.forgetter = many_at_once(ends.broker, PassingClock(ends.broker.clock))
+    ends.turn()
+    ends.pass_time(
+        ends.broker.records(NAMESPACE.topic("dispositions"))[0].timestamp_ms + KEEP_MS - ends.own.now_ms() - 20
+    )
+    ends.turn()
+    assert set(tombstones(ends.broker)) == {metadata(b"", number).frame_id for number in (1, 2)}
+
+
+def test_evidence_whose_time_runs_out_while_a_commit_is_answered_ends_at_the_next_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = Ends()
+    ends.tell(1, 1, is_final=True)
+    ends.pass_time(1_000)
+    ends.tell(2, 1, is_final=True)
+    ends.consumer.close()
+    consumer, ends.forgetter = many_at_once(ends.broker, ends.own)
+    commit = consumer.commit
+
+    def slow(offsets: Mapping[Position, int]) -> None:
+        commit(offsets)
+        ends.pass_time(2_000)
+
+    monkeypatch.setattr(consumer, "commit", slow)
+    assert ends.wait(KEEP_MS - 1_000) == [metadata(b"", number).frame_id for number in (1, 2)]
 
 
 class Saving:
