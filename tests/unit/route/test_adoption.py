@@ -5,7 +5,7 @@ import pytest
 from linewarden_route import visit as machine
 from linewarden_route.events import Counted, RoutingSeen, SlotsSeen, Step
 from linewarden_schemas.disposition import Disposition
-from linewarden_schemas.vocabulary import CloseReason, Routing, Verdict
+from linewarden_schemas.vocabulary import Cause, CloseReason, Routing, Verdict
 
 from .builders import T0, captured, closes, context, decided, dispositions, inspected, opens, the
 
@@ -31,6 +31,23 @@ def test_a_visible_routing_is_adopted_and_never_decided_again(side: dict[str, An
 def test_an_adopted_diversion_has_an_open_slot_under_the_same_id() -> None:
     step = machine.step(None, RoutingSeen(routed(suspicion=0.9)), context())
     assert [slot.slot_id for slot in opens(step)] == ["v1.r0.g0"]
+
+
+def test_an_accept_of_an_adopted_diversion_must_cover_each_of_its_frames() -> None:
+    step = machine.step(None, RoutingSeen(routed(suspicion=0.9)), context())
+    assert [frame.doubtful for slot in opens(step) for frame in slot.frames] == [True, True]
+    for number, covers in enumerate([(), ("v1.top",), ("v1.side",)]):
+        step = machine.step(step.visit, decided(f"v1.r0.g{number}", covers=covers), context())
+        assert [close.reason for close in closes(step)] == [CloseReason.REFUSED]
+
+
+def test_an_alarm_of_an_adopted_pass_tells_of_no_doubt_that_there_never_was() -> None:
+    visit = machine.step(None, RoutingSeen(routed()), context()).visit
+    for part_id in ("P-1", "P-2"):
+        step = machine.step(visit, captured("side", part_id=part_id), context())
+        visit = step.visit
+    (alarm,) = dispositions(step)
+    assert (alarm.revision, alarm.causes) == (1, (Cause.FAULT,))
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 
 from linewarden_route import visit as machine
 from linewarden_route.events import Event, TimerDue
-from linewarden_route.policy import coin, rule_first
+from linewarden_route.policy import coin, rule_first, time_budget
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.disposition import Disposition
-from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.recipe import LEAST_HORIZON_MS, Recipe, Thresholds
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Loss, Routing, Undecidable, Verdict
 
@@ -101,6 +101,24 @@ def test_the_stricter_threshold_of_the_recipe_counts() -> None:
     assert strict.thresholds is not None
     strict = strict.model_copy(update={"thresholds": strict.thresholds.model_copy(update={"suspicion": 0.05})})
     assert route(*whole(), recipe=strict).causes == (Cause.FAULT, Cause.LOW_TRUST)
+
+
+@pytest.mark.parametrize(("suspicion", "causes"), [(0.4, (Cause.FAULT, Cause.LOW_TRUST)), (0.399, (Cause.FAULT,))])
+def test_a_suspicion_exactly_at_the_recipes_limit_is_not_believed(suspicion: float, causes: tuple[Cause, ...]) -> None:
+    strict = make_recipe(thresholds=Thresholds(defect=0.5, suspicion=0.4))
+    lax = {"suspicion": suspicion, "thresholds": Thresholds(defect=0.5, suspicion=0.9)}
+    assert route(*whole(**lax), recipe=strict).causes == causes
+
+
+def test_reasons_name_the_score_that_they_rest_on() -> None:
+    assert "view side: defect (p 0.900)" in route(*whole(verdict=Verdict.NG)).reasons
+    assert "view side: suspicion 0.700" in route(*whole(suspicion=0.7)).reasons
+
+
+def test_a_visit_is_remembered_for_a_while_whatever_its_recipe_says() -> None:
+    hasty = make_recipe(time={"spool_horizon_ms": 0})
+    assert time_budget(hasty) == hasty.time.model_copy(update={"spool_horizon_ms": LEAST_HORIZON_MS})
+    assert route(*whole(), recipe=hasty).routing is Routing.TRUSTED_PASS
 
 
 @pytest.mark.parametrize("shift_ms", [5_001, -5_001])
