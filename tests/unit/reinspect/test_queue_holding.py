@@ -126,3 +126,19 @@ def test_a_slot_that_is_sent_again_keeps_its_place_and_takes_what_is_new(hall: H
         assert hall.claim("bob", code) is None
     assert hall.claim("bob", "SN-2") == slot.slot_id
     hall.beat()
+
+
+def test_a_slot_that_was_put_back_is_held_by_nobody_and_nothing_of_the_former_decision_stays(hall: Hall) -> None:
+    slot = hall.opens(1)
+    hall.claim("ada")
+    hall.queue.release(slot.slot_id, hall.token)
+    assert [(one.state, one.holder) for one in hall.queue.summary().slots] == [(SlotStatus.READY, "")]
+    assert hall.queue.dump()[slot.slot_id].holder == ""
+    hall.claim("ada")
+    hall.queue.park(slot.slot_id, hall.token, "d-1")
+    hall.clock.advance(TERMS.park_ms / 1000)
+    hall.queue.reap()
+    assert [(one.state, one.holder) for one in hall.queue.summary().slots] == [(SlotStatus.READY, "")]
+    assert hall.claim("bob") == slot.slot_id
+    told = hall.queue.renew(slot.slot_id, hall.token)
+    assert told.parked_decision is None
