@@ -7,8 +7,11 @@ import threading
 import pytest
 
 from linewarden_ingest.cameras.interface import Shot
+from linewarden_ingest.intake import Intake
+from linewarden_ingest.losses import Losses
+from linewarden_ingest.overload import Level, Overload
 from linewarden_ingest.spool.spool import Spool
-from tests.unit.ingest.test_intake import Script, Wrong, intake, shot, spool
+from tests.unit.ingest.test_intake import Script, Wrong, counted, intake, shot, spool
 
 __all__ = ["spool"]
 
@@ -90,3 +93,75 @@ def test_a_camera_that_is_held_by_its_clock_waits_for_its_clock_alone(
     assert min(waited) > 0
     assert waits == []
     assert spool.next_sequence == 1
+
+
+def filled(taking: Intake) -> None:
+    """Take until there is no room."""
+    for _ in range(200):
+        if not taking.step():
+            return
+    raise AssertionError("it never holds")
+
+
+def test_a_hold_is_counted_when_it_begins_and_once(spool: Spool) -> None:
+    before = counted("holds_total")
+    taking = intake(spool, Script(*map(shot, range(60))))
+    found = []
+    for _ in range(2):
+        filled(taking)
+        found.append(counted("holds_total") - before)
+        for _ in range(3):
+            assert not taking.step()
+        found.append(counted("holds_total") - before)
+        spool.sync()
+        spool.acknowledge(spool.durable_next)
+    assert found == [1, 1, 2, 2]
+
+
+def test_where_older_pictures_gave_way_the_camera_is_not_held(spool: Spool) -> None:
+    before = counted("holds_total")
+    losses = Losses("cam0")
+    taking = intake(spool, Script(*map(shot, range(25))), overload=Overload.DROP_OLDEST, losses=losses)
+    for _ in range(25):
+        assert taking.step()
+    assert counted("holds_total") == before
+    assert losses.by_cause()["dropped_oldest"] > 0
+    assert spool.next_sequence == 25
+
+
+def test_a_line_is_not_held_any_more_as_soon_as_the_clock_is_right_though_no_part_comes(spool: Spool) -> None:
+    node = Wrong()
+    taking = intake(spool, Slow(), node=node)
+    taking.step()
+    assert counted("spool_level") == Level.HOLD
+    node.why = None
+    taking.step()
+    assert counted("spool_level") == Level.NORMAL
+    assert spool.next_sequence == 0
+
+
+def test_each_change_of_level_is_told_with_its_reason_as_a_warning_where_it_rises(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str, str]] = []
+
+    class Log:
+        def warning(self, event: str, *, level: str, why: str, **_: object) -> None:
+            told.append(("warning", level, why))
+
+        def info(self, event: str, *, level: str, why: str, **_: object) -> None:
+            told.append(("info", level, why))
+
+    monkeypatch.setattr("linewarden_ingest.intake._log", Log())
+    taking = intake(spool, Script(*map(shot, range(60))))
+    filled(taking)
+    spool.sync()
+    spool.acknowledge(spool.durable_next)
+    assert taking.step()
+    assert [(how, level) for how, level, _ in told] == [
+        ("warning", "warn"),
+        ("warning", "slow"),
+        ("warning", "hold"),
+        ("info", "normal"),
+    ]
+    assert "do not fit" in told[2][2]
