@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import redis
 
 from linewarden_reinspect.queue.errors import LeaseLost
+from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.queue.types import Ended, LineCount, NamedSlot, PoolCount, SlotStatus
 from linewarden_schemas.vocabulary import Skill
 
+from .redis_clock import TEST_CLOCK, RedisClock
 from .slots import AT
 from .test_queue_rules import SLACK_MS, TERMS, Hall, hall
 
@@ -142,3 +145,57 @@ def test_a_slot_that_was_put_back_is_held_by_nobody_and_nothing_of_the_former_de
     assert hall.claim("bob") == slot.slot_id
     told = hall.queue.renew(slot.slot_id, hall.token)
     assert told.parked_decision is None
+
+
+def test_an_overdue_slot_that_is_sent_again_counts_as_overdue_once_until_its_close(hall: Hall) -> None:
+    slot = hall.opens(1, risk=0.0, max_age_ms=1000)
+    hall.clock.advance(1.0)
+    hall.queue.reap()
+    found = []
+    for _ in range(2):
+        hall.project(opened_slot=slot)
+        summary = hall.queue.summary()
+        found.append((summary.lines["line1"].overdue, [one.overdue for one in summary.slots]))
+    assert found == [(1, [True])] * 2
+    hall.opens(2, risk=1.0)
+    assert hall.claim("lea", lead=True) == slot.slot_id, "a lead is offered it first still"
+    hall.closes(slot)
+    assert "line1" not in hall.queue.summary().lines or hall.queue.summary().lines["line1"].overdue == 0
+
+
+def test_where_nothing_ran_out_a_watcher_is_not_woken(hall: Hall) -> None:
+    hall.opens(1)
+    hall.claim("ada")
+    hall.queue.reap()
+    before = hall.queue.revision()
+    hall.queue.reap()
+    assert hall.queue.revision() == before
+    hall.clock.advance(TERMS.lease_ms / 1000)
+    hall.queue.reap()
+    assert hall.queue.revision() != before
+
+
+def test_what_was_opened_counts_for_an_hour_and_not_at_its_end(hall: Hall) -> None:
+    limits = {"capacity_per_hour": 1, "max_age_ms": 20 * 3_600_000}
+    for number in range(2):
+        hall.opens(number, **limits)
+    found = []
+    for seconds in (3599.999, 0.001):
+        hall.clock.advance(seconds)
+        hall.beat()
+        found.append([one.opened_in_hour for one in hall.queue.summary().demands])
+    assert found == [[2], []]
+
+
+def test_a_skip_that_is_over_is_kept_no_longer(valkey: str) -> None:
+    with redis.Redis.from_url(valkey) as client:
+        hall = Hall(RedisQueue(client, "{line1.rq}", TERMS, TEST_CLOCK), RedisClock(client, AT))
+        slot = hall.opens(1)
+        hall.claim("ada")
+        hall.queue.skip(slot.slot_id, hall.token)
+        kept = []
+        for seconds in (0.0, TERMS.skip_ms / 1000):
+            hall.clock.advance(seconds)
+            hall.queue.reap()
+            kept.append(client.zcard("{line1.rq}:skip"))
+    assert kept == [1, 0]
