@@ -9,7 +9,7 @@ import redis
 
 from linewarden_reinspect.queue.errors import LeaseLost
 from linewarden_reinspect.queue.redis_queue import RedisQueue
-from linewarden_reinspect.queue.types import Ended, LineCount, NamedSlot, PoolCount, SlotStatus
+from linewarden_reinspect.queue.types import Ask, Ended, LineCount, NamedSlot, PoolCount, SlotStatus
 from linewarden_schemas.vocabulary import Skill
 
 from .redis_clock import TEST_CLOCK, RedisClock
@@ -199,3 +199,47 @@ def test_a_skip_that_is_over_is_kept_no_longer(valkey: str) -> None:
             hall.queue.reap()
             kept.append(client.zcard("{line1.rq}:skip"))
     assert kept == [1, 0]
+
+
+@pytest.mark.parametrize("state", ["leased", "parked", "ready"])
+def test_who_does_not_hold_a_slot_changes_nothing_of_it(hall: Hall, state: str) -> None:
+    slot = hall.opens(1)
+    hall.claim("ada")
+    adas = hall.token
+    if state == "ready":
+        hall.queue.release(slot.slot_id, adas)
+    if state == "parked":
+        hall.queue.park(slot.slot_id, adas, "d-1")
+    before = hall.queue.dump(), hall.told(), hall.queue.revision()
+    for token in ("another", adas) if state == "ready" else ("another", ""):
+        for act in (
+            lambda token: hall.queue.renew(slot.slot_id, token),
+            lambda token: hall.queue.park(slot.slot_id, token, "d-1"),
+            lambda token: hall.queue.release(slot.slot_id, token),
+            lambda token: hall.queue.skip(slot.slot_id, token),
+        ):
+            with pytest.raises(LeaseLost):
+                act(token)
+    assert (hall.queue.dump(), hall.told(), hall.queue.revision()) == before
+
+
+def test_the_line_is_asked_for_nothing_at_its_very_limits(hall: Hall) -> None:
+    limits = {"capacity_per_hour": 5, "max_age_ms": 2 * 3_600_000}
+    for number in range(10):
+        hall.opens(number, opened_ms=AT - 2 * 3_600_000 + 1, **limits)
+    found = []
+    for milliseconds in (0, 1, 1):  # as old as allowed, and older
+        hall.clock.advance(milliseconds / 1000)
+        hall.beat()
+        found.append([one.ask for one in hall.queue.summary().demands])
+    assert found == [[], [], [Ask.STOP]]
+
+
+def test_a_line_of_which_everything_is_reviewed_is_asked_for_nothing_however_much_it_was(hall: Hall) -> None:
+    slots = [hall.opens(number, capacity_per_hour=1, max_age_ms=7_200_000) for number in range(3)]
+    assert [one.ask for one in hall.queue.summary().demands] == [Ask.SLOW]
+    for slot in slots:
+        hall.closes(slot)
+    assert hall.queue.summary().demands == ()
+    hall.queue.reap()
+    assert "line-slow" not in [event for event, _, _ in hall.told()]
