@@ -39,7 +39,7 @@ from scripts.track import worktree
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, EQUIVALENT = ROOT / "docs" / "results" / "data" / "mutants.jsonl", ROOT / "tests" / "mutants.toml"
-_ROUTE = ("tests/unit/route", "tests/integration/route/test_router.py")
+_ROUTE = ("tests/unit/route", "tests/integration/route")
 _SPOOL = ("tests/unit/ingest",)
 _AGREE = "tests/unit/reinspect/test_queue_against_model.py::test_redis_and_the_model_agree_through_random_histories"
 _QUEUE = (
