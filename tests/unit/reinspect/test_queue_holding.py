@@ -243,3 +243,39 @@ def test_a_line_of_which_everything_is_reviewed_is_asked_for_nothing_however_muc
     assert hall.queue.summary().demands == ()
     hall.queue.reap()
     assert "line-slow" not in [event for event, _, _ in hall.told()]
+
+
+def test_a_line_that_is_within_its_limits_again_is_told_so_once(hall: Hall) -> None:
+    slots = [hall.opens(number, capacity_per_hour=1, max_age_ms=7_200_000) for number in range(3)]
+    hall.queue.reap()
+    for slot in slots:
+        hall.closes(slot)
+    for _ in range(3):
+        hall.queue.reap()
+    assert [event for event, _, _ in hall.told() if event.startswith("line-")] == ["line-slow", "line-free"]
+
+
+def test_a_watcher_sees_each_slot_that_gets_overdue_though_the_line_was_asked_to_stop_before(hall: Hall) -> None:
+    hall.opens(1, max_age_ms=1000)
+    hall.clock.advance(0.5)
+    hall.opens(2, max_age_ms=1000)
+    hall.clock.advance(0.6)
+    hall.queue.reap()
+    before = hall.queue.revision()
+    hall.clock.advance(0.5)
+    hall.queue.reap()
+    assert hall.queue.summary().lines["line1"].overdue == 2
+    assert hall.queue.revision() != before
+
+
+def test_a_line_without_anything_to_review_has_no_oldest_part(hall: Hall) -> None:
+    hall.closes(hall.opens(1, capacity_per_hour=1))
+    assert [one.oldest_ms for one in hall.queue.summary().lines.values() if one.oldest_ms] == []
+
+
+def test_the_page_lists_no_more_slots_in_hands_than_it_asked_for(hall: Hall) -> None:
+    for number in range(4):
+        hall.opens(number)
+        hall.claim(f"operator {number}")
+    assert len(hall.queue.summary(1).slots) == 1
+    assert len(hall.queue.summary(3).slots) == 3
