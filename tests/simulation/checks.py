@@ -189,7 +189,8 @@ def _captures(line: Line) -> Iterator[str]:
     captures = [one for one, _ in ever(line, "captures", Capture)]
     captured = {(one.camera_id, one.spool_epoch, one.sequence) for one in captures}
     routed = {one.visit_id for one, _ in ever(line, "dispositions", Disposition)}
-    seen = views_captured(captures) | _views_of(unread(line))
+    cut_out = {(line.numbers[key], key[0].removeprefix("camera-")) for key in line.at_risk - captured}
+    seen = views_captured(captures) | _views_of(unread(line)) | cut_out
     for name, spool in line.spools.items():
         if spool.acked_next < spool.durable_next:
             yield f"{name}: {spool.durable_next - spool.acked_next} records of the spool are not acknowledged"
@@ -228,11 +229,13 @@ def _is_taken_again(line: Line, seen: set[tuple[int, str]], camera: str, epoch: 
     """Whether a number that shows as a gap was torn with its record before it was durable, and nothing is lost by it.
 
     Ingest cannot tell such a record from a durable one that the disk has spoilt, so it leaves the number out and the
-    balance names it; here it is known which trigger had it, and that another number has a capture of the same view.
+    balance names it; here it is known which trigger had it, and that another number has a capture of the same view, or
+    that it was not durable when the power was cut.
     """
     number = line.numbers.get((camera, epoch, sequence))
     may_be = {"power cut", "crash in disk work", "newer enum"} & line.world.faults.keys()
-    return bool(may_be) and number is not None and (number, camera.removeprefix("camera-")) in seen
+    is_at_risk = (camera, epoch, sequence) in line.at_risk
+    return bool(may_be) and number is not None and ((number, camera.removeprefix("camera-")) in seen or is_at_risk)
 
 
 def _revisions(line: Line) -> Iterator[str]:

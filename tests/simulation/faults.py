@@ -116,6 +116,9 @@ def _crash_in_disk_work(line: Line, chance: random.Random) -> None:
 
 def _power_cut(line: Line, chance: random.Random) -> None:
     name = chance.choice(_CAMERAS)
+    if name in line.spools:
+        epoch, durable = line.spools[name].epoch, line.spools[name].durable_next
+        line.at_risk |= {key for key in line.numbers if key[:2] == (name, epoch) and key[2] >= durable}
     line.kill(name, restart_after_s=1.0 + chance.random() * 4.0)
     line.files[name].cut_power()
 

@@ -221,6 +221,8 @@ class Line:
         """When each visit was seen by the first camera, in true seconds."""
         self.numbers: dict[tuple[str, int, int], int] = {}
         """The visit that a number of a camera's spool epoch was meant for, on disk or not."""
+        self.at_risk: set[tuple[str, int, int]] = set()
+        """Numbers (camera, epoch, sequence) that were not durable when the power of their camera was cut."""
         self.is_draining = False
         self.are_people_away = False
         with self.broker.admin() as admin:
