@@ -1,7 +1,7 @@
 """Changes one thing at a time in the modules that decide, and demands that a test which covers it fails.
 
-    python scripts/mutants.py [--only PART ...] [--minutes N]     go on where the last run stopped
-    python scripts/mutants.py --page docs/results/mutants.md      write the page from what was run
+    python -m scripts.mutants [--only PART ...] [--minutes N]     go on where the last run stopped
+    python -m scripts.mutants --page docs/results/mutants.md      write the page from what was run
 
 Each trial is a line of docs/results/data/mutants.jsonl, keyed by a hash of the module and of the test that failed, or
 of every test that may cover it where none did; trials of other sources are stale and are run anew. Python is mutated

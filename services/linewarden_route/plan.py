@@ -288,6 +288,8 @@ class Plan:
 
     def _was_forgotten(self, record: Capture | Inspection) -> bool:
         """Whether a visit of as high a number of the record's camera was forgotten; its frame's id tells the number."""
+        if record.clock_checked:
+            return False  # of a clock that was compared the time itself tells, at less cost for every record
         number = number_in(record.frame_id)
         known = self._progress(camera_key(record))
         if number is None or known is None or known.forgotten_sequence is None:
