@@ -116,12 +116,15 @@ def _visit_of(seen: Disposition) -> VisitSnapshot:
 def _views_with(visit: VisitSnapshot, seen: Disposition) -> tuple[ViewState, ...]:
     """What the state knows of each frame, and of frames that it does not know what the disposition tells.
 
-    A pass vouches for its views: records that are delivered again are duplicates to it and raise no alarm.
+    A pass vouches for its views: records that are delivered again are duplicates to it and raise no alarm. A diversion
+    vouches for none: what spoke against the visit as a whole may be what the state does not know.
     """
-    known = {view.frame_id: view for view in visit.views}
     told = {view.frame_id: _view_of(view, view.frame_id, seen) for view in seen.views if view.frame_id is not None}
-    kept = {frame_id: view for frame_id, view in known.items() if frame_id not in told or is_answered(view)}
-    merged = told | kept
+    merged = told | {view.frame_id: view for view in visit.views if view.frame_id not in told}
+    for view in visit.views:
+        if view.frame_id in told and is_answered(view):
+            doubtful = view.doubtful or told[view.frame_id].doubtful
+            merged[view.frame_id] = view.model_copy(update={"doubtful": doubtful})
     return tuple(sorted(merged.values(), key=lambda one: (one.view_id, one.frame_id)))
 
 

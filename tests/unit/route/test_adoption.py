@@ -41,6 +41,20 @@ def test_an_accept_of_an_adopted_diversion_must_cover_each_of_its_frames() -> No
         assert [close.reason for close in closes(step)] == [CloseReason.REFUSED]
 
 
+def test_a_frame_that_the_state_knows_as_good_is_doubtful_where_its_visit_was_diverted_as_a_whole() -> None:
+    step = Step(None)
+    for event in (captured("side", part_id="P-1"), inspected("side")):
+        step = machine.step(step.visit, event, context())
+    before = step.visit
+    for event in (captured("top", part_id="P-2"), inspected("top")):
+        step = machine.step(step.visit, event, context())
+    torn = machine.step(before, RoutingSeen(dispositions(step)[0]), context())
+    assert [(frame.view_id, frame.doubtful) for slot in opens(torn) for frame in slot.frames] == [
+        ("side", True),
+        ("top", True),
+    ]
+
+
 def test_an_alarm_of_an_adopted_pass_tells_of_no_doubt_that_there_never_was() -> None:
     visit = machine.step(None, RoutingSeen(routed()), context()).visit
     for part_id in ("P-1", "P-2"):
