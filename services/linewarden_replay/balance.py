@@ -447,8 +447,8 @@ def balance(ledger: Ledger, now_ms: int, allowance: Allowance | None = None) -> 
 
 def _find_sets(ledger: Ledger, count: _Count, visits: Collection[str]) -> None:
     """What shows by sets of ids alone."""
-    runs = ledger.sequences.keys() | ledger.last_sequences.keys()
-    count.find(Kind.LOST, (gap for run in runs for gap in _gaps(ledger, run)), "numbers that a camera gave are missing")
+    for run in ledger.sequences.keys() | ledger.told_sequences.keys():
+        _find_gaps(ledger, count, run)
     count.find(Kind.LOST, ledger.expired, "records are gone that no period has closed")
     count.find(Kind.DOUBLED, ledger.doubled_sequences, "its number was given to another frame too")
     count.find(Kind.DOUBLED, _answered_twice(ledger), "it was answered in two ways, and its visit passed")
@@ -496,16 +496,28 @@ def _awaits_answer(ledger: Ledger, seen: Seen) -> bool:
     return not is_lost and seen.inspected is None and seen.frame_id not in ledger.dead_frames
 
 
-def _gaps(ledger: Ledger, run: CameraEpoch) -> Iterator[str]:
-    """Ranges of sequences that were given and never seen, up to the last one that the camera told of."""
-    closed = ledger.closed_sequences.get(run, -1)
-    seen = [sequence for sequence in ledger.sequences.get(run, {}) if sequence > closed]
-    last = max(ledger.last_sequences.get(run, -1), max(seen, default=closed))
-    expected = closed + 1
-    for sequence in [*sorted(seen), last + 1]:
-        if sequence > expected:
-            yield f"{run[2]}.epoch{run[3]}.seq{expected}-{sequence - 1}"
-        expected = sequence + 1
+def _find_gaps(ledger: Ledger, count: _Count, run: CameraEpoch) -> None:
+    """Numbers that were given and never seen, up to the last one that the camera told of.
+
+    A camera publishes in the order of its numbers, each to the partition of its visit. So a number is under way while
+    the first higher one is young, and what heartbeats tell of as still to come while captures are coming.
+    """
+    given = ledger.sequences.get(run, {})
+    written = {number: ledger.captured[frame].written.at_ms for number, frame in given.items()}
+    old = [number for number, at_ms in written.items() if not count.is_young(at_ms)]
+    if len(old) == len(written):
+        old += [number for number, at_ms in ledger.told_sequences.get(run, {}).items() if not count.is_young(at_ms)]
+    is_due_to = max(old, default=-1)
+    expected = ledger.closed_sequences.get(run, -1) + 1
+    seen = sorted(number for number in given if number >= expected)
+    for number in [*seen, is_due_to + 1]:
+        last = min(number - 1, is_due_to)
+        if expected <= last:
+            gap = f"{run[2]}.epoch{run[3]}.seq{expected}-{last}"
+            count.find(Kind.LOST, [gap], "numbers that a camera gave are missing")
+        if max(expected, is_due_to + 1) < number:
+            count.young |= {ledger.captured[given[after]].visit_id for after in seen if after >= number}
+        expected = max(expected, number + 1)
 
 
 def _sorted(*groups: Iterable[str]) -> tuple[str, ...]:

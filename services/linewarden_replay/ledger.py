@@ -338,7 +338,8 @@ class Ledger:
     """Further captures of a frame that contradict the first, or name more of its part."""
     sequences: dict[CameraEpoch, dict[int, str]] = field(default_factory=dict)
     doubled_sequences: set[str] = field(default_factory=set)
-    last_sequences: dict[CameraEpoch, int] = field(default_factory=dict)
+    told_sequences: dict[CameraEpoch, dict[int, int | None]] = field(default_factory=dict)
+    """Numbers that a camera's heartbeats told of as its last, each with when one first did (epoch ms)."""
     closed_sequences: dict[CameraEpoch, int] = field(default_factory=dict)
     """The last numbers of a closed period: what follows begins there, not at 0."""
     inspected: dict[str, InspectedFrame] = field(default_factory=dict)
@@ -382,8 +383,7 @@ class Ledger:
             case Capture():
                 self._capture(message, written)
             case CameraHeartbeat():
-                run = run_of(message)
-                self.last_sequences[run] = max(message.last_sequence, self.last_sequences.get(run, -1))
+                self.told_sequences.setdefault(run_of(message), {}).setdefault(message.last_sequence, written.at_ms)
             case Inspection():
                 self._inspection(message, written)
             case Disposition():

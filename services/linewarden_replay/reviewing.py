@@ -186,30 +186,36 @@ def against_slots(visit_id: str, reviewed: Reviewed, *, forgotten: bool) -> Iter
 
     Of a visit that may be `forgotten` compaction may have taken some. After a torn transaction
     records are read a second time: a slot that nobody decided and that was withdrawn may be opened anew, and one that
-    was decided may be opened again to be closed by the same decision.
+    was decided, perhaps undone, may be opened again to be closed by the same decisions.
     """
     closed: dict[str, list[SlotClosed]] = {}
-    opened_again: set[str] = set()
+    to_come_again: dict[str, list[SlotClosed]] = {}
     open_in: dict[int, SlotOpened] = {}
     seen: set[str] = set()
     for one in in_order(reviewed):
         if isinstance(one, SlotClosed):
-            before = closed.setdefault(one.slot_id, [])
-            if before and _is_same(before[-1], one):
-                opened_again.discard(one.slot_id)
-            yield from _closing(one, before)
+            to_come = to_come_again.get(one.slot_id)
+            if to_come and _is_withdrawn([one]):
+                to_come.clear()  # its closes did not come through again, and the state does not know of the undoing
+            elif to_come and _is_same(to_come[0], one):
+                del to_come[0]
+            elif to_come:
+                yield f"slot {one.slot_id} was closed twice"
+            else:
+                yield from _closing(one, closed.setdefault(one.slot_id, []))
             open_in = {number: slot for number, slot in open_in.items() if slot.slot_id != one.slot_id}
         else:
             if _is_withdrawn(closed.get(one.slot_id, ())):
                 del closed[one.slot_id]
             elif one.slot_id in closed:
-                opened_again.add(one.slot_id)
+                to_come_again[one.slot_id] = list(closed[one.slot_id])
             yield from _opening(visit_id, one, open_in.get(one.round), closed)
             if one.generation > 0 and not forgotten and slot_id(visit_id, one.round, one.generation - 1) not in seen:
                 yield f"slot {one.slot_id} was opened without the generation before"
             open_in[one.round] = one
         seen.add(one.slot_id)
-    yield from (f"slot {name} was opened after it was closed" for name in sorted(opened_again))
+    unfounded = sorted(name for name, to_come in to_come_again.items() if to_come == closed.get(name))
+    yield from (f"slot {name} was opened after it was closed" for name in unfounded)
 
 
 def _is_withdrawn(closes: Sequence[SlotClosed]) -> bool:
@@ -263,10 +269,11 @@ def _is_same(one: SlotClosed, other: SlotClosed) -> bool:
 
 def _closing(one: SlotClosed, before: list[SlotClosed]) -> Iterator[str]:
     last = before[-1] if before else None
-    before.append(one)
-    is_undone = last is not None and last.reason in _UNDOABLE and one.reason is CloseReason.UNDONE
-    if last is not None and not is_undone and not _is_same(last, one):
-        yield f"slot {one.slot_id} was closed twice"
+    if last is None or not _is_same(last, one):
+        before.append(one)
+        is_undone = last is not None and last.reason in _UNDOABLE and one.reason is CloseReason.UNDONE
+        if last is not None and not is_undone:
+            yield f"slot {one.slot_id} was closed twice"
     if (one.decision_id is None) is not (one.reason is CloseReason.WITHDRAWN):
         yield f"slot {one.slot_id} was closed as {one.reason.value} by the wrong hand"
 

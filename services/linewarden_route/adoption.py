@@ -48,12 +48,13 @@ def reconcile(visit: VisitSnapshot | None, seen: Sequence[SlotOpen | SlotClose],
     A slot that the state does not know is withdrawn: the records that it came of are read again, and may open it anew.
     """
     offered = {slot.slot_id: slot for slot in seen if isinstance(slot, SlotOpen)}
+    told_closed = {slot.slot_id for slot in seen if isinstance(slot, SlotClose)}
     known = {} if visit is None else {slot.slot_id: slot for slot in visit.slots}
     effects: list[Effect] = [Publish(_withdrawn(slot, context)) for name, slot in offered.items() if name not in known]
     effects += [DropSlot(slot.slot_id) for slot in seen if slot.slot_id not in known]
     if visit is None:
         return Step(None, tuple(effects))
-    over = [known[name] for name in offered if name in known and not known[name].open]
+    over = [slot for slot in visit.slots if not slot.open and slot.slot_id not in told_closed]
     effects += [Publish(_closed_again(visit, slot, context)) for slot in over]
     missing = [slot for slot in slots.open_slots(visit) if slot.slot_id not in offered]
     effects += [Publish(slots.open_record(visit, slot, context.recipe, context.rules)) for slot in missing]
@@ -78,14 +79,16 @@ def _withdrawn(slot: SlotOpen, context: Context) -> SlotClose:
 
 
 def _closed_again(visit: VisitSnapshot, slot: SlotState, context: Context) -> SlotClose:
+    reason = _reason_of(slot)
+    is_decided = reason is not CloseReason.WITHDRAWN  # by which act an answer was undone the state does not know
     return SlotClose(
         slot_id=slot.slot_id,
         visit_id=visit.visit_id,
-        reason=_reason_of(slot),
+        reason=reason,
         detail="told again: its close could not be seen",
         closed_ms=slot.closed_ms or context.now_ms,
-        decision_id=slot.decision_id,
-        actor=slot.actor,
+        decision_id=slot.decision_id if is_decided else None,
+        actor=slot.actor if is_decided else None,
     )
 
 

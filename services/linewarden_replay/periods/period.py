@@ -131,7 +131,10 @@ def _marks(found: Unclosed) -> Iterable[CameraMark]:
     ledger = found.ledger
     last: dict[CameraEpoch, int] = dict(ledger.closed_sequences)
     for run, seen in ledger.sequences.items():
-        last[run] = max(last.get(run, -1), *seen)
+        number = last.get(run, -1)
+        while number + 1 in seen:  # what lies behind a number that is under way waits with it
+            number += 1
+        last[run] = number
     for (line_id, station_id, camera_id, epoch), number in sorted(last.items()):
         yield CameraMark(
             line_id=line_id,

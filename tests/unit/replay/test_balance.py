@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linewarden_replay.balance import BalanceReport, balance
+from linewarden_replay.balance import DEFAULT_MARGIN_MS, BalanceReport, balance
 from linewarden_replay.ledger import Ledger, Written
 from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import Disposition, SlotOpen, ViewResult
@@ -93,6 +93,26 @@ def test_a_capture_that_never_arrived_is_a_gap_in_the_cameras_sequence(count: in
 def test_the_heartbeat_shows_a_lost_tail() -> None:
     report = of([*passed(0), heartbeat(4)])
     assert report.lost == ("cam1.epoch1.seq1-4",)
+
+
+def at_times(*told: tuple[Message, int]) -> BalanceReport:
+    """The balance of messages, each written so long (ms) before now."""
+    ledger = Ledger()
+    for offset, (message, ago_ms) in enumerate(((recipe(), 0), *told)):
+        ledger.learn(message, Written(offset, NOW - ago_ms))
+    return balance(ledger, NOW)
+
+
+def test_a_number_is_lost_only_when_what_shows_that_it_is_missing_is_old() -> None:
+    young, old = 1_000, DEFAULT_MARGIN_MS + 1
+    first, second, fourth = ([(one, at) for one in passed(n)] for n, at in ((0, old), (1, young), (3, young)))
+    lost = ("cam1.epoch1.seq2-2",)
+    assert at_times(*first, (heartbeat(0), old), (heartbeat(4), young)).lost == ()
+    assert at_times(*first, (heartbeat(2), old), (heartbeat(4), young)).lost == ("cam1.epoch1.seq1-2",)
+    assert at_times(*first, *second, (heartbeat(2), old)).lost == (), "a backlog that is being published"
+    assert at_times(*first, *second, *fourth).lost == ()
+    assert at_times(*first, *second, *fourth).open_ids == (visit(3),), "its capture is read again with what is to come"
+    assert at_times(*first, *second, *((one, old) for one, _ in fourth)).lost == lost
 
 
 def test_a_camera_that_only_ever_beat_has_lost_everything() -> None:

@@ -16,7 +16,17 @@ from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import LineStateRef
 from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, Zone
-from linewarden_schemas.vocabulary import Cause, CloseReason, Judgement, LineMode, Outcome, Role, Routing, Undecidable
+from linewarden_schemas.vocabulary import (
+    Act,
+    Cause,
+    CloseReason,
+    Judgement,
+    LineMode,
+    Outcome,
+    Role,
+    Routing,
+    Undecidable,
+)
 from tests.unit.replay.shift import (
     AT,
     BUDGET,
@@ -226,6 +236,16 @@ def test_revisions_slots_and_outcomes_that_nobody_decided_are_named(shift: list[
     known = [] if any(isinstance(one, Recipe) for one in shift) else [recipe()]
     report = of(*known, *shift)
     assert visit(0) in {*report.unsound, *report.doubled}
+
+
+def test_an_answer_and_its_undoing_are_sound_when_both_are_read_again_after_a_torn_transaction() -> None:
+    undoing = decision(0, act=Act.UNDO, judgement=None, covers=(), decision_id="u1", undoes="d0")
+    told = [slot_close(0, AT + 5_000), RECALLED]
+    before, after = [recipe(), *waiting(0), decision(0), undoing, *told, slot_open(0)], slot_open(0, 1)
+    assert of(*before, *told, after).closes
+    assert of(*before, *told, slot_open(0), *told, after).closes
+    assert of(*before, after).unsound == (visit(0),)
+    assert of(*before, told[1], told[0], after).unsound == (visit(0),)
 
 
 def test_two_people_who_agree_make_an_outcome_and_one_person_twice_does_not() -> None:

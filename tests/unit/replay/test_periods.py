@@ -116,6 +116,21 @@ def test_a_period_begins_where_the_one_before_ended_and_carries_what_is_open() -
     assert [one.from_offset for one in third.stretches] == [one.to_offset for one in second.stretches]
 
 
+def test_what_a_camera_gave_after_a_number_that_is_under_way_waits_with_it_and_is_read_again() -> None:
+    line = Line()
+    line.tell(*passed(0), *passed(2), heartbeat(3))
+    first = line.closed(AT + 5_000)
+    assert (first.cameras[0].last_sequence, first.open_ids) == (0, (visit(2),))
+    line.tell(*passed(1), *passed(3))
+    second = line.closed(LATE)
+    assert (second.cameras[0].last_sequence, second.open_ids) == (3, ())
+    lossy = Line()
+    lossy.tell(*passed(0), *passed(2))
+    lossy.closed(AT + 5_000)
+    report, _ = lossy.close(LATE)
+    assert report.lost == ("cam1.epoch1.seq1-1",)
+
+
 def test_what_does_not_add_up_is_named_and_not_closed_until_it_is_answered_for() -> None:
     line = Line()
     late = disposition(1, Routing.DIVERTED, Cause.LATE, final=False, views=(ViewResult(view_id="top"),))

@@ -9,7 +9,7 @@ from linewarden_route.events import PassLate, RoutingSeen, RoutingUnseen, SlotsS
 from linewarden_schemas.vocabulary import Cause, CloseReason, Outcome, Role, Routing, Verdict
 
 from .builders import T0, captured, closes, context, decided, dispositions, inspected, opens, the
-from .test_review import WINDOW, Story, counted, late_side
+from .test_review import WINDOW, Story, counted, late_side, undo
 
 WHOLE = (captured("top"), captured("side"), inspected("top"), inspected("side"))
 
@@ -145,9 +145,27 @@ def test_a_diversion_that_waits_for_nobody_is_asked_for_and_no_other_visit_is() 
     stranded = the(diverted.visit).model_copy(update={"slots": ()})
     assert [slot.slot_id for slot in opens(machine.step(stranded, SlotsSeen(()), context()))] == ["v1.r0.g0"]
     gathering = machine.step(None, captured("top"), context()).visit
-    diverted.tell(decided("v1.r0.g0"))
-    for visit in (gathering, story_of().visit, diverted.visit):
-        assert machine.step(visit, SlotsSeen(()), context()) == Step(visit)
+    closed = tuple(closes(diverted.tell(decided("v1.r0.g0"))))
+    for visit, seen in ((gathering, ()), (story_of().visit, ()), (diverted.visit, closed)):
+        assert machine.step(visit, SlotsSeen(seen), context()) == Step(visit)
+
+
+def test_a_slot_of_which_nobody_saw_anything_is_told_as_closed() -> None:
+    story = Story()
+    story.diverted()
+    first = story.tell(decided("v1.r0.g0", "UNSURE"))
+    second = story.tell(decided("v1.r0.g1", "UNSURE", "lea", role=Role.LEAD))
+    step = story.tell(SlotsSeen((*closes(first), *opens(second))))
+    assert [(close.slot_id, close.reason) for close in closes(step)] == [("v1.r0.g1", closes(second)[0].reason)]
+
+
+def test_a_slot_whose_answer_was_undone_is_told_as_withdrawn_and_names_no_decision() -> None:
+    story = Story()
+    asked = opens(story.diverted())
+    reopened = opens(story.tell(decided("v1.r0.g0"), undo("v1.r0.g0")))
+    (close,) = closes(story.tell(SlotsSeen((*asked, *reopened))))
+    assert (close.slot_id, close.reason) == ("v1.r0.g0", CloseReason.WITHDRAWN)
+    assert (close.decision_id, close.actor) == (None, None)
 
 
 def test_a_close_that_is_told_again_names_the_time_of_the_answer() -> None:
