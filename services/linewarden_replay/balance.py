@@ -252,8 +252,10 @@ class _Count:
         sharp = _sharpest(names)
         if not all(name.may_be(sharp) for name in names):
             return "its records name different recipes"
-        decided = None if first is None else first.written.at_ms
-        return recipe_named(self.ledger.recipes, sharp, decided, self.allowed.margin_ms)
+        routed_ms = None if first is None else first.written.at_ms
+        if first is not None and routed_ms is not None and first.routing is not Routing.TRUSTED_PASS:
+            routed_ms = min(routed_ms, first.decided_ms)  # its writer may have stood still before it was written
+        return recipe_named(self.ledger.recipes, sharp, routed_ms, self.allowed.margin_ms)
 
     def _rules(self, one: _Passage) -> ReviewRules:
         return rules_of(self.ledger.recipes, _sharpest(one.recipes))

@@ -11,6 +11,7 @@ from linewarden_replay.ledger import Ledger, Written
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.decision import Shown
+from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.ids import slot_id
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import LineStateRef
@@ -193,6 +194,19 @@ def test_contents_of_a_recipe_count_that_whoever_routed_can_have_read(
 
     assert (report(waiting(0)).unsound == ()) is waiting_is_sound
     assert (report(ONE).unsafe == ()) is pass_is_safe
+
+
+def test_a_diversion_whose_writer_stood_still_owes_nothing_to_contents_written_meanwhile_and_a_pass_does() -> None:
+    def report(routed: list[Message]) -> BalanceReport:
+        ledger = Ledger()
+        for offset, ms in enumerate((0, 20_000)):
+            ledger.learn(changed(note=f"content {offset}"), Written(offset, AT + ms))
+        for offset, message in enumerate(routed):
+            ledger.learn(message, Written(offset, AT + (90_000 if isinstance(message, Disposition) else 100)))
+        return balance(ledger, LONG_AFTER)
+
+    assert report(waiting(0)).unsound == ()
+    assert "recipe bracket@1 has 2 contents" in {one.reason for one in report(ONE).findings}
 
 
 REVIEWED = decided(0)
