@@ -52,6 +52,7 @@ class MarksFile:
 
     def load(self, epoch: int) -> Marks | None:
         """What was saved last for this epoch, or None where marks are missing or damaged; raises OSError."""
+        self._files.sync(self._file)  # what is read: a process that died had perhaps not made it durable
         size = self._files.size(self._file)
         raw = self._files.read(self._file, 2 * _SLOT_BYTES, 0)
         turns = [turn for place in (0, _SLOT_BYTES) if (turn := _read_slot(raw[place : place + _SLOT_BYTES]))]

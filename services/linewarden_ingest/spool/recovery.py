@@ -33,6 +33,7 @@ def recover(folder: Path, now_ms: int, files: FileSystem) -> Recovered:
     for left in files.names(folder):
         if left.endswith(".tmp"):
             files.remove(folder / left)
+    files.sync_folder(folder)  # the names that are found: a process that died had perhaps not made them durable
     segments = list_segments(folder, files)
     if not segments:
         return Recovered(now_ms)
@@ -43,7 +44,7 @@ def recover(folder: Path, now_ms: int, files: FileSystem) -> Recovered:
     try:
         if torn_bytes:
             _repair(newest, found.good_end, found.torn, files, file)
-        files.sync(file)  # a process that died had perhaps not made durable what is read here
+        files.sync(file)  # and what is read in them
     finally:
         files.close(file)
     last = found.torn or found.last

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from linewarden_replay.errors import ArchiveDamaged
 from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.files import make_folders
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.ids import Namespace
 
@@ -123,7 +124,7 @@ def writing(root: Path, key: Ed25519PrivateKey | None = None) -> Iterator[Archiv
     Raises ConfigurationError where another process has it or the folder holds something else, ArchiveDamaged for a
     manifest that does not hold together.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    make_folders(root)
     with (root / LOCK).open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

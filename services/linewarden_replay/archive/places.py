@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from linewarden_replay.errors import ArchiveDamaged
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_runtime.files import sync_folder
+from linewarden_runtime.files import make_folders, sync_folder
 from linewarden_schemas.topics import CATALOGUE
 
 MANIFEST, LOCK = "manifest.jsonl", "writer.lock"
@@ -91,7 +91,7 @@ def write_whole(root: Path, path: Path, content: bytes) -> None:
 
     Raises ConfigurationError for a link on the way, and OSError for a disk that is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     refuse_links(root, path)
     unfinished = path.with_name(path.name + UNFINISHED)
     unfinished.unlink(missing_ok=True)

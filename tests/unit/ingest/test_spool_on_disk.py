@@ -545,6 +545,47 @@ def test_what_the_next_process_reads_is_durable_though_the_one_before_had_not_sy
 
 
 @pytest.mark.parametrize("seed", range(6))
+def test_a_spool_that_died_before_its_names_were_durable_is_made_durable_by_the_next_process(seed: int) -> None:
+    files = SimulatedFiles(seed)
+    dies = files.sync_folder
+
+    def die(folder: Path) -> None:
+        raise Died(str(folder))
+
+    spool = spool_on(files)
+    files.sync_folder = die  # type: ignore[method-assign]
+    with pytest.raises(Died):
+        take(spool)
+    files.sync_folder = dies  # type: ignore[method-assign]
+    files.kill()
+    taken(files, 2)
+    files.cut_power()
+    again = spool_on(files)
+    assert [item.sequence for item in read_all(again) if isinstance(item, Record)] == [0, 1]
+    assert again.next_sequence == 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_marks_that_are_read_are_durable_though_the_process_before_died_while_it_saved_them(seed: int) -> None:
+    files = SimulatedFiles(seed)
+    spool = taken(files, 1)
+    syncs = files.sync
+
+    def die(file: int) -> None:
+        raise Died(str(file))
+
+    files.sync = die  # type: ignore[method-assign]
+    with pytest.raises(Died):
+        spool.announce(5)
+    files.sync = syncs  # type: ignore[method-assign]
+    files.kill()
+    again = spool_on(files)
+    again.announce(5)
+    files.cut_power()
+    assert spool_on(files).next_sequence == 6
+
+
+@pytest.mark.parametrize("seed", range(6))
 def test_closing_makes_everything_durable_and_leaves_nothing_open(seed: int) -> None:
     files = SimulatedFiles(seed)
     spool = taken(files, 3)

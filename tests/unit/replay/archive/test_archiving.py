@@ -17,6 +17,7 @@ from linewarden_replay.archive.restore import restore
 from linewarden_replay.errors import ArchiveDamaged, LiveTopicRefused
 from linewarden_replay.notary.chain import link_of
 from linewarden_runtime.errors import ConfigurationError, RetentionOvertook
+from linewarden_runtime.files import SYSTEM_FILES
 from linewarden_runtime.provision import provision_topics
 from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.ids import Namespace
@@ -36,6 +37,16 @@ def test_every_byte_of_key_headers_and_value_comes_back(line: Line) -> None:
     for topic in ("frames", "decisions"):
         assert archived(archive, topic) == line.records(topic)
     assert line.report().holds
+
+
+def test_the_names_of_its_folders_are_durable_too(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: set[Path] = set()
+    monkeypatch.setattr(type(SYSTEM_FILES), "sync_folder", lambda _, folder: synced.add(folder))
+    line.put_frames(3)
+    line.archive()
+    made = [path for path in line.root.rglob("*") if path.is_dir()]
+    assert made
+    assert {folder.parent for folder in (line.root, *made)} <= synced
 
 
 def test_pictures_lie_in_the_file_as_messages_that_viewers_of_mcap_know(line: Line) -> None:
