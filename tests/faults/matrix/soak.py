@@ -22,9 +22,9 @@ from .rows import ROWS, Row
 SHARE = 0.8
 SAMPLES = Path("docs/results/data/soak.jsonl")
 _SAMPLE_S, _STRIKE_EVERY_S = 5.0, 60.0
-_LADDER = (1.0, 2.0, 3.0, 4.5, 6.5, 9.0, 13.0, 18.0, 25.0, 35.0)
+_LADDER = (2.0, 5.0, 10.0, 18.0, 25.0, 35.0, 45.0, 60.0, 80.0, 110.0)
 _WARM_S, _TRIAL_S = 8.0, 20.0
-_VISITS = 200_000
+_VISITS = 400_000
 """More than an hour at full capacity takes: the cameras must not come to their end."""
 _EVERYTHING = Needs(
     proxied=True,
