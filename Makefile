@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(if $(CI),--no-skips)
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
-REAL := kafka or redis or browser or faults
+REAL := kafka or redis or browser or prometheus or faults
 REST := $(REAL) or slow or foreign
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -81,7 +81,7 @@ endif
 
 faults: $(VENV)/.dev ## the line under faults on real servers, 20 rows of 20 runs, resumed: make faults [ONLY="ROW ..."] [RUNS=20] [MINUTES=60] or SOAK=60
 	@sh scripts/need.sh faults
-	$(BIN)/python -m tests.faults.matrix $(if $(SOAK),--soak $(SOAK)) $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS)) $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python -m tests.faults.matrix --jobs $(JOBS) $(if $(SOAK),--soak $(SOAK)) $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 faults-page: $(VENV)/.dev ## docs/results/faults.md from what track, simulate, faults and fuzz recorded
 	$(BIN)/python -m scripts.faults_page

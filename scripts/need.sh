@@ -9,6 +9,7 @@ else
     have java && have mvn || missing="$missing maven openjdk-17-jre-headless"
     have redis-server || missing="$missing redis-server"
     [ "${1:-}" = faults ] || have chromium || missing="$missing chromium"
+    [ "${1:-}" = faults ] || have promtool || missing="$missing prometheus"
     [ "${1:-}" != faults ] || { have faketime && have mkfs.ext4; } || missing="$missing faketime e2fsprogs"
 fi
 [ -z "$missing" ] && exit 0

@@ -82,3 +82,7 @@ def _of_topic(topic: Topic, there: TopicDescription, *, stamps: bool) -> Iterato
         if is_shorter:
             is_fatal = topic.retention_ms == FOR_EVER
             yield Deviation(there.name, "retention.ms", str(kept), str(topic.retention_ms), is_fatal)
+    else:
+        segment = "segment.bytes"
+        if int(told.get(segment, wanted[segment])) > int(wanted[segment]):
+            yield Deviation(there.name, segment, told[segment], wanted[segment], is_fatal=False)

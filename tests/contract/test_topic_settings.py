@@ -60,6 +60,17 @@ def test_a_shorter_retention_is_the_plant_s_choice_where_nothing_is_kept_for_eve
     verify_topics(broker, LINE, CATALOGUE)
 
 
+def test_segments_too_large_to_be_compacted_in_an_hour_are_named_and_keep_nobody_from_starting() -> None:
+    broker = MemoryBroker(ManualClock())
+    with broker.admin() as admin:
+        provision_topics(admin, LINE, 2)
+        admin.configure("line1.route-state", {"segment.bytes": str(1 << 30)})
+        assert [(one.setting, one.is_fatal) for one in deviations(admin, LINE, CATALOGUE, stamps=True)] == [
+            ("segment.bytes", False)
+        ]
+    verify_topics(broker, LINE, CATALOGUE)
+
+
 def test_topics_keyed_by_visit_with_another_partition_count_are_named() -> None:
     broker = MemoryBroker(ManualClock())
     specs = [spec for spec in topic_specs(LINE, 2) if spec.name != "line1.decisions"]

@@ -1,4 +1,4 @@
-"""The fault matrix: `python -m tests.faults.matrix [--only ROW ...] [--runs 20] [--minutes N]`.
+"""The fault matrix: `python -m tests.faults.matrix [--only ROW ...] [--runs 20] [--minutes N] [--jobs 2]`.
 
 It goes on where it stopped. Each run is a line of docs/results/data/faults.jsonl; rows that ran on other sources are
 stale and are run anew. With `--soak MINUTES` a line at most of its capacity is struck at random instead.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +35,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[], metavar="ROW", help="names of rows")
     parser.add_argument("--runs", type=int, default=20, help="runs of each row")
     parser.add_argument("--minutes", type=float, help="begin no run after so many")
+    parser.add_argument("--jobs", type=int, default=1, help="lines at once; a line of its own for each row")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--work", type=Path, help="where lines lie while they run; kept where one fails")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="strike a line under load at random instead")
@@ -48,6 +51,8 @@ def main() -> int:
         return _soak(asked.soak, asked.seed, asked.work)
     until = time.monotonic() + asked.minutes * 60 if asked.minutes else float("inf")
     recorded = Recorded(asked.results)
+    if asked.jobs > 1:
+        return _side_by_side(rows, recorded, until, asked)
     failed = False
     for row in rows:
         if time.monotonic() > until:
@@ -55,6 +60,32 @@ def main() -> int:
             break
         failed |= _row(row, recorded, asked.runs, until, asked.work)
     return 1 if failed else 0
+
+
+def _side_by_side(rows: list[Row], recorded: Recorded, until: float, asked: argparse.Namespace) -> int:
+    """Each row in a process of its own, so many at once, those that took longest first."""
+
+    def run(row: Row) -> int:
+        left = [] if until == float("inf") else ["--minutes", str(max(0.0, until - time.monotonic()) / 60)]
+        words = ["--only", row.name, "--runs", str(asked.runs), "--results", str(asked.results), *left]
+        work = [] if asked.work is None else ["--work", str(asked.work)]
+        with subprocess.Popen([sys.executable, "-m", "tests.faults.matrix", *words, *work]) as process:
+            running.append(process)
+            return process.wait()
+
+    running: list[subprocess.Popen[bytes]] = []
+    took = {
+        row.name: max((run["seconds"] for run in recorded.runs if run["row"] == row.name), default=0.0) for row in rows
+    }
+    pool = ThreadPoolExecutor(asked.jobs)
+    try:
+        return max(pool.map(run, sorted(rows, key=lambda row: -took[row.name])), default=0)
+    except KeyboardInterrupt:
+        for process in running:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _soak(minutes: float, seed: int, work: Path | None) -> int:

@@ -139,7 +139,10 @@ def _struck(
         except NotBack as why:
             away.append(f"after {row.name} in minute {number}: {why}")
         tested.hold(max(0.0, begun + _STRIKE_EVERY_S - time.monotonic()))
-    settle(tested)
+    try:
+        settle(tested)
+    except NotBack as why:
+        away.append(f"at the end: {why}")
     tested.watchers.remove(sampler.look)
     return away, counts
 

@@ -134,7 +134,7 @@ def told(of: Inspection) -> ViewResult:
     )
 
 
-def decision(number: int, judgement: Judgement = Judgement.OK, **changes: Any) -> Decision:
+def decision(number: int, judgement: Judgement | None = Judgement.OK, **changes: Any) -> Decision:
     fields: dict[str, Any] = {
         "decision_id": f"d{number}",
         "slot_id": slot_id(visit(number), 0, 0),
