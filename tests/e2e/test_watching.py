@@ -177,18 +177,21 @@ def answer(address: str, query: str) -> list[Any]:
         return []
 
 
-OF_FAULTS_AND_PEOPLE = {
+NOT_YET = {
     "linewarden_station_decisions_total",
     "linewarden_station_decision_seconds_bucket",
     "linewarden_outcomes_total",
     "linewarden_maps_left_out_total",
     "linewarden_route_happened_total",
+    "linewarden_clock_error_seconds",
 }
-"""What nobody has done yet on a line that is well and stands alone, beside what is counted by the hour."""
+"""What nobody has done yet on a line that is well and stands alone, beside what is counted by the hour; and clocks, of
+which the embedded broker tells nothing.
+"""
 
 
 def may_be_silent(query: str) -> bool:
-    return "unless" in query or named(query) <= OF_FAULTS_AND_PEOPLE
+    return "unless" in query or named(query) <= NOT_YET
 
 
 def told_of(services: dict[str, Service]) -> set[str]:
@@ -215,17 +218,12 @@ def test_every_panel_shows_a_running_line(tmp_path: Path) -> None:
         whole_line(line.simulated(plan, None, 4.0), under, tmp_path) as tested,
         prometheus(tmp_path, tested.running.services) as address,
     ):
-        missing = wanted - silent
-
-        def all_shown() -> bool:
-            missing.difference_update([query for query in missing if answer(address, query)])
-            return not missing and len(tested.figures.routings) > 20
-
-        tested.until(all_shown, "every panel has data", 90.0)
+        tested.until(lambda: len(tested.figures.routings) > 60, "parts are routed")
+        tested.until(lambda: bool(answer(address, "linewarden_routings_total")), "the line is read")
+        assert {query for query in wanted - silent if not answer(address, query)} == set()
         declared = {
             f"{name}{ending}"
             for name in told_of(tested.running.services)
             for ending in ("", "_bucket", "_sum", "_count")
         }
         assert {query for query in silent if not named(query) <= declared} == set()
-    assert not missing
