@@ -15,6 +15,8 @@ from typing import Any
 
 FOLDER = Path(__file__).resolve().parents[1] / "deploy" / "watching" / "grafana" / "dashboards"
 _WIDTH, _HEIGHT, _STATE_HEIGHT = 8, 8, 4
+NO_LIMIT = (-1.0, -1.0)
+"""The state of a figure that is never bad by itself."""
 _SOURCE = {"type": "prometheus", "uid": "linewarden"}
 
 
@@ -55,12 +57,12 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
     "line": (
         "The line",
         (
-            Panel("Parts a minute", (("60 * " + _rate("linewarden_routings_total"), "parts"),), state=(-1, -1)),
+            Panel("Parts a minute", (("60 * " + _rate("linewarden_routings_total"), "parts"),), state=NO_LIMIT),
             Panel(
                 "Trusted passes",
                 ((_share('linewarden_routings_total{routing="trusted_pass"}', "linewarden_routings_total"), "share"),),
                 "percentunit",
-                state=(-1, -1),
+                state=NO_LIMIT,
             ),
             Panel(
                 "Diverted",
@@ -120,7 +122,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
     "cameras": (
         "Cameras",
         (
-            Panel("Cameras that run", (("sum(linewarden_ingest_camera_up)", "run"),), state=(-1, -1)),
+            Panel("Cameras that run", (("sum(linewarden_ingest_camera_up)", "run"),), state=NO_LIMIT),
             Panel(
                 "Cameras that are dead",
                 (("count(linewarden_ingest_camera_up == 0) or vector(0)", "dead"),),
@@ -183,7 +185,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
     "workers": (
         "Workers",
         (
-            Panel("Pictures a second", ((_rate("linewarden_inspections_total"), "answered"),), state=(-1, -1)),
+            Panel("Pictures a second", ((_rate("linewarden_inspections_total"), "answered"),), state=NO_LIMIT),
             Panel(
                 "Too late to be judged",
                 (
@@ -405,7 +407,7 @@ def _panel(number: int, panel: Panel, place: dict[str, int]) -> dict[str, Any]:
     if panel.state is not None:
         yellow, red = panel.state
         steps: list[dict[str, Any]] = [{"color": "green", "value": None}]
-        if red >= 0:
+        if panel.state != NO_LIMIT:
             steps += [{"color": "yellow", "value": yellow}, {"color": "red", "value": red}]
         defaults |= {"thresholds": {"mode": "absolute", "steps": steps}}
     else:

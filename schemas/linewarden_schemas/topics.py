@@ -64,7 +64,7 @@ class Topic:
         else:
             # A segment is compacted once another one follows it. With the broker's 1 GiB a busy hour of route-state is
             # one segment, and whoever restores reads each state that each visit ever had.
-            config |= {"segment.bytes": str(32 * MIB), "min.cleanable.dirty.ratio": "0.3"}
+            config["segment.bytes"] = str(32 * MIB)
         return config
 
 

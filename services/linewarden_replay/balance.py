@@ -519,6 +519,7 @@ def _find_gaps(ledger: Ledger, count: _Count, run: CameraEpoch) -> None:
             count.find(Kind.LOST, [gap], "numbers that a camera gave are missing")
         if max(expected, is_due_to + 1) < number:
             count.young |= {ledger.captured[given[after]].visit_id for after in seen if after >= number}
+            break
         expected = max(expected, number + 1)
 
 

@@ -79,13 +79,12 @@ def _side_by_side(rows: list[Row], recorded: Recorded, until: float, asked: argp
     }
     pool = ThreadPoolExecutor(asked.jobs)
     try:
-        return max(pool.map(run, sorted(rows, key=lambda row: -took[row.name])), default=0)
+        return int(any(list(pool.map(run, sorted(rows, key=lambda row: -took[row.name])))))
     except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)  # before one ends, else the next row begins in its place
         for process in running:
             process.terminate()
         raise
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _soak(minutes: float, seed: int, work: Path | None) -> int:
