@@ -6,7 +6,7 @@ Memory does not grow with the range: answers of then, of now and routings lie in
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from linewarden_replay.compare import Answer, Cause, Difference, Kind
 from linewarden_replay.errors import ResultsUnusable
+from linewarden_runtime.records import Position
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.inspection import Inspection, Maps
 
@@ -30,13 +31,15 @@ CREATE TABLE IF NOT EXISTS now_said (
 CREATE INDEX IF NOT EXISTS now_by_visit ON now_said (visit);
 CREATE INDEX IF NOT EXISTS now_by_kind ON now_said (kind) WHERE kind IS NOT NULL;
 CREATE TABLE IF NOT EXISTS routed (visit TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS followed (topic TEXT, at INT, next INT, PRIMARY KEY (topic, at)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pictures (frame TEXT PRIMARY KEY, as_captured TEXT, marked TEXT) WITHOUT ROWID;
 CREATE TEMP TABLE taken (frame TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_TABLES = ("then_said", "now_said", "routed", "pictures")
+_TABLES = ("then_said", "now_said", "routed", "followed", "pictures")
 _RECORD = "INSERT OR IGNORE INTO then_said VALUES (?, ?, ?, ?)"
 _ANSWER = "INSERT OR IGNORE INTO now_said VALUES (?, ?, ?, ?, ?, ?)"
 _ROUTE = "INSERT OR IGNORE INTO routed VALUES (?, ?)"
+_FOLLOWED = "SELECT topic, at, next FROM followed"
 _NOW = "SELECT frame, answer, kind, causes FROM now_said WHERE visit = ?"
 _ROUTING = frozenset({Kind.NOT_RECORDED, Kind.VERDICT, Kind.TRUST})
 """What can change how a visit is routed."""
@@ -129,6 +132,17 @@ class Results:
         """Keep first routings."""
         with self._file:
             self._file.executemany(_ROUTE, ((one.visit_id, one.to_json()) for one in dispositions))
+
+    def follow(self, offsets: Mapping[Position, int]) -> None:
+        """Keep up to where topics were followed (offset of the next record), after what was read is kept."""
+        with self._file:
+            told = ((place.topic, place.partition, at) for place, at in offsets.items())
+            self._file.executemany("INSERT OR REPLACE INTO followed VALUES (?, ?, ?)", told)
+
+    @property
+    def followed(self) -> dict[Position, int]:
+        """Up to where topics were followed."""
+        return {Position(topic, at): following for topic, at, following in self._file.execute(_FOLLOWED)}
 
     def take(self, frame_id: str) -> bool:
         """Whether the frame is to be inspected: not done yet, and not met before in this process."""

@@ -26,7 +26,8 @@ class LiveAnswers:
     """Keeps live inspections and first routings in the results.
 
     A partition is read from the append time of the first frame that the group reads of it: inspections and dispositions
-    lie in their visit's partition, as frames do, and were appended later than what they answer.
+    lie in their visit's partition, as frames do, and were appended later than what they answer. A shadow that goes on
+    reads on where it stopped: what it inspected before may have been routed in between.
     """
 
     def __init__(self, broker: Broker, live: Namespace, selection: Selection, results: Results) -> None:
@@ -36,8 +37,12 @@ class LiveAnswers:
         self.unreadable = 0
         places = [place for topic in self._topics for place in positions_of(broker, topic)]
         self._reader = broker.reader(dict.fromkeys(places, 0), max_records=_AT_ONCE)
+        followed = results.followed
         for place, end in self._reader.end_offsets(places).items():
-            self._reader.seek(place, end)
+            at = followed.get(place, end + 1)
+            if at <= end:  # a topic that was made anew is shorter
+                self._begun.add(place.partition)
+            self._reader.seek(place, min(at, end))
 
     def begin(self, partition: int, from_ms: int) -> None:
         """Read a partition from a time on (epoch ms), unless it is read already."""
@@ -48,6 +53,7 @@ class LiveAnswers:
         for place, first in self._reader.offsets_for_times(dict.fromkeys(places, from_ms)).items():
             if first is not None:
                 self._reader.seek(place, first)
+        self._results.follow({place: self._reader.position(place) for place in places})
 
     def refresh(self) -> set[str]:
         """Learn everything up to the end as it is now; visits whose first routing is among it."""
@@ -55,6 +61,8 @@ class LiveAnswers:
         records = read_to_end(self._reader)
         while chunk := list(islice(records, _AT_ONCE)):
             routed |= self._learn(list(self._messages(chunk)))
+            begun = [record for record in chunk if record.position.partition in self._begun]
+            self._results.follow({record.position: record.offset + 1 for record in begun})
         return routed
 
     def _learn(self, messages: Sequence[Message]) -> set[str]:

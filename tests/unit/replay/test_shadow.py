@@ -111,6 +111,22 @@ def test_it_begins_with_what_is_captured_now_and_goes_on_where_it_ended_without_
     assert (again.report.frames, len(said(broker))) == (22, 22), "nor after offsets that were not committed"
 
 
+def test_what_was_inspected_before_it_ended_and_routed_before_it_went_on_is_compared(
+    bundle_store: Path, tmp_path: Path
+) -> None:
+    broker, kept = from_the_first(line(bundle_store, 20)), tmp_path / "shadow"
+    first, _ = shadow(broker, bundle_store, "b", Bounds(frames=10), results=kept)
+    assert (first.report.frames, first.report.counts.unrouted) == (16, 16)
+    for number in (*range(20), 100, 101):
+        put(broker, "dispositions", disposition(number, Routing.REJECTED))
+    answer(broker, bundle_store, good(20))
+    put(broker, "dispositions", disposition(20, Routing.REJECTED))
+    rest, _ = shadow(broker, bundle_store, "b", results=kept)
+    assert (rest.report.frames, rest.report.counts.unrouted) == (23, 0)
+    again = rerun(broker, NAMESPACE, Plan(ALL, bundle_store, Setting(digest_in(bundle_store, "b")), "cpu"))
+    assert rest.report.by_routing == again.by_routing != {}
+
+
 def test_frames_wait_for_their_live_answer_and_are_counted_where_none_comes(bundle_store: Path) -> None:
     broker = from_the_first(memory_line(recipe(digest_in(bundle_store, "a"))))
     for number in range(20):
