@@ -66,6 +66,11 @@ def slot_id(visit: str, review_round: int, generation: int) -> str:
     return check_id(f"{visit}.r{review_round}.g{generation}")
 
 
+def visit_of(slot: str) -> str:
+    """The visit in the id of a slot; empty where it is none."""
+    return slot.rpartition(".r")[0]
+
+
 def decision_id(slot: str, actor: str, token: str) -> str:
     """The id of one act of one person on one slot: a repeated request carries the same id."""
     digest = hashlib.sha256(f"{slot}\x00{actor}\x00{token}".encode()).hexdigest()

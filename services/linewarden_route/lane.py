@@ -15,7 +15,7 @@ from .events import PassLate
 from .metrics import OPEN_VISITS, REMEMBERED_VISITS
 from .plan import Desk, Plan
 from .reporting import report
-from .restore import Restored, mend, restore
+from .restore import Known, Restored, mend, restore
 from .visits import Damaged, Visits
 from .writing import Writer
 
@@ -43,7 +43,7 @@ class Lane:
         writer: Writer,
         offsets: Mapping[Position, int],
         time: BrokerTime,
-        said_from: int,
+        agreed: Mapping[str, int],
         routed_until_ms: int,
     ) -> None:
         self._producer = producer
@@ -65,8 +65,13 @@ class Lane:
         self._halved: Counter[str] = Counter()
         self._is_held_back = False
         self._unfit: dict[tuple[Position, int], str] = {}
-        self.said_from = said_from
-        """An offset of `dispositions` at or beyond which all of this owner's lie; the nearer, the quicker a restore."""
+        self._newest_ms = routed_until_ms
+        """Append time of the last transaction."""
+        self.agreed = agreed
+        """Ends of the topics that are written, by logical name, at a time when they and the memory said the same.
+
+        The nearer, the quicker a restore.
+        """
 
     @classmethod
     def open(
@@ -79,10 +84,12 @@ class Lane:
         horizon_ms: int,
         *,
         thorough: bool = False,
+        known: Known | None = None,
     ) -> Lane:
         """Fence the predecessor, and only then fetch its offsets, restore its memory, mend what was torn.
 
-        `thorough` reads the states of all final visits, and replaces damaged ones by what `dispositions` tell.
+        `thorough` reads the states of all final visits, and replaces damaged ones by what `dispositions` tell. `known`
+        is what a predecessor in this process knew.
 
         Raises:
             BrokerUnavailable: the group's offsets were not told; try again.
@@ -95,7 +102,7 @@ class Lane:
         try:
             producer.init()
             offsets = committed(producer)
-            restored, mended = _restored(broker, desk, writer, time, horizon_ms, thorough=thorough)
+            restored, mended = _restored(broker, desk, writer, time, horizon_ms, known, thorough=thorough)
             offsets = restored.where_to_read(offsets, lambda behind: _beginnings(broker, behind))
             unseen = [*restored.unseen.items(), *mended.passes()]
             if not restored.read_to or mended.passes():
@@ -107,7 +114,7 @@ class Lane:
             producer.close()
             raise
         until_ms = restored.newest_ms or 0
-        lane = cls(producer, restored.visits, desk, writer, offsets, time, mended.said_from, until_ms)
+        lane = cls(producer, restored.visits, desk, writer, offsets, time, restored.ends, until_ms)
         lane.suspect(unseen)
         return lane
 
@@ -115,6 +122,15 @@ class Lane:
     def partition(self) -> int:
         """Its number."""
         return self._writer.partition
+
+    @property
+    def said_from(self) -> int:
+        """An offset of `dispositions` at or beyond which all that is said from now on will lie."""
+        return self.agreed["dispositions"]
+
+    def known(self) -> Known:
+        """What an heir in this process takes over, after a transaction of which nobody knows whether it committed."""
+        return Known(self._visits, self.agreed, self._told, self.suspects, self._newest_ms or None)
 
     @property
     def wanted(self) -> dict[Position, int]:
@@ -206,7 +222,8 @@ class Lane:
         Raises Fenced, TransactionFailed, after which the lane is of no more use, and TooLarge, before anything began.
         """
         offsets = next_offsets(plan.taken)
-        _transact(self._producer, self._time, plan.outputs, offsets, group if offsets else None)
+        stamp_ms = _transact(self._producer, self._time, plan.outputs, offsets, group if offsets else None)
+        self._newest_ms = max(self._newest_ms, plan.now_ms if stamp_ms is None else stamp_ms)
 
     def suspect(self, passes: Iterable[tuple[str, int]]) -> None:
         """Passes, with their decide-by, of which it has to be seen whether they became visible in time."""
@@ -295,17 +312,17 @@ class Lane:
 
 
 def _restored(
-    broker: Broker, desk: Desk, writer: Writer, time: BrokerTime, horizon_ms: int, *, thorough: bool
+    broker: Broker, desk: Desk, writer: Writer, time: BrokerTime, horizon_ms: int, known: Known | None, *, thorough: bool
 ) -> tuple[Restored, Plan]:
     try:
-        restored = restore(broker, desk, writer.partition, thorough=thorough)
+        restored = restore(broker, desk, writer.partition, thorough=thorough, known=known)
         if restored.newest_ms is not None:
             time.saw(restored.newest_ms)  # better than a wall clock, while nothing else is known
         return restored, mend(broker, desk, restored, writer, time.now_ms(), horizon_ms)
     except Damaged:
         if thorough:
             raise
-        return _restored(broker, desk, writer, time, horizon_ms, thorough=True)
+        return _restored(broker, desk, writer, time, horizon_ms, None, thorough=True)
 
 
 def _transact(
@@ -314,10 +331,12 @@ def _transact(
     outputs: list[OutRecord],
     offsets: Mapping[Position, int] | None = None,
     group: GroupSnapshot | None = None,
-) -> None:
-    """Every transaction tells the broker's time."""
+) -> int | None:
+    """Every transaction tells the broker's time: when it was appended (epoch ms)."""
     trip = time.sending()
-    time.answered(trip, producer.transact(outputs, offsets, group))
+    stamp_ms = producer.transact(outputs, offsets, group)
+    time.answered(trip, stamp_ms)
+    return stamp_ms
 
 
 def _beginnings(broker: Broker, places: list[Position]) -> dict[Position, int]:

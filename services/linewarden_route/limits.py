@@ -27,5 +27,8 @@ class RouterLimits:
     """Time without a stable place in the group after which the process ends; two full rebalances fit in."""
     adopt_horizon_ms: int = 86_400_000
     """How far before its owner's last word a restore looks for routings, where the state does not tell from where."""
-    mark_s: float = 600.0
-    """How often an owner notes where `dispositions` end, so that its heir need not look further back."""
+    mark_s: float = 30.0
+    """How often an owner notes where the topics that it writes end, so that its heir need not look further back."""
+    known_s: float = 600.0
+    """How long the memory of a partition whose transaction failed is kept for its heir in the process; then it is
+    read anew, from a log that others may have written and compaction has changed."""

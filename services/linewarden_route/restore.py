@@ -5,12 +5,15 @@ rest. So any of what one transaction said may be visible without the rest. `rout
 it and cannot be seen is said again; what can be seen and does not follow from it is taken over (dispositions) or
 taken back (slots); and the offsets that its last transaction wrote there count, not the group's, so that nothing is
 passed over whose effects are not in the state.
+
+An owner whose transaction failed leaves its memory to its heir in the same process, which then reads only what was
+written since all of it agreed.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from linewarden_runtime.books import read_to_end, reader_of_all
@@ -18,7 +21,7 @@ from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import decode
-from linewarden_schemas.ids import MOST_VISIT_ID
+from linewarden_schemas.ids import MOST_VISIT_ID, visit_of
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
 from .events import PassLate, Publish, RoutingSeen, RoutingUnseen, SlotsSeen
@@ -42,6 +45,21 @@ _POLL_S = 0.1
 
 class Stray(ValueError):
     """A record that is none of route's, in a topic that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an owner knew whose transaction failed: all that had surely committed before.
+
+    `agreed` tells, by logical topic, up to where the log and the memory said the same; what lies beyond is read again,
+    also where the memory has it already. `read_to`, `unseen` and `newest_ms` are as `Restored` has them.
+    """
+
+    visits: Visits
+    agreed: Mapping[str, int]
+    read_to: Mapping[Position, int]
+    unseen: Sequence[tuple[str, int]]
+    newest_ms: int | None
 
 
 @dataclass(slots=True)
@@ -68,31 +86,47 @@ class Restored:
     newest_ms: int | None = None
     unseen: dict[str, int] = field(default_factory=dict)
     strays: list[tuple[InRecord, str]] = field(default_factory=list)
+    agreed: Mapping[str, int] | None = None
+    """Of a memory that was taken over: from where on the topics were read."""
+    touched: set[str] = field(default_factory=set)
+    """Keys that were read."""
+    ends: dict[str, int] = field(default_factory=dict)
+    """Up to where they were read, by logical topic."""
 
-    def learn(self, record: InRecord, desk: Desk) -> None:
-        """Take in one record; one that is none of route's is remembered as a stray."""
-        if record.key == PROBE_KEY.encode():
-            return
-        self.newest_ms = max(self.newest_ms or 0, record.timestamp_ms)
-        try:
-            self._learn(record, desk)
-        except (KeyError, ValueError) as error:
-            self.strays.append((record, str(error)))
-            self._lose((record.key or b"").decode(errors="replace"), desk, record.partition)
+    @classmethod
+    def of(cls, known: Known) -> Restored:
+        """What is taken over from an owner in this process."""
+        return cls(
+            visits=known.visits,
+            read_to={place.topic.rpartition(".")[2]: offset for place, offset in known.read_to.items()},
+            said_from=known.agreed["dispositions"],
+            newest_ms=known.newest_ms,
+            unseen=dict(known.unseen),
+            agreed=known.agreed,
+        )
+
+    def learn(self, records: Iterable[InRecord], desk: Desk) -> None:
+        """Take in the newest record of each key; one that is none of route's is remembered as a stray."""
+        told = (record for record in records if record.key != PROBE_KEY.encode())
+        for record in _newest(self._dated(told)):
+            self.touched.add(_key(record))
+            try:
+                self._learn(record, desk)
+            except (KeyError, ValueError) as error:
+                self.strays.append((record, str(error)))
+                self._lose(_key(record), desk, record.partition)
+
+    def _dated(self, records: Iterable[InRecord]) -> Iterator[InRecord]:
+        for record in records:
+            self.newest_ms = max(self.newest_ms or 0, record.timestamp_ms)
+            yield record
 
     def _lose(self, key: str, desk: Desk, partition: int) -> None:
         """What was known of a visit before is not its state any more."""
         is_visit = MOST_VISIT_ID >= len(key) > 0 and ":" not in key and desk.partition_of(key) == partition
         if is_visit:
             self.visits.forget(key)
-            self.revised.pop(key, None)
             self.damaged.add(key)
-
-    def _replaced(self, key: str) -> None:
-        """What was damaged counts no more: its dead letter was written, and compaction takes it."""
-        if key in self.damaged:
-            self.damaged.discard(key)
-            self.strays = [(record, why) for record, why in self.strays if record.key != key.encode()]
 
     def _learn(self, record: InRecord, desk: Desk) -> None:
         key = (record.key or b"").decode()
@@ -104,8 +138,6 @@ class Restored:
             self.read_to = told
         elif record.value is None:
             self.visits.forget(key)
-            self.revised.pop(key, None)
-            self._replaced(key)
             self.forgotten.add(key)
         elif FORGET_HEADER in headers:
             _require_place(key, desk, record)
@@ -129,10 +161,6 @@ class Restored:
             raise Stray(f"{message.TYPE} under the key {key!r} does not belong into route-state")
 
     def _learn_revision(self, key: str, headers: Mapping[str, bytes]) -> None:
-        self.revised.pop(key, None)
-        self.first.pop(key, None)
-        self.forgotten.discard(key)
-        self._replaced(key)
         if FIRST_HEADER in headers:
             self.first[key] = int(headers[FIRST_HEADER])
         if REVISED_HEADER in headers:
@@ -183,17 +211,19 @@ class _Said:
         return -1 if found is None else found.revision
 
 
-def restore(broker: Broker, desk: Desk, partition: int, *, thorough: bool = False) -> Restored:
+def restore(
+    broker: Broker, desk: Desk, partition: int, *, thorough: bool = False, known: Known | None = None
+) -> Restored:
     """The memory of a partition as the log has it, to the end as it is now; `thorough` reads final visits too.
 
-    The predecessor must be fenced before: what it left open is aborted then and does not hide the end.
+    The predecessor must be fenced before: what it left open is aborted then and does not hide the end. What is `known`
+    is changed in place; where that breaks off, it can be taken over once more.
 
     Raises:
         Damaged: where the state of a final visit cannot be read; only without `thorough`.
     """
-    restored = Restored(thorough=thorough)
-    for record in _whole(broker, desk, "route-state", partition):
-        restored.learn(record, desk)
+    restored = Restored(thorough=thorough) if known is None else Restored.of(known)
+    restored.learn(_records(broker, desk, "route-state", partition, restored), desk)
     for visit in restored.visits.newest():
         restored.visits.positions.learn(visit, desk.recipe(visit.recipe))
     return restored
@@ -207,8 +237,7 @@ def mend(broker: Broker, desk: Desk, restored: Restored, writer: Writer, now_ms:
     """
     visits, plan = restored.visits, Plan(restored.visits, desk, writer, now_ms)
     said = _said(broker, desk, restored, writer.partition, horizon_ms)
-    seen, strays = _slots(broker, desk, writer.partition)
-    plan.said_from = said.end
+    plan.said_from = restored.ends["dispositions"] = said.end
     for message in said.newest.values():
         if message.visit_id not in restored.forgotten and visits.revision(message.visit_id) < message.revision:
             plan.settle(message.visit_id, RoutingSeen(message))
@@ -218,24 +247,30 @@ def mend(broker: Broker, desk: Desk, restored: Restored, writer: Writer, now_ms:
     for visit_id in said.late:
         plan.settle(visit_id, PassLate())
     plan.changes |= dict.fromkeys(restored.damaged - plan.changes.keys())
-    _mend_slots(plan, seen)
+    strays = _mend_slots(plan, broker, desk, restored)
     plan.reject([*restored.strays, *said.strays, *strays])
     plan.finish()
     return plan
 
 
-def _mend_slots(plan: Plan, seen: dict[str, SlotOpen | SlotClose]) -> None:
+def _mend_slots(plan: Plan, broker: Broker, desk: Desk, restored: Restored) -> list[tuple[InRecord, str]]:
+    """Let each visit that may be torn look at its slots as readers see them; what is no slot."""
+    seen, strays = _slots(plan, broker, desk, restored)
     for effect in plan.effects:
         if isinstance(effect, Publish) and not isinstance(effect.message, Disposition):
             seen[effect.message.slot_id] = effect.message
     by_visit: defaultdict[str, list[SlotOpen | SlotClose]] = defaultdict(list)
     for message in seen.values():
         by_visit[message.visit_id].append(message)
-    for visit_id in by_visit.keys() | plan.under_review():
+    under_review = plan.under_review()
+    if restored.agreed is not None:
+        under_review &= restored.touched | plan.changes.keys()
+    for visit_id in by_visit.keys() | under_review:
         slots = tuple(by_visit.get(visit_id, ()))
         is_over = visit_id in plan.visits and not plan.visits.is_open(visit_id) and visit_id not in plan.changes
         if not is_over or any(isinstance(slot, SlotOpen) for slot in slots):
             plan.settle(visit_id, SlotsSeen(slots))
+    return strays
 
 
 def _said(broker: Broker, desk: Desk, restored: Restored, partition: int, horizon_ms: int) -> _Said:
@@ -246,7 +281,7 @@ def _said(broker: Broker, desk: Desk, restored: Restored, partition: int, horizo
         said = _Said(first, reader.end_offsets([position])[position])
         reader.seek(position, oldest if restored.damaged else first)
         for record in read_to_end(reader, _POLL_S):
-            if record.offset >= first or (record.key or b"").decode(errors="replace") in restored.damaged:
+            if record.offset >= first or _key(record) in restored.damaged:
                 said.learn(record, desk)
     return said
 
@@ -261,14 +296,16 @@ def _first_said(reader: Reader, position: Position, restored: Restored, horizon_
 
 
 def _slots(
-    broker: Broker, desk: Desk, partition: int
+    plan: Plan, broker: Broker, desk: Desk, restored: Restored
 ) -> tuple[dict[str, SlotOpen | SlotClose], list[tuple[InRecord, str]]]:
-    """The last word on every slot, and what is none."""
+    """The last word on every slot, and what is none; of a memory that was taken over, of visits that were touched."""
     seen: dict[str, SlotOpen | SlotClose] = {}
     strays: list[tuple[InRecord, str]] = []
-    for record in _whole(broker, desk, "reinspections", partition):
-        if record.value is None:
-            seen.pop((record.key or b"").decode(errors="replace"), None)
+    since = 0 if restored.agreed is None else restored.agreed["reinspections"]
+    newest = list(_newest(_records(broker, desk, "reinspections", plan.writer.partition, restored)))
+    restored.touched |= {visit_of(_key(record)) for record in newest if record.offset >= since} | plan.changes.keys()
+    for record in newest:
+        if record.value is None or (record.offset < since and visit_of(_key(record)) not in restored.touched):
             continue
         try:
             message = _slot(record, desk)
@@ -279,10 +316,28 @@ def _slots(
     return seen, strays
 
 
-def _whole(broker: Broker, desk: Desk, logical: str, partition: int) -> Iterator[InRecord]:
+def _records(broker: Broker, desk: Desk, logical: str, partition: int, restored: Restored) -> Iterator[InRecord]:
+    """To the end as it is now: of route-state from where a memory that was taken over agreed with it, else all."""
     position = Position(desk.namespace.topic(logical), partition)
     with reader_of_all(broker, [position]) as reader:
+        if restored.agreed is not None and logical == "route-state":
+            reader.seek(position, restored.agreed[logical])
         yield from read_to_end(reader, _POLL_S)
+        restored.ends[logical] = reader.position(position)
+
+
+def _newest(records: Iterable[InRecord]) -> Iterable[InRecord]:
+    """The newest record of each key, in the order of the log, as compaction leaves them; all that have no key."""
+    found: dict[bytes | int, InRecord] = {}
+    for record in records:
+        key = record.key or record.offset
+        found.pop(key, None)
+        found[key] = record
+    return found.values()
+
+
+def _key(record: InRecord) -> str:
+    return (record.key or b"").decode(errors="replace")
 
 
 def _disposition(record: InRecord, desk: Desk) -> Disposition:

@@ -25,8 +25,9 @@ from linewarden_runtime.records import GroupSnapshot, InRecord, Position
 from .lane import Lane
 from .limits import RouterLimits
 from .metrics import RESTORE_SECONDS, RESTORES
-from .plan import JOINED, Desk, Plan
+from .plan import JOINED, WRITTEN, Desk, Plan
 from .probe import Probe
+from .restore import Known
 from .visits import Damaged
 
 _TELL_MS = 1_000
@@ -64,6 +65,8 @@ class Router:
         self._probe = Probe(broker, desk.namespace, desk.partitions, self._time, clock)
         self._suspects: dict[int, list[tuple[str, int]]] = {}
         """By partition: passes of a lane that failed, of which it is not known when they became visible."""
+        self._known: dict[int, tuple[float, Known]] = {}
+        """By partition: what a lane that failed knew, and when it failed."""
         self._jitter = jitter
         self._name = desk.namespace.group("route")
         self._topics = [desk.namespace.topic(name) for name in JOINED]
@@ -166,6 +169,7 @@ class Router:
         for number in sorted(self._lanes.keys() - owned):
             _log.info("partition given up", partition=number, generation=group.generation)
             self._lanes.pop(number).close()
+        self._known = {number: known for number, known in self._known.items() if number in owned}
         for number in sorted(owned - self._lanes.keys()):
             if self._has_start(number):
                 self._open(number, "assigned", group)
@@ -189,6 +193,7 @@ class Router:
                 self._time,
                 self._limits.adopt_horizon_ms,
                 thorough=thorough,
+                known=None if thorough else self._heritage(partition),
             )
         except (TransactionFailed, BrokerUnavailable) as failure:
             self._count_failure(partition, failure)
@@ -196,23 +201,29 @@ class Router:
         RESTORES.labels(reason=reason).inc()
         RESTORE_SECONDS.observe(self._clock.monotonic() - began)
         lane.suspect(self._suspects.pop(partition, ()))
+        self._known.pop(partition, None)
         self._lanes[partition] = lane
         self._rewind(lane)
         _log.info("partition restored", partition=partition, reason=reason)
 
+    def _heritage(self, partition: int) -> Known | None:
+        at_s, known = self._known.get(partition, (0.0, None))
+        return None if self._clock.monotonic() - at_s > self._limits.known_s else known
+
     def _mark(self) -> None:
-        """Note once in a while where `dispositions` end: what is said from now on lies beyond."""
+        """Note once in a while where the topics end, while no transaction is on its way: the memory has all of it."""
         now_s = self._clock.monotonic()
         if not self._lanes or now_s - self._marked_s < self._limits.mark_s:
             return
         self._marked_s = now_s
-        topic = self._desk.namespace.topic("dispositions")
+        topics = {name: self._desk.namespace.topic(name) for name in WRITTEN}
+        places = [Position(topic, number) for topic in topics.values() for number in self._lanes]
         try:
-            ends = self._consumer.end_offsets([Position(topic, number) for number in self._lanes])
+            ends = self._consumer.end_offsets(places)
         except BrokerUnavailable:
-            return  # a heir looks further back, no more
-        for position, end in ends.items():
-            self._lanes[position.partition].said_from = end
+            return  # an heir looks further back, no more
+        for number, lane in self._lanes.items():
+            lane.agreed = {name: ends[Position(topic, number)] for name, topic in topics.items()}
 
     def _positions(self, partition: int) -> list[Position]:
         return [Position(topic, partition) for topic in self._topics]
@@ -296,10 +307,11 @@ class Router:
     def _start_over(
         self, partition: int, failure: TransactionFailed, group: GroupSnapshot, passes: list[tuple[str, int]]
     ) -> None:
-        """Whether it committed, with its passes, is unknown: drop the memory, and restore it from what is visible."""
+        """Whether it committed, with its passes, is unknown: the memory without it, and what is visible, tell."""
         TRANSACTIONS.labels(group=self._name, outcome="failed").inc()
         lane = self._lanes.pop(partition)
         self._suspects[partition] = [*lane.suspects, *passes]
+        self._known[partition] = self._clock.monotonic(), lane.known()
         lane.close()
         self._count_failure(partition, failure)
         self._open(partition, "transaction-failed", group)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import combinations
 
 import pytest
@@ -11,10 +11,11 @@ import pytest
 from linewarden_reinspect.projector.projector import Pace, Projector
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_route.limits import RouterLimits
-from linewarden_route.restore import restore
+from linewarden_route.plan import Desk
+from linewarden_route.restore import Restored, restore
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.memory import Fault, MemoryBroker
-from linewarden_runtime.records import OutRecord, Position
+from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.operations import DeadLetter
@@ -28,10 +29,10 @@ UNDO_MS, HORIZON_MS = 20_000, 86_400_000
 class Line(RouteLine):
     """One partition, one visit, and a router that is turned by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, known_s: float = 600.0) -> None:
         self.memory = MemoryBroker(ManualClock(1_700_000_000_000))
         super().__init__(self.memory, "line1", 1, review={"undo_window_ms": UNDO_MS}, time={"commit_margin_ms": 500})
-        self.member = self.router(limits=RouterLimits(gather_s=0.0, idle_poll_s=0.0, backoff_s=0.0))
+        self.member = self.router(limits=RouterLimits(gather_s=0.0, idle_poll_s=0.0, backoff_s=0.0, known_s=known_s))
         turn_until_owned(self, self.member)
         self.view = MemoryQueue(self.memory.clock)
         self.projector = self.projecting(self.view)
@@ -147,12 +148,15 @@ STEPS: dict[str, tuple[Sequence[Callable[[Line], None]], str]] = {
 """What happens, the last of it in the transaction that is torn, and what that one writes."""
 
 
+@pytest.mark.parametrize("known_s", [600.0, -1.0], ids=["heir in the process", "heir that knows nothing"])
 @pytest.mark.parametrize("name", STEPS)
-def test_whatever_part_of_a_transaction_is_shown_all_topics_and_the_memory_agree_in_the_end(name: str) -> None:
+def test_whatever_part_of_a_transaction_is_shown_all_topics_and_the_memory_agree_in_the_end(
+    name: str, known_s: float
+) -> None:
     (*before, last), letters = STEPS[name]
     parts = [PARTS[letter] for letter in letters]
     for shown in [one for count in range(len(parts) + 1) for one in combinations(parts, count)]:
-        line = Line()
+        line = Line(known_s)
         for act in before:
             act(line)
             line.turn()
@@ -160,6 +164,35 @@ def test_whatever_part_of_a_transaction_is_shown_all_topics_and_the_memory_agree
         _assert_whole(line, name, shown)
         _assert_nothing_is_stranded(line, name, shown)
         line.close()
+
+
+def test_an_heir_in_the_process_reads_only_what_was_written_since_and_knows_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line()
+    for number in range(1, 30):
+        line.whole_visits(f"v{number}", suspicion=0.9)
+        line.turn()
+    (old,) = line.member._lanes.values()
+    line.pass_time(31_000)
+    line.turn()
+    read: list[bytes | None] = []
+    learn = Restored.learn
+
+    def learned(self: Restored, records: Iterable[InRecord], desk: Desk) -> None:
+        found = list(records)
+        read.extend(record.key for record in found)
+        learn(self, found, desk)
+
+    monkeypatch.setattr(Restored, "learn", learned)
+    line.tear(["route-state"], lambda line: line.whole_visits("v30"))
+    (heir,) = line.member._lanes.values()
+    assert heir is not old
+    assert b"v30" in read
+    assert len(read) < 10
+    monkeypatch.undo()
+    restored = restore(line.memory, line.member.desk, 0).visits
+    assert set(heir._visits.open_ids()) == set(restored.open_ids()) == {f"v{number}" for number in range(1, 30)}
+    assert "v30" in heir._visits
+    line.close()
 
 
 def _assert_whole(line: Line, name: str, shown: Sequence[str]) -> None:
