@@ -269,7 +269,9 @@ def _is_same(one: SlotClosed, other: SlotClosed) -> bool:
 
 def _closing(one: SlotClosed, before: list[SlotClosed]) -> Iterator[str]:
     last = before[-1] if before else None
-    if last is None or not _is_same(last, one):
+    if len(before) > 1 and before[-1].reason is CloseReason.UNDONE and _is_same(before[-2], one):
+        del before[-1]  # the undoing did not come through, and came too late when it was read again
+    elif last is None or not _is_same(last, one):
         before.append(one)
         is_undone = last is not None and last.reason in _UNDOABLE and one.reason is CloseReason.UNDONE
         if last is not None and not is_undone:

@@ -45,16 +45,17 @@ def adopt(visit: VisitSnapshot | None, seen: Disposition, context: Context) -> S
 def reconcile(visit: VisitSnapshot | None, seen: Sequence[SlotOpen | SlotClose], context: Context) -> Step:
     """Let exactly those slots be open to readers that are open by the state; `seen` is the last word on each.
 
-    A slot that the state does not know is withdrawn: the records that it came of are read again, and may open it anew.
+    What closed the others is told again where it cannot be seen, or something else is. A slot that the state does not
+    know is withdrawn: the records that it came of are read again, and may open it anew.
     """
     offered = {slot.slot_id: slot for slot in seen if isinstance(slot, SlotOpen)}
-    told_closed = {slot.slot_id for slot in seen if isinstance(slot, SlotClose)}
+    closed = {slot.slot_id: slot for slot in seen if isinstance(slot, SlotClose)}
     known = {} if visit is None else {slot.slot_id: slot for slot in visit.slots}
     effects: list[Effect] = [Publish(_withdrawn(slot, context)) for name, slot in offered.items() if name not in known]
     effects += [DropSlot(slot.slot_id) for slot in seen if slot.slot_id not in known]
     if visit is None:
         return Step(None, tuple(effects))
-    over = [slot for slot in visit.slots if not slot.open and slot.slot_id not in told_closed]
+    over = [slot for slot in visit.slots if not slot.open and not _is_told(slot, closed.get(slot.slot_id))]
     effects += [Publish(_closed_again(visit, slot, context)) for slot in over]
     missing = [slot for slot in slots.open_slots(visit) if slot.slot_id not in offered]
     effects += [Publish(slots.open_record(visit, slot, context.recipe, context.rules)) for slot in missing]
@@ -66,6 +67,14 @@ def reconcile(visit: VisitSnapshot | None, seen: Sequence[SlotOpen | SlotClose],
 
 def _is_stranded(visit: VisitSnapshot) -> bool:
     return visit.revision >= 0 and not visit.final and not slots.open_slots(visit) and visit.undo_until_ms is None
+
+
+def _is_told(slot: SlotState, told: SlotClose | None) -> bool:
+    """Whether readers see that a slot was closed, and where its answer counts, by which."""
+    reason = _reason_of(slot)
+    if told is None or reason is CloseReason.WITHDRAWN:
+        return told is not None
+    return (told.reason, told.decision_id) == (reason, slot.decision_id)
 
 
 def _withdrawn(slot: SlotOpen, context: Context) -> SlotClose:

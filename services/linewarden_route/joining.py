@@ -142,7 +142,8 @@ def _made(view: ViewState, inspection: Inspection, at: SourceRef) -> dict[str, o
         "bundle_digest": inspection.bundle_digest,
         "device": inspection.device,
         "precision": inspection.precision,
-        "doubtful": inspection.is_doubtful,
+        # An answer without its inspection came of an adopted routing, which may know more against the frame.
+        "doubtful": inspection.is_doubtful or (view.verdict is not None and view.doubtful),
         "risk": risk_of(inspection),
         "reasons": short(inspection.reasons),
         "frame": inspection.source,

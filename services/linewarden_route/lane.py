@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
-from linewarden_runtime.broker_time import BrokerTime
+from linewarden_runtime.broker_time import BrokerTime, Trip
 from linewarden_runtime.errors import Fenced, TooLarge, TransactionFailed
 from linewarden_runtime.ports import Broker, TransactionalProducer
 from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, Position, next_offsets
@@ -32,6 +33,17 @@ MOST_HALVINGS = 8
 Committed = Callable[[TransactionalProducer], Mapping[Position, int]]
 
 
+class _Pass(NamedTuple):
+    """One of which it has to be seen whether it was visible in time, when that is known."""
+
+    visit_id: str
+    decide_by_ms: int
+    visible: Trip
+    """When it was visible at the latest."""
+    sent: Trip | None
+    """What sent it; None for what others sent."""
+
+
 class Lane:
     """The owner of one partition. After any failure it is closed and a new one is opened in its place."""
 
@@ -54,7 +66,7 @@ class Lane:
         self._routed_until_ms = routed_until_ms
         self._wanted = dict(offsets)
         self._waiting: list[InRecord] = []
-        self._unchecked: list[tuple[str, int]] = []
+        self._unchecked: list[_Pass] = []
         self._late: list[str] = []
         self._told = dict(offsets)
         """How far `route-state` says that the partition was read."""
@@ -67,6 +79,8 @@ class Lane:
         self._unfit: dict[tuple[Position, int], str] = {}
         self._newest_ms = routed_until_ms
         """Append time of the last transaction."""
+        self._trip: Trip | None = None
+        """When it was sent."""
         self.agreed = agreed
         """Ends of the topics that are written, by logical name, at a time when they and the memory said the same.
 
@@ -206,7 +220,7 @@ class Lane:
 
     def _say_read(self, plan: Plan) -> None:
         plan.read_to = self._read_to(plan) if plan.taken else dict(self._told)
-        unseen = [*self._unchecked, *plan.passes()]
+        unseen = [*self._doubted(), *plan.passes()]
         plan.outputs.append(self._writer.read_to(plan.read_to, self.said_from, unseen))
 
     def _read_to(self, plan: Plan) -> dict[Position, int]:
@@ -222,27 +236,38 @@ class Lane:
         Raises Fenced, TransactionFailed, after which the lane is of no more use, and TooLarge, before anything began.
         """
         offsets = next_offsets(plan.taken)
-        stamp_ms = _transact(self._producer, self._time, plan.outputs, offsets, group if offsets else None)
+        self._trip, stamp_ms = _transact(self._producer, self._time, plan.outputs, offsets, group if offsets else None)
         self._newest_ms = max(self._newest_ms, plan.now_ms if stamp_ms is None else stamp_ms)
 
     def suspect(self, passes: Iterable[tuple[str, int]]) -> None:
         """Passes, with their decide-by, of which it has to be seen whether they became visible in time."""
-        self._unchecked += passes
+        self._suspect(passes, None)
+
+    def _suspect(self, passes: Iterable[tuple[str, int]], sent: Trip | None) -> None:
+        now = self._time.sending()
+        self._unchecked += [_Pass(visit_id, decide_by_ms, now, sent) for visit_id, decide_by_ms in passes]
         if self._unchecked:
             self._confirm_at_ms = self._time.now_ms() + CONFIRM_MS
 
     @property
     def suspects(self) -> list[tuple[str, int]]:
         """Passes that are late, or may be: what an heir in this process has to look at."""
-        return [*((visit_id, 0) for visit_id in self._late), *self._unchecked]
+        return [*((visit_id, 0) for visit_id in self._late), *self._doubted()]
+
+    def _doubted(self) -> list[tuple[str, int]]:
+        return [(one.visit_id, one.decide_by_ms) for one in self._unchecked]
 
     def _check_passes(self) -> None:
-        """A pass that was not surely visible before its decide-by is taken back; that waits for a known time."""
-        if not self._unchecked or not self._time.is_known:
-            return
-        now_ms = self._time.now_ms()
-        self._late += [visit_id for visit_id, decide_by_ms in self._unchecked if decide_by_ms <= now_ms]
-        self._unchecked.clear()
+        """A pass that was not surely visible before its decide-by is taken back; that waits for a known time.
+
+        A transaction may be acknowledged without its append time; then only a later one tells of a step before it.
+        """
+        unchecked, self._unchecked = self._unchecked, []
+        for one in unchecked:
+            if not self._time.is_known_since(one.sent):
+                self._unchecked.append(one)
+            elif one.decide_by_ms <= self._time.at_ms(one.visible.sent_at):
+                self._late.append(one.visit_id)
 
     def _next_up(self, due: list[str]) -> list[InRecord]:
         if not self._careful:
@@ -280,7 +305,7 @@ class Lane:
             self._told, self._confirm_at_ms = plan.read_to, None
         plan.apply()
         self._late.clear()
-        self.suspect(plan.passes())
+        self._suspect(plan.passes(), self._trip)
         self._check_passes()
         report(plan.effects)
         OPEN_VISITS.labels(partition=str(self.partition)).set(self._visits.open_count)
@@ -312,7 +337,14 @@ class Lane:
 
 
 def _restored(
-    broker: Broker, desk: Desk, writer: Writer, time: BrokerTime, horizon_ms: int, known: Known | None, *, thorough: bool
+    broker: Broker,
+    desk: Desk,
+    writer: Writer,
+    time: BrokerTime,
+    horizon_ms: int,
+    known: Known | None,
+    *,
+    thorough: bool,
 ) -> tuple[Restored, Plan]:
     try:
         restored = restore(broker, desk, writer.partition, thorough=thorough, known=known)
@@ -331,12 +363,12 @@ def _transact(
     outputs: list[OutRecord],
     offsets: Mapping[Position, int] | None = None,
     group: GroupSnapshot | None = None,
-) -> int | None:
-    """Every transaction tells the broker's time: when it was appended (epoch ms)."""
+) -> tuple[Trip, int | None]:
+    """Every transaction tells the broker's time: when it was sent, and when appended (epoch ms)."""
     trip = time.sending()
     stamp_ms = producer.transact(outputs, offsets, group)
     time.answered(trip, stamp_ms)
-    return stamp_ms
+    return trip, stamp_ms
 
 
 def _beginnings(broker: Broker, places: list[Position]) -> dict[Position, int]:

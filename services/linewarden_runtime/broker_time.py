@@ -34,6 +34,7 @@ class _Mark(NamedTuple):
     at: float
     ahead_ms: float
     trip_s: float = 0.0
+    sent_at: float = 0.0
 
 
 class Trip(NamedTuple):
@@ -83,7 +84,7 @@ class BrokerTime:
             self._saw(append_ms, now)
             if trip.steps != self._steps:
                 return  # nobody knows on which side of the step it was stamped
-            anchor = _Mark(now, append_ms - trip.sent_at * 1000, now - trip.sent_at)
+            anchor = _Mark(now, append_ms - trip.sent_at * 1000, now - trip.sent_at, trip.sent_at)
             while self._anchors and self._anchors[-1].trip_s >= anchor.trip_s:
                 self._anchors.pop()
             self._anchors.append(anchor)
@@ -97,10 +98,13 @@ class BrokerTime:
 
     def now_ms(self) -> int:
         """The broker's time, as good as it is known; only to be relied on while `is_known`."""
+        return self.at_ms(self._clock.monotonic())
+
+    def at_ms(self, at: float) -> int:
+        """The same of a moment that is past (monotonic s), by what is known now."""
         with self._lock:
-            now = self._clock.monotonic()
-            self._settle(now)
-            return round(self._ahead_ms + now * 1000)
+            self._settle(self._clock.monotonic())
+            return round(self._ahead_ms + at * 1000)
 
     @property
     def is_known(self) -> bool:
@@ -109,6 +113,13 @@ class BrokerTime:
             now = self._clock.monotonic()
             self._settle(now)
             return bool(self._anchors) if self.stamps else now - self._stepped_at >= PAUSE_S
+
+    def is_known_since(self, trip: Trip | None) -> bool:
+        """Whether it is known by an anchor that was sent with this trip or later: a step before it would have shown."""
+        if not self.is_known or not self.stamps or trip is None:
+            return self.is_known
+        with self._lock:
+            return any(anchor.sent_at >= trip.sent_at for anchor in self._anchors)
 
     @property
     def age_s(self) -> float:

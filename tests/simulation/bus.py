@@ -384,6 +384,9 @@ class Sender:
         self.close()
 
 
+_UNSTAMPED = 0.1
+
+
 class Transactor:
     """A transactional producer."""
 
@@ -406,8 +409,11 @@ class Transactor:
         outputs: Iterable[OutRecord],
         offsets: Mapping[Position, int] | None = None,
         group: GroupSnapshot | None = None,
-    ) -> None:
-        """Publish all outputs and commit all offsets, or neither, but for what was ordered."""
+    ) -> int | None:
+        """Publish all outputs and commit all offsets, or neither, but for what was ordered.
+
+        One answer in ten tells no append time, as a broker's answer to what it has already.
+        """
         bus = self._bus
         sent = [bus.edit(output) for output in outputs]
         self._ask()
@@ -419,7 +425,7 @@ class Transactor:
             bus.inner.faults.torn = lambda written: bus.chance.sample(written, bus.chance.randrange(len(written) + 1))
         bus.process.did()
         try:
-            self._inner.transact(sent, offsets, group)
+            stamp_ms = self._inner.transact(sent, offsets, group)
         finally:
             bus.inner.faults.clear()
             bus.world.changed()
@@ -431,6 +437,7 @@ class Transactor:
         bus.world.wait(0.0)
         if bus.process.order("late answer"):
             bus.world.wait(bus.chance.random() * 8.0)
+        return None if bus.chance.random() < _UNSTAMPED else stamp_ms
 
     def _ask(self) -> None:
         try:

@@ -465,7 +465,7 @@ class Line:
 
     def _route(self, process: Process, bus: Bus) -> None:
         bus.idle_s = 0.0
-        limits = RouterLimits(max_records=8, gather_s=0.02, idle_poll_s=1.0, join_poll_s=1.0)
+        limits = RouterLimits(max_records=8, gather_s=0.02, idle_poll_s=1.0, join_poll_s=1.0, mark_s=2.0)
 
         def main() -> None:
             broker, instance, health = cast("Broker", bus), process.name.removeprefix("route-"), Health(process.clock)

@@ -29,6 +29,8 @@ class SlowBroker(MemoryBroker):
         super().__init__(clock)
         self.stalls: list[float] = []
         self.is_stalled_before_writing = False
+        self.unstamped_step_ms = 0
+        """By how much its clock steps before what is said next, whose acknowledgement then tells no time."""
         self.clocks: list[ManualClock] = [clock]
 
     def transactional_producer(
@@ -51,7 +53,12 @@ class _Stalling(MemoryTransactionalProducer):
         seconds = broker.stalls.pop(0) if broker.stalls and says_something else 0.0
         if broker.is_stalled_before_writing:
             _advance(broker.clocks, seconds)
+        if says_something and broker.unstamped_step_ms:
+            truth = broker.clocks[0]
+            truth.set_wall(truth.now_ms() + broker.unstamped_step_ms)
         stamp = super().transact(written, offsets, group)
+        if says_something and broker.unstamped_step_ms:
+            broker.unstamped_step_ms, stamp = 0, None
         if not broker.is_stalled_before_writing:
             _advance(broker.clocks, seconds)
         return stamp
@@ -230,6 +237,19 @@ def test_a_pass_whose_commit_returns_after_its_deadline_is_taken_back_with_an_al
     assert [one.slot_id for one in bench.line.slots()] == ["v.r0.g0"]
     bench.turn(3)
     assert len(bench.line.dispositions("v")) == 2, "once"
+
+
+def test_a_pass_that_was_acknowledged_without_its_time_waits_for_one_that_tells_of_a_step_of_the_broker(
+    bench: Bench,
+) -> None:
+    bench.broker.unstamped_step_ms = 12_000
+    visit = bench.part(apart_s=1.0)
+    bench.turn()
+    assert [one.revision for one in bench.line.dispositions(visit)] == [0]
+    for _ in range(8):
+        bench.go(1.0)
+        bench.turn()
+    assert [(one.revision, one.causes) for one in bench.line.dispositions(visit)][1:] == [(1, (Cause.LATE,))]
 
 
 def test_a_pass_whose_commit_is_slow_but_in_time_stays(bench: Bench) -> None:

@@ -32,7 +32,8 @@ class Line(RouteLine):
     def __init__(self, known_s: float = 600.0) -> None:
         self.memory = MemoryBroker(ManualClock(1_700_000_000_000))
         super().__init__(self.memory, "line1", 1, review={"undo_window_ms": UNDO_MS}, time={"commit_margin_ms": 500})
-        self.member = self.router(limits=RouterLimits(gather_s=0.0, idle_poll_s=0.0, backoff_s=0.0, known_s=known_s))
+        limits = RouterLimits(gather_s=0.0, idle_poll_s=0.0, backoff_s=0.0, mark_s=0.0, known_s=known_s)
+        self.member = self.router(limits=limits)
         turn_until_owned(self, self.member)
         self.view = MemoryQueue(self.memory.clock)
         self.projector = self.projecting(self.view)
@@ -166,7 +167,7 @@ def test_whatever_part_of_a_transaction_is_shown_all_topics_and_the_memory_agree
         line.close()
 
 
-def test_an_heir_in_the_process_reads_only_what_was_written_since_and_knows_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_heir_in_the_process_reads_what_was_written_since_and_knows_all(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line()
     for number in range(1, 30):
         line.whole_visits(f"v{number}", suspicion=0.9)

@@ -262,6 +262,15 @@ def test_an_answer_and_its_undoing_are_sound_when_both_are_read_again_after_a_to
     assert of(*before, told[1], told[0], after).unsound == (visit(0),)
 
 
+def test_an_undoing_that_did_not_come_through_is_answered_by_the_close_that_is_told_again() -> None:
+    closed = slot_close(0, AT + 5_000)
+    undoing = decision(0, act=Act.UNDO, judgement=None, covers=(), decision_id="u1", undoes="d0")
+    before = [recipe(), *waiting(0), decision(0), undoing, closed, RECALLED]
+    assert of(*before, closed, FINAL).closes
+    assert of(*before, FINAL).unsound == (visit(0),)
+    assert of(*before, closed.model_copy(update={"decision_id": "d9"}), FINAL).unsound == (visit(0),)
+
+
 def test_two_people_who_agree_make_an_outcome_and_one_person_twice_does_not() -> None:
     second = slot_id(visit(0), 1, 0)
     twice = changed(review=recipe().review.model_copy(update={"reviews_required": 2}))

@@ -55,6 +55,16 @@ def test_a_frame_that_the_state_knows_as_good_is_doubtful_where_its_visit_was_di
     ]
 
 
+def test_a_frame_of_an_adopted_diversion_stays_doubtful_when_its_records_are_read_again() -> None:
+    step = Step(None)
+    for event in (captured("side", part_id="P-1"), inspected("side"), captured("top", part_id="P-2"), inspected("top")):
+        step = machine.step(step.visit, event, context())
+    step = machine.step(None, RoutingSeen(dispositions(step)[0]), context())
+    for event in (captured("side", part_id="P-1"), inspected("side")):
+        step = machine.step(step.visit, event, context())
+    assert {view.view_id: view.doubtful for view in the(step.visit).views} == {"side": True, "top": True}
+
+
 def test_an_alarm_of_an_adopted_pass_tells_of_no_doubt_that_there_never_was() -> None:
     visit = machine.step(None, RoutingSeen(routed()), context()).visit
     for part_id in ("P-1", "P-2"):
@@ -73,6 +83,16 @@ def test_a_close_that_could_not_be_seen_is_told_again_as_it_was(judgement: str, 
     answered = machine.step(asked.visit, decided("v1.r0.g0", judgement), context())
     step = machine.step(answered.visit, SlotsSeen(tuple(opens(asked))), context())
     assert [close.reason for close in closes(step)] == [reason]
+
+
+def test_a_close_is_told_again_where_readers_see_that_its_answer_was_undone_and_the_state_counts_it() -> None:
+    asked = machine.step(None, RoutingSeen(routed(suspicion=0.9)), context())
+    answered = machine.step(asked.visit, decided("v1.r0.g0", "NG"), context())
+    (told,) = closes(answered)
+    undone = told.model_copy(update={"reason": CloseReason.UNDONE, "decision_id": "u1"})
+    assert closes(machine.step(answered.visit, SlotsSeen((told,)), context())) == []
+    (again,) = closes(machine.step(answered.visit, SlotsSeen((undone,)), context()))
+    assert (again.reason, again.decision_id) == (CloseReason.DECIDED, told.decision_id)
 
 
 def test_a_routing_that_the_state_knows_changes_nothing() -> None:
