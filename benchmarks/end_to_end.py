@@ -30,7 +30,7 @@ from linewarden.demo import line
 from linewarden.demo.running import TORCH_THREADS
 from linewarden.demo.servers import Servers, servers
 from linewarden.demo.summary import model_only_rate
-from linewarden_replay.summary import percentile
+from linewarden_audit.summary import percentile
 from tests.support.whole_line import LineUnderTest, whole_line
 
 PLAN = replace(line.demo_plan(3, pool=64), missing_share=0.0)  # a missing view waits for its deadline on purpose

@@ -34,8 +34,8 @@ import redis
 from benchmarks.machine import machine
 from benchmarks.queue_parts import LINE, PARTITIONS, Place, part, record
 from benchmarks.queue_people import Shift, close_decided, operators
+from linewarden_audit.summary import percentile
 from linewarden_reinspect.projector.projector import Projector
-from linewarden_replay.summary import percentile
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.machine import machine
-from linewarden_replay.index.facts import Statement, statements_of
-from linewarden_replay.index.store import StoryIndex
-from linewarden_replay.index.story import stories, unmatched
-from linewarden_replay.summary import percentile
+from linewarden_audit.summary import percentile
+from linewarden_history.index.facts import Statement, statements_of
+from linewarden_history.index.store import StoryIndex
+from linewarden_history.index.story import stories, unmatched
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Capture

@@ -33,7 +33,7 @@ from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
 from linewarden.demo.running import TORCH_THREADS
 from linewarden.demo.servers import Servers, servers
-from linewarden_replay.reading import records_since
+from linewarden_history.reading import records_since
 from linewarden_schemas.envelope import decode_frame
 from linewarden_schemas.vocabulary import Routing
 from linewarden_vision.inspector import Inspector

@@ -18,7 +18,10 @@ import torch
 
 from benchmarks.machine import machine
 from linewarden.demo.line import BUNDLE
-from linewarden_train.calibration import (
+from linewarden_train.demo_bundle import TRUST, SetSizes, synthetic_set
+from linewarden_train.evaluation.comparison import PartScores, compare
+from linewarden_train.progress import OnProgress, bars
+from linewarden_train.training.calibration import (
     TrustRecipe,
     defect_threshold,
     fit_trust,
@@ -26,11 +29,8 @@ from linewarden_train.calibration import (
     suspicion_threshold,
     worst_of_parts,
 )
-from linewarden_train.choosing import TURNED_MARGIN
-from linewarden_train.comparison import PartScores, compare
-from linewarden_train.demo_bundle import TRUST, SetSizes, synthetic_set
-from linewarden_train.progress import OnProgress, bars
-from linewarden_train.scoring import RawScores, Values, score_samples
+from linewarden_train.training.choosing import TURNED_MARGIN
+from linewarden_train.training.scoring import RawScores, Values, score_samples
 from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import read_bundle
 from linewarden_vision.card import Provenance

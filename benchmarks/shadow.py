@@ -25,7 +25,7 @@ from benchmarks.rerun import replay_env
 from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
 from linewarden.demo.servers import Servers, servers
-from linewarden_replay.reading import records_since
+from linewarden_history.reading import records_since
 from linewarden_runtime.processes import free_port
 from linewarden_schemas.ids import Namespace
 from tests.support.whole_line import LineUnderTest, whole_line

@@ -28,7 +28,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmarks.machine import machine
-from linewarden_train.calibration import TrustRecipe
+from linewarden_train.training.calibration import TrustRecipe
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.synthetic.part import make_part

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.machine import machine
-from linewarden_replay.archive.archive import Archive, writing
-from linewarden_replay.archive.archiver import Archiver
-from linewarden_replay.archive.chain import verify_chain
-from linewarden_replay.archive.verify import verify_archive
-from linewarden_replay.notary.notary import Notary, NotaryLimits, read_heads
-from linewarden_replay.notary.signing import make_key, read_key
-from linewarden_replay.notary.verify import PartitionReport
-from linewarden_replay.notary.verifying import Witness, verify_namespace
+from linewarden_archive.archive import Archive, writing
+from linewarden_archive.archiver import Archiver
+from linewarden_archive.chain import verify_chain
+from linewarden_archive.verify import verify_archive
+from linewarden_audit.notary.notary import Notary, NotaryLimits, read_heads
+from linewarden_audit.notary.signing import make_key, read_key
+from linewarden_audit.notary.verify import PartitionReport
+from linewarden_audit.notary.verifying import Witness, verify_namespace
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker
 from linewarden_runtime.kafka.broker import KafkaBroker

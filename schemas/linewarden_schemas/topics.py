@@ -63,8 +63,9 @@ class Topic:
             config["retention.ms"] = str(self.retention_ms)
         else:
             # A segment is compacted once another one follows it. With the broker's 1 GiB a busy hour of route-state is
-            # one segment, and whoever restores reads each state that each visit ever had.
-            config["segment.bytes"] = str(32 * MIB)
+            # one segment, and whoever restores reads each state that each visit ever had. It has to hold the largest
+            # batch.
+            config["segment.bytes"] = str(4 * max(MIB, self.max_record_bytes))
         return config
 
 

@@ -13,6 +13,7 @@ import typer
 
 from linewarden.commands import (
     archive,
+    audit,
     bundle,
     data,
     deadletters,
@@ -29,19 +30,15 @@ from linewarden.commands import (
     qualify,
     queue,
     recipe,
+    replay,
     report,
     retention,
+    shadow,
     teach,
     topics,
     train,
     users,
 )
-from linewarden_replay.auditing import commands as auditing
-from linewarden_replay.cli import app as replay_app
-from linewarden_replay.cli import audit_app
-from linewarden_replay.notary import commands as notary
-from linewarden_replay.periods import commands as periods
-from linewarden_replay.shadow import commands as shadowing
 from linewarden_runtime.files import writable_file, writable_folder
 
 app = typer.Typer(
@@ -83,7 +80,7 @@ _MAINS = {
     ServiceName.ROUTE: "linewarden_route.bootstrap:main",
     ServiceName.PROJECTOR: "linewarden_reinspect.bootstrap:projector_main",
     ServiceName.STATION: "linewarden_reinspect.bootstrap:main",
-    ServiceName.NOTARY: "linewarden_replay.notary.service:main",
+    ServiceName.NOTARY: "linewarden_audit.notary.service:main",
 }
 
 
@@ -168,15 +165,9 @@ app.add_typer(known_bads.app, name="known-bads")
 app.add_typer(report.app, name="report")
 app.add_typer(msa.app, name="msa")
 app.add_typer(escape.app, name="escape")
-app.add_typer(replay_app, name="replay")
-app.command()(shadowing.shadow)
-audit_app.command()(periods.balance)
-audit_app.command()(periods.periods)
-audit_app.command()(notary.key)
-audit_app.command()(notary.verify)
-audit_app.command()(notary.anchor)
-audit_app.command()(auditing.report)
-app.add_typer(audit_app, name="audit")
+app.add_typer(replay.app, name="replay")
+app.command()(shadow.shadow)
+app.add_typer(audit.app, name="audit")
 app.add_typer(archive.app, name="archive")
 app.add_typer(retention.app, name="retention")
 app.add_typer(retention.hold_app, name="hold")
@@ -212,6 +203,9 @@ _EXTRAS = {
     "linewarden_ingest": "ingest",
     "linewarden_inspect": "inspect",
     "linewarden_reinspect": "reinspect",
+    "linewarden_archive": "archive",
+    "linewarden_audit": "audit",
+    "linewarden_history": "history",
     "linewarden_replay": "replay",
     "linewarden_train": "train",
     "linewarden_runtime.embedded": "embedded",

@@ -6,10 +6,10 @@ import threading
 
 import structlog
 
+from linewarden_domain.judgeable import LONGEST_DECIDE_BY_MS
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError
-from linewarden_schemas.judgeable import LONGEST_DECIDE_BY_MS
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe, TimeBudget
 from linewarden_schemas.vocabulary import LineMode

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from linewarden_schemas.agreement import ACROSS_DEVICES_TOLERANCE, SAME_DEVICE_TOLERANCE, deviation
+from linewarden_domain.agreement import ACROSS_DEVICES_TOLERANCE, SAME_DEVICE_TOLERANCE, deviation
+from linewarden_history.maps import digest_of
 from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.vocabulary import Undecidable, Verdict
-
-from .maps import digest_of
 
 
 class Kind(StrEnum):
@@ -98,11 +97,6 @@ class Answer:
     def is_trusted_ok(self) -> bool:
         """Whether this view lets its visit pass."""
         return self.verdict is Verdict.OK and not self.doubtful
-
-    @property
-    def is_reject(self) -> bool:
-        """Whether this view rejects its visit."""
-        return self.verdict is Verdict.NG
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from linewarden_domain.routing import routing_of, worst
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.vocabulary import Routing
 
@@ -44,7 +45,6 @@ def in_order(found: Iterable[Contained]) -> tuple[Contained, ...]:
 
 
 def _contained(then: Disposition, doubted: Mapping[str, Answer]) -> Contained:
-    rejected = any(one.is_reject for one in doubted.values())
     return Contained(
         lot_id=then.lot_id,
         part_id=then.part_id,
@@ -52,7 +52,7 @@ def _contained(then: Disposition, doubted: Mapping[str, Answer]) -> Contained:
         visit_id=then.visit_id,
         line_id=then.line_id,
         captured_ms=then.first_captured_ms,
-        would_be=Routing.REJECTED if rejected else Routing.DIVERTED,
+        would_be=worst(routing_of(one.verdict, is_trusted=False) for one in doubted.values()),
         views=tuple(sorted(doubted)),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from .reports.rendering import render
+from linewarden_history.reports.rendering import render
 
 
 def containment_page(report: Mapping[str, Any], pictures: Mapping[str, tuple[str, str]]) -> str:

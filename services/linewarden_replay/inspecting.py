@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from linewarden_history.reading import source_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.envelope import Frame
@@ -22,8 +23,6 @@ from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.pictures.decoders import Picture
 from linewarden_vision.pictures.reading import Limits
-
-from .reading import source_of
 
 Recipes = Callable[[RecipeRef], Recipe | None]
 

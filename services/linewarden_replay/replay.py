@@ -10,8 +10,11 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from linewarden_history.reading import records_since
+from linewarden_history.selection import Selection
 from linewarden_runtime.books import LineBook, RecipeBook, readable
 from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.guard import require_live
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.capture import FrameMetadata
 from linewarden_schemas.disposition import Disposition
@@ -23,15 +26,12 @@ from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.inspecting.judging import code_version
 
 from .compare import Tolerances
-from .guard import require_live
 from .inspecting import Recorded, Setting
-from .reading import records_since
 from .report import ReplayReport, report_of
 from .rerun.judge import Bench, Work
 from .rerun.keeping import keeping
 from .rerun.pool import judge_all
 from .rerun.results import Results
-from .selection import Selection
 
 _BATCH = 16
 Progress = Callable[[int], None]

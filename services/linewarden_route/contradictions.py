@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from linewarden_schemas.agreement import ACROSS_DEVICES_TOLERANCE, SAME_DEVICE_TOLERANCE, deviation
+from linewarden_domain.agreement import ACROSS_DEVICES_TOLERANCE, SAME_DEVICE_TOLERANCE, deviation
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import LineStateRef, RecipeRef

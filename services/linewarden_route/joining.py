@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import TypeVar
 
-from linewarden_schemas.agreement import ACROSS_DEVICES_TOLERANCE
+from linewarden_domain.agreement import ACROSS_DEVICES_TOLERANCE
 from linewarden_schemas.capture import Capture, Returned
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.route_state import ViewState, VisitSnapshot

@@ -13,6 +13,7 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from linewarden_domain.routing import worst
 from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict
@@ -78,7 +79,7 @@ def rule(visit: VisitSnapshot, recipe: Recipe | None, secret: bytes) -> Ruling:
     A known-bad is withheld whatever the machine says of it: it measures people.
     """
     found = findings(visit, recipe)
-    routing = max((one.routing for one in found), key=lambda one: one.severity, default=Routing.TRUSTED_PASS)
+    routing = worst((Routing.TRUSTED_PASS, *(one.routing for one in found)))
     causes = tuple(dict.fromkeys(one.cause for one in found if one.cause is not None))
     reasons = tuple(one.reason for one in found)
     share = review_rules(recipe).reject_review_share

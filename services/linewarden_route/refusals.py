@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from linewarden_schemas.authority import DISPOSING, MAY_TAKE, may_name
+from linewarden_domain.authority import DISPOSING, MAY_TAKE, may_name
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import SlotState, VisitSnapshot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from linewarden_domain.routing import worst
 from linewarden_schemas.disposition import Disposition, ViewResult
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing
@@ -74,8 +75,8 @@ def _alarm(before: VisitSnapshot, visit: VisitSnapshot, context: Context) -> str
 def _ruled_again(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
     """The visit by what is known now; its routing never becomes better again, nor its causes none."""
     ruling = rule(visit, context.recipe, context.secret)
-    worst = max((visit.routing or ruling.routing, ruling.routing), key=lambda one: one.severity)
-    kept = Ruling(worst, ruling.causes or visit.causes, ruling.reasons or visit.reasons)
+    routing = worst((visit.routing or ruling.routing, ruling.routing))
+    kept = Ruling(routing, ruling.causes or visit.causes, ruling.reasons or visit.reasons)
     return _ruled(visit, kept)
 
 

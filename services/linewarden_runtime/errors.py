@@ -8,7 +8,7 @@
     ├── DeliveryFailed           a record was not acknowledged; whether it lies in the log is unknown
     │   └── TooLarge             refused before it was sent: larger than the producer may send
     ├── CommitRefused            the group moved on; these records will be delivered again, to somebody
-    ├── BackpressureTimeout      the bounded sender stayed full; the records are still with the caller
+    ├── BackpressureTimeout      what is sent waits already as far as it may; the record is still with the caller
     ├── BrokerUnavailable        no answer from the broker in time; retrying is safe
     └── Fatal                    the process must end; a supervisor starts it again
         ├── Fenced               somebody else owns this identity now (exit code 75)
@@ -16,6 +16,7 @@
         ├── RetentionOvertook    records were deleted before they were read; never skipped silently
         ├── LogTruncated         an offset lies beyond the end: lost writes, or a topic made anew
         ├── OffsetMissing        the group has no offset and may not choose one
+        ├── LiveTopicRefused     a simulation was about to write outside its own namespace
         ├── DeadLetterCapExceeded too many records in a row, or of all, could not be handled
         └── ConfigurationError   settings, topics or files are not as they must be
 
@@ -130,6 +131,12 @@ class DeadLetterCapExceeded(Fatal):
     """Dead letters passed their cap; a bad release must not drain a line."""
 
     exit_code = 77
+
+
+class LiveTopicRefused(Fatal):
+    """Simulated stays simulated: nothing of a replay or shadow ever reaches a live name."""
+
+    exit_code = 78
 
 
 class ConfigurationError(Fatal):

@@ -12,8 +12,8 @@ from contextlib import closing
 
 import structlog
 
+from linewarden_domain.judgeable import BundleFacts, refusals
 from linewarden_schemas.ids import Namespace
-from linewarden_schemas.judgeable import BundleFacts, refusals
 from linewarden_schemas.line import Activation, LineState, RecipeRef
 from linewarden_schemas.recipe import Recipe
 

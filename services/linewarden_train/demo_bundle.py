@@ -20,17 +20,17 @@ import typer
 from rich.console import Console
 from torch import Tensor
 
-from linewarden_train.calibration import TrustRecipe, suspicion_of, worst_of_parts
-from linewarden_train.comparison import Comparison, PartScores, compare
 from linewarden_train.data.synthetic import SyntheticSamples
-from linewarden_train.drawing import DrawSettings
-from linewarden_train.loop import TrainSettings
+from linewarden_train.evaluation.comparison import Comparison, PartScores, compare
+from linewarden_train.evaluation.report import as_table, in_words
 from linewarden_train.progress import bars
-from linewarden_train.report import as_table, in_words
-from linewarden_train.scoring import RawScores, Values
-from linewarden_train.teaching import teach
-from linewarden_train.teaching_network import score
-from linewarden_train.teaching_terms import (
+from linewarden_train.training.bundle import teach
+from linewarden_train.training.calibration import TrustRecipe, suspicion_of, worst_of_parts
+from linewarden_train.training.drawing import DrawSettings
+from linewarden_train.training.loop import TrainSettings
+from linewarden_train.training.network import score
+from linewarden_train.training.scoring import RawScores, Values
+from linewarden_train.training.terms import (
     NamedSamples,
     OnProgress,
     Surroundings,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
+from linewarden_domain.study_sheet import FILE, SheetRow, as_text, parse
 from linewarden_reinspect.queue.types import SlotStatus
 from linewarden_reinspect.station.studies import Studies
-from linewarden_schemas.study_sheet import FILE, SheetRow, as_text, parse
 from linewarden_schemas.vocabulary import Judgement
 from linewarden_vision.synthetic.part import make_part
 from tests.unit.reinspect.rig import Rig, operator_link, route, serving

@@ -7,8 +7,8 @@ import pytest
 from kafka.admin import MemberToRemove
 
 from linewarden_runtime.kafka.broker import KafkaBroker
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.ports import Broker, Consumer, TopicSpec
+from linewarden_runtime.testing import MemoryBroker
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,20 @@ Each test fails when its guard is taken out; the README's table says which guard
 """
 
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer
 from kafka.protocol.producer import EndTxnRequest, InitProducerIdRequest, ProduceRequest, TxnOffsetCommitRequest
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
+from linewarden_ingest.losses import Losses
+from linewarden_ingest.outbound import Outbound
+from linewarden_ingest.publisher import Publisher, PublisherRules
+from linewarden_ingest.spool.spool import Spool
+from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker
 from linewarden_runtime.errors import ConfigurationError, DeliveryFailed, Fenced, TransactionFailed
 from linewarden_runtime.kafka import producer as kafka_producer
@@ -19,13 +25,16 @@ from linewarden_runtime.kafka import transactional
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.kafka.producer import KafkaPlainProducer
 from linewarden_runtime.kafka.settings import KafkaSettings
-from linewarden_runtime.ports import TopicSpec
+from linewarden_runtime.ports import Producer, TopicSpec
 from linewarden_runtime.processes import free_port
+from linewarden_runtime.provision import provision_topics
 from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
-from linewarden_runtime.sender import BoundedSender
 from linewarden_runtime.watchdog import Watchdog
+from linewarden_schemas.ids import Namespace
 from tests.support.reading import poll_until, values, visible
 from tests.support.wire import HOLD, LOSE, WireProxy, refuse_offsets, refuse_produce
+from tests.unit.ingest.lines import PLACE
+from tests.unit.ingest.test_publisher import LIMITS, picture, take
 
 NOT_ENOUGH_REPLICAS = 19
 ILLEGAL_GENERATION = 22
@@ -98,27 +107,52 @@ def test_d0_a_producer_outlives_a_leader_that_is_away_longer_than_any_delivery_t
     assert len(proxy.sent(ProduceRequest)) > 150
 
 
-def test_d0_a_producer_that_wedged_is_replaced_and_nothing_is_lost(
-    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
-) -> None:
-    acknowledged: set[Hashable] = set()
+@pytest.fixture
+def spool(tmp_path: Path, broker: KafkaBroker, namespace: str) -> Iterator[Spool]:
+    """A camera's spool, whose topics are there."""
+    with broker.admin() as admin:
+        provision_topics(admin, Namespace(namespace), 4)
+    with Spool(tmp_path / "spool", LIMITS, SystemClock()) as spool:
+        yield spool
 
-    def wedging() -> KafkaPlainProducer:
-        """As the library makes it by default, with the delivery timeout cut short."""
+
+def _publish(spool: Spool, namespace: str, new_producer: Callable[[], Producer], **rules: float) -> None:
+    """Publish as ingest does until all of it is acknowledged."""
+    publisher = Publisher(
+        spool,
+        new_producer,
+        Outbound(Namespace(namespace), PLACE, spool.epoch, 4),
+        place=PLACE,
+        losses=Losses("cam0"),
+        clock=SystemClock(),
+        rules=PublisherRules(**rules),  # type: ignore[arg-type]
+    )
+    while not publisher.is_drained:
+        publisher.step(0.1)
+    publisher.close()
+
+
+def test_d0_a_producer_that_wedged_is_replaced_and_nothing_is_lost(
+    proxy: WireProxy, broker: KafkaBroker, namespace: str, spool: Spool
+) -> None:
+    made: list[Producer] = []
+
+    def wedging() -> Producer:
+        """As the library makes it by default, with the delivery timeout cut short; the second meets no fault."""
         producer = KafkaPlainProducer(broker.settings, "camera")
-        producer._client.config["delivery_timeout_ms"] = 1_000
-        producer._client._accumulator.config["delivery_timeout_ms"] = 1_000
+        if made:
+            proxy.rule(ProduceRequest)
+        else:
+            producer._client.config["delivery_timeout_ms"] = 1_000
+            producer._client._accumulator.config["delivery_timeout_ms"] = 1_000
+        made.append(producer)
         return producer
 
+    take(spool, 5)
     proxy.rule(ProduceRequest, _refuse(NOT_ENOUGH_REPLICAS))
-    with BoundedSender(wedging, acknowledged.add, stuck_after_s=2.0) as sender:
-        for number in range(5):
-            sender.send(OutRecord(names[1], b"k", str(number).encode()), number)
-        assert not sender.drain(1.5)
-        proxy.rule(ProduceRequest)
-        assert sender.drain(30.0)
-    assert acknowledged == set(range(5))
-    assert set(values(visible(broker, names[1]))) == {str(n).encode() for n in range(5)}
+    _publish(spool, namespace, wedging, unacked_age_s=2.0)
+    assert len(made) == 2
+    assert set(values(visible(broker, f"{namespace}.frames"))) == {picture(number) for number in range(5)}
 
 
 def test_d1_a_transaction_with_a_lost_record_does_not_commit(
@@ -282,15 +316,12 @@ def test_d9_brokers_that_let_a_zombie_back_in_are_refused(broker: KafkaBroker, m
 
 
 def test_d10_a_record_failed_by_an_epoch_bump_is_sent_again(
-    proxy: WireProxy, broker: KafkaBroker, names: tuple[str, str]
+    proxy: WireProxy, broker: KafkaBroker, namespace: str, spool: Spool
 ) -> None:
-    acknowledged: list[Hashable] = []
+    take(spool, 1)
     proxy.rule(ProduceRequest, _refuse(INVALID_PRODUCER_EPOCH, times=1))
-    with BoundedSender(broker.producer, acknowledged.append, stuck_after_s=5.0) as sender:
-        sender.send(OutRecord(names[1], b"k", b"v"), "frame")
-        assert sender.drain(30.0)
-    assert acknowledged == ["frame"]
-    assert b"v" in values(visible(broker, names[1]))
+    _publish(spool, namespace, broker.producer)
+    assert picture(0) in values(visible(broker, f"{namespace}.frames"))
 
 
 def test_a_swallowed_acknowledgement_leaves_one_record(

@@ -5,9 +5,9 @@ from kafka import TopicPartition
 
 from linewarden_runtime.errors import LogTruncated, RetentionOvertook
 from linewarden_runtime.kafka.admin import KafkaAdmin
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import OutRecord, Position
+from linewarden_runtime.testing import MemoryBroker
 from tests.contract.conftest import Traits
 from tests.support.reading import poll_until, take, values, write
 

@@ -6,9 +6,9 @@ import pytest
 
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.ports import Broker, TopicSpec
 from linewarden_runtime.provision import provision_topics, topic_specs
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_runtime.topic_settings import deviations, verify_topics
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.topics import CATALOGUE

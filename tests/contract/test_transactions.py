@@ -9,9 +9,9 @@ from kafka.producer.transaction_manager import TransactionalRequestResult, TxnOf
 
 from linewarden_runtime.errors import BrokerUnavailable, Fenced, GroupNotStable, TooLarge, TransactionFailed
 from linewarden_runtime.kafka.broker import KafkaBroker
-from linewarden_runtime.memory import Fault, MemoryBroker
 from linewarden_runtime.ports import Broker, Consumer, TransactionalProducer
 from linewarden_runtime.records import OutRecord, Position, next_offsets
+from linewarden_runtime.testing import Fault, MemoryBroker
 from tests.contract.conftest import Traits
 from tests.support.reading import take, values, visible, write
 

@@ -14,8 +14,8 @@ import pytest
 
 from linewarden.demo import line
 from linewarden.demo.servers import Servers, servers
+from linewarden_audit.balance import BalanceReport
 from linewarden_ingest.cameras.simulation import LinePlan
-from linewarden_replay.balance import BalanceReport
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.capture import Capture

@@ -20,16 +20,16 @@ import numpy as np
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
+from linewarden_domain.study_sheet import parse
+from linewarden_domain.tables import UnusableTable, parse_table
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.app import create_app
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.envelope import EnvelopeError, decode, encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.samples import SAMPLES
-from linewarden_schemas.study_sheet import parse
-from linewarden_schemas.tables import UnusableTable, parse_table
 from linewarden_train.data.coco import read_coco
 from linewarden_vision.inspecting.intake import read_frame, verify
 from linewarden_vision.inspecting.refusal import Refused

@@ -10,14 +10,14 @@ from functools import partial
 from typing import Self
 
 from linewarden_runtime.errors import BrokerUnavailable, DeliveryFailed, TransactionFailed
-from linewarden_runtime.memory.admin import MemoryAdmin
-from linewarden_runtime.memory.broker import MemoryBroker
-from linewarden_runtime.memory.consumer import MemoryConsumer, MemoryReader
-from linewarden_runtime.memory.faults import Fault
-from linewarden_runtime.memory.log import Outcome, Transaction
-from linewarden_runtime.memory.producer import MemoryProducer, MemoryTransactionalProducer
 from linewarden_runtime.ports import Start
 from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, Position
+from linewarden_runtime.testing.admin import MemoryAdmin
+from linewarden_runtime.testing.broker import MemoryBroker
+from linewarden_runtime.testing.consumer import MemoryConsumer, MemoryReader
+from linewarden_runtime.testing.faults import Fault
+from linewarden_runtime.testing.log import Outcome, Transaction
+from linewarden_runtime.testing.producer import MemoryProducer, MemoryTransactionalProducer
 
 from .world import Process, WallClock, World
 

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from linewarden_audit.audit import READ_ORDER, balance_records
+from linewarden_audit.balance import Allowance, Kind
 from linewarden_reinspect.queue.redis_queue import RedisQueue
-from linewarden_replay.audit import READ_ORDER, balance_records
-from linewarden_replay.balance import Allowance, Kind
 from linewarden_route.lane import Lane
 from linewarden_route.restore import restore
 from linewarden_route.visits import Visits

@@ -12,8 +12,8 @@ from linewarden_runtime.apache import ApacheKafka
 from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.kafka.settings import KafkaSettings
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.processes import ServerProcess, free_port, is_listening
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_runtime.watchdog import Watchdog
 
 _numbers = count(1)

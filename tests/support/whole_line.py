@@ -14,10 +14,10 @@ from linewarden.demo.figures import Figures
 from linewarden.demo.follow import Follower
 from linewarden.demo.running import RunningLine
 from linewarden.demo.servers import Servers
+from linewarden_audit.audit import read_ledger
+from linewarden_audit.balance import BalanceReport, balance
+from linewarden_history.ledger import Ledger
 from linewarden_reinspect.queue.redis_queue import RedisQueue
-from linewarden_replay.audit import read_ledger
-from linewarden_replay.balance import BalanceReport, balance
-from linewarden_replay.ledger import Ledger
 from linewarden_runtime.books import Book
 from linewarden_runtime.processes import free_port
 

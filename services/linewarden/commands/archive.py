@@ -12,7 +12,7 @@ import typer
 from .context import show
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
-    from linewarden_replay.archive.entries import Segment
+    from linewarden_archive.entries import Segment
 
 app = typer.Typer(help="Records beyond retention: MCAP for pictures, Parquet for JSON.", no_args_is_help=True)
 
@@ -42,10 +42,10 @@ def write(
     """
     from rich.progress import Progress  # noqa: PLC0415 - nothing heavy before it is needed
 
-    from linewarden_replay.archive.archive import Archive, writing  # noqa: PLC0415
-    from linewarden_replay.archive.archiver import Archiver  # noqa: PLC0415
-    from linewarden_replay.bootstrap import live  # noqa: PLC0415
-    from linewarden_replay.notary.signing import read_key  # noqa: PLC0415
+    from linewarden.commands.recorded import live  # noqa: PLC0415
+    from linewarden_archive.archive import Archive, writing  # noqa: PLC0415
+    from linewarden_archive.archiver import Archiver  # noqa: PLC0415
+    from linewarden_audit.notary.signing import read_key  # noqa: PLC0415
     from linewarden_runtime.clock import SystemClock  # noqa: PLC0415
 
     broker, namespace = live()
@@ -63,7 +63,7 @@ def write(
 @app.command(name="list")
 def list_(folder: Folder, topic: Topics = None, as_json: Json = False) -> None:
     """List segments, what was deleted from them, and gaps."""
-    from linewarden_replay.archive.archive import Archive  # noqa: PLC0415 - as above
+    from linewarden_archive.archive import Archive  # noqa: PLC0415 - as above
 
     archive, chosen = Archive(folder), _known(topic)
     rows = [_row(one) for one in archive.segments() if one.topic in chosen]
@@ -86,7 +86,7 @@ def verify(
     """
     from rich.progress import Progress  # noqa: PLC0415 - as above
 
-    from linewarden_replay.archive.verify import verify_archive  # noqa: PLC0415
+    from linewarden_archive.verify import verify_archive  # noqa: PLC0415
 
     with Progress(disable=as_json, transient=True) as bar:
         task = bar.add_task("verifying", total=None)
@@ -109,9 +109,9 @@ def restore(
     """Write archived records, byte for byte, into new topics of a `replay.*` namespace, never into live ones."""
     from rich.progress import Progress  # noqa: PLC0415 - as above
 
-    from linewarden_replay.archive.archive import Archive  # noqa: PLC0415
-    from linewarden_replay.archive.restore import restore as write_back  # noqa: PLC0415
-    from linewarden_replay.bootstrap import live  # noqa: PLC0415
+    from linewarden.commands.recorded import live  # noqa: PLC0415
+    from linewarden_archive.archive import Archive  # noqa: PLC0415
+    from linewarden_archive.restore import restore as write_back  # noqa: PLC0415
     from linewarden_schemas.ids import Namespace  # noqa: PLC0415
 
     archive, own = Archive(folder), Namespace(f"replay.{into.removeprefix('replay.')}")

@@ -27,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document for progra
 @app.command(name="show")
 def show_(folder: Folder, as_json: Json = False) -> None:
     """Show stage, promotions, thresholds with their sources, and the qualification."""
-    from linewarden_train.qualification_words import in_words  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_train.qualification.words import in_words  # noqa: PLC0415 - nothing heavy before it is needed
     from linewarden_vision.bundle import read_bundle  # noqa: PLC0415
 
     with in_one_line():

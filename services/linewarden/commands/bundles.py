@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from linewarden_domain.judgeable import NO_MASKS, BundleFacts
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.ids import digest
-from linewarden_schemas.judgeable import NO_MASKS, BundleFacts
 
 _LISTING = "bundle.sha256"
 _CARD = "card.json"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linewarden_replay.choice import (
+from linewarden.commands.choice import (
     DEFAULT_INDEX,
     Begin,
     Bundle,
@@ -28,7 +28,7 @@ from linewarden_replay.choice import (
 )
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
-    from linewarden_replay.index.story import Story
+    from linewarden_history.index.story import Story
 
 _TOLD = (
     "verdict", "undecidable", "p_defect", "suspicion", "lost", "routing", "causes", "outcome", "judgement",
@@ -54,8 +54,8 @@ def find(
     The index is read on from where it stopped and kept in a file; what retention took away from the topics stays in it.
     Exits 1 where nobody knows the part.
     """
-    from linewarden_replay.bootstrap import live  # noqa: PLC0415 - nothing heavy before it is needed
-    from linewarden_replay.index.story import stories, unmatched  # noqa: PLC0415
+    from linewarden.commands.recorded import live  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_history.index.story import stories, unmatched  # noqa: PLC0415
 
     with opened_index(index, live, follow=not no_follow, hidden=as_json) as opened:
         began = time.perf_counter()
@@ -89,8 +89,8 @@ def select(
     as_json: Json = False,
 ) -> None:
     """List the visits that fit every word; replay and export take the same words."""
-    from linewarden_replay.bootstrap import live  # noqa: PLC0415 - nothing heavy before it is needed
-    from linewarden_replay.index.story import count, selected  # noqa: PLC0415
+    from linewarden.commands.recorded import live  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_history.index.story import count, selected  # noqa: PLC0415
 
     words = Words(begin, end, line, camera, lot, part, recipe, bundle, verdict, routing, operator)
     selection = words.selection()

@@ -88,11 +88,11 @@ def rates(
     as_json: Json = False,
 ) -> None:
     """Show how many people caught, by line, day and shift, with exact 95 % intervals. The last week by default."""
+    from linewarden.commands.choice import in_words, parse_time  # noqa: PLC0415
     from linewarden.known_bads.catches import by_shift  # noqa: PLC0415
-    from linewarden_replay.choice import in_words, parse_time  # noqa: PLC0415
-    from linewarden_replay.reports.gather import gather, tell_visits  # noqa: PLC0415
-    from linewarden_replay.reports.shelf import Shelf  # noqa: PLC0415
-    from linewarden_replay.selection import Selection  # noqa: PLC0415
+    from linewarden_history.reports.gather import gather, tell_visits  # noqa: PLC0415
+    from linewarden_history.reports.shelf import Shelf  # noqa: PLC0415
+    from linewarden_history.selection import Selection  # noqa: PLC0415
 
     here, until = context(), now_ms()
     with in_words():

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from linewarden_replay.choice import (
+from linewarden.commands.choice import (
     DEFAULT_INDEX,
     Begin,
     Bundle,
@@ -62,7 +62,7 @@ def export(
     if verify:
         _verify(out, as_json=as_json)
         return
-    from linewarden_replay.labels.export import export_labels  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_history.labels.export import export_labels  # noqa: PLC0415 - nothing heavy before it is needed
 
     words = Words(begin, end, line, camera, lot, part, recipe, bundle, verdict, routing, operator)
     selection = words.selection()
@@ -87,7 +87,7 @@ def export(
 
 
 def _verify(folder: Path, *, as_json: bool) -> None:
-    from linewarden_replay.labels.folder import verify  # noqa: PLC0415
+    from linewarden_history.labels.folder import verify  # noqa: PLC0415
 
     wrong = verify(folder)
     if as_json:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linewarden_replay.choice import in_words
+from linewarden.commands.choice import in_words
 from linewarden_runtime.files import writable_file
 
 from .inspect import load_inspector, progress_bar
 
 if TYPE_CHECKING:
-    from linewarden_replay.msa.models import Plan, Study
+    from linewarden_history.msa.models import Plan, Study
 
 app = typer.Typer(help="A study of machine and operators on parts whose truth is known.", no_args_is_help=True)
 _Out = Annotated[Path, typer.Option(callback=writable_file, help="File to write.", dir_okay=False)]
@@ -38,10 +38,10 @@ def plan(
     --sheets STUDIES/NAME`, each named as they sign in, with LINEWARDEN_STATION__STUDIES=STUDIES; they answer at its
     page /study, and `linewarden msa run plan.json --out study.json --answers STUDIES/NAME` collects the answers.
     """
-    from linewarden_replay.msa import models  # noqa: PLC0415 - nothing heavy before its need
-    from linewarden_replay.msa.parts import read_parts  # noqa: PLC0415
-    from linewarden_replay.msa.plan import make_plan  # noqa: PLC0415
-    from linewarden_replay.msa.sheets import write_sheets  # noqa: PLC0415
+    from linewarden_history.msa import models  # noqa: PLC0415 - nothing heavy before its need
+    from linewarden_history.msa.parts import read_parts  # noqa: PLC0415
+    from linewarden_history.msa.plan import make_plan  # noqa: PLC0415
+    from linewarden_history.msa.sheets import write_sheets  # noqa: PLC0415
 
     with in_words():
         found, left_out = read_parts(source)
@@ -75,8 +75,8 @@ def run(
 
     Answers that were given at the station stand in the folder that `msa plan --sheets` wrote: `--answers STUDIES/NAME`.
     """
-    from linewarden_replay.msa import models  # noqa: PLC0415
-    from linewarden_replay.msa.sheets import read_answers  # noqa: PLC0415
+    from linewarden_history.msa import models  # noqa: PLC0415
+    from linewarden_history.msa.sheets import read_answers  # noqa: PLC0415
 
     if bundle is None and not answers:
         raise typer.BadParameter("give --bundle, --answers or both: there is nothing to collect")
@@ -114,12 +114,12 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="The whole report as one JSON document.")] = False,
 ) -> None:
     """Effectiveness, misses, false alarms and kappas, with intervals, beside the trade's limits."""
-    from linewarden_replay.msa.document import SCHEMA, document  # noqa: PLC0415
-    from linewarden_replay.msa.models import Study, read  # noqa: PLC0415
-    from linewarden_replay.msa.page import as_csv  # noqa: PLC0415
-    from linewarden_replay.msa.page import page as draw  # noqa: PLC0415
-    from linewarden_replay.reports.rendering import as_json as stored  # noqa: PLC0415
-    from linewarden_replay.reports.rendering import read_stored  # noqa: PLC0415
+    from linewarden_history.msa.document import SCHEMA, document  # noqa: PLC0415
+    from linewarden_history.msa.models import Study, read  # noqa: PLC0415
+    from linewarden_history.msa.page import as_csv  # noqa: PLC0415
+    from linewarden_history.msa.page import page as draw  # noqa: PLC0415
+    from linewarden_history.reports.rendering import as_json as stored  # noqa: PLC0415
+    from linewarden_history.reports.rendering import read_stored  # noqa: PLC0415
 
     if (study_file is None) == (from_json is None):
         raise typer.BadParameter("give a study, or --from-json with a stored report")
@@ -137,7 +137,7 @@ def report(
 
 def _begun(planned: Plan, out: Path) -> Study:
     """The study so far; raises ValueError where the file is one of another plan."""
-    from linewarden_replay.msa.models import Study, read  # noqa: PLC0415
+    from linewarden_history.msa.models import Study, read  # noqa: PLC0415
 
     if not out.exists():
         return Study(plan=planned)
@@ -148,7 +148,7 @@ def _begun(planned: Plan, out: Path) -> Study:
 
 
 def _present(planned: Plan, bundle: Path, device: str, most: int | None) -> Any:  # noqa: ANN401 - heavy to import
-    from linewarden_replay.msa.machine import present  # noqa: PLC0415 - brings torch
+    from linewarden_replay.machine import present  # noqa: PLC0415 - brings torch
 
     scorer = load_inspector(bundle, device, 16)
     total = sum(len(part.pictures[:most]) for part in planned.parts)
@@ -160,7 +160,7 @@ def _tell(told: dict[str, Any], written: list[Path]) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from linewarden_replay.reports.rendering import number, percent  # noqa: PLC0415
+    from linewarden_history.reports.rendering import number, percent  # noqa: PLC0415
 
     table = Table("appraiser", *(f"{name} ({one['is']} {one['limit']:.0%})" for name, one in told["limits"].items()))
     for name in ("unsure", "kappa within", "kappa to reference"):

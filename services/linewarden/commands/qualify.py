@@ -15,9 +15,9 @@ from .evaluate import BundleFolder, Data, Device, Json, Layout, in_one_line, sid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from linewarden_train.qualification import SystemEscapes
-    from linewarden_train.qualification_plan import Request
-    from linewarden_train.qualifying import Qualified
+    from linewarden_train.qualification.bound import SystemEscapes
+    from linewarden_train.qualification.plan import Request
+    from linewarden_train.qualification.run import Qualified
     from linewarden_vision.bundle import Bundle
     from linewarden_vision.qualification import Attempt
 
@@ -48,9 +48,9 @@ def qualify(
     as_json: Json = False,
 ) -> None:
     """Qualify a bundle on defective parts that did not make it. Exits 1, and says n, where they are too few."""
-    from linewarden_train.qualification import NotCertifiableError, system_escapes  # noqa: PLC0415 - heavy
-    from linewarden_train.qualification_plan import Request  # noqa: PLC0415
-    from linewarden_train.qualification_words import in_words  # noqa: PLC0415
+    from linewarden_train.qualification.bound import NotCertifiableError, system_escapes  # noqa: PLC0415 - heavy
+    from linewarden_train.qualification.plan import Request  # noqa: PLC0415
+    from linewarden_train.qualification.words import in_words  # noqa: PLC0415
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
 
     with in_one_line():
@@ -87,7 +87,7 @@ def qualify(
 def _qualified(
     where: tuple[Path, str, str], folder: Path, device: str, request: Request, earlier: Sequence[Attempt]
 ) -> tuple[Qualified, Bundle]:
-    from linewarden_train.qualifying import qualify_bundle  # noqa: PLC0415
+    from linewarden_train.qualification.run import qualify_bundle  # noqa: PLC0415
     from linewarden_vision.bundle import read_bundle  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from linewarden_replay.choice import in_words, parse_time
+from linewarden.commands.choice import in_words, parse_time
 from linewarden_runtime.files import writable_file
 
 from .context import context, now_ms
@@ -45,10 +45,10 @@ def shift(
 
     Only what was captured in production counts. Overkill is estimated from reviewed rejects alone.
     """
-    from linewarden_replay.reports.rendering import as_json as stored  # noqa: PLC0415 - nothing heavy before its need
-    from linewarden_replay.reports.rendering import read_stored  # noqa: PLC0415
-    from linewarden_replay.shifts.page import page as draw  # noqa: PLC0415
-    from linewarden_replay.shifts.table import as_csv  # noqa: PLC0415
+    from linewarden_history.reports.rendering import as_json as stored  # noqa: PLC0415 - nothing heavy before its need
+    from linewarden_history.reports.rendering import read_stored  # noqa: PLC0415
+    from linewarden_history.shifts.page import page as draw  # noqa: PLC0415
+    from linewarden_history.shifts.table import as_csv  # noqa: PLC0415
 
     with in_words():
         document = (
@@ -69,8 +69,8 @@ def shift(
 def _read(
     begin: str, end: str, line: str | None, name: str | None, subgroup_min: int, *, simulated: bool
 ) -> dict[str, Any]:
-    from linewarden_replay.shifts.report import Wanted, report  # noqa: PLC0415
-    from linewarden_replay.shifts.tally import Scope  # noqa: PLC0415
+    from linewarden_history.shifts.report import Wanted, report  # noqa: PLC0415
+    from linewarden_history.shifts.tally import Scope  # noqa: PLC0415
 
     where = context()
     until = parse_time(end) if end else now_ms()
@@ -82,7 +82,7 @@ def _tell(document: dict[str, Any], written: list[Path]) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from linewarden_replay.reports.rendering import lasted, percent  # noqa: PLC0415
+    from linewarden_history.reports.rendering import lasted, percent  # noqa: PLC0415
 
     table = Table(title=f"{document['visits']} visits in production")
     for header in ("", "", "95 % interval"):

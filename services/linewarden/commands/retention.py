@@ -16,8 +16,8 @@ from .context import actor, now_ms, show
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from collections.abc import Iterator
 
-    from linewarden_replay.archive.archive import ArchiveWriter
-    from linewarden_replay.archive.retention import Looked, RetentionPlan
+    from linewarden_archive.archive import ArchiveWriter
+    from linewarden_archive.retention import Looked, RetentionPlan
 
 app = typer.Typer(help="Delete by rule what an archive kept long enough.", no_args_is_help=True)
 hold_app = typer.Typer(help="Legal holds: nothing of a lot is deleted until it is released.", no_args_is_help=True)
@@ -33,9 +33,9 @@ Lot = Annotated[str, typer.Argument(metavar="LOT")]
 @app.command()
 def plan(folder: Folder, policy: Rules, as_json: Json = False) -> None:
     """Say what the rules would delete now, by topic, product and class. Nothing is changed."""
-    from linewarden_replay.archive.archive import Archive  # noqa: PLC0415 - nothing heavy before it is needed
-    from linewarden_replay.archive.retention import plan as judge  # noqa: PLC0415
-    from linewarden_replay.archive.rules import read_policy  # noqa: PLC0415
+    from linewarden_archive.archive import Archive  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_archive.retention import plan as judge  # noqa: PLC0415
+    from linewarden_archive.rules import read_policy  # noqa: PLC0415
 
     with _bar(hidden=as_json) as looked:
         made = judge(Archive(folder), read_policy(policy), now_ms(), looked)
@@ -52,8 +52,8 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Delete what is due, for ever; digests stay, so that the chain can still be verified. Asks first."""
-    from linewarden_replay.archive.retention import apply as delete  # noqa: PLC0415 - as above
-    from linewarden_replay.archive.rules import read_policy  # noqa: PLC0415
+    from linewarden_archive.retention import apply as delete  # noqa: PLC0415 - as above
+    from linewarden_archive.rules import read_policy  # noqa: PLC0415
     from linewarden_runtime.clock import SystemClock  # noqa: PLC0415
 
     rules = read_policy(policy)
@@ -68,7 +68,7 @@ def apply(
 @hold_app.command()
 def add(folder: Folder, lot: Lot, reason: Reason, by: By = None, key_file: KeyFile = None) -> None:
     """Put a lot on hold. What was not archived before is not held: frames expire in their topic all the same."""
-    from linewarden_replay.archive.entries import Held  # noqa: PLC0415 - as above
+    from linewarden_archive.entries import Held  # noqa: PLC0415 - as above
 
     with _writing(folder, key_file) as writer:
         writer.enter(Held(lot_id=lot, actor=actor(by), reason=reason, at_ms=now_ms()))
@@ -78,8 +78,8 @@ def add(folder: Folder, lot: Lot, reason: Reason, by: By = None, key_file: KeyFi
 @hold_app.command()
 def release(folder: Folder, lot: Lot, reason: Reason, by: By = None, key_file: KeyFile = None) -> None:
     """End a hold. Exits 1 where there is none."""
-    from linewarden_replay.archive.archive import Archive  # noqa: PLC0415 - as above
-    from linewarden_replay.archive.entries import Released  # noqa: PLC0415
+    from linewarden_archive.archive import Archive  # noqa: PLC0415 - as above
+    from linewarden_archive.entries import Released  # noqa: PLC0415
 
     with _writing(folder, key_file) as writer:
         if lot not in Archive(folder).held_lots():
@@ -92,7 +92,7 @@ def release(folder: Folder, lot: Lot, reason: Reason, by: By = None, key_file: K
 @hold_app.command(name="list")
 def list_(folder: Folder, as_json: Json = False) -> None:
     """List the lots on hold now, with who ordered it, when and why."""
-    from linewarden_replay.archive.archive import Archive  # noqa: PLC0415 - as above
+    from linewarden_archive.archive import Archive  # noqa: PLC0415 - as above
 
     rows = [
         {
@@ -108,8 +108,8 @@ def list_(folder: Folder, as_json: Json = False) -> None:
 
 @contextmanager
 def _writing(folder: Path, key_file: Path | None) -> Iterator[ArchiveWriter]:
-    from linewarden_replay.archive.archive import Archive, writing  # noqa: PLC0415 - as above
-    from linewarden_replay.notary.signing import read_key  # noqa: PLC0415
+    from linewarden_archive.archive import Archive, writing  # noqa: PLC0415 - as above
+    from linewarden_audit.notary.signing import read_key  # noqa: PLC0415
 
     Archive(folder)  # a folder that is none is told of before anything is made in it
     with writing(folder, None if key_file is None else read_key(key_file)) as writer:

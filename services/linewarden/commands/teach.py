@@ -17,7 +17,7 @@ from linewarden_runtime.files import writable_folder
 
 if TYPE_CHECKING:
     from linewarden_train.data.files import FileSamples
-    from linewarden_train.teach_few import TaughtFew
+    from linewarden_train.few_shot.teach import TaughtFew
 
 
 def teach(
@@ -34,8 +34,8 @@ def teach(
 ) -> None:
     """Teach from a few pictures without masks, in minutes. Every OK of such a bundle goes to a person."""
     from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_train.few_shot.teach import FewSettings, teach_few  # noqa: PLC0415
     from linewarden_train.progress import bars  # noqa: PLC0415
-    from linewarden_train.teach_few import FewSettings, teach_few  # noqa: PLC0415
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.errors import VisionError  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
@@ -68,7 +68,7 @@ def _read(good: Path, bad: Path) -> FileSamples:
 
 
 def _tell(taught: TaughtFew, out: Path, digest: str, seconds: float, *, as_json: bool) -> None:
-    from linewarden_train.teach_card import count  # noqa: PLC0415
+    from linewarden_train.few_shot.card import count  # noqa: PLC0415
 
     counts = asdict(count(taught.held_out, taught.card.thresholds, taught.card.trust))
     if as_json:

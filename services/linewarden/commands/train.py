@@ -20,8 +20,8 @@ from linewarden_train.progress import bars
 from .evaluate import in_one_line
 
 if TYPE_CHECKING:
-    from linewarden_train.loop import Step
-    from linewarden_train.training import Summary, TrainOptions
+    from linewarden_train.training.folder import Summary, TrainOptions
+    from linewarden_train.training.loop import Step
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -58,7 +58,7 @@ def train(
 
     Losses go to OUT.training/losses.csv. The test side of the set is not touched: `linewarden evaluate` reports on it.
     """
-    from linewarden_train.training import TrainOptions  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_train.training.folder import TrainOptions  # noqa: PLC0415 - nothing heavy before it is needed
 
     options = TrainOptions(
         name=name or re.sub(r"[^A-Za-z0-9._-]+", "-", out.resolve().name),
@@ -89,12 +89,12 @@ def _run(data: Path, layout: str, out: Path, options: TrainOptions, *, fresh: bo
     import cv2  # noqa: PLC0415
     import torch  # noqa: PLC0415
 
-    from linewarden_train.checkpoint import Checkpoint  # noqa: PLC0415
     from linewarden_train.data.checks import check_set  # noqa: PLC0415
     from linewarden_train.data.reading_sets import read_set  # noqa: PLC0415
     from linewarden_train.data.sides import sides_of  # noqa: PLC0415
-    from linewarden_train.teaching_terms import Surroundings  # noqa: PLC0415
-    from linewarden_train.training import fingerprint, train_folder  # noqa: PLC0415
+    from linewarden_train.training.checkpoint import Checkpoint  # noqa: PLC0415
+    from linewarden_train.training.folder import fingerprint, train_folder  # noqa: PLC0415
+    from linewarden_train.training.terms import Surroundings  # noqa: PLC0415
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
 

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from linewarden_replay.summary import percentile
+from linewarden_audit.summary import percentile
 from linewarden_schemas.vocabulary import Routing, Verdict
 
 from .figures import Figures

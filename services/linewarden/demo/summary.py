@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from linewarden_audit.audit import read_ledger
+from linewarden_audit.summary import shift_summary
 from linewarden_ingest.cameras.simulation import LinePlan, draw, plan_visit
-from linewarden_replay.audit import read_ledger
-from linewarden_replay.summary import shift_summary
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from linewarden_replay.auditing.tally import counting
-from linewarden_replay.reports.rates import rate
-from linewarden_replay.reports.story import Story
+from linewarden_audit.report.tally import counting
+from linewarden_domain.rates import rate
+from linewarden_history.reports.story import Story
 from linewarden_schemas.vocabulary import Judgement
 
 UNNAMED = "not named"

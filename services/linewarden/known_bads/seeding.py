@@ -8,13 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from linewarden_history.reading import records_since
 from linewarden_ingest.cameras.interface import EncodedPicture
 from linewarden_ingest.cameras.pictures import Encoding, Unreadable, from_bytes
 from linewarden_ingest.captures import Pins, Place
 from linewarden_ingest.outbound import Outbound
 from linewarden_ingest.pins import PinBoard
 from linewarden_ingest.ticket import Ticket
-from linewarden_replay.reading import records_since
 from linewarden_runtime.books import LineBook, RecipeBook, positions_of, readable
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from linewarden_domain.tables import UnusableTable, read_table
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.ids import InvalidId, check_id
-from linewarden_schemas.tables import UnusableTable, read_table
 from linewarden_schemas.vocabulary import PartIdSource
 
 from .interface import PartInfo

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from linewarden_schemas.tables import UnusableTable, read_table
+from linewarden_domain.tables import UnusableTable, read_table
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.pictures.folders import SUFFIXES, pictures_below

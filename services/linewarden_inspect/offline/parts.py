@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
+from linewarden_domain.routing import worst
 from linewarden_schemas.vocabulary import Routing
 
 from .results import Result
@@ -21,8 +22,8 @@ class PartsInOrder:
 
     def add(self, result: Result) -> None:
         """Take the next result."""
-        worst = self.routings.get(result.part_id, result.routing)
-        self.routings[result.part_id] = max(worst, result.routing, key=lambda routing: routing.severity)
+        before = self.routings.get(result.part_id, result.routing)
+        self.routings[result.part_id] = worst((before, result.routing))
         self._left[result.part_id] -= 1
         self._waiting.append(result)
         while self._waiting and self._left[self._waiting[0].part_id] == 0:

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import dataclass, field
 
+from linewarden_domain.routing import routing_of
 from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict, VerdictRule
 from linewarden_vision.card import Card
 from linewarden_vision.inspecting.judging import thresholds_of_card, verdict_of
@@ -69,12 +70,9 @@ def scored(entry: Entry, score: ViewScore, card: Card, names: MapNames | None, r
     thresholds = thresholds_of_card(card)
     verdict = verdict_of(rule, score, thresholds)
     reasons = reasons_of(verdict, score, thresholds, card)
-    routing, cause = Routing.REJECTED, None
-    if verdict is Verdict.OK:
-        is_trusted = score.suspicion < thresholds.suspicion
-        routing = Routing.TRUSTED_PASS if is_trusted else Routing.DIVERTED
-        low = STAGE if card.stage in UNTRUSTED_STAGES else Cause.LOW_TRUST.value
-        cause = None if is_trusted else low
+    routing = routing_of(verdict, is_trusted=score.suspicion < thresholds.suspicion)
+    low = STAGE if card.stage in UNTRUSTED_STAGES else Cause.LOW_TRUST.value
+    cause = low if routing is Routing.DIVERTED else None
     return Result(
         image=entry.image,
         part_id=entry.part_id,

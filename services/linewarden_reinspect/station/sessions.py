@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from linewarden_schemas.authority import MAY_TAKE
+from linewarden_domain.authority import MAY_TAKE
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.vocabulary import Role, Skill
 

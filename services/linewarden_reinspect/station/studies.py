@@ -14,8 +14,8 @@ from pathlib import Path
 
 import structlog
 
+from linewarden_domain.study_sheet import FILE, SheetRow, as_text, parse
 from linewarden_runtime.files import replace_file
-from linewarden_schemas.study_sheet import FILE, SheetRow, as_text, parse
 from linewarden_schemas.vocabulary import Judgement
 
 from .errors import NotNext, SheetUnusable

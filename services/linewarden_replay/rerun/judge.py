@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
+from linewarden_history.maps import TOLERANCE, distance
 from linewarden_replay.compare import Answer, Cause, Difference, Kind, Tolerances, kind_of
 from linewarden_replay.inspecting import Bundles, Recorded, Reinspector, Setting
-from linewarden_replay.maps import TOLERANCE, distance
 from linewarden_runtime.clock import Clock, SystemClock
 from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.inspection import Inspection, Maps

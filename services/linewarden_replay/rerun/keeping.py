@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from linewarden_replay.guard import IsolatedProducer, require_isolated
-from linewarden_replay.reports.pictures import shown
+from linewarden_domain.agreement import deviation
+from linewarden_history.reports.pictures import shown
+from linewarden_runtime.guard import IsolatedProducer, require_isolated
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker, TopicSpec
 from linewarden_runtime.records import OutRecord
-from linewarden_schemas.agreement import deviation
 from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection

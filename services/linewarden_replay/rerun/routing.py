@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from linewarden_domain.routing import routing_of, worst
 from linewarden_replay.compare import Answer
 from linewarden_schemas.disposition import Disposition
-from linewarden_schemas.vocabulary import Cause, Routing, Verdict
+from linewarden_schemas.vocabulary import Cause, Routing
 
 _KEPT = frozenset({Cause.LATE, Cause.FAULT})
 
@@ -26,13 +27,7 @@ def routing_then(first: Disposition) -> Routing | None:
 
 def routing_now(first: Disposition, views: Iterable[Answer]) -> Routing:
     """The routing by the answers of today."""
-    found = [_of_view(one) for one in views]
+    found = [routing_of(one.verdict, is_trusted=one.is_trusted_ok) for one in views]
     if _KEPT & set(first.causes) or not found:
         found.append(Routing.DIVERTED)
-    return max(found, key=lambda one: one.severity)
-
-
-def _of_view(one: Answer) -> Routing:
-    if one.verdict is Verdict.NG:
-        return Routing.REJECTED
-    return Routing.TRUSTED_PASS if one.is_trusted_ok else Routing.DIVERTED
+    return worst(found)

@@ -7,8 +7,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
+from linewarden_history.selection import Selection
 from linewarden_replay.rerun.results import Results
-from linewarden_replay.selection import Selection
 from linewarden_runtime.books import positions_of, read_to_end
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import InRecord, Position

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from linewarden_history.selection import Selection
 from linewarden_replay.inspecting import Recorded
 from linewarden_replay.replay import is_pinned_otherwise, work_of
 from linewarden_replay.rerun.judge import Judge
 from linewarden_replay.rerun.keeping import Keeping
 from linewarden_replay.rerun.results import Results
-from linewarden_replay.selection import Selection
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import SlowDown
 from linewarden_runtime.lifecycle import Stop

@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from linewarden_replay.guard import IsolatedBroker, require_live
 from linewarden_replay.replay import Plan
 from linewarden_replay.report import ReplayReport, report_of
 from linewarden_replay.rerun.judge import Judge
@@ -17,6 +16,7 @@ from linewarden_runtime.clock import Clock
 from linewarden_runtime.consume import ConsumeLoop
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.errors import RetentionOvertook
+from linewarden_runtime.guard import IsolatedBroker, require_live
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.loop import LoopLimits
 from linewarden_runtime.ports import Broker, Consumer, Start

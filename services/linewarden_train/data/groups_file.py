@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-from linewarden_schemas.tables import read_table
+from linewarden_domain.tables import read_table
 
 GROUPS = "groups.csv"
 

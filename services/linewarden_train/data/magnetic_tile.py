@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from linewarden_schemas.tables import Row, read_table
+from linewarden_domain.tables import Row, read_table
 from linewarden_train.data.files import Entry, FileSamples
 from linewarden_train.data.mask_sources import FileMask
 from linewarden_train.data.samples import GOOD, Label

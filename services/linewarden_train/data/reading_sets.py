@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from linewarden_schemas.tables import UnusableTable
+from linewarden_domain.tables import UnusableTable
 from linewarden_train.data.coco import coco_files, read_coco
 from linewarden_train.data.files import FileSamples
 from linewarden_train.data.folders import read_folders

@@ -7,7 +7,7 @@ ImageId_ClassId, EncodedPixels with four rows per picture, empty where a class i
 from collections import defaultdict
 from pathlib import Path
 
-from linewarden_schemas.tables import read_table
+from linewarden_domain.tables import read_table
 from linewarden_train.data.files import Entry, FileSamples
 from linewarden_train.data.mask_sources import RunLengths
 from linewarden_train.data.samples import GOOD, Label

@@ -7,8 +7,8 @@ The exact two-sided sign test needs six discordant groups, all one way, for p < 
 import numpy as np
 from scipy.stats import binomtest
 
-from linewarden_train.evaluation.bootstrap import interval
 from linewarden_train.evaluation.cohort import Cohort, loads, recall, within
+from linewarden_train.evaluation.groups import interval
 from linewarden_train.evaluation.results import Endpoint, Plan, Size
 from linewarden_train.evaluation.scored import Values
 

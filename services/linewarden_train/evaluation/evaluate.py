@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from linewarden_train.evaluation.bootstrap import draw_groups
 from linewarden_train.evaluation.cohort import Cohort, arrange
 from linewarden_train.evaluation.endpoint import cohort_values, primary
+from linewarden_train.evaluation.groups import draw_groups
 from linewarden_train.evaluation.masks import mask_figures
 from linewarden_train.evaluation.ranking import budget_name, curve, score_row
 from linewarden_train.evaluation.results import Evaluation, Findings, OperatingPoint, Plan

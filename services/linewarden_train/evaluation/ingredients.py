@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from linewarden_train.rivals.interface import Look
-from linewarden_train.scoring import INGREDIENTS, all_ingredients
+from linewarden_train.training.scoring import INGREDIENTS, all_ingredients
 from linewarden_vision.trust.enhancement import Enhancement, Source
 from linewarden_vision.trust.maps import make_maps
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linewarden_train.evaluation.bootstrap import interval
 from linewarden_train.evaluation.cohort import Cohort, loads, recall
+from linewarden_train.evaluation.groups import interval
 from linewarden_train.evaluation.results import Curve, Plan, ScoreRow
 from linewarden_train.evaluation.scored import Values
 

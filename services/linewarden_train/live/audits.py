@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from linewarden_schemas.tables import read_table
+from linewarden_domain.tables import read_table
 from linewarden_vision.watch.estimate import CatchRecord, Stratum
 
 _OK, _NG = "OK", "NG"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from linewarden_train.data.samples import Label
-from linewarden_train.qualification import groups_needed
+from linewarden_train.qualification.bound import groups_needed
 
 
 def choose_known_bads(

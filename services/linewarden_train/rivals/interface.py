@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from linewarden_train.data.samples import Samples
-from linewarden_train.gathering import gathered
+from linewarden_train.training.gathering import gathered
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.device import to_device
 from linewarden_vision.network.interface import DefectNetwork, NetworkOutput

@@ -17,8 +17,8 @@ from linewarden_train.progress import bars
 from linewarden_train.study.arms import StudyPlan, train_fold
 from linewarden_train.study.page import as_markdown
 from linewarden_train.study.run import run_study
-from linewarden_train.teaching_terms import Surroundings
-from linewarden_train.training import TrainOptions
+from linewarden_train.training.folder import TrainOptions
+from linewarden_train.training.terms import Surroundings
 
 
 def main(

@@ -11,10 +11,10 @@ from linewarden_train.evaluation.cohort import arrange
 from linewarden_train.evaluation.masks import mask_figures
 from linewarden_train.evaluation.results import MaskFigures
 from linewarden_train.evaluation.scored import pool
-from linewarden_train.scoring import RawScores, Values
 from linewarden_train.study.arms import ArmFold
 from linewarden_train.study.pooling import mask_row, plain
-from linewarden_train.training import Tasks
+from linewarden_train.training.folder import Tasks
+from linewarden_train.training.scoring import RawScores, Values
 
 _OVERKILL = 0.01
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from linewarden_train.checkpoint import Checkpoint
-from linewarden_train.crossfit import split_folds
 from linewarden_train.data.groups import Subset
 from linewarden_train.data.samples import Samples
-from linewarden_train.inputs import picture_spec
-from linewarden_train.scoring import RawScores, score_samples
 from linewarden_train.study.parallel import side_by_side
-from linewarden_train.teaching_network import train_network
-from linewarden_train.teaching_terms import Surroundings
-from linewarden_train.training import Tasks, TrainOptions, fingerprint, settings_of
+from linewarden_train.training.checkpoint import Checkpoint
+from linewarden_train.training.crossfit import split_folds
+from linewarden_train.training.folder import Tasks, TrainOptions, fingerprint, settings_of
+from linewarden_train.training.inputs import picture_spec
+from linewarden_train.training.network import train_network
+from linewarden_train.training.scoring import RawScores, score_samples
+from linewarden_train.training.terms import Surroundings
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.network.interface import DefectNetwork
 

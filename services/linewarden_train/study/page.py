@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from linewarden_train.choosing import TURNED_MARGIN
 from linewarden_train.evaluation import words
 from linewarden_train.evaluation.results import Evaluation
 from linewarden_train.rivals import RandomHeads
 from linewarden_train.study.ablation import ArmResult
 from linewarden_train.study.arms import StudyPlan
+from linewarden_train.training.choosing import TURNED_MARGIN
 
 
 @dataclass(frozen=True, slots=True)

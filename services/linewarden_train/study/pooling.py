@@ -5,12 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from linewarden_train.calibration import TrustRecipe, defect_threshold, fit_trust, suspicion_of, worst_of_parts
-from linewarden_train.choosing import TURNED_MARGIN, Choice
 from linewarden_train.evaluation.scored import Pixels, Scored, pool
-from linewarden_train.masks import GRID, MaskCounts, choose_mask_point
-from linewarden_train.scoring import RawScores, Values
 from linewarden_train.study.arms import ArmFold
+from linewarden_train.training.calibration import (
+    TrustRecipe,
+    defect_threshold,
+    fit_trust,
+    suspicion_of,
+    worst_of_parts,
+)
+from linewarden_train.training.choosing import TURNED_MARGIN, Choice
+from linewarden_train.training.masks import GRID, MaskCounts, choose_mask_point
+from linewarden_train.training.scoring import RawScores, Values
 from linewarden_vision.card import Provenance
 
 _NOWHERE = Provenance(

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
-from linewarden_train.calibration import TrustRecipe
-from linewarden_train.choosing import Choice, choose
 from linewarden_train.data.samples import Samples
 from linewarden_train.evaluation.evaluate import evaluate
 from linewarden_train.evaluation.results import Plan
 from linewarden_train.evaluation.scored import Scored
 from linewarden_train.rivals import RandomHeads, compare_heads, head_scores, score_rivals
-from linewarden_train.scoring import Values
 from linewarden_train.study.ablation import arm_result
 from linewarden_train.study.arms import ArmFold, StudyPlan, train_arms
 from linewarden_train.study.page import Study
 from linewarden_train.study.parallel import side_by_side
 from linewarden_train.study.pooling import pooled, rest_of
 from linewarden_train.study.steps import step_scores
-from linewarden_train.teaching_terms import Surroundings
+from linewarden_train.training.calibration import TrustRecipe
+from linewarden_train.training.choosing import Choice, choose
+from linewarden_train.training.scoring import Values
+from linewarden_train.training.terms import Surroundings
 from linewarden_vision.network.interface import DefectNetwork
 
 _NAMED = "turned"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from linewarden_train.rivals.interface import looks
-from linewarden_train.scoring import Values
 from linewarden_train.study.arms import ArmFold
+from linewarden_train.training.scoring import Values
 from linewarden_vision.trust.enhancement import NAMED_ENHANCEMENTS, Response, Source, enhance
 from linewarden_vision.trust.ingredients import enhanced_ingredients
 

@@ -9,7 +9,7 @@ often needs more of them, not a second look at one. It is another quantity than 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from linewarden_vision.watch.limits import lower_limit, upper_limit
+from linewarden_domain.rates import lower_limit, upper_limit
 
 
 @dataclass(frozen=True, slots=True)

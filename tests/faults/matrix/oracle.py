@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from linewarden_replay.balance import Allowance, BalanceReport, balance
-from linewarden_replay.ledger import Ledger
+from linewarden_audit.balance import Allowance, BalanceReport, balance
+from linewarden_history.ledger import Ledger
 
 _NUMBERED = re.compile(r"(?P<place>.+)\.(?P<due_ms>\d{13})\.(?P<number>\d{6,})")
 """How a visit of the simulated line is named: where, when its trigger was due, and the trigger's number from 0 on."""

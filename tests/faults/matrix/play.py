@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from linewarden.demo import line
-from linewarden_replay.audit import read_ledger
+from linewarden_audit.audit import read_ledger
 
 from .bed import PARTS_PER_S, Bed, NotBack, NotShown, bed
 from .oracle import MARGIN_MS, Judgement, judge

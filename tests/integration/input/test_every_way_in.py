@@ -22,9 +22,9 @@ from linewarden_inspect.offline.listing import list_pictures
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.lifecycle import Stop
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.provision import activation_record, line_state_record, provision_topics, recipe_record
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, LineState, RecipeRef
 from linewarden_schemas.recipe import Recipe, TimeBudget, ViewSpec

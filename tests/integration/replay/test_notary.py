@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from linewarden_replay.notary.notary import Notary, NotaryLimits
-from linewarden_replay.notary.signing import make_key, read_key
-from linewarden_replay.notary.verifying import Witness, verify_namespace
+from linewarden_audit.notary.notary import Notary, NotaryLimits
+from linewarden_audit.notary.signing import make_key, read_key
+from linewarden_audit.notary.verifying import Witness, verify_namespace
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.errors import TransactionFailed
 from linewarden_runtime.kafka.broker import KafkaBroker

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from linewarden_audit.audit import read_ledger
+from linewarden_audit.balance import balance
+from linewarden_history.index.following import catch_up
+from linewarden_history.index.store import StoryIndex
+from linewarden_history.index.story import count, stories
+from linewarden_history.selection import Selection
 from linewarden_inspect.keeper.bootstrap import keep
 from linewarden_inspect.settings import KeeperSettings
-from linewarden_replay.audit import read_ledger
-from linewarden_replay.balance import balance
-from linewarden_replay.index.following import catch_up
-from linewarden_replay.index.store import StoryIndex
-from linewarden_replay.index.story import count, stories
 from linewarden_replay.replay import Plan, run
-from linewarden_replay.selection import Selection
 from linewarden_replay.shadow.comparing import Bounds
 from linewarden_replay.shadow.shadow import run as shadow
 from linewarden_runtime.clock import SystemClock

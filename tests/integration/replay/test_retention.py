@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
+from linewarden_archive.archive import Archive, writing
+from linewarden_archive.archiver import Archiver
+from linewarden_archive.broker import ArchiveBroker
+from linewarden_archive.verify import verify_archive
+from linewarden_history.reading import records_since
+from linewarden_history.selection import Selection
 from linewarden_inspect.keeper.bootstrap import keep
 from linewarden_inspect.settings import KeeperSettings
 from linewarden_reinspect.queue.memory import MemoryQueue
-from linewarden_replay.archive.archive import Archive, writing
-from linewarden_replay.archive.archiver import Archiver
-from linewarden_replay.archive.broker import ArchiveBroker
-from linewarden_replay.archive.verify import verify_archive
-from linewarden_replay.reading import records_since
 from linewarden_replay.replay import Plan, run
-from linewarden_replay.selection import Selection
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.health import Health

@@ -14,14 +14,14 @@ from kafka import KafkaAdminClient, KafkaProducer
 from typer.testing import CliRunner, Result
 
 from linewarden.cli import app
-from linewarden_replay.archive.archive import Archive
+from linewarden_archive.archive import Archive
+from linewarden_audit.periods.closing import close_period
+from linewarden_audit.periods.period import Occasion
+from linewarden_history.reading import records_since
+from linewarden_history.selection import Selection
 from linewarden_replay.inspecting import Setting
-from linewarden_replay.periods.closing import close_period
-from linewarden_replay.periods.period import Occasion
-from linewarden_replay.reading import records_since
 from linewarden_replay.replay import Plan
 from linewarden_replay.replay import run as rerun
-from linewarden_replay.selection import Selection
 from linewarden_replay.shadow.comparing import Bounds
 from linewarden_replay.shadow.shadow import Shadowed
 from linewarden_replay.shadow.shadow import run as run_shadow
@@ -44,13 +44,13 @@ from linewarden_schemas.recipe import TimeBudget
 from linewarden_schemas.topics import CATALOGUE
 from linewarden_schemas.vocabulary import Cause, Routing
 from tests.integration.inspect.test_worker_on_tansu import FAR_MS, PARTITIONS, running, send
+from tests.support import shift
 from tests.support.bundles import digest_in, random_picture
 from tests.support.frames import capture_record, metadata, picture_bytes, recipe
 from tests.support.route_line import RouteLine, turn_until, turn_until_owned
+from tests.support.shift import AT, capture, disposition, inspection, passed, slot_open, visit, waiting
 from tests.support.topics import Watcher, provisioned, publish
-from tests.unit.replay import shift
-from tests.unit.replay.shift import AT, capture, disposition, inspection, passed, slot_open, visit, waiting
-from tests.unit.replay.test_periods import TOPICS
+from tests.unit.audit.test_periods import TOPICS
 
 pytestmark = pytest.mark.kafka
 

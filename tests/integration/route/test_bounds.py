@@ -12,8 +12,8 @@ from linewarden_route.positions import MOST
 from linewarden_route.visits import Visits
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import DeadLetterCapExceeded
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.base import MOST_MS
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.operations import DeadLetter

@@ -9,10 +9,10 @@ import pytest
 from linewarden_route.writing import Writer
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.lifecycle import Stop
-from linewarden_runtime.memory import Fault, MemoryBroker
-from linewarden_runtime.memory.producer import MemoryTransactionalProducer
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
+from linewarden_runtime.testing import Fault, MemoryBroker
+from linewarden_runtime.testing.producer import MemoryTransactionalProducer
 from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.vocabulary import Cause, Routing
 from tests.support.reading import visible

@@ -3,9 +3,9 @@ from collections.abc import Callable
 import pytest
 
 from linewarden_runtime.errors import Fenced
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.disposition import SlotClose, SlotOpen
 from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.vocabulary import Cause, Outcome, Routing

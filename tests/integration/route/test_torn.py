@@ -14,8 +14,8 @@ from linewarden_route.limits import RouterLimits
 from linewarden_route.plan import Desk
 from linewarden_route.restore import Restored, restore
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import Fault, MemoryBroker
 from linewarden_runtime.records import InRecord, OutRecord, Position
+from linewarden_runtime.testing import Fault, MemoryBroker
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.operations import DeadLetter

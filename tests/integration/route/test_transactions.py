@@ -7,10 +7,10 @@ from linewarden_route.router import Router
 from linewarden_route.writing import Writer
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import AssignmentNotAligned, BrokerUnavailable, Fenced, TransactionFailed
-from linewarden_runtime.memory import MemoryBroker
-from linewarden_runtime.memory.faults import Fault
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import GroupSnapshot, InRecord, Position
+from linewarden_runtime.testing import MemoryBroker
+from linewarden_runtime.testing.faults import Fault
 from linewarden_schemas.vocabulary import Routing
 from tests.support.reading import visible, write
 from tests.support.route_line import Member, RouteLine, turn_until, turn_until_owned

@@ -14,10 +14,10 @@ from compose_spec import PyCompose
 from typer.main import get_command
 
 from linewarden.cli import ServiceName, app
+from linewarden_audit.notary.service import NotaryProcess
 from linewarden_ingest.settings import IngestSettings, with_cameras
 from linewarden_inspect.settings import KeeperProcess, WorkerProcess
 from linewarden_reinspect.settings import ProjectorProcess, StationProcess
-from linewarden_replay.notary.service import NotaryProcess
 from linewarden_route.settings import RouteSettings
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.settings import ServiceSettings

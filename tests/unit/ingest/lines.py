@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from linewarden_ingest.captures import Pins, Place
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.provision import activation_record, line_state_record, provision_topics, recipe_record
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.envelope import Frame, decode, decode_frame
 from linewarden_schemas.ids import Namespace

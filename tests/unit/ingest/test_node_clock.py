@@ -20,7 +20,7 @@ from linewarden_ingest.publisher import Publisher, PublisherRules
 from linewarden_ingest.spool.limits import Limits
 from linewarden_ingest.spool.spool import Spool
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 from tests.unit.ingest.lines import NAMESPACE, PINS, PLACE, captures, frames, heartbeats, set_up_line
 
 HOUR = 3_600_000

@@ -13,9 +13,9 @@ from linewarden_ingest.worker import require_view
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.provision import activation_record, line_state_record, provision_topics, recipe_record
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.line import Activation, LineState, RecipeRef
 from linewarden_schemas.recipe import TimeBudget
 from linewarden_schemas.vocabulary import LineMode

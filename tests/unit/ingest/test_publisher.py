@@ -22,12 +22,12 @@ from linewarden_ingest.spool.window import Record
 from linewarden_ingest.ticket import Ticket
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable, DeliveryFailed, TooLarge
-from linewarden_runtime.memory import MemoryBroker
-from linewarden_runtime.memory.faults import Fault
-from linewarden_runtime.memory.producer import MemoryDelivery, MemoryProducer
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Producer
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.testing import MemoryBroker
+from linewarden_runtime.testing.faults import Fault
+from linewarden_runtime.testing.producer import MemoryDelivery, MemoryProducer
 from linewarden_schemas.vocabulary import Loss
 from tests.simulation.filesystem import SimulatedFiles
 from tests.unit.ingest.lines import NAMESPACE, PINS, PLACE, captures, frames, heartbeats, set_up_line

@@ -15,10 +15,10 @@ from linewarden_ingest.spool.spool import Spool
 from linewarden_ingest.spool.window import Record
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import DeliveryFailed, TooLarge
-from linewarden_runtime.memory import MemoryBroker
-from linewarden_runtime.memory.producer import MemoryDelivery
 from linewarden_runtime.ports import Producer
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.testing import MemoryBroker
+from linewarden_runtime.testing.producer import MemoryDelivery
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.vocabulary import Loss

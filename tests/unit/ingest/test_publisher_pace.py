@@ -16,10 +16,10 @@ from linewarden_ingest.spool.limits import Limits
 from linewarden_ingest.spool.spool import Spool
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable, DeliveryFailed, TooLarge
-from linewarden_runtime.memory import MemoryBroker
-from linewarden_runtime.memory.producer import MemoryDelivery
 from linewarden_runtime.ports import Producer
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.testing import MemoryBroker
+from linewarden_runtime.testing.producer import MemoryDelivery
 from linewarden_schemas.vocabulary import Loss
 from tests.unit.ingest.lines import NAMESPACE, PLACE, captures, heartbeats, set_up_line
 from tests.unit.ingest.test_publisher import Held, Mute, Refusing, broker, clock, drain, publisher, take

@@ -15,7 +15,7 @@ from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.lifecycle import Stop
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Loss
 from tests.support.ingest_line import write_pictures
 from tests.unit.ingest.lines import NAMESPACE, captures, frames, heartbeats, set_up_line

@@ -11,10 +11,10 @@ from linewarden_inspect.worker import InspectWorker
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.provision import provision_topics, recipe_record
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection

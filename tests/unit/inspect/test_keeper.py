@@ -30,10 +30,10 @@ from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.loop import LoopLimits
-from linewarden_runtime.memory import Fault, MemoryBroker
 from linewarden_runtime.ports import Consumer
 from linewarden_runtime.provision import provision_topics, recipe_record
 from linewarden_runtime.records import InRecord, OutRecord, Position
+from linewarden_runtime.testing import Fault, MemoryBroker
 from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import Disposition, SlotFrame, SlotOpen, ViewResult
 from linewarden_schemas.envelope import decode, encode

@@ -12,10 +12,10 @@ import pytest
 from linewarden_inspect.bootstrap import loader
 from linewarden_inspect.errors import DeviceLost
 from linewarden_inspect.writing import Writer
-from linewarden_runtime.memory import Fault
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.provision import recipe_record
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.testing import Fault
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.inspection import Maps
 from linewarden_schemas.line import RecipeRef

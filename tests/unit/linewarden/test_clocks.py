@@ -11,9 +11,9 @@ from linewarden.commands.clocks import NodeClock, node_clocks
 from linewarden.commands.context import Context
 from linewarden_route.writing import Writer
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.provision import provision_topics
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.capture import CameraHeartbeat
 from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linewarden.demo.figures import Figures
-from linewarden_replay.summary import percentile
+from linewarden_audit.summary import percentile
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.inspection import Inspection

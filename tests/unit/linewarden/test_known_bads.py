@@ -11,12 +11,12 @@ import pytest
 from linewarden.known_bads.catches import by_shift
 from linewarden.known_bads.imitation import moments
 from linewarden.known_bads.seeding import Seeding, slip_in
+from linewarden_history.reports.story import Story
 from linewarden_ingest.cameras.interface import EncodedPicture
-from linewarden_replay.reports.story import Story
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.provision import activation_record, line_state_record
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.envelope import decode, decode_frame

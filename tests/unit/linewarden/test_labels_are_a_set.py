@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from linewarden.cli import main
-from linewarden_replay.labels.export import export_labels
-from linewarden_replay.labels.folder import side_of
+from linewarden_history.labels.export import export_labels
+from linewarden_history.labels.folder import side_of
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.provision import provision_topics
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_train.data.checks import inspect_set
 from linewarden_train.data.coco import read_coco
 from linewarden_train.data.reading_sets import read_set
-from tests.unit.replay.shift import AT, frame, visit
-from tests.unit.replay.test_labels import DRAWN, EVERYTHING, NAMESPACE, fill
+from tests.support.shift import AT, frame, visit
+from tests.unit.history.test_labels import DRAWN, EVERYTHING, NAMESPACE, fill
 
 
 @pytest.fixture

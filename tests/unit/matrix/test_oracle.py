@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from linewarden_replay.audit import read_ledger
+from linewarden_audit.audit import read_ledger
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.vocabulary import Routing, Verdict
 from tests.faults.matrix.oracle import Judgement, judge
+from tests.support.history import History, home
 from tests.support.reading import visible, write
-from tests.unit.replay.history import History, home
 
 
 def history() -> History:

@@ -14,7 +14,7 @@ import pytest
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station import present
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import Cause, Judgement
 from linewarden_vision.pictures.reading import read_picture

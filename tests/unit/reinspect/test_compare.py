@@ -17,7 +17,7 @@ from linewarden_reinspect.station.recipes import Recipes
 from linewarden_reinspect.station.references import References
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Criterion, Recipe, ViewSpec
 from linewarden_vision.golden import Golden, GoldenAnswer

@@ -14,7 +14,7 @@ from linewarden_reinspect.queue.types import Change, Ended
 from linewarden_reinspect.station.watch import QueueWatch
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.health import Health, HealthServer
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 
 from .rig import rig
 from .slots import AT, opened

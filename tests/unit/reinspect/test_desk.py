@@ -14,7 +14,7 @@ from linewarden_reinspect.station.judging import Given
 from linewarden_reinspect.station.outbox import Outbox
 from linewarden_reinspect.station.sessions import Session
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import Fault, MemoryBroker
+from linewarden_runtime.testing import Fault, MemoryBroker
 from linewarden_schemas.decision import QueueEvent, Shown
 from linewarden_schemas.vocabulary import Act, Judgement, Role, Skill
 

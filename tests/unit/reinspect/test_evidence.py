@@ -10,8 +10,8 @@ import pytest
 from linewarden_reinspect.evidence.cache import RecordCache
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.records import InRecord, OutRecord
+from linewarden_runtime.testing import MemoryBroker
 
 from .rig import Rig, rig
 from .slots import AT

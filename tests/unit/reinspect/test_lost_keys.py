@@ -12,9 +12,9 @@ from linewarden_reinspect.projector.projector import Pace, Projector
 from linewarden_reinspect.queue.errors import NotLive, ViewMoved
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.queue.types import Change, Claimant, Terms
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.ports import TopicSpec
 from linewarden_runtime.records import OutRecord, Position
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.vocabulary import Skill

@@ -11,8 +11,8 @@ from linewarden_reinspect.queue.types import Change, Claimant
 from linewarden_reinspect.station.bus import StationBus
 from linewarden_reinspect.station.outbox import Outbox
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import Fault, MemoryBroker
 from linewarden_runtime.provision import provision_topics
+from linewarden_runtime.testing import Fault, MemoryBroker
 from linewarden_schemas.decision import QueueEvent
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.ids import Namespace

@@ -12,9 +12,9 @@ from linewarden_reinspect.queue.types import Claimant, Standing
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.errors import Poison
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.ports import TopicSpec
 from linewarden_runtime.records import OutRecord, Position
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.ids import Namespace
 

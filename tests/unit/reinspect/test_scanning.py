@@ -11,7 +11,7 @@ from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.errors import Mismatch
 from linewarden_reinspect.station.sessions import Session
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
 
 from .rig import Rig, rig

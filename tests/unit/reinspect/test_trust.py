@@ -18,7 +18,7 @@ from linewarden_reinspect.station.insight.passes import Pass, passes_of
 from linewarden_reinspect.station.insight.recent import SeenFrame
 from linewarden_reinspect.station.references import References
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Cause, Judgement, Role, Verdict
 from linewarden_vision.watch.estimate import CatchRecord

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.app import create_app
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import Fault, MemoryBroker
+from linewarden_runtime.testing import Fault, MemoryBroker
 
 from .rig import LINK, Rig, rig
 from .slots import AT

@@ -10,8 +10,7 @@ from linewarden_replay.compare import Answer
 from linewarden_replay.containment import Contained, contained, in_order, write_csv
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.vocabulary import Routing, Undecidable, Verdict
-
-from .shift import disposition, visit
+from tests.support.shift import disposition, visit
 
 OK = Answer(Verdict.OK, None, doubtful=False, p_defect=0.1, suspicion=0.1)
 DOUBTFUL = Answer(Verdict.OK, None, doubtful=True, p_defect=0.1, suspicion=0.9)

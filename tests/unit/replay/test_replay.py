@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import typer
 
-from linewarden_replay.choice import chosen, parse_time
+from linewarden.commands.choice import chosen, parse_time
+from linewarden_history.selection import Selection
 from linewarden_replay.compare import Answer, Kind, Tolerances, kind_of
-from linewarden_replay.errors import LiveTopicRefused
-from linewarden_replay.guard import IsolatedProducer
 from linewarden_replay.inspecting import Setting
 from linewarden_replay.replay import Plan, run
 from linewarden_replay.report import ReplayReport
-from linewarden_replay.selection import Selection
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.errors import LiveTopicRefused
+from linewarden_runtime.guard import IsolatedProducer
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.base import Message
 from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.ids import Namespace
@@ -25,9 +25,9 @@ from linewarden_schemas.vocabulary import Routing, Undecidable
 from linewarden_vision.errors import BundleError
 from tests.support.bundles import digest_in
 from tests.support.frames import AT, recipe
+from tests.support.shift import disposition, inspection
 from tests.unit.inspect.harness import NAMESPACE, answer, inspections, memory_line
 from tests.unit.inspect.test_worker import good
-from tests.unit.replay.shift import disposition, inspection
 
 ALL = Selection(0, 1 << 52)
 

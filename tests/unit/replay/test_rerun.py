@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from linewarden.commands.replay import setting_of, tell, write_page
+from linewarden_history.selection import Selection
 from linewarden_inspect.bootstrap import loader
 from linewarden_replay.compare import Answer, Cause, Kind, Tolerances
 from linewarden_replay.containment import write_csv
@@ -18,13 +20,11 @@ from linewarden_replay.inspecting import Setting
 from linewarden_replay.replay import Plan, run
 from linewarden_replay.report import ReplayReport
 from linewarden_replay.rerun.causes import attribute
-from linewarden_replay.rerun.commands import setting_of, tell, write_page
 from linewarden_replay.rerun.routing import routing_now, routing_then
-from linewarden_replay.selection import Selection
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.base import Message
 from linewarden_schemas.envelope import encode
 from linewarden_schemas.inspection import Inspection
@@ -35,9 +35,9 @@ from linewarden_schemas.vocabulary import Routing, Undecidable, Verdict
 from linewarden_vision.inspecting.judging import thresholds_of_card, verdict_of
 from tests.support.bundles import digest_in, random_picture
 from tests.support.frames import AT, recipe
+from tests.support.shift import disposition
 from tests.unit.inspect.harness import NAMESPACE, answer, inspections, memory_line
 from tests.unit.inspect.test_worker import good
-from tests.unit.replay.shift import disposition
 from tests.unit.replay.test_replay import ALL, again, line, replayed
 
 STRICT = Thresholds(defect=0.0, suspicion=0.9)

@@ -7,25 +7,25 @@ from pathlib import Path
 import pytest
 import typer
 
-from linewarden_replay.errors import LiveTopicRefused
+from linewarden.commands.shadow import parse_duration
 from linewarden_replay.inspecting import Setting
 from linewarden_replay.replay import Plan
 from linewarden_replay.replay import run as rerun
-from linewarden_replay.shadow.commands import parse_duration
 from linewarden_replay.shadow.comparing import Bounds
 from linewarden_replay.shadow.lag import Lag
 from linewarden_replay.shadow.shadow import Shadowed, run
 from linewarden_replay.shadow.standing import Standing
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.errors import RetentionOvertook
+from linewarden_runtime.errors import LiveTopicRefused, RetentionOvertook
 from linewarden_runtime.lifecycle import Stop
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.records import Position
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.vocabulary import Routing, Verdict
 from tests.support.bundles import digest_in
 from tests.support.frames import recipe
+from tests.support.shift import disposition
 from tests.unit.inspect.harness import (
     NAMESPACE,
     CountingStop,
@@ -35,10 +35,9 @@ from tests.unit.inspect.harness import (
     memory_line,
 )
 from tests.unit.inspect.test_worker import good
-from tests.unit.replay.shift import disposition
-from tests.unit.replay.test_guard import SHADOW, live_state
 from tests.unit.replay.test_replay import ALL, line
 from tests.unit.replay.test_rerun import put
+from tests.unit.runtime.test_guard import SHADOW, live_state
 
 FRAMES = NAMESPACE.topic("frames")
 GROUP = SHADOW.group("inspect")

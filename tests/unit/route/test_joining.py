@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from linewarden_domain.agreement import ACROSS_DEVICES_TOLERANCE
 from linewarden_route.bounds import MOST_FRAMES
 from linewarden_route.events import Dead, Tally
 from linewarden_route.joining import risk_of
-from linewarden_schemas.agreement import ACROSS_DEVICES_TOLERANCE
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Cause, Loss, Routing, Verdict

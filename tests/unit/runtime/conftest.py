@@ -9,10 +9,10 @@ from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.deadletters import DeadLetterCap, DeadLetters
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.loop import LoopLimits, TransactionalLoop
-from linewarden_runtime.memory import MemoryBroker
-from linewarden_runtime.memory.consumer import MemoryConsumer
 from linewarden_runtime.ports import TopicSpec
 from linewarden_runtime.records import InRecord, OutRecord, Position
+from linewarden_runtime.testing import MemoryBroker
+from linewarden_runtime.testing.consumer import MemoryConsumer
 from linewarden_schemas.ids import Namespace
 
 IN, OUT, DEAD, GROUP = "line1.in", "line1.out", "line1.dead-letters", "line1.stage"

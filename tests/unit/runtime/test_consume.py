@@ -14,10 +14,10 @@ from linewarden_runtime.errors import (
     SlowDown,
 )
 from linewarden_runtime.loop import LoopLimits
-from linewarden_runtime.memory import Fault
-from linewarden_runtime.memory.consumer import MemoryConsumer
-from linewarden_runtime.memory.producer import MemoryProducer
 from linewarden_runtime.records import InRecord, OutRecord, Position
+from linewarden_runtime.testing import Fault
+from linewarden_runtime.testing.consumer import MemoryConsumer
+from linewarden_runtime.testing.producer import MemoryProducer
 from linewarden_schemas.ids import Namespace
 from tests.unit.runtime.conftest import GROUP, IN, OUT, Line
 

@@ -10,8 +10,8 @@ from linewarden_runtime.errors import (
     TransactionFailed,
 )
 from linewarden_runtime.loop import LoopLimits, TransactionalLoop
-from linewarden_runtime.memory import Fault
 from linewarden_runtime.records import InRecord, OutRecord, Position
+from linewarden_runtime.testing import Fault
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.operations import DeadLetter

@@ -18,10 +18,10 @@ from linewarden_runtime.errors import (
     TransactionFailed,
 )
 from linewarden_runtime.loop import LoopLimits, TransactionalLoop
-from linewarden_runtime.memory import Fault
-from linewarden_runtime.memory.consumer import MemoryConsumer
-from linewarden_runtime.memory.producer import MemoryTransactionalProducer
 from linewarden_runtime.records import InRecord, OutRecord, Position
+from linewarden_runtime.testing import Fault
+from linewarden_runtime.testing.consumer import MemoryConsumer
+from linewarden_runtime.testing.producer import MemoryTransactionalProducer
 from linewarden_schemas.ids import Namespace
 from tests.unit.runtime.conftest import GROUP, IN, OUT, Echo, Line, ManualStage
 

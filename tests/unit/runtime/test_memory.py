@@ -4,10 +4,10 @@ import pytest
 
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import DeliveryFailed, Fenced, TransactionFailed
-from linewarden_runtime.memory import Fault, MemoryBroker
-from linewarden_runtime.memory.producer import MemoryProducer
 from linewarden_runtime.ports import TopicSpec
 from linewarden_runtime.records import OutRecord, Position
+from linewarden_runtime.testing import Fault, MemoryBroker
+from linewarden_runtime.testing.producer import MemoryProducer
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from linewarden_runtime.errors import AssignmentNotAligned, DeadLetterCapExceede
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on_signals
 from linewarden_runtime.logs import to_stderr
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.partitions import aligned_partitions, murmur2, partition_of
 from linewarden_runtime.ports import TopicSpec
 from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, Position, next_offsets
 from linewarden_runtime.sizes import require_fit
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_runtime.watchdog import Watchdog
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.ids import Namespace

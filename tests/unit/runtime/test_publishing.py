@@ -11,12 +11,12 @@ import pytest
 
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError
-from linewarden_runtime.memory import MemoryBroker
-from linewarden_runtime.memory.faults import Fault
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.provision import provision_topics, recipe_record
 from linewarden_runtime.publishing import activate, publish_recipe, tell_state
 from linewarden_runtime.records import OutRecord, Position
+from linewarden_runtime.testing import MemoryBroker
+from linewarden_runtime.testing.faults import Fault
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, LineState, RecipeRef
 from linewarden_schemas.recipe import Recipe, ViewSpec

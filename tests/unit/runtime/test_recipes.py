@@ -10,10 +10,10 @@ from prometheus_client import REGISTRY
 from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.provision import line_state_record, provision_topics, recipe_record
 from linewarden_runtime.recipes import PatientRecipes, RecipeRecords
 from linewarden_runtime.records import InRecord, OutRecord, Position
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.ids import Namespace, recipe_key
 from linewarden_schemas.line import LineState, RecipeRef
 from linewarden_schemas.recipe import Recipe

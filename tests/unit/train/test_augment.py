@@ -1,6 +1,6 @@
 import numpy as np
 
-from linewarden_train.augment import Augment, augment, window
+from linewarden_train.training.augment import Augment, augment, window
 from linewarden_vision.synthetic.part import make_part
 
 

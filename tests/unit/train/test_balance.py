@@ -3,8 +3,8 @@ from typing import get_args
 import pytest
 import torch
 
-from linewarden_train.balance import BalanceName, GradNormBalance, UncertaintyBalance, make_balance
-from linewarden_train.losses import Losses
+from linewarden_train.training.balance import BalanceName, GradNormBalance, UncertaintyBalance, make_balance
+from linewarden_train.training.losses import Losses
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from linewarden_train.calibration import (
+from linewarden_train.data.samples import GOOD, Label
+from linewarden_train.evaluation.comparison import PartScores, caught_at_load, compare
+from linewarden_train.training.calibration import (
     TrustRecipe,
     defect_threshold,
     fit_trust,
@@ -9,9 +11,7 @@ from linewarden_train.calibration import (
     suspicion_threshold,
     worst_of_parts,
 )
-from linewarden_train.comparison import PartScores, caught_at_load, compare
-from linewarden_train.data.samples import GOOD, Label
-from linewarden_train.scoring import RawScores
+from linewarden_train.training.scoring import RawScores
 from linewarden_vision.card import Provenance
 from linewarden_vision.trust.ingredients import CHEAP_NAMES
 from linewarden_vision.trust.second_look import SECOND_NAMES

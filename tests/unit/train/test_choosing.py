@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from linewarden_train.calibration import TrustRecipe
-from linewarden_train.choosing import choose
 from linewarden_train.data.samples import GOOD, Label
-from linewarden_train.scoring import RawScores
+from linewarden_train.training.calibration import TrustRecipe
+from linewarden_train.training.choosing import choose
+from linewarden_train.training.scoring import RawScores
 
 NAMES = ("agreement", "mask_evidence", "margin", "agreement_enhanced", "margin_turned")
 

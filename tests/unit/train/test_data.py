@@ -10,7 +10,7 @@ from linewarden_train.data.groups import check_apart, mixed_groups, split_by_gro
 from linewarden_train.data.magnetic_tile import read_magnetic_tiles
 from linewarden_train.data.samples import GOOD
 from linewarden_train.data.synthetic import SyntheticSamples
-from linewarden_train.inputs import InputSamples, InputSettings, picture_spec
+from linewarden_train.training.inputs import InputSamples, InputSettings, picture_spec
 
 
 def _write(path: Path, picture: np.ndarray) -> None:

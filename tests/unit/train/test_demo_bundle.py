@@ -5,7 +5,7 @@ import pytest
 
 from linewarden_train.data.samples import Label
 from linewarden_train.demo_bundle import SetSizes, _compare, synthetic_set
-from linewarden_train.scoring import RawScores
+from linewarden_train.training.scoring import RawScores
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.synthetic.demo import FIRST_DEMO_SEED, demo_part
 

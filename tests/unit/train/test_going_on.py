@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from linewarden_train.checkpoint import Checkpoint
 from linewarden_train.data.synthetic import SyntheticSamples
-from linewarden_train.drawing import DrawSettings, Normalisation
-from linewarden_train.inputs import InputSettings, picture_spec
-from linewarden_train.loop import Step, TrainSettings, train
-from linewarden_train.watch import EarlyStop, quality_of, watched_apart
+from linewarden_train.training.checkpoint import Checkpoint
+from linewarden_train.training.drawing import DrawSettings, Normalisation
+from linewarden_train.training.inputs import InputSettings, picture_spec
+from linewarden_train.training.loop import Step, TrainSettings, train
+from linewarden_train.training.watch import EarlyStop, quality_of, watched_apart
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
 

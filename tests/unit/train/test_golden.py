@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from linewarden_train.data.samples import Label, Sample
-from linewarden_train.golden import choose_golden
+from linewarden_train.training.golden import choose_golden
 from linewarden_vision.card import Card
 from linewarden_vision.inspector import ViewScore
 from tests.unit.vision.helpers import small_card

@@ -6,8 +6,8 @@ import torch
 
 from linewarden_train.data.digest import digest_of
 from linewarden_train.data.synthetic import SyntheticSamples
-from linewarden_train.drawing import DrawSettings, Normalisation
-from linewarden_train.loop import TrainSettings, schedule, train
+from linewarden_train.training.drawing import DrawSettings, Normalisation
+from linewarden_train.training.loop import TrainSettings, schedule, train
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from linewarden_train.losses import LossWeights, balanced_cross_entropy, tversky_per_sample, two_task_loss
+from linewarden_train.training.losses import LossWeights, balanced_cross_entropy, tversky_per_sample, two_task_loss
 from linewarden_vision.network.interface import NetworkOutput
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from linewarden_train.masks import GRID, MaskCounts, MaskPoint, choose_mask_point, count_mask
+from linewarden_train.training.masks import GRID, MaskCounts, MaskPoint, choose_mask_point, count_mask
 from linewarden_vision.prepare import Prepared, regions
 
 

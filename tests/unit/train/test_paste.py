@@ -1,7 +1,7 @@
 import numpy as np
 
 from linewarden_train.data.samples import GOOD, Label, Sample
-from linewarden_train.paste import cut_patches, paste
+from linewarden_train.training.paste import cut_patches, paste
 
 
 class _One:

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
+from linewarden_domain.rates import lower_limit, upper_limit
 from linewarden_train.data.samples import GOOD, Label
-from linewarden_train.qualification import (
+from linewarden_train.qualification.bound import (
     Bound,
     NotCertifiableError,
     allowed_misses,
@@ -12,7 +13,6 @@ from linewarden_train.qualification import (
     qualify,
     system_escapes,
 )
-from linewarden_vision.watch.limits import lower_limit, upper_limit
 
 
 @pytest.mark.parametrize(("groups", "rate"), [(59, 0.05), (110, 0.027), (299, 0.01), (2995, 0.001)])

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from linewarden_train.evaluation.of_bundle import Rows
-from linewarden_train.qualification import Bound, NotCertifiableError
-from linewarden_train.qualification_plan import NotApartError, Request, check_apart_from, draw
-from linewarden_train.qualification_words import NO_STUDY, in_words
-from linewarden_train.qualifying import as_qualified, divert_from, qualify_bundle
+from linewarden_train.qualification.bound import Bound, NotCertifiableError
+from linewarden_train.qualification.plan import NotApartError, Request, check_apart_from, draw
+from linewarden_train.qualification.run import as_qualified, divert_from, qualify_bundle
+from linewarden_train.qualification.words import NO_STUDY, in_words
 from linewarden_vision.bundle import Bundle, read_bundle, write_bundle
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.qualification import Attempt

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from linewarden_train import scoring
 from linewarden_train.data.samples import GOOD, Label, Sample
-from linewarden_train.scoring import INGREDIENTS, score_samples
+from linewarden_train.training import scoring
+from linewarden_train.training.scoring import INGREDIENTS, score_samples
 from tests.unit.vision.helpers import small_card, small_network
 
 _SPEC = small_card().picture.model_copy(update={"pad": "multiple"})

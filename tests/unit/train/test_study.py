@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linewarden_train.crossfit import split_folds
 from linewarden_train.data.groups import Subset
 from linewarden_train.data.samples import GOOD, Label, Sample
 from linewarden_train.data.sides import sides_of
 from linewarden_train.data.synthetic import SyntheticSamples
-from linewarden_train.loop import Step
 from linewarden_train.study.arms import StudyPlan
 from linewarden_train.study.page import as_markdown
 from linewarden_train.study.run import run_study
-from linewarden_train.teaching import _used_groups
-from linewarden_train.teaching_terms import NamedSamples, Surroundings
-from linewarden_train.training import TrainOptions, fingerprint, train_folder
+from linewarden_train.training.bundle import _used_groups
+from linewarden_train.training.crossfit import split_folds
+from linewarden_train.training.folder import TrainOptions, fingerprint, train_folder
+from linewarden_train.training.loop import Step
+from linewarden_train.training.terms import NamedSamples, Surroundings
 from linewarden_vision.bundle import read_bundle, write_bundle
 from linewarden_vision.inspector import Inspector
 

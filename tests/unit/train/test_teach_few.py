@@ -12,12 +12,12 @@ import torch
 from linewarden.cli import main
 from linewarden_train.data.groups import Subset
 from linewarden_train.data.synthetic import SyntheticSamples
-from linewarden_train.teach_card import HeldOut, count, in_words
-from linewarden_train.teach_features import Views
-from linewarden_train.teach_few import FewSettings, TaughtFew, teach_few
-from linewarden_train.teach_head import HeadSettings, train_head
-from linewarden_train.teach_neck import set_neck
-from linewarden_train.teach_novelty import build_bank, cover
+from linewarden_train.few_shot.card import HeldOut, count, in_words
+from linewarden_train.few_shot.features import Views
+from linewarden_train.few_shot.head import HeadSettings, train_head
+from linewarden_train.few_shot.neck import set_neck
+from linewarden_train.few_shot.novelty import build_bank, cover
+from linewarden_train.few_shot.teach import FewSettings, TaughtFew, teach_few
 from linewarden_vision.bundle import read_bundle, write_bundle
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.network.fusion import TopDownFusion

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from linewarden_train.data.samples import GOOD, Label
-from linewarden_train.scoring import RawScores
-from linewarden_train.teaching import _check_kinds, _used_groups
-from linewarden_train.teaching_terms import NamedSamples, TeachingSets, TeachSettings
+from linewarden_train.training.bundle import _check_kinds, _used_groups
+from linewarden_train.training.scoring import RawScores
+from linewarden_train.training.terms import NamedSamples, TeachingSets, TeachSettings
 from tests.unit.train.proving import Pictures
 
 SETTINGS = TeachSettings(name="t", date="2026-01-01", code_version="0", encoder="e", folds=2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
+from linewarden_domain.authority import DISPOSING, MAY_TAKE, may_name
 from linewarden_reinspect.station.errors import BadInput, Forbidden
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_schemas.authority import DISPOSING, MAY_TAKE, may_name
 from linewarden_schemas.vocabulary import Judgement, Outcome, Role, Skill
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from linewarden_vision.watch.limits import lower_limit, upper_limit
+from linewarden_domain.rates import lower_limit, upper_limit
 
 from .passes import Pass
 

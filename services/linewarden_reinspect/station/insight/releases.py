@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing
 
+from linewarden_domain.judgeable import refusals
 from linewarden_reinspect.station.errors import Conflict, NotRecorded
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import Clock
@@ -15,7 +16,6 @@ from linewarden_runtime.provision import activation_record, recipe_record
 from linewarden_runtime.publishing import Decide, next_version, publish_in_turn
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
-from linewarden_schemas.judgeable import refusals
 from linewarden_schemas.line import Activation
 from linewarden_schemas.recipe import Recipe, Thresholds
 

@@ -8,7 +8,7 @@ import pytest
 
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT
 

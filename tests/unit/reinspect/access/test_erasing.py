@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from linewarden.cli import main
+from linewarden_audit.notary.notary import Notary, NotaryLimits
+from linewarden_audit.notary.signing import make_key, read_key
+from linewarden_audit.notary.verifying import Witness, verify_namespace
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station import present
 from linewarden_reinspect.station.access.access import AccessRules
@@ -15,12 +18,9 @@ from linewarden_reinspect.station.access.accounts import AccountRefused
 from linewarden_reinspect.station.errors import Mismatch, NotSignedIn
 from linewarden_reinspect.station.judging import Given
 from linewarden_reinspect.station.sessions import Session
-from linewarden_replay.notary.notary import Notary, NotaryLimits
-from linewarden_replay.notary.signing import make_key, read_key
-from linewarden_replay.notary.verifying import Witness, verify_namespace
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
 from linewarden_runtime.ports import TopicSpec
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Judgement, Role
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT, PARTITIONS

@@ -16,7 +16,7 @@ from linewarden_reinspect.station.access.book import Book
 from linewarden_reinspect.station.insight.index import HistoryIndex
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.lifecycle import Stop
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT

@@ -17,10 +17,10 @@ from linewarden_reinspect.station.insight.history import Wanted, page
 from linewarden_reinspect.station.insight.index import HistoryIndex
 from linewarden_reinspect.station.insight.releases import Releases
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import Fault, MemoryBroker
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.provision import activation_record, recipe_record
 from linewarden_runtime.records import OutRecord, Position
+from linewarden_runtime.testing import Fault, MemoryBroker
 from linewarden_schemas.base import Message
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import SlotOpen

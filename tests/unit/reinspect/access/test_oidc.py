@@ -23,7 +23,7 @@ from linewarden_reinspect.station.access.oidc import OpenIdProvider, ProviderRul
 from linewarden_reinspect.station.app import create_app
 from linewarden_reinspect.station.errors import Forbidden, ProviderAway
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
 from tests.unit.reinspect.rig import rig
 from tests.unit.reinspect.slots import AT

@@ -13,7 +13,7 @@ from linewarden_reinspect.station.access.access import AccessRules
 from linewarden_reinspect.station.access.proxy import TrustedProxy
 from linewarden_reinspect.station.app import create_app
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.memory import MemoryBroker
+from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from linewarden.cli import app
+from linewarden_domain.study_sheet import SheetRow, as_text, parse
 from linewarden_reinspect.station.studies import Studies
-from linewarden_schemas.study_sheet import SheetRow, as_text, parse
 from linewarden_schemas.vocabulary import Judgement, Role
 from tests.unit.reinspect.rig import Rig
 

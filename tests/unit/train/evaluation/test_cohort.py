@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from linewarden_train.evaluation.bootstrap import draw_groups, interval
 from linewarden_train.evaluation.cohort import arrange, loads, recall
 from linewarden_train.evaluation.endpoint import NEEDED, primary, sign_test
 from linewarden_train.evaluation.evaluate import evaluate, findings_of
+from linewarden_train.evaluation.groups import draw_groups, interval
 from linewarden_train.evaluation.results import Evaluation, Plan
 from linewarden_train.evaluation.scored import pool
 from tests.unit.train.evaluation.sets import goods, scored_set

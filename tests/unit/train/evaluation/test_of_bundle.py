@@ -22,7 +22,7 @@ from linewarden_train.evaluation.svg import draw
 from linewarden_train.evaluation.tables import show
 from linewarden_train.evaluation.words import endpoint_verdict
 from linewarden_train.rivals.scoring import score_with
-from linewarden_train.scoring import score_samples
+from linewarden_train.training.scoring import score_samples
 from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import Bundle
 from linewarden_vision.inspector import Inspector

@@ -1,0 +1,231 @@
+"""When a part may pass: the rule of the line, written a second time. Pure.
+
+It shares no code with what routes, so that a fault there is found here. Every function yields what speaks against a
+pass, with the cause that the diversion then has; a part may pass where nothing does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from linewarden_history.ledger import CapturedFrame, InspectedFrame, RecipeName
+from linewarden_schemas.recipe import Recipe, ReviewRules
+from linewarden_schemas.vocabulary import Cause, LineMode, Undecidable, Verdict
+
+Contents = Mapping[tuple[str, int], Mapping[str, tuple[Recipe, int | None]]]
+"""Contents of each recipe version by digest, each with when it was first written (epoch ms)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One frame: its first capture, its first inspection, and what further records of it say differently, in words.
+
+    `further`: the inspections among these; `again`: captures that were sent again and say more of their part.
+    """
+
+    frame_id: str
+    captured: CapturedFrame | None = None
+    inspected: InspectedFrame | None = None
+    contradicted: tuple[str, ...] = ()
+    further: tuple[InspectedFrame, ...] = ()
+    again: tuple[CapturedFrame, ...] = ()
+
+
+class Unsettled(str):
+    """Why nobody can know a recipe, of which whoever routed may have known one content alone."""
+
+    __slots__ = ()
+
+
+def recipe_named(
+    contents: Contents, name: RecipeName, routed_ms: int | None = None, margin_ms: int = 0
+) -> Recipe | str:
+    """The recipe that a record names, or why nobody can know it.
+
+    A version with two contents is none. With `routed_ms` only contents count that were written `margin_ms` before,
+    which whoever routed then must have read; where there is none, those that it may have read.
+    """
+    known = contents.get((name.recipe_id, name.version), {})
+    old = _written_before(known, None if routed_ms is None else routed_ms - margin_ms)
+    if len(old) > 1:
+        return f"recipe {name} has {len(old)} contents"
+    if name.digest is not None:
+        found = (old or _written_before(known, None)).get(name.digest)
+        return f"recipe {name} is unknown in the content that is named" if found is None else found
+    readable = old or _written_before(known, routed_ms) or _written_before(known, None)
+    if len(readable) > 1:
+        return Unsettled(f"recipe {name} has {len(readable)} contents, written about when it was needed")
+    return next(iter(readable.values()), f"recipe {name} is unknown")
+
+
+def _written_before(known: Mapping[str, tuple[Recipe, int | None]], before_ms: int | None) -> dict[str, Recipe]:
+    return {
+        digest: recipe
+        for digest, (recipe, at_ms) in known.items()
+        if before_ms is None or at_ms is None or at_ms < before_ms
+    }
+
+
+def rules_of(contents: Contents, name: RecipeName) -> ReviewRules:
+    """What a review needs by the content that a record names, also where the version has another one and none passes.
+
+    Without a digest the content counts that asks for most reviews; where there is none, the defaults.
+    """
+    known = contents.get((name.recipe_id, name.version), {})
+    meant = [recipe for digest, (recipe, _) in known.items() if name.digest in (None, digest)]
+    return max((one.review for one in meant), key=lambda rules: rules.reviews_required, default=ReviewRules())
+
+
+class Objection(NamedTuple):
+    """What speaks against a pass: the cause of the diversion, none for a defect, and the reason in words."""
+
+    cause: Cause | None
+    reason: str
+
+
+def against_visit(frames: Sequence[Seen], recipe: Recipe) -> Iterator[Objection]:
+    """What speaks against a pass of a visit of which exactly these frames are known."""
+    yield from against_parts(frames, recipe)
+    for view_id in sorted({spec.view_id for spec in recipe.views} - {_view(one) for one in frames}):
+        yield Objection(Cause.LATE, f"view {view_id} is missing")
+    for one in frames:
+        yield from against_frame(one, recipe)
+    for asked, what in ((recipe.criteria, "acceptance criteria"), (recipe.zones, "zones")):
+        if asked:
+            yield Objection(Cause.FAULT, f"the recipe asks for {what}, which nobody judged")
+
+
+def against_parts(frames: Sequence[Seen], recipe: Recipe) -> Iterator[Objection]:
+    """What captures say of the part and the line, and where they disagree."""
+    captures = [each for one in frames for each in (one.captured, *one.again) if each is not None]
+    if any(one.known_bad for one in captures):
+        yield Objection(Cause.KNOWN_BAD, "it is a known-bad")
+    yield from (Objection(Cause.FAULT, reason) for reason in _part_faults(captures, recipe))
+
+
+def _part_faults(captures: Sequence[CapturedFrame], recipe: Recipe) -> Iterator[str]:
+    told: tuple[tuple[str, Collection[object]], ...] = (
+        ("lines", {one.line_id for one in captures}),
+        ("stations", {one.station_id for one in captures}),
+        ("serials", {one.part_id for one in captures} - {None}),
+        ("lots", {one.lot_id for one in captures} - {None}),
+        ("products", {one.product_id for one in captures} - {None}),
+        ("line states", {one.line_state for one in captures}),
+        ("places", {one.bin_slot for one in captures} - {None}),
+        ("visits before", {one.returned[0] for one in captures if one.returned}),
+        ("authorities", {one.returned[1] for one in captures if one.returned} - {None}),
+        ("recipes", _recipes([one.recipe for one in captures])),
+        ("kinds, simulated and real", {one.is_simulated for one in captures}),
+        ("kinds, known-bad and not", {one.known_bad for one in captures}),
+    )
+    yield from (f"its views name {len(values)} {what}" for what, values in told if len(values) > 1)
+    for mode in sorted({one.line_state[0] for one in captures} - {LineMode.PRODUCTION}):
+        yield f"the line was in {mode.value}, not in production"
+    for product in sorted({one.product_id for one in captures if one.product_id} - {recipe.product_id}):
+        yield f"the product is {product}, and the recipe is for {recipe.product_id}"
+    for before in sorted({one.returned[0] for one in captures if one.returned and one.returned[1] is None}):
+        yield f"the part came back after {before} without an authority"
+
+
+def against_frame(seen: Seen, recipe: Recipe) -> Iterator[Objection]:
+    """What speaks against one frame: then a person has to look at it, if there is a picture."""
+    name = f"view {_view(seen)}"
+    for reason in _frame_faults(seen, recipe):
+        yield Objection(Cause.FAULT, f"{name}: {reason}")
+    if seen.captured is None:
+        yield Objection(Cause.LATE, f"{name} was never captured")
+    elif seen.captured.lost is not None:
+        yield Objection(Cause.FAULT, f"{name}: its picture is lost")
+    if seen.inspected is None:
+        yield Objection(Cause.LATE, f"{name} was never inspected")
+    else:
+        yield from (Objection(cause, f"{name}: {reason}") for cause, reason in _doubts(seen.inspected, recipe))
+
+
+def _frame_faults(seen: Seen, recipe: Recipe) -> Iterator[str]:
+    yield from (f"its records contradict each other: {what}" for what in seen.contradicted)
+    camera = next((spec.camera_id for spec in recipe.views if spec.view_id == _view(seen)), None)
+    if camera is None:
+        yield "the recipe has no such view"
+    for record in (seen.captured, seen.inspected):
+        if record is not None and camera not in (None, record.camera_id):
+            yield f"camera {record.camera_id} is not the recipe's"
+        if record is not None and (record.recipe.recipe_id, record.recipe.version) != _name(recipe):
+            yield f"it names recipe {record.recipe}"
+    if seen.inspected is not None:
+        yield from _inspection_faults(seen.inspected, recipe)
+    if seen.captured is not None and seen.inspected is not None:
+        yield from apart(seen.captured, seen.inspected)
+
+
+def apart(captured: CapturedFrame, inspected: InspectedFrame) -> Iterator[str]:
+    """Where what was inspected is not what was captured."""
+    told = (
+        ("visit", captured.visit_id, inspected.visit_id),
+        ("view", captured.view_id, inspected.view_id),
+        ("line", captured.line_id, inspected.line_id),
+        ("camera", captured.camera_id, inspected.camera_id),
+        ("time of capture", captured.captured_ms, inspected.captured_ms),
+        ("decide-by", captured.decide_by_ms, inspected.decide_by_ms),
+        ("kind, simulated or real,", captured.is_simulated, inspected.is_simulated),
+    )
+    yield from (f"its capture and its inspection name another {what}" for what, one, two in told if one != two)
+    if None not in (captured.sha256, inspected.frame_sha256) and captured.sha256 != inspected.frame_sha256:
+        yield "what was inspected is not what was captured"
+    if not captured.recipe.may_be(inspected.recipe):
+        yield "its capture and its inspection name another recipe"
+
+
+def _inspection_faults(inspected: InspectedFrame, recipe: Recipe) -> Iterator[str]:
+    if inspected.frame_sha256 is None:
+        yield "its inspection does not say what was inspected"
+    if inspected.bundle_digest not in (None, recipe.bundle_digest):
+        yield "its bundle is not the recipe's"
+    if recipe.thresholds is not None and inspected.limits is not None:
+        defect, suspicion = inspected.limits
+        if defect != recipe.thresholds.defect or suspicion not in (recipe.thresholds.suspicion, 0.0):
+            yield "it was judged by other thresholds than the recipe's"
+    over = [limit for limit, _ in _limits(inspected, recipe) if not (inspected.p_defect or 0.0) <= limit]
+    if inspected.verdict is Verdict.OK and over:
+        yield f"it is OK with a p_defect of {inspected.p_defect}, over the threshold in force"
+
+
+def _doubts(inspected: InspectedFrame, recipe: Recipe) -> Iterator[tuple[Cause | None, str]]:
+    if inspected.verdict is Verdict.NG:
+        yield None, "the verdict is NG"
+    elif inspected.verdict is Verdict.NOT_DECIDABLE:
+        is_late = inspected.undecidable is Undecidable.LATE
+        yield Cause.LATE if is_late else Cause.NOT_DECIDABLE, "it was not decidable"
+    elif inspected.bundle_digest is None or None in (inspected.p_defect, inspected.suspicion, inspected.limits):
+        yield Cause.FAULT, "its bundle, a score or a threshold is missing"
+    elif any(not (inspected.suspicion or 0.0) < limit for _, limit in _limits(inspected, recipe)):
+        yield Cause.LOW_TRUST, f"its suspicion {inspected.suspicion} is at or over the threshold in force"
+
+
+def _limits(inspected: InspectedFrame, recipe: Recipe) -> list[tuple[float, float]]:
+    """Thresholds in force, of p_defect and of suspicion: those that the inspection names and those of the recipe."""
+    told = [] if inspected.limits is None else [inspected.limits]
+    own = recipe.thresholds
+    return told if own is None else [*told, (own.defect, own.suspicion)]
+
+
+def _view(seen: Seen) -> str:
+    known = seen.captured or seen.inspected
+    return seen.frame_id if known is None else known.view_id
+
+
+def _name(recipe: Recipe) -> tuple[str, int]:
+    return recipe.recipe_id, recipe.version
+
+
+def _recipes(names: Sequence[RecipeName]) -> set[tuple[str, int, str | None]]:
+    """The different recipes among these; one without digest is no other than one with it."""
+    versions = {(one.recipe_id, one.version) for one in names}
+    digests = {(one.recipe_id, one.version, one.digest) for one in names if one.digest is not None}
+    return digests | {
+        (name, version, None)
+        for name, version in versions
+        if (name, version) not in {(one[0], one[1]) for one in digests}
+    }

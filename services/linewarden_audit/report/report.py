@@ -1,0 +1,202 @@
+"""From the topics to the document of an audit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from linewarden_audit.audit import read_recipes
+from linewarden_audit.balance import Allowance
+from linewarden_audit.notary.verify import Fault
+from linewarden_audit.notary.verifying import Witness, keys_in_heads, verify_namespace
+from linewarden_audit.periods.closing import read_periods
+from linewarden_audit.periods.period import Closed, first_break
+from linewarden_domain.kappa import SOURCE as KAPPA
+from linewarden_domain.kappa import cohen
+from linewarden_domain.rates import INTERVAL, rate
+from linewarden_history.ledger import Ledger
+from linewarden_history.reports.gather import Looked, Unreadable, gather, messages, tell_visits
+from linewarden_history.reports.numbering import period_before
+from linewarden_history.reports.shelf import Shelf
+from linewarden_history.selection import Selection
+from linewarden_runtime.ports import Broker
+from linewarden_schemas.base import Message
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.line import Activation
+from linewarden_schemas.operations import Balance
+from linewarden_schemas.recipe import Recipe
+
+from .conserving import Conservation
+from .differences import read_rerun, with_pictures
+from .frames import Sought
+from .tally import AuditTally
+from .versions import bundles_used, in_force, recipes_used
+
+SCHEMA = "linewarden.audit-report.v2"
+_MOST_LISTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What to report and what with; `now_ms` is when it is made. `keys` are trusted public keys of the notary."""
+
+    stretch: Selection
+    now_ms: int
+    keys: Collection[str] = ()
+    bundles: Callable[[str], Mapping[str, Any]] | None = None
+    """What stands behind a bundle, by its digest."""
+    rerun: Path | None = None
+    simulated: bool = False
+    allowance: Allowance | None = None
+
+
+class _Source:
+    """The namespace, with what could not be read of it."""
+
+    def __init__(self, broker: Broker, namespace: Namespace, looked: Looked) -> None:
+        self.broker, self.namespace, self.looked = broker, namespace, looked
+        self.unreadable = Unreadable()
+
+    def all_of(self, name: str, from_ms: int = 0) -> Iterator[Message]:
+        topic = self.namespace.topic(name)
+        return messages(self.broker, topic, from_ms, self.unreadable, self.looked)
+
+
+def report(broker: Broker, namespace: Namespace, audit: Audit, looked: Looked = lambda *_: None) -> dict[str, Any]:
+    """Read the namespace by assign() and report; nothing is written.
+
+    Raises:
+        ValueError: for a stored replay that is none.
+        BrokerUnavailable: where the end of a topic cannot be reached.
+    """
+    rerun = None if audit.rerun is None else read_rerun(audit.rerun)
+    source = _Source(broker, namespace, looked)
+    tally = AuditTally(audit.simulated)
+    periods = read_periods(broker, namespace)
+    before = period_before([one.period for one in periods], audit.stretch.from_ms)
+    sought = Sought(() if rerun is None else (one["frame_id"] for one in rerun["shown"]))
+    conservation, reported = _count(source, audit, (tally, sought), before)
+    if rerun is not None:
+        pictures = sought.pictures(broker, namespace.topic("frames"))
+        rerun = with_pictures(rerun, chain(pictures, source.all_of("evidence")))
+    return {
+        "schema": SCHEMA,
+        "scope": _scope(source.namespace, audit, tally),
+        "balance": conservation | {"after_period": None if before is None else before.number},
+        "periods": _closed(periods, audit),
+        **_figures(tally),
+        **_in_force(source, audit, tally),
+        "notary": _notary(source, audit),
+        "escapes": tally.escapes.as_dict(tally.counts["visits"], reported),
+        "rerun": rerun,
+        "unreadable": {"count": source.unreadable.count, "places": source.unreadable.places},
+    }
+
+
+def _count(
+    source: _Source, audit: Audit, counts: tuple[AuditTally, Sought], before: Balance | None
+) -> tuple[dict[str, Any], int]:
+    """Go through the visits once; the balance, and how many escapes are reported of whatever part."""
+    with Shelf() as shelf:
+        gathered = gather(source.broker, source.namespace, audit.stretch, shelf, source.looked, before)
+        source.unreadable = gathered.unreadable
+        loose = shelf.messages_of("")
+        known = Ledger()
+        read_recipes(source.broker, source.namespace, known)
+        conservation = Conservation(audit.now_ms, loose, source.unreadable, audit.allowance or Allowance(), known)
+        for story in tell_visits(shelf, audit.stretch):
+            conservation.add(story)
+            for one in counts:
+                one.add(story)
+        return conservation.result(shelf), gathered.escapes
+
+
+def _scope(namespace: Namespace, audit: Audit, tally: AuditTally) -> dict[str, Any]:
+    return {
+        "namespace": namespace.name,
+        "line_id": audit.stretch.line_id,
+        "from_ms": audit.stretch.from_ms,
+        "to_ms": audit.stretch.to_ms,
+        "made_ms": audit.now_ms,
+        "simulated": audit.simulated,
+        "visits_by_state": dict(sorted(tally.by_state.items())),
+        "left_out": dict(sorted(tally.left_out.items())),
+    }
+
+
+def _figures(tally: AuditTally) -> dict[str, Any]:
+    counts = tally.counts
+    caught, answered = counts["known_bads_caught"], counts["known_bads_answered"]
+    return {
+        "interval": INTERVAL,
+        "production": counts["visits"],
+        "rates": [one.as_dict() for one in tally.rates()],
+        "routings": dict(sorted(tally.routings.items())),
+        "diverted_by_cause": dict(sorted(tally.causes.items())),
+        "outcomes": dict(sorted(tally.outcomes.items())),
+        "agreement": cohen(tally.pairs).as_dict()
+        | {
+            "source": KAPPA,
+            "people": len(tally.people),
+            "judgements": counts["judgements"],
+            "pairs": [[first, second, count] for (first, second), count in sorted(tally.pairs.items())],
+        },
+        "known_bads": {
+            "shown": counts["known_bads"],
+            "answered": answered,
+            "catch": rate("catch_rate_of_answered_known_bads", caught, answered).as_dict(),
+        },
+        "thresholds": tally.threshold_rows(),
+        "versions": [
+            {"recipe": recipe, "bundle": bundle, "code": code, "device": device, "frames": count}
+            for (recipe, bundle, code, device), count in sorted(tally.versions.items())
+        ],
+    }
+
+
+def _in_force(source: _Source, audit: Audit, tally: AuditTally) -> dict[str, Any]:
+    stretch = audit.stretch
+    activations = [one for one in source.all_of("activations") if isinstance(one, Activation)]
+    recipes = [one for one in source.all_of("recipes") if isinstance(one, Recipe)]
+    frames: Counter[str] = Counter()
+    for (_, bundle, _, _), count in tally.versions.items():
+        frames[bundle] += count
+    return {
+        "activations": in_force(activations, stretch.from_ms, stretch.to_ms, stretch.line_id),
+        "recipes": recipes_used(recipes, {recipe for recipe, *_ in tally.versions}),
+        "bundles": bundles_used(frames, audit.bundles),
+    }
+
+
+def _closed(periods: Sequence[Closed], audit: Audit) -> dict[str, Any]:
+    """Closed periods that reach into the range, and whether all that were ever closed follow on each other."""
+    told = ("number", "line_id", "from_ms", "to_ms", "visits", "frames", "final", "carried", "reopened", "closed_by")
+    inside = [
+        one
+        for one in periods
+        if one.period.to_ms >= audit.stretch.from_ms and one.period.from_ms <= audit.stretch.to_ms
+    ]
+    rows = [
+        one.period.model_dump(mode="json", include=set(told))
+        | {"left_open": len(one.period.open_ids), "signed": one.period.signature is not None, "digest": one.digest}
+        for one in inside[-_MOST_LISTED:]
+    ]
+    return {"closed": len(periods), "broken": first_break(periods, audit.keys), "listed": rows}
+
+
+def _notary(source: _Source, audit: Audit) -> dict[str, Any]:
+    trusted = list(audit.keys) or keys_in_heads(source.broker, source.namespace)
+    found = verify_namespace(source.broker, source.namespace, trusted, Witness(audit.now_ms))
+    heads = sum(one.heads for one in found.partitions)
+    unsealed = all(one.finding is None or one.finding.fault is Fault.UNSEALED for one in found.partitions)
+    return {
+        "holds": found.holds or (not heads and not audit.keys and unsealed),
+        "proven": bool(audit.keys),
+        "heads": heads,
+        "partitions": [one.as_dict() for one in found.partitions],
+        "strays": found.strays,
+    }

@@ -1,0 +1,1 @@
+"""Rules and statistics that several stages need: pure, and built on the schemas alone."""

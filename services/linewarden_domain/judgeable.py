@@ -1,0 +1,111 @@
+"""What a recipe asks for and a line cannot judge: whoever publishes one refuses it, by this one rule.
+
+A line judges each view of the recipe by one bundle: the picture of that view's camera, cut to its region, against the
+threshold on the probability of a defect (under `either` also by the mask) and the one on suspicion; it holds the
+visit's deadline, and has people review what was withheld. Nothing looks at zones, criteria, poses, lights or lengths.
+What was published under looser rules is still read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget, ViewSpec
+from linewarden_schemas.vocabulary import Outcome, VerdictRule
+
+NO_MASKS = "no mask was given: nothing is ever marked"
+"""What the card of a bundle that was taught without masks says of its mask threshold."""
+_DAY_MS = 86_400_000
+LONGEST_DECIDE_BY_MS = _DAY_MS
+_LONGEST_HORIZON_MS = 366 * _DAY_MS
+_LONGEST_UNDO_MS = _DAY_MS
+_LONGEST_REVIEW_MS = 366 * _DAY_MS
+_LONGEST_KEEPING_MS = 36_600 * _DAY_MS
+_TAKE_OUT = "take it out, or into the note"
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFacts:
+    """What the publisher knows of the recipe's bundle; None where it cannot tell."""
+
+    is_known: bool | None = None
+    marks_defects: bool | None = None
+
+
+def refusals(recipe: Recipe, bundle: BundleFacts | None = None) -> tuple[str, ...]:
+    """What of a recipe the line could not keep, each with what to change; empty where it may be published."""
+    found = [*_unjudged(recipe), *_of_bundle(recipe, bundle or BundleFacts())]
+    return (*found, *_of_thresholds(recipe), *_of_time(recipe.time), *_of_review(recipe.review))
+
+
+def _unjudged(recipe: Recipe) -> Iterator[str]:
+    if recipe.criteria:
+        yield f"criteria: nothing measures defects against acceptance limits; {_TAKE_OUT}"
+    if recipe.zones:
+        which = ", ".join(zone.zone_id for zone in recipe.zones)
+        yield f"zones ({which}): the whole picture is judged, or the region of its view; {_TAKE_OUT}"
+    for view in recipe.views:
+        yield from _of_view(view)
+
+
+def _of_view(view: ViewSpec) -> Iterator[str]:
+    for what, given in (("pose", view.pose), ("light", view.light), ("mm_per_pixel", view.mm_per_pixel)):
+        if given is not None:
+            yield f"{what} of view {view.view_id}: nothing on the line looks at it; {_TAKE_OUT}"
+    region = view.region
+    if region is not None and (min(region.x, region.y) < 0 or min(region.width, region.height) < 1):
+        yield (
+            f"region of view {view.view_id}: it lies in no picture; give x and y from 0 on, "
+            "width and height of at least one pixel"
+        )
+
+
+def _of_bundle(recipe: Recipe, bundle: BundleFacts) -> Iterator[str]:
+    if bundle.is_known is False:
+        yield (
+            f"bundle_digest {recipe.bundle_digest[:12]}: the line has no such bundle; copy its folder there, "
+            "or name one that it has"
+        )
+    if recipe.verdict_rule is VerdictRule.EITHER and bundle.marks_defects is False:
+        yield "verdict_rule either: its bundle was taught without masks and marks nothing; use classifier"
+
+
+def _of_thresholds(recipe: Recipe) -> Iterator[str]:
+    limits = recipe.thresholds
+    if limits is None:
+        return
+    if limits.defect >= 1.0:
+        yield f"thresholds.defect {limits.defect:g}: a probability never exceeds 1, so nothing would be NG; lower it"
+    if not 0.0 <= limits.suspicion <= 1.0:
+        yield f"thresholds.suspicion {limits.suspicion:g}: suspicion lies between 0 and 1; give a limit between them"
+
+
+def _of_time(time: TimeBudget) -> Iterator[str]:
+    if not 0 < time.decide_by_ms <= LONGEST_DECIDE_BY_MS:
+        yield f"time.decide_by_ms {time.decide_by_ms}: give more than 0 and at most {LONGEST_DECIDE_BY_MS}"
+    if time.commit_margin_ms >= time.decide_by_ms:
+        yield (
+            f"time.commit_margin_ms {time.commit_margin_ms}: with a decide-by of {time.decide_by_ms} ms nothing could "
+            "pass; make it smaller"
+        )
+    if time.max_skew_ms > LONGEST_DECIDE_BY_MS:
+        yield f"time.max_skew_ms {time.max_skew_ms}: give at most {LONGEST_DECIDE_BY_MS}"
+    if not time.decide_by_ms < time.spool_horizon_ms <= _LONGEST_HORIZON_MS:
+        yield (
+            f"time.spool_horizon_ms {time.spool_horizon_ms}: give more than decide_by_ms, or visits are forgotten "
+            f"before they are decided, and at most {_LONGEST_HORIZON_MS}"
+        )
+
+
+def _of_review(review: ReviewRules) -> Iterator[str]:
+    if review.ng_outcome in {Outcome.ACCEPT, Outcome.USE_AS_IS}:
+        yield f"review.ng_outcome {review.ng_outcome.value}: an NG never lets a part go on; use rework or scrap"
+    for name, value, least, most in (
+        ("undo_window_ms", review.undo_window_ms, 0, _LONGEST_UNDO_MS),
+        ("max_age_ms", review.max_age_ms, 1, _LONGEST_REVIEW_MS),
+        ("slack_low_risk_ms", review.slack_low_risk_ms, 0, _LONGEST_REVIEW_MS),
+        ("evidence_keep_ms", review.evidence_keep_ms, 0, _LONGEST_KEEPING_MS),
+    ):
+        if not least <= value <= most:
+            yield f"review.{name} {value}: nobody could keep it; give {least} to {most}"

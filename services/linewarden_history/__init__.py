@@ -1,0 +1,1 @@
+"""What happened to every part: the index, reports, labels, studies and escapes."""

@@ -1,0 +1,89 @@
+"""Reports from the field as records: one by one, or a table of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from linewarden_domain import tables
+from linewarden_history.selection import epoch_ms
+from linewarden_runtime.records import OutRecord
+from linewarden_schemas.envelope import encode
+from linewarden_schemas.escape import Escape
+from linewarden_schemas.ids import Namespace, escape_id
+
+NEEDED = ("serial", "defect", "found_at", "when")
+MAY = ("visit", "reference", "comment", "by")
+_DAY = re.compile(r"\d{4}-?\d{2}-?\d{2}")
+_DAY_MS = 86_400_000
+
+
+def found_ms(text: str) -> int:
+    """Epoch ms of a time of `epoch_ms`; a day alone means its end, so that what was made that day lies before it."""
+    return epoch_ms(text) + (_DAY_MS - 1 if _DAY.fullmatch(text) else 0)
+
+
+def escape_of(row: Mapping[str, str | None], by: str | None, now_ms: int) -> Escape:
+    """One report; `row` has the words of `NEEDED` and may have those of `MAY`. `by` reports where no row says who.
+
+    Raises:
+        ValueError: for a word that is missing or does not fit, and for a finding that lies in the future.
+    """
+    told = {name: (value or "").strip() for name, value in row.items() if isinstance(value, str)}
+    missing = [name for name in NEEDED if not told.get(name)]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} is missing")
+    who = told.get("by") or by
+    if who is None:
+        raise ValueError("nobody reports it: fill in by, or give --by")
+    try:
+        at_ms = found_ms(told["when"])
+        if at_ms >= now_ms + _DAY_MS:
+            raise ValueError(f"{told['when']} lies in the future")
+        return Escape(
+            escape_id=escape_id(told["serial"], at_ms, told["defect"]),
+            part_id=told["serial"],
+            defect_class=told["defect"],
+            found_at=told["found_at"],
+            found_ms=at_ms,
+            reported_by=who,
+            reported_ms=now_ms,
+            visit_id=told.get("visit") or None,
+            reference=told.get("reference") or None,
+            comment=told.get("comment") or None,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from error
+
+
+def read_table(path: Path, by: str | None, now_ms: int) -> list[Escape]:
+    """Reports of a CSV with the columns `NEEDED` and perhaps `MAY`.
+
+    Raises:
+        ValueError: naming every line that is wrong; then none of the table is to be reported.
+    """
+    table = tables.read_table(path, dict.fromkeys((*NEEDED, *MAY), ()))
+    missing = [name for name in NEEDED if name not in table.columns]
+    if missing:
+        raise ValueError(f"{path} lacks the columns {', '.join(missing)}; it may have {', '.join(MAY)}")
+    found: list[Escape] = []
+    wrong: list[str] = []
+    for row in table.rows:
+        try:
+            found.append(escape_of(row.cells, by, now_ms))
+        except ValueError as error:
+            wrong.append(f"line {row.line}: {error}")
+    if wrong:
+        raise ValueError(f"{path}: nothing was reported. " + "; ".join(wrong))
+    return found
+
+
+def escape_record(namespace: Namespace, escape: Escape, source: str) -> OutRecord:
+    """The record of a report, keyed by serial."""
+    name = f"{escape.escape_id}.{escape.reported_ms}"
+    sent = encode(escape, id=name, source=source, time_ms=escape.reported_ms)
+    return OutRecord(namespace.topic("escapes"), escape.part_id.encode(), sent.value, sent.headers)

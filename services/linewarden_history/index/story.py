@@ -1,0 +1,123 @@
+"""The whole story of a part: every passage, and everything that happened to it, in order."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from linewarden_history.selection import Selection, where
+
+from .reported import Reported, reports_about
+from .store import StoryIndex
+
+_FACTS = (
+    "visit_id, line_id, station_id, part_id, lot_id, product_id, recipe, recipe_digest, captured_ms, mode, known_bad, "
+    "returned_from, routing, causes, revision, outcome, final"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One record about a visit, with what it said and where it lies. Maps and masks stay in their topic."""
+
+    at_ms: int
+    kind: str
+    actor: str | None
+    topic: str
+    partition: int
+    offset: int
+    told: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One visit: its facts, its frames with their first answers, and its records in the order of their times."""
+
+    facts: dict[str, Any]
+    frames: tuple[dict[str, Any], ...]
+    happened: tuple[Happened, ...]
+
+    @property
+    def visit_id(self) -> str:
+        """The visit's id."""
+        return str(self.facts["visit_id"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def stories(index: StoryIndex, name: str) -> list[Story]:
+    """The visits of a part by its serial, or one visit with those it came back from and as; in order of capture."""
+    rows = _visits(index, name)
+    visits = [str(row["visit_id"]) for row in rows]
+    reported = reports_about(index, {name, *(row["part_id"] for row in rows if row["part_id"])}, visits)
+    return [_story(index, row, reported) for row in rows]
+
+
+def unmatched(index: StoryIndex, name: str) -> list[Reported]:
+    """Escapes reported of a serial that belong to none of its visits."""
+    return [one for one in reports_about(index, {name}, ()) if one.visit_id is None]
+
+
+def selected(index: StoryIndex, selection: Selection, limit: int | None = None) -> Iterator[dict[str, Any]]:
+    """Facts of the selected visits, in order of capture."""
+    condition, values = where(selection)
+    most = values | {"limit": -1 if limit is None else limit}
+    sql = f"SELECT {_FACTS} FROM visits v WHERE {condition} ORDER BY captured_ms, visit_id LIMIT :limit"  # noqa: S608 - fixed words
+    for row in index.rows(sql, most):
+        yield dict(row)
+
+
+def count(index: StoryIndex, selection: Selection) -> int:
+    """How many visits are selected."""
+    condition, values = where(selection)
+    row = index.row(f"SELECT COUNT(*) AS n FROM visits v WHERE {condition}", values)  # noqa: S608 - fixed words
+    return 0 if row is None else int(row["n"])
+
+
+def is_selected(index: StoryIndex, selection: Selection, visit_id: str) -> bool:
+    """Whether one visit is selected."""
+    condition, values = where(selection)
+    sql = f"SELECT 1 FROM visits v WHERE v.visit_id = :visit_id AND {condition}"  # noqa: S608 - fixed words
+    return index.row(sql, values | {"visit_id": visit_id}) is not None
+
+
+def _visits(index: StoryIndex, name: str) -> list[sqlite3.Row]:
+    by_part = list(index.rows(f"SELECT {_FACTS} FROM visits WHERE part_id = :name", {"name": name}))  # noqa: S608 - fixed words
+    found = by_part or list(index.rows(_CHAIN, {"name": name}))
+    return sorted(found, key=lambda row: (row["captured_ms"] or 0, row["visit_id"]))
+
+
+_CHAIN = f"""
+WITH RECURSIVE before (id) AS (
+  SELECT visit_id FROM visits WHERE visit_id = :name
+  UNION SELECT v.returned_from FROM visits v JOIN before ON v.visit_id = before.id WHERE v.returned_from IS NOT NULL),
+after (id) AS (
+  SELECT visit_id FROM visits WHERE visit_id = :name
+  UNION SELECT v.visit_id FROM visits v JOIN after ON v.returned_from = after.id)
+SELECT {_FACTS} FROM visits WHERE visit_id IN (SELECT id FROM before UNION SELECT id FROM after)
+"""  # noqa: S608 - fixed words
+
+
+def _story(index: StoryIndex, facts: sqlite3.Row, reported: Collection[Reported]) -> Story:
+    of_visit = {"visit_id": facts["visit_id"]}
+    frames = index.rows("SELECT * FROM frames WHERE visit_id = :visit_id ORDER BY view_id, frame_id", of_visit)
+    entries = index.rows(
+        "SELECT at_ms, kind, actor, topic, partition, offset, told FROM entries WHERE visit_id = :visit_id "
+        "ORDER BY at_ms, topic, offset",
+        of_visit,
+    )
+    happened = [Happened(**(dict(row) | {"told": json.loads(row["told"])})) for row in entries]
+    happened += [_escaped(one) for one in reported if one.visit_id == facts["visit_id"]]
+    return Story(dict(facts), tuple(dict(row) for row in frames), tuple(sorted(happened, key=lambda one: one.at_ms)))
+
+
+def _escaped(one: Reported) -> Happened:
+    kind = "escape withdrawn" if one.escape.withdrawn else "escaped"
+    told = one.escape.model_dump(mode="json", exclude_none=True)
+    actor = one.escape.reported_by
+    return Happened(one.escape.found_ms, kind, actor, "escapes", one.partition, one.offset, told)

@@ -1,0 +1,74 @@
+"""What escaped from a range: parts that the field found defective after they had left. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from linewarden_domain.rates import INTERVAL, rate
+from linewarden_schemas.vocabulary import Outcome, Routing
+
+from .story import Story
+
+NAME = "escapes_ppm_of_inspected"
+_MOST_LISTED = 200
+_PPM = 1_000_000
+_LEFT_BY_OUTCOME = {
+    Outcome.ACCEPT: "accepted by people",
+    Outcome.USE_AS_IS: "used as is by concession",
+    Outcome.REWORK: "sent to rework, and must not have left",
+    Outcome.SCRAP: "scrapped, and must not have left",
+}
+_LEFT_BY_ROUTING = {
+    Routing.TRUSTED_PASS: "trusted pass",
+    Routing.DIVERTED: "diverted, and must not have left",
+    Routing.REJECTED: "rejected, and must not have left",
+}
+
+
+@dataclass(slots=True)
+class EscapeTally:
+    """Counts visits, not reports: two reports of one passage are one escape."""
+
+    visits: int = 0
+    reports: int = 0
+    by_way: Counter[str] = field(default_factory=Counter)
+    by_class: Counter[str] = field(default_factory=Counter)
+    listed: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, story: Story) -> None:
+        """Count a visit of production; one that nobody reported is passed over."""
+        if not story.escapes:
+            return
+        way = left_as(story)
+        self.visits += 1
+        self.reports += len(story.escapes)
+        self.by_way[way] += 1
+        self.by_class.update({one.defect_class for one in story.escapes})
+        for one in story.escapes[: _MOST_LISTED - len(self.listed)]:
+            told = one.model_dump(mode="json", exclude={"visit_id", "withdrawn"})
+            self.listed.append(told | {"visit_id": story.visit_id, "left_as": way})
+
+    def as_dict(self, inspected: int, reported: int) -> dict[str, Any]:
+        """For documents; `reported` are all reports that stand, of whatever part."""
+        share = rate(NAME, self.visits, inspected)
+        ppm = {"low": share.low * _PPM, "high": share.high * _PPM}
+        return {
+            "visits": self.visits,
+            "reports": self.reports,
+            "of_other_visits": reported - self.reports,
+            "interval": INTERVAL,
+            "rate": share.as_dict() | ppm | {"value": None if share.value is None else share.value * _PPM},
+            "by_way": dict(sorted(self.by_way.items())),
+            "by_class": dict(sorted(self.by_class.items())),
+            "listed": self.listed,
+        }
+
+
+def left_as(story: Story) -> str:
+    """How an escaped part left, in words."""
+    latest = story.latest
+    if latest is None or not latest.final:
+        return "before it was settled"
+    return _LEFT_BY_OUTCOME[latest.outcome] if latest.outcome is not None else _LEFT_BY_ROUTING[latest.routing]

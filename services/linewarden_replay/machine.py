@@ -1,0 +1,93 @@
+"""The machine's presentations: pictures of planned parts, judged offline with one bundle."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from linewarden_history.msa.models import Machine, Plan, Presentation
+from linewarden_schemas.recipe import Thresholds
+from linewarden_schemas.vocabulary import Judgement as Answer
+from linewarden_schemas.vocabulary import Undecidable, Verdict, VerdictRule
+from linewarden_vision.errors import UnusablePicture
+from linewarden_vision.inspecting.judging import code_version, thresholds_of_card, verdict_of
+from linewarden_vision.inspecting.preparing import refused_by_vision
+from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.scorer import Scorer, score_batch
+from linewarden_vision.inspector import ViewScore
+from linewarden_vision.pictures.reading import read_picture
+
+_BATCH = 16
+_Read = tuple[str, str, str, object | Refused]
+"""Part, picture, its digest, and what the network takes or why not."""
+
+
+def present(
+    plan: Plan, scorer: Scorer, most: int | None = None, progress: Callable[[int], object] = lambda _: None
+) -> Machine:
+    """Judge every presentation of every planned part, at most `most` of each.
+
+    The same picture once more would be the same answer once more: a presentation is a picture of its own.
+    """
+    limits = thresholds_of_card(scorer.card)
+    found: list[Presentation] = []
+    pending = _read(plan, scorer, most)
+    while batch := list(islice(pending, _BATCH)):
+        ready = [one[3] for one in batch if not isinstance(one[3], Refused)]
+        answers = iter(score_batch(scorer, ready).answers)
+        for part_id, picture, sha256, prepared in batch:
+            answer = prepared if isinstance(prepared, Refused) else next(answers)
+            found.append(_presentation(part_id, picture, sha256, answer, limits))
+        progress(len(batch))
+    return Machine(
+        bundle_digest=scorer.digest,
+        stage=scorer.card.stage,
+        code_version=code_version(),
+        device=scorer.device,
+        precision=scorer.precision,
+        defect=limits.defect,
+        suspicion=limits.suspicion,
+        presentations=tuple(found),
+    )
+
+
+def _read(plan: Plan, scorer: Scorer, most: int | None) -> Iterator[_Read]:
+    for part in plan.parts:
+        for picture in part.pictures[:most]:
+            try:
+                content = Path(picture).read_bytes()
+            except OSError as error:
+                yield part.part_id, picture, "", Refused(Undecidable.UNREADABLE, str(error.strerror))
+                continue
+            yield part.part_id, picture, hashlib.sha256(content).hexdigest(), _prepared(content, scorer)
+
+
+def _prepared(content: bytes, scorer: Scorer) -> object | Refused:
+    try:
+        prepared: object = scorer.prepare(read_picture(content))
+    except Refused as refused:
+        return refused
+    except UnusablePicture as unusable:
+        return refused_by_vision(unusable)
+    return prepared
+
+
+def _presentation(
+    part_id: str, picture: str, sha256: str, answer: ViewScore | Refused, limits: Thresholds
+) -> Presentation:
+    if isinstance(answer, Refused):
+        withheld = {"verdict": Answer.UNSURE, "answer": Answer.UNSURE, "undecidable": answer.reason.value}
+        return Presentation(part_id=part_id, picture=picture, sha256=sha256, **withheld)
+    verdict = Answer.NG if verdict_of(VerdictRule.CLASSIFIER, answer, limits) is Verdict.NG else Answer.OK
+    doubted = verdict is Answer.OK and not answer.suspicion < limits.suspicion
+    return Presentation(
+        part_id=part_id,
+        picture=picture,
+        sha256=sha256,
+        verdict=verdict,
+        answer=Answer.UNSURE if doubted else verdict,
+        p_defect=answer.p_defect,
+        suspicion=answer.suspicion,
+    )

@@ -1,6 +1,0 @@
-"""A bus inside the process, for tests of stages: deterministic, with groups, transactions and fencing."""
-
-from linewarden_runtime.memory.broker import MemoryBroker
-from linewarden_runtime.memory.faults import Fault
-
-__all__ = ["Fault", "MemoryBroker"]

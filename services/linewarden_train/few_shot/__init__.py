@@ -1,0 +1,1 @@
+"""From a few pictures without masks to a bundle."""

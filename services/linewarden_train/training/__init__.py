@@ -1,0 +1,1 @@
+"""From sets of pictures with masks to a bundle."""

@@ -1,0 +1,152 @@
+"""Calibration: normalisers and logistic from one set, thresholds from another.
+
+A part is its group of views; its margin and its suspicion are the maxima over its views.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linewarden_train.training.scoring import RawScores, Values
+from linewarden_vision.card import (
+    CheapIngredient,
+    EnhancedIngredient,
+    LogisticCard,
+    Provenance,
+    SecondLookCard,
+    TrustCard,
+)
+from linewarden_vision.trust.cascade import TrustModel, normalise
+from linewarden_vision.trust.names import CheapName, SecondName
+from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.suspicion import Logistic, fit_logistic, group_weights, sum_of_rarities
+
+_FEWEST_DEFECTIVE = 6  # groups; fewer cannot weigh ingredients, as six discordant ones are the least for a test
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRecipe:
+    """Named beforehand, never chosen on the data reported on.
+
+    ``second_look_share`` of good pictures get the second look.
+    """
+
+    cheap: tuple[CheapName, ...] = ("agreement", "mask_evidence", "margin")
+    second: tuple[SecondName, ...] = ("agreement_enhanced",)
+    epsilon: float = 0.15
+    second_look_share: float = 0.10
+
+
+def fit_trust(
+    calibrated: RawScores, recipe: TrustRecipe, provenance: Provenance, held_out: Sequence[RawScores] = ()
+) -> TrustCard:
+    """Freeze normalisers on calibration's good pictures; fit the logistics on good against all defective ones.
+
+    ``held_out`` are out-of-fold scores of the training groups: each is normalised by its own good pictures,
+    since another network gave it, and the logistics are fitted on them alone. Without them calibration serves
+    for both. Raises ValueError when good or defective pictures are missing or too few.
+    """
+    names = (*recipe.cheap, *recipe.second)
+    frozen = {name: _frozen(calibrated.ingredients[name][calibrated.good]) for name in names}
+    parts = [_evidence(scores, names) for scores in held_out or [calibrated]]
+    evidence = _Evidence(
+        np.concatenate([part.rarities for part in parts]),
+        np.concatenate([part.defective for part in parts]),
+        [group for part in parts for group in part.groups],
+    )
+    cheap = _logistic(evidence, len(recipe.cheap))
+    own = [Normaliser(np.asarray(frozen[name])) for name in recipe.cheap]
+    suspicion = cheap(normalise(_columns(calibrated, recipe.cheap), own))
+    second = None
+    if recipe.second:
+        second = SecondLookCard(
+            ingredients=[EnhancedIngredient(name=name, good=frozen[name]) for name in recipe.second],
+            logistic=_card(_logistic(evidence, len(names))),
+            epsilon=recipe.epsilon,
+            gate=float(np.quantile(suspicion[calibrated.good], 1 - recipe.second_look_share)),
+        )
+    return TrustCard(
+        ingredients=[CheapIngredient(name=name, good=frozen[name]) for name in recipe.cheap],
+        logistic=_card(cheap),
+        second=second,
+        provenance=provenance,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What the logistic is fitted on: rarities (N, K), the truth (N,), groups (N)."""
+
+    rarities: Values
+    defective: NDArray[np.bool_]
+    groups: Sequence[str]
+
+
+def _logistic(evidence: _Evidence, count: int) -> Logistic:
+    """Fit on the first ``count`` ingredients; the plain sum of rarities where too few groups could weigh them.
+
+    The same where the fit gives no ingredient any weight: a suspicion that never moves would catch nothing.
+    """
+    groups = {group for group, bad in zip(evidence.groups, evidence.defective, strict=True) if bad}
+    if len(groups) < _FEWEST_DEFECTIVE:
+        return sum_of_rarities(count)
+    weights = group_weights(list(evidence.groups))
+    fitted = fit_logistic(evidence.rarities[:, :count], evidence.defective, weights)
+    return fitted if any(fitted.coefficients) else sum_of_rarities(count)
+
+
+def _evidence(scores: RawScores, names: Sequence[str]) -> _Evidence:
+    """Normalise one network's scores by its own good pictures; clean views of defective parts are left out."""
+    used = scores.good | scores.defective
+    own = [Normaliser.fit(np.asarray(_frozen(scores.ingredients[name][scores.good]))) for name in names]
+    rarities = normalise(_columns(scores, names), own)
+    groups = [group for group, kept in zip(scores.groups, used, strict=True) if kept]
+    return _Evidence(rarities[used], scores.defective[used], groups)
+
+
+def _frozen(good: Values) -> list[float]:
+    """Sort and keep six significant digits: enough, and the card stays readable."""
+    return sorted(float(f"{value:.6g}") for value in good)
+
+
+def _card(logistic: Logistic) -> LogisticCard:
+    return LogisticCard(intercept=logistic.intercept, coefficients=list(logistic.coefficients))
+
+
+def suspicion_of(scores: RawScores, model: TrustModel) -> Values:
+    """Return final suspicion (N,) as the cascade would, from raw scores that hold every ingredient."""
+    rarities = normalise(_columns(scores, model.names), model.normalisers)
+    suspicion = model.logistic(rarities)
+    if model.second is None:
+        return suspicion
+    extra = normalise(_columns(scores, model.second.names), model.second.normalisers)
+    second = model.second.logistic(np.concatenate([rarities, extra], axis=1))
+    return np.where(suspicion < model.second.gate, suspicion, second)
+
+
+def _columns(scores: RawScores, names: Sequence[str]) -> Values:
+    return np.stack([scores.ingredients[name] for name in names], axis=1)
+
+
+def worst_of_parts(values: Values, groups: Sequence[str], kept: NDArray[np.bool_]) -> Values:
+    """Return the maximum over each part's kept views, parts in order of name."""
+    names, where = np.unique(np.asarray(groups)[kept], return_inverse=True)
+    worst = np.full(names.size, -np.inf)
+    np.maximum.at(worst, where, values[kept])
+    return worst
+
+
+def defect_threshold(margins: Values, overkill: float) -> float:
+    """Return the smallest threshold with at most that share of good parts (margins) above it."""
+    ordered = np.sort(margins)
+    allowed = int(np.floor(overkill * ordered.size))
+    return float(ordered[ordered.size - 1 - allowed])
+
+
+def suspicion_threshold(suspicion: Values, diverted: float) -> float:
+    """Return the smallest threshold with at most that share of passed good parts at or above it."""
+    ordered = np.sort(suspicion)
+    allowed = int(np.floor(diverted * ordered.size))
+    return float(np.nextafter(ordered[ordered.size - 1 - allowed], np.inf))

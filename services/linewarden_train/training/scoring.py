@@ -1,0 +1,142 @@
+"""Raw scores of a data set: every ingredient of every picture, those of the second look included, and its mask."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from linewarden_train.data.samples import Label, Sample, Samples
+from linewarden_train.training.masks import MaskCounts, count_mask
+from linewarden_vision.card import PictureSpec
+from linewarden_vision.device import to_device
+from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
+from linewarden_vision.prepare import Prepared, prepare_picture
+from linewarden_vision.stitching import Mosaic, Tile, TileScore, passes
+from linewarden_vision.trust.enhancement import Enhancement, Response, Source
+from linewarden_vision.trust.ingredients import CHEAP_NAMES, cheap_ingredients
+from linewarden_vision.trust.maps import Maps, make_maps
+from linewarden_vision.trust.second_look import SECOND_NAMES, second_ingredients
+
+Values = NDArray[np.float64]
+INGREDIENTS = (*CHEAP_NAMES, *SECOND_NAMES)
+"""Every ingredient that any network has, those of the second look last."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawScores:
+    """Ingredients by name (N,), the largest value of each map (N,), the labels (N), and the masks' pixels.
+
+    Of a picture in tiles, each ingredient is its largest over the tiles.
+    """
+
+    ingredients: dict[str, Values]
+    defect_map_peak: Values
+    agnostic_map_peak: Values
+    labels: Sequence[Label]
+    masks: MaskCounts | None = None
+
+    @property
+    def margin(self) -> Values:
+        """Margins (N,)."""
+        return self.ingredients["margin"]
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """True for pictures of parts without any defect: a clean view of a defective part is neither.
+
+        A clean picture of a group with a defect elsewhere is good where the picture is what is judged.
+        """
+        tainted = {label.judged for label in self.labels if label.defective}
+        return np.asarray([label.judged not in tainted for label in self.labels])
+
+    @property
+    def defective(self) -> NDArray[np.bool_]:
+        """True for pictures that show a defect."""
+        return np.asarray([label.defective for label in self.labels])
+
+    @property
+    def groups(self) -> list[str]:
+        """Group of each picture."""
+        return [label.group for label in self.labels]
+
+
+def score_samples(
+    network: DefectNetwork,
+    samples: Samples,
+    spec: PictureSpec,
+    *,
+    epsilon: float,
+    batch: int = 16,
+    on_batch: Callable[[int], None] = lambda _: None,
+) -> RawScores:
+    """Score all samples with the network in eval mode; ``on_batch`` hears how many were scored.
+
+    Raises UnusablePicture for one that the inspector would not judge.
+    """
+    enhancement = Enhancement(epsilon=epsilon)
+    rows: list[Values] = []
+    masks: list[MaskCounts] = []
+    for start in range(0, len(samples), batch):
+        chosen = [samples[index] for index in range(start, min(start + batch, len(samples)))]
+        for values, counts in _score_batch(network, chosen, spec, enhancement, batch):
+            rows.append(values)
+            masks.append(counts)
+        on_batch(len(chosen))
+    table = np.stack(rows)
+    columns = {name: table[:, column] for column, name in enumerate(INGREDIENTS)}
+    return RawScores(columns, table[:, -2], table[:, -1], list(samples.labels), MaskCounts.stack(masks))
+
+
+def _score_batch(
+    network: DefectNetwork, chosen: Sequence[Sample], spec: PictureSpec, enhancement: Enhancement, most: int
+) -> list[tuple[Values, MaskCounts]]:
+    """Score a few pictures of any sizes, in their order."""
+    prepared = [prepare_picture(sample.picture, spec) for sample in chosen]
+    table = np.full((len(chosen), len(INGREDIENTS) + 2), -np.inf)
+    mosaics = [Mosaic(one) for one in prepared]
+    for tiles in passes(prepared, most):
+        values, logits = _pass(network, tiles, spec, enhancement)
+        for tile, row, mask in zip(tiles, values, logits, strict=True):
+            table[tile.owner] = np.maximum(table[tile.owner], row)  # what is not a number stays so
+            mosaics[tile.owner].add(tile.origin, _only_mask(mask, prepared[tile.owner]))
+    whole = [mosaic.merged(0.0)[0].logits for mosaic in mosaics]
+    return [
+        (row, count_mask(mask, one, sample.mask))
+        for row, mask, one, sample in zip(table, whole, prepared, chosen, strict=True)
+    ]
+
+
+def _pass(
+    network: DefectNetwork, tiles: Sequence[Tile], spec: PictureSpec, enhancement: Enhancement
+) -> tuple[Values, NDArray[np.float32]]:
+    """Return ingredients and map peaks (B, K + 2) and mask logits (B, H', W') of one device pass."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        pictures = to_device(tiles, device, spec.mean, spec.std)
+        output = network(pictures)
+        maps = make_maps(output.cells, output.tap)
+        source = Source(pictures, output.pyramid, 1 / spec.std)
+        parts = [
+            all_ingredients(network, source, output, maps, enhancement),
+            maps.defect.flatten(1).amax(1, keepdim=True),
+            maps.agnostic.flatten(1).amax(1, keepdim=True),
+        ]
+        values = np.asarray(torch.cat(parts, dim=1).cpu().numpy(), np.float64)
+        return values, np.asarray(output.mask_logits.float().cpu().numpy(), np.float32)
+
+
+def all_ingredients(
+    network: DefectNetwork, source: Source, output: NetworkOutput, maps: Maps, enhancement: Enhancement
+) -> Tensor:
+    """Stack every ingredient of one pass, (B, len(INGREDIENTS)) float32, those of the second look last."""
+    second = second_ingredients(network, source, Response.of(output), SECOND_NAMES, enhancement)
+    return torch.cat([cheap_ingredients(output, maps, CHEAP_NAMES), second], dim=1)
+
+
+def _only_mask(logits: NDArray[np.float32], prepared: Prepared) -> TileScore:
+    """Give the mosaic what it stitches here: the mask alone."""
+    blank = np.zeros((prepared.tile[0] // 8, prepared.tile[1] // 8), np.uint8)
+    return TileScore(0.0, 0.0, {}, logits, blank, blank)
