@@ -41,10 +41,10 @@ def test_a_fault_that_people_can_mend_is_one_line_and_a_code(
         (("inspect", ".", "--bundle", ".", "--out", "o.jsonl"), "torch", "inspect"),
         (("run", "station"), "fastapi", "reinspect"),
         (("data", "check", "."), "cv2", "inspect"),
-        (("audit", "key", "--out", "k"), "cryptography", "replay"),
+        (("audit", "key", "--out", "k"), "cryptography", "audit"),
         (("users", "list"), "argon2", "reinspect"),
-        (("archive", "list", "."), "pyarrow", "replay"),
-        (("msa", "report", "."), "jinja2", "replay"),
+        (("archive", "list", "."), "pyarrow", "archive"),
+        (("msa", "report", "."), "jinja2", "history"),
     ],
 )
 def test_a_command_whose_extra_is_not_installed_names_it(
