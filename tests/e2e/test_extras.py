@@ -65,14 +65,14 @@ def test_an_extra_that_reads_the_log_brings_no_network_library_and_its_commands_
 ) -> None:
     home = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-    pip = [home / "bin" / "pip", "install", "-q", "-c", "constraints.txt", f"{ROOT}[{extra}]"]
+    pip = [str(home / "bin" / "pip"), "install", "-q", "-c", "constraints.txt", f"{ROOT}[{extra}]"]
     subprocess.run(pip, cwd=ROOT, check=True)
     told = subprocess.run([home / "bin" / "pip", "list"], capture_output=True, text=True, check=True).stdout
     assert not {"torch", "timm", "onnx"} & {line.split()[0] for line in told.splitlines()}
     env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
     env |= {"LINEWARDEN_KAFKA__BOOTSTRAP_SERVERS": tansu.bootstrap_servers, "LINEWARDEN_NAMESPACE": line.name}
     for words in COMMANDS[extra]:
-        command = [home / "bin" / "linewarden", *words]
+        command = [str(home / "bin" / "linewarden"), *words]
         done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == int(words in SAYS_NO), (words, done.stdout, done.stderr)
         assert "is missing" not in done.stderr
