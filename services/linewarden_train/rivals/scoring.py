@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from linewarden_train.data.samples import Samples
-from linewarden_train.rivals import plain
 from linewarden_train.rivals.fitted import Mahalanobis, Nearest
 from linewarden_train.rivals.interface import Rival, looks, pooled_features
+from linewarden_train.rivals.plain import cell_peak, energy, feature_norm, mask_evidence, softmax
 from linewarden_train.rivals.repeated import Ensemble, McDropout, flips_and_lights
 from linewarden_train.rivals.slopes import Odin, gradient_norm
 from linewarden_vision.card import PictureSpec
@@ -18,11 +18,11 @@ from linewarden_vision.network.interface import DefectNetwork
 Values = NDArray[np.float64]
 OnScored = Callable[[int], None]
 _UNFITTED: tuple[Rival, ...] = (
-    plain.cell_peak,
-    plain.mask_evidence,
-    plain.softmax,
-    plain.energy,
-    plain.feature_norm,
+    cell_peak,
+    mask_evidence,
+    softmax,
+    energy,
+    feature_norm,
     gradient_norm,
     Odin(),
     flips_and_lights,
