@@ -119,6 +119,7 @@ def shift_summary(
         "in_flight": report.in_flight,
         "waiting": report.waiting,
         "balance": balance_counts(report),
+        "findings": [asdict(finding) for finding in report.findings],
         "latency_ms": asdict(latency(ledger)),
         "frames_per_s": frames_per_s(ledger),
     }

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 KEYS = {
     "visits", "frames", "trusted_pass", "rejected", "diverted", "diverted_by_cause", "not_decidable", "dead_letters",
-    "in_flight", "waiting", "balance", "latency_ms", "frames_per_s", "model_only_frames_per_s",
+    "in_flight", "waiting", "balance", "findings", "latency_ms", "frames_per_s", "model_only_frames_per_s",
     "seconds_to_first_routing", "truth",
 }  # fmt: skip
 
@@ -39,9 +39,15 @@ def demo(installed: Path, folder: Path, *words: str) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+def logs(folder: Path) -> str:
+    """The end of each service's log."""
+    ends = (f"\n{log.name}:\n{log.read_text(errors='replace')[-4000:]}" for log in sorted(folder.glob("*.log")))
+    return "".join(ends)
+
+
 def test_it_stops_by_itself_and_its_balance_closes(installed: Path, tmp_path: Path) -> None:
-    done = demo(installed, tmp_path, "--parts", "40", "--rate", "3")
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = demo(installed, tmp_path, "--parts", "40", "--rate", "3", "--work", "work")
+    assert done.returncode == 0, done.stdout + done.stderr + logs(tmp_path / "work")
     summary = json.loads((tmp_path / "demo-summary.json").read_text())
     assert summary.keys() == KEYS
     assert summary["visits"] == 40

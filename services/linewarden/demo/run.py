@@ -57,7 +57,7 @@ class DemoOptions:
 
 
 def run(options: DemoOptions) -> int:
-    """Run the demo; 0 where the balance closes, 1 where it does not.
+    """Run the demo; 0 where the balance closes, 1 where it does not: then what it names and the logs' folder are told.
 
     Raises:
         ConfigurationError: where a server or service does not start; its log's folder is kept and named.
@@ -80,9 +80,14 @@ def run(options: DemoOptions) -> int:
     Console().print(final_table(summary))
     options.out.write_text(json.dumps(summary, indent=2) + "\n")
     Console().print(f"written to {options.out}")
+    if not summary["balance"]["closes"]:
+        for finding in summary["findings"]:
+            sys.stderr.write("{kind}: {name}: {reason}\n".format_map(finding))
+        sys.stderr.write(f"the services' logs are kept in {folder}\n")
+        return 1
     if options.work is None:
         shutil.rmtree(folder, ignore_errors=True)
-    return 0 if summary["balance"]["closes"] else 1
+    return 0
 
 
 class Shift:
