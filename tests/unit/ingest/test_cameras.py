@@ -9,18 +9,17 @@ import cv2
 import numpy as np
 import pytest
 
-from linewarden_ingest.cameras.folder import FolderCamera, list_pictures
+from linewarden_ingest.cameras.folder import FolderCamera, FolderOptions, list_pictures
 from linewarden_ingest.cameras.gallery import Gallery
 from linewarden_ingest.cameras.interface import Camera, CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
 from linewarden_ingest.cameras.line import LineCamera
-from linewarden_ingest.cameras.open import open_camera
+from linewarden_ingest.cameras.options import CameraRun
 from linewarden_ingest.cameras.pace import Pace
 from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.cameras.sidecar import Label, compile_pattern, label_from_name, read_sidecar
 from linewarden_ingest.cameras.simulation import LinePlan, plan_visit, truth
 from linewarden_ingest.cameras.video import VideoCamera
 from linewarden_ingest.captures import Place, visit_id
-from linewarden_ingest.settings import FolderOptions
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Loss
@@ -142,7 +141,7 @@ def test_a_label_whose_view_would_make_no_id_is_refused_when_its_camera_is_opene
     options = FolderOptions(camera_id="cam0", view_id="view0", path=folder, sidecar=sidecar)
     place = Place("line1", "st1", "cam0", "view0")
     with pytest.raises(ConfigurationError, match=r"view v+ are \d+ characters too long together"):
-        open_camera(options, place, clock=ManualClock(), stop=threading.Event(), start_ms=0, first=0)
+        options.open(CameraRun(place, ManualClock(), threading.Event(), start_ms=0))
 
 
 def test_a_bad_sidecar_is_refused_with_its_line(tmp_path: Path) -> None:

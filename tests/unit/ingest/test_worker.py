@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from linewarden_ingest.cameras.folder import FolderOptions
+from linewarden_ingest.cameras.line import LineOptions
+from linewarden_ingest.cameras.options import CameraOptions
 from linewarden_ingest.cameras.simulation import LinePlan, plan_visit
 from linewarden_ingest.pins import PinBoard
-from linewarden_ingest.settings import CameraOptions, FolderOptions, IngestOptions, LineOptions, SpoolOptions
+from linewarden_ingest.settings import IngestOptions, SpoolOptions
 from linewarden_ingest.worker import CameraDead, Worker
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import SystemClock
