@@ -30,9 +30,8 @@ PICTURE = PNG + b"a picture"
 @pytest.fixture(scope="module")
 def page() -> dict[str, str]:
     """The page's files by their names."""
-    return dict(
-        re.findall(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    )
+    named_block = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return dict(named_block.findall(PAGE.read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +68,7 @@ def device() -> Iterator[str]:
 
 def test_the_tests_of_the_page_pass(page: dict[str, str], installed: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "test_acme_snapshot.py").write_text(page["test_acme_snapshot.py"])
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(tmp_path),
-        str(tmp_path),
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
     ran = subprocess.run(command, env=installed, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout
     assert "3 passed" in ran.stdout

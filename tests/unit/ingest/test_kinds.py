@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from linewarden.commands import doctor
 from linewarden_ingest.cameras.folder import FolderOptions
-from linewarden_ingest.settings import IngestOptions, with_cameras
+from linewarden_ingest.settings import IngestOptions, IngestSettings, with_cameras
 from linewarden_runtime.errors import ConfigurationError
 
 MODULE = """
@@ -69,6 +70,20 @@ def test_a_kind_that_nobody_brings_is_refused_with_those_that_are_known(site: Pa
     file.write_text('[[cameras]]\nkind = "acme"\ncamera_id = "a"\nview_id = "top"\n')
     with pytest.raises(ConfigurationError, match=rf"line\.toml: {told}"):
         with_cameras(IngestOptions(config=file))
+
+
+def test_the_environment_is_refused_the_same_way_and_no_value_of_it_is_told(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(site, "acme-g", "acme-g", MODULE.format(kind="acme-g"))
+    camera = {"kind": "acme-g", "camera_id": "cam0", "view_id": "view0", "address": "usb:1", "key": "hunter2"}
+    monkeypatch.setenv("LINEWARDEN_INGEST__CAMERAS", json.dumps([camera]))
+    with pytest.raises(ConfigurationError, match=r"ingest\.cameras\.0\.key") as refused:
+        IngestSettings.load()
+    assert "hunter2" not in str(refused.value)
+    monkeypatch.setenv("LINEWARDEN_INGEST__CAMERAS", json.dumps([camera | {"kind": "acme"}]))
+    with pytest.raises(ConfigurationError, match="no camera is of kind 'acme'"):
+        IngestSettings.load()
 
 
 def test_a_camera_without_a_kind_is_refused_with_those_that_are_known() -> None:
