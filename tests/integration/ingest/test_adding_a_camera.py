@@ -68,7 +68,7 @@ def device() -> Iterator[str]:
 
 def test_the_tests_of_the_page_pass(page: dict[str, str], installed: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "test_acme_snapshot.py").write_text(page["test_acme_snapshot.py"])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", "."]
     ran = subprocess.run(command, env=installed, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout
     assert "3 passed" in ran.stdout
