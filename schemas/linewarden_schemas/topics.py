@@ -25,7 +25,7 @@ MIB = 1024 * KIB
 
 
 class Cleanup(StrEnum):
-    """Kafka's cleanup policy."""
+    """What the broker does with old records: delete them by age, or keep the newest of each key."""
 
     DELETE = "delete"
     COMPACT = "compact"
@@ -52,7 +52,7 @@ class Topic:
         return self.by_visit
 
     def config(self) -> dict[str, str]:
-        """Kafka's topic configuration."""
+        """The topic's settings by Kafka's own names, all as text, as `create_topics` takes them."""
         config = {
             "cleanup.policy": self.cleanup.value,
             "max.message.bytes": str(self.max_record_bytes + 64 * KIB),

@@ -25,7 +25,7 @@ class Kappa:
     high: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For documents."""
+        """Its fields by name, fit for JSON; what cannot be estimated stays None."""
         return asdict(self)
 
 

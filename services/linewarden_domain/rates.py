@@ -26,7 +26,7 @@ class Rate:
     high: float
 
     def as_dict(self) -> dict[str, Any]:
-        """For documents."""
+        """Its fields by name, fit for JSON, the denominator's name among them."""
         return asdict(self)
 
 

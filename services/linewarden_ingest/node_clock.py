@@ -32,7 +32,7 @@ class NodeClock:
         return self._time.sending()
 
     def answered(self, trip: Trip, delivery: Delivery) -> None:
-        """It was acknowledged: compare."""
+        """Compare this node's clock with the broker's by the append time of an acknowledged record."""
         self._time.answered(trip, delivery.append_ms())
         error_ms = self._time.error_ms()
         if error_ms is not None and abs(error_ms) <= self._max_skew_ms():

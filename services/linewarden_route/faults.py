@@ -50,7 +50,7 @@ def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
 
 
 def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
-    """Faults of one frame."""
+    """What speaks against one frame whatever its verdict: contradictions first, then what recipe and views say."""
     name = view.view_id
     yield from (_told(found) for found in visit.contradictions if found.frame_id == view.frame_id)
     if view.fault is not None:

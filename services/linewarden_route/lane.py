@@ -134,7 +134,7 @@ class Lane:
 
     @property
     def partition(self) -> int:
-        """Its number."""
+        """The number of the partition, the same in every topic keyed by visit."""
         return self._writer.partition
 
     @property

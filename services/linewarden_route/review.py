@@ -104,7 +104,7 @@ def resend(visit: VisitSnapshot, context: Context) -> Step:
 
 
 def answer(visit: VisitSnapshot, decision: Decision, context: Context) -> Step:
-    """Answer one decision."""
+    """Answer one decision by a close, or by a close and the next open; one that is not valid is counted or dead."""
     if decision.act is Act.UNDO:
         return _undo(visit, decision, context)
     slot = slots.find(visit, decision.slot_id)

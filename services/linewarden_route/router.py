@@ -98,7 +98,7 @@ class Router:
             self.close()
 
     def step(self) -> None:
-        """Turn once."""
+        """Turn once: poll, give partitions their records and timers, take back what is done; raises what ends it."""
         self._beat()
         records = self._read()
         group = self._consumer.group()
@@ -116,7 +116,7 @@ class Router:
         self._work(group)
 
     def close(self) -> None:
-        """Give every partition up."""
+        """Give every partition up: waits for transactions in hand, then closes the producers. Begins none."""
         self._threads.shutdown()
         self._probe.close()
         for lane in self._lanes.values():

@@ -77,7 +77,7 @@ class Visits:
         self._set_timer(visit_id, dormant.forget_at_ms)
 
     def forget(self, visit_id: str) -> None:
-        """Forget a visit."""
+        """Forget a visit, open or dormant; one that is not known is no error."""
         self._open.pop(visit_id, None)
         self._dormant.pop(visit_id, None)
 

@@ -64,7 +64,7 @@ class ConsumeLoop:
             self._producer.close()
 
     def step(self) -> None:
-        """Turn once."""
+        """Turn once: poll, answer what came, commit what is answered; a rebalance means to read it again."""
         self._beat()
         records = self._consumer.poll(self._limits.idle_poll_s, self._limits.max_records)
         group = self._consumer.group()

@@ -67,7 +67,7 @@ class Watchdog:
             self.check()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread and wait for it; nothing is watched any more."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

@@ -47,7 +47,7 @@ class Kind(IntEnum):
 
 
 class Buffer(Protocol):
-    """Bytes by slices."""
+    """What a record is read from: bytes of memory, or a file that is mapped or read piece by piece."""
 
     def __getitem__(self, at: slice, /) -> bytes:
         """Bytes of a slice."""
@@ -71,7 +71,7 @@ class Entry:
 
     @property
     def payload_offset(self) -> int:
-        """Where the payload begins."""
+        """Where the payload begins, in bytes from the beginning of the segment."""
         return self.offset + FIXED_BYTES + len(self.header)
 
     @property

@@ -79,7 +79,7 @@ class MarksFile:
         self._turn = turn
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file without writing or syncing anything more."""
         self._files.close(self._file)
 
     def _reserve(self, raw: bytes) -> None:

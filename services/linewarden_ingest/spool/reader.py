@@ -28,7 +28,7 @@ class Gap:
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """How many sequences are missing, the first and the last of the gap among them."""
         return self.last - self.first + 1
 
 

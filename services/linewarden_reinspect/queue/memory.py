@@ -97,7 +97,7 @@ class MemoryQueue(MemoryView):
         return item
 
     def renew(self, slot_id: str, token: str) -> Lease:
-        """Lengthen a lease."""
+        """Lengthen a lease, never beyond the longest hold; a parked slot is told as it is. Raises LeaseLost."""
         item = self._held(slot_id, token)
         if item.status is SlotStatus.LEASED:
             longest = item.since_ms + self._terms.max_hold_ms
@@ -106,7 +106,7 @@ class MemoryQueue(MemoryView):
         return Lease(item.slot, token, item.until_ms, item.decision)
 
     def release(self, slot_id: str, token: str) -> None:
-        """Put the slot back."""
+        """Put the slot back where it stood before it was claimed. Raises LeaseLost."""
         item = self._leased(slot_id, token)
         actor = item.holder
         item.put(item.home, self._clock.now_ms())
@@ -124,7 +124,7 @@ class MemoryQueue(MemoryView):
         return item.status
 
     def park(self, slot_id: str, token: str, decision_id: str) -> None:
-        """Keep it from everybody."""
+        """Keep it from everybody until its close, or for a while; twice for one decision is fine. Raises LeaseLost."""
         item = self._held(slot_id, token)
         if item.status is SlotStatus.PARKED:
             if item.decision != decision_id:

@@ -67,12 +67,12 @@ class RedisQueue:
         return Claim(None)
 
     def renew(self, slot_id: str, token: str) -> Lease:
-        """Lengthen a lease."""
+        """Lengthen a lease by Redis's clock, never beyond the longest hold. Raises LeaseLost."""
         until, _, parked, opened = self._run("renew", slot_id, token, self._terms.lease_ms, self._terms.max_hold_ms)
         return Lease(_slot(opened), token, int(until), _text(parked) or None)
 
     def release(self, slot_id: str, token: str) -> None:
-        """Put the slot back."""
+        """Put the slot back where it stood before it was claimed. Raises LeaseLost."""
         self._run("release", slot_id, token)
 
     def skip(self, slot_id: str, token: str) -> SlotStatus:
@@ -81,7 +81,7 @@ class RedisQueue:
         return SlotStatus(_text(answer))
 
     def park(self, slot_id: str, token: str, decision_id: str) -> None:
-        """Keep it from everybody."""
+        """Keep it from everybody until its close, or for a while; twice for one decision is fine. Raises LeaseLost."""
         self._run("park", slot_id, token, decision_id, self._terms.park_ms)
 
     def reap(self, limit: int = 100) -> tuple[Ended, ...]:
@@ -115,7 +115,7 @@ class RedisQueue:
         return tuple(_happened(name, words) for name, words in self._run("events", most))
 
     def told(self, event_ids: Sequence[str]) -> None:
-        """Forget what was told."""
+        """Drop these events: they lie in Kafka. Unknown ones are no error."""
         if event_ids:
             self._run("told", *event_ids)
 
@@ -166,7 +166,7 @@ class RedisQueue:
         self._run_view("beat", topic_id, gate_ms, *chain.from_iterable(expected.items()))
 
     def wipe(self, topic_id: str, offsets: Mapping[int, int]) -> None:
-        """Empty the view."""
+        """Empty the view, to be filled from these offsets; closed for claims until the next beat."""
         self._checked_to = 0
         self._run_view("wipe", topic_id, *chain.from_iterable(offsets.items()))
 

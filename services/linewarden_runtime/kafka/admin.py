@@ -28,7 +28,7 @@ _Read = TypeVar("_Read")
 
 
 class KafkaAdmin:
-    """As `linewarden_runtime.ports.Admin` promises."""
+    """Topics and groups of a Kafka-protocol broker, as `linewarden_runtime.ports.Admin` promises."""
 
     def __init__(self, settings: KafkaSettings, clock: Clock | None = None) -> None:
         self._settings = settings
@@ -152,7 +152,7 @@ class KafkaAdmin:
         return chosen
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from the broker; twice is harmless."""
         if not self._closed:
             self._closed = True
             self._client.close()

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class KafkaGroupConsumer(KafkaReader):
-    """As `linewarden_runtime.ports.Consumer` promises."""
+    """A member of a group, as `linewarden_runtime.ports.Consumer` promises."""
 
     def __init__(self, client: KafkaConsumer, settings: KafkaSettings, group: str, start: Start) -> None:
         super().__init__(client, settings)

@@ -78,7 +78,7 @@ class KafkaReader:
             self._client.pause(*(TopicPartition(*position) for position in positions))
 
     def resume(self, positions: Collection[Position]) -> None:
-        """Undo pause."""
+        """Hand out again what `pause` held back; partitions that are not paused are no error."""
         if positions:
             self._client.resume(*(TopicPartition(*position) for position in positions))
 
@@ -87,7 +87,7 @@ class KafkaReader:
         return frozenset(Position(*partition) for partition in self._client.paused())
 
     def seek(self, position: Position, offset: int) -> None:
-        """Read on from `offset`."""
+        """Read on from `offset`; raises ConfigurationError for a partition that is not read, or an offset below 0."""
         try:
             self._client.seek(TopicPartition(*position), offset)
         except ValueError as error:
@@ -108,7 +108,7 @@ class KafkaReader:
         return {Position(*partition): int(offset) for partition, offset in found.items()}
 
     def end_offsets(self, positions: Collection[Position]) -> dict[Position, int]:
-        """Last stable offset."""
+        """The last stable offset of each: what lies beyond belongs to an open transaction, or is not there yet."""
         with translated():
             found = self._client.end_offsets([TopicPartition(*p) for p in positions], self._timeout_ms)
         if self._settings.ends_by_fetch:
@@ -135,7 +135,7 @@ class KafkaReader:
         return self._settings.delivery_timeout_ms
 
     def close(self) -> None:
-        """Leave without committing anything."""
+        """Leave within the settings' bound without committing anything; twice is harmless."""
         if not self._closed:
             self._closed = True
             self._client.close(autocommit=False, timeout_ms=int(self._settings.close_timeout_s * 1000))

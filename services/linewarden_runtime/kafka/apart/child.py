@@ -75,7 +75,7 @@ class Reporter:
 
 
 def main() -> None:
-    """Serve one writer."""
+    """Serve the one writer at the other end of the pipe until it goes; a broker that is away is told it."""
     # A terminal's Ctrl-C reaches this process too; its writer drains first and then ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -44,7 +44,7 @@ class ApartDelivery:
             raise self._failure
 
     def append_ms(self) -> int | None:
-        """The broker's stamp."""
+        """The broker's append time (epoch ms); None while undecided, after a failure, or if it keeps the producer's."""
         return self._append_ms
 
     def add_done_callback(self, callback: Callable[[Exception | None], None]) -> None:
@@ -56,7 +56,7 @@ class ApartDelivery:
         callback(self._failure)
 
     def decide(self, failure: DeliveryFailed | None, append_ms: int | None = None) -> None:
-        """Make the fate known."""
+        """Make the fate known, once: whoever waits goes on, and callbacks run on this thread."""
         with self._lock:
             self._failure, self._append_ms = failure, append_ms
             self._decided.set()
