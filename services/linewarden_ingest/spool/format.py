@@ -95,6 +95,7 @@ def read_entry(data: Buffer, offset: int, end: int, marker: bytes) -> Entry | No
         return None
     _, kind, sequence, header_bytes, payload_bytes, payload_crc = _LEAD.unpack_from(fixed)
     header_end = offset + FIXED_BYTES + header_bytes
+    # Before the CRC, which would be taken over as much as a damaged length says.
     if header_bytes > MAX_HEADER_BYTES or header_end > end:
         return None
     header = data[offset + FIXED_BYTES : header_end]

@@ -37,6 +37,7 @@ from .types import (
 )
 
 _KNOWN_FOR = timedelta(days=30)
+# So few that a beat stays short; a view of any size is gone through in turns.
 _CHECKED = 250  # slots looked at with each beat
 
 
@@ -91,8 +92,10 @@ class RedisQueue:
     def learn(self, actor: str, visit_id: str) -> None:
         """Remember that somebody was told of a visit."""
         key = self._known_by(visit_id)
+        # A key of another type is damage; what it told is lost, and `knows` says yes as long as it lies there.
         if self._client.type(key) not in {b"set", "set", b"none", "none"}:
             self._client.unlink(key)
+        # Together: a set without its time would stay for ever.
         with self._client.pipeline(transaction=True) as pipe:
             pipe.sadd(key, actor)
             pipe.expire(key, _KNOWN_FOR)
@@ -148,6 +151,7 @@ class RedisQueue:
     def apply(self, topic_id: str, changes: Sequence[Change], expected: Mapping[int, int]) -> dict[int, int]:
         """Take in records, pipelined, each with its offset in one step."""
         following = dict(expected)
+        # No transaction: each record is one atomic step by itself, and what came before a culprit is to stay.
         pipe = self._client.pipeline(transaction=False)
         for change in changes:
             known = following.get(change.partition, 0)
@@ -162,12 +166,14 @@ class RedisQueue:
 
     def beat(self, topic_id: str, expected: Mapping[int, int], gate_ms: int) -> None:
         """Look whether the view is whole, a part of it at each beat, and open it for claims."""
+        # Before the gate is opened: a view that contradicts itself gives nothing away.
         self._checked_to = int(self._run_view("check", self._checked_to, _CHECKED))
         self._run_view("beat", topic_id, gate_ms, *chain.from_iterable(expected.items()))
 
     def wipe(self, topic_id: str, offsets: Mapping[int, int]) -> None:
         """Empty the view, to be filled from these offsets; closed for claims until the next beat."""
         self._checked_to = 0
+        # From the first slot again, since none of those that were looked at is there any more.
         self._run_view("wipe", topic_id, *chain.from_iterable(offsets.items()))
 
     def dump(self) -> dict[str, SlotDump]:

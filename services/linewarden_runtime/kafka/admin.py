@@ -81,6 +81,7 @@ class KafkaAdmin:
         with translated():
             self._client.delete_topics(sorted(doomed))
         deadline = self._clock.monotonic() + self._settings.bootstrap_timeout_ms / 1000
+        # A deletion is answered before it is done; who makes the topic anew at once would find it there still.
         while self.topics() & doomed:
             if self._clock.monotonic() > deadline:
                 raise BrokerUnavailable(f"{sorted(doomed)} are still there")
@@ -121,6 +122,7 @@ class KafkaAdmin:
         found: dict[TopicPartition, OffsetAndMetadata]
         with translated():
             found = self._patiently(lambda: self._client.list_group_offsets({group: None})).get(group, {})
+        # -1: the group has no offset of a partition that it was asked for.
         return {Position(*p): int(value.offset) for p, value in found.items() if value.offset >= 0}
 
     def _patiently(self, read: Callable[[], _Read]) -> _Read:

@@ -28,6 +28,8 @@ class KafkaReader:
         with translated():
             client = KafkaConsumer(**settings.reader(), max_poll_records=max_records)
         reader = cls(client, settings)
+        # Each is sought before the first poll: without a position the client raises, since it may not choose one
+        # itself.
         client.assign([TopicPartition(*position) for position in offsets])
         for position, offset in offsets.items():
             reader.seek(position, offset)
@@ -42,6 +44,7 @@ class KafkaReader:
             raise self._out_of_range(error) from error
         except kafka_errors.KafkaError as error:
             fault = translate(error)
+            # Not raised: a member must go on polling, and whoever reads to an end counts polls without a record.
             if isinstance(fault, BrokerUnavailable):
                 return []
             raise (fault or error) from error
@@ -63,6 +66,7 @@ class KafkaReader:
         wanted: dict[TopicPartition, int] = error.args[0]
         partition, offset = next(iter(wanted.items()))
         position = Position(*partition)
+        # The broker's answer is the same for both ends of the log, and they call for different acts.
         earliest = self.beginning_offsets([position])[position]
         if offset < earliest:
             return RetentionOvertook(position, offset, earliest)
