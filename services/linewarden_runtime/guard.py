@@ -104,6 +104,7 @@ class IsolatedTransactions(_Guarded):
         group: GroupSnapshot | None = None,
     ) -> int | None:
         """Publish and commit; raises LiveTopicRefused before anything is begun."""
+        # Taken out of the iterable once: what was looked at is what is sent.
         held = list(outputs)
         require_own(self._namespace, *(record.topic for record in held), *_group(group))
         return self._producer.transact(held, offsets, group)

@@ -157,7 +157,6 @@ class _Program:
                 return f"{origin[0]}.{origin[1]}" == function.module or origin == (function.module, function.owner)
             case _:  # a method of something: any of that name, since too much is seen and too little is not
                 return function.owner is not None
-        return False
 
     def uses(self) -> set[Use]:
         found: set[Use] = set()
