@@ -10,8 +10,7 @@ from pathlib import Path
 import redis
 
 from linewarden.demo import line
-from linewarden.demo.figures import Figures
-from linewarden.demo.follow import Follower
+from linewarden.demo.figures import Figures, Follower
 from linewarden.demo.running import RunningLine
 from linewarden.demo.servers import Servers
 from linewarden_audit.audit import read_ledger
@@ -95,6 +94,6 @@ def whole_line(
         running.set_up()
         running.start()
         with Follower(running.broker, line.NAMESPACE, figures) as follower:
-            yield LineUnderTest(running, follower, figures, under.redis.port)
+            yield LineUnderTest(running, follower, figures, under.redis_port)
     finally:
         running.kill()
