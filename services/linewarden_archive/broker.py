@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NoReturn, Self
 
 from linewarden_runtime.errors import ConfigurationError, LiveTopicRefused, LogTruncated, RetentionOvertook
@@ -91,15 +92,13 @@ class _ArchiveAdmin:
     def create_topics(self, topics: Iterable[TopicSpec]) -> list[str]:
         """Make topics behind; raises LiveTopicRefused for one of the archived namespace."""
         specs = list(topics)
-        for spec in specs:
-            self._require_behind(spec.name)
+        self._require_behind(*(spec.name for spec in specs))
         return self._behind.create_topics(specs)
 
     def delete_topics(self, names: Iterable[str]) -> None:
         """Delete topics behind; raises LiveTopicRefused for one of the archived namespace."""
         chosen = list(names)
-        for name in chosen:
-            self._require_behind(name)
+        self._require_behind(*chosen)
         self._behind.delete_topics(chosen)
 
     def topics(self) -> frozenset[str]:
@@ -136,8 +135,8 @@ class _ArchiveAdmin:
         if self._made is not None:
             self._made.close()
 
-    def _require_behind(self, name: str) -> None:
-        if is_archived(self._archive, name):
+    def _require_behind(self, *names: str) -> None:
+        for name in filter(partial(is_archived, self._archive), names):
             raise LiveTopicRefused(f"{name!r} is of an archived namespace, which is only read")
 
     def __enter__(self) -> Self:

@@ -84,7 +84,7 @@ class LineUnderTest:
 
 @contextmanager
 def whole_line(
-    source: line.Source, under: Servers, folder: Path, extra: Mapping[str, str] | None = None
+    source: line.PictureSource, under: Servers, folder: Path, extra: Mapping[str, str] | None = None
 ) -> Iterator[LineUnderTest]:
     """A line that runs already; everything of it ends with the block."""
     station = {"LINEWARDEN_STATION__PORT": str(free_port())}  # the default is one for all who run a line here

@@ -14,6 +14,7 @@ from linewarden_runtime.files import writable_file
 
 from . import recorded
 from .context import now_ms
+from .notary import PublicKeys
 from .options import Begin, End, Json, Line, Page, Simulated, in_words, parse_time
 from .report import WITH_INTERVAL, deliver, rate_rows
 
@@ -26,9 +27,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option(callback=writable_file, metavar="JSON", help="The report to store.")
     ] = None,
-    public_key: Annotated[
-        list[str] | None, typer.Option("--public-key", help="A key of the notary that is trusted; may be repeated.")
-    ] = None,
+    public_key: PublicKeys = None,
     bundles: Annotated[
         Path | None, typer.Option(help="Folder of bundle folders: stages and qualification.", exists=True)
     ] = None,

@@ -10,7 +10,7 @@ import typer
 
 from . import recorded
 from .context import actor, now_ms, show_table
-from .options import Json
+from .options import By, Json
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_audit.balance import BalanceReport
@@ -20,7 +20,7 @@ def balance(
     margin_s: Annotated[float, typer.Option(min=0, help="How long past its deadline something may be under way.")] = 30,
     pending_s: Annotated[float, typer.Option(min=0, help="How long a decision may wait for its undo window.")] = 60,
     close: Annotated[bool, typer.Option("--close", help="Close the period where it adds up.")] = False,
-    by: Annotated[str | None, typer.Option(help="Who closes; the user of this shell by default.")] = None,
+    by: By = None,
     key: Annotated[
         Path | None,
         typer.Option(help="Sign the period with this key of 'audit key'.", envvar="LINEWARDEN_NOTARY__KEY_FILE"),

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .context import SOURCE, Connection, actor, connect, now_ms, publish, show
-from .options import DEFAULT_INDEX, Index, Json, in_words, opened_index
+from .options import DEFAULT_INDEX, By, Index, Json, in_words, opened_index
 
 if TYPE_CHECKING:
     from linewarden_history.index.reported import Reported
     from linewarden_schemas.escape import Escape
 
 app = typer.Typer(help="Escapes reported from the field, by serial.", no_args_is_help=True)
-_By = Annotated[str | None, typer.Option(help="Who reports; the user of this shell by default.")]
 
 
 @app.command()
@@ -25,7 +24,7 @@ def report(
     defect: Annotated[str, typer.Option(help="Class of the defect.")],
     found_at: Annotated[str, typer.Option(help="Where: a customer, a later process, a test bench.")],
     when: Annotated[str, typer.Option(help="When it was found: a day, ISO 8601 or epoch ms; now by default.")] = "",
-    by: _By = None,
+    by: By = None,
     visit: Annotated[str, typer.Option(help="The visit that let it go, where that is known.")] = "",
     reference: Annotated[str, typer.Option(help="Number of the complaint.")] = "",
     comment: Annotated[str, typer.Option(help="In words.")] = "",
@@ -45,7 +44,7 @@ def report(
 @app.command(name="import")
 def import_(
     table: Annotated[Path, typer.Argument(help="CSV: serial, defect, found_at, when, ...", exists=True)],
-    by: _By = None,
+    by: By = None,
     index: Index = DEFAULT_INDEX,
     as_json: Json = False,
 ) -> None:
@@ -66,7 +65,7 @@ def import_(
 def withdraw(
     escape_id: Annotated[str, typer.Argument(help="As 'escape list' names it.")],
     reason: Annotated[str, typer.Option(help="Why it was no escape.")],
-    by: _By = None,
+    by: By = None,
     index: Index = DEFAULT_INDEX,
 ) -> None:
     """Take back a report that was a mistake: it counts nowhere from then on, and stays in the story."""

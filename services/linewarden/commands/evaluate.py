@@ -11,7 +11,7 @@ from linewarden_runtime.files import writable_folder
 from linewarden_train.progress import bars
 
 from .context import in_one_line, today
-from .options import BundleFolder, Data, Device, Json, Layout
+from .options import BundleFolder, Data, Device, Json, Layout, Split
 
 if TYPE_CHECKING:
     from linewarden_train.data.samples import Samples
@@ -23,7 +23,7 @@ def evaluate(
     out: Annotated[
         Path, typer.Option(callback=writable_folder, help="Folder for evaluation.json and evaluation.html.")
     ],
-    split: Annotated[str, typer.Option(help="Side of the set; all of it with an empty name.")] = "test",
+    split: Split = "test",
     score: Annotated[str, typer.Option(help="The one score that is compared with the margin.")] = "trust",
     rivals: Annotated[bool, typer.Option(help="Score rivals too, fitted on --reference.")] = True,
     reference: Annotated[str, typer.Option(help="Side of the set that taught the bundle.")] = "train",

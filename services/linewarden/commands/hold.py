@@ -9,8 +9,7 @@ import typer
 
 from .archive import Folder, KeyFile, writer_of
 from .context import actor, now_ms, show
-from .options import Json
-from .retention import By
+from .options import By, Json
 
 app = typer.Typer(help="Legal holds: nothing of a lot is deleted until it is released.", no_args_is_help=True)
 

@@ -9,7 +9,7 @@ import typer
 
 from .context import connect, in_one_line, now_ms, show
 from .evaluate import side_of
-from .options import Data, Json, Layout, Line, in_words, parse_time
+from .options import Data, Json, Layout, Line, Split, in_words, parse_time
 
 if TYPE_CHECKING:
     from linewarden_train.data.samples import Label
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Known defects, slipped into the queue to measure people.", no_args_is_help=True)
 
 Seed = Annotated[int | None, typer.Option(min=0, help="Chooses pictures and times; each run others by default.")]
-Split = Annotated[str, typer.Option(help="Side of the set; all of it by default.")]
 
 
 @app.command()
@@ -60,7 +59,6 @@ def add(
     """
     import random  # noqa: PLC0415 - nothing heavy before it is needed
 
-    from linewarden.known_bads.imitation import moments  # noqa: PLC0415
     from linewarden.known_bads.seeding import Seeding, picture_of, slip_in  # noqa: PLC0415
     from linewarden_runtime.clock import SystemClock  # noqa: PLC0415
     from linewarden_runtime.lifecycle import Stop, stop_on_signals  # noqa: PLC0415
@@ -74,7 +72,7 @@ def add(
     pictures = [picture_of(data / one.name) for one in labels]
     dice = random.Random(seed)  # noqa: S311 - no secret hangs on it; without a seed nobody can repeat it
     begin, here = now_ms(), connect()
-    times = moments(len(pictures), begin, round(shift_hours * 3_600_000), dice)
+    times = sorted(begin + dice.randrange(round(shift_hours * 3_600_000)) for _ in pictures)
     seeding = Seeding(here.broker, here.namespace, line, clock, dice, begin)
     stop_on_signals(stop)
     told = slip_in(seeding, pictures, [begin] * len(times) if at_once else times, wait_until)

@@ -23,6 +23,7 @@ DEFAULT_INDEX = Path("linewarden-index.sqlite")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
 Data = Annotated[Path, typer.Option("--data", help="Folder of the set.", exists=True, file_okay=False)]
+Split = Annotated[str, typer.Option(help="Side of the set; all of it with an empty name.")]
 Layout = Annotated[str, typer.Option("--layout", help="The set's layout, if it is not to be recognised.")]
 BundleFolder = Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.", exists=True, file_okay=False)]
 NewBundle = Annotated[
@@ -32,6 +33,7 @@ NewBundle = Annotated[
 BundleName = Annotated[str, typer.Option(help="Name of the bundle; that of its folder by default.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
 Simulated = Annotated[bool, typer.Option("--simulated", help="Also what a simulated line made.")]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says so; the user of this shell by default.")]
 Page = Annotated[Path | None, typer.Option(callback=writable_file, metavar="HTML", help="The report as one page.")]
 Csv = Annotated[Path | None, typer.Option(callback=writable_file, metavar="CSV", help="The report as a table.")]
 StoredReport = Annotated[

@@ -12,7 +12,7 @@ from linewarden_train.progress import bars
 
 from .context import in_one_line, today
 from .evaluate import side_of
-from .options import BundleFolder, Data, Device, Json, Layout
+from .options import BundleFolder, Data, Device, Json, Layout, Split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def qualify(
     max_pass_rate: Annotated[float, typer.Option(help="Largest share of defects that may pass with trust.")],
     out: Annotated[Path, typer.Option(callback=writable_folder, help="Folder of the qualified bundle, new or empty.")],
     confidence: Annotated[float, typer.Option(help="Of all statements of this qualification together.")] = 0.95,
-    split: Annotated[str, typer.Option(help="Side of the set; all of it with an empty name.")] = "calibration",
+    split: Split = "calibration",
     critical: Annotated[list[str] | None, typer.Option(help="class=share; may be given several times.")] = None,
     valid_days: Annotated[int, typer.Option(min=1, help="Days until it expires.")] = 90,
     tolerance: Annotated[float, typer.Option(min=0.0, help="How far a device's scores may move.")] = 0.0,

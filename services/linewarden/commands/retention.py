@@ -10,7 +10,7 @@ import typer
 
 from .archive import Folder, KeyFile, writer_of
 from .context import actor, now_ms, progress_bar, show
-from .options import Json
+from .options import By, Json
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_archive.retention import RetentionPlan
@@ -20,7 +20,6 @@ app = typer.Typer(help="Delete by rule what an archive kept long enough.", no_ar
 Rules = Annotated[
     Path, typer.Option("--policy", metavar="TOML", help="Rules by topic, product and class.", exists=True)
 ]
-By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says so; the user of this shell by default.")]
 
 
 @app.command()

@@ -133,7 +133,7 @@ class DemoRun:
 
 def source_of(
     pictures: Path | None, bundle: Path | None, parts: int | None, rate: float, seed: int, work: Path
-) -> line.Source:
+) -> line.PictureSource:
     """What the cameras look at and the bundle that judges it; raises ConfigurationError where either is missing."""
     if pictures is None:
         source = line.simulated(line.demo_plan(seed), parts, rate)

@@ -112,7 +112,7 @@ class Service:
 class RunningLine:
     """Topics, recipe and services of one line. `extra` overrides or adds to the services' environment."""
 
-    def __init__(self, source: line.Source, under: Servers, folder: Path, extra: Mapping[str, str]) -> None:
+    def __init__(self, source: line.PictureSource, under: Servers, folder: Path, extra: Mapping[str, str]) -> None:
         self.source, self.folder = source, folder
         self.broker = KafkaBroker(under.kafka())
         self._env = {

@@ -70,8 +70,3 @@ def serial_like(recent: Recent, used: Collection[str], dice: random.Random) -> s
         if found not in recent.serials and found not in used:
             return found
     return None
-
-
-def moments(count: int, from_ms: int, length_ms: int, dice: random.Random) -> list[int]:
-    """Times (epoch ms) of one shift, drawn evenly and in order."""
-    return sorted(from_ms + dice.randrange(length_ms) for _ in range(count))

@@ -18,9 +18,6 @@ from linewarden_schemas.topics import CATALOGUE
 from .judge import JudgedFrame
 from .results import Results
 
-MOST_PICTURES = 400
-"""Of views that were trusted and are not any more; further ones are listed without a picture."""
-
 
 class Keeping:
     """Keeps batches: acknowledged by the broker first, so that what the file has is in the topic too."""
@@ -38,7 +35,9 @@ class Keeping:
 
     def _picture(self, one: JudgedFrame) -> tuple[str, str, str] | None:
         then = one.recorded.then
-        if then is None or not then.is_trusted_ok or one.now.is_trusted_ok or self._pictures >= MOST_PICTURES:
+        if then is None or not then.is_trusted_ok or one.now.is_trusted_ok:
+            return None
+        if self._pictures >= 400:  # further ones are listed without a picture
             return None
         maps = one.inspection.maps
         found = shown(one.recorded.frame.picture, maps.mask_png if maps else None)
