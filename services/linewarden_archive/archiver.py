@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from linewarden_runtime.books import read_to_end
 from linewarden_runtime.clock import Clock
@@ -30,14 +31,6 @@ class ArchiveLimits:
     held_bytes: int = 128 << 20
 
 
-@dataclass(slots=True)
-class _Open:
-    """A segment that is being collected."""
-
-    records: list[InRecord] = field(default_factory=list)
-    size: int = 0
-
-
 class Archiver:
     """One for an archive; it belongs to the thread that has the right to write (`archive.writing`).
 
@@ -60,7 +53,8 @@ class Archiver:
         self._broker, self._namespace, self._writer, self._clock = broker, namespace, writer, clock
         self._limits, self._accept_gap = limits or ArchiveLimits(), accept_gap
         self.records = self.segments = 0
-        self._open: dict[Position, _Open] = {}
+        self._open: defaultdict[Position, list[InRecord]] = defaultdict(list)
+        self._held_bytes: Counter[Position] = Counter()
         with broker.admin() as admin:
             described = {name: admin.describe(namespace.topic(name)) for name in topics}
         now = {name: ArchivedTopic(topic_id=one.topic_id, partitions=one.partitions) for name, one in described.items()}
@@ -135,17 +129,18 @@ class Archiver:
         )
 
     def _take(self, record: InRecord) -> None:
-        held = self._open.setdefault(record.position, _Open())
-        held.records.append(record)
-        held.size += record.size
-        if len(held.records) >= self._limits.records or held.size >= self._limits.segment_bytes:
-            self._close([record.position])
-        elif sum(one.size for one in self._open.values()) >= self._limits.held_bytes:
-            self._close([max(self._open, key=lambda at: self._open[at].size)])
+        place, limits, held = record.position, self._limits, self._held_bytes
+        self._open[place].append(record)
+        held[place] += record.size
+        if len(self._open[place]) >= limits.records or held[place] >= limits.segment_bytes:
+            self._close([place])
+        elif held.total() >= limits.held_bytes:
+            self._close([place for place, _ in held.most_common(1)])
 
     def _close(self, due: list[Position]) -> None:
         for position in due:
-            held = self._open.pop(position)
+            records = self._open.pop(position)
+            del self._held_bytes[position]
             topic = self._namespace.logical(position.topic)
-            self._writer.enter(write_segment(self._writer.root, topic, held.records, self._clock.now_ms()))
-            self.records, self.segments = self.records + len(held.records), self.segments + 1
+            self._writer.enter(write_segment(self._writer.root, topic, records, self._clock.now_ms()))
+            self.records, self.segments = self.records + len(records), self.segments + 1

@@ -116,8 +116,12 @@ def _parsed(number: int, text: bytes, trusted: Collection[str]) -> tuple[Manifes
     if _digest(previous, entry) != digest or _line(document) != text:
         raise ValueError("its bytes are not what was written")
     public = document.get("public_key")
-    if public is not None and not _is_signed(public, document.get("signature", ""), digest):
-        raise ValueError("its signature does not fit")
+    if public is not None:
+        try:
+            signature = b64decode(document.get("signature", ""))
+            Ed25519PublicKey.from_public_bytes(b64decode(public)).verify(signature, bytes.fromhex(digest))
+        except (InvalidSignature, ValueError) as error:
+            raise ValueError("its signature does not fit") from error
     if trusted and public not in trusted:
         raise ValueError("no trusted key signed it")
     return ManifestLine(number, entry, digest, public), previous
@@ -130,11 +134,3 @@ def _line(document: dict[str, Any]) -> bytes:
 def _digest(previous: str, entry: Entry) -> str:
     told = json.dumps(entry.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{previous}\n{told}".encode()).hexdigest()
-
-
-def _is_signed(public: str, signature: str, digest: str) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(b64decode(public)).verify(b64decode(signature), bytes.fromhex(digest))
-    except (InvalidSignature, ValueError):
-        return False
-    return True

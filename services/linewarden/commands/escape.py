@@ -114,9 +114,6 @@ def _known(here: Connection, index: Path, *, hidden: bool = False) -> list[Repor
 def _show(reports: Sequence[Reported], *, as_json: bool) -> None:
     from linewarden_history.reports.rendering import when as moment  # noqa: PLC0415 - as above
 
-    if as_json:
-        show([one.as_dict() for one in reports], as_json=True)
-        return
     rows = [
         {
             "escape": one.escape.escape_id,
@@ -129,4 +126,5 @@ def _show(reports: Sequence[Reported], *, as_json: bool) -> None:
         }
         for one in reports
     ]
-    show(rows, empty="no escape was reported")
+    told = [one.as_dict() for one in reports] if as_json else rows
+    show(told, as_json=as_json, empty="no escape was reported")

@@ -84,19 +84,16 @@ def _rows(version: RecipeVersion, known: KnownRecipes) -> list[dict[str, Any]]:
 
     problem = version.problem
     recipe_id = version.name.rpartition("@")[0]
-    if problem is None:
-        state = "known"
-    else:
-        state = (
-            f"in conflict, its visits divert: it {problem}. Publish what is right as version "
-            f"{next_version(known, recipe_id)} with 'linewarden recipe add', and run 'linewarden line activate'"
-        )
+    conflict = (
+        f"in conflict, its visits divert: it {problem}. Publish what is right as version "
+        f"{next_version(known, recipe_id)} with 'linewarden recipe add', and run 'linewarden line activate'"
+    )
     contents: list[tuple[str | None, Recipe | None]] = [*version.contents.items()] or [(None, None)]
     return [
         {
             "recipe": version.name,
             "digest": digest or "-",
-            "state": state,
+            "state": "known" if problem is None else conflict,
             "product": recipe.product_id if recipe else "-",
             "views": ", ".join(view.view_id for view in recipe.views) if recipe else "-",
             "bundle": recipe.bundle_digest[:12] if recipe else "-",
