@@ -75,17 +75,17 @@ def make_ready(frame: Frame, source: SourceRef, shelf: Shelf, limits: Limits, no
     region = _region(frame, recipe)
     scorer = _scorer(shelf, recipe)
     refuse_if_late(frame, now_ms())
-    picture = decode(frame.picture, header)
-    try:
-        prepared = scorer.prepare(_crop(picture, region))
-    except UnusablePicture as unusable:
-        raise refused_by_vision(unusable) from unusable
+    prepared = prepare(scorer, _crop(decode(frame.picture, header), region))
     return Ready(frame, source, recipe, region, scorer, prepared, (header.height, header.width))
 
 
-def refused_by_vision(unusable: UnusablePicture) -> Refused:
-    """The refusal of a picture that the bundle cannot take."""
-    return Refused(_FROM_VISION.get(unusable.reason, Undecidable.UNREADABLE), str(unusable))
+def prepare(scorer: Scorer, picture: Picture) -> object:
+    """What the network takes of a picture (HxW or HxWx3); raises Refused for one that the bundle cannot take."""
+    try:
+        prepared: object = scorer.prepare(picture)
+    except UnusablePicture as unusable:
+        raise Refused(_FROM_VISION.get(unusable.reason, Undecidable.UNREADABLE), str(unusable)) from unusable
+    return prepared
 
 
 def _region(frame: Frame, recipe: Recipe) -> Region | None:
