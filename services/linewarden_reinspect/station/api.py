@@ -177,7 +177,7 @@ def _marks(drawn: Sequence[DrawnMask], station: Station, session: Session) -> tu
         if kept is not None and kept.picture is not None:
             marks.append(Mark(frame_id=one.frame_id, mask_png=clean_mask(one.mask_png, kept.picture)))
     if sum(len(mark.mask_png) for mark in marks) > MOST_MARKS_BYTES:
-        raise BadMark(f"The masks of a visit have at most {MOST_MARKS_BYTES // 1024} KiB together.")
+        raise BadMark("problem.marks_large", most=MOST_MARKS_BYTES // 1024)
     return tuple(marks)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
-from starlette.requests import Request
 
 from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
@@ -18,7 +17,7 @@ PAGES = sorted((STATION / "templates").glob("*.html"))
 MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
 CHOSEN = re.compile(r"""["']((?:reason|step|queue|cover|compare|error|scan|study)\.[a-z_]+)["']""")
-GAP = re.compile(r"\{[^{}]*\}")
+RAISED = re.compile(r'"(problem\.[a-z_]+)"')
 FOUND = re.compile(r'": "([a-z_]+)",$', re.MULTILINE)
 
 
@@ -42,20 +41,8 @@ def built() -> set[str]:
     keys |= {f"thresholds.to.{side}" for side in ("diverted", "passed")}
     keys |= {f"thresholds.qualification.{word}" for word in ("bundle", "void")}
     keys |= {f"reason.found.{found}" for found in FOUND.findall(read([STATION / "static" / "js" / "reasons.js"]))}
-    keys |= {key for key, text in texts.catalogue("en").items() if key.startswith("problem.") and is_raised(text)}
+    keys |= set(RAISED.findall(read(sorted(STATION.rglob("*.py")))))
     return keys | {key for key in texts.catalogue("en") if key.startswith("error.") and key[6:] in words()}
-
-
-def is_raised(sentence: str) -> bool:
-    """Whether the station's code says this sentence, whatever it fills in; capital and full stop may come later."""
-    return GAP.sub("{}", sentence).rstrip(".").lower() in station_code()
-
-
-@cache
-def station_code() -> str:
-    """All modules of the station, small, each text in one piece and with empty gaps."""
-    whole = re.sub(r'"\s+f?"', "", read(sorted(STATION.rglob("*.py"))))
-    return GAP.sub("{}", whole).lower()
 
 
 def words() -> set[str]:
@@ -106,16 +93,27 @@ def test_every_sentence_of_the_network_is_known_to_the_pages() -> None:
     assert [sentence for sentence in found if f'"{sentence}":' not in reasons] == []
 
 
-def asked_in(language: str) -> Request:
-    return Request({"type": "http", "headers": [(b"accept-language", language.encode())]})
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "This is for the role engineer, quality; you are signed in as lead."),
+        ("de", "Das ist für die Rolle engineer, quality; Sie sind angemeldet als lead."),
+    ],
+)
+def test_a_refusal_is_told_in_a_persons_language_with_what_it_names(language: str, said: str) -> None:
+    refused = errors.Forbidden("problem.role", roles="engineer, quality", role="lead")
+    assert texts.told(language, refused.key, refused.values) == said
+    assert str(refused).startswith("This is for the role engineer, quality")
 
 
-def test_a_refusal_is_told_in_the_persons_language_with_what_it_names() -> None:
-    said = "This is for the role engineer, quality; you are signed in as lead."
-    assert texts.refusal(asked_in("en-GB"), said) == said
-    german = texts.refusal(asked_in("de-DE,de;q=0.9"), said)
-    assert german == "Das ist für die Rolle engineer, quality; Sie sind angemeldet als lead."
-
-
-def test_a_refusal_that_no_catalogue_knows_is_told_as_it_came() -> None:
-    assert texts.refusal(asked_in("de"), "The disk is full.") == "The disk is full."
+def test_what_is_refused_fills_every_gap_of_its_words() -> None:
+    """A key that is misspelt, or a value that is forgotten, shows here and not first at the station."""
+    wrong = []
+    for path in sorted(STATION.rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            key = call.args[0] if isinstance(call, ast.Call) and call.args else None
+            if isinstance(call, ast.Call) and isinstance(key, ast.Constant) and str(key.value).startswith("problem."):
+                gaps = set(re.findall(r"\{(\w+)\}", texts.catalogue("en")[str(key.value)]))
+                if gaps != {one.arg for one in call.keywords}:
+                    wrong.append(f"{path.name}: {key.value}")
+    assert wrong == []
