@@ -1,4 +1,7 @@
-"""All words of the pages, one catalogue a language in `texts/`; templates call `t`, modules get it in the page."""
+"""All words of the pages, one catalogue a language in `texts/`; templates call `t`, modules get it in the page.
+
+The words of the machine's reasons are `linewarden_domain.words`; what a trust ingredient found is said here.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Request
+
+from linewarden_domain.words import in_words
+from linewarden_schemas.reason import Reason
 
 _FOLDER = Path(__file__).parent / "texts"
 LANGUAGES = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
@@ -36,6 +42,14 @@ def told(language: str, key: str, values: Mapping[str, object]) -> str:
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", str(value))
     return text
+
+
+def reason_in_words(reason: Reason, language: str) -> str | None:
+    """A reason of the machine in a language; None where the catalogues lack its words: of a newer writer."""
+    if "ingredient" not in reason.parameters:
+        return in_words(reason, language)
+    words = catalogue(language).get(f"reason.found.{reason.parameters['ingredient']}")
+    return None if words is None else in_words(reason, language, {"ingredient": words})
 
 
 def for_page(request: Request) -> dict[str, Any]:

@@ -11,6 +11,10 @@ import pytest
 from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
 from linewarden_schemas.vocabulary import Cause, Judgement, Role, Verdict
+from linewarden_vision.inspecting.reasons import doubted
+from linewarden_vision.trust.ingredients import BANKED_NAMES, CHEAP_NAMES, ENHANCED_NAMES
+from linewarden_vision.trust.names import without_agnostic_map
+from linewarden_vision.trust.second_look import SECOND_NAMES
 
 STATION = Path(texts.__file__).parent
 PAGES = sorted((STATION / "templates").glob("*.html"))
@@ -18,7 +22,9 @@ MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
 CHOSEN = re.compile(r"""["']((?:reason|step|queue|cover|compare|error|scan|study)\.[a-z_]+)["']""")
 RAISED = re.compile(r'"(problem\.[a-z_]+)"')
-FOUND = re.compile(r'": "([a-z_]+)",$', re.MULTILINE)
+INGREDIENTS = sorted(
+    {without_agnostic_map(name) for name in (*CHEAP_NAMES, *BANKED_NAMES, *ENHANCED_NAMES, *SECOND_NAMES)}
+)
 
 
 def read(paths: list[Path]) -> str:
@@ -40,7 +46,7 @@ def built() -> set[str]:
     keys |= {f"compare.{side}" for side in ("acceptable", "unacceptable")}
     keys |= {f"thresholds.to.{side}" for side in ("diverted", "passed")}
     keys |= {f"thresholds.qualification.{word}" for word in ("bundle", "void")}
-    keys |= {f"reason.found.{found}" for found in FOUND.findall(read([STATION / "static" / "js" / "reasons.js"]))}
+    keys |= {f"reason.found.{name}" for name in (*INGREDIENTS, "unusual")}
     keys |= set(RAISED.findall(read(sorted(STATION.rglob("*.py")))))
     return keys | {key for key in texts.catalogue("en") if key.startswith("error.") and key[6:] in words()}
 
@@ -85,12 +91,17 @@ def test_a_page_holds_no_words_of_its_own(page: Path) -> None:
     assert [word for word in (*said, *labels) if word not in {"linewarden", "&nbsp;", "OK", "NG"}] == []
 
 
-def test_every_sentence_of_the_network_is_known_to_the_pages() -> None:
-    reasons = (STATION / "static" / "js" / "reasons.js").read_text(encoding="utf-8")
-    source = (STATION.parents[1] / "linewarden_vision" / "inspecting" / "reasons.py").read_text(encoding="utf-8")
-    found = re.findall(r'^    "\w+": "([^"]+)",$', source[: source.index("UNTRUSTED_STAGES")], re.MULTILINE)
-    assert len(found) > 10
-    assert [sentence for sentence in found if f'"{sentence}":' not in reasons] == []
+@pytest.mark.parametrize("ingredient", INGREDIENTS)
+def test_what_an_ingredient_found_is_said_as_in_the_sentence_of_the_record(ingredient: str) -> None:
+    why = doubted(0.12, 0.7, 0.5, ingredient)
+    assert texts.reason_in_words(why.reason, "en") == why.sentence
+    german = texts.reason_in_words(why.reason, "de")
+    assert german is not None
+    assert texts.catalogue("de")[f"reason.found.{ingredient}"] in german
+
+
+def test_an_ingredient_that_has_no_words_here_leaves_the_sentence_as_it_came() -> None:
+    assert texts.reason_in_words(doubted(0.12, 0.7, 0.5, "one_of_a_newer_writer").reason, "de") is None
 
 
 @pytest.mark.parametrize(
@@ -111,9 +122,10 @@ def test_what_is_refused_fills_every_gap_of_its_words() -> None:
     wrong = []
     for path in sorted(STATION.rglob("*.py")):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            key = call.args[0] if isinstance(call, ast.Call) and call.args else None
-            if isinstance(call, ast.Call) and isinstance(key, ast.Constant) and str(key.value).startswith("problem."):
-                gaps = set(re.findall(r"\{(\w+)\}", texts.catalogue("en")[str(key.value)]))
+            first = call.args[0] if isinstance(call, ast.Call) and call.args else None
+            key = first.value if isinstance(first, ast.Constant) else None
+            if isinstance(call, ast.Call) and isinstance(key, str) and key.startswith("problem."):
+                gaps = set(re.findall(r"\{(\w+)\}", texts.catalogue("en")[key]))
                 if gaps != {one.arg for one in call.keywords}:
-                    wrong.append(f"{path.name}: {key.value}")
+                    wrong.append(f"{path.name}: {key}")
     assert wrong == []
