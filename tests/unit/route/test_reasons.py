@@ -62,6 +62,19 @@ def test_dispositions_slots_and_state_carry_sentence_and_code(events: tuple[Even
         require_both(slot)
 
 
+def test_a_fault_that_route_finds_is_said_in_another_language_too() -> None:
+    routed, _ = told(captured("top"), captured("side"), inspected("top"), inspected("side", frame_sha256=None))
+    assert routed.reasons == ("view side: its inspection does not say which picture was looked at",)
+    (german,) = (in_words(one, "de") for one in routed.reasons_coded)
+    assert german == "Ansicht side: das Ergebnis nennt nicht, welches Bild angesehen wurde"
+
+
+def test_a_fault_that_a_record_names_in_its_own_words_keeps_them() -> None:
+    routed, _ = told(captured("top", doubt="the clock stood"), captured("side"), inspected("top"), inspected("side"))
+    assert routed.reasons == ("view top: the clock stood",)
+    assert [in_words(one, "de") for one in routed.reasons_coded] == ["Ansicht top: the clock stood"]
+
+
 def test_a_slot_carries_the_codes_of_what_was_said_of_each_frame() -> None:
     _, step = told(captured("top"), inspected("top", suspicion=0.9, **sentences((DOUBT,))))
     (frame,) = (one for slot in opens(step) for one in slot.frames)
