@@ -138,7 +138,7 @@ class PictureInspector:
         return PictureVerdict(
             verdict=verdict,
             routing=routing_of(verdict, is_trusted=answer.suspicion < limits.suspicion),
-            reasons=reasons_of(verdict, answer, limits, card),
+            reasons=tuple(one.sentence for one in reasons_of(verdict, answer, limits, card)),
             p_defect=answer.p_defect,
             suspicion=answer.suspicion,
             picture=picture,
