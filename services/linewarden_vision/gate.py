@@ -14,11 +14,11 @@ class Scores(Protocol):
 
     @property
     def margin(self) -> float:
-        """Logit difference."""
+        """Logit of defective less that of good."""
 
     @property
     def suspicion(self) -> float:
-        """High is suspicious."""
+        """0 to 1, high is suspicious."""
 
 
 @dataclass(frozen=True, slots=True)

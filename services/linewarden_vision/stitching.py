@@ -79,7 +79,7 @@ class Mosaic:
         return self._left == 0
 
     def add(self, origin: Size, score: TileScore) -> None:
-        """Add one tile."""
+        """Put in one tile's answers at its top left corner in the input."""
         self._left -= 1
         self._margin = max(self._margin, score.margin)
         if score.suspicion > self._worst[0]:

@@ -24,7 +24,7 @@ class TrainedGroups(BaseModel):
 
     @classmethod
     def from_file(cls, content: bytes) -> "TrainedGroups":
-        """Parse; raises BundleError."""
+        """Read groups.json; raises BundleError for what is no list of hashes."""
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:

@@ -34,7 +34,8 @@ def teach(
 ) -> None:
     """Teach from a few pictures without masks, in minutes. Every OK of such a bundle goes to a person."""
     from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415 - nothing heavy before it is needed
-    from linewarden_train.few_shot.teach import FewSettings, teach_few  # noqa: PLC0415
+    from linewarden_train.few_shot.card import FewSettings  # noqa: PLC0415
+    from linewarden_train.few_shot.teach import teach_few  # noqa: PLC0415
     from linewarden_train.progress import bars  # noqa: PLC0415
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.errors import VisionError  # noqa: PLC0415
@@ -58,7 +59,7 @@ def _read(good: Path, bad: Path) -> FileSamples:
     """Read both folders and look at every picture; raises ValueError with everything that is wrong."""
     from linewarden_train.data.checks import check_set  # noqa: PLC0415
     from linewarden_train.data.files import FileSamples  # noqa: PLC0415
-    from linewarden_train.data.plain import bad_entries, good_entries  # noqa: PLC0415
+    from linewarden_train.data.folders import bad_entries, good_entries  # noqa: PLC0415
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # no mask is asked for

@@ -20,8 +20,8 @@ from linewarden_train.progress import bars
 from .evaluate import in_one_line
 
 if TYPE_CHECKING:
-    from linewarden_train.training.folder import Summary, TrainOptions
-    from linewarden_train.training.loop import Step
+    from linewarden_train.training.folder import TrainingSummary, TrainOptions
+    from linewarden_train.training.loop import TrainStep
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -84,7 +84,7 @@ def train(
     _report(digest, out, summary, as_json=as_json)
 
 
-def _run(data: Path, layout: str, out: Path, options: TrainOptions, *, fresh: bool) -> tuple[str, Summary]:
+def _run(data: Path, layout: str, out: Path, options: TrainOptions, *, fresh: bool) -> tuple[str, TrainingSummary]:
     """Read, check, train, write; returns the bundle's digest."""
     import cv2  # noqa: PLC0415
     import torch  # noqa: PLC0415
@@ -145,7 +145,7 @@ class Losses:
         """Close the file."""
         self._file.close()
 
-    def write(self, what: str, step: Step) -> None:
+    def write(self, what: str, step: TrainStep) -> None:
         """Append one step."""
         values = [f"{float(part.detach()):.5g}" for part in step.losses.parts]
         self._rows.writerow((what, step.number, f"{step.done:.4f}", f"{step.learning_rate:.3g}", *values))
@@ -163,7 +163,7 @@ def _seconds(text: str) -> float | None:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _report(digest: str, out: Path, summary: Summary, *, as_json: bool) -> None:
+def _report(digest: str, out: Path, summary: TrainingSummary, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"bundle": str(out), "digest": digest, **asdict(summary)}))
         return

@@ -28,7 +28,7 @@ class LightNetwork(DefectNetwork):
 
     @property
     def backbone(self) -> nn.Module:
-        """Timm's encoder."""
+        """Timm's encoder, cut to its features."""
         return self.encoder
 
     def freeze(self, stages: int) -> None:

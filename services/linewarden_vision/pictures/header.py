@@ -38,7 +38,7 @@ class PictureHeader:
 
     @property
     def pixels(self) -> int:
-        """Width times height."""
+        """Number of pixels: width times height."""
         return self.width * self.height
 
     @property

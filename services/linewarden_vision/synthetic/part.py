@@ -78,21 +78,17 @@ def _plan(
     seed: int, views: int, size: int, defect_rate: float, difficulty: float
 ) -> tuple[bool, DefectClass, list[int]]:
     """Whether the part is defective, by what, and which views show it."""
-    _check(views, size, defect_rate, difficulty)
-    rng = np.random.default_rng([seed, _PART])
-    defective = bool(rng.random() < defect_rate)
-    kind = DEFECT_CLASSES[int(rng.integers(len(DEFECT_CLASSES)))]
-    showing = rng.permutation(views)[: 2 if rng.random() < 0.2 else 1].tolist()
-    return defective, kind, showing
-
-
-def _check(views: int, size: int, defect_rate: float, difficulty: float) -> None:
     if views < 1:
         raise ValueError(f"a part has at least one view, not {views}")
     if size < 64:
         raise ValueError(f"size {size}: below 64 pixels the textures and defects no longer fit")
     if not 0 <= defect_rate <= 1 or not 0 <= difficulty <= 1:
         raise ValueError(f"defect_rate {defect_rate} and difficulty {difficulty} lie between 0 and 1")
+    rng = np.random.default_rng([seed, _PART])
+    defective = bool(rng.random() < defect_rate)
+    kind = DEFECT_CLASSES[int(rng.integers(len(DEFECT_CLASSES)))]
+    showing = rng.permutation(views)[: 2 if rng.random() < 0.2 else 1].tolist()
+    return defective, kind, showing
 
 
 def _make_view(seed: int, index: int, size: int, difficulty: float, kind: DefectClass | None) -> View:

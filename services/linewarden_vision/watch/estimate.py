@@ -52,7 +52,7 @@ class Stratum:
 
     @property
     def answered(self) -> int:
-        """Audits with an answer."""
+        """Audits that somebody answered, OK or NG."""
         return self.found_good + self.found_defective
 
     @property
