@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_train.data.files import FileSamples, SampleFile
-from linewarden_train.data.reading import DrawnMask
+from linewarden_train.data.reading import DefectMask
 from linewarden_train.data.samples import GOOD, Label
 from linewarden_vision.pictures.folders import is_hidden
 from linewarden_vision.tiles import Size
@@ -137,7 +137,7 @@ class CocoMask:
         """Whether any annotation has a segmentation; a box alone marks no pixel."""
         return bool(self.segmentations)
 
-    def read(self, size: Size | None) -> DrawnMask | None:
+    def read(self, size: Size | None) -> DefectMask | None:
         """Draw all segmentations into one mask; raises ValueError, naming the annotation, for one that is broken."""
         if size is None:
             return None
@@ -149,7 +149,7 @@ class CocoMask:
                 drawn |= _draw(segmentation, size)
             except ValueError as error:
                 raise ValueError(f"{self.source}: annotation {number} cannot be drawn: {error}") from error
-        return DrawnMask(drawn) if drawn.any() else None
+        return DefectMask(drawn) if drawn.any() else None
 
 
 def _draw(polygons: Any, size: Size) -> NDArray[np.bool_]:  # noqa: ANN401  # as it stands in the JSON

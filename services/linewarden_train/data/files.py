@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from linewarden_train.data.reading import DrawnMask, read_mask, read_picture
+from linewarden_train.data.reading import DefectMask, read_mask, read_picture
 from linewarden_train.data.samples import Label, Sample
 from linewarden_vision.tiles import Size
 
@@ -20,7 +20,7 @@ class MaskSource(Protocol):
     def present(self) -> bool:
         """Whether there is anything to read; cheap, and False where nobody made a mask."""
 
-    def read(self, size: Size | None) -> DrawnMask | None:
+    def read(self, size: Size | None) -> DefectMask | None:
         """Decode for a picture of that (height, width), None where nothing is marked.
 
         Raises ValueError for another size and for what cannot be decoded. Without a size, as where
@@ -40,7 +40,7 @@ class FileMask:
         """Whether the file is there, or has to be."""
         return self.required or self.path.is_file()
 
-    def read(self, size: Size | None) -> DrawnMask | None:
+    def read(self, size: Size | None) -> DefectMask | None:
         """Decode the file as ``read_mask`` does; raises ValueError where it is required and missing."""
         if self.required and not self.path.is_file():
             raise ValueError(f"{self.path} is missing")

@@ -25,7 +25,7 @@ class Scale(Enum):
     NUMBERS = "class numbers below 128"
 
 
-class DrawnMask(NamedTuple):
+class DefectMask(NamedTuple):
     """A mask (H, W) in which something is marked, and by what, where it comes from a picture."""
 
     mask: NDArray[np.bool_]
@@ -43,7 +43,7 @@ def read_picture(path: Path) -> Picture:
         raise ValueError(f"{path}: {refused.detail}") from refused
 
 
-def read_mask(path: Path, size: Size | None) -> DrawnMask | None:
+def read_mask(path: Path, size: Size | None) -> DefectMask | None:
     """Decode a mask of that (height, width), None where there is no file or nothing marked in it.
 
     Marked is what is not 0: in a mask of 0 and one value from 128 on, and in one of class numbers below 128. A lossy
@@ -68,8 +68,8 @@ def read_mask(path: Path, size: Size | None) -> DrawnMask | None:
     return _marked(np.asarray(levels > 0), Scale.FULL if bright else Scale.NUMBERS)
 
 
-def _marked(mask: NDArray[np.bool_], scale: Scale) -> DrawnMask | None:
-    return DrawnMask(mask, scale) if mask.any() else None
+def _marked(mask: NDArray[np.bool_], scale: Scale) -> DefectMask | None:
+    return DefectMask(mask, scale) if mask.any() else None
 
 
 def _words(size: tuple[int, ...]) -> str:

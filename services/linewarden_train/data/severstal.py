@@ -14,7 +14,7 @@ import numpy as np
 
 from linewarden_domain.tables import read_table
 from linewarden_train.data.files import FileSamples, SampleFile
-from linewarden_train.data.reading import DrawnMask
+from linewarden_train.data.reading import DefectMask
 from linewarden_train.data.samples import GOOD, Label
 from linewarden_vision.pictures.folders import pictures_in
 from linewarden_vision.tiles import Size
@@ -33,7 +33,7 @@ class RunLengths:
         """Whether there is a text."""
         return bool(self.texts)
 
-    def read(self, size: Size | None) -> DrawnMask | None:
+    def read(self, size: Size | None) -> DefectMask | None:
         """Draw all texts into one mask."""
         if size is None:
             return None
@@ -43,7 +43,7 @@ class RunLengths:
                 if start < 1 or length < 1 or start - 1 + length > flat.size:
                     raise ValueError(f"{self.source}: run {start} {length} leaves a picture of {size[1]} x {size[0]}")
                 flat[start - 1 : start - 1 + length] = True
-        return DrawnMask(flat.reshape(size[::-1]).T) if flat.any() else None
+        return DefectMask(flat.reshape(size[::-1]).T) if flat.any() else None
 
     def area(self) -> int:
         """Count the marked pixels; raises ValueError like ``read``."""
