@@ -21,8 +21,8 @@ from .context import in_one_line, today
 from .options import BundleName, Device, Json, Layout, NewBundle
 
 if TYPE_CHECKING:
-    from linewarden_train.training.folder import Summary
-    from linewarden_train.training.loop import Step
+    from linewarden_train.training.folder import TrainingSummary
+    from linewarden_train.training.loop import TrainStep
 
 
 def train(
@@ -117,14 +117,14 @@ def train(
 
 
 @contextmanager
-def _loss_table(path: Path) -> Iterator[Callable[[str, Step], None]]:
+def _loss_table(path: Path) -> Iterator[Callable[[str, TrainStep], None]]:
     """losses.csv: one line a step, appended, so that a run that goes on keeps what was written before."""
     with path.open("a", newline="") as file:
         rows = csv.writer(file)
         if path.stat().st_size == 0:
             rows.writerow(("what", "step", "done", "learning_rate", "classification", "mask", "guide"))
 
-        def write(what: str, step: Step) -> None:
+        def write(what: str, step: TrainStep) -> None:
             values = [f"{float(part.detach()):.5g}" for part in step.losses.parts]
             rows.writerow((what, step.number, f"{step.done:.4f}", f"{step.learning_rate:.3g}", *values))
             if step.number % 20 == 0:
@@ -143,7 +143,7 @@ def _seconds(text: str) -> float | None:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def _report(digest: str, out: Path, summary: Summary, *, as_json: bool) -> None:
+def _report(digest: str, out: Path, summary: TrainingSummary, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"bundle": str(out), "digest": digest, **asdict(summary)}))
         return
