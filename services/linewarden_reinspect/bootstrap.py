@@ -22,7 +22,7 @@ from linewarden_reinspect.station.access.oidc import OpenIdProvider
 from linewarden_reinspect.station.app import create_app
 from linewarden_reinspect.station.bus import StationBus
 from linewarden_reinspect.station.context import Station
-from linewarden_reinspect.station.desk import Desk
+from linewarden_reinspect.station.desk import ReviewDesk
 from linewarden_reinspect.station.insight.insight import opened_insight
 from linewarden_reinspect.station.outbox import Outbox
 from linewarden_reinspect.station.recipes import Recipes
@@ -45,8 +45,6 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import Role
 
 _log = structlog.get_logger(__name__)
-_TOPICS = ("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections")
-"""What the station relies on."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:  # noqa: ARG001 - every service starts the same way
@@ -147,9 +145,8 @@ def run_station(settings: StationProcess, stop: Stop) -> None:
 
 def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Station, EvidenceStore, Outbox]:
     namespace, clock, broker = Namespace(settings.namespace), SystemClock(), KafkaBroker(settings.kafka)
-    verify_topics(
-        broker, namespace, ("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections")
-    )
+    topics = ("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections")
+    verify_topics(broker, namespace, topics)
     options = settings.station
     client = stack.enter_context(connect(settings.redis))
     queue = RedisQueue(client, namespace.redis_prefix(), settings.reinspect.terms())
@@ -158,7 +155,7 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
     stack.callback(bus.close)
     evidence = evidence_store(broker, namespace, options.cache_bytes)
     access = stack.enter_context(opened_access(_rules(options), clock))
-    desk = Desk(queue, bus, clock, skills_of(access, settings.reinspect.skills), access.pseudonyms.name)
+    desk = ReviewDesk(queue, bus, clock, skills_of(access, settings.reinspect.skills), access.pseudonyms.name)
     insight = opened_insight(broker, namespace, access.book, clock, folder=options.data)
     recipes = stack.enter_context(closing(RecipeBook(broker, namespace)))
     station = Station(
@@ -202,13 +199,14 @@ def sign_in_link(base_url: str, token: str, roles: Sequence[Role] = ()) -> str:
 
 
 def _rules(options: StationSettings) -> AccessRules:
-    provider = None if options.oidc is None else OpenIdProvider(options.oidc.rules(options.public_url), SystemClock())
+    provider = None if options.oidc is None else OpenIdProvider(options.oidc, options.public_url, SystemClock())
     return AccessRules(
         folder=options.data,
-        sessions=options.rules(),
+        idle_s=options.idle_s,
+        longest_s=options.longest_s,
         secure_cookie=options.secure_cookie,
         provider=provider,
-        proxy=None if options.proxy is None else options.proxy.proxy(),
+        proxy=options.proxy,
         results_by_operator=options.results_by_operator,
     )
 

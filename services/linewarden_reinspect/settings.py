@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from linewarden_reinspect.access_settings import OidcSettings, ProxySettings
-from linewarden_reinspect.projector.projector import Pace
+from linewarden_reinspect.projector.projector import ProjectorPace
 from linewarden_reinspect.queue.types import Terms
-from linewarden_reinspect.station.access.sessions import SessionRules
+from linewarden_reinspect.station.access.oidc import OidcSettings
+from linewarden_reinspect.station.access.proxy import TrustedProxy
 from linewarden_runtime.settings import ServiceSettings
 from linewarden_schemas.vocabulary import Role
 
@@ -27,9 +27,11 @@ class ProjectorSettings(BaseModel):
     gate_s: Seconds = 10.0
     max_age_s: Seconds = 6 * 3600.0
 
-    def pace(self) -> Pace:
+    def pace(self) -> ProjectorPace:
         """As the projector takes it."""
-        return Pace(beat_s=self.beat_s, gate_ms=round(self.gate_s * 1000), max_age_ms=round(self.max_age_s * 1000))
+        return ProjectorPace(
+            beat_s=self.beat_s, gate_ms=round(self.gate_s * 1000), max_age_ms=round(self.max_age_s * 1000)
+        )
 
 
 class QueueSettings(BaseModel):
@@ -90,12 +92,8 @@ class StationSettings(BaseModel):
     studies: Path | None = None
     break_after_s: Seconds = 3600.0
     oidc: OidcSettings | None = None
-    proxy: ProxySettings | None = None
+    proxy: TrustedProxy | None = None
     results_by_operator: bool = False
-
-    def rules(self) -> SessionRules:
-        """As the sessions take them."""
-        return SessionRules(idle_s=self.idle_s, longest_s=self.longest_s)
 
 
 class ProjectorProcess(ServiceSettings):

@@ -22,7 +22,6 @@ from pydantic import ValidationError
 
 from linewarden_domain.study_sheet import parse
 from linewarden_domain.tables import UnusableTable, parse_table
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.app import create_app
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import MemoryBroker
@@ -37,6 +36,7 @@ from linewarden_vision.pictures.decoders import DecoderLimits, Decoders
 from linewarden_vision.pictures.reading import Limits, check_size, read_header
 from tests.support import picture_files as files
 from tests.support.frames import frame_record
+from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.rig import LINK, rig
 from tests.unit.reinspect.slots import AT
 

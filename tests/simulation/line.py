@@ -35,12 +35,12 @@ from linewarden_inspect.settings import KeeperSettings
 from linewarden_inspect.stage import InspectStage
 from linewarden_inspect.writing import SERVICE, Writer
 from linewarden_reinspect.evidence.store import EvidenceStore
-from linewarden_reinspect.projector.projector import Pace, Projector
+from linewarden_reinspect.projector.projector import Projector, ProjectorPace
 from linewarden_reinspect.projector.service import ProjectorService
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.queue.types import Terms
 from linewarden_reinspect.station.bus import StationBus
-from linewarden_reinspect.station.desk import Desk
+from linewarden_reinspect.station.desk import ReviewDesk
 from linewarden_reinspect.station.outbox import Outbox
 from linewarden_route.bootstrap import opened_router
 from linewarden_route.lane import Lane
@@ -502,7 +502,7 @@ class Line:
 
     def _projector(self, process: Process, bus: Bus) -> None:
         topic, broker = NAMESPACE.topic("reinspections"), cast("Broker", bus)
-        pace = Pace(poll_s=1.0, beat_s=2.0, identity_s=15.0, gate_ms=10_000, max_age_ms=60_000, batch=4)
+        pace = ProjectorPace(poll_s=1.0, beat_s=2.0, identity_s=15.0, gate_ms=10_000, max_age_ms=60_000, batch=4)
         letters = DeadLetters("projector", NAMESPACE, process.clock)
 
         @contextmanager
@@ -537,7 +537,7 @@ class Line:
             1 << 20,
             clock,
         )
-        desk = Desk(queue, station, clock, draw=lambda count: chance.randbytes(count).hex())
+        desk = ReviewDesk(queue, station, clock, draw=lambda count: chance.randbytes(count).hex())
         outbox = Outbox(queue, station, clock)
         process.spawn("evidence", lambda: evidence.run(stop.event))
         process.spawn("outbox", lambda: _carry(outbox, stop, self.world))

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import redis
 
 from linewarden_reinspect.queue.errors import QueueError
-from linewarden_reinspect.station.desk import Desk
+from linewarden_reinspect.station.desk import ReviewDesk
 from linewarden_reinspect.station.errors import NotShown, StationError
-from linewarden_reinspect.station.hand import Hand
 from linewarden_reinspect.station.judging import Given
-from linewarden_reinspect.station.sessions import Session
+from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_runtime.errors import RuntimeFault
 from linewarden_schemas.decision import Shown
 from linewarden_schemas.vocabulary import Judgement, Role
@@ -33,7 +32,7 @@ class Person:
     """One signed-in person."""
 
     def __init__(
-        self, line: Line, process: Process, desk: Desk, evidence: EvidenceStore, name: str, chance: random.Random
+        self, line: Line, process: Process, desk: ReviewDesk, evidence: EvidenceStore, name: str, chance: random.Random
     ) -> None:
         self.name = name
         self._line, self._process, self._desk, self._evidence, self._chance = line, process, desk, evidence, chance

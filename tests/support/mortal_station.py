@@ -22,12 +22,11 @@ import redis
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.settings import StationProcess
 from linewarden_reinspect.station.bus import StationBus
-from linewarden_reinspect.station.desk import Desk
+from linewarden_reinspect.station.desk import ReviewDesk
 from linewarden_reinspect.station.errors import StationError
-from linewarden_reinspect.station.hand import Hand
 from linewarden_reinspect.station.judging import Given
 from linewarden_reinspect.station.outbox import Outbox
-from linewarden_reinspect.station.sessions import Session
+from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_runtime import logs
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.clock import SystemClock
@@ -77,7 +76,7 @@ class Fated:
         return act
 
 
-def work_off(desk: Desk, outbox: Outbox, stop: Stop) -> None:
+def work_off(desk: ReviewDesk, outbox: Outbox, stop: Stop) -> None:
     """Take, keep, give back, skip, decide and undo until told to stop; try again whatever fails."""
     clock, session = SystemClock(), Session("session", "token", "lea", Role.LEAD, "link", "lea")
     turns = count()
@@ -92,7 +91,7 @@ def work_off(desk: Desk, outbox: Outbox, stop: Stop) -> None:
         clock.wait(stop.event, _PAUSE_S)
 
 
-def _act(desk: Desk, session: Session, hand: Hand, turn: int) -> None:
+def _act(desk: ReviewDesk, session: Session, hand: Hand, turn: int) -> None:
     slot, token = hand.slot.slot_id, hand.token
     desk.renew(session, slot, token)
     if turn % 5 == 0:
@@ -119,7 +118,7 @@ def main() -> int:
         closing(StationBus(lambda: broker.producer(client="station"), namespace, partitions, clock, 5.0)) as bus,
     ):
         queue = Fated(RedisQueue(client, namespace.redis_prefix(), settings.reinspect.terms()), fate)
-        work_off(Desk(queue, Fated(bus, fate), clock), Outbox(queue, bus, clock), stop)  # type: ignore[arg-type]
+        work_off(ReviewDesk(queue, Fated(bus, fate), clock), Outbox(queue, bus, clock), stop)  # type: ignore[arg-type]
     return 0
 
 

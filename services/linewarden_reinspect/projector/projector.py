@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from linewarden_reinspect import metrics
-from linewarden_reinspect.queue.errors import Damaged, ViewMoved
+from linewarden_reinspect.queue.errors import ViewDamaged, ViewMoved
 from linewarden_reinspect.queue.port import View
 from linewarden_reinspect.queue.types import Change
 from linewarden_runtime.clock import Clock
@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ProjectorPace:
     """How often the projector looks and confirms. The gate outlives a few beats, so that a hiccup does not close it."""
 
     poll_s: float = 0.1
@@ -50,11 +50,11 @@ class Projector:
         topic: str,
         clock: Clock,
         *,
-        pace: Pace | None = None,
+        pace: ProjectorPace | None = None,
         poisoned: Callable[[Poison], None] | None = None,
     ) -> None:
         self._view, self._reader, self._admin, self._topic = view, reader, admin, topic
-        self._clock, self._pace = clock, pace or Pace()
+        self._clock, self._pace = clock, pace or ProjectorPace()
         self._poisoned = poisoned or (lambda _: None)
         self._expected: dict[int, int] = {}
         self._goal: Mapping[Position, int] = {}
@@ -77,7 +77,7 @@ class Projector:
         log = self._look()
         try:
             decided = plan(self._view.standing(), log, self._pace.max_age_ms)
-        except Damaged as damage:
+        except ViewDamaged as damage:
             _log.error("view_damaged", detail=str(damage))
             return self._empty(log, "damaged")
         if isinstance(decided, Rebuild):
@@ -106,7 +106,7 @@ class Projector:
         try:
             taken = self._take()
             self._confirm()
-        except Damaged as damage:
+        except ViewDamaged as damage:
             _log.error("view_damaged", detail=str(damage))
             self._empty(self._look(), "damaged")
             return 0

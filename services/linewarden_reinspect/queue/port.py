@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from .types import Change, Claim, Claimant, Ended, Happened, Lease, SlotDump, SlotStatus, Standing, Summary
+from .types import Change, Claim, Claimant, Ended, Lease, QueueSummary, SlotDump, SlotStatus, Standing, Transition
 
 
 class Queue(Protocol):
@@ -49,7 +49,7 @@ class Queue(Protocol):
         """Whether this person was told."""
         ...
 
-    def events(self, most: int = 500) -> tuple[Happened, ...]:
+    def events(self, most: int = 500) -> tuple[Transition, ...]:
         """The oldest transitions that are not told yet; the same ones again until `told`."""
         ...
 
@@ -57,7 +57,7 @@ class Queue(Protocol):
         """These events lie in Kafka."""
         ...
 
-    def summary(self, most: int = 50) -> Summary:
+    def summary(self, most: int = 50) -> QueueSummary:
         """What waits and who holds what, naming at most `most` slots of each kind."""
         ...
 

@@ -1,10 +1,12 @@
-"""The queue in Redis or Valkey."""
+"""The queue in Redis or Valkey: one Lua script an operation, behind a clock and the common layout."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from importlib.resources import files
 from itertools import chain
 from typing import Any
 
@@ -13,8 +15,7 @@ import redis
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.vocabulary import Skill
 
-from . import scripts
-from .errors import Damaged
+from .errors import LeaseLost, NotLive, QueueError, ViewDamaged, ViewMoved
 from .types import (
     Ask,
     Change,
@@ -22,23 +23,28 @@ from .types import (
     Claimant,
     Demand,
     Ended,
-    Happened,
     Lease,
     LineCount,
     NamedSlot,
     PoolCount,
-    Refused,
+    QueueSummary,
     SlotDump,
     SlotStatus,
     Standing,
-    Summary,
     Terms,
+    Transition,
     Why,
 )
 
-_KNOWN_FOR = timedelta(days=30)
-# So few that a beat stays short; a view of any size is gone through in turns.
-_CHECKED = 250  # slots looked at with each beat
+_REFUSALS: dict[str, type[QueueError]] = {
+    "LEASE_LOST": LeaseLost,
+    "NOT_LIVE": NotLive,
+    "FOREIGN": ViewMoved,
+    "ROLLED_BACK": ViewMoved,
+    "DAMAGED": ViewDamaged,
+}
+# What the server refuses for a reason of its own begins with a word of its own, or is about rights.
+_OTHERS = re.compile(r"[A-Z]{4,}\b|.*user executing the script")
 
 
 class RedisQueue:
@@ -51,7 +57,11 @@ class RedisQueue:
         self._client = client
         self._prefix = prefix
         self._terms = terms or Terms()
-        self._scripts = scripts.load(client, clock)
+        folder = files(__package__)
+        text = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.name.endswith(".lua")}
+        server_clock, layout = text.pop("time_server.lua"), text.pop("layout.lua")
+        head = (clock or server_clock) + layout
+        self._scripts = {name.removesuffix(".lua"): client.register_script(head + body) for name, body in text.items()}
         self._checked_to = 0
 
     def claim(self, claimant: Claimant, token: str, code: str = "") -> Claim:
@@ -64,7 +74,7 @@ class RedisQueue:
         if _text(what) == "lease":
             return Claim(Lease(_slot(answer[2]), token, int(answer[1])))
         if _text(what) == "refused":
-            return Claim(None, Refused(Why(_text(answer[0])), _text(answer[1]), int(answer[2])))
+            return Claim(None, Why(_text(answer[0])), _text(answer[1]), int(answer[2]))
         return Claim(None)
 
     def renew(self, slot_id: str, token: str) -> Lease:
@@ -87,7 +97,11 @@ class RedisQueue:
 
     def reap(self, limit: int = 100) -> tuple[Ended, ...]:
         """Take back what ran out, mark what is overdue."""
-        return tuple(_ended(words) for words in self._run("reap", limit, self._terms.max_expired_leases))
+        answer = self._run("reap", limit, self._terms.max_expired_leases)
+        return tuple(
+            Ended(slot_id, visit_id, actor, SlotStatus(was), SlotStatus(now))
+            for slot_id, visit_id, actor, was, now in (map(_text, words) for words in answer)
+        )
 
     def learn(self, actor: str, visit_id: str) -> None:
         """Remember that somebody was told of a visit."""
@@ -98,7 +112,7 @@ class RedisQueue:
         # Together: a set without its time would stay for ever.
         with self._client.pipeline(transaction=True) as pipe:
             pipe.sadd(key, actor)
-            pipe.expire(key, _KNOWN_FOR)
+            pipe.expire(key, timedelta(days=30))
             pipe.execute()
 
     def knows(self, actor: str, visit_id: str) -> bool:
@@ -106,26 +120,38 @@ class RedisQueue:
         try:
             return bool(self._client.sismember(self._known_by(visit_id), actor))
         except redis.ResponseError as error:
-            if scripts.is_damage(error):
+            if _is_damage(error):
                 return True
             raise
 
     def _known_by(self, visit_id: str) -> str:
         return f"{self._prefix}:knows:{visit_id}"
 
-    def events(self, most: int = 500) -> tuple[Happened, ...]:
+    def events(self, most: int = 500) -> tuple[Transition, ...]:
         """Give what is not told yet."""
-        return tuple(_happened(name, words) for name, words in self._run("events", most))
+        return tuple(
+            Transition(
+                _text(name),
+                fields["slot"],
+                fields["visit"],
+                fields["event"],
+                fields["actor"],
+                int(fields["at"]),
+                fields["cause"],
+            )
+            for name, words in self._run("events", most)
+            for fields in [_fields(words)]
+        )
 
     def told(self, event_ids: Sequence[str]) -> None:
         """Drop these events: they lie in Kafka. Unknown ones are no error."""
         if event_ids:
             self._run("told", *event_ids)
 
-    def summary(self, most: int = 50) -> Summary:
+    def summary(self, most: int = 50) -> QueueSummary:
         """Tell what waits and who holds what."""
         now, live, revision, untold, lines, pools, demands, slots = self._run("summary", most)
-        return Summary(
+        return QueueSummary(
             now_ms=int(now),
             live=live == 1,
             revision=_text(revision),
@@ -143,7 +169,7 @@ class RedisQueue:
     def standing(self) -> Standing:
         """Tell where the view stands."""
         now, mode, *words = self._run_view("offsets")
-        fields = {_text(name): _text(value) for name, value in zip(words[::2], words[1::2], strict=True)}
+        fields = _fields(words)
         topic_id, at = fields.pop("topic", None), int(fields.pop("at", "0"))
         offsets = {int(partition): int(offset) for partition, offset in fields.items()}
         return Standing(topic_id, _text(mode) == "live", int(now) - at, offsets)
@@ -166,8 +192,9 @@ class RedisQueue:
 
     def beat(self, topic_id: str, expected: Mapping[int, int], gate_ms: int) -> None:
         """Look whether the view is whole, a part of it at each beat, and open it for claims."""
-        # Before the gate is opened: a view that contradicts itself gives nothing away.
-        self._checked_to = int(self._run_view("check", self._checked_to, _CHECKED))
+        # Before the gate is opened: a view that contradicts itself gives nothing away. So few slots that a beat stays
+        # short; a view of any size is gone through in turns.
+        self._checked_to = int(self._run_view("check", self._checked_to, 250))
         self._run_view("beat", topic_id, gate_ms, *chain.from_iterable(expected.items()))
 
     def wipe(self, topic_id: str, offsets: Mapping[int, int]) -> None:
@@ -178,13 +205,19 @@ class RedisQueue:
 
     def dump(self) -> dict[str, SlotDump]:
         """Give everything that is kept."""
-        return {dumped.slot_id: dumped for dumped in map(_dumped, self._run("dump"))}
+        dumped = {}
+        for words in self._run("dump"):
+            slot_id, status, due, opened, holder, expired, skips, late = map(_text, words)
+            dumped[slot_id] = SlotDump(
+                slot_id, SlotStatus(status), int(due), _slot(opened), holder, int(expired), int(skips), late == "1"
+            )
+        return dumped
 
     def _run(self, operation: str, *arguments: str | int) -> Any:  # noqa: ANN401 - Redis' answers are not typed
         try:
             return self._scripts[operation]([self._prefix], arguments)
         except redis.ResponseError as error:
-            raise scripts.refusal(error) from error
+            raise _refusal(error) from error
 
     def _run_view(self, operation: str, *arguments: str | int) -> Any:  # noqa: ANN401 - as above
         try:
@@ -193,8 +226,22 @@ class RedisQueue:
             raise _damage_or_refusal(error) from error
 
 
+def _refusal(error: redis.ResponseError) -> Exception:
+    """The queue's own error that a script answered with, or the error itself."""
+    text = str(error)
+    return next((kind(text) for word, kind in _REFUSALS.items() if word in text), error)
+
+
+def _is_damage(error: redis.ResponseError) -> bool:
+    """Whether a script failed over what it found, and not for what the server can or will not do now."""
+    text = str(error)
+    if text.startswith("WRONGTYPE"):
+        return True
+    return type(error) is redis.ResponseError and "user_script" in text and not _OTHERS.match(text)
+
+
 def _damage_or_refusal(error: redis.ResponseError) -> Exception:
-    return Damaged(str(error)) if scripts.is_damage(error) else scripts.refusal(error)
+    return ViewDamaged(str(error)) if _is_damage(error) else _refusal(error)
 
 
 def _arguments(topic_id: str, change: Change, expected: int) -> list[str | int]:
@@ -212,28 +259,8 @@ def _arguments(topic_id: str, change: Change, expected: int) -> list[str | int]:
     ]  # fmt: skip
 
 
-def _ended(words: Sequence[bytes]) -> Ended:
-    slot_id, visit_id, actor, was, now = map(_text, words)
-    return Ended(slot_id, visit_id, actor, SlotStatus(was), SlotStatus(now))
-
-
-def _dumped(words: Sequence[bytes]) -> SlotDump:
-    slot_id, status, due, opened, holder, expired, skips, late = map(_text, words)
-    slot = _slot(opened.encode())
-    return SlotDump(slot_id, SlotStatus(status), int(due), slot, holder, int(expired), int(skips), late == "1")
-
-
-def _happened(name: bytes, words: Sequence[bytes]) -> Happened:
-    fields = dict(zip(map(_text, words[::2]), map(_text, words[1::2]), strict=True))
-    return Happened(
-        _text(name),
-        fields["slot"],
-        fields["visit"],
-        fields["event"],
-        fields["actor"],
-        int(fields["at"]),
-        fields["cause"],
-    )
+def _fields(words: Sequence[bytes]) -> dict[str, str]:
+    return dict(zip(map(_text, words[::2]), map(_text, words[1::2]), strict=True))
 
 
 def _slot(raw: bytes | str) -> SlotOpen:

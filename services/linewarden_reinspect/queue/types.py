@@ -78,20 +78,16 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A scanned code that gives nothing. `holder` and `until_ms` are told where somebody has the part."""
-
-    why: Why
-    holder: str = ""
-    until_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
-    """Answer to a claim: the lease, or None where nothing may be taken, with the reason where a code was scanned."""
+    """Answer to a claim: the lease, or None where nothing may be taken, with the reason where a code was scanned.
+
+    `holder` and `until_ms` are told where somebody has the scanned part.
+    """
 
     lease: Lease | None
-    refused: Refused | None = None
+    why: Why | None = None
+    holder: str = ""
+    until_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +157,7 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class Transition:
     """A transition that is not told yet. `event_id` is the queue's own; `at_ms` is by the queue server's clock."""
 
     event_id: str
@@ -190,7 +186,7 @@ class NamedSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class QueueSummary:
     """What waits and who holds what, at `now_ms` of the server; `revision` differs after any change.
 
     `untold` counts events that were lost because nobody took them over for too long.

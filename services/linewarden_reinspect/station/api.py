@@ -16,10 +16,9 @@ from . import present
 from .access.permissions import require_outcome
 from .context import CurrentLanguage, CurrentSession, CurrentStation, Station
 from .errors import BadMark
-from .hand import Hand
 from .judging import Given
 from .marks import clean_mask
-from .sessions import Session
+from .sessions import Hand, Session
 
 router = APIRouter(prefix="/api")
 Token = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]

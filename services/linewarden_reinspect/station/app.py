@@ -19,11 +19,10 @@ from linewarden_runtime.errors import RuntimeFault
 
 from . import api, compare, events, pages, pictures, study
 from .access import people, ways_in
-from .access.guard import routes_of
+from .access.guard import HEADERS, require_own_page, routes_of
 from .access.permissions import require_all_entered
 from .context import Station
 from .errors import BookAway, Forbidden, KafkaAway, NotSignedIn, QueueAway, StationError
-from .guards import HEADERS, require_own_page
 from .insight import auditor, engineer, lead, trust
 from .rendering import PAGES, refused_page
 from .texts import language_of, told

@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 import structlog
 
 from linewarden_reinspect import metrics
-from linewarden_reinspect.queue.types import Happened
+from linewarden_reinspect.queue.types import Transition
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BackpressureTimeout, RuntimeFault
 from linewarden_runtime.partitions import partition_of
@@ -75,7 +75,7 @@ class StationBus:
         told = QueueEvent(slot_id=slot_id, visit_id=visit_id, event=event, actor=actor, at_ms=at_ms, cause=cause)
         self._write(told, str(at_ms), _count_loss)
 
-    def pass_on(self, happened: Happened, done: Done) -> None:
+    def pass_on(self, happened: Transition, done: Done) -> None:
         """Write a transition of the queue, in the background; `done` hears whether Kafka has it."""
         told = QueueEvent(
             slot_id=happened.slot_id,

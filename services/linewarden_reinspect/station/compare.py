@@ -15,9 +15,9 @@ from . import present
 from .api import Token
 from .context import CurrentSession, CurrentStation, Station
 from .errors import NothingHeld
-from .hand import Hand
 from .pictures import PICTURES, PRIVATE
-from .references import Reference
+from .references import ReferencePicture
+from .sessions import Hand
 
 router = APIRouter(prefix="/api/slots/{slot_id}")
 _BESIDE = 2
@@ -65,7 +65,7 @@ def beside_picture(
     return Response(as_shown(kept.picture), media_type=kept.content_type, headers=PRIVATE)
 
 
-def _references(station: Station, hand: Hand) -> tuple[Reference, ...]:
+def _references(station: Station, hand: Hand) -> tuple[ReferencePicture, ...]:
     recipe = station.recipe(hand.slot.recipe)
     return () if recipe is None else station.references.of(recipe)
 

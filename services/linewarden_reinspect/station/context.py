@@ -16,7 +16,7 @@ from linewarden_schemas.recipe import Recipe
 
 from .access.access import Access
 from .access.guard import CurrentSession
-from .desk import Desk
+from .desk import ReviewDesk
 from .insight.insight import Insight
 from .references import References
 from .studies import Studies
@@ -32,7 +32,7 @@ def _no_recipe(_: RecipeRef) -> Recipe | None:
 class Station:
     """Everything that the routes work with. `lines` empty means that people work for every line."""
 
-    desk: Desk
+    desk: ReviewDesk
     access: Access
     insight: Insight
     evidence: EvidenceSource

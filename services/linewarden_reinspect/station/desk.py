@@ -14,22 +14,21 @@ from linewarden_schemas.ids import decision_id
 from linewarden_schemas.vocabulary import Act, Judgement
 
 from .errors import Conflict, NothingHeld
-from .hand import Hand
 from .holding import Holding
 from .judging import Given, first_answer, judged, same
-from .sessions import Session
+from .sessions import Hand, Session
 
 _log = structlog.get_logger(__name__)
 
 
-class Desk(Holding):
+class ReviewDesk(Holding):
     """The acts of signed-in people."""
 
     def first(self, session: Session, slot_id: str, token: str, judgement: Judgement, shown: Sequence[Shown]) -> Hand:
         """Take the judgement of the plain pictures; from here on the visit is told whole. The first one stays.
 
         Raises:
-            Gone: where the lease is lost.
+            LeaseGone: where the lease is lost.
             NotShown: where a part is called OK of which a picture was not on the screen.
         """
         with session.lock:
@@ -46,7 +45,7 @@ class Desk(Holding):
         """Record a judgement: confirmed by Kafka, or not at all. The same request again is the same decision.
 
         Raises:
-            Gone: where the lease is lost.
+            LeaseGone: where the lease is lost.
             NotBlind: where the plain pictures were not judged before.
             Conflict: where another judgement was given for this lease, be it confirmed or not.
             NotShown: where a part is to be accepted of which a picture was not on the screen.

@@ -6,7 +6,7 @@
         ├── NotSignedIn      401
         ├── Forbidden        403   another site's request, or a wrong link
         ├── NothingHeld      404   the visit or picture is not in this person's hands
-        ├── Gone             409   the lease is lost; nothing was recorded
+        ├── LeaseGone        409   the lease is lost; nothing was recorded
         ├── Conflict         409   another answer was given for this lease before
         ├── Mismatch         409   what was scanned is not the part in hand, or may not be taken
         ├── NotShown         409   accepting needs every picture delivered
@@ -73,7 +73,7 @@ class NothingHeld(StationError):
     status, word = 404, "nothing_held"
 
 
-class Gone(StationError):
+class LeaseGone(StationError):
     """The lease is over or was never this token's: nothing that depends on it was done."""
 
     status, word = 409, "lease_lost"

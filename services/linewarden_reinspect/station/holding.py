@@ -11,14 +11,12 @@ from collections.abc import Callable, Iterable
 
 from linewarden_reinspect.queue.errors import LeaseLost, NotLive
 from linewarden_reinspect.queue.port import Queue
-from linewarden_reinspect.queue.types import Claimant, Lease
+from linewarden_reinspect.queue.types import Claimant
 from linewarden_runtime.clock import Clock
 
 from .bus import StationBus
-from .errors import Gone, QueueAway
-from .hand import Hand
-from .scanning import is_named, refuse, require_same
-from .sessions import Session
+from .errors import LeaseGone, Mismatch, QueueAway
+from .sessions import Hand, Session
 
 
 class Holding:
@@ -47,8 +45,11 @@ class Holding:
         """
         with session.lock:
             if session.hand is not None and self._still_holds(session, session.hand):
-                require_same(session.hand, code)
-                return session.hand
+                hand = session.hand
+                if not hand.is_named(code):
+                    known = hand.slot.part_id or hand.slot.bin_slot or hand.slot.visit_id
+                    raise Mismatch("other", code=code, known=known)
+                return hand
             if self._takes_up_ahead(session, code):
                 return session.hand
             session.hand = self._take(session, lines, code)
@@ -75,7 +76,7 @@ class Holding:
         session.hand = hand
         if hand is None or not self._still_holds(session, hand):
             return False
-        if session.signs in hand.slot.excluded_actors or not is_named(hand, code):
+        if session.signs in hand.slot.excluded_actors or not hand.is_named(code):
             self._give_back(session, hand.slot.slot_id, hand.token, self._queue.release)
             return False
         hand.claimed_s = self._clock.monotonic()
@@ -88,47 +89,47 @@ class Holding:
             claim = self._queue.claim(claimant, token, code)
         except NotLive as error:
             raise QueueAway("problem.queue_catching_up") from error
-        if claim.refused is not None:
-            raise refuse(code, claim.refused, self._name_of(claim.refused.holder))
-        return None if claim.lease is None else self._taken(session, claim.lease)
+        if claim.why is not None:
+            raise Mismatch(claim.why.value, code=code, holder=self._name_of(claim.holder))
+        lease = claim.lease
+        if lease is None:
+            return None
+        knows = self._queue.knows(session.signs, lease.slot.visit_id)
+        return Hand(lease.slot, lease.token, lease.until_ms, self._clock.monotonic(), knows_already=knows)
 
     def _still_holds(self, session: Session, hand: Hand) -> bool:
         try:
             self.renew(session, hand.slot.slot_id, hand.token)
-        except Gone:
+        except LeaseGone:
             return False
         return True
 
-    def _taken(self, session: Session, lease: Lease) -> Hand:
-        knows = self._queue.knows(session.signs, lease.slot.visit_id)
-        return Hand(lease.slot, lease.token, lease.until_ms, self._clock.monotonic(), knows_already=knows)
-
     def held(self, session: Session, slot_id: str, token: str) -> Hand:
-        """The visit in hand, if it is this one. Raises Gone where it is another or none."""
+        """The visit in hand, if it is this one. Raises LeaseGone where it is another or none."""
         hand = session.hand
         if hand is None or hand.slot.slot_id != slot_id or hand.token != token:
-            raise Gone("problem.lease_lost")
+            raise LeaseGone("problem.lease_lost")
         return hand
 
     def before(self, session: Session, slot_id: str, token: str) -> Hand:
-        """The visit in hand or the one taken ahead, to be looked at. Raises Gone where it is neither."""
+        """The visit in hand or the one taken ahead, to be looked at. Raises LeaseGone where it is neither."""
         ahead = session.ahead
         if ahead is not None and ahead.slot.slot_id == slot_id and ahead.token == token:
             return ahead
         return self.held(session, slot_id, token)
 
     def renew(self, session: Session, slot_id: str, token: str) -> Hand:
-        """Keep the visit longer; takes over what was added to it meanwhile. Raises Gone."""
+        """Keep the visit longer; takes over what was added to it meanwhile. Raises LeaseGone."""
         with session.lock:
             hand = self.held(session, slot_id, token)
             try:
                 lease = self._queue.renew(slot_id, token)
             except LeaseLost as error:
                 self._lose(session, hand)
-                raise Gone("problem.lease_lost") from error
+                raise LeaseGone("problem.lease_lost") from error
             if lease.parked_decision is not None:
                 session.hand = None
-                raise Gone("problem.decided_already")
+                raise LeaseGone("problem.decided_already")
             hand.slot, hand.until_ms = lease.slot, lease.until_ms
             self._renew_ahead(session)
             return hand
@@ -175,5 +176,5 @@ class Holding:
                 act(slot_id, token)
             except LeaseLost as error:
                 self._lose(session, hand)
-                raise Gone("problem.lease_lost") from error
+                raise LeaseGone("problem.lease_lost") from error
             session.hand = None

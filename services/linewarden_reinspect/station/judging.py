@@ -10,8 +10,7 @@ from linewarden_schemas.ids import decision_id
 from linewarden_schemas.vocabulary import Judgement, Outcome
 
 from .errors import Conflict, NotBlind, NotShown
-from .hand import FirstAnswer, Hand
-from .sessions import Session
+from .sessions import FirstAnswer, Hand, Session
 
 
 @dataclass(frozen=True, slots=True)

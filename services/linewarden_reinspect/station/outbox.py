@@ -12,7 +12,7 @@ import redis
 
 from linewarden_reinspect import metrics
 from linewarden_reinspect.queue.port import Queue
-from linewarden_reinspect.queue.types import Happened
+from linewarden_reinspect.queue.types import Transition
 from linewarden_runtime.clock import Clock
 
 from .bus import StationBus
@@ -52,7 +52,7 @@ class Outbox:
         for one in fresh:
             self._bus.pass_on(one, partial(self._done, one))
 
-    def _done(self, happened: Happened, failure: Exception | None) -> None:
+    def _done(self, happened: Transition, failure: Exception | None) -> None:
         with self._lock:
             if failure is None:
                 self._arrived.append(happened.event_id)

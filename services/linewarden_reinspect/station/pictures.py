@@ -13,8 +13,7 @@ from linewarden_vision.pictures.reading import as_shown
 from . import present
 from .context import CurrentSession, CurrentStation, Station
 from .errors import NothingHeld
-from .hand import Hand
-from .sessions import Session
+from .sessions import Hand, Session
 
 router = APIRouter(prefix="/frames")
 PRIVATE = {"Cache-Control": "private, no-store"}

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from itertools import zip_longest
 from typing import Any
 
-from linewarden_reinspect.queue.types import NamedSlot, SlotStatus, Summary
+from linewarden_reinspect.queue.types import NamedSlot, QueueSummary, SlotStatus
 from linewarden_schemas.disposition import SlotFrame, SlotOpen
 from linewarden_schemas.inspection import Evidence
 from linewarden_schemas.reason import Reason
 from linewarden_schemas.recipe import Recipe, ReviewRules
 
-from .hand import Hand
-from .references import Reference
+from .references import ReferencePicture
+from .sessions import Hand
 from .texts import DEFAULT, reason_in_words
 
 LAYERS = ("mask", "specific", "agnostic")
@@ -97,7 +97,7 @@ def _worded(sentence: str, reason: Reason | None, language: str) -> str:
     return reason_in_words(reason, language) or sentence
 
 
-def reference(one: Reference, today: dt.date) -> dict[str, Any]:
+def reference(one: ReferencePicture, today: dt.date) -> dict[str, Any]:
     """A picture to compare with; `expired` where nobody vouches for a limit sample any more."""
     approval = one.approval
     return {
@@ -133,7 +133,7 @@ def unusable(frame: SlotFrame, kept: Evidence) -> str | None:
     return None
 
 
-def queue(summary: Summary, name_of: Callable[[str], str] = str) -> dict[str, Any]:
+def queue(summary: QueueSummary, name_of: Callable[[str], str] = str) -> dict[str, Any]:
     """What waits, by line, and who holds what; `name_of` tells whose pseudonym it is."""
     return {
         "now_ms": summary.now_ms,

@@ -41,7 +41,7 @@ class Approval(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ReferencePicture:
     """One picture to compare with. `side` says on which side of the limit a limit sample lies."""
 
     name: str
@@ -59,9 +59,9 @@ class References:
 
     def __init__(self, root: Path | None = None, bundles: Path | None = None) -> None:
         self._root, self._bundles = root, bundles
-        self._held: dict[tuple[str, str], tuple[Reference, ...]] = {}
+        self._held: dict[tuple[str, str], tuple[ReferencePicture, ...]] = {}
 
-    def of(self, recipe: Recipe) -> tuple[Reference, ...]:
+    def of(self, recipe: Recipe) -> tuple[ReferencePicture, ...]:
         """Golden pictures first, then limit samples by class."""
         key = (recipe.recipe_id, recipe.bundle_digest)
         if key not in self._held:
@@ -97,7 +97,7 @@ class References:
                 return listed.parent
         return None
 
-    def _golden_of_bundle(self, digest: str) -> Iterator[Reference]:
+    def _golden_of_bundle(self, digest: str) -> Iterator[ReferencePicture]:
         folder = self._bundle(digest)
         if folder is None:
             return
@@ -110,7 +110,7 @@ class References:
         good = [picture for picture, answer in pairs if not answer.defect and not answer.doubtful]
         for place, picture in enumerate(good[:_MOST_GOLDEN]):
             _, png = cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])
-            yield Reference(f"bundle-{place}", "golden", bytes(png.tobytes()), "image/png")
+            yield ReferencePicture(f"bundle-{place}", "golden", bytes(png.tobytes()), "image/png")
 
     def _classes_of_bundle(self, digest: str) -> tuple[str, ...]:
         folder = self._bundle(digest)
@@ -120,14 +120,14 @@ class References:
         return tuple(str(name) for name in names)
 
 
-def _golden(folder: Path | None) -> Iterator[Reference]:
+def _golden(folder: Path | None) -> Iterator[ReferencePicture]:
     for path in _pictures(folder, "golden"):
-        yield Reference(
+        yield ReferencePicture(
             f"golden-{path.name}", "golden", path.read_bytes(), _KINDS[path.suffix.lower()], view_id=path.stem
         )
 
 
-def _limits(folder: Path | None) -> Iterator[Reference]:
+def _limits(folder: Path | None) -> Iterator[ReferencePicture]:
     for path in _pictures(folder, "limits/*"):
         side = next((one for one in _SIDES if path.stem.startswith(one)), None)
         if side is not None:
@@ -135,7 +135,7 @@ def _limits(folder: Path | None) -> Iterator[Reference]:
             name = f"limit-{named}-{path.name}"
             approval = _approval(path.with_suffix(".json"))
             kind = _KINDS[path.suffix.lower()]
-            yield Reference(name, "limit", path.read_bytes(), kind, None, named, side, approval)
+            yield ReferencePicture(name, "limit", path.read_bytes(), kind, None, named, side, approval)
 
 
 def _pictures(folder: Path | None, where: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""One signed-in person, and what is in their hands; `access/sessions.py` says who is signed in."""
+"""One signed-in person, and how far the visit in their hands was judged; `access/sessions.py` says who is signed in."""
 
 from __future__ import annotations
 
@@ -7,12 +7,50 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from linewarden_domain.authority import MAY_TAKE
-from linewarden_schemas.decision import Decision
-from linewarden_schemas.vocabulary import Role, Skill
+from linewarden_schemas.decision import Decision, Shown
+from linewarden_schemas.disposition import SlotOpen
+from linewarden_schemas.vocabulary import Judgement, Role, Skill
 
-from .hand import Hand
 
-_REMEMBERED = 50
+@dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    """What a person said of the plain pictures, and which of them were on the screen. Epoch milliseconds."""
+
+    judgement: Judgement
+    shown: tuple[Shown, ...]
+    at_ms: int
+
+
+@dataclass(slots=True)
+class Hand:
+    """A visit in somebody's hands.
+
+    `delivered` holds the digests of the pictures that left for the screen, `layers` those of their maps.
+    `knows_already`: this person was told before what the machine thinks of the visit, and cannot judge it blind.
+    """
+
+    slot: SlotOpen
+    token: str
+    until_ms: int
+    claimed_s: float
+    delivered: dict[str, str] = field(default_factory=dict)
+    layers: dict[str, dict[str, str]] = field(default_factory=dict)
+    knows_already: bool = False
+    first: FirstAnswer | None = None
+    attempted: Judgement | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether reasons, verdicts and maps may be shown: only after the first answer."""
+        return self.knows_already or self.first is not None
+
+    def has_frame(self, frame_id: str) -> bool:
+        """Whether the frame is of this visit."""
+        return any(frame.frame_id == frame_id for frame in self.slot.frames)
+
+    def is_named(self, code: str) -> bool:
+        """Whether a scanned code is of this part or of its bin place; no code is of every part."""
+        return code in {"", self.slot.part_id, self.slot.bin_slot}
 
 
 @dataclass(slots=True)
@@ -42,7 +80,7 @@ class Session:
     def remember(self, decision: Decision) -> None:
         """Keep what was recorded, so that the same request again is the same decision."""
         self.recorded[decision.decision_id] = decision
-        while len(self.recorded) > _REMEMBERED:
+        while len(self.recorded) > 50:
             self.recorded.popitem(last=False)
 
     def last_judgement(self) -> Decision | None:

@@ -27,7 +27,7 @@ KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".bmp
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StudyPlace:
     """One presentation, as a page names it."""
 
     study: str
@@ -39,7 +39,7 @@ class Place:
 class Coming:
     """The presentation that comes next: the `done`-th (from 0) of `of` in this of `rounds` rounds."""
 
-    place: Place
+    place: StudyPlace
     done: int
     of: int
     rounds: int
@@ -47,7 +47,7 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sheet:
+class _RoundSheet:
     study: str
     round: int
     rounds: int
@@ -79,7 +79,7 @@ class Studies:
         sheets = list(self._sheets(names))
         return len(sheets), next((one for one in map(_coming, sheets) if one is not None), None)
 
-    def answer(self, names: Collection[str], place: Place, answer: Judgement) -> Judgement:
+    def answer(self, names: Collection[str], place: StudyPlace, answer: Judgement) -> Judgement:
         """Write an answer down, and what stands: the first answer to a place, whatever is sent later.
 
         Raises:
@@ -90,13 +90,13 @@ class Studies:
             sheets = list(self._sheets(names))
             for sheet in sheets:
                 for row in sheet.rows:
-                    if row.answer is not None and Place(sheet.study, sheet.round, row.token) == place:
+                    if row.answer is not None and StudyPlace(sheet.study, sheet.round, row.token) == place:
                         return row.answer
             sheet = _next_sheet(sheets, place)
             _write(sheet, [replace(row, answer=answer) if row.token == place.token else row for row in sheet.rows])
         return answer
 
-    def picture(self, names: Collection[str], place: Place) -> tuple[bytes, str]:
+    def picture(self, names: Collection[str], place: StudyPlace) -> tuple[bytes, str]:
         """The picture that comes next and its content type.
 
         Raises:
@@ -115,7 +115,7 @@ class Studies:
         except OSError as error:
             raise _unusable(path, str(error.strerror)) from error
 
-    def _sheets(self, names: Collection[str]) -> Iterator[_Sheet]:
+    def _sheets(self, names: Collection[str]) -> Iterator[_RoundSheet]:
         """A person's sheets, study after study and round after round."""
         for study in _folders(self._root):
             for operator in _folders(study):
@@ -124,7 +124,7 @@ class Studies:
                 found = ((_ROUND.fullmatch(folder.name), folder) for folder in _folders(operator))
                 rounds = sorted((int(named[1]), folder) for named, folder in found if named)
                 for number, folder in rounds:
-                    yield _Sheet(study.name, number, len(rounds), folder / FILE, _read(folder / FILE))
+                    yield _RoundSheet(study.name, number, len(rounds), folder / FILE, _read(folder / FILE))
 
 
 def _folders(root: Path | None) -> list[Path]:
@@ -134,16 +134,16 @@ def _folders(root: Path | None) -> list[Path]:
         raise _unusable(root or Path(), str(error.strerror)) from error
 
 
-def _coming(sheet: _Sheet) -> Coming | None:
+def _coming(sheet: _RoundSheet) -> Coming | None:
     row = next((row for row in sheet.rows if row.answer is None), None)
     if row is None:
         return None
     done = sum(row.answer is not None for row in sheet.rows)
-    place = Place(sheet.study, sheet.round, row.token)
+    place = StudyPlace(sheet.study, sheet.round, row.token)
     return Coming(place, done, len(sheet.rows), sheet.rounds, sheet.path.with_name(row.picture))
 
 
-def _next_sheet(sheets: list[_Sheet], place: Place) -> _Sheet:
+def _next_sheet(sheets: list[_RoundSheet], place: StudyPlace) -> _RoundSheet:
     """The sheet of the place, where that comes next. Raises NotNext."""
     for sheet in sheets:
         coming = _coming(sheet)
@@ -163,7 +163,7 @@ def _read(path: Path) -> tuple[SheetRow, ...]:
         raise _unusable(path, str(error)) from error
 
 
-def _write(sheet: _Sheet, rows: list[SheetRow]) -> None:
+def _write(sheet: _RoundSheet, rows: list[SheetRow]) -> None:
     """Replace the sheet whole: on disk before it takes the old one's place."""
     try:
         replace_file(sheet.path, as_text(rows).encode())

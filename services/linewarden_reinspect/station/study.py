@@ -15,14 +15,14 @@ from .context import CurrentSession, CurrentStation, Station
 from .pictures import PRIVATE
 from .rendering import page
 from .sessions import Session
-from .studies import Place
+from .studies import StudyPlace
 
 router = APIRouter()
 _Word = Annotated[str, Field(max_length=128)]
 _Round = Annotated[int, Field(ge=1, le=9999)]
 
 
-class Answer(BaseModel):
+class StudyAnswer(BaseModel):
     """What a person says of the presentation that comes next."""
 
     model_config = ConfigDict(extra="forbid")
@@ -54,14 +54,14 @@ def picture(
     token: Annotated[str, Query(max_length=128)],
 ) -> Response:
     """The picture of the presentation that comes next, and of no other."""
-    content, kind = station.studies.picture(_names(session), Place(study, round, token))
+    content, kind = station.studies.picture(_names(session), StudyPlace(study, round, token))
     return Response(as_shown(content), media_type=kind, headers=PRIVATE)
 
 
 @router.post("/api/study/answers")
-def answer(given: Answer, request: Request, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+def answer(given: StudyAnswer, request: Request, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
     """Write an answer on the sheet; what stands, the first answer where there was one, and what comes next."""
-    place = Place(given.study, given.round, given.token)
+    place = StudyPlace(given.study, given.round, given.token)
     request.state.detail = f"{given.study}, round {given.round}, {given.token}: {given.answer.value}"
     stands = station.studies.answer(_names(session), place, given.answer)
     return {"stands": stands.value, **_told(station, session)}

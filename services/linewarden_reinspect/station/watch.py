@@ -9,7 +9,7 @@ import structlog
 
 from linewarden_reinspect import metrics
 from linewarden_reinspect.queue.port import Queue
-from linewarden_reinspect.queue.types import Ask, SlotStatus, Summary
+from linewarden_reinspect.queue.types import Ask, QueueSummary, SlotStatus
 from linewarden_runtime.clock import Clock
 
 _log = structlog.get_logger(__name__)
@@ -20,14 +20,14 @@ class QueueWatch:
 
     def __init__(self, queue: Queue, clock: Clock, every_s: float = 0.5) -> None:
         self._queue, self._clock, self._every_s = queue, clock, every_s
-        self._summary: Summary | None = None
+        self._summary: QueueSummary | None = None
         self._asked: dict[tuple[str, str], Ask] = {}
         self._rows: set[tuple[str, str]] = set()
         self._looked_s = float("-inf")
         self.turn = 0
 
     @property
-    def summary(self) -> Summary | None:
+    def summary(self) -> QueueSummary | None:
         """What waits; `turn` counts up whenever it differs."""
         return self._summary
 
@@ -63,7 +63,7 @@ class QueueWatch:
         now_ms = self._summary.now_ms
         return {f"line {one.line_id}, {one.recipe_id}": one.words(now_ms) for one in self._summary.demands}
 
-    def _show(self, summary: Summary) -> None:
+    def _show(self, summary: QueueSummary) -> None:
         self._show_demands(summary)
         gone = set(self._summary.lines if self._summary else ()) - set(summary.lines)
         for line, count in summary.lines.items():
@@ -80,7 +80,7 @@ class QueueWatch:
         self._summary = summary
         self.turn += 1
 
-    def _show_demands(self, summary: Summary) -> None:
+    def _show_demands(self, summary: QueueSummary) -> None:
         """A demand is for the line, never for a threshold: all that follows of it is that people hear of it."""
         known, self._asked = self._asked, {(one.line_id, one.recipe_id): one.ask for one in summary.demands}
         for demand in summary.demands:

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import rankdata
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.queue.types import Change, Claimant, Terms
 from linewarden_reinspect.station import present
-from linewarden_reinspect.station.hand import Hand
+from linewarden_reinspect.station.sessions import Hand
 from linewarden_route.events import CaptureSeen, Context, Event, InspectionSeen
 from linewarden_route.positions import DRAWN, Positions
 from linewarden_route.visit import step
@@ -31,6 +30,7 @@ from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Verdict
+from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.route.builders import SECRET, T0, make_capture, make_inspection, make_recipe, opens
 
 RECIPE = make_recipe(

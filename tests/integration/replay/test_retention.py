@@ -16,7 +16,6 @@ from linewarden_history.reading import records_since
 from linewarden_history.selection import Selection
 from linewarden_inspect.keeper.bootstrap import keep
 from linewarden_inspect.settings import KeeperSettings
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_replay.inspecting import ReplayPlan
 from linewarden_replay.replay import run
 from linewarden_runtime.books import positions_of
@@ -31,6 +30,7 @@ from linewarden_schemas.topics import CATALOGUE
 from tests.integration.inspect.test_worker_on_tansu import PARTITIONS, running, send
 from tests.support.bundles import digest_in, random_picture
 from tests.support.frames import asked, picture_bytes, recipe
+from tests.support.queue_model.memory import MemoryQueue
 from tests.support.topics import Until, Watcher, publish
 from tests.unit.reinspect.rig import rig
 from tests.unit.reinspect.sockets import UNCLOSED

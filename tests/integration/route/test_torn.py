@@ -8,8 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from linewarden_reinspect.projector.projector import Pace, Projector
-from linewarden_reinspect.queue.memory import MemoryQueue
+from linewarden_reinspect.projector.projector import Projector, ProjectorPace
 from linewarden_route.limits import RouterLimits
 from linewarden_route.plan import Desk
 from linewarden_route.restore import Restored, restore
@@ -20,6 +19,7 @@ from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.vocabulary import Outcome, Routing, Verdict
+from tests.support.queue_model.memory import MemoryQueue
 from tests.support.route_line import RouteLine, turn_until_owned
 
 PARTS = {"D": "dispositions", "R": "reinspections", "S": "route-state", "L": "dead-letters", "O": "offsets"}
@@ -43,7 +43,7 @@ class Line(RouteLine):
         """Who fills a view from `reinspections`, reading what is committed."""
         topic = self.namespace.topic("reinspections")
         reader, admin = self.memory.reader({Position(topic, 0): 0}), self.memory.admin()
-        return Projector(view, reader, admin, topic, self.memory.clock, pace=Pace(poll_s=0.0, beat_s=0.0))
+        return Projector(view, reader, admin, topic, self.memory.clock, pace=ProjectorPace(poll_s=0.0, beat_s=0.0))
 
     def turn(self, times: int = 4) -> None:
         for _ in range(times):

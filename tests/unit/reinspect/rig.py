@@ -13,15 +13,14 @@ from argon2 import PasswordHasher
 
 from linewarden_reinspect.bootstrap import evidence_store, sign_in_link, skills_of
 from linewarden_reinspect.evidence.store import EvidenceStore
-from linewarden_reinspect.projector.projector import Pace, Projector
-from linewarden_reinspect.queue.memory import MemoryQueue
+from linewarden_reinspect.projector.projector import Projector, ProjectorPace
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.station.access.access import AccessRules, opened_access
 from linewarden_reinspect.station.access.links import LinkKind
 from linewarden_reinspect.station.app import create_app
 from linewarden_reinspect.station.bus import StationBus
 from linewarden_reinspect.station.context import Station
-from linewarden_reinspect.station.desk import Desk
+from linewarden_reinspect.station.desk import ReviewDesk
 from linewarden_reinspect.station.insight.insight import opened_insight
 from linewarden_reinspect.station.server import WebServer, Work
 from linewarden_reinspect.station.watch import QueueWatch
@@ -38,6 +37,7 @@ from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.ids import Namespace, frame_id
 from linewarden_schemas.inspection import Evidence
 from linewarden_schemas.vocabulary import Role, Verdict
+from tests.support.queue_model.memory import MemoryQueue
 
 from .pictures import evidence
 from .slots import AT, PARTITIONS, closed, opened, record
@@ -157,12 +157,12 @@ def rig(
         admin.create_topics(TopicSpec(name.topic(topic), PARTITIONS) for topic in TOPICS)
         positions = positions_of(broker, name.topic("reinspections"))
         reader = stack.enter_context(broker.reader(dict.fromkeys(positions, 0)))
-        pace = Pace(poll_s=0.1, beat_s=0.5)
+        pace = ProjectorPace(poll_s=0.1, beat_s=0.5)
         projector = Projector(queue, reader, admin, name.topic("reinspections"), clock, pace=pace)
         bus = StationBus(lambda: broker.producer(client="station"), name, PARTITIONS, clock, 3.0)
         stack.callback(bus.close)
         access = stack.enter_context(opened_access(rules or AccessRules(), clock, CHEAP))
-        desk = Desk(queue, bus, clock, skills_of(access, {}), access.pseudonyms.name)
+        desk = ReviewDesk(queue, bus, clock, skills_of(access, {}), access.pseudonyms.name)
         for link, role in LINKS.items():
             access.links.accept(link, LinkKind.SIGN_IN, [role], uses=1000)
         store = evidence_store(broker, name, 64 << 20)

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station import present
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import MemoryBroker
@@ -19,6 +18,7 @@ from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import Cause, Judgement
 from linewarden_vision.pictures.reading import read_picture
 from tests.support.picture_files import encoded, textured, turned
+from tests.support.queue_model.memory import MemoryQueue
 
 from .rig import Rig, rig
 from .slots import AT

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import pytest
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.recipes import Recipes
 from linewarden_reinspect.station.references import References
 from linewarden_runtime.clock import ManualClock
@@ -21,6 +20,7 @@ from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Criterion, Recipe, ViewSpec
 from linewarden_vision.golden import Golden, GoldenAnswer
+from tests.support.queue_model.memory import MemoryQueue
 
 from .rig import Rig, rig
 from .slots import AT

@@ -9,12 +9,12 @@ import redis
 import structlog.testing
 from prometheus_client import REGISTRY
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.queue.types import Change, Ended
 from linewarden_reinspect.station.watch import QueueWatch
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.testing import MemoryBroker
+from tests.support.queue_model.memory import MemoryQueue
 
 from .rig import rig
 from .slots import AT, opened

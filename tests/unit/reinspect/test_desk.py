@@ -6,17 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.queue.types import SlotStatus, Terms
-from linewarden_reinspect.station.errors import Conflict, Gone, NothingHeld, NotRecorded, NotShown, QueueAway
-from linewarden_reinspect.station.hand import Hand
+from linewarden_reinspect.station.errors import Conflict, LeaseGone, NothingHeld, NotRecorded, NotShown, QueueAway
 from linewarden_reinspect.station.judging import Given
 from linewarden_reinspect.station.outbox import Outbox
-from linewarden_reinspect.station.sessions import Session
+from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import Fault, MemoryBroker
 from linewarden_schemas.decision import QueueEvent, Shown
 from linewarden_schemas.vocabulary import Act, Judgement, Role, Skill
+from tests.support.queue_model.memory import MemoryQueue
 
 from .rig import Rig, rig
 from .slots import AT, opened
@@ -180,7 +179,7 @@ def test_after_the_lease_is_lost_nothing_is_recorded_and_the_next_may_be_taken(m
     made.clock.advance(TERMS.lease_ms / 1000)  # type: ignore[attr-defined]  # a manual clock
     made.queue.beat(made.broker.admin().topic_id(made.topic("reinspections")), {}, 10_000)
     assert claimed(made, bob).slot == hand.slot
-    with pytest.raises(Gone):
+    with pytest.raises(LeaseGone):
         judge(made, ada, hand, Judgement.OK)
     assert made.decisions() == []
     assert claimed(made, ada).slot.slot_id == opened(2).slot_id

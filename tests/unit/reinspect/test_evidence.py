@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from linewarden_reinspect.evidence.cache import RecordCache
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_runtime.testing import MemoryBroker
+from tests.support.queue_model.memory import MemoryQueue
 
 from .rig import Rig, rig
 from .slots import AT

@@ -51,7 +51,7 @@ def test_a_client_that_decodes_answers_holds_what_it_claims_like_one_that_does_n
         queue.wipe("topic", {0: 0})
         queue.apply("topic", [Change(0, 0, opened=slot)], {0: 0})
         queue.beat("topic", {0: 1}, 60_000)
-        assert queue.claim(Claimant("ada"), "t1", "SN-9").refused is not None
+        assert queue.claim(Claimant("ada"), "t1", "SN-9").why is not None
         lease = queue.claim(Claimant("ada"), "t1").lease
         assert lease is not None
         assert queue.renew(lease.slot.slot_id, "t1").slot == slot

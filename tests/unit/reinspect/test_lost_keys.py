@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import redis
 
-from linewarden_reinspect.projector.projector import Pace, Projector
+from linewarden_reinspect.projector.projector import Projector, ProjectorPace
 from linewarden_reinspect.queue.errors import NotLive, ViewMoved
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.queue.types import Change, Claimant, Terms
@@ -36,7 +36,7 @@ class Line:
         self.broker.create_topics([TopicSpec(TOPIC, PARTITIONS)])
         self.queue = RedisQueue(client, PREFIX, TERMS, TEST_CLOCK)
         reader = self.broker.reader(dict.fromkeys([Position(TOPIC, n) for n in range(PARTITIONS)], 0))
-        pace = Pace(poll_s=0.0, beat_s=0.0, identity_s=0.0)
+        pace = ProjectorPace(poll_s=0.0, beat_s=0.0, identity_s=0.0)
         self.projector = Projector(self.queue, reader, self.broker.admin(), TOPIC, self.clock, pace=pace)
         self.slots: dict[str, SlotOpen] = {}
         self.projector.synchronise()

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.queue.types import Change, Claimant
 from linewarden_reinspect.station.bus import StationBus
 from linewarden_reinspect.station.outbox import Outbox
@@ -16,6 +15,7 @@ from linewarden_runtime.testing import Fault, MemoryBroker
 from linewarden_schemas.decision import QueueEvent
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.ids import Namespace
+from tests.support.queue_model.memory import MemoryQueue
 from tests.support.reading import visible
 
 from .slots import AT, PARTITIONS, opened

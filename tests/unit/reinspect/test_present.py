@@ -8,7 +8,7 @@ import pytest
 
 from linewarden_domain.words import said, sentences
 from linewarden_reinspect.station import present
-from linewarden_reinspect.station.hand import Hand
+from linewarden_reinspect.station.sessions import Hand
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.reason import Reason
 

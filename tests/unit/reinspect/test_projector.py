@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from linewarden_reinspect.projector.plan import Log, Rebuild, Resume, plan
-from linewarden_reinspect.projector.projector import Pace, Projector
+from linewarden_reinspect.projector.projector import Projector, ProjectorPace
 from linewarden_reinspect.queue.errors import NotLive
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.queue.types import Claimant, Standing
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.deadletters import DeadLetters
@@ -17,6 +16,7 @@ from linewarden_runtime.records import OutRecord, Position
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.ids import Namespace
+from tests.support.queue_model.memory import MemoryQueue
 
 from .slots import AT, PARTITIONS, TOPIC, closed, opened, record, tombstone
 
@@ -39,7 +39,7 @@ class Setting:
     def make(self, batch: int = 500) -> Projector:
         positions = [Position(TOPIC, number) for number in range(PARTITIONS)]
         reader = self.broker.reader(dict.fromkeys(positions, 0))
-        pace = Pace(poll_s=0.0, beat_s=0.0, identity_s=0.0, batch=batch)
+        pace = ProjectorPace(poll_s=0.0, beat_s=0.0, identity_s=0.0, batch=batch)
         return Projector(
             self.queue, reader, self.broker.admin(), TOPIC, self.clock, pace=pace, poisoned=self.poisoned.append
         )
@@ -136,7 +136,7 @@ def test_the_gate_stays_closed_until_all_that_was_there_is_taken_in(setting: Set
 
 def test_an_end_that_was_seen_too_long_ago_confirms_nothing(setting: Setting) -> None:
     setting.projector.synchronise()
-    setting.clock.advance(Pace().gate_ms / 1000 + 1)
+    setting.clock.advance(ProjectorPace().gate_ms / 1000 + 1)
     setting.send(record(opened(1)))
     setting.projector.step()
     with pytest.raises(NotLive):
@@ -154,7 +154,7 @@ def test_a_view_that_is_looked_at_anew_or_emptied_is_not_current_before_it_is_co
 def test_the_gate_closes_by_itself_when_nobody_confirms_the_view(setting: Setting) -> None:
     setting.send(record(opened(1)))
     setting.settle()
-    setting.clock.advance(Pace().gate_ms / 1000)
+    setting.clock.advance(ProjectorPace().gate_ms / 1000)
     with pytest.raises(NotLive):
         setting.queue.claim(Claimant("ada"), "t1")
 

@@ -21,13 +21,13 @@ from hypothesis.stateful import (
 )
 
 from linewarden_reinspect.queue.errors import QueueError
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.queue.port import Queue
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.queue.types import Change, Claimant, SlotStatus, Terms
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.vocabulary import Skill
+from tests.support.queue_model.memory import MemoryQueue
 
 from .redis_clock import TEST_CLOCK, RedisClock
 from .slots import AT, opened

@@ -10,13 +10,13 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.queue.redis_queue import RedisQueue
-from linewarden_reinspect.queue.types import Ask, Change, Claimant, Refused, SlotStatus, Standing, Terms, Why
+from linewarden_reinspect.queue.types import Ask, Change, Claim, Claimant, SlotStatus, Standing, Terms, Why
 from linewarden_runtime.clock import ManualClock
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.vocabulary import Skill
+from tests.support.queue_model.memory import MemoryQueue
 
 from .redis_clock import TEST_CLOCK, RedisClock
 from .slots import AT, opened
@@ -59,9 +59,9 @@ class Hall:
         claim = self.queue.claim(Claimant(actor, **who), f"t{self.tokens}", code)
         return claim.lease.slot.slot_id if claim.lease else None
 
-    def refusal(self, actor: str, code: str, **who: Any) -> Refused | None:
+    def refusal(self, actor: str, code: str, **who: Any) -> Claim:
         self.tokens += 1
-        return self.queue.claim(Claimant(actor, **who), f"t{self.tokens}", code).refused
+        return self.queue.claim(Claimant(actor, **who), f"t{self.tokens}", code)
 
     @property
     def token(self) -> str:
@@ -239,21 +239,21 @@ def test_scanning_a_part_or_its_bin_place_gives_that_part(hall: Hall) -> None:
 def test_a_scan_that_gives_nothing_says_why(hall: Hall) -> None:
     slot = hall.opens(1, part_id="SN-1", excluded_actors=("bob",), needs="weld")
     lead = hall.opens(2, part_id="SN-2", skill=Skill.LEAD)
-    assert hall.refusal("ada", "SN-9") == Refused(Why.UNKNOWN)
-    assert hall.refusal("ada", "SN-1") == Refused(Why.SKILL)
-    assert hall.refusal("ada", "SN-1", lines=("line2",)) == Refused(Why.LINE)
-    assert hall.refusal("bob", "SN-1", skills=("weld",)) == Refused(Why.JUDGED)
-    assert hall.refusal("ada", "SN-2") == Refused(Why.LEAD)
+    assert hall.refusal("ada", "SN-9") == Claim(None, Why.UNKNOWN)
+    assert hall.refusal("ada", "SN-1") == Claim(None, Why.SKILL)
+    assert hall.refusal("ada", "SN-1", lines=("line2",)) == Claim(None, Why.LINE)
+    assert hall.refusal("bob", "SN-1", skills=("weld",)) == Claim(None, Why.JUDGED)
+    assert hall.refusal("ada", "SN-2") == Claim(None, Why.LEAD)
     assert hall.claim("cyd", "SN-1", skills=("weld",)) == slot.slot_id
-    assert hall.refusal("ada", "SN-1", skills=("weld",)) == Refused(Why.LEASED, "cyd", AT + TERMS.lease_ms)
+    assert hall.refusal("ada", "SN-1", skills=("weld",)) == Claim(None, Why.LEASED, "cyd", AT + TERMS.lease_ms)
     hall.closes(slot)
-    assert hall.refusal("ada", "SN-1", skills=("weld",)) == Refused(Why.UNKNOWN)
+    assert hall.refusal("ada", "SN-1", skills=("weld",)) == Claim(None, Why.UNKNOWN)
     assert hall.claim("lea", "SN-2", lead=True) == lead.slot_id
 
 
 def test_a_part_number_that_is_bound_late_can_be_scanned(hall: Hall) -> None:
     slot = hall.opens(1)
-    assert hall.refusal("ada", "SN-1") == Refused(Why.UNKNOWN)
+    assert hall.refusal("ada", "SN-1") == Claim(None, Why.UNKNOWN)
     hall.project(opened_slot=slot.model_copy(update={"part_id": "SN-1"}))
     assert hall.claim("ada", "SN-1") == slot.slot_id
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from linewarden_reinspect.bootstrap import skills_of
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.errors import Mismatch
 from linewarden_reinspect.station.sessions import Session
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
+from tests.support.queue_model.memory import MemoryQueue
 
 from .rig import Rig, rig
 from .slots import AT

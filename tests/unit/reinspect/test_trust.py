@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.insight.curves import curves, reliability
 from linewarden_reinspect.station.insight.live import DAY_MS, WINDOW, by_day, drift_of
-from linewarden_reinspect.station.insight.passes import Pass, passes_of
+from linewarden_reinspect.station.insight.passes import PassedVisit, passes_of
 from linewarden_reinspect.station.insight.recent import SeenFrame
 from linewarden_reinspect.station.references import References
 from linewarden_runtime.clock import ManualClock
@@ -22,6 +21,7 @@ from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Cause, Judgement, Role, Verdict
 from linewarden_vision.watch.estimate import CatchRecord
+from tests.support.queue_model.memory import MemoryQueue
 
 from .access.browsers import Person
 from .access.test_insight import REF, judged, running, seen, slot
@@ -38,13 +38,13 @@ def made() -> Iterator[Rig]:
         yield one
 
 
-def passed(number: int, suspicion: float, *, defective: bool | None = None, p_defect: float = 0.1) -> Pass:
+def passed(number: int, suspicion: float, *, defective: bool | None = None, p_defect: float = 0.1) -> PassedVisit:
     doubted = suspicion >= 0.7
     is_audit = not doubted and defective is not None
-    return Pass(f"v{number}", suspicion, p_defect, doubted, is_audit, defective, 3, AT)
+    return PassedVisit(f"v{number}", suspicion, p_defect, doubted, is_audit, defective, 3, AT)
 
 
-def line(defective_audits: int) -> list[Pass]:
+def line(defective_audits: int) -> list[PassedVisit]:
     """90 trusted passes, ten of them audited, and ten doubted ones, six of these defective."""
     trusted = [passed(n, n / 200, defective=n < defective_audits if n < 10 else None) for n in range(90)]
     return [*trusted, *(passed(90 + n, 0.8 + n / 100, defective=n >= 4) for n in range(10))]

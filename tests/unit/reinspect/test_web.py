@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.app import create_app
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import Fault, MemoryBroker
+from tests.support.queue_model.memory import MemoryQueue
 
 from .rig import LINK, Rig, rig
 from .slots import AT

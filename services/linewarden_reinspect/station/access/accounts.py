@@ -12,7 +12,7 @@ from linewarden_runtime.clock import Clock
 from linewarden_schemas.base import ID_PATTERN
 from linewarden_schemas.vocabulary import Role
 
-from .book import Book
+from .book import StationBook
 from .passwords import Passwords
 
 NAME = r"^[^\W_][\w .'@-]{0,63}$"
@@ -34,7 +34,7 @@ class Account:
 class Accounts:
     """Changes end the person's sessions at once, in this process and in the station's. Names ignore case."""
 
-    def __init__(self, book: Book, passwords: Passwords, clock: Clock) -> None:
+    def __init__(self, book: StationBook, passwords: Passwords, clock: Clock) -> None:
         self._book, self._passwords, self._clock = book, passwords, clock
 
     def all(self) -> list[Account]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from linewarden_runtime.clock import Clock
 
-from .book import Book
+from .book import StationBook
 from .pseudonyms import Pseudonyms
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One act; `at_ms` is epoch ms, `outcome` is `done`, or a short word for why not."""
 
     at_ms: int
@@ -28,7 +28,7 @@ class Entry:
 class AuditLog:
     """Acts, on disk before the answer leaves. Actors are kept by their pseudonyms and told by their names."""
 
-    def __init__(self, book: Book, clock: Clock, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, book: StationBook, clock: Clock, pseudonyms: Pseudonyms) -> None:
         self._book, self._clock, self._pseudonyms = book, clock, pseudonyms
 
     def write(
@@ -49,7 +49,7 @@ class AuditLog:
             *(text[:400] for text in (self._pseudonyms.known(actor), role, act, object, outcome, detail, address)),
         )
 
-    def page(self, *, before_id: int | None = None, actor: str = "", limit: int = 50) -> list[Entry]:
+    def page(self, *, before_id: int | None = None, actor: str = "", limit: int = 50) -> list[AuditEntry]:
         """The newest acts, those before an id where one is given; of one actor where one is named."""
         rows = self._book.rows(
             "SELECT * FROM audit WHERE id < ? AND (? = '' OR actor = ?) ORDER BY id DESC LIMIT ?",
@@ -58,4 +58,4 @@ class AuditLog:
             self._pseudonyms.known(actor),
             limit,
         )
-        return [Entry(**dict(row) | {"actor": self._pseudonyms.name(row["actor"])}) for row in rows]
+        return [AuditEntry(**dict(row) | {"actor": self._pseudonyms.name(row["actor"])}) for row in rows]

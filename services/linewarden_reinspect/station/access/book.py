@@ -19,8 +19,8 @@ from typing import Any
 
 from linewarden_runtime.errors import ConfigurationError
 
-FILE = "station.sqlite"
-_FIRST = """
+_STEPS = (
+    """
 CREATE TABLE accounts (
   name TEXT PRIMARY KEY COLLATE NOCASE, role TEXT NOT NULL, password_hash TEXT NOT NULL,
   disabled INTEGER NOT NULL DEFAULT 0, made_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL);
@@ -42,25 +42,25 @@ CREATE TABLE drafts (
 CREATE TABLE bin_counts (
   id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, line_id TEXT NOT NULL, shift TEXT NOT NULL,
   counted INTEGER NOT NULL, queued INTEGER NOT NULL, actor TEXT NOT NULL);
-"""
-_SKILLS = "ALTER TABLE accounts ADD COLUMN skills TEXT NOT NULL DEFAULT '';"
-_PSEUDONYMS = """
+""",
+    "ALTER TABLE accounts ADD COLUMN skills TEXT NOT NULL DEFAULT '';",
+    """
 CREATE TABLE pseudonyms (name TEXT PRIMARY KEY COLLATE NOCASE, pseudonym TEXT NOT NULL UNIQUE);
 DELETE FROM sessions WHERE how != 'link';
-"""
-_DIGESTS = "ALTER TABLE drafts ADD COLUMN recipe_digest TEXT;"
-_STEPS = (_FIRST, _SKILLS, _PSEUDONYMS, _DIGESTS)
+""",
+    "ALTER TABLE drafts ADD COLUMN recipe_digest TEXT;",
+)
 """From each version to the next; a book of an older version takes the steps that it lacks."""
 
 
-class Book:
+class StationBook:
     """One connection for all threads of a process; other processes may hold the same file.
 
     Raises:
         ConfigurationError: where the folder cannot be written, or the file is of a newer version.
     """
 
-    def __init__(self, folder: Path | None = None, file: str = FILE, steps: Sequence[str] = _STEPS) -> None:
+    def __init__(self, folder: Path | None = None, file: str = "station.sqlite", steps: Sequence[str] = _STEPS) -> None:
         self._lock = threading.RLock()
         self._connection = _opened(folder, file, steps)
 
@@ -117,20 +117,16 @@ def _opened(folder: Path | None, file: str, steps: Sequence[str]) -> sqlite3.Con
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
-        _prepare(connection, steps)
+        connection.execute("BEGIN IMMEDIATE")
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        connection.execute("COMMIT")
+        if version > len(steps):
+            connection.close()
+            raise ConfigurationError(f"the station's book is of version {version}; this linewarden knows {len(steps)}")
+        for number, step in enumerate(steps[version:], start=version + 1):
+            connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version={number}; COMMIT;")
     except (OSError, sqlite3.Error) as error:
         raise ConfigurationError(
             f"the station's book {path} cannot be opened ({error}); set LINEWARDEN_STATION__DATA to a folder of its own"
         ) from error
     return connection
-
-
-def _prepare(connection: sqlite3.Connection, steps: Sequence[str]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    connection.execute("COMMIT")
-    if version > len(steps):
-        connection.close()
-        raise ConfigurationError(f"the station's book is of version {version}; this linewarden knows {len(steps)}")
-    for number, step in enumerate(steps[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version={number}; COMMIT;")

@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from linewarden_reinspect import metrics
-from linewarden_reinspect.station.errors import AccountRefused, BadInput, Forbidden, StationError
+from linewarden_reinspect.station.errors import AccountRefused, BadInput, Forbidden, StationError, TooMany
 from linewarden_reinspect.station.sessions import Session
+from linewarden_runtime.clock import Clock
 from linewarden_schemas.vocabulary import Role
 
 from .accounts import Accounts, clean_name
 from .audit import AuditLog
 from .links import LinkKind, Links
 from .sessions import Sessions
-from .throttle import Throttle
+
+
+class Throttle:
+    """Whoever fails to sign in too often waits.
+
+    So many failures a minute are borne for one address, and as many for one name from whatever addresses.
+    """
+
+    def __init__(self, clock: Clock, failures_per_minute: int = 10) -> None:
+        self._clock, self._most = clock, failures_per_minute
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def check(self, *keys: str) -> None:
+        """Let through, or raise TooMany."""
+        with self._lock:
+            if any(len(self._recent(key)) >= self._most for key in keys):
+                metrics.SIGN_INS.labels("limited").inc()
+                raise TooMany("problem.too_many")
+
+    def failed(self, *keys: str) -> None:
+        """Count a failure; of more keys than memory should hold, the oldest are forgotten."""
+        with self._lock:
+            for key in keys:
+                self._failures.setdefault(key, deque()).append(self._clock.monotonic())
+                self._failures.move_to_end(key)
+            while len(self._failures) > 10_000:
+                self._failures.popitem(last=False)
+
+    def _recent(self, key: str) -> deque[float]:
+        times = self._failures.get(key, deque())
+        while times and self._clock.monotonic() - times[0] > 60.0:
+            times.popleft()
+        return times
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Authenticator:
     """Every way in is throttled, counted and written to the log of acts, whatever becomes of it."""
 
     accounts: Accounts

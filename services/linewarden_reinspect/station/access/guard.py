@@ -1,21 +1,48 @@
-"""Every request: whose it is, whether the role may, and what of it goes into the log of acts."""
+"""Every request: from which page it comes, whose it is, whether the role may, and what of it the log of acts keeps."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from typing import Annotated, cast
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from linewarden_reinspect.station.errors import NotSignedIn
-from linewarden_reinspect.station.guards import SAFE_METHODS, require_token
+from linewarden_reinspect.station.errors import Forbidden, NotSignedIn
 from linewarden_reinspect.station.sessions import Session
 
 from .audit import AuditLog
 from .permissions import BEATS, LOGGED_READS, Permission, permission_of, require
 from .proxy import TrustedProxy
 from .sessions import Sessions
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+def require_own_page(request: Request) -> None:
+    """Refuse a changing request that a browser says comes from elsewhere, or of which it says nothing.
+
+    Raises:
+        Forbidden: where `Origin` is absent or not the host that was asked, or `Sec-Fetch-Site` is another site.
+    """
+    if request.method in SAFE_METHODS:
+        return
+    origin = urlsplit(request.headers.get("origin", ""))
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    if not origin.netloc or origin.netloc != request.headers.get("host") or site != "same-origin":
+        raise Forbidden("problem.foreign_page")
 
 
 class Guard:
@@ -38,7 +65,9 @@ class Guard:
         session = self.session(request, awake=name not in BEATS)
         request.state.session = session
         require(session.role, permission)
-        require_token(request, session)
+        token = request.headers.get("x-linewarden-token", "")
+        if request.method not in SAFE_METHODS and not secrets.compare_digest(token.encode(), session.csrf.encode()):
+            raise Forbidden("problem.old_page")
 
     def session(self, request: Request, *, awake: bool) -> Session:
         """The session of a request. Raises NotSignedIn."""

@@ -11,7 +11,7 @@ from linewarden_runtime.clock import Clock
 from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import Role
 
-from .book import Book
+from .book import StationBook
 
 _DAY_MS = 86_400_000
 _GOOD = "digest = ? AND kind = ? AND uses_left > 0 AND until_ms > ?"
@@ -30,7 +30,7 @@ class LinkKind(StrEnum):
 class Links:
     """Links that the book knows; each may be used so often, and no longer than until then."""
 
-    def __init__(self, book: Book, clock: Clock) -> None:
+    def __init__(self, book: StationBook, clock: Clock) -> None:
         self._book, self._clock = book, clock
 
     def make(self, kind: LinkKind, roles: Sequence[Role], lasts_ms: int = _DAY_MS) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Annotated, Any, Protocol
 
 import httpx
 from authlib.common.errors import AuthlibBaseError
@@ -17,37 +17,25 @@ from authlib.integrations.httpx_client import OAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_reinspect.station.errors import Forbidden, ProviderAway
 from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Role
 
-_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
-_BEGUN_MS = 600_000
-_MOST_BEGUN = 1000
-_LEEWAY_S = 60
 
+class OidcSettings(BaseModel):
+    """`LINEWARDEN_STATION__OIDC__...`. `roles` says which value of `role_claim` stands for which role."""
 
-@dataclass(frozen=True, slots=True)
-class ProviderRules:
-    """The provider, and which of its claims say who somebody is. `roles` maps values of the role claim."""
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     issuer: str
     client_id: str
-    client_secret: str
-    redirect_uri: str
-    name_claim: str
-    role_claim: str
-    roles: dict[str, Role]
-    scope: str = "openid profile email"
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    state: str
-    nonce: str
-    verifier: str
-    until_ms: int
+    client_secret_file: Path
+    roles: Annotated[dict[str, Role], Field(min_length=1)]
+    name_claim: str = "preferred_username"
+    role_claim: str = "groups"
 
 
 class Provider(Protocol):
@@ -63,11 +51,24 @@ class Provider(Protocol):
 
 
 class OpenIdProvider:
-    """One provider, asked over HTTP; its addresses are learnt at first use."""
+    """One provider, asked over HTTP; its addresses are learnt at first use.
 
-    def __init__(self, rules: ProviderRules, clock: Clock, timeout_s: float = 5.0) -> None:
+    Raises:
+        ConfigurationError: where the secret or the public address is missing.
+    """
+
+    def __init__(self, rules: OidcSettings, public_url: str | None, clock: Clock, timeout_s: float = 5.0) -> None:
+        if public_url is None:
+            raise ConfigurationError(
+                "OIDC needs LINEWARDEN_STATION__PUBLIC_URL: the provider sends browsers back there"
+            )
+        try:
+            self._secret = rules.client_secret_file.read_text().strip()
+        except OSError as error:
+            raise ConfigurationError(f"LINEWARDEN_STATION__OIDC__CLIENT_SECRET_FILE: {error}") from error
+        self._redirect_uri = f"{public_url.rstrip('/')}/oidc/back"
         self._rules, self._clock, self._timeout_s = rules, clock, timeout_s
-        self._begun: OrderedDict[str, _Begun] = OrderedDict()
+        self._begun: OrderedDict[str, tuple[str, str, str, int]] = OrderedDict()  # state, nonce, verifier, end in ms
         self._lock = threading.Lock()
         self._addresses: dict[str, str] | None = None
 
@@ -78,8 +79,8 @@ class OpenIdProvider:
         with self._client() as client:
             url, state = client.create_authorization_url(address, nonce=nonce, code_verifier=verifier)
         with self._lock:
-            self._begun[ticket] = _Begun(state, nonce, verifier, self._clock.now_ms() + _BEGUN_MS)
-            while len(self._begun) > _MOST_BEGUN:
+            self._begun[ticket] = state, nonce, verifier, self._clock.now_ms() + 600_000
+            while len(self._begun) > 1000:
                 self._begun.popitem(last=False)
         return url, ticket
 
@@ -87,11 +88,12 @@ class OpenIdProvider:
         """Name and role. Raises Forbidden for an answer that is not to be believed, ProviderAway."""
         with self._lock:
             begun = self._begun.pop(ticket, None)
-        if begun is None or begun.until_ms < self._clock.now_ms():
+        if begun is None or begun[-1] < self._clock.now_ms():
             raise Forbidden("problem.not_begun")
-        if not secrets.compare_digest(begun.state.encode(), state.encode()):
+        expected, nonce, verifier, _ = begun
+        if not secrets.compare_digest(expected.encode(), state.encode()):
             raise Forbidden("problem.other_sign_in")
-        claims = self._claims(self._token(code, begun.verifier), begun.nonce)
+        claims = self._claims(self._token(code, verifier), nonce)
         return self._name(claims), self._role(claims)
 
     def _token(self, code: str, verifier: str) -> str:
@@ -108,7 +110,7 @@ class OpenIdProvider:
         rules = self._rules
         registry = jwt.JWTClaimsRegistry(
             now=self._clock.now_ms() // 1000,
-            leeway=_LEEWAY_S,
+            leeway=60,
             iss={"essential": True, "value": rules.issuer},
             aud={"essential": True, "value": rules.client_id},
             exp={"essential": True},
@@ -117,7 +119,7 @@ class OpenIdProvider:
         )
         keys = KeySet.import_key_set(self._fetched(self._discovered()["jwks_uri"]))
         try:
-            claims = jwt.decode(token, keys, algorithms=_ALGORITHMS).claims
+            claims = jwt.decode(token, keys, algorithms=["RS256", "PS256", "ES256", "EdDSA"]).claims
             registry.validate(claims)
         except (JoseError, ValueError) as error:
             raise Forbidden("problem.provider_unbelieved", why=type(error).__name__) from error
@@ -152,12 +154,11 @@ class OpenIdProvider:
             raise ProviderAway("problem.provider_away", why=type(error).__name__) from error
 
     def _client(self) -> Any:  # noqa: ANN401 - the library is not typed
-        rules = self._rules
         return OAuth2Client(
-            rules.client_id,
-            rules.client_secret,
-            scope=rules.scope,
-            redirect_uri=rules.redirect_uri,
+            self._rules.client_id,
+            self._secret,
+            scope="openid profile email",
+            redirect_uri=self._redirect_uri,
             code_challenge_method="S256",
             timeout=self._timeout_s,
         )

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from typing import Annotated
 
 from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_schemas.vocabulary import Role
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedProxy:
-    """Headers count only when the connection itself comes from one of `networks`; the proxy must drop clients' own.
+class TrustedProxy(BaseModel):
+    """`LINEWARDEN_STATION__PROXY__...`.
+
+    Headers count only when the connection itself comes from one of `networks`, such as 10.0.0.5/32; the proxy must
+    drop clients' own.
 
     `roles` says which role a value of the role header stands for; a value that is not named has none.
     """
 
-    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
-    user_header: str
-    role_header: str
-    roles: dict[str, Role]
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    networks: Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], Field(min_length=1)]
+    roles: Annotated[dict[str, Role], Field(min_length=1)]
+    user_header: str = "x-remote-user"
+    role_header: str = "x-remote-groups"
 
     def identity(self, request: Request) -> tuple[str, Role] | None:
         """Name and role that the proxy vouches for; None where it does not, or names no known role."""

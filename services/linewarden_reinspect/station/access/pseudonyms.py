@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import secrets
 
-from .book import Book
+from .book import StationBook
 
 
 class Pseudonyms:
     """Pairs of name and pseudonym; names ignore case."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: StationBook) -> None:
         self._book = book
 
     def make(self, name: str) -> None:

@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import sqlite3
 import threading
-from dataclasses import dataclass
 
 from linewarden_reinspect.station.errors import NotSignedIn
 from linewarden_reinspect.station.sessions import Session
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.vocabulary import Role
 
-from .book import Book
+from .book import StationBook
 from .pseudonyms import Pseudonyms
-
-_NOTE_EVERY_MS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRules:
-    """How long a sign-in lasts: without an act of the person, and at most."""
-
-    idle_s: float = 900.0
-    longest_s: float = 9 * 3600.0
 
 
 class Sessions:
     """The book holds digests of session ids; the cookie alone signs in, and the book alone does not."""
 
-    def __init__(self, book: Book, clock: Clock, pseudonyms: Pseudonyms, rules: SessionRules | None = None) -> None:
-        self._book, self._clock, self._rules = book, clock, rules or SessionRules()
-        self._pseudonyms = pseudonyms
+    def __init__(
+        self, book: StationBook, clock: Clock, pseudonyms: Pseudonyms, idle_s: float, longest_s: float
+    ) -> None:
+        self._book, self._clock, self._pseudonyms = book, clock, pseudonyms
+        self._idle_ms, self._longest_ms = idle_s * 1000, longest_s * 1000
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
 
@@ -61,10 +51,10 @@ class Sessions:
         if row is None:
             self._forget(key)
             raise NotSignedIn("problem.sign_in")
-        if self._is_over(row, now):
+        if now - row["seen_ms"] > self._idle_ms or now - row["began_ms"] > self._longest_ms:
             self._remove(key)
             raise NotSignedIn("problem.away_too_long")
-        if awake and now - row["seen_ms"] >= _NOTE_EVERY_MS:
+        if awake and now - row["seen_ms"] >= 10_000:
             self._book.write("UPDATE sessions SET seen_ms = ? WHERE digest = ?", now, key)
         with self._lock:
             known = self._sessions.get(key)
@@ -80,10 +70,6 @@ class Sessions:
         signs = actor if how == "link" else self._pseudonyms.known(actor)
         return Session(session_id, _digest(f"csrf {session_id}"), actor, role, how, signs)
 
-    def _is_over(self, row: sqlite3.Row, now: int) -> bool:
-        idle, whole = now - row["seen_ms"], now - row["began_ms"]
-        return bool(idle > self._rules.idle_s * 1000 or whole > self._rules.longest_s * 1000)
-
     def _remove(self, key: str) -> None:
         self._book.write("DELETE FROM sessions WHERE digest = ?", key)
         self._forget(key)
@@ -95,8 +81,8 @@ class Sessions:
     def _sweep(self) -> None:
         """Forget what nobody asked for again."""
         now = self._clock.now_ms()
-        idle, whole = now - self._rules.idle_s * 1000, now - self._rules.longest_s * 1000
-        self._book.write("DELETE FROM sessions WHERE seen_ms < ? OR began_ms < ?", idle, whole)
+        ended = "DELETE FROM sessions WHERE seen_ms < ? OR began_ms < ?"
+        self._book.write(ended, now - self._idle_ms, now - self._longest_ms)
         known = {row["digest"] for row in self._book.rows("SELECT digest FROM sessions")}
         with self._lock:
             self._sessions = {key: session for key, session in self._sessions.items() if key in known}

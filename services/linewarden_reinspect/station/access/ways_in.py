@@ -115,7 +115,7 @@ def sign_out(station: CurrentStation, session: CurrentSession) -> Response:
     finally:
         station.access.sessions.end(session)
     response = Response(status_code=204)
-    response.delete_cookie(station.access.cookie)
+    response.delete_cookie(station.access.rules.cookie)
     return response
 
 
@@ -127,7 +127,7 @@ def _in(station: Station, session: Session, to: str = "/") -> Response:
 
 def _give_cookie(response: Response, station: Station, session: Session) -> None:
     response.set_cookie(
-        station.access.cookie,
+        station.access.rules.cookie,
         session.session_id,
         httponly=True,
         samesite="strict",

@@ -47,7 +47,7 @@ def events(
     settled_only = allows(session.role, Permission.REVIEW)
     people = station.access.pseudonyms
     who = people.known(actor.strip())
-    wanted = history.Wanted(part.strip(), settled_only, slot.strip(), who, kind, from_ms, to_ms)
+    wanted = history.HistoryFilter(part.strip(), settled_only, slot.strip(), who, kind, from_ms, to_ms)
     place = None
     if before:
         at_ms, _, number = before.partition(".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .curves import Bin, Point
+from .curves import Bin, RiskCoverage
 
 WIDTH, HEIGHT = 420, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 44
@@ -32,7 +32,7 @@ def upward(share: float) -> float:
     return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
 
 
-def line(points: Sequence[Point]) -> str:
+def line(points: Sequence[RiskCoverage]) -> str:
     """Points of a polyline: the share of misses that pass over the share diverted."""
     return " ".join(f"{across(point.diverted)},{upward(point.misses_passed)}" for point in points)
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from linewarden_domain.rates import lower_limit, upper_limit
 
-from .passes import Pass
+from .passes import PassedVisit
 
 LEAST_MISSES = 6
 """Fewer cannot tell two scores apart: a paired exact test at .05 needs six that go one way."""
@@ -26,7 +26,7 @@ _TAIL = 0.025
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class RiskCoverage:
     """Share of passes diverted, and what of the misses would still pass: estimated share, and known ones counted."""
 
     diverted: float
@@ -45,9 +45,9 @@ class Curves:
     answered: int
     audits: int
     misses: int
-    trust: tuple[Point, ...] = ()
-    rival: tuple[Point, ...] = ()
-    table: tuple[tuple[float, Point, Point], ...] = ()
+    trust: tuple[RiskCoverage, ...] = ()
+    rival: tuple[RiskCoverage, ...] = ()
+    table: tuple[tuple[float, RiskCoverage, RiskCoverage], ...] = ()
 
     @property
     def too_few(self) -> bool:
@@ -71,7 +71,7 @@ class Bin:
         return self.defective / self.n
 
 
-def curves(passes: Sequence[Pass]) -> Curves:
+def curves(passes: Sequence[PassedVisit]) -> Curves:
     """Both curves over the passes, where there is enough to draw them."""
     known = [one for one in passes if one.defective is not None]
     misses = sum(one.defective is True for one in known)
@@ -92,7 +92,7 @@ def curves(passes: Sequence[Pass]) -> Curves:
     )
 
 
-def reliability(passes: Sequence[Pass]) -> tuple[Bin, ...]:
+def reliability(passes: Sequence[PassedVisit]) -> tuple[Bin, ...]:
     """Bins of equally many answered visits, by suspicion; none where not one bin can be filled."""
     known = sorted((one for one in passes if one.defective is not None), key=_suspicion)
     count = min(_MOST_BINS, len(known) // LEAST_IN_BIN)
@@ -103,38 +103,40 @@ def reliability(passes: Sequence[Pass]) -> tuple[Bin, ...]:
 class _Ranking:
     """Passes by a score, worst first, for one budget after another; ties are diverted together or not at all."""
 
-    def __init__(self, passes: Sequence[Pass], weights: Sequence[float], score: Callable[[Pass], float]) -> None:
+    def __init__(
+        self, passes: Sequence[PassedVisit], weights: Sequence[float], score: Callable[[PassedVisit], float]
+    ) -> None:
         self._scores = sorted((score(one) for one in passes), reverse=True)
         pairs = zip(passes, weights, strict=True)
         self._misses = [(score(one), weight) for one, weight in pairs if one.defective]
         self._whole = sum(weight for _, weight in self._misses)
 
-    def at(self, budget: float) -> Point:
+    def at(self, budget: float) -> RiskCoverage:
         """The point that diverts as many visits as the budget allows, and never more."""
         count = int(budget * len(self._scores) + 1e-9)
         limit = self._scores[count] if count < len(self._scores) else float("-inf")  # what passes is no higher
         passed = [weight for score, weight in self._misses if score <= limit]
         diverted = sum(score > limit for score in self._scores) / len(self._scores)
-        return Point(diverted, sum(passed) / self._whole, len(passed))
+        return RiskCoverage(diverted, sum(passed) / self._whole, len(passed))
 
 
-def _weights(passes: Sequence[Pass]) -> list[float]:
+def _weights(passes: Sequence[PassedVisit]) -> list[float]:
     """How many visits of its kind each answered visit stands for; 0 for those without an answer."""
     whole = [sum(one.is_doubted is kind for one in passes) for kind in (False, True)]
     known = [sum(one.is_doubted is kind and one.defective is not None for one in passes) for kind in (False, True)]
     return [0.0 if one.defective is None else whole[one.is_doubted] / known[one.is_doubted] for one in passes]
 
 
-def _bin(known: Sequence[Pass]) -> Bin:
+def _bin(known: Sequence[PassedVisit]) -> Bin:
     defective = sum(one.defective is True for one in known)
     mean = sum(one.suspicion for one in known) / len(known)
     n = len(known)
     return Bin(mean, n, defective, lower_limit(defective, n, _TAIL), upper_limit(defective, n, _TAIL))
 
 
-def _suspicion(one: Pass) -> float:
+def _suspicion(one: PassedVisit) -> float:
     return one.suspicion
 
 
-def _p_defect(one: Pass) -> float:
+def _p_defect(one: PassedVisit) -> float:
     return one.p_defect

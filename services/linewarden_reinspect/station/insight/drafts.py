@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from linewarden_reinspect.station.access.book import Book
+from linewarden_reinspect.station.access.book import StationBook
 from linewarden_reinspect.station.errors import BadInput, Conflict, Forbidden
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.line import RecipeRef
@@ -36,7 +36,7 @@ class Draft:
 class Drafts:
     """Drafts of the station's book."""
 
-    def __init__(self, book: Book, clock: Clock) -> None:
+    def __init__(self, book: StationBook, clock: Clock) -> None:
         self._book, self._clock = book, clock
 
     def save(self, line_id: str, recipe: RecipeRef, suspicion: float, figures: dict[str, Any], author: str) -> Draft:

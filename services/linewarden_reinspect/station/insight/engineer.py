@@ -45,7 +45,7 @@ class WantedThreshold(_Body):
     suspicion: _Level
 
 
-class Verdict(_Body):
+class DraftVerdict(_Body):
     """What somebody else says of a draft, and why."""
 
     approve: bool
@@ -112,7 +112,7 @@ def save(wanted: WantedThreshold, request: Request, station: CurrentStation, ses
 
 @router.post("/api/thresholds/drafts/{number}/verdict")
 def judge(
-    number: _Number, verdict: Verdict, request: Request, station: CurrentStation, session: CurrentSession
+    number: _Number, verdict: DraftVerdict, request: Request, station: CurrentStation, session: CurrentSession
 ) -> dict[str, Any]:
     """Approve somebody else's draft, which runs from now on and voids the qualification; or refuse it."""
     request.state.detail = f"{'approved' if verdict.approve else 'refused'}: {verdict.reason}"

@@ -11,7 +11,7 @@ from linewarden_schemas.disposition import SlotClose, SlotOpen
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class HistoryEvent:
     """Something that happened to a slot, and where its record lies. Times are epoch ms."""
 
     topic: str
@@ -44,7 +44,7 @@ class Slot:
     opened_ms: int
 
 
-def entries_of(record: InRecord, message: Message) -> list[Happened | Slot]:
+def entries_of(record: InRecord, message: Message) -> list[HistoryEvent | Slot]:
     """What a record adds to the history; nothing for a message of another kind."""
     if isinstance(message, SlotOpen):
         return [_slot(message), _opened(record, message)]
@@ -63,18 +63,20 @@ def _slot(slot: SlotOpen) -> Slot:
     return Slot(*known, slot.round, slot.generation, causes, slot.opened_ms)
 
 
-def _opened(record: InRecord, slot: SlotOpen) -> Happened:
+def _opened(record: InRecord, slot: SlotOpen) -> HistoryEvent:
     detail = f"for {slot.skill.value}: {', '.join(cause.value for cause in slot.causes)}"
-    return Happened(*_place(record), slot.opened_ms, "opened", "route", "", slot.visit_id, slot.slot_id, detail=detail)
+    return HistoryEvent(
+        *_place(record), slot.opened_ms, "opened", "route", "", slot.visit_id, slot.slot_id, detail=detail
+    )
 
 
-def _closed(record: InRecord, close: SlotClose) -> Happened:
+def _closed(record: InRecord, close: SlotClose) -> HistoryEvent:
     detail = ": ".join(part for part in (close.reason.value, close.detail) if part)
     place = _place(record)
-    return Happened(*place, close.closed_ms, "closed", "route", "", close.visit_id, close.slot_id, detail=detail)
+    return HistoryEvent(*place, close.closed_ms, "closed", "route", "", close.visit_id, close.slot_id, detail=detail)
 
 
-def _decided(record: InRecord, decision: Decision) -> Happened:
+def _decided(record: InRecord, decision: Decision) -> HistoryEvent:
     facts = {
         "outcome": decision.outcome,
         "concession": decision.concession,
@@ -82,7 +84,7 @@ def _decided(record: InRecord, decision: Decision) -> Happened:
         "pictures shown": len(decision.shown) or None,
         "comment": decision.comment,
     }
-    return Happened(
+    return HistoryEvent(
         *_place(record),
         decision.decided_ms,
         decision.act.value,
@@ -98,9 +100,9 @@ def _decided(record: InRecord, decision: Decision) -> Happened:
     )
 
 
-def _queued(record: InRecord, event: QueueEvent) -> Happened:
+def _queued(record: InRecord, event: QueueEvent) -> HistoryEvent:
     place, detail = _place(record), event.cause or ""
-    return Happened(*place, event.at_ms, event.event, event.actor, "", event.visit_id, event.slot_id, detail=detail)
+    return HistoryEvent(*place, event.at_ms, event.event, event.actor, "", event.visit_id, event.slot_id, detail=detail)
 
 
 def _place(record: InRecord) -> tuple[str, int, int]:

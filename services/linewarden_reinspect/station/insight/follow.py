@@ -19,7 +19,7 @@ from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
 
-from .entries import Happened, Slot, entries_of
+from .entries import HistoryEvent, Slot, entries_of
 from .index import HistoryIndex
 from .recent import RecentVisits
 
@@ -62,7 +62,7 @@ class TopicFollower:
 
     def take(self, records: Sequence[InRecord], reader: Reader) -> None:
         """Take in what was read, and where each topic was read to."""
-        found: list[Happened | Slot] = []
+        found: list[HistoryEvent | Slot] = []
         places: dict[Position, int] = {}
         for record in records:
             found += self._learn(record)
@@ -72,7 +72,7 @@ class TopicFollower:
         if places:
             self._index.take(self._topic_ids, places, found)
 
-    def _learn(self, record: InRecord) -> list[Happened | Slot]:
+    def _learn(self, record: InRecord) -> list[HistoryEvent | Slot]:
         if record.value is None:
             return []  # a tombstone says only that something is forgotten
         try:

@@ -18,7 +18,7 @@ _OPEN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class HistoryFilter:
     """A filter; empty words and zero times do not bind. Times are epoch ms, `part` is a serial or a visit's id.
 
     `settled_only` leaves out visits with an open slot: whoever may review them must not read of them before.
@@ -33,7 +33,9 @@ class Wanted:
     to_ms: int = _BEYOND
 
 
-def page(index: HistoryIndex, wanted: Wanted, before: tuple[int, int] | None, limit: int) -> list[dict[str, Any]]:
+def page(
+    index: HistoryIndex, wanted: HistoryFilter, before: tuple[int, int] | None, limit: int
+) -> list[dict[str, Any]]:
     """The newest events that fit, those before a place (`at_ms`, `id`) where one is given."""
     at_ms, last_id = before or (_BEYOND, _BEYOND)
     rows = index.rows(

@@ -10,10 +10,10 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from linewarden_reinspect.station.access.book import Book
+from linewarden_reinspect.station.access.book import StationBook
 from linewarden_runtime.records import Position
 
-from .entries import Happened, Slot
+from .entries import HistoryEvent, Slot
 
 _FILE = "history-1.sqlite"
 _SCHEMA = """
@@ -45,7 +45,7 @@ class HistoryIndex:
     """Everything that was read so far; used from many threads."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._book = Book(folder, _FILE, (_SCHEMA,))
+        self._book = StationBook(folder, _FILE, (_SCHEMA,))
 
     def start(self, topic: str, topic_id: str, beginnings: Mapping[Position, int]) -> dict[Position, int]:
         """Where to read a topic on; what is known of an earlier topic of the name is forgotten."""
@@ -62,7 +62,7 @@ class HistoryIndex:
         return wanted
 
     def take(
-        self, topic_ids: Mapping[str, str], places: Mapping[Position, int], found: Iterable[Happened | Slot]
+        self, topic_ids: Mapping[str, str], places: Mapping[Position, int], found: Iterable[HistoryEvent | Slot]
     ) -> None:
         """Take in what was found, and with it the next offsets of the partitions; what is known stays as it is."""
         with self._book.change() as book:
@@ -90,7 +90,7 @@ class HistoryIndex:
 
     def _tell_gap(self, position: Position, wanted: int, beginning: int) -> None:
         detail = f"{beginning - wanted} records of {position.topic} were deleted before they were read"
-        gap = Happened(position.topic, position.partition, wanted, 0, "gap", detail=detail)
+        gap = HistoryEvent(position.topic, position.partition, wanted, 0, "gap", detail=detail)
         with self._book.change() as book:
             _keep_event(book, gap)
 
@@ -100,7 +100,7 @@ def _keep_slot(book: sqlite3.Connection, slot: Slot) -> None:
     book.execute("INSERT OR REPLACE INTO slots VALUES (?,?,?,?,?,?,?,?)", (*row, slot.causes, slot.opened_ms))
 
 
-def _keep_event(book: sqlite3.Connection, one: Happened) -> None:
+def _keep_event(book: sqlite3.Connection, one: HistoryEvent) -> None:
     row = (one.topic, one.partition, one.offset, one.at_ms, one.kind, one.actor, one.role, one.visit_id, one.slot_id)
     more = (one.decision_id, one.judgement, one.first_judgement, one.undoes, one.detail)
     marks = ",".join("?" * 14)

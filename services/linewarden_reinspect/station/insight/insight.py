@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from linewarden_reinspect.station.access.book import Book
+from linewarden_reinspect.station.access.book import StationBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
@@ -34,7 +34,7 @@ class Insight:
 
 @contextmanager
 def opened_insight(
-    broker: Broker, namespace: Namespace, book: Book, clock: Clock, *, folder: Path | None
+    broker: Broker, namespace: Namespace, book: StationBook, clock: Clock, *, folder: Path | None
 ) -> Iterator[Insight]:
     """Insight over an index in `folder`, in memory where it is None; nothing follows the topics yet."""
     index, recent = HistoryIndex(folder), RecentVisits()

@@ -15,7 +15,7 @@ from linewarden_vision.watch.estimate import CatchRecord, LiveEstimate, Stratum,
 
 from .index import HistoryIndex
 from .judgements import Judged
-from .passes import Pass
+from .passes import PassedVisit
 from .recent import SeenFrame
 
 Values = NDArray[np.float64]
@@ -55,9 +55,9 @@ class Moved:
         return tuple(shift.name for shift in shifts if shift.level == "alarm" and shift.window == newest)
 
 
-def by_day(passes: Iterable[Pass], catches: CatchRecord, now_ms: int) -> list[Day]:
+def by_day(passes: Iterable[PassedVisit], catches: CatchRecord, now_ms: int) -> list[Day]:
     """The estimate of each day with a trusted pass, newest first; versions of the recipe are strata of their own."""
-    days: dict[int, list[Pass]] = {}
+    days: dict[int, list[PassedVisit]] = {}
     for one in passes:
         if not one.is_doubted:
             days.setdefault(one.captured_ms // DAY_MS, []).append(one)
@@ -95,7 +95,7 @@ def drift_of(frames: Sequence[SeenFrame], good: Mapping[str, Values]) -> Moved:
     return Moved(len(passed), bool(good), trust_shifts, made_of)
 
 
-def _strata(passes: Sequence[Pass]) -> list[Stratum]:
+def _strata(passes: Sequence[PassedVisit]) -> list[Stratum]:
     whole = Counter(one.version for one in passes)
     answers = Counter((one.version, one.defective) for one in passes if one.is_audit)
     return [

@@ -21,7 +21,7 @@ _COUNTED = frozenset({Cause.LOW_TRUST.value, Cause.AUDIT.value})
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class PassedVisit:
     """One visit called OK in every view, by its most suspicious one; `defective` is None where nobody answered.
 
     `p_defect` is the highest of its views: what lowering the network's threshold would go by. `captured_ms` epoch ms.
@@ -42,7 +42,7 @@ def passes_of(
     found: Mapping[str, Judgement],
     causes: Mapping[str, frozenset[str]],
     recipe: Callable[[RecipeRef], Recipe | None],
-) -> list[Pass]:
+) -> list[PassedVisit]:
     """Passes of the visits, in their order; `causes` of the visits that were withheld."""
     passes = []
     for side in ok_visits(visits):
@@ -65,10 +65,10 @@ def causes_of(index: HistoryIndex, line_id: str) -> dict[str, frozenset[str]]:
 
 def _pass(
     frames: Sequence[SeenFrame], suspicion: float, recipe: Recipe | None, why: frozenset[str], defective: bool | None
-) -> Pass:
+) -> PassedVisit:
     own = None if recipe is None else recipe.thresholds
     limits = [one.suspicion for frame in frames for one in (frame.limits, own) if one is not None]
-    return Pass(
+    return PassedVisit(
         visit_id=frames[0].visit_id,
         suspicion=suspicion,
         p_defect=max((one.p_defect for one in frames if one.p_defect is not None), default=0.0),

@@ -23,7 +23,7 @@ class Person:
         link = next(link for link, good_for in LINKS.items() if good_for is role)
         answer = self.client.post("/sign-in", data={"link": link, "name": self.name}, headers=self.headers)
         assert answer.status_code == 303, answer.text
-        session = made.station.access.sessions.find(self.client.cookies[made.station.access.cookie])
+        session = made.station.access.sessions.find(self.client.cookies[made.station.access.rules.cookie])
         self.headers["x-linewarden-token"] = session.csrf
 
     def get(self, path: str) -> Any:

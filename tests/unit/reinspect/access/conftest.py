@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import MemoryBroker
+from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT
 

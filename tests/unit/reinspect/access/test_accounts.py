@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from linewarden_reinspect.station.access.access import Access, AccessRules, opened_access
-from linewarden_reinspect.station.access.book import _STEPS, Book
+from linewarden_reinspect.station.access.book import _STEPS, StationBook
 from linewarden_reinspect.station.access.links import LinkKind
 from linewarden_reinspect.station.errors import AccountRefused, BadInput, Forbidden, NotSignedIn, TooMany
 from linewarden_runtime.clock import ManualClock
@@ -47,13 +47,13 @@ def test_skills_stay_with_the_account_and_end_no_session(access: Access) -> None
 
 
 def test_a_book_of_the_first_version_takes_the_steps_that_it_lacks(tmp_path: Path, clock: ManualClock) -> None:
-    with closing(Book(tmp_path, steps=_STEPS[:1])) as book:
+    with closing(StationBook(tmp_path, steps=_STEPS[:1])) as book:
         book.write("INSERT INTO accounts VALUES ('Ada', 'operator', '', 0, 1, 1)")
     with opened_access(AccessRules(tmp_path), clock, CHEAP) as access:
         assert access.accounts.require("Ada").skills == ()
         access.accounts.set_skills("Ada", ["weld"])
     with pytest.raises(ConfigurationError, match="is of version 4; this linewarden knows 1"):
-        Book(tmp_path, steps=_STEPS[:1])
+        StationBook(tmp_path, steps=_STEPS[:1])
 
 
 def test_a_password_signs_in_and_the_book_holds_only_its_argon2_hash(access: Access) -> None:

@@ -69,7 +69,7 @@ def test_no_input_breaks_a_route_or_leads_beyond_the_role(made: Rig, role: Role)
 @pytest.mark.slow
 def test_no_input_to_the_ways_in_breaks_them_or_signs_anybody_in(made: Rig) -> None:
     def check(answer: Any, where: str) -> None:
-        assert made.station.access.cookie not in answer.cookies, where
+        assert made.station.access.rules.cookie not in answer.cookies, where
 
     person = Person(made, Role.OPERATOR)
     for operation in operations(made):

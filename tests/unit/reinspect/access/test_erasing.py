@@ -11,7 +11,6 @@ from linewarden.cli import main
 from linewarden_audit.notary.notary import Notary, NotaryLimits
 from linewarden_audit.notary.signing import make_key, read_key
 from linewarden_audit.notary.verifying import Witness, verify_namespace
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station import present
 from linewarden_reinspect.station.access.access import AccessRules
 from linewarden_reinspect.station.errors import AccountRefused, Mismatch, NotSignedIn
@@ -21,6 +20,7 @@ from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.ports import TopicSpec
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Judgement, Role
+from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT, PARTITIONS
 

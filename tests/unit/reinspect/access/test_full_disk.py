@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.access.access import AccessRules
-from linewarden_reinspect.station.access.book import Book
+from linewarden_reinspect.station.access.book import StationBook
 from linewarden_reinspect.station.insight.index import HistoryIndex
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
+from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT
 
@@ -48,19 +48,19 @@ def made(tmp_path: Path) -> Iterator[Rig]:
         yield one
 
 
-def write_much(book: Book) -> None:
+def write_much(book: StationBook) -> None:
     with book.change() as connection:
         connection.executemany(ACT, [(number, LARGE) for number in range(20_000)])
 
 
-def acts(book: Book) -> int:
+def acts(book: StationBook) -> int:
     row = book.row("SELECT count(*) AS n FROM audit")
     assert row is not None
     return int(row["n"])
 
 
 def test_a_book_on_a_full_disk_keeps_what_it_acknowledged_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    book = Book(tmp_path)
+    book = StationBook(tmp_path)
     kept = 0
     for number in range(20):
         book.write(ACT, number, LARGE)
@@ -74,7 +74,7 @@ def test_a_book_on_a_full_disk_keeps_what_it_acknowledged_and_goes_on_when_there
     assert acts(book) == kept
     book.write(ACT, 99, LARGE)
     book.close()
-    assert acts(Book(tmp_path)) == kept + 1
+    assert acts(StationBook(tmp_path)) == kept + 1
 
 
 def test_a_decision_on_a_full_disk_is_not_acknowledged_and_the_same_request_is_the_same_decision_later(

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.access.access import AccessRules
 from linewarden_reinspect.station.errors import Conflict
-from linewarden_reinspect.station.insight.entries import Happened
-from linewarden_reinspect.station.insight.history import Wanted, page
+from linewarden_reinspect.station.insight.entries import HistoryEvent
+from linewarden_reinspect.station.insight.history import HistoryFilter, page
 from linewarden_reinspect.station.insight.index import HistoryIndex
 from linewarden_reinspect.station.insight.releases import Releases
 from linewarden_runtime.clock import ManualClock
@@ -30,6 +29,7 @@ from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.line import Activation, RecipeRef
 from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, ViewSpec
 from linewarden_schemas.vocabulary import Act, Judgement, Role, Verdict
+from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT, PARTITIONS, opened, record
 
@@ -151,12 +151,12 @@ def test_what_was_read_once_is_not_read_again_and_a_new_topic_is_read_anew(tmp_p
     position = Position("line1.decisions", 0)
     first = HistoryIndex(tmp_path)
     first.start("line1.decisions", "id-1", {position: 0})
-    first.take({"line1.decisions": "id-1"}, {position: 7}, [Happened("line1.decisions", 0, 6, AT, "judge")])
+    first.take({"line1.decisions": "id-1"}, {position: 7}, [HistoryEvent("line1.decisions", 0, 6, AT, "judge")])
     first.close()
     again = HistoryIndex(tmp_path)
     assert again.start("line1.decisions", "id-1", {position: 0}) == {position: 7}
     assert again.start("line1.decisions", "id-2", {position: 0}) == {position: 0}
-    assert page(again, Wanted(), None, 10) == []
+    assert page(again, HistoryFilter(), None, 10) == []
     again.close()
 
 
@@ -165,7 +165,7 @@ def test_what_was_deleted_before_it_was_read_is_told(tmp_path: Path) -> None:
     index = HistoryIndex(tmp_path)
     index.take({"line1.decisions": "id-1"}, {position: 7}, [])
     assert index.start("line1.decisions", "id-1", {position: 20}) == {position: 20}
-    assert [event["detail"] for event in page(index, Wanted(), None, 10)] == [
+    assert [event["detail"] for event in page(index, HistoryFilter(), None, 10)] == [
         "13 records of line1.decisions were deleted before they were read"
     ]
     index.close()

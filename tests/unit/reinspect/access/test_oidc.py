@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,14 +18,14 @@ from fastapi.testclient import TestClient
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.access.access import AccessRules
-from linewarden_reinspect.station.access.oidc import OpenIdProvider, ProviderRules
+from linewarden_reinspect.station.access.oidc import OidcSettings, OpenIdProvider
 from linewarden_reinspect.station.app import create_app
 from linewarden_reinspect.station.errors import Forbidden, ProviderAway
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
+from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.rig import rig
 from tests.unit.reinspect.slots import AT
 
@@ -103,20 +104,14 @@ def stub() -> Iterator[Stub]:
 
 
 @pytest.fixture
-def provider(stub: Stub) -> OpenIdProvider:
-    return OpenIdProvider(rules(stub.issuer), ManualClock(AT))
+def provider(stub: Stub, tmp_path: Path) -> OpenIdProvider:
+    return OpenIdProvider(rules(stub.issuer, tmp_path), BASE, ManualClock(AT))
 
 
-def rules(issuer: str) -> ProviderRules:
-    return ProviderRules(
-        issuer=issuer,
-        client_id="station",
-        client_secret="secret",
-        redirect_uri=f"{BASE}/oidc/back",
-        name_claim="preferred_username",
-        role_claim="groups",
-        roles={"line-leads": Role.LEAD},
-    )
+def rules(issuer: str, folder: Path) -> OidcSettings:
+    secret = folder / "secret"
+    secret.write_text("secret\n")
+    return OidcSettings(issuer=issuer, client_id="station", client_secret_file=secret, roles={"line-leads": Role.LEAD})
 
 
 def test_name_and_role_come_from_the_providers_claims(stub: Stub, provider: OpenIdProvider) -> None:
@@ -162,8 +157,8 @@ def test_an_answer_with_another_state_or_ticket_or_twice_is_refused(stub: Stub, 
         provider.finish(ticket, state, "code")
 
 
-def test_a_provider_that_is_away_is_said_to_be() -> None:
-    provider = OpenIdProvider(rules("http://127.0.0.1:9"), ManualClock(AT))
+def test_a_provider_that_is_away_is_said_to_be(tmp_path: Path) -> None:
+    provider = OpenIdProvider(rules("http://127.0.0.1:9", tmp_path), BASE, ManualClock(AT))
     with pytest.raises(ProviderAway, match="does not answer"):
         provider.begin()
 

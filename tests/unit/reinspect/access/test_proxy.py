@@ -8,22 +8,20 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station.access.access import AccessRules
 from linewarden_reinspect.station.access.proxy import TrustedProxy
 from linewarden_reinspect.station.app import create_app
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
+from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT
 
 from .browsers import BASE
 
 EVA = {"x-remote-user": "eva", "x-remote-groups": "staff, line-leads"}
-PROXY = TrustedProxy(
-    (ipaddress.ip_network("10.0.0.5/32"),), "x-remote-user", "x-remote-groups", {"line-leads": Role.LEAD}
-)
+PROXY = TrustedProxy(networks=(ipaddress.ip_network("10.0.0.5/32"),), roles={"line-leads": Role.LEAD})
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from linewarden_reinspect.queue.types import Ask, Demand, LineCount, NamedSlot, PoolCount, SlotStatus, Transition
 from linewarden_schemas.disposition import SlotOpen
-
-from .types import Ask, Demand, Happened, LineCount, NamedSlot, PoolCount, SlotStatus
 
 HELD = (SlotStatus.LEASED, SlotStatus.PARKED)
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -60,7 +59,7 @@ class State:
     rules: dict[Row, tuple[int, int]] = field(default_factory=dict)
     opened: dict[Row, dict[int, int]] = field(default_factory=dict)
     asked: dict[Row, tuple[Ask, str, str]] = field(default_factory=dict)
-    events: list[Happened] = field(default_factory=list)
+    events: list[Transition] = field(default_factory=list)
     counted: int = 0
     offsets: dict[int, int] = field(default_factory=dict)
     topic_id: str | None = None
@@ -72,7 +71,7 @@ class State:
     def tell(self, slot_id: str, visit_id: str, event: str, actor: str, at_ms: int, cause: str = "") -> None:
         """Keep an event until it is told."""
         self.counted += 1
-        self.events.append(Happened(str(self.counted), slot_id, visit_id, event, actor, at_ms, cause))
+        self.events.append(Transition(str(self.counted), slot_id, visit_id, event, actor, at_ms, cause))
 
 
 def urgency(item: Item) -> tuple[int, str]:

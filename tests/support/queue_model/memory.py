@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from linewarden_schemas.vocabulary import Skill
-
-from . import items as kept
-from .errors import LeaseLost, NotLive
-from .items import HELD, Item
-from .memory_view import MemoryView
-from .types import (
+from linewarden_reinspect.queue.errors import LeaseLost, NotLive
+from linewarden_reinspect.queue.types import (
     Claim,
     Claimant,
     Ended,
     Lease,
-    Refused,
+    QueueSummary,
     SlotStatus,
-    Summary,
     Why,
 )
+from linewarden_schemas.vocabulary import Skill
+
+from . import items as kept
+from .items import HELD, Item
+from .memory_view import MemoryView
 
 
 class MemoryQueue(MemoryView):
@@ -40,18 +39,18 @@ class MemoryQueue(MemoryView):
 
     def _scanned(self, claimant: Claimant, token: str, code: str) -> Claim:
         named = [item for item in self._state.items.values() if code in (item.slot.part_id, item.slot.bin_slot)]
-        refused = Refused(Why.UNKNOWN)
+        refused = Claim(None, Why.UNKNOWN)
         for item in sorted(named, key=lambda item: item.slot.slot_id):
             why = self._refuses(item, claimant, self._clock.now_ms(), is_scanned=True)
             if item.status in HELD:
-                refused = Refused(Why(item.status.value), item.holder, item.until_ms)
+                refused = Claim(None, Why(item.status.value), item.holder, item.until_ms)
             elif item.status is SlotStatus.DEAD and not claimant.lead:
-                refused = Refused(why or Why.LEAD)
+                refused = Claim(None, why or Why.LEAD)
             elif why is not None:
-                refused = Refused(why)
+                refused = Claim(None, why)
             else:
                 return self._leased_to(item, claimant, token, f"scanned {code}")
-        return Claim(None, refused)
+        return refused
 
     def _leased_to(self, item: Item, claimant: Claimant, token: str, cause: str) -> Claim:
         now = self._clock.now_ms()
@@ -184,7 +183,7 @@ class MemoryQueue(MemoryView):
         self._state.tell(slot_id, visit_id, event, "queue", now, cause)
         self._state.revision += 1
 
-    def summary(self, most: int = 50) -> Summary:
+    def summary(self, most: int = 50) -> QueueSummary:
         """Tell what waits and who holds what."""
         now, items = self._clock.now_ms(), list(self._state.items.values())
         held = sorted((item for item in items if item.status in HELD), key=lambda item: item.until_ms)
@@ -192,4 +191,6 @@ class MemoryQueue(MemoryView):
         slots = tuple(map(kept.named, (*held[:most], *dead[:most], *self._offered(lead=False)[:most])))
         demands = (kept.demand(self._state, row, now) for row in self._state.rules)
         asked = tuple(one for one in demands if one is not None)
-        return Summary(now, self._is_live(now), self.revision(), kept.by_line(items), slots, kept.pools(items), asked)
+        return QueueSummary(
+            now, self._is_live(now), self.revision(), kept.by_line(items), slots, kept.pools(items), asked
+        )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 
+from linewarden_reinspect.queue.errors import ViewMoved
+from linewarden_reinspect.queue.types import Change, SlotDump, Standing, Terms, Transition
 from linewarden_runtime.clock import Clock
 
-from .errors import Foreign, RolledBack
 from .items import HOUR_MS, MINUTE_MS, Item, State
-from .types import Change, Happened, SlotDump, Standing, Terms
 
 
 class MemoryView:
@@ -27,7 +27,7 @@ class MemoryView:
 
     def restore(self, snapshot: object) -> None:
         """Go back to a copy, as a failover to an old replica does."""
-        assert isinstance(snapshot, State)  # noqa: S101 - only what snapshot gave
+        assert isinstance(snapshot, State)
         self._state = copy.deepcopy(snapshot)
 
     def clear(self) -> None:
@@ -42,7 +42,7 @@ class MemoryView:
         self._state.tell(item.slot.slot_id, item.slot.visit_id, event, actor, self._clock.now_ms(), cause)
         self._state.revision += 1
 
-    def events(self, most: int = 500) -> tuple[Happened, ...]:
+    def events(self, most: int = 500) -> tuple[Transition, ...]:
         """Give what is not told yet."""
         return tuple(self._state.events[:most])
 
@@ -79,9 +79,9 @@ class MemoryView:
 
     def _require(self, topic_id: str, expected: Mapping[int, int]) -> None:
         if self._state.topic_id != topic_id:
-            raise Foreign("FOREIGN")
+            raise ViewMoved("FOREIGN")
         if any(self._state.offsets.get(partition, 0) < offset for partition, offset in expected.items()):
-            raise RolledBack("ROLLED_BACK")
+            raise ViewMoved("ROLLED_BACK")
 
     def _take_in(self, change: Change) -> None:
         state = self._state
