@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
 
 from linewarden_domain.rates import lower_limit, upper_limit
 
@@ -19,10 +20,6 @@ from .passes import PassedVisit
 LEAST_MISSES = 6
 """Fewer cannot tell two scores apart: a paired exact test at .05 needs six that go one way."""
 LEAST_IN_BIN = 20
-BUDGETS = (0.01, 0.02, 0.05, 0.1, 0.2)
-_GRID = tuple(step / 40 for step in range(41))
-_MOST_BINS = 5
-_TAIL = 0.025
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +77,24 @@ def curves(passes: Sequence[PassedVisit]) -> Curves:
     if found.too_few or audits == 0:
         return found
     weights = _weights(passes)
-    trust, rival = _Ranking(passes, weights, _suspicion), _Ranking(passes, weights, _p_defect)
+    trust = _Ranking(passes, weights, attrgetter("suspicion"))
+    rival = _Ranking(passes, weights, attrgetter("p_defect"))
+    grid = [step / 40 for step in range(41)]
     return Curves(
         len(passes),
         len(known),
         audits,
         misses,
-        tuple(trust.at(budget) for budget in _GRID),
-        tuple(rival.at(budget) for budget in _GRID),
-        tuple((budget, trust.at(budget), rival.at(budget)) for budget in BUDGETS),
+        tuple(map(trust.at, grid)),
+        tuple(map(rival.at, grid)),
+        tuple((budget, trust.at(budget), rival.at(budget)) for budget in (0.01, 0.02, 0.05, 0.1, 0.2)),
     )
 
 
 def reliability(passes: Sequence[PassedVisit]) -> tuple[Bin, ...]:
     """Bins of equally many answered visits, by suspicion; none where not one bin can be filled."""
-    known = sorted((one for one in passes if one.defective is not None), key=_suspicion)
-    count = min(_MOST_BINS, len(known) // LEAST_IN_BIN)
+    known = sorted((one for one in passes if one.defective is not None), key=attrgetter("suspicion"))
+    count = min(5, len(known) // LEAST_IN_BIN)
     edges = [len(known) * place // count for place in range(count + 1)] if count else [0]
     return tuple(_bin(known[start:end]) for start, end in pairwise(edges))
 
@@ -131,12 +130,4 @@ def _bin(known: Sequence[PassedVisit]) -> Bin:
     defective = sum(one.defective is True for one in known)
     mean = sum(one.suspicion for one in known) / len(known)
     n = len(known)
-    return Bin(mean, n, defective, lower_limit(defective, n, _TAIL), upper_limit(defective, n, _TAIL))
-
-
-def _suspicion(one: PassedVisit) -> float:
-    return one.suspicion
-
-
-def _p_defect(one: PassedVisit) -> float:
-    return one.p_defect
+    return Bin(mean, n, defective, lower_limit(defective, n, 0.025), upper_limit(defective, n, 0.025))

@@ -19,13 +19,10 @@ from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
 
-from .entries import HistoryEvent, Slot, entries_of
-from .index import HistoryIndex
+from .index import HistoryEvent, HistoryIndex, Slot, entries_of
 from .recent import RecentVisits
 
 _log = structlog.get_logger(__name__)
-_INDEXED = ("decisions", "reinspections", "queue-events")
-_RETRY_S = 2.0
 
 
 class TopicFollower:
@@ -35,7 +32,7 @@ class TopicFollower:
         self, broker: Broker, namespace: Namespace, index: HistoryIndex, recent: RecentVisits, clock: Clock
     ) -> None:
         self._broker, self._clock = broker, clock
-        self._indexed = [namespace.topic(name) for name in _INDEXED]
+        self._indexed = [namespace.topic(name) for name in ("decisions", "reinspections", "queue-events")]
         self._inspections = namespace.topic("inspections")
         self._index, self._recent = index, recent
         self._topic_ids: dict[str, str] = {}
@@ -51,7 +48,7 @@ class TopicFollower:
                 if isinstance(fault, sqlite3.Error):
                     metrics.BOOK_FAILURES.inc()
                 _log.warning("history_waits", error=type(fault).__name__, detail=str(fault))
-                self._clock.wait(stop, _RETRY_S)
+                self._clock.wait(stop, 2.0)
 
     def catch_up(self) -> None:
         """Take in everything up to the end as it is now."""

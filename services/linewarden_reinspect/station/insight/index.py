@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from linewarden_reinspect.station.access.book import StationBook
-from linewarden_runtime.records import Position
+from linewarden_runtime.records import InRecord, Position
+from linewarden_schemas.base import Message
+from linewarden_schemas.decision import Decision, QueueEvent
+from linewarden_schemas.disposition import SlotClose, SlotOpen
 
-from .entries import HistoryEvent, Slot
-
-_FILE = "history-1.sqlite"
 _SCHEMA = """
 CREATE TABLE events (
   id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
@@ -35,17 +36,47 @@ CREATE TABLE places (
   topic TEXT NOT NULL, partition INTEGER NOT NULL, topic_id TEXT NOT NULL, next_offset INTEGER NOT NULL,
   PRIMARY KEY (topic, partition));
 """
-_EVENT = (
-    "topic, partition, offset, at_ms, kind, actor, role, visit_id, slot_id, decision_id, judgement, first_judgement, "
-    "undoes, detail"
-)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEvent:
+    """Something that happened to a slot, and where its record lies. Times are epoch ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    at_ms: int
+    kind: str
+    actor: str = ""
+    role: str = ""
+    visit_id: str = ""
+    slot_id: str = ""
+    decision_id: str = ""
+    judgement: str = ""
+    first_judgement: str = ""
+    undoes: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What was known of a slot when it was opened, or opened anew with more frames."""
+
+    slot_id: str
+    visit_id: str
+    line_id: str
+    part_id: str
+    review_round: int
+    generation: int
+    causes: str
+    opened_ms: int
 
 
 class HistoryIndex:
     """Everything that was read so far; used from many threads."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._book = StationBook(folder, _FILE, (_SCHEMA,))
+        self._book = StationBook(folder, "history-1.sqlite", (_SCHEMA,))
 
     def start(self, topic: str, topic_id: str, beginnings: Mapping[Position, int]) -> dict[Position, int]:
         """Where to read a topic on; what is known of an earlier topic of the name is forgotten."""
@@ -67,10 +98,7 @@ class HistoryIndex:
         """Take in what was found, and with it the next offsets of the partitions; what is known stays as it is."""
         with self._book.change() as book:
             for one in found:
-                if isinstance(one, Slot):
-                    _keep_slot(book, one)
-                else:
-                    _keep_event(book, one)
+                _keep(book, one)
             for position, offset in places.items():
                 row = (position.topic, position.partition, topic_ids[position.topic], offset)
                 book.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)", row)
@@ -92,16 +120,62 @@ class HistoryIndex:
         detail = f"{beginning - wanted} records of {position.topic} were deleted before they were read"
         gap = HistoryEvent(position.topic, position.partition, wanted, 0, "gap", detail=detail)
         with self._book.change() as book:
-            _keep_event(book, gap)
+            _keep(book, gap)
 
 
-def _keep_slot(book: sqlite3.Connection, slot: Slot) -> None:
-    row = (slot.slot_id, slot.visit_id, slot.line_id, slot.part_id, slot.review_round, slot.generation)
-    book.execute("INSERT OR REPLACE INTO slots VALUES (?,?,?,?,?,?,?,?)", (*row, slot.causes, slot.opened_ms))
+def _keep(book: sqlite3.Connection, one: HistoryEvent | Slot) -> None:
+    """A row's columns are the fields in their order, but for an event's own number."""
+    values = astuple(one)
+    marks = ",".join("?" * len(values))
+    if isinstance(one, Slot):
+        book.execute(f"INSERT OR REPLACE INTO slots VALUES ({marks})", values)  # noqa: S608 - fixed words
+    else:
+        book.execute(f"INSERT OR IGNORE INTO events VALUES (NULL,{marks})", values)  # noqa: S608 - fixed words
 
 
-def _keep_event(book: sqlite3.Connection, one: HistoryEvent) -> None:
-    row = (one.topic, one.partition, one.offset, one.at_ms, one.kind, one.actor, one.role, one.visit_id, one.slot_id)
-    more = (one.decision_id, one.judgement, one.first_judgement, one.undoes, one.detail)
-    marks = ",".join("?" * 14)
-    book.execute(f"INSERT OR IGNORE INTO events ({_EVENT}) VALUES ({marks})", (*row, *more))  # noqa: S608 - fixed words
+def entries_of(record: InRecord, message: Message) -> list[HistoryEvent | Slot]:
+    """What a record adds to the history; nothing for a message of another kind."""
+    place = record.topic, record.partition, record.offset
+    match message:
+        case SlotOpen(slot_id=slot, visit_id=visit, opened_ms=at_ms):
+            causes = [cause.value for cause in message.causes]
+            detail = f"for {message.skill.value}: {', '.join(causes)}"
+            known = (slot, visit, message.line_id, message.part_id or "", message.round, message.generation)
+            event = HistoryEvent(*place, at_ms, "opened", "route", "", visit, slot, detail=detail)
+            return [Slot(*known, " ".join(causes), at_ms), event]
+        case SlotClose(slot_id=slot, visit_id=visit, closed_ms=at_ms):
+            detail = ": ".join(part for part in (message.reason.value, message.detail) if part)
+            return [HistoryEvent(*place, at_ms, "closed", "route", "", visit, slot, detail=detail)]
+        case QueueEvent(slot_id=slot, visit_id=visit, at_ms=at_ms, cause=cause):
+            who = (message.event, message.actor, "")
+            return [HistoryEvent(*place, at_ms, *who, visit, slot, detail=cause or "")]
+        case Decision():
+            return [_decided(record, message)]
+        case _:
+            return []
+
+
+def _decided(record: InRecord, decision: Decision) -> HistoryEvent:
+    facts = {
+        "outcome": decision.outcome,
+        "concession": decision.concession,
+        "class": decision.defect_class,
+        "pictures shown": len(decision.shown) or None,
+        "comment": decision.comment,
+    }
+    return HistoryEvent(
+        record.topic,
+        record.partition,
+        record.offset,
+        decision.decided_ms,
+        decision.act.value,
+        decision.actor,
+        decision.role.value,
+        decision.visit_id,
+        decision.slot_id,
+        decision.decision_id,
+        "" if decision.judgement is None else decision.judgement.value,
+        "" if decision.first_judgement is None else decision.first_judgement.value,
+        decision.undoes or "",
+        "; ".join(f"{name} {value}" for name, value in facts.items() if value is not None),
+    )

@@ -18,7 +18,6 @@ from .judgements import Judged
 from .passes import PassedVisit
 from .recent import SeenFrame
 
-Values = NDArray[np.float64]
 DAY_MS = 86_400_000
 WINDOW = 500
 """Frames with the verdict OK in a window of drift."""
@@ -61,10 +60,16 @@ def by_day(passes: Iterable[PassedVisit], catches: CatchRecord, now_ms: int) -> 
     for one in passes:
         if not one.is_doubted:
             days.setdefault(one.captured_ms // DAY_MS, []).append(one)
-    return [
-        Day(day * DAY_MS, (day + 1) * DAY_MS <= now_ms, estimate(_strata(days[day]), catches))
-        for day in sorted(days, reverse=True)
-    ]
+    found = []
+    for day, ours in sorted(days.items(), reverse=True):
+        whole = Counter(one.version for one in ours)
+        answers = Counter((one.version, one.defective) for one in ours if one.is_audit)
+        strata = [
+            Stratum(str(version), count, answers[version, False], answers[version, True], answers[version, None])
+            for version, count in sorted(whole.items())
+        ]
+        found.append(Day(day * DAY_MS, (day + 1) * DAY_MS <= now_ms, estimate(strata, catches)))
+    return found
 
 
 def catches_of(index: HistoryIndex, judged: Iterable[Judged], line_id: str, from_ms: int) -> CatchRecord:
@@ -80,7 +85,7 @@ def catches_of(index: HistoryIndex, judged: Iterable[Judged], line_id: str, from
     return CatchRecord(len(shown), len(shown & caught))
 
 
-def drift_of(frames: Sequence[SeenFrame], good: Mapping[str, Values]) -> Moved:
+def drift_of(frames: Sequence[SeenFrame], good: Mapping[str, NDArray[np.float64]]) -> Moved:
     """Drift over frames of one bundle, in order of time, against its good values by ingredient."""
     passed = [one for one in frames if one.verdict is Verdict.OK and one.suspicion is not None]
     trust = np.asarray([one.suspicion for one in passed], np.float64)
@@ -93,12 +98,3 @@ def drift_of(frames: Sequence[SeenFrame], good: Mapping[str, Values]) -> Moved:
         IngredientShift(one.window + 1, one.name, one.count, one.psi, one.p_value, one.level) for one in moved
     )
     return Moved(len(passed), bool(good), trust_shifts, made_of)
-
-
-def _strata(passes: Sequence[PassedVisit]) -> list[Stratum]:
-    whole = Counter(one.version for one in passes)
-    answers = Counter((one.version, one.defective) for one in passes if one.is_audit)
-    return [
-        Stratum(str(version), count, answers[version, False], answers[version, True], answers[version, None])
-        for version, count in sorted(whole.items())
-    ]

@@ -17,8 +17,6 @@ from .index import HistoryIndex
 from .recent import SeenFrame
 from .thresholds import ok_visits
 
-_COUNTED = frozenset({Cause.LOW_TRUST.value, Cause.AUDIT.value})
-
 
 @dataclass(frozen=True, slots=True)
 class PassedVisit:
@@ -49,7 +47,7 @@ def passes_of(
         frames, why = visits[side.visit_id], causes.get(side.visit_id, frozenset())
         known = recipe(side.worst.recipe)
         is_whole = known is None or {view.view_id for view in known.views} <= {one.view_id for one in frames}
-        if is_whole and why <= _COUNTED:
+        if is_whole and why <= {Cause.LOW_TRUST.value, Cause.AUDIT.value}:
             answer = found.get(side.visit_id)
             passes.append(_pass(frames, side.suspicion, known, why, None if answer is None else answer is Judgement.NG))
     return passes

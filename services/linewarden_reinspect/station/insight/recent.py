@@ -12,8 +12,6 @@ from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Verdict
 
-_MOST_VISITS = 5000
-
 
 @dataclass(frozen=True, slots=True)
 class SeenFrame:
@@ -36,7 +34,7 @@ class SeenFrame:
 class RecentVisits:
     """The newest visits' frames by visit, at most so many; a frame inspected twice counts once, the first."""
 
-    def __init__(self, most: int = _MOST_VISITS, frames_a_visit: int = 4) -> None:
+    def __init__(self, most: int = 5000, frames_a_visit: int = 4) -> None:
         self._most, self.frames = most, most * frames_a_visit
         self._visits: OrderedDict[str, dict[str, SeenFrame]] = OrderedDict()
         self._lock = threading.Lock()

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from statistics import quantiles
 from typing import Any
 
+from linewarden_domain.kappa import cohen
 from linewarden_schemas.vocabulary import Judgement
 
-from .judgements import Judged, agreement, reviewed_twice
+from .judgements import Judged, reviewed_twice
 
 _HOUR_MS = 3_600_000
 
 
 def figures(judged: Sequence[Judged], from_ms: int, to_ms: int) -> dict[str, Any]:
     """Throughput by hour, time from opening to judgement, escalations, changed answers, and agreement."""
+    by_hour = Counter((one.at_ms - from_ms) // _HOUR_MS for one in judged)
+    hours = range(max(1, -(-(to_ms - from_ms) // _HOUR_MS)))
     waits = sorted((one.at_ms - one.opened_ms) / 1000 for one in judged)
+    agreed = cohen(Counter(reviewed_twice(judged)))
     changed = [one for one in judged if one.first_judgement]
     return {
         "from_ms": from_ms,
         "to_ms": to_ms,
         "judged": len(judged),
         "by_judgement": dict(Counter(one.judgement for one in judged)),
-        "by_hour": _by_hour(judged, from_ms, to_ms),
+        "by_hour": [{"from_ms": from_ms + hour * _HOUR_MS, "judged": by_hour[hour]} for hour in hours],
         "age_s": {
             "n": len(waits),
             "median": _at(waits, 50),
@@ -36,32 +39,27 @@ def figures(judged: Sequence[Judged], from_ms: int, to_ms: int) -> dict[str, Any
         "escalated": sum(one.judgement == Judgement.UNSURE for one in judged),
         "answered_blind": len(changed),
         "changed_after_hints": sum(one.first_judgement != one.judgement for one in changed),
-        "agreement": asdict(agreement(reviewed_twice(judged))),
+        "agreement": {
+            "n": agreed.n,
+            "alike": agreed.alike / agreed.n if agreed.n else None,
+            "kappa": agreed.value,
+        },
     }
 
 
 def by_operator(judged: Iterable[Judged], key: bytes) -> list[dict[str, Any]]:
-    """Counts a person under a pseudonym that only this station's key makes, ordered by pseudonym, not by result."""
-    people: dict[str, list[Judged]] = {}
+    """Counts a person under a pseudonym, ordered by pseudonym, not by result.
+
+    The same word for the same person at this station, and no way back without its key.
+    """
+    people: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for one in judged:
-        people.setdefault(pseudonym(one.actor, key), []).append(one)
-    return [{"operator": name, **_counts(ours)} for name, ours in sorted(people.items())]
-
-
-def pseudonym(actor: str, key: bytes) -> str:
-    """The same word for the same person at this station, and no way back without its key."""
-    return f"operator {hmac.new(key, actor.encode(), hashlib.sha256).hexdigest()[:6]}"
-
-
-def _counts(judged: Sequence[Judged]) -> dict[str, Any]:
-    answers = Counter(one.judgement for one in judged)
-    return {"judged": len(judged), **{answer.value: answers[answer.value] for answer in Judgement}}
-
-
-def _by_hour(judged: Iterable[Judged], from_ms: int, to_ms: int) -> list[dict[str, int]]:
-    counts = Counter((one.at_ms - from_ms) // _HOUR_MS for one in judged)
-    hours = range(max(1, -(-(to_ms - from_ms) // _HOUR_MS)))
-    return [{"from_ms": from_ms + hour * _HOUR_MS, "judged": counts[hour]} for hour in hours]
+        word = hmac.new(key, one.actor.encode(), hashlib.sha256).hexdigest()[:6]
+        people[f"operator {word}"][one.judgement] += 1
+    return [
+        {"operator": name, "judged": counts.total(), **{answer.value: counts[answer.value] for answer in Judgement}}
+        for name, counts in sorted(people.items())
+    ]
 
 
 def _at(values: Sequence[float], percent: int) -> float | None:

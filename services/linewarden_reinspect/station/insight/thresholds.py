@@ -14,9 +14,6 @@ from linewarden_schemas.vocabulary import Judgement, Verdict
 
 from .recent import SeenFrame
 
-_MOST_CHANGES = 60
-_HOUR_MS = 3_600_000
-
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -44,12 +41,13 @@ def simulate(
     """Figures at the threshold in force and at the wanted one, and the pictures that change side between them."""
     sides = ok_visits(visits)
     changing = [side for side in sides if (side.suspicion >= now) != (side.suspicion >= wanted)]
+    changing.sort(key=lambda side: -side.suspicion)
     return {
         "visits": len(visits),
         "hours": _hours(visits),
         "now": _figures(visits, sides, truth, now),
         "wanted": _figures(visits, sides, truth, wanted),
-        "changing": [_change(side, truth, wanted) for side in sorted(changing, key=_by_suspicion)[:_MOST_CHANGES]],
+        "changing": [_change(side, truth, wanted) for side in changing[:60]],
         "changing_count": len(changing),
     }
 
@@ -80,7 +78,7 @@ def _figures(
 def _hours(visits: Mapping[str, Sequence[SeenFrame]]) -> float:
     """Time between the first and the last of the visits, in hours; 0 where there are too few to say."""
     times = [one.captured_ms for frames in visits.values() for one in frames]
-    return (max(times) - min(times)) / _HOUR_MS if len(visits) > 1 else 0.0
+    return (max(times) - min(times)) / 3_600_000 if len(visits) > 1 else 0.0
 
 
 def _change(side: Side, truth: Mapping[str, Judgement], wanted: float) -> dict[str, Any]:
@@ -93,7 +91,3 @@ def _change(side: Side, truth: Mapping[str, Judgement], wanted: float) -> dict[s
         "to": "diverted" if side.suspicion >= wanted else "passed",
         "found": None if found is None else found.value,
     }
-
-
-def _by_suspicion(side: Side) -> float:
-    return -side.suspicion

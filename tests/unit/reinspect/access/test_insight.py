@@ -11,9 +11,8 @@ import pytest
 
 from linewarden_reinspect.station.access.access import AccessRules
 from linewarden_reinspect.station.errors import Conflict
-from linewarden_reinspect.station.insight.entries import HistoryEvent
 from linewarden_reinspect.station.insight.history import HistoryFilter, page
-from linewarden_reinspect.station.insight.index import HistoryIndex
+from linewarden_reinspect.station.insight.index import HistoryEvent, HistoryIndex
 from linewarden_reinspect.station.insight.releases import Releases
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.partitions import partition_of

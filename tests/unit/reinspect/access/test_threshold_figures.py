@@ -1,28 +1,11 @@
-"""Agreement of two reviewers, and what another threshold would have done: pure figures."""
+"""What another threshold would have done: pure figures."""
 
 from __future__ import annotations
 
-import pytest
-
-from linewarden_reinspect.station.insight.judgements import agreement
 from linewarden_reinspect.station.insight.recent import SeenFrame
 from linewarden_reinspect.station.insight.thresholds import simulate
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.vocabulary import Judgement, Verdict
-
-OK, NG = "OK", "NG"
-
-
-def test_kappa_of_the_textbook_table() -> None:
-    pairs = [(OK, OK)] * 20 + [(OK, NG)] * 5 + [(NG, OK)] * 10 + [(NG, NG)] * 15
-    found = agreement(pairs)
-    assert (found.n, found.alike) == (50, 0.7)
-    assert found.kappa == pytest.approx(0.4)
-
-
-def test_kappa_is_undefined_where_chance_makes_all_alike_and_where_there_is_nothing() -> None:
-    assert agreement([(OK, OK)] * 9).kappa is None
-    assert agreement([]).alike is None
 
 
 def frame(visit: str, suspicion: float, verdict: Verdict = Verdict.OK, at_ms: int = 0) -> SeenFrame:
