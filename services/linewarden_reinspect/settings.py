@@ -15,7 +15,6 @@ from linewarden_runtime.settings import ServiceSettings
 from linewarden_schemas.vocabulary import Role
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
-MIB = 1 << 20
 
 
 class ProjectorSettings(BaseModel):
@@ -83,7 +82,7 @@ class StationSettings(BaseModel):
     public_url: str | None = None
     secure_cookie: bool = False
     lines: tuple[str, ...] = ()
-    cache_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
+    cache_bytes: Annotated[int, Field(ge=1 << 20)] = 256 << 20
     ack_s: Annotated[float, Field(gt=0, le=30)] = 5.0
     idle_s: Seconds = 900.0
     longest_s: Seconds = 9 * 3600.0

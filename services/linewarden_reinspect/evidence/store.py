@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
@@ -21,27 +19,6 @@ from linewarden_schemas.inspection import Evidence
 from .cache import RecordCache
 
 _log = structlog.get_logger(__name__)
-_FETCH_POLLS = 20
-
-
-class EvidenceSource(Protocol):
-    """Where the station gets pictures from."""
-
-    def get(self, frame_id: str) -> Evidence | None:
-        """The newest evidence of a frame; None while there is none. Raises BrokerUnavailable."""
-        ...
-
-    def beside(self, visit_id: str, view_id: str, most: int) -> tuple[str, ...]:
-        """Frames of the same view of the visits next to this one, of which there is evidence."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The partition and the offset that a record is fetched from."""
-
-    position: Position
-    offset: int
 
 
 class EvidenceStore:
@@ -53,7 +30,7 @@ class EvidenceStore:
     def __init__(self, make_reader: Callable[[], Reader], cache_bytes: int, clock: Clock) -> None:
         self._make_reader, self._clock = make_reader, clock
         self._cache = RecordCache(cache_bytes)
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, tuple[Position, int]] = {}
         self._fetching = threading.Lock()
         self._fetcher: Reader | None = None
         self._current = False
@@ -95,15 +72,15 @@ class EvidenceStore:
             self._cache.drop(frame_id)
         else:
             self._cache.put(frame_id, record)
-            self._places[frame_id] = Place(record.position, record.offset)
+            self._places[frame_id] = record.position, record.offset
         metrics.EVIDENCE_BYTES.set(self._cache.size_bytes)
 
     def get(self, frame_id: str) -> Evidence | None:
-        """Give the newest evidence of a frame."""
+        """The newest evidence of a frame; None while there is none. Raises BrokerUnavailable."""
         place = self._places.get(frame_id)
         if place is None:
             return None
-        record = self._cache.get(frame_id) or self._fetch(frame_id, place)
+        record = self._cache.get(frame_id) or self._fetch(frame_id, *place)
         return None if record is None else _evidence(record)
 
     def beside(self, visit_id: str, view_id: str, most: int) -> tuple[str, ...]:
@@ -118,10 +95,10 @@ class EvidenceStore:
         after = [frame for visit, frame in found if visit > visit_id]
         return (*before[-most:], *after[:most])
 
-    def _fetch(self, frame_id: str, place: Place) -> InRecord | None:
+    def _fetch(self, frame_id: str, position: Position, offset: int) -> InRecord | None:
         with self._fetching:
             try:
-                record = self._read(place)
+                record = self._read(position, offset)
             except RuntimeFault as fault:
                 self._close_fetcher()
                 raise BrokerUnavailable(f"evidence of {frame_id} cannot be read: {fault}") from fault
@@ -129,18 +106,18 @@ class EvidenceStore:
             self._cache.put(frame_id, record)
         return record
 
-    def _read(self, place: Place) -> InRecord | None:
+    def _read(self, position: Position, offset: int) -> InRecord | None:
         """One record; None where compaction took it, its successor being on the way to the index."""
         if self._fetcher is None:
             self._fetcher = self._make_reader()
         reader = self._fetcher
         reader.pause(reader.assignment())
-        reader.seek(place.position, place.offset)
-        reader.resume([place.position])
-        for _ in range(_FETCH_POLLS):
+        reader.seek(position, offset)
+        reader.resume([position])
+        for _ in range(20):
             for record in reader.poll(0.2, 1):
-                return record if record.offset == place.offset else None
-        raise BrokerUnavailable(f"no answer for {place}")
+                return record if record.offset == offset else None
+        raise BrokerUnavailable(f"no answer for {position} at {offset}")
 
     def _close_fetcher(self) -> None:
         fetcher, self._fetcher = self._fetcher, None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, Field
 
 from linewarden_schemas.base import Id
 from linewarden_schemas.decision import MOST_MARKS_BYTES, MOST_MASK_BYTES, Decision, Mark, Shown
@@ -14,7 +14,7 @@ from linewarden_schemas.vocabulary import Judgement, Outcome
 
 from . import present
 from .access.permissions import require_outcome
-from .context import CurrentLanguage, CurrentSession, CurrentStation, Station
+from .context import CurrentLanguage, CurrentSession, CurrentStation, RequestBody, Station
 from .errors import BadMark
 from .judging import Given
 from .marks import clean_mask
@@ -24,40 +24,34 @@ router = APIRouter(prefix="/api")
 Token = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
-class Holding(BaseModel):
+class LeaseProof(RequestBody):
     """The token of a lease, which proves that the slot is in this session's hands."""
-
-    model_config = ConfigDict(extra="forbid")
 
     token: Token
 
 
-class ShownFrame(BaseModel):
+class ShownFrame(RequestBody):
     """A frame that was painted, with the layers over it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     frame_id: Id
     layers: Annotated[tuple[Id, ...], Field(max_length=8)] = ()
 
 
-class FirstLook(Holding):
+class FirstJudgement(LeaseProof):
     """A person's judgement of the plain pictures."""
 
     judgement: Judgement
     shown: Annotated[tuple[ShownFrame, ...], Field(max_length=64)] = ()
 
 
-class DrawnMask(BaseModel):
+class DrawnMask(RequestBody):
     """What a person drew on a frame, a PNG in base64."""
-
-    model_config = ConfigDict(extra="forbid")
 
     frame_id: Id
     mask_png: Annotated[Base64Bytes, Field(max_length=2 * MOST_MASK_BYTES)]
 
 
-class Answer(FirstLook):
+class FinalJudgement(FirstJudgement):
     """A person's judgement, with all that was told before it."""
 
     comment: Annotated[str | None, Field(max_length=2000)] = None
@@ -67,17 +61,15 @@ class Answer(FirstLook):
     concession: Id | None = None
 
 
-class Scan(BaseModel):
+class ClaimRequest(RequestBody):
     """What a scanner read: a part's id or a bin place."""
-
-    model_config = ConfigDict(extra="forbid")
 
     code: Id | None = None
 
 
 @router.post("/claim")
 def claim(
-    station: CurrentStation, session: CurrentSession, language: CurrentLanguage, scan: Scan | None = None
+    station: CurrentStation, session: CurrentSession, language: CurrentLanguage, scan: ClaimRequest | None = None
 ) -> dict[str, Any]:
     """The next visit, or null; with a scanned code that part's visit, or 409 with the reason."""
     hand = station.desk.claim(session, station.lines, (scan and scan.code) or "")
@@ -94,7 +86,7 @@ def ahead(station: CurrentStation, session: CurrentSession, language: CurrentLan
 
 @router.post("/slots/{slot_id}/renew")
 def renew(
-    slot_id: str, holding: Holding, station: CurrentStation, session: CurrentSession, language: CurrentLanguage
+    slot_id: str, holding: LeaseProof, station: CurrentStation, session: CurrentSession, language: CurrentLanguage
 ) -> dict[str, Any]:
     """Keep the visit; answers it as it is now."""
     hand = station.desk.renew(session, slot_id, holding.token)
@@ -103,14 +95,14 @@ def renew(
 
 
 @router.post("/slots/{slot_id}/release")
-def release(slot_id: str, holding: Holding, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+def release(slot_id: str, holding: LeaseProof, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
     """Give the slot back undecided; answers 409 where the lease is lost."""
     station.desk.release(session, slot_id, holding.token)
     return {"done": "released"}
 
 
 @router.post("/slots/{slot_id}/skip")
-def skip(slot_id: str, holding: Holding, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+def skip(slot_id: str, holding: LeaseProof, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
     """Give it back, not to be offered to this person for a while."""
     station.desk.skip(session, slot_id, holding.token)
     return {"done": "skipped"}
@@ -118,7 +110,7 @@ def skip(slot_id: str, holding: Holding, station: CurrentStation, session: Curre
 
 @router.post("/slots/{slot_id}/first")
 def first(
-    slot_id: str, look: FirstLook, station: CurrentStation, session: CurrentSession, language: CurrentLanguage
+    slot_id: str, look: FirstJudgement, station: CurrentStation, session: CurrentSession, language: CurrentLanguage
 ) -> dict[str, Any]:
     """Take the judgement of the plain pictures, and answer the visit with reasons, verdicts and maps."""
     hand = station.desk.first(session, slot_id, look.token, look.judgement, _shown(look))
@@ -126,7 +118,7 @@ def first(
 
 
 @router.post("/slots/{slot_id}/decision")
-def decide(slot_id: str, answer: Answer, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+def decide(slot_id: str, answer: FinalJudgement, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
     """Record a judgement; 200 means that Kafka has confirmed it."""
     require_outcome(session.role, answer.judgement, answer.outcome, answer.concession)
     given = Given(
@@ -171,7 +163,7 @@ def _visit(station: Station, hand: Hand, language: str) -> dict[str, Any]:
     return present.visit(hand, station.clock.now_ms(), station.recipe(hand.slot.recipe), language)
 
 
-def _shown(look: FirstLook) -> list[Shown]:
+def _shown(look: FirstJudgement) -> list[Shown]:
     return [Shown(frame_id=one.frame_id, layers=one.layers) for one in look.shown]
 
 

@@ -20,8 +20,6 @@ from .references import ReferencePicture
 from .sessions import Hand
 
 router = APIRouter(prefix="/api/slots/{slot_id}")
-_BESIDE = 2
-Name = Annotated[str, Query(max_length=300)]
 
 
 @router.get("/references")
@@ -37,7 +35,13 @@ def references(slot_id: str, token: Token, station: CurrentStation, session: Cur
 
 
 @router.get("/reference")
-def reference(slot_id: str, token: Token, name: Name, station: CurrentStation, session: CurrentSession) -> Response:
+def reference(
+    slot_id: str,
+    token: Token,
+    name: Annotated[str, Query(max_length=300)],
+    station: CurrentStation,
+    session: CurrentSession,
+) -> Response:
     """One of them, as a picture. Raises NothingHeld for a name that is not among them."""
     hand = station.desk.before(session, slot_id, token)
     found = next((one for one in _references(station, hand) if one.name == name), None)
@@ -71,4 +75,4 @@ def _references(station: Station, hand: Hand) -> tuple[ReferencePicture, ...]:
 
 
 def _beside(station: Station, hand: Hand, view: str) -> tuple[str, ...]:
-    return station.evidence.beside(hand.slot.visit_id, view, _BESIDE) if hand.is_told else ()
+    return station.evidence.beside(hand.slot.visit_id, view, 2) if hand.is_told else ()

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict
 
-from linewarden_reinspect.evidence.store import EvidenceSource
+from linewarden_reinspect.evidence.store import EvidenceStore
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
@@ -24,10 +25,6 @@ from .texts import language_of
 from .watch import QueueWatch
 
 
-def _no_recipe(_: RecipeRef) -> Recipe | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Station:
     """Everything that the routes work with. `lines` empty means that people work for every line."""
@@ -35,12 +32,12 @@ class Station:
     desk: ReviewDesk
     access: Access
     insight: Insight
-    evidence: EvidenceSource
+    evidence: EvidenceStore
     watch: QueueWatch
     clock: Clock
     namespace: str
     lines: tuple[str, ...] = ()
-    recipe: Callable[[RecipeRef], Recipe | None] = _no_recipe
+    recipe: Callable[[RecipeRef], Recipe | None] = lambda _: None
     references: References = field(default_factory=References)
     studies: Studies = field(default_factory=Studies)
     break_after_s: float = 3600.0
@@ -54,6 +51,13 @@ def station_of(request: Request) -> Station:
 
 CurrentStation = Annotated[Station, Depends(station_of)]
 
+
+class RequestBody(BaseModel):
+    """What a page's module sends; a field that nobody asked for is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 CurrentLanguage = Annotated[str, Depends(language_of)]
 
-__all__ = ["CurrentLanguage", "CurrentSession", "CurrentStation", "Station", "station_of"]
+__all__ = ["CurrentLanguage", "CurrentSession", "CurrentStation", "RequestBody", "Station", "station_of"]

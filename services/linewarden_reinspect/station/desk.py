@@ -15,7 +15,7 @@ from linewarden_schemas.vocabulary import Act, Judgement
 
 from .errors import Conflict, NothingHeld
 from .holding import Holding
-from .judging import Given, first_answer, judged, same
+from .judging import Given, first_answer, judged
 from .sessions import Hand, Session
 
 _log = structlog.get_logger(__name__)
@@ -54,7 +54,9 @@ class ReviewDesk(Holding):
         with session.lock:
             known = session.recorded.get(decision_id(slot_id, session.signs, token))
             if known is not None:
-                return same(known, given.judgement)
+                if known.judgement is not given.judgement:
+                    raise Conflict("problem.recorded_already", judgement=known.judgement)
+                return known
             hand = self.renew(session, slot_id, token)
             decision = judged(session, hand, given, self._clock.now_ms())
             if hand.attempted not in {None, given.judgement}:

@@ -16,8 +16,6 @@ from .errors import NotSignedIn
 
 router = APIRouter(prefix="/api")
 _LOOK_S = 0.25
-_KEEP_ALIVE_LOOKS = 40
-_SESSION_LOOKS = 20
 
 
 @router.get("/events")
@@ -32,12 +30,12 @@ async def _stream(request: Request, station: Station) -> AsyncIterator[str]:
     sent, quiet, looks = -1, 0, 0
     while not station.stop.is_set() and not await request.is_disconnected():
         turn, quiet, looks = station.watch.turn, quiet + 1, looks + 1
-        if looks % _SESSION_LOOKS == 0 and not await run_in_threadpool(_is_signed_in, request, station):
+        if looks % 20 == 0 and not await run_in_threadpool(_is_signed_in, request, station):
             return
         if turn != sent:
             sent, quiet = turn, 0
             yield f"event: queue\ndata: {_data(station)}\n\n"
-        elif quiet >= _KEEP_ALIVE_LOOKS:
+        elif quiet >= 40:
             quiet = 0
             yield ": still here\n\n"
         await asyncio.sleep(_LOOK_S)

@@ -9,7 +9,7 @@ from linewarden_schemas.decision import Decision, Mark, Shown
 from linewarden_schemas.ids import decision_id
 from linewarden_schemas.vocabulary import Judgement, Outcome
 
-from .errors import Conflict, NotBlind, NotShown
+from .errors import NotBlind, NotShown
 from .sessions import FirstAnswer, Hand, Session
 
 
@@ -44,7 +44,12 @@ def judged(session: Session, hand: Hand, given: Given, now_ms: int) -> Decision:
     """
     if not hand.is_told:
         raise NotBlind("problem.judge_plain_first")
-    seen = [_as_delivered(one, hand) for one in _delivered(hand, given.shown)]
+    seen = []
+    for one in _delivered(hand, given.shown):
+        maps = hand.layers.get(one.frame_id, {})
+        digests = {layer: maps[layer] for layer in one.layers if layer in maps}
+        sha256 = hand.delivered[one.frame_id]
+        seen.append(Shown(frame_id=one.frame_id, sha256=sha256, layers=one.layers, layer_digests=digests))
     if given.judgement is Judgement.OK:
         require_all_shown(hand, {one.frame_id for one in seen})
     slot, first = hand.slot, hand.first
@@ -86,22 +91,5 @@ def require_all_shown(hand: Hand, shown: set[str]) -> None:
         raise NotShown("problem.nothing_seen")
 
 
-def same(known: Decision, judgement: Judgement) -> Decision:
-    """A decision that is recorded already. Raises Conflict where another judgement is asked for."""
-    if known.judgement is not judgement:
-        raise Conflict("problem.recorded_already", judgement=known.judgement)
-    return known
-
-
 def _delivered(hand: Hand, shown: Sequence[Shown]) -> list[Shown]:
     return [one for one in shown if one.frame_id in hand.delivered]
-
-
-def _as_delivered(shown: Shown, hand: Hand) -> Shown:
-    maps = hand.layers.get(shown.frame_id, {})
-    return Shown(
-        frame_id=shown.frame_id,
-        sha256=hand.delivered[shown.frame_id],
-        layers=shown.layers,
-        layer_digests={layer: maps[layer] for layer in shown.layers if layer in maps},
-    )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import zip_longest
 from typing import Any
 
-from linewarden_reinspect.queue.types import NamedSlot, QueueSummary, SlotStatus
+from linewarden_reinspect.queue.types import QueueSummary, SlotStatus
 from linewarden_schemas.disposition import SlotFrame, SlotOpen
 from linewarden_schemas.inspection import Evidence
 from linewarden_schemas.reason import Reason
@@ -31,6 +31,9 @@ def visit(hand: Hand, now_ms: int, recipe: Recipe | None = None, language: str =
     """
     slot = hand.slot
     rules = ReviewRules() if recipe is None else recipe.review
+    # As the recipe names the views, whatever the machine thinks of them.
+    order = {} if recipe is None else {view.view_id: place for place, view in enumerate(recipe.views)}
+    frames = sorted(slot.frames, key=lambda frame: (order.get(frame.view_id, len(order)), frame.frame_id))
     plain: dict[str, Any] = {
         "slot_id": slot.slot_id,
         "visit_id": slot.visit_id,
@@ -44,16 +47,10 @@ def visit(hand: Hand, now_ms: int, recipe: Recipe | None = None, language: str =
         "now_ms": now_ms,
         "undo_window_ms": rules.undo_window_ms,
         "missing_views": list(slot.missing_views),
-        "frames": [{"frame_id": frame.frame_id, "view_id": frame.view_id} for frame in _in_order(hand, recipe)],
+        "frames": [{"frame_id": frame.frame_id, "view_id": frame.view_id} for frame in frames],
         "told": None,
     }
     return plain if not hand.is_told else plain | {"told": _told(hand, language)}
-
-
-def _in_order(hand: Hand, recipe: Recipe | None) -> list[SlotFrame]:
-    """As the recipe names the views, whatever the machine thinks of them."""
-    order = {} if recipe is None else {view.view_id: place for place, view in enumerate(recipe.views)}
-    return sorted(hand.slot.frames, key=lambda frame: (order.get(frame.view_id, len(order)), frame.frame_id))
 
 
 def _told(hand: Hand, language: str) -> dict[str, Any]:
@@ -159,18 +156,18 @@ def queue(summary: QueueSummary, name_of: Callable[[str], str] = str) -> dict[st
             }
             for line, count in sorted(summary.lines.items())
         ],
-        "slots": [_named(slot, name_of) for slot in summary.slots if slot.state is not SlotStatus.PARKED],
-    }
-
-
-def _named(slot: NamedSlot, name_of: Callable[[str], str]) -> dict[str, Any]:
-    return {
-        "slot_id": slot.slot_id,
-        "line_id": slot.line_id,
-        "state": slot.state.value,
-        "holder": name_of(slot.holder),
-        "until_ms": slot.until_ms,
-        "opened_ms": slot.opened_ms,
-        "overdue": slot.overdue,
-        "why": slot.why,
+        "slots": [
+            {
+                "slot_id": slot.slot_id,
+                "line_id": slot.line_id,
+                "state": slot.state.value,
+                "holder": name_of(slot.holder),
+                "until_ms": slot.until_ms,
+                "opened_ms": slot.opened_ms,
+                "overdue": slot.overdue,
+                "why": slot.why,
+            }
+            for slot in summary.slots
+            if slot.state is not SlotStatus.PARKED
+        ],
     }

@@ -26,9 +26,6 @@ from linewarden_vision.pictures.folders import is_picture
 
 _log = structlog.get_logger(__name__)
 _KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
-_SIDES = ("acceptable", "unacceptable")
-_MOST_GOLDEN = 3
-_MOST_BYTES = 8 << 20
 
 
 class Approval(BaseModel):
@@ -66,7 +63,17 @@ class References:
         key = (recipe.recipe_id, recipe.bundle_digest)
         if key not in self._held:
             folder = self._folder(recipe.recipe_id)
-            golden = tuple(_golden(folder)) or tuple(self._golden_of_bundle(recipe.bundle_digest))
+            golden = tuple(
+                ReferencePicture(
+                    f"golden-{path.name}",
+                    "golden",
+                    path.read_bytes(),
+                    _KINDS[path.suffix.lower()],
+                    view_id=path.stem,
+                )
+                for path in _pictures(folder, "golden")
+            )
+            golden = golden or tuple(self._golden_of_bundle(recipe.bundle_digest))
             self._held[key] = (*golden, *_limits(folder))
         return self._held[key]
 
@@ -108,7 +115,7 @@ class References:
             return
         pairs = zip(golden.pictures, golden.answers, strict=True)
         good = [picture for picture, answer in pairs if not answer.defect and not answer.doubtful]
-        for place, picture in enumerate(good[:_MOST_GOLDEN]):
+        for place, picture in enumerate(good[:3]):
             _, png = cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])
             yield ReferencePicture(f"bundle-{place}", "golden", bytes(png.tobytes()), "image/png")
 
@@ -120,16 +127,9 @@ class References:
         return tuple(str(name) for name in names)
 
 
-def _golden(folder: Path | None) -> Iterator[ReferencePicture]:
-    for path in _pictures(folder, "golden"):
-        yield ReferencePicture(
-            f"golden-{path.name}", "golden", path.read_bytes(), _KINDS[path.suffix.lower()], view_id=path.stem
-        )
-
-
 def _limits(folder: Path | None) -> Iterator[ReferencePicture]:
     for path in _pictures(folder, "limits/*"):
-        side = next((one for one in _SIDES if path.stem.startswith(one)), None)
+        side = next((one for one in ("acceptable", "unacceptable") if path.stem.startswith(one)), None)
         if side is not None:
             named = path.parent.name
             name = f"limit-{named}-{path.name}"
@@ -142,7 +142,7 @@ def _pictures(folder: Path | None, where: str) -> list[Path]:
     if folder is None:
         return []
     found = sorted(path for path in folder.glob(f"{where}/*") if is_picture(path) and path.suffix.lower() in _KINDS)
-    return [path for path in found if path.stat().st_size <= _MOST_BYTES]
+    return [path for path in found if path.stat().st_size <= 8 << 20]
 
 
 def _approval(path: Path) -> Approval | None:

@@ -92,8 +92,15 @@ class Studies:
                 for row in sheet.rows:
                     if row.answer is not None and StudyPlace(sheet.study, sheet.round, row.token) == place:
                         return row.answer
-            sheet = _next_sheet(sheets, place)
-            _write(sheet, [replace(row, answer=answer) if row.token == place.token else row for row in sheet.rows])
+            due = next(((sheet, coming) for sheet in sheets if (coming := _coming(sheet)) is not None), None)
+            if due is None or due[1].place != place:
+                raise NotNext("problem.not_next")
+            sheet = due[0]
+            rows = [replace(row, answer=answer) if row.token == place.token else row for row in sheet.rows]
+            try:
+                replace_file(sheet.path, as_text(rows).encode())  # on disk before it takes the old one's place
+            except OSError as error:
+                raise _unusable(sheet.path, str(error.strerror)) from error
         return answer
 
     def picture(self, names: Collection[str], place: StudyPlace) -> tuple[bytes, str]:
@@ -143,17 +150,6 @@ def _coming(sheet: _RoundSheet) -> Coming | None:
     return Coming(place, done, len(sheet.rows), sheet.rounds, sheet.path.with_name(row.picture))
 
 
-def _next_sheet(sheets: list[_RoundSheet], place: StudyPlace) -> _RoundSheet:
-    """The sheet of the place, where that comes next. Raises NotNext."""
-    for sheet in sheets:
-        coming = _coming(sheet)
-        if coming is not None and coming.place == place:
-            return sheet
-        if coming is not None:
-            break
-    raise NotNext("problem.not_next")
-
-
 def _read(path: Path) -> tuple[SheetRow, ...]:
     try:
         return parse(path.read_bytes().decode("utf-8"))
@@ -161,14 +157,6 @@ def _read(path: Path) -> tuple[SheetRow, ...]:
         raise _unusable(path, str(error.strerror)) from error
     except ValueError as error:
         raise _unusable(path, str(error)) from error
-
-
-def _write(sheet: _RoundSheet, rows: list[SheetRow]) -> None:
-    """Replace the sheet whole: on disk before it takes the old one's place."""
-    try:
-        replace_file(sheet.path, as_text(rows).encode())
-    except OSError as error:
-        raise _unusable(sheet.path, str(error.strerror)) from error
 
 
 def _unusable(path: Path, why: str) -> SheetUnusable:

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from linewarden_schemas.vocabulary import Judgement
 from linewarden_vision.pictures.reading import as_shown
 
-from .context import CurrentSession, CurrentStation, Station
+from .context import CurrentSession, CurrentStation, RequestBody, Station
 from .pictures import PRIVATE
 from .rendering import page
 from .sessions import Session
@@ -22,10 +22,8 @@ _Word = Annotated[str, Field(max_length=128)]
 _Round = Annotated[int, Field(ge=1, le=9999)]
 
 
-class StudyAnswer(BaseModel):
+class StudyAnswer(RequestBody):
     """What a person says of the presentation that comes next."""
-
-    model_config = ConfigDict(extra="forbid")
 
     study: _Word
     round: _Round

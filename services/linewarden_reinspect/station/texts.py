@@ -19,7 +19,6 @@ from linewarden_schemas.reason import Reason
 _FOLDER = Path(__file__).parent / "texts"
 LANGUAGES = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
 DEFAULT = "en"
-COOKIE = "linewarden-language"
 
 
 @cache
@@ -32,7 +31,7 @@ def catalogue(language: str) -> dict[str, str]:
 def language_of(request: Request) -> str:
     """The chosen language, else the first that the browser asks for and that there is, else English."""
     asked = [part.split(";")[0].strip()[:2].lower() for part in request.headers.get("accept-language", "").split(",")]
-    chosen = (request.cookies.get(COOKIE), *asked)
+    chosen = (request.cookies.get("linewarden-language"), *asked)
     return next((one for one in chosen if one in LANGUAGES), DEFAULT)
 
 

@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from argon2 import PasswordHasher
+
 from linewarden_runtime.clock import Clock
 
-from .accounts import Accounts
+from .accounts import Accounts, Passwords
 from .audit import AuditLog
 from .book import StationBook
 from .entry import Authenticator, Throttle
 from .guard import Guard
 from .links import Links
-from .oidc import Provider
-from .passwords import Hasher, Passwords
+from .oidc import OpenIdProvider
 from .proxy import TrustedProxy
 from .pseudonyms import Pseudonyms
 from .sessions import Sessions
@@ -33,7 +34,7 @@ class AccessRules:
     idle_s: float = 900.0
     longest_s: float = 9 * 3600.0
     secure_cookie: bool = False
-    provider: Provider | None = None
+    provider: OpenIdProvider | None = None
     proxy: TrustedProxy | None = None
     results_by_operator: bool = False
 
@@ -59,7 +60,7 @@ class Access:
 
 
 @contextmanager
-def opened_access(rules: AccessRules, clock: Clock, hasher: Hasher | None = None) -> Iterator[Access]:
+def opened_access(rules: AccessRules, clock: Clock, hasher: PasswordHasher | None = None) -> Iterator[Access]:
     """Access over a book that is closed with the block. Raises ConfigurationError where the book cannot be opened."""
     book = StationBook(rules.folder)
     try:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from linewarden_reinspect.station.errors import AccountRefused
 from linewarden_runtime.clock import Clock
@@ -13,10 +17,43 @@ from linewarden_schemas.base import ID_PATTERN
 from linewarden_schemas.vocabulary import Role
 
 from .book import StationBook
-from .passwords import Passwords
 
-NAME = r"^[^\W_][\w .'@-]{0,63}$"
 MOST_SKILLS = 32
+SHORTEST, LONGEST = 10, 256
+_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$+zVvyIrL/N1GJ5IvhbxzVA$pD4WqsPVOPoyCGOiUQa8ADtGoTFDSDXPwTSTBUBVpDU"
+
+
+class Passwords:
+    """What is kept of passwords, and which are refused. Argon2id with the parameters of RFC 9106 (low memory).
+
+    Few at once: each takes 64 MiB, and a crowd at the door must not take the memory.
+    """
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._turn = threading.BoundedSemaphore(2)
+
+    def hash(self, name: str, password: str) -> str:
+        """What is kept of a new password. Raises AccountRefused, with the mend, for one that is too easy."""
+        if not SHORTEST <= len(password) <= LONGEST:
+            raise AccountRefused("problem.password_length", shortest=SHORTEST, longest=LONGEST, count=len(password))
+        if len(set(password)) < 5 or name.casefold() in password.casefold():
+            raise AccountRefused("problem.password_easy")
+        with self._turn:
+            return self._hasher.hash(password)
+
+    def fits(self, password_hash: str | None, password: str) -> bool:
+        """Whether it is the password; takes as long where there is none to compare with."""
+        with self._turn:
+            try:
+                self._hasher.verify(password_hash or _NOBODY, password)
+            except (VerificationError, InvalidHashError):
+                return False
+            return password_hash is not None
+
+    def is_dated(self, password_hash: str) -> bool:
+        """Whether it should be made again with today's parameters."""
+        return self._hasher.check_needs_rehash(password_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +190,7 @@ class Accounts:
 def clean_name(name: str) -> str:
     """A name with single spaces. Raises AccountRefused for what is none."""
     tidy = " ".join(name.split())
-    if not re.match(NAME, tidy):
+    if not re.match(r"^[^\W_][\w .'@-]{0,63}$", tidy):
         raise AccountRefused("problem.no_name", name=name)
     return tidy
 

@@ -13,7 +13,6 @@ from linewarden_schemas.vocabulary import Role
 
 from .book import StationBook
 
-_DAY_MS = 86_400_000
 _GOOD = "digest = ? AND kind = ? AND uses_left > 0 AND until_ms > ?"
 
 
@@ -33,14 +32,14 @@ class Links:
     def __init__(self, book: StationBook, clock: Clock) -> None:
         self._book, self._clock = book, clock
 
-    def make(self, kind: LinkKind, roles: Sequence[Role], lasts_ms: int = _DAY_MS) -> str:
+    def make(self, kind: LinkKind, roles: Sequence[Role], lasts_ms: int = 86_400_000) -> str:
         """A new link's secret, good for one use."""
         token = secrets.token_urlsafe(24)
         self.accept(token, kind, roles, lasts_ms=lasts_ms)
         return token
 
     def accept(
-        self, token: str, kind: LinkKind, roles: Sequence[Role], *, uses: int = 1, lasts_ms: int = _DAY_MS
+        self, token: str, kind: LinkKind, roles: Sequence[Role], *, uses: int = 1, lasts_ms: int = 86_400_000
     ) -> None:
         """Take a secret that somebody else made; one that is known already stays as used as it is."""
         row = (digest(token.encode()), kind.value, " ".join(roles), uses, self._clock.now_ms() + lasts_ms)

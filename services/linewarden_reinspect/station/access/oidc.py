@@ -9,7 +9,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import httpx
 from authlib.common.errors import AuthlibBaseError
@@ -36,18 +36,6 @@ class OidcSettings(BaseModel):
     roles: Annotated[dict[str, Role], Field(min_length=1)]
     name_claim: str = "preferred_username"
     role_claim: str = "groups"
-
-
-class Provider(Protocol):
-    """Who says who somebody is."""
-
-    def begin(self) -> tuple[str, str]:
-        """Where to send the browser, and the ticket that it brings back in a cookie. Raises ProviderAway."""
-        ...
-
-    def finish(self, ticket: str, state: str, code: str) -> tuple[str, Role]:
-        """Name and role. Raises Forbidden for an answer that is not to be believed, ProviderAway."""
-        ...
 
 
 class OpenIdProvider:

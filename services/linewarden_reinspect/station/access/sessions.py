@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import threading
 
 from linewarden_reinspect.station.errors import NotSignedIn
 from linewarden_reinspect.station.sessions import Session
 from linewarden_runtime.clock import Clock
+from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import Role
 
 from .book import StationBook
@@ -32,7 +32,7 @@ class Sessions:
         if how != "link":
             self._pseudonyms.make(actor)
         session = self._session(secrets.token_urlsafe(32), actor, role, how)
-        key, now = _digest(session.session_id), self._clock.now_ms()
+        key, now = digest(session.session_id.encode()), self._clock.now_ms()
         with self._lock:
             self._sessions[key] = session
         self._book.write("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)", key, actor, role.value, how, now, now)
@@ -46,7 +46,7 @@ class Sessions:
         """
         if not session_id:
             raise NotSignedIn("problem.sign_in")
-        key, now = _digest(session_id), self._clock.now_ms()
+        key, now = digest(session_id.encode()), self._clock.now_ms()
         row = self._book.row("SELECT * FROM sessions WHERE digest = ?", key)
         if row is None:
             self._forget(key)
@@ -64,11 +64,11 @@ class Sessions:
 
     def end(self, session: Session) -> None:
         """Sign out: the session's id opens nothing any more; one that ended already is no error."""
-        self._remove(_digest(session.session_id))
+        self._remove(digest(session.session_id.encode()))
 
     def _session(self, session_id: str, actor: str, role: Role, how: str) -> Session:
         signs = actor if how == "link" else self._pseudonyms.known(actor)
-        return Session(session_id, _digest(f"csrf {session_id}"), actor, role, how, signs)
+        return Session(session_id, digest(f"csrf {session_id}".encode()), actor, role, how, signs)
 
     def _remove(self, key: str) -> None:
         self._book.write("DELETE FROM sessions WHERE digest = ?", key)
@@ -86,7 +86,3 @@ class Sessions:
         known = {row["digest"] for row in self._book.rows("SELECT digest FROM sessions")}
         with self._lock:
             self._sessions = {key: session for key, session in self._sessions.items() if key in known}
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -13,8 +13,8 @@ from linewarden_reinspect.station.rendering import plain
 from linewarden_reinspect.station.sessions import Session
 from linewarden_schemas.vocabulary import Role
 
+from .accounts import LONGEST
 from .guard import address_of
-from .passwords import LONGEST
 
 router = APIRouter()
 _TICKET = "linewarden-oidc"

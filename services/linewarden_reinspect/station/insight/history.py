@@ -7,10 +7,6 @@ from typing import Any
 
 from .index import HistoryIndex
 
-_COLUMNS = (
-    "e.id, e.at_ms, e.kind, e.actor, e.role, e.visit_id, e.slot_id, e.decision_id, e.judgement, e.first_judgement, "
-    "e.undoes, e.detail, COALESCE(s.part_id, '') AS part_id, COALESCE(s.line_id, '') AS line_id"
-)
 _BEYOND = 1 << 60
 _OPEN = (
     "SELECT 1 FROM slots o WHERE NOT EXISTS (SELECT 1 FROM events c WHERE c.slot_id = o.slot_id AND c.kind = 'closed')"
@@ -39,7 +35,9 @@ def page(
     """The newest events that fit, those before a place (`at_ms`, `id`) where one is given."""
     at_ms, last_id = before or (_BEYOND, _BEYOND)
     rows = index.rows(
-        f"SELECT {_COLUMNS} FROM events e LEFT JOIN slots s ON s.slot_id = e.slot_id "  # noqa: S608 - fixed words
+        "SELECT e.id, e.at_ms, e.kind, e.actor, e.role, e.visit_id, e.slot_id, e.decision_id, e.judgement, "  # noqa: S608 - fixed words
+        "e.first_judgement, e.undoes, e.detail, COALESCE(s.part_id, '') AS part_id, COALESCE(s.line_id, '') AS line_id "
+        "FROM events e LEFT JOIN slots s ON s.slot_id = e.slot_id "
         "WHERE (e.at_ms, e.id) < (?, ?) AND e.at_ms BETWEEN ? AND ? "
         "AND (? = '' OR s.part_id = ? OR e.visit_id = ?) AND (? = '' OR e.slot_id = ?) "
         "AND (? = '' OR e.actor = ? COLLATE NOCASE) AND (? = '' OR e.kind = ?) "

@@ -49,7 +49,20 @@ def passes_of(
         is_whole = known is None or {view.view_id for view in known.views} <= {one.view_id for one in frames}
         if is_whole and why <= {Cause.LOW_TRUST.value, Cause.AUDIT.value}:
             answer = found.get(side.visit_id)
-            passes.append(_pass(frames, side.suspicion, known, why, None if answer is None else answer is Judgement.NG))
+            own = None if known is None else known.thresholds
+            limits = [one.suspicion for frame in frames for one in (frame.limits, own) if one is not None]
+            passes.append(
+                PassedVisit(
+                    visit_id=side.visit_id,
+                    suspicion=side.suspicion,
+                    p_defect=max((one.p_defect for one in frames if one.p_defect is not None), default=0.0),
+                    is_doubted=side.suspicion >= min(limits, default=float("-inf")),
+                    is_audit=Cause.AUDIT.value in why,
+                    defective=None if answer is None else answer is Judgement.NG,
+                    version=frames[0].recipe.version,
+                    captured_ms=min(one.captured_ms for one in frames),
+                )
+            )
     return passes
 
 
@@ -59,20 +72,3 @@ def causes_of(index: HistoryIndex, line_id: str) -> dict[str, frozenset[str]]:
     for row in index.rows("SELECT visit_id, causes FROM slots WHERE line_id = ?", line_id):
         causes[row["visit_id"]] = causes.get(row["visit_id"], frozenset()) | frozenset(row["causes"].split())
     return causes
-
-
-def _pass(
-    frames: Sequence[SeenFrame], suspicion: float, recipe: Recipe | None, why: frozenset[str], defective: bool | None
-) -> PassedVisit:
-    own = None if recipe is None else recipe.thresholds
-    limits = [one.suspicion for frame in frames for one in (frame.limits, own) if one is not None]
-    return PassedVisit(
-        visit_id=frames[0].visit_id,
-        suspicion=suspicion,
-        p_defect=max((one.p_defect for one in frames if one.p_defect is not None), default=0.0),
-        is_doubted=suspicion >= min(limits, default=float("-inf")),
-        is_audit=Cause.AUDIT.value in why,
-        defective=defective,
-        version=frames[0].recipe.version,
-        captured_ms=min(one.captured_ms for one in frames),
-    )
