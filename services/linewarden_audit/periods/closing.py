@@ -12,9 +12,9 @@ from linewarden_audit.audit import Progress, Unclosed, look_back, read_unclosed
 from linewarden_audit.balance import Allowance, BalanceReport, balance
 from linewarden_audit.notary.signing import public_text, signed
 from linewarden_runtime.books import positions_of, read_to_end, readable, reader_of_all
+from linewarden_runtime.events import event_record
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import InRecord, OutRecord
-from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.operations import Balance
 
@@ -108,5 +108,5 @@ def close_period(
 
 def _record(namespace: Namespace, period: Balance) -> OutRecord:
     name = f"{period.line_id}.{period.number}"
-    sent = encode(period, id=name, source=f"/{namespace.name}/audit", time_ms=period.closed_ms)
-    return OutRecord(namespace.topic(TOPIC), period.line_id.encode(), sent.value, sent.headers, 0)
+    topic, source = namespace.topic(TOPIC), namespace.source("audit")
+    return event_record(topic, period.line_id, period, id=name, source=source, time_ms=period.closed_ms, partition=0)

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from linewarden_domain import tables
 from linewarden_history.selection import epoch_ms
+from linewarden_runtime.events import event_record
 from linewarden_runtime.records import OutRecord
-from linewarden_schemas.envelope import encode
 from linewarden_schemas.escape import Escape
 from linewarden_schemas.ids import Namespace, escape_id
 
@@ -85,5 +85,5 @@ def read_table(path: Path, by: str | None, now_ms: int) -> list[Escape]:
 def escape_record(namespace: Namespace, escape: Escape, source: str) -> OutRecord:
     """The record of a report, keyed by serial."""
     name = f"{escape.escape_id}.{escape.reported_ms}"
-    sent = encode(escape, id=name, source=source, time_ms=escape.reported_ms)
-    return OutRecord(namespace.topic("escapes"), escape.part_id.encode(), sent.value, sent.headers)
+    topic = namespace.topic("escapes")
+    return event_record(topic, escape.part_id, escape, id=name, source=source, time_ms=escape.reported_ms)
