@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Self
 
+from linewarden_runtime.background import Background
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.lifecycle import Stop
 
-from .background import Background
 from .publisher import Publisher
 
 _STEP_S = 0.1

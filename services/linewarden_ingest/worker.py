@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 import structlog
 
+from linewarden_runtime.background import Background
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError, Fatal
 from linewarden_runtime.lifecycle import Stop
@@ -15,7 +16,6 @@ from linewarden_runtime.ports import Producer
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import Recipe, TimeBudget
 
-from .background import Background
 from .cameras.interface import Camera, CameraFault
 from .cameras.open import encoding_of, open_camera
 from .captures import Place

@@ -20,6 +20,7 @@ class Committer:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._closed = threading.Event()
+        # No Background: after a failure the spool itself refuses every record.
         self._thread = threading.Thread(target=self._run, name="spool-commit", daemon=True)
         self.failure: SpoolBroken | None = None
 
