@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection
 
 from linewarden_runtime.books import positions_of
+from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, RetentionOvertook
 from linewarden_runtime.partitions import partition_of
@@ -20,8 +20,7 @@ class Remembered:
     """The last `count` frames whose evidence is known to lie in the log."""
 
     def __init__(self, count: int) -> None:
-        self._count = count
-        self._frames: OrderedDict[str, None] = OrderedDict()
+        self._frames: Bounded[str, None] = Bounded(count)
 
     def __contains__(self, frame_id: str) -> bool:
         return frame_id in self._frames
@@ -29,8 +28,6 @@ class Remembered:
     def add(self, frame_id: str) -> None:
         """Remember a frame, and forget the oldest where there are too many."""
         self._frames[frame_id] = None
-        while len(self._frames) > self._count:
-            self._frames.popitem(last=False)
 
     def discard(self, frame_id: str) -> None:
         """Forget a frame."""
