@@ -150,7 +150,7 @@ def run_station(settings: StationProcess, stop: Stop) -> None:
 def beside(name: str, run: Callable[[threading.Event], None], stop: Stop) -> Background:
     """Work that the station does not go on without: whichever way it ends, the station stops."""
 
-    def work() -> None:
+    def work(_until: Stop) -> None:
         run(stop.event)
         stop.set(f"{name} ended")
 

@@ -80,13 +80,8 @@ def keep(
     health: Health,
 ) -> None:
     """Save and forget evidence until asked to stop; raises what either raised."""
-    until = Stop()
-    with Background("forget", lambda: forget(broker, namespace, instance, clock, until), stop) as forgetting:
-        try:
-            save(broker, namespace, settings, stop, instance=instance, clock=clock, health=health)
-        finally:
-            until.set("the service ends")
-    forgetting.result()
+    with Background("forget", lambda until: forget(broker, namespace, instance, clock, until), stop):
+        save(broker, namespace, settings, stop, instance=instance, clock=clock, health=health)
 
 
 def _requests(broker: Broker, namespace: Namespace, instance: str, max_records: int) -> Consumer:

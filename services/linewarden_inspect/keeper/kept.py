@@ -16,26 +16,16 @@ from linewarden_schemas.ids import Namespace
 _POLL_S = 0.2
 
 
-class Remembered:
-    """The last `count` frames whose evidence is known to lie in the log."""
-
-    def __init__(self, count: int) -> None:
-        self._frames: Bounded[str, None] = Bounded(count)
-
-    def __contains__(self, frame_id: str) -> bool:
-        return frame_id in self._frames
+class Remembered(Bounded[str, None]):
+    """The last frames whose evidence is known to lie in the log."""
 
     def add(self, frame_id: str) -> None:
         """Remember a frame, and forget the oldest where there are too many."""
-        self._frames[frame_id] = None
+        self[frame_id] = None
 
     def discard(self, frame_id: str) -> None:
         """Forget a frame."""
-        self._frames.pop(frame_id, None)
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._frames.clear()
+        self.pop(frame_id, None)
 
 
 class KeptEvidence:
