@@ -44,7 +44,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 M = TypeVar("M", bound=Message)
 
 
-class Told(NamedTuple):
+class OnTheWire(NamedTuple):
     """Topic, key, partition, id without its digest, source, and a digest of all headers and the value."""
 
     topic: str
@@ -59,11 +59,13 @@ def _sample(kind: type[M]) -> M:
     return next(one for one in SAMPLES if isinstance(one, kind))
 
 
-def _told(record: OutRecord) -> Told:
+def _told(record: OutRecord) -> OnTheWire:
     headers = dict(record.headers)
     whole = hashlib.sha256(repr((record.headers, record.value)).encode()).hexdigest()[:12]
     key = (record.key or b"").decode()
-    return Told(record.topic, key, record.partition, headers["ce_id"].decode(), headers["ce_source"].decode(), whole)
+    return OnTheWire(
+        record.topic, key, record.partition, headers["ce_id"].decode(), headers["ce_source"].decode(), whole
+    )
 
 
 def _station() -> Iterator[tuple[str, OutRecord]]:
@@ -114,7 +116,7 @@ def _written() -> Iterator[tuple[str, OutRecord]]:
 
 
 WRITTEN = {
-    "inspection": Told(
+    "inspection": OnTheWire(
         "line1.inspections",
         "line1.st1.1764000000000.000007",
         10,
@@ -122,7 +124,7 @@ WRITTEN = {
         "/line1/inspect",
         "a6c50d88328f",
     ),
-    "judged again": Told(
+    "judged again": OnTheWire(
         "replay.run1.inspections",
         "line1.st1.1764000000000.000007",
         10,
@@ -130,7 +132,7 @@ WRITTEN = {
         "/replay.run1/replay",
         "acefca2d8ecc",
     ),
-    "evidence": Told(
+    "evidence": OnTheWire(
         "line1.evidence",
         "line1.st1.1764000000000.000007.top.1-15",
         None,
@@ -138,7 +140,7 @@ WRITTEN = {
         "/line1/keeper",
         "cb55dffae7b5",
     ),
-    "capture": Told(
+    "capture": OnTheWire(
         "line1.captures",
         "line1.st1.1764000000000.000007",
         10,
@@ -146,7 +148,7 @@ WRITTEN = {
         "/line1/ingest/cam1",
         "af661e64db0c",
     ),
-    "lost": Told(
+    "lost": OnTheWire(
         "line1.captures",
         "line1.st1.1764000000000.000007",
         10,
@@ -154,7 +156,7 @@ WRITTEN = {
         "/line1/ingest/cam1",
         "9ca1ef753428",
     ),
-    "frame": Told(
+    "frame": OnTheWire(
         "line1.frames",
         "line1.st1.1764000000000.000007",
         10,
@@ -162,10 +164,10 @@ WRITTEN = {
         "/line1/ingest/cam1",
         "368191810d99",
     ),
-    "heartbeat": Told(
+    "heartbeat": OnTheWire(
         "line1.captures", "cam1", 3, "cam1.1.1764000000000.2cfb046125720fe0", "/line1/ingest/cam1", "8cb4850c585b"
     ),
-    "disposition": Told(
+    "disposition": OnTheWire(
         "line1.dispositions",
         "line1.st1.1764000000000.000007",
         3,
@@ -173,7 +175,7 @@ WRITTEN = {
         "/line1/route",
         "3f948f4f8952",
     ),
-    "opened": Told(
+    "opened": OnTheWire(
         "line1.reinspections",
         "line1.st1.1764000000000.000007.r0.g0",
         3,
@@ -181,7 +183,7 @@ WRITTEN = {
         "/line1/route",
         "dfee863bf8fb",
     ),
-    "closed": Told(
+    "closed": OnTheWire(
         "line1.reinspections",
         "line1.st1.1764000000000.000007.r0.g0",
         3,
@@ -189,7 +191,7 @@ WRITTEN = {
         "/line1/route",
         "dc77683259e0",
     ),
-    "state": Told(
+    "state": OnTheWire(
         "line1.route-state",
         "line1.st1.1764000000000.000007",
         3,
@@ -197,7 +199,7 @@ WRITTEN = {
         "/line1/route",
         "f1303b05b4f5",
     ),
-    "camera": Told(
+    "camera": OnTheWire(
         "line1.route-state",
         "camera:line1:cam1",
         3,
@@ -205,7 +207,7 @@ WRITTEN = {
         "/line1/route",
         "747f13a6bf13",
     ),
-    "recipe": Told(
+    "recipe": OnTheWire(
         "line1.recipes",
         "bracket@3@986bcc8fbecd17224e9cba6ef72f510569d3878190671de7082bd56ae6dd3287",
         None,
@@ -213,13 +215,13 @@ WRITTEN = {
         "/linewarden/cli",
         "77ae45d0e4eb",
     ),
-    "activation": Told(
+    "activation": OnTheWire(
         "line1.activations", "line1", None, "line1.1764000000000.ba1d390af9f5e439", "/linewarden/cli", "1ad70a5e054d"
     ),
-    "line state": Told(
+    "line state": OnTheWire(
         "line1.line-state", "line1", None, "line1.1763999940000.de72a7f5bc008bfb", "/linewarden/cli", "e79cc9b12d81"
     ),
-    "escape": Told(
+    "escape": OnTheWire(
         "line1.escapes",
         "SN-000123",
         None,
@@ -227,7 +229,7 @@ WRITTEN = {
         "/linewarden/cli",
         "f91abd288ada",
     ),
-    "dead letter": Told(
+    "dead letter": OnTheWire(
         "line1.dead-letters",
         "line1.frames-2-9",
         None,
@@ -235,7 +237,7 @@ WRITTEN = {
         "/line1/inspect",
         "548c592d87ce",
     ),
-    "head": Told(
+    "head": OnTheWire(
         "line1.chain-heads",
         "line1.dispositions",
         0,
@@ -243,8 +245,8 @@ WRITTEN = {
         "/line1/notary",
         "18833d91a864",
     ),
-    "balance": Told("line1.balances", "line1", 0, "line1.4.6b00dd5c475cb7d9", "/line1/audit", "7c21535e61eb"),
-    "decision": Told(
+    "balance": OnTheWire("line1.balances", "line1", 0, "line1.4.6b00dd5c475cb7d9", "/line1/audit", "7c21535e61eb"),
+    "decision": OnTheWire(
         "line1.decisions",
         "line1.st1.1764000000000.000007",
         10,
@@ -252,7 +254,7 @@ WRITTEN = {
         "/line1/station",
         "bf1e167a14d2",
     ),
-    "claimed": Told(
+    "claimed": OnTheWire(
         "line1.queue-events",
         "line1.st1.1764000000000.000007.r0.g0",
         None,
@@ -260,7 +262,7 @@ WRITTEN = {
         "/line1/station",
         "a65c5817218c",
     ),
-    "expired": Told(
+    "expired": OnTheWire(
         "line1.queue-events",
         "line1.st1.1764000000000.000007.r0.g0",
         None,
