@@ -21,7 +21,6 @@ from .metrics import CAMERA_RESTARTS, CAMERA_UP
 _LOOK_S = 0.2
 _TELL_S = 1.0
 _GRACE_S = 15.0
-_JITTER = (0.75, 1.25)
 _STEADY_S = 60.0
 """Of a life after which the waits begin anew."""
 _log = structlog.get_logger(__name__)
@@ -67,9 +66,10 @@ class Supervisor:
         self._command, self._clock, self._drain_s = command, clock, drain_s
         self._clock_error_s, self._told_at = clock_error_s, float("-inf")
         self._health, self._environment, self._on_death = health, dict(environment), on_death
+        chances = [(one, random.Random(one).random) for one in camera_ids]  # noqa: S311 - jitter
         self._children = [
-            _Child(one, Backoff(restart_after_s, restart_at_most_s, jitter=_JITTER, chance=random.Random(one).random))  # noqa: S311
-            for one in camera_ids
+            _Child(one, Backoff(restart_after_s, restart_at_most_s, jitter=(0.75, 1.25), chance=chance))
+            for one, chance in chances
         ]
 
     def run(self, stop: Stop) -> None:

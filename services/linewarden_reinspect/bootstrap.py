@@ -49,7 +49,6 @@ from linewarden_schemas.vocabulary import Role
 _log = structlog.get_logger(__name__)
 _TOPICS = ("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections")
 """What the station relies on."""
-_LEAVE_S = 10.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:  # noqa: ARG001 - every service starts the same way
@@ -137,7 +136,7 @@ def run_station(settings: StationProcess, stop: Stop) -> None:
         works = {"evidence": evidence.run, "queue-watch": station.watch.run, "history": station.insight.follower.run}
         works["queue-events"] = outbox.run
         for name, run in (works | {"web": web.run}).items():
-            stack.callback(beside(name, run, stop).start().result, _LEAVE_S)
+            stack.callback(beside(name, run, stop).start().result, timeout_s=10.0)
             stack.callback(stop.set, "finishing")
         _offer_ways_in(station.access, settings.station, listening.getsockname()[1])
         while not stop.wait(clock, 1.0):

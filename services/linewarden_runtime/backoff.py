@@ -6,9 +6,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_MOST_STEPS = 64
-"""Beyond it no power of a sensible factor is a number any more, and every wait has come to its bound."""
-
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -23,5 +20,6 @@ class Backoff:
     def wait_s(self, failures: int) -> float:
         """The wait after so many failures in a row, 1 or more."""
         least, most = self.jitter
-        wait_s = min(self.first_s * self.factor ** min(failures - 1, _MOST_STEPS), self.at_most_s)
+        steps = min(failures - 1, 64)  # far beyond every bound, and a power that is still a number
+        wait_s = min(self.first_s * self.factor**steps, self.at_most_s)
         return wait_s * (least + (most - least) * self.chance())
