@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from linewarden_runtime.errors import RuntimeFault
+from linewarden_runtime.errors import ConfigurationError, RuntimeFault
 from linewarden_runtime.topic_settings import deviations
 from linewarden_schemas.recipe import TimeBudget
 from linewarden_schemas.topics import CATALOGUE
@@ -28,7 +28,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Every finding; a check whose dependency is away says so instead of stopping the others."""
     here = context()
-    findings = list(_python())
+    findings = [*_python(), *_cameras()]
     for check, look in (("Kafka", _kafka), ("clocks", _clocks), ("Redis", _redis)):
         findings.extend(_safely(check, here, look))
     return findings
@@ -50,6 +50,20 @@ def _python() -> Iterator[Finding]:
         importlib.util.find_spec("crc32c") is not None,
         "pip install crc32c: without it every picture's checksum is computed in pure Python",
     )
+
+
+def _cameras() -> Iterator[Finding]:
+    """The kinds of camera that other distributions bring."""
+    from linewarden_ingest.cameras.kinds import brought, options_of  # noqa: PLC0415 - only doctor looks at ingest
+
+    for kind, who in brought().items():
+        check = f"camera of kind {kind}: {who}"
+        try:
+            options_of(kind)
+        except ConfigurationError as error:
+            yield Finding(check, good=False, advice=str(error))
+        else:
+            yield Finding(check, good=True)
 
 
 def _kafka(here: Context) -> Iterator[Finding]:

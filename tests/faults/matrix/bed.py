@@ -36,7 +36,7 @@ PARTS_PER_S = 3.5
 DECIDE_BY_MS = 5_000
 SESSION_MS = 6_000
 _POOL, _SEED = 80, 1
-_VISITS = 5_000
+_VISITS = 1_000_000
 """More than a row sees; each start of ingest begins anew."""
 _LOOK_S = 0.1
 _START_AGAIN_S = 0.5
