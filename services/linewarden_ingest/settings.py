@@ -66,7 +66,7 @@ class IngestOptions(_Section):
 
 
 class IngestSettings(ServiceSettings):
-    """Settings of the process."""
+    """What the environment says to an ingest process: `LINEWARDEN_...`, and `LINEWARDEN_INGEST__...` for `ingest`."""
 
     ingest: IngestOptions = IngestOptions()
 

@@ -46,6 +46,7 @@ def short(reasons: tuple[str, ...]) -> tuple[str, ...]:
 
 def superfluous(slots: tuple[SlotState, ...], review_round: int) -> tuple[SlotState, ...]:
     """Slots of a round that can be forgotten: the oldest beyond the bound that are closed and count for nothing."""
+    # By round, since each opens slots by itself; those whose judgement counts stay, however old.
     of_round = [slot for slot in slots if slot.round == review_round]
     return tuple(slot for slot in of_round[:-MOST_GENERATIONS] if not slot.open and slot.judgement is None)
 

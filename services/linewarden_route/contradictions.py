@@ -108,6 +108,7 @@ def of_answers(view: ViewState, inspection: Inspection) -> tuple[Pair, ...]:
     known, told = view.verdict, inspection.verdict
     if known is not None and known is not told:
         is_late = Undecidable.LATE in {view.undecidable, inspection.undecidable}
+        # A frame that was answered late diverts already; an OK after it cannot make that better, an NG makes it worse.
         if is_late and told is not Verdict.NG:
             return (bundles, limits)
         return ((VERDICTS, known.value, told.value), bundles, limits)
@@ -122,6 +123,7 @@ def _is_apart(view: ViewState, inspection: Inspection) -> bool:
 
 def _with(visit: VisitSnapshot, what: str, told: set[str], frame_id: str | None) -> VisitSnapshot:
     known = next((one for one in visit.contradictions if (one.what, one.frame_id) == (what, frame_id)), None)
+    # A set: the order in which records come must not change what the visit says.
     values = told.union(known.values if known else ())
     if known is not None and (len(values) == len(known.values) or len(known.values) >= MOST_VALUES):
         return visit

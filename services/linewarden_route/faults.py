@@ -50,7 +50,7 @@ def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
 
 
 def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
-    """Faults of one frame."""
+    """What speaks against one frame whatever its verdict: contradictions first, then what recipe and views say."""
     name = view.view_id
     yield from (_told(found) for found in visit.contradictions if found.frame_id == view.frame_id)
     if view.fault is not None:
@@ -96,8 +96,10 @@ def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
         if p is None:
             yield _fault(f"view {name}: OK without p")
         for limit in limits:
+            # Not `p > limit`: a number that is none compares false with everything, and must not pass.
             if p is not None and not p <= limit:
                 yield _fault(f"view {name}: OK with p {p}, and the threshold in force is {limit}")
+        # Of an adopted routing there is no inspection yet; the disposition does not carry these.
         if view.inspection is not None and None in (view.camera_id, view.bundle_digest, view.thresholds):
             yield _fault(f"view {name}: OK without its camera, bundle or thresholds")
     by_p = recipe is not None and recipe.verdict_rule is VerdictRule.CLASSIFIER

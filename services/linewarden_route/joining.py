@@ -80,6 +80,7 @@ def with_capture(visit: VisitSnapshot, capture: Capture, *, out_of_time: bool) -
     if view.captured:
         told = noted(told, of_known_bad(visit, capture), view.frame_id)
     else:
+        # The first capture counts; one that is sent again, with its picture or as lost, is a duplicate.
         facts |= {"captured": True, "lost": capture.lost, "out_of_time": out_of_time}
     return _with_view(_with_metadata(told, capture), _changed(view, facts))
 
@@ -138,6 +139,7 @@ def _made(view: ViewState, inspection: Inspection, at: SourceRef) -> dict[str, o
     return {
         "camera_id": view.camera_id or inspection.camera_id,
         "sha256": view.sha256 or inspection.frame_sha256,
+        # Where a threshold comes from decides nothing, and states have to stay small.
         "thresholds": None if limits is None else limits.model_copy(update={"provenance": None}),
         "bundle_digest": inspection.bundle_digest,
         "device": inspection.device,
@@ -206,6 +208,7 @@ def _with_view(visit: VisitSnapshot, view: ViewState) -> VisitSnapshot:
     if any(one is view for one in visit.views):
         return visit
     others = tuple(one for one in visit.views if one.frame_id != view.frame_id)
+    # In an order of their own, so that the one in which records came changes nothing.
     ordered = tuple(sorted((*others, view), key=lambda one: (one.view_id, one.frame_id)))
     return visit.model_copy(update={"views": ordered})
 

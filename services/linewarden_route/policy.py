@@ -95,8 +95,10 @@ def rule_first(visit: VisitSnapshot, recipe: Recipe | None, secret: bytes, now_m
     ruling = rule(visit, recipe, secret)
     if ruling.routing is not Routing.TRUSTED_PASS:
         return ruling
+    # `>=`, since a pass that is visible at its decide-by is late already.
     if now_ms + time_budget(recipe).commit_margin_ms >= visit.decide_by_ms:
         return Ruling(Routing.DIVERTED, (Cause.LATE,), ("complete, but too close to its decide-by for a pass",))
+    # Last, of what would pass: the share is one of passes, and so is the rate that it measures.
     if coin(secret, "audit", visit.visit_id, review_rules(recipe).audit_share_of_passes):
         return Ruling(Routing.DIVERTED, (Cause.AUDIT,), ("this pass was drawn for audit",))
     return ruling

@@ -29,6 +29,7 @@ def first_routing(visit: VisitSnapshot, context: Context) -> Step:
     ruling = rule_first(visit, context.recipe, context.secret, context.now_ms)
     if ruling.routing is Routing.TRUSTED_PASS and not context.is_timed:
         ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), ("the broker's time is not known, so no pass is in time",))
+    # A pass and a reject wait for nobody; the reject that was drawn for review is a diversion by now.
     final = ruling.routing is not Routing.DIVERTED
     position = drawn_position(context.secret, visit.visit_id, context.positions) if is_drawn(ruling.causes) else None
     routed = _ruled(visit, ruling).model_copy(update={"revision": 0, "final": final, "position": position})
@@ -48,6 +49,7 @@ def reconsider(before: VisitSnapshot, visit: VisitSnapshot, context: Context) ->
         return _revised(_ruled_again(visit, context), context, alarm)
     if visit.final:
         return Step(visit)
+    # Somebody has said OK of what was there; of a frame that must be covered and is new they have said nothing.
     joined = frames_to_cover(visit, context.recipe) - frames_to_cover(before, context.recipe)
     if joined and any(outcome_of(slot, context.rules) in RELEASING for slot in visit.slots):
         return review.ask(visit, context)
@@ -60,8 +62,10 @@ def _alarm(before: VisitSnapshot, visit: VisitSnapshot, context: Context) -> str
     old = findings(before, recipe)
     news = {one for one in findings(visit, recipe) if one not in old and one.reason not in visit.reasons}
     ruling = rule(visit, recipe, context.secret)
+    # Worse by something new alone: what the present revision tells has been raised with it.
     if news and (visit.routing is None or ruling.routing.severity > visit.routing.severity):
         return _WORSE
+    # Told whatever the routing: of two records that differ one is wrong, and people may have judged by it.
     if news & faults.contradictions(visit, recipe):
         return _CONTRADICTED
     if not _is_released(visit, context):
@@ -82,6 +86,7 @@ def _ruled_again(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
 
 def take_back(visit: VisitSnapshot, context: Context) -> Step:
     """What a pass comes to that became visible too late: a revision with an alarm, once."""
+    # Revision 0 alone moves the gate; one that was revised has its alarm.
     if visit.revision != 0 or visit.routing is not Routing.TRUSTED_PASS:
         return Step(visit)
     ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), (_LATE,))
@@ -93,6 +98,7 @@ def finish(visit: VisitSnapshot, context: Context) -> Step:
     """The undo window is over: the outcome becomes a final revision."""
     slot = settled(visit, context.rules)
     outcome = None if slot is None else outcome_of(slot, context.rules)
+    # Settled by rules that hold no more, as where the recipe is unknown by now: asked anew rather than left open.
     if slot is None or outcome is None:
         return review.ask(visit, context)
     changes = {"revision": visit.revision + 1, "outcome": outcome, "final": True, "undo_until_ms": None}
@@ -106,6 +112,7 @@ def restate(visit: VisitSnapshot, context: Context, first: int | None = None) ->
     Revisions from `first` on that cannot be seen either are told by what is known now, which is no better than they.
     """
     if visit.revision == 0 and visit.routing is Routing.TRUSTED_PASS:
+        # As if it had never been routed: nobody saw the pass, so nothing was let go by it.
         changes = {"revision": -1, "routing": None, "causes": (), "reasons": (), "final": False, "forget_at_ms": None}
         return first_routing(visit.model_copy(update=changes), context)
     slot = settled(visit, context.rules) if visit.outcome is not None else None
@@ -178,6 +185,7 @@ def _revised(visit: VisitSnapshot, context: Context, alarm: str) -> Step:
         "final": False,
         "outcome": None,
         "forget_at_ms": None,
+        # By its own risk from here on: it is a real doubt now, and no drawn visit.
         "position": None,
         "causes": visit.causes or (Cause.REJECT_REVIEW,),
     }

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """From `first_s` times `factor` to `at_most_s`, times a number drawn between both ends of `jitter`."""
+    """From `first_s` times `factor` to `at_most_s`, times a number drawn between both ends of `jitter`.
+
+    So spread, workers that failed together do not come back together.
+    """
 
     first_s: float
     at_most_s: float = float("inf")

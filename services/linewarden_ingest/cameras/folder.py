@@ -121,7 +121,7 @@ class FolderCamera:
         return shot
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: each file is closed once it is read."""
 
     def _shot(self, index: int) -> Shot:
         path = self._pictures[index % len(self._pictures)]

@@ -117,7 +117,7 @@ class LineCamera:
         return None if visit.missing_view == self._view else self._shot(visit)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: a simulated camera holds no device."""
 
     def _shot(self, visit: PlannedVisit) -> Shot:
         return Shot(

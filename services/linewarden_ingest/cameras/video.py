@@ -72,7 +72,7 @@ class VideoCamera:
         return shot
 
     def close(self) -> None:
-        """Close the file."""
+        """Release the decoder and with it the file; nothing can be polled afterwards."""
         self._video.release()
 
     def _shot(self, picture: RawPicture | None) -> Shot:

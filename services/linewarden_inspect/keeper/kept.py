@@ -24,7 +24,7 @@ class Remembered(Bounded[str, None]):
         self[frame_id] = None
 
     def discard(self, frame_id: str) -> None:
-        """Forget a frame."""
+        """Forget a frame, so that it is looked up or saved again; one that is not known is no error."""
         self.pop(frame_id, None)
 
 
@@ -67,7 +67,7 @@ class KeptEvidence:
         return frozenset(self._kept.intersection(frame_ids))
 
     def close(self) -> None:
-        """Close the reader."""
+        """Close the reader of `evidence`; nothing can be looked up any more."""
         self._reader.close()
 
     def _places(self, frame_ids: Collection[str]) -> set[Position]:

@@ -26,7 +26,7 @@ Token = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
 class Holding(BaseModel):
-    """Proof of a lease."""
+    """The token of a lease, which proves that the slot is in this session's hands."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -101,7 +101,7 @@ def renew(slot_id: str, holding: Holding, station: CurrentStation, session: Curr
 
 @router.post("/slots/{slot_id}/release")
 def release(slot_id: str, holding: Holding, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
-    """Give it back."""
+    """Give the slot back undecided; answers 409 where the lease is lost."""
     station.desk.release(session, slot_id, holding.token)
     return {"done": "released"}
 

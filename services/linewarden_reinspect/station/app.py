@@ -73,7 +73,7 @@ def create_app(station: Station) -> FastAPI:
 
 @_health.get("/healthz")
 async def alive() -> dict[str, bool]:
-    """Whether the process answers."""
+    """That the process answers; says nothing of Kafka or Redis."""
     return {"alive": True}
 
 

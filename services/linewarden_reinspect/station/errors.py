@@ -54,7 +54,7 @@ class NothingHeld(StationError):
 
 
 class Gone(StationError):
-    """The lease is lost."""
+    """The lease is over or was never this token's: nothing that depends on it was done."""
 
     status, word = 409, "lease_lost"
 
@@ -106,7 +106,7 @@ class BadInput(StationError):
 
 
 class TooMany(StationError):
-    """Too many failed sign-ins."""
+    """Too many sign-ins failed from here or for this name; a while must pass first."""
 
     status, word = 429, "too_many"
 
@@ -124,7 +124,7 @@ class SheetUnusable(StationError):
 
 
 class NotRecorded(StationError):
-    """Kafka did not confirm."""
+    """Kafka did not confirm a decision in time: it may lie in the log, and is safe to send again as it is."""
 
     status, word = 503, "not_recorded"
 
@@ -136,7 +136,7 @@ class QueueAway(StationError):
 
 
 class KafkaAway(StationError):
-    """Kafka cannot be reached."""
+    """Kafka cannot be reached; what was confirmed is not lost, the rest is to be tried again."""
 
     status, word = 503, "kafka_away"
 

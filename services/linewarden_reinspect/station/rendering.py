@@ -35,7 +35,7 @@ def page(request: Request, station: Station, session: Session, name: str, **more
 
 
 def plain(request: Request, name: str, *, status: int = 200, **context: Any) -> Response:  # noqa: ANN401
-    """A page for anybody."""
+    """A page that needs no session, in the reader's language and never cached."""
     response = _templates.TemplateResponse(request, name, context, status_code=status)
     response.headers["Cache-Control"] = "no-store"
     return response

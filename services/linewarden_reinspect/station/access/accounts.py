@@ -42,7 +42,7 @@ class Accounts:
         self._book, self._passwords, self._clock = book, passwords, clock
 
     def all(self) -> list[Account]:
-        """Everybody, by name."""
+        """Every account, those that are disabled too, in the order of names."""
         return [_account(row) for row in self._book.rows("SELECT * FROM accounts ORDER BY name")]
 
     def find(self, name: str) -> Account | None:

@@ -19,7 +19,7 @@ class Hasher(Protocol):
     """What is needed of argon2; tests bring one with cheaper parameters."""
 
     def hash(self, password: str) -> str:
-        """What is kept."""
+        """What is kept of a password: a salted digest from which it cannot be had back."""
         ...
 
     def verify(self, password_hash: str, password: str) -> bool:

@@ -38,13 +38,13 @@ class NewPerson(_Body):
 
 
 class NewRole(_Body):
-    """Another role."""
+    """The body of a request that gives an account another role."""
 
     role: Role
 
 
 class NewPassword(_Body):
-    """Another password."""
+    """The body of a request that gives an account another password."""
 
     password: _Password
 
@@ -69,13 +69,13 @@ def users_page(request: Request, station: CurrentStation, session: CurrentSessio
 
 @router.get("/api/users")
 def users(station: CurrentStation) -> dict[str, Any]:
-    """Everybody, by name."""
+    """Every account without its password, the disabled ones too, in the order of names."""
     return {"users": [_told(account) for account in station.access.accounts.all()]}
 
 
 @router.post("/api/users", status_code=201)
 def add(person: NewPerson, request: Request, station: CurrentStation) -> dict[str, Any]:
-    """Let somebody in."""
+    """Make an account and tell it as it is kept; the log of acts says its name and role."""
     request.state.detail = f"{person.name} as {person.role.value}"
     return _told(_done(lambda: station.access.accounts.add(person.name, person.role, person.password)))
 

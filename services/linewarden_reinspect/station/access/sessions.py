@@ -73,7 +73,7 @@ class Sessions:
             return known
 
     def end(self, session: Session) -> None:
-        """Sign out."""
+        """Sign out: the session's id opens nothing any more; one that ended already is no error."""
         self._remove(_digest(session.session_id))
 
     def _session(self, session_id: str, actor: str, role: Role, how: str) -> Session:

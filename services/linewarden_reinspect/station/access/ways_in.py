@@ -77,7 +77,7 @@ def set_up(
 
 @router.get("/oidc/start")
 def start(station: CurrentStation) -> Response:
-    """To the sign-in service."""
+    """Send the browser to the sign-in service, with a ticket that it must bring back within ten minutes."""
     provider = station.access.rules.provider
     if provider is None:
         raise NothingHeld("This station has no sign-in service.")

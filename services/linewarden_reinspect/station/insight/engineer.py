@@ -60,7 +60,7 @@ class WayBack(_Body):
 
 @router.get("/thresholds")
 def thresholds_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
-    """The slider, and drafts."""
+    """The page on which thresholds are tried on recent visits and drafted."""
     return page(request, station, session, "thresholds.html")
 
 

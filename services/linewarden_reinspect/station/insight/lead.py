@@ -35,7 +35,7 @@ class BinCount(BaseModel):
 
 @router.get("/shift")
 def shift_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
-    """Figures of a shift."""
+    """The page of a shift's figures; by person only where the station allows it and the role may see it."""
     people = station.access.rules.results_by_operator and allows(session.role, Permission.PEOPLE)
     return page(request, station, session, "shift.html", people=people)
 
