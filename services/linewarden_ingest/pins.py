@@ -38,7 +38,7 @@ class PinBoard:
         max_age_s: float = 60.0,
     ) -> None:
         self._lines, self._recipes, self._line_id = lines, recipes, line_id
-        self._freshness = Freshness("recipe and line state", clock, max_age_s)
+        self._freshness = Freshness(clock, max_age_s)
         self._known = recipes.all
 
     def refresh(self) -> None:
@@ -90,7 +90,9 @@ class PinBoard:
         if recipe is None:
             UNPINNED.labels(line=self._line_id).inc()
         ref = activation.recipe if recipe is None else recipe.ref()
-        doubt = doubt or self._freshness.stale()
+        stale_s = self._freshness.stale_s()
+        if doubt is None and stale_s is not None:
+            doubt = f"recipe and line state could not be renewed for {stale_s:.0f} s"
         if doubt is not None:
             DOUBTFUL.labels(line=self._line_id).inc()
         budget_ms = (recipe.time if recipe else TimeBudget()).decide_by_ms

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 
 import structlog
 
+from linewarden_domain.words import Said, said
 from linewarden_runtime.books import Freshness, RecipeBook
 from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
@@ -44,7 +45,7 @@ class RecipeShelf:
     ) -> None:
         self._open_book, self._on_news = open_book, on_news
         self._wait_s, self._refresh_s, self._clock = wait_s, refresh_s, clock
-        self._freshness = Freshness("recipes", clock, stale_s)
+        self._freshness = Freshness(clock, stale_s)
         self._recipes = KnownRecipes()
         self._asked: Bounded[str, float] = Bounded(_REMEMBERED_UNKNOWN)
         self._changed = threading.Condition()
@@ -84,9 +85,10 @@ class RecipeShelf:
                 self._changed.wait(min(left, self._refresh_s))
             return self._recipes.get(ref)
 
-    def stale(self) -> str | None:
-        """Why none is believed, in words; None where they are renewed."""
-        return self._freshness.stale()
+    def stale(self) -> Said | None:
+        """Why none is believed; None where they are renewed."""
+        age_s = self._freshness.stale_s()
+        return None if age_s is None else said("recipes_stale", seconds=age_s)
 
     def known(self) -> list[Recipe]:
         """Every version known now, oldest first."""

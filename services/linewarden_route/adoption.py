@@ -33,6 +33,7 @@ def adopt(visit: VisitSnapshot | None, seen: Disposition, context: Context) -> S
         "routing": seen.routing,
         "causes": seen.causes,
         "reasons": seen.reasons,
+        "reasons_coded": seen.reasons_coded,
         "outcome": seen.outcome,
         "final": seen.final,
         "undo_until_ms": None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from linewarden_domain.agreement import ACROSS_DEVICES_TOLERANCE, SAME_DEVICE_TOLERANCE, deviation
+from linewarden_domain.words import Said, said
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import LineStateRef, RecipeRef
@@ -20,9 +21,6 @@ MOST = 16
 """Contradictions of a visit that are kept."""
 MOST_VALUES = 4
 """Values of one contradiction that are kept."""
-
-MOST_TEXT = 2000
-"""Characters of a reason, as messages carry it."""
 
 VERDICTS = "verdicts"
 """The name of the contradiction between two answers about one frame."""
@@ -39,10 +37,12 @@ def noted(visit: VisitSnapshot, pairs: Iterable[Pair], frame_id: str | None = No
     return visit
 
 
-def in_words(found: Contradiction) -> str:
-    """One contradiction as a sentence that names its values."""
-    records = "records of this visit" if found.frame_id is None else f"records of frame {found.frame_id}"
-    return f"{records} name different {found.what}: {', '.join(found.values)}"[:MOST_TEXT]
+def as_reason(found: Contradiction) -> Said:
+    """One contradiction as a reason that names its values."""
+    values = ", ".join(found.values)
+    if found.frame_id is None:
+        return said("records_apart", what=found.what, values=values)
+    return said("frame_records_apart", frame=found.frame_id, what=found.what, values=values)
 
 
 def of_both(visit: VisitSnapshot, record: Capture | Inspection) -> tuple[Pair, ...]:

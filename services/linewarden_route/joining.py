@@ -15,7 +15,7 @@ from linewarden_schemas.capture import Capture, Returned
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
 
-from .bounds import short
+from .bounds import fault, short, short_coded
 from .contradictions import has_record, noted, of_answers, of_both, of_capture, of_frame, of_known_bad
 
 Model = TypeVar("Model", ViewState, VisitSnapshot)
@@ -148,20 +148,21 @@ def _made(view: ViewState, inspection: Inspection, at: SourceRef) -> dict[str, o
         "doubtful": inspection.is_doubtful or (view.verdict is not None and view.doubtful),
         "risk": risk_of(inspection),
         "reasons": short(inspection.reasons),
+        "reasons_coded": short_coded(inspection.reasons_coded),
         "frame": inspection.source,
         "inspection": at,
-        "fault": view.fault or _fault_of(inspection),
+        **(_fault_of(inspection) if view.fault is None else {}),
     }
 
 
-def _fault_of(inspection: Inspection) -> str | None:
+def _fault_of(inspection: Inspection) -> dict[str, object]:
     """What an inspection that is alone says against itself."""
     if inspection.frame_sha256 is None:
-        return "its inspection does not say which picture was looked at"
+        return fault(inspection.view_id, "no_digest")
     p, margin = inspection.p_defect, inspection.margin
     if p is not None and margin is not None and abs(_sigmoid(margin) - p) > ACROSS_DEVICES_TOLERANCE:
-        return f"its inspection names p {p} and a margin of {margin}, which is p {_sigmoid(margin):.3f}"
-    return None
+        return fault(inspection.view_id, "margin", p=p, margin=margin, given=_sigmoid(margin))
+    return {}
 
 
 def _sigmoid(margin: float) -> float:

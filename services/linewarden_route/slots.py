@@ -127,6 +127,7 @@ def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None, ru
         generation=slot.generation,
         causes=visit.causes or (Cause.REJECT_REVIEW,),
         reasons=visit.reasons,
+        reasons_coded=visit.reasons_coded,
         risk=risk,
         opened_ms=opened_ms,
         due_ms=until(opened_ms + slack_ms),
@@ -170,4 +171,5 @@ def _frame(view: ViewState, *, doubtful: bool) -> SlotFrame:
         p_defect=view.p_defect,
         suspicion=view.suspicion,
         reasons=view.reasons,
+        reasons_coded=view.reasons_coded,
     )

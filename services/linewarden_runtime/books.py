@@ -140,8 +140,8 @@ class Book:
 class Freshness:
     """Since when what is followed was not renewed; once `most_s` went by, nobody knows whether it still holds."""
 
-    def __init__(self, what: str, clock: Clock, most_s: float) -> None:
-        self._what, self._clock, self._most_s = what, clock, most_s
+    def __init__(self, clock: Clock, most_s: float) -> None:
+        self._clock, self._most_s = clock, most_s
         self._renewed_s = clock.monotonic()
 
     @contextmanager
@@ -151,10 +151,10 @@ class Freshness:
         yield
         self._renewed_s = begun_s
 
-    def stale(self) -> str | None:
-        """Why nothing that is known is believed, in words; None where it is."""
+    def stale_s(self) -> float | None:
+        """For how long nothing was renewed, where that is too long for what is known to be believed; else None."""
         age_s = self._clock.monotonic() - self._renewed_s
-        return None if age_s <= self._most_s else f"{self._what} could not be renewed for {age_s:.0f} s"
+        return None if age_s <= self._most_s else age_s
 
 
 def readable(record: InRecord) -> Message | None:

@@ -29,7 +29,7 @@ from linewarden_vision.golden import Golden, GoldenAnswer
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
-from linewarden_vision.promotions import Evidence, climb, to_files
+from linewarden_vision.promotions import PromotionEvidence, climb, to_files
 
 SIZE = 64
 _ENCODER = "mobilenetv3_small_050"
@@ -65,7 +65,7 @@ def tiny_bundle(folder: Path, seed: int = 0) -> str:
 
 def _promoted(card: Card, weights: Mapping[str, torch.Tensor]) -> dict[str, bytes]:
     """A stage in which an OK can be believed."""
-    evidence = Evidence(kind="evaluation", sha256="0" * 64, n=1)
+    evidence = PromotionEvidence(kind="evaluation", sha256="0" * 64, n=1)
     content = content_of(card, weights)
     return to_files(climb(content, "assisted", who="tests", date="2026-01-01", evidence=evidence))
 

@@ -12,6 +12,7 @@ from linewarden_runtime.files import writable_file
 from linewarden_train.progress import bars
 
 from .context import show
+from .options import Json, Layout
 
 if TYPE_CHECKING:
     from linewarden_train.data.files import FileSamples
@@ -19,13 +20,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Sets of pictures: what they hold, what is wrong with them.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the set.")]
-LayoutName = Annotated[str, typer.Option("--layout", help="The set's layout, if it is not to be recognised.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
-_MOST = 20
 
 
 @app.command()
-def check(folder: Folder, layout: LayoutName = "auto", as_json: Json = False) -> None:
+def check(folder: Folder, layout: Layout = "auto", as_json: Json = False) -> None:
     """Look at every picture and mask: layout, counts, everything that is wrong. Exits 1 where there are errors."""
     from linewarden_train.data.checks import inspect_set  # noqa: PLC0415 - nothing heavy before it is needed
     from linewarden_train.data.overview import counted, described  # noqa: PLC0415
@@ -37,7 +35,7 @@ def check(folder: Folder, layout: LayoutName = "auto", as_json: Json = False) ->
         typer.echo(json.dumps(described(samples, report, saw)))
     else:
         typer.echo(f"layout {saw}")
-        show(counted(samples), as_json=False, empty="no pictures")
+        show(counted(samples), empty="no pictures")
         _list("unannotated: defective, but nothing is marked; kept for classification only", report.unannotated)
         _list("errors", report.errors)
     raise typer.Exit(1 if report.errors else 0)
@@ -48,16 +46,19 @@ def groups(
     folder: Folder,
     threshold: Annotated[float, typer.Option(help="Correlation from which on two pictures are near-duplicates.")] = 0.9,
     out: Annotated[Path | None, typer.Option(callback=writable_file, help="Write image and group to this CSV.")] = None,
-    layout: LayoutName = "auto",
+    layout: Layout = "auto",
     as_json: Json = False,
 ) -> None:
     """Find near-duplicates, groups whose labels disagree, and groups that the set's own split tears apart."""
     from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
-    from linewarden_train.data.groups import mixed_groups, torn_groups  # noqa: PLC0415
-    from linewarden_train.data.groups_file import write_groups  # noqa: PLC0415
+    from linewarden_train.data.groups import (  # noqa: PLC0415
+        mixed_groups,
+        torn_groups,
+        with_groups,
+    )
     from linewarden_train.data.near_duplicates import group_alike, regrouped, thumbnails_of  # noqa: PLC0415
     from linewarden_train.data.overview import agreement  # noqa: PLC0415
-    from linewarden_train.data.relabel import with_groups  # noqa: PLC0415
+    from linewarden_train.data.reading_sets import write_groups  # noqa: PLC0415
 
     samples, _ = _read(folder, layout)
     try:
@@ -68,11 +69,11 @@ def groups(
         raise ConfigurationError(f"{error}; linewarden data check {folder} lists everything that is wrong") from error
     found = with_groups(samples, names)
     row = {"pictures": len(samples), "groups": len(set(names)), **agreement(samples, names)}
-    mixed, torn = mixed_groups(found), torn_groups(found)
+    mixed, torn = mixed_groups(found.labels), torn_groups(found)
     if as_json:
         typer.echo(json.dumps({**row, "mixed": mixed, "torn": torn}))
     else:
-        show([row], as_json=False, empty="")
+        show([row])
         _list("groups with good and defective pictures", mixed)
         _list("groups that the set's own split tears apart", [f"{name}: {', '.join(torn[name])}" for name in torn])
     if out is not None:
@@ -90,8 +91,8 @@ def _read(folder: Path, layout: str) -> tuple[FileSamples, str]:
     try:
         saw = layout
         if layout == AUTO:
-            recognised = recognise(folder)
-            layout, saw = recognised.layout.name, f"{recognised.layout.name} (saw {recognised.saw})"
+            recognised, seen = recognise(folder)
+            layout, saw = recognised.name, f"{recognised.name} (saw {seen})"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what has no mask is listed by name below
             return read_set(folder, layout), saw
@@ -100,6 +101,7 @@ def _read(folder: Path, layout: str) -> tuple[FileSamples, str]:
 
 
 def _list(title: str, lines: list[str]) -> None:
+    most = 20
     if lines:
-        rest = [f"  and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
-        typer.echo("\n".join([f"{title} ({len(lines)}):", *(f"  {line}" for line in lines[:_MOST]), *rest]))
+        rest = [f"  and {len(lines) - most} more"] if len(lines) > most else []
+        typer.echo("\n".join([f"{title} ({len(lines)}):", *(f"  {line}" for line in lines[:most]), *rest]))

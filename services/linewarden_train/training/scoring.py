@@ -7,20 +7,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torchmetrics.functional.classification import binary_average_precision
 
+from linewarden_domain.resampling import Values
 from linewarden_train.data.samples import Label, Sample, Samples
 from linewarden_train.training.masks import MaskCounts, count_mask
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.device import to_device
 from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
-from linewarden_vision.prepare import Prepared, prepare_picture
+from linewarden_vision.prepare import prepare_picture
 from linewarden_vision.stitching import Mosaic, Tile, TileScore, passes
 from linewarden_vision.trust.enhancement import Enhancement, Response, Source
 from linewarden_vision.trust.ingredients import CHEAP_NAMES, cheap_ingredients
 from linewarden_vision.trust.maps import Maps, make_maps
 from linewarden_vision.trust.second_look import SECOND_NAMES, second_ingredients
 
-Values = NDArray[np.float64]
 INGREDIENTS = (*CHEAP_NAMES, *SECOND_NAMES)
 """Every ingredient that any network has, those of the second look last."""
 
@@ -40,8 +41,14 @@ class RawScores:
 
     @property
     def margin(self) -> Values:
-        """Margins (N,)."""
+        """The classifier's margins (N,), high is defective."""
         return self.ingredients["margin"]
+
+    @property
+    def image_ap(self) -> float:
+        """Area under precision and recall of the margin; margins of two networks don't share a scale."""
+        margins = torch.sigmoid(torch.from_numpy(self.margin))
+        return float(binary_average_precision(margins, torch.from_numpy(self.defective.astype(int))))
 
     @property
     def good(self) -> NDArray[np.bool_]:
@@ -59,7 +66,7 @@ class RawScores:
 
     @property
     def groups(self) -> list[str]:
-        """Group of each picture."""
+        """Group of each picture, N names."""
         return [label.group for label in self.labels]
 
 
@@ -101,7 +108,9 @@ def _score_batch(
         values, logits = _pass(network, tiles, spec, enhancement)
         for tile, row, mask in zip(tiles, values, logits, strict=True):
             table[tile.owner] = np.maximum(table[tile.owner], row)  # what is not a number stays so
-            mosaics[tile.owner].add(tile.origin, _only_mask(mask, prepared[tile.owner]))
+            sides = prepared[tile.owner].tile
+            blank = np.zeros((sides[0] // 8, sides[1] // 8), np.uint8)  # the mask alone is stitched here
+            mosaics[tile.owner].add(tile.origin, TileScore(0.0, 0.0, {}, mask, blank, blank))
     whole = [mosaic.merged(0.0)[0].logits for mosaic in mosaics]
     return [
         (row, count_mask(mask, one, sample.mask))
@@ -134,9 +143,3 @@ def all_ingredients(
     """Stack every ingredient of one pass, (B, len(INGREDIENTS)) float32, those of the second look last."""
     second = second_ingredients(network, source, Response.of(output), SECOND_NAMES, enhancement)
     return torch.cat([cheap_ingredients(output, maps, CHEAP_NAMES), second], dim=1)
-
-
-def _only_mask(logits: NDArray[np.float32], prepared: Prepared) -> TileScore:
-    """Give the mosaic what it stitches here: the mask alone."""
-    blank = np.zeros((prepared.tile[0] // 8, prepared.tile[1] // 8), np.uint8)
-    return TileScore(0.0, 0.0, {}, logits, blank, blank)

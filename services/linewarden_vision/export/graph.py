@@ -15,9 +15,6 @@ from linewarden_vision.trust.ingredients import cheap_ingredients
 from linewarden_vision.trust.maps import make_maps
 from linewarden_vision.trust.normaliser import Normaliser
 
-INPUTS = ("pictures", "native_size")
-OUTPUTS = ("margin", "suspicion", "undecidable", "cells", "class_agnostic", "mask_logits")
-
 
 class Doubt(IntEnum):
     """Why a picture is not fit to be judged, as the output ``undecidable`` says it; the first that applies counts."""
@@ -69,7 +66,7 @@ class ExportedPass(nn.Module):
         self.register_buffer("std", torch.tensor(card.picture.std))
 
     def forward(self, pictures: Tensor, native_size: Tensor) -> Exported:
-        """Judge pictures (B, C, H, W) in 0 to 1; where one is not fit to be judged its suspicion is 1."""
+        """All outputs of B pictures (B, C, H, W), grey levels 0 to 255."""
         output = self.network((pictures - self.mean) / self.std)
         maps = make_maps(output.cells, output.tap)
         suspicion = self.suspicion(cheap_ingredients(output, maps, self._names))

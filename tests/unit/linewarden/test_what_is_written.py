@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar, cast
@@ -29,8 +28,9 @@ from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
+from linewarden_schemas.envelope import FRAME_TYPE
 from linewarden_schemas.escape import Escape
-from linewarden_schemas.ids import Namespace
+from linewarden_schemas.ids import Namespace, digest
 from linewarden_schemas.inspection import Evidence, Inspection
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.operations import Balance, ChainHead
@@ -45,14 +45,15 @@ M = TypeVar("M", bound=Message)
 
 
 class OnTheWire(NamedTuple):
-    """Topic, key, partition, id without its digest, source, and a digest of all headers and the value."""
+    """Topic, key, partition, id without its digest, source, time and the names of all headers, shortened."""
 
     topic: str
     key: str
     partition: int | None
     id: str
     source: str
-    whole: str
+    time: str
+    headers: str
 
 
 def _sample(kind: type[M]) -> M:
@@ -60,12 +61,11 @@ def _sample(kind: type[M]) -> M:
 
 
 def _told(record: OutRecord) -> OnTheWire:
-    headers = dict(record.headers)
-    whole = hashlib.sha256(repr((record.headers, record.value)).encode()).hexdigest()[:12]
-    key = (record.key or b"").decode()
-    return OnTheWire(
-        record.topic, key, record.partition, headers["ce_id"].decode(), headers["ce_source"].decode(), whole
-    )
+    told = {name.removeprefix("ce_"): value.decode() for name, value in record.headers}
+    ending = "" if told["type"] == FRAME_TYPE else f".{digest(record.value or b'')[:16]}"
+    assert told["id"].endswith(ending)
+    key, name = (record.key or b"").decode(), told["id"].removesuffix(ending)
+    return OnTheWire(record.topic, key, record.partition, name, told["source"], told["time"], " ".join(told))
 
 
 def _station() -> Iterator[tuple[str, OutRecord]]:
@@ -120,41 +120,46 @@ WRITTEN = {
         "line1.inspections",
         "line1.st1.1764000000000.000007",
         10,
-        "line1.st1.1764000000000.000007.top.1-15.1f4fda34793a5c58",
+        "line1.st1.1764000000000.000007.top.1-15",
         "/line1/inspect",
-        "a6c50d88328f",
+        "2025-11-24T16:00:00.240000Z",
+        "specversion id source type time content-type traceparent",
     ),
     "judged again": OnTheWire(
         "replay.run1.inspections",
         "line1.st1.1764000000000.000007",
         10,
-        "line1.st1.1764000000000.000007.top.1-15.1f4fda34793a5c58",
+        "line1.st1.1764000000000.000007.top.1-15",
         "/replay.run1/replay",
-        "acefca2d8ecc",
+        "2025-11-24T16:00:00.240000Z",
+        "specversion id source type time content-type",
     ),
     "evidence": OnTheWire(
         "line1.evidence",
         "line1.st1.1764000000000.000007.top.1-15",
         None,
-        "line1.st1.1764000000000.000007.top.1-15.a659fd5cd55af4dd",
+        "line1.st1.1764000000000.000007.top.1-15",
         "/line1/keeper",
-        "cb55dffae7b5",
+        "2025-11-24T16:00:00.900000Z",
+        "specversion id source type time content-type",
     ),
     "capture": OnTheWire(
         "line1.captures",
         "line1.st1.1764000000000.000007",
         10,
-        "line1.st1.1764000000000.000007.top.1-15.57cef0271d4d5e2c",
+        "line1.st1.1764000000000.000007.top.1-15",
         "/line1/ingest/cam1",
-        "af661e64db0c",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type",
     ),
     "lost": OnTheWire(
         "line1.captures",
         "line1.st1.1764000000000.000007",
         10,
-        "line1.st1.1764000000000.000007.top.1-15.camera_fault.dc53e95eebac7426",
+        "line1.st1.1764000000000.000007.top.1-15.camera_fault",
         "/line1/ingest/cam1",
-        "9ca1ef753428",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type",
     ),
     "frame": OnTheWire(
         "line1.frames",
@@ -162,113 +167,153 @@ WRITTEN = {
         10,
         "line1.st1.1764000000000.000007.top.1-15",
         "/line1/ingest/cam1",
-        "368191810d99",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type visitid viewid lineid stationid cameraid "
+        "recipeid recipeversion capturedms decidebyms sha256 simulated recipedigest",
     ),
     "heartbeat": OnTheWire(
-        "line1.captures", "cam1", 3, "cam1.1.1764000000000.2cfb046125720fe0", "/line1/ingest/cam1", "8cb4850c585b"
+        "line1.captures",
+        "cam1",
+        3,
+        "cam1.1.1764000000000",
+        "/line1/ingest/cam1",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type",
     ),
     "disposition": OnTheWire(
         "line1.dispositions",
         "line1.st1.1764000000000.000007",
         3,
-        "line1.st1.1764000000000.000007.d0.ca1c98cb6278d7be",
+        "line1.st1.1764000000000.000007.d0",
         "/line1/route",
-        "3f948f4f8952",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type traceparent",
     ),
     "opened": OnTheWire(
         "line1.reinspections",
         "line1.st1.1764000000000.000007.r0.g0",
         3,
-        "line1.st1.1764000000000.000007.r0.g0.open.1764000000000.22c4ded62ce45314",
+        "line1.st1.1764000000000.000007.r0.g0.open.1764000000000",
         "/line1/route",
-        "dfee863bf8fb",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type",
     ),
     "closed": OnTheWire(
         "line1.reinspections",
         "line1.st1.1764000000000.000007.r0.g0",
         3,
-        "line1.st1.1764000000000.000007.r0.g0.close.1764000000000.3480ebd035c6ccb8",
+        "line1.st1.1764000000000.000007.r0.g0.close.1764000000000",
         "/line1/route",
-        "dc77683259e0",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type",
     ),
     "state": OnTheWire(
         "line1.route-state",
         "line1.st1.1764000000000.000007",
         3,
-        "line1.st1.1764000000000.000007.s1764000000000.55fa52b4de5b96bd",
+        "line1.st1.1764000000000.000007.s1764000000000",
         "/line1/route",
-        "f1303b05b4f5",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type revisedfrom",
     ),
     "camera": OnTheWire(
         "line1.route-state",
         "camera:line1:cam1",
         3,
-        "cam1.1.21.s1764000000000.bddfe3b371434579",
+        "cam1.1.21.s1764000000000",
         "/line1/route",
-        "747f13a6bf13",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type",
     ),
     "recipe": OnTheWire(
         "line1.recipes",
         "bracket@3@986bcc8fbecd17224e9cba6ef72f510569d3878190671de7082bd56ae6dd3287",
         None,
-        "bracket@3@986bcc8fbecd17224e9cba6ef72f510569d3878190671de7082bd56ae6dd3287.1763913600000.d731f42f321c0fcc",
+        "bracket@3@986bcc8fbecd17224e9cba6ef72f510569d3878190671de7082bd56ae6dd3287.1763913600000",
         "/linewarden/cli",
-        "77ae45d0e4eb",
+        "2025-11-23T16:00:00Z",
+        "specversion id source type time content-type",
     ),
     "activation": OnTheWire(
-        "line1.activations", "line1", None, "line1.1764000000000.ba1d390af9f5e439", "/linewarden/cli", "1ad70a5e054d"
+        "line1.activations",
+        "line1",
+        None,
+        "line1.1764000000000",
+        "/linewarden/cli",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type",
     ),
     "line state": OnTheWire(
-        "line1.line-state", "line1", None, "line1.1763999940000.de72a7f5bc008bfb", "/linewarden/cli", "e79cc9b12d81"
+        "line1.line-state",
+        "line1",
+        None,
+        "line1.1763999940000",
+        "/linewarden/cli",
+        "2025-11-24T15:59:00Z",
+        "specversion id source type time content-type",
     ),
     "escape": OnTheWire(
         "line1.escapes",
         "SN-000123",
         None,
-        "e-c185c6ea3d9c2108f42c9928d0499a11.1764950400000.58b3c1317cc19a32",
+        "e-c185c6ea3d9c2108f42c9928d0499a11.1764950400000",
         "/linewarden/cli",
-        "f91abd288ada",
+        "2025-12-05T16:00:00Z",
+        "specversion id source type time content-type",
     ),
     "dead letter": OnTheWire(
         "line1.dead-letters",
         "line1.frames-2-9",
         None,
-        "line1.frames-2-9.f2b68d474d17223c",
+        "line1.frames-2-9",
         "/line1/inspect",
-        "548c592d87ce",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type",
     ),
     "head": OnTheWire(
         "line1.chain-heads",
         "line1.dispositions",
         0,
-        "line1.dispositions.3.4800.433ef2fff783e196",
+        "line1.dispositions.3.4800",
         "/line1/notary",
-        "18833d91a864",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type",
     ),
-    "balance": OnTheWire("line1.balances", "line1", 0, "line1.4.6b00dd5c475cb7d9", "/line1/audit", "7c21535e61eb"),
+    "balance": OnTheWire(
+        "line1.balances",
+        "line1",
+        0,
+        "line1.4",
+        "/line1/audit",
+        "2025-11-24T16:01:00Z",
+        "specversion id source type time content-type",
+    ),
     "decision": OnTheWire(
         "line1.decisions",
         "line1.st1.1764000000000.000007",
         10,
-        "d-b1882c0cf9eb0f0baf4fa76c04607160.f8e6dbbefe482519",
+        "d-b1882c0cf9eb0f0baf4fa76c04607160",
         "/line1/station",
-        "bf1e167a14d2",
+        "2025-11-24T16:00:29.500000Z",
+        "specversion id source type time content-type",
     ),
     "claimed": OnTheWire(
         "line1.queue-events",
         "line1.st1.1764000000000.000007.r0.g0",
         None,
-        "line1.st1.1764000000000.000007.r0.g0.claimed.1764000000000.9b5bdbb9b2431635",
+        "line1.st1.1764000000000.000007.r0.g0.claimed.1764000000000",
         "/line1/station",
-        "a65c5817218c",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type",
     ),
     "expired": OnTheWire(
         "line1.queue-events",
         "line1.st1.1764000000000.000007.r0.g0",
         None,
-        "line1.st1.1764000000000.000007.r0.g0.expired.7-0.bf20e41fa8bab377",
+        "line1.st1.1764000000000.000007.r0.g0.expired.7-0",
         "/line1/station",
-        "d7720ea508d7",
+        "2025-11-24T16:00:00Z",
+        "specversion id source type time content-type",
     ),
 }
 

@@ -11,13 +11,13 @@ from linewarden_runtime.errors import BrokerUnavailable
 
 def test_a_look_renews_as_of_its_begin_and_only_where_it_succeeds() -> None:
     clock = ManualClock()
-    freshness = Freshness("recipes", clock, 60.0)
+    freshness = Freshness(clock, 60.0)
     clock.advance(50.0)
     with freshness.look():
         clock.advance(10.0)
     clock.advance(50.0)
-    assert freshness.stale() is None
+    assert freshness.stale_s() is None
     clock.advance(1.0)
     with pytest.raises(BrokerUnavailable), freshness.look():
         raise BrokerUnavailable("gone")
-    assert freshness.stale() == "recipes could not be renewed for 61 s"
+    assert freshness.stale_s() == 61.0

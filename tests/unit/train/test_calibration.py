@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from linewarden_train.data.samples import GOOD, Label
-from linewarden_train.evaluation.comparison import PartScores, caught_at_load, compare
+from linewarden_train.evaluation.comparison import caught_at_load, compare
 from linewarden_train.training.calibration import (
     TrustRecipe,
     defect_threshold,
@@ -71,14 +71,15 @@ def test_rivals_are_compared_at_the_same_number_of_diverted_good_parts() -> None
     margin = np.array([-3.0, -2, -1, 0, 0, 9, -1.5, 0.5, 8, 9])
     trust = np.array([0.1, 0.1, 0.1, 0.9, 0.1, 0.1, 0.95, 0.8, 0.1, 0.1])
     result = compare(
-        PartScores(margin, {"trust": trust, "margin": margin}, defective),
+        {"trust": trust, "margin": margin},
+        defective,
         "trust",
         reject_above=5.0,
         divert_from=0.7,
     )
     assert (result.good, result.defective, result.overkill, result.missed) == (6, 4, 1, 2)
     assert (result.good_passed, result.good_diverted, result.caught) == (5, 1, 2)
-    assert [(rival.name, rival.caught) for rival in result.rivals] == [("margin", 1)]
+    assert result.rivals == {"margin": 1}
     assert (result.only_trust, result.only_margin) == (1, 0)
     assert result.p_value == 1.0
     assert result.expected_by_chance == pytest.approx(2 * 1 / 5)

@@ -10,9 +10,8 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation
-from linewarden_reinspect.station.errors import BadInput
+from linewarden_reinspect.station.errors import AccountRefused, BadInput
 from linewarden_reinspect.station.rendering import page
-from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.base import Id
 from linewarden_schemas.vocabulary import Role
 
@@ -114,9 +113,8 @@ def set_password(name: _Name, wanted: NewPassword, station: CurrentStation) -> d
 def _done(act: Callable[[], _T]) -> _T:
     try:
         return act()
-    except ConfigurationError as error:
-        text = str(error)
-        raise BadInput(f"{text[:1].upper()}{text[1:]}.") from error
+    except AccountRefused as error:
+        raise BadInput(error.key, **error.values) from error
 
 
 def _told(account: Account) -> dict[str, Any]:

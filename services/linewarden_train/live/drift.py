@@ -1,4 +1,4 @@
-"""Ingredients of passed parts from a file of results, one JSON object a line, in order of time."""
+"""Drift: ingredients of passed parts from a file of results, the good ones of a card, and what to do about a shift."""
 
 import json
 from collections import Counter
@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from linewarden_domain.resampling import Values
 from linewarden_vision.card import Card
-
-Values = NDArray[np.float64]
+from linewarden_vision.watch.drift import Drift, IngredientShift
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +50,32 @@ def read_results(path: Path) -> SeenParts:
 def good_values(card: Card) -> dict[str, Values]:
     """Return the frozen good values of every ingredient that is computed for all parts."""
     return {part.name: np.asarray(part.good, float) for part in card.trust.ingredients}
+
+
+_FIRST = "look at light, lens, focus and fixture, and inspect the master parts"
+
+
+def advice(drift: Drift, qualified: bool) -> list[str]:
+    """Say what to do next; nothing where nothing moved."""
+    if not drift.alarms:
+        watched = sorted({shift.name for shift in drift.shifts if shift.level == "watch"})
+        return [f"watch {', '.join(watched)}: a small shift that is not chance"] if watched else []
+    names = sorted({shift.name for shift in drift.alarms})
+    lines = [f"ALARM: {', '.join(names)} no longer look like the good parts that the bundle was set on: {_FIRST}"]
+    lines.append("until it is explained, divert more: raise the audit share or lower the recipe's suspicion threshold")
+    lines.append("if the product or its surface changed for good: collect new good parts, train or calibrate again")
+    if qualified:
+        lines.append("the qualification speaks of parts like those of its calibration: qualify again on new ones")
+    return lines
+
+
+def row_of(shift: IngredientShift) -> dict[str, str]:
+    """Return one row of the table."""
+    return {
+        "window": str(shift.window + 1),
+        "ingredient": shift.name,
+        "parts": str(shift.count),
+        "PSI": f"{shift.psi:.3f}",
+        "p (corrected)": f"{shift.p_value:.2g}",
+        "": shift.level,
+    }
