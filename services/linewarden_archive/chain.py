@@ -8,7 +8,7 @@ from heapq import merge
 from linewarden_archive.errors import ArchiveDamaged
 from linewarden_audit.notary.anchors import Anchor, by_place
 from linewarden_audit.notary.notary import CHAINED, head_in
-from linewarden_audit.notary.verify import Bounds, Found, PartitionCheck, PartitionReport, found_in
+from linewarden_audit.notary.verify import Found, PartitionCheck, PartitionReport, TimeBounds, found_in
 from linewarden_audit.notary.verifying import unmet
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.records import InRecord
@@ -50,11 +50,11 @@ def verify_chain(
     return [*(check.report() for check in checks.values()), *unmet(places)]
 
 
-def _bounds(archive: Archive, name: str) -> Bounds:
+def _bounds(archive: Archive, name: str) -> TimeBounds:
     written = [one.at_ms for one in archive.segments(name)]
     opened = (one for one in archive.entries if isinstance(one, Opened) and name in one.topics)
     begun_ms = next((one.at_ms for one in opened), None)
-    return Bounds(max(written, default=None), CATALOGUE[name].retention_ms, begun_ms=begun_ms)
+    return TimeBounds(max(written, default=None), CATALOGUE[name].retention_ms, begun_ms=begun_ms)
 
 
 def heads(archive: Archive) -> Iterator[ChainHead]:

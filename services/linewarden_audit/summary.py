@@ -8,18 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from linewarden_history.ledger import InspectedFrame, Ledger
+from linewarden_audit.facts import InspectedFrame
+from linewarden_audit.ledger import AuditLedger
 from linewarden_schemas.vocabulary import Cause, Routing, Verdict
 
-from .balance import Allowance, BalanceReport, Kind, balance
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds from the first capture of a visit to its routing; None where no visit was routed."""
-
-    p50: float | None
-    p99: float | None
+from .balance import balance
+from .findings import Allowance, Discrepancy
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +33,6 @@ class TrustWorth:
     diversion_rate_of_passes: float | None
 
 
-def latency(ledger: Ledger) -> Latency:
-    """Latency of all first routings."""
-    values = sorted(visit.decided_ms - visit.first_captured_ms for visit in ledger.first.values())
-    return Latency(percentile(values, 0.50), percentile(values, 0.99))
-
-
 def percentile(ordered: Sequence[float], share: float) -> float | None:
     """The smallest of ascending values with at least `share` of them at or below it."""
     if not ordered:
@@ -52,28 +40,7 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
     return float(ordered[max(0, math.ceil(share * len(ordered)) - 1)])
 
 
-def routings(ledger: Ledger) -> dict[Routing, int]:
-    """First routings by kind, all kinds named."""
-    counted = Counter(visit.routing for visit in ledger.first.values())
-    return {routing: counted[routing] for routing in Routing}
-
-
-def diverted_by_cause(ledger: Ledger) -> dict[str, int]:
-    """First diversions by cause; a visit with two causes counts in both."""
-    diverted = (visit for visit in ledger.first.values() if visit.routing is Routing.DIVERTED)
-    return dict(sorted(Counter(cause.value for visit in diverted for cause in visit.causes).items()))
-
-
-def frames_per_s(ledger: Ledger) -> float | None:
-    """Frames answered a second, from the first capture to the last answer; None for fewer than two."""
-    if len(ledger.inspected) < 2:
-        return None
-    begun = min(frame.captured_ms for frame in ledger.inspected.values())
-    ended = max(frame.inspected_ms for frame in ledger.inspected.values())
-    return round(len(ledger.inspected) * 1000 / max(1, ended - begun), 2)
-
-
-def trust_worth(ledger: Ledger, truth: Mapping[str, bool]) -> TrustWorth:
+def trust_worth(ledger: AuditLedger, truth: Mapping[str, bool]) -> TrustWorth:
     """What trust caught and what it cost, over the visits whose truth (defective or not) is known."""
     known = {visit: first for visit, first in ledger.first.items() if visit in truth}
     passes = {visit: p for visit, p in _network_passes(ledger.inspected.values()).items() if visit in known}
@@ -104,30 +71,35 @@ def _network_passes(frames: Iterable[InspectedFrame]) -> dict[str, float]:
 
 
 def shift_summary(
-    ledger: Ledger, now_ms: int, truth: Mapping[str, bool] | None = None, allowance: Allowance | None = None
+    ledger: AuditLedger, now_ms: int, truth: Mapping[str, bool] | None = None, allowance: Allowance | None = None
 ) -> dict[str, Any]:
-    """All figures of a shift that the topics tell, for JSON; `truth` says of visits whether they are defective."""
+    """All figures of a shift that the topics tell, for JSON; `truth` says of visits whether they are defective.
+
+    `diverted_by_cause` counts a visit with two causes in both; `latency_ms` is from first capture to first routing.
+    """
     report = balance(ledger, now_ms, allowance)
-    counted = routings(ledger)
+    first, inspected = ledger.first.values(), ledger.inspected.values()
+    routed = Counter(visit.routing for visit in first)
+    causes = Counter(cause.value for one in first if one.routing is Routing.DIVERTED for cause in one.causes)
+    times = sorted(visit.decided_ms - visit.first_captured_ms for visit in first)
+    frames_per_s = None
+    if len(inspected) > 1:  # from the first capture to the last answer
+        begun, ended = min(one.captured_ms for one in inspected), max(one.inspected_ms for one in inspected)
+        frames_per_s = round(len(inspected) * 1000 / max(1, ended - begun), 2)
     summary: dict[str, Any] = {
         "visits": report.visits,
         "frames": report.frames,
-        **{routing.value: count for routing, count in counted.items()},
-        "diverted_by_cause": diverted_by_cause(ledger),
+        **{routing.value: routed[routing] for routing in Routing},
+        "diverted_by_cause": dict(sorted(causes.items())),
         "not_decidable": report.not_decidable,
         "dead_letters": report.dead_letters,
         "in_flight": report.in_flight,
         "waiting": report.waiting,
-        "balance": balance_counts(report),
+        "balance": {"closes": report.closes} | {kind.value: len(report.named(kind)) for kind in Discrepancy},
         "findings": [asdict(finding) for finding in report.findings],
-        "latency_ms": asdict(latency(ledger)),
-        "frames_per_s": frames_per_s(ledger),
+        "latency_ms": {"p50": percentile(times, 0.50), "p99": percentile(times, 0.99)},
+        "frames_per_s": frames_per_s,
     }
     if truth is not None:
         summary["truth"] = asdict(trust_worth(ledger, truth))
     return summary
-
-
-def balance_counts(report: BalanceReport) -> dict[str, Any]:
-    """Whether it closes, and how many ids do not add up."""
-    return {"closes": report.closes} | {kind.value: len(report.named(kind)) for kind in Kind}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from linewarden_history.msa.models import Machine, Plan, Presentation
+from linewarden_history.msa.models import AppraisalPlan, Machine, Presentation
 from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Judgement as Answer
 from linewarden_schemas.vocabulary import Undecidable, Verdict, VerdictRule
@@ -25,7 +25,7 @@ _Read = tuple[str, str, str, object | Refused]
 
 
 def present(
-    plan: Plan, scorer: Scorer, most: int | None = None, progress: Callable[[int], object] = lambda _: None
+    plan: AppraisalPlan, scorer: Scorer, most: int | None = None, progress: Callable[[int], object] = lambda _: None
 ) -> Machine:
     """Judge every presentation of every planned part, at most `most` of each.
 
@@ -53,7 +53,7 @@ def present(
     )
 
 
-def _read(plan: Plan, scorer: Scorer, most: int | None) -> Iterator[_Read]:
+def _read(plan: AppraisalPlan, scorer: Scorer, most: int | None) -> Iterator[_Read]:
     for part in plan.parts:
         for picture in part.pictures[:most]:
             try:

@@ -57,7 +57,7 @@ def report(
             else read_stored(from_json, SCHEMA)
         )
     if page is not None:
-        from linewarden_audit.report.page import page as draw  # noqa: PLC0415 - as above
+        from linewarden_audit.report.report import page as draw  # noqa: PLC0415 - as above
 
         page.write_text(draw(document), encoding="utf-8")
     if out is not None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
-    from linewarden_audit.balance import Allowance, BalanceReport
-    from linewarden_audit.periods.period import Closed
+    from linewarden_audit.findings import Allowance, BalanceReport
+    from linewarden_audit.periods import Closed
     from linewarden_schemas.operations import Balance
 
 _SHOWN = 40
@@ -38,7 +38,7 @@ def balance(
     With --close what adds up becomes a closed period, and the next one begins exactly there; ids that are open are
     carried on. Exits 1 where it does not add up: then nothing is closed, and what is missing is named.
     """
-    from linewarden_audit.balance import Allowance  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_audit.findings import Allowance  # noqa: PLC0415 - nothing heavy before it is needed
 
     if close and whole:
         raise typer.BadParameter("what is closed already is not closed again: give --close or --whole")
@@ -64,13 +64,12 @@ def periods(
 ) -> None:
     """List the closed periods. Exits 1, and names the first one that does not follow on the one before."""
     from linewarden.commands.recorded import live  # noqa: PLC0415 - as above
-    from linewarden_audit.periods.closing import read_periods  # noqa: PLC0415
-    from linewarden_audit.periods.period import first_break  # noqa: PLC0415
-    from linewarden_history.ledger import place  # noqa: PLC0415
+    from linewarden_audit.periods import first_break, read_periods  # noqa: PLC0415
+    from linewarden_history.reading import place  # noqa: PLC0415
 
     broker, namespace = live()
     strays: list[str] = []
-    found = read_periods(broker, namespace, lambda one: strays.append(place(one.topic, one.partition, one.offset)))
+    found = read_periods(broker, namespace, lambda one: strays.append(place(one)))
     broken = first_break(found, public_key or (), signed=bool(public_key))
     if as_json:
         rows = [one.period.model_dump(mode="json", exclude_none=True) | {"digest": one.digest} for one in found]
@@ -87,7 +86,7 @@ def _looked(allowance: Allowance, *, whole: bool) -> BalanceReport:
     from linewarden.commands.recorded import live  # noqa: PLC0415
     from linewarden_audit.audit import read_ledger  # noqa: PLC0415 - as above
     from linewarden_audit.balance import balance as add_up  # noqa: PLC0415
-    from linewarden_audit.periods.closing import balance_unclosed  # noqa: PLC0415
+    from linewarden_audit.periods import balance_unclosed  # noqa: PLC0415
 
     broker, namespace = live()
     if whole:
@@ -98,8 +97,7 @@ def _looked(allowance: Allowance, *, whole: bool) -> BalanceReport:
 def _closed(allowance: Allowance, by: str | None, key: Path | None) -> tuple[BalanceReport, Balance | None]:
     from linewarden.commands.recorded import live  # noqa: PLC0415 - as above
     from linewarden_audit.notary.signing import read_key  # noqa: PLC0415
-    from linewarden_audit.periods.closing import close_period  # noqa: PLC0415
-    from linewarden_audit.periods.period import Occasion  # noqa: PLC0415
+    from linewarden_audit.periods import Occasion, close_period  # noqa: PLC0415
 
     broker, namespace = live()
     now = Occasion(namespace.name, _now_ms(), by or getpass.getuser())

@@ -13,7 +13,7 @@ from linewarden.commands.choice import DEFAULT_INDEX, Index, in_words, opened_in
 from .context import SOURCE, actor, context, now_ms, show
 
 if TYPE_CHECKING:
-    from linewarden_history.index.reported import Reported
+    from linewarden_history.index.story import Reported
     from linewarden_schemas.escape import Escape
 
     from .context import Context
@@ -37,7 +37,7 @@ def report(
     as_json: _Json = False,
 ) -> None:
     """Report one part. It is kept whatever is known of its serial; exits 1 where no visit fits yet."""
-    from linewarden_history.escapes.reporting import escape_of  # noqa: PLC0415 - nothing heavy before its need
+    from linewarden_history.escapes import escape_of  # noqa: PLC0415 - nothing heavy before its need
 
     at_ms = now_ms()
     row = {"serial": serial, "defect": defect, "found_at": found_at, "when": when or str(at_ms), "visit": visit}
@@ -57,7 +57,7 @@ def import_(
 
     It may also have the columns visit, reference, comment and by. Exits 1 where no visit fits a serial yet.
     """
-    from linewarden_history.escapes.reporting import read_table  # noqa: PLC0415 - as above
+    from linewarden_history.escapes import read_table  # noqa: PLC0415 - as above
 
     with in_words():
         told = read_table(table, actor(by), now_ms())
@@ -101,13 +101,13 @@ def _publish(here: Context, told: Sequence[Escape], index: Path, known: Collecti
 
 
 def _send(here: Context, told: Sequence[Escape]) -> None:
-    from linewarden_history.escapes.reporting import escape_record  # noqa: PLC0415 - as above
+    from linewarden_history.escapes import escape_record  # noqa: PLC0415 - as above
 
     here.publish(escape_record(here.namespace, one, SOURCE) for one in told)
 
 
 def _known(here: Context, index: Path, *, hidden: bool = False) -> list[Reported]:
-    from linewarden_history.index.reported import all_reports  # noqa: PLC0415 - as above
+    from linewarden_history.index.story import all_reports  # noqa: PLC0415 - as above
 
     with opened_index(index, lambda: (here.broker, here.namespace), hidden=hidden) as opened:
         return list(all_reports(opened))

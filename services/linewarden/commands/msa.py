@@ -14,7 +14,7 @@ from linewarden_runtime.files import writable_file
 from .inspect import load_inspector, progress_bar
 
 if TYPE_CHECKING:
-    from linewarden_history.msa.models import Plan, Study
+    from linewarden_history.msa.models import AppraisalPlan, AttributeStudy
 
 app = typer.Typer(help="A study of machine and operators on parts whose truth is known.", no_args_is_help=True)
 _Out = Annotated[Path, typer.Option(callback=writable_file, help="File to write.", dir_okay=False)]
@@ -81,7 +81,7 @@ def run(
     if bundle is None and not answers:
         raise typer.BadParameter("give --bundle, --answers or both: there is nothing to collect")
     with in_words():
-        study = _begun(models.read(models.Plan, plan_file), out)
+        study = _begun(models.read(models.AppraisalPlan, plan_file), out)
         for source in answers or ():
             judged, dropped = read_answers(study.plan, source)
             study = models.with_judgements(study, judged, dropped)
@@ -115,7 +115,7 @@ def report(
 ) -> None:
     """Effectiveness, misses, false alarms and kappas, with intervals, beside the trade's limits."""
     from linewarden_history.msa.document import SCHEMA, document  # noqa: PLC0415
-    from linewarden_history.msa.models import Study, read  # noqa: PLC0415
+    from linewarden_history.msa.models import AttributeStudy, read  # noqa: PLC0415
     from linewarden_history.msa.page import as_csv  # noqa: PLC0415
     from linewarden_history.msa.page import page as draw  # noqa: PLC0415
     from linewarden_history.reports.rendering import as_json as stored  # noqa: PLC0415
@@ -124,7 +124,9 @@ def report(
     if (study_file is None) == (from_json is None):
         raise typer.BadParameter("give a study, or --from-json with a stored report")
     with in_words():
-        told = read_stored(from_json, SCHEMA) if from_json else document(read(Study, Path(str(study_file))), seed)
+        told = (
+            read_stored(from_json, SCHEMA) if from_json else document(read(AttributeStudy, Path(str(study_file))), seed)
+        )
     if page is not None:
         page.write_text(draw(told), encoding="utf-8")
     if csv is not None:
@@ -135,19 +137,19 @@ def report(
         _tell(told, [one for one in (page, csv) if one is not None])
 
 
-def _begun(planned: Plan, out: Path) -> Study:
+def _begun(planned: AppraisalPlan, out: Path) -> AttributeStudy:
     """The study so far; raises ValueError where the file is one of another plan."""
-    from linewarden_history.msa.models import Study, read  # noqa: PLC0415
+    from linewarden_history.msa.models import AttributeStudy, read  # noqa: PLC0415
 
     if not out.exists():
-        return Study(plan=planned)
-    known = read(Study, out)
+        return AttributeStudy(plan=planned)
+    known = read(AttributeStudy, out)
     if known.plan.digest != planned.digest:
         raise ValueError(f"{out} is a study of another plan; choose another file")
     return known
 
 
-def _present(planned: Plan, bundle: Path, device: str, most: int | None) -> Any:  # noqa: ANN401 - heavy to import
+def _present(planned: AppraisalPlan, bundle: Path, device: str, most: int | None) -> Any:  # noqa: ANN401 - heavy to import
     from linewarden_replay.machine import present  # noqa: PLC0415 - brings torch
 
     scorer = load_inspector(bundle, device, 16)

@@ -47,8 +47,8 @@ def shift(
     """
     from linewarden_history.reports.rendering import as_json as stored  # noqa: PLC0415 - nothing heavy before its need
     from linewarden_history.reports.rendering import read_stored  # noqa: PLC0415
+    from linewarden_history.shifts.page import as_csv  # noqa: PLC0415
     from linewarden_history.shifts.page import page as draw  # noqa: PLC0415
-    from linewarden_history.shifts.table import as_csv  # noqa: PLC0415
 
     with in_words():
         document = (
@@ -69,13 +69,14 @@ def shift(
 def _read(
     begin: str, end: str, line: str | None, name: str | None, subgroup_min: int, *, simulated: bool
 ) -> dict[str, Any]:
-    from linewarden_history.shifts.report import Wanted, report  # noqa: PLC0415
+    from linewarden_history.shifts.report import report  # noqa: PLC0415
     from linewarden_history.shifts.tally import Scope  # noqa: PLC0415
 
     where = context()
     until = parse_time(end) if end else now_ms()
     scope = Scope(name, simulated, subgroup_min * 60_000)
-    return report(where.broker, where.namespace, Wanted(parse_time(begin) if begin else None, until, line, scope))
+    since = parse_time(begin) if begin else None
+    return report(where.broker, where.namespace, scope, from_ms=since, to_ms=until, line_id=line)
 
 
 def _tell(document: dict[str, Any], written: list[Path]) -> None:

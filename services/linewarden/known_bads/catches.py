@@ -9,7 +9,7 @@ from typing import Any
 
 from linewarden_audit.report.tally import counting
 from linewarden_domain.rates import rate
-from linewarden_history.reports.story import Story
+from linewarden_history.reports.story import VisitHistory
 from linewarden_schemas.vocabulary import Judgement
 
 UNNAMED = "not named"
@@ -17,7 +17,7 @@ _ANSWERS = frozenset({Judgement.OK, Judgement.NG})
 _Row = tuple[str, str, str]
 
 
-def by_shift(stories: Iterable[Story]) -> list[dict[str, Any]]:
+def by_shift(stories: Iterable[VisitHistory]) -> list[dict[str, Any]]:
     """One row of each line, day (UTC) and shift with a known-bad, with its exact 95 % interval.
 
     Caught where anybody's counting judgement is NG; unsure is no answer, and stays among those shown.

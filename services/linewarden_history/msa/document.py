@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
+from statistics import fmean
 from typing import Any
 
 from linewarden_schemas.vocabulary import Judgement as Answer
 
-from .models import Machine, Plan, Reference, Study
+from .models import AppraisalPlan, AttributeStudy, Machine, ReferenceValue
 from .statistics import Answers, Appraised, DecisionRate, References, appraise, between, pair
 
 SCHEMA = "linewarden.msa-report.v1"
@@ -19,12 +19,14 @@ LIMITS = {"effectiveness": (">=", 0.90), "miss": ("<=", 0.02), "false_alarm": ("
 """The trade's limits of an acceptable appraiser: AIAG, Measurement Systems Analysis, 4th edition (2010)."""
 
 
-def document(study: Study, seed: int) -> dict[str, Any]:
+def document(study: AttributeStudy, seed: int) -> dict[str, Any]:
     """Everything that page and table show; the same study and seed give the same document."""
     plan = study.plan
     references = {part.part_id: part.reference for part in plan.parts}
     people = _people(study)
+    presentations = () if study.machine is None else study.machine.presentations
     machine = {} if study.machine is None else _machine(study.machine)
+    answers = machine | people
     return {
         "schema": SCHEMA,
         "plan": _plan(plan),
@@ -33,32 +35,34 @@ def document(study: Study, seed: int) -> dict[str, Any]:
         "dropped": dict(study.dropped),
         "limits": {name: {"is": sign, "limit": limit} for name, (sign, limit) in LIMITS.items()},
         "appraisers": [
-            _appraiser(name, answers, references, seed, is_machine=name in machine)
-            for name, answers in (machine | people).items()
+            _appraiser(name, said, references, seed, is_machine=name in machine) for name, said in answers.items()
         ],
         "between_operators": asdict(between([people[name] for name in plan.operators if name in people], seed)),
-        "pairs": _pairs(machine | people, seed),
+        "pairs": [
+            {"pair": [one, other], **asdict(pair(answers[one], answers[other], seed))}
+            for one, other in combinations([name for name in answers if name != NETWORK], 2)  # it shares its pictures
+        ],
         "machine": None if study.machine is None else study.machine.model_dump(exclude={"presentations"}),
-        "undecidable": _undecidable(study.machine),
+        "undecidable": dict(Counter(one.undecidable for one in presentations if one.undecidable is not None)),
         "spread": [] if study.machine is None else _spread(plan, study.machine),
     }
 
 
-def _plan(plan: Plan) -> dict[str, Any]:
+def _plan(plan: AppraisalPlan) -> dict[str, Any]:
     kinds = Counter(part.reference.value for part in plan.parts)
-    classes = Counter(part.defect_class or "unnamed" for part in plan.parts if part.reference is Reference.NG)
+    classes = Counter(part.defect_class or "unnamed" for part in plan.parts if part.reference is ReferenceValue.NG)
     return {
         "digest": plan.digest,
         "seed": plan.seed,
         "rounds": plan.rounds,
         "operators": list(plan.operators),
-        "good": kinds[Reference.OK.value],
-        "defective": kinds[Reference.NG.value],
+        "good": kinds[ReferenceValue.OK.value],
+        "defective": kinds[ReferenceValue.NG.value],
         "classes": dict(sorted(classes.items())),
     }
 
 
-def _people(study: Study) -> dict[str, Answers]:
+def _people(study: AttributeStudy) -> dict[str, Answers]:
     """Answers by operator and part, in the order of the rounds; operators who judged nothing are left out."""
     given: defaultdict[str, defaultdict[str, list[Answer]]] = defaultdict(lambda: defaultdict(list))
     for one in sorted(study.judgements, key=lambda one: one.round):
@@ -97,22 +101,7 @@ def _beside(found: Appraised, limited: str) -> str:
     return "shown" if one.high <= limit else "met" if one.value <= limit else "not met"
 
 
-def _pairs(answers: Mapping[str, Answers], seed: int) -> list[dict[str, Any]]:
-    """Cohen's kappa of every two appraisers; the machine's two readings share their pictures and are no pair."""
-    names = [name for name in answers if name != NETWORK]
-    return [
-        {"pair": [one, other], **asdict(pair(answers[one], answers[other], seed))}
-        for one, other in combinations(names, 2)
-    ]
-
-
-def _undecidable(machine: Machine | None) -> dict[str, int]:
-    if machine is None:
-        return {}
-    return dict(Counter(one.undecidable for one in machine.presentations if one.undecidable is not None))
-
-
-def _spread(plan: Plan, machine: Machine) -> list[dict[str, Any]]:
+def _spread(plan: AppraisalPlan, machine: Machine) -> list[dict[str, Any]]:
     """Score and trust of each part over its presentations, good parts first, each kind in order of its mean score."""
     by_part: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for one in machine.presentations:
@@ -129,9 +118,10 @@ def _spread(plan: Plan, machine: Machine) -> list[dict[str, Any]]:
         for part in plan.parts
     ]
     return sorted(
-        rows, key=lambda row: (row["reference"] == Reference.NG.value, _mean(row["p_defect"]), row["part_id"])
+        rows,
+        key=lambda row: (
+            row["reference"] == ReferenceValue.NG.value,
+            fmean(row["p_defect"]) if row["p_defect"] else -1.0,
+            row["part_id"],
+        ),
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else -1.0

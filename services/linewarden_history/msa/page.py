@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 from linewarden_domain.rates import INTERVAL
-from linewarden_history.reports.rendering import render
+from linewarden_history.reports.rendering import csv_text, render
 
 from .document import LIMITS
 
-COLUMNS = ("appraiser", "figure", "count", "of", "value", "low", "high", "limit", "beside_limit")
 RATES = (*LIMITS, "unsure", "alike_by_part", "right_by_part")
-KAPPAS = ("within", "against_reference")
 _WIDTH, _HEIGHT, _LEFT, _EDGE = 960, 240, 48, 14
-Row = tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Scatter:
-    """Presentations of every part as dots, in the drawing's units; `parted` is where the defective parts begin."""
-
-    title: str
-    dots: list[tuple[float, float, bool, str]]
-    parted: float
-    up: list[tuple[float, str]]
-    width: int = _WIDTH
-    height: int = _HEIGHT
-    left: int = _LEFT
 
 
 def page(document: Mapping[str, Any]) -> str:
@@ -45,8 +26,8 @@ def page(document: Mapping[str, Any]) -> str:
     )
 
 
-def scatter(document: Mapping[str, Any], what: str, title: str) -> Scatter:
-    """Place every presentation: parts side by side, good ones first, the value upwards from 0 to 1."""
+def scatter(document: Mapping[str, Any], what: str, title: str) -> dict[str, Any]:
+    """Every presentation as a dot, in the drawing's units: parts side by side, good ones first, values upwards to 1."""
     rows = document["spread"]
     step = (_WIDTH - _LEFT - _EDGE) / max(1, len(rows))
     across = [_LEFT + (place + 0.5) * step for place in range(len(rows))]
@@ -56,8 +37,15 @@ def scatter(document: Mapping[str, Any], what: str, title: str) -> Scatter:
         for value in row[what]
     ]
     good = sum(row["reference"] == "OK" for row in rows)
-    ticks = [(round(_up(value), 1), f"{value:.1f}") for value in (0.0, 0.5, 1.0)]
-    return Scatter(title, dots, round(_LEFT + good * step, 1), ticks)
+    return {
+        "title": title,
+        "dots": dots,
+        "parted": round(_LEFT + good * step, 1),  # where the defective parts begin
+        "up": [(round(_up(value), 1), f"{value:.1f}") for value in (0.0, 0.5, 1.0)],
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "left": _LEFT,
+    }
 
 
 def _up(value: float) -> float:
@@ -66,26 +54,23 @@ def _up(value: float) -> float:
 
 def as_csv(document: Mapping[str, Any]) -> str:
     """Every figure, one a line, with its denominator, its interval and the trade's limit."""
-    out = StringIO(newline="")
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    rows.writerows(_rows(document))
-    return out.getvalue()
+    columns = ("appraiser", "figure", "count", "of", "value", "low", "high", "limit", "beside_limit")
+    return csv_text(columns, _rows(document))
 
 
-def _rows(told: Mapping[str, Any]) -> Iterator[Row]:
+def _rows(told: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
     for one in told["appraisers"]:
         for name in RATES:
             limit, beside = told["limits"].get(name), one["beside_limits"].get(name, "")
             bound = f"{limit['is']} {limit['limit']}" if limit else ""
             figure = one[name]
             yield one["name"], figure["name"], figure["count"], figure["of"], *_interval(figure), bound, beside
-        for name in KAPPAS:
+        for name in ("within", "against_reference"):
             yield one["name"], f"kappa_{name}", "", "", *_interval(one[name]), "", ""
     yield "all operators", "kappa_between", "", "", *_interval(told["between_operators"]), "", ""
     for two in told["pairs"]:
         yield " / ".join(two["pair"]), "kappa_of_pair", "", "", *_interval(two), "", ""
 
 
-def _interval(figure: Mapping[str, Any]) -> Row:
+def _interval(figure: Mapping[str, Any]) -> tuple[object, ...]:
     return tuple("" if figure[name] is None else figure[name] for name in ("value", "low", "high"))

@@ -16,12 +16,12 @@ from linewarden_domain.rates import Rate, rate
 from linewarden_domain.resampling import Estimate, Values, estimate
 from linewarden_schemas.vocabulary import Judgement as Answer
 
-from .models import Reference
+from .models import ReferenceValue
 
 ANSWERS = tuple(Answer)
 Answers = Mapping[str, Sequence[Answer]]
 """One appraiser's answers by part, in the order of the rounds."""
-References = Mapping[str, Reference]
+References = Mapping[str, ReferenceValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Appraised:
 def appraise(answers: Answers, references: References, seed: int) -> Appraised:
     """All figures of one appraiser; parts without an answer count nowhere."""
     judged = {part: list(said) for part, said in answers.items() if said}
-    bad = {part: said for part, said in judged.items() if references[part] is Reference.NG}
-    good = {part: said for part, said in judged.items() if references[part] is Reference.OK}
+    bad = {part: said for part, said in judged.items() if references[part] is ReferenceValue.NG}
+    good = {part: said for part, said in judged.items() if references[part] is ReferenceValue.OK}
     repeated = {part: said for part, said in judged.items() if len(said) > 1}
     right = [all(one.value == references[part].value for one in said) for part, said in judged.items()]
     alike = [len(set(said)) == 1 for said in repeated.values()]

@@ -9,18 +9,14 @@ from typing import Any
 from linewarden_domain.rates import INTERVAL, rate
 from linewarden_schemas.vocabulary import Outcome, Routing
 
-from .story import Story
+from .story import VisitHistory
 
-NAME = "escapes_ppm_of_inspected"
 _MOST_LISTED = 200
-_PPM = 1_000_000
-_LEFT_BY_OUTCOME = {
+_LEFT_AS = {
     Outcome.ACCEPT: "accepted by people",
     Outcome.USE_AS_IS: "used as is by concession",
     Outcome.REWORK: "sent to rework, and must not have left",
     Outcome.SCRAP: "scrapped, and must not have left",
-}
-_LEFT_BY_ROUTING = {
     Routing.TRUSTED_PASS: "trusted pass",
     Routing.DIVERTED: "diverted, and must not have left",
     Routing.REJECTED: "rejected, and must not have left",
@@ -37,7 +33,7 @@ class EscapeTally:
     by_class: Counter[str] = field(default_factory=Counter)
     listed: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, story: Story) -> None:
+    def add(self, story: VisitHistory) -> None:
         """Count a visit of production; one that nobody reported is passed over."""
         if not story.escapes:
             return
@@ -52,23 +48,24 @@ class EscapeTally:
 
     def as_dict(self, inspected: int, reported: int) -> dict[str, Any]:
         """For documents; `reported` are all reports that stand, of whatever part."""
-        share = rate(NAME, self.visits, inspected)
-        ppm = {"low": share.low * _PPM, "high": share.high * _PPM}
+        share = rate("escapes_ppm_of_inspected", self.visits, inspected)
+        found = {"value": share.value, "low": share.low, "high": share.high}
+        ppm = {name: None if value is None else value * 1_000_000 for name, value in found.items()}
         return {
             "visits": self.visits,
             "reports": self.reports,
             "of_other_visits": reported - self.reports,
             "interval": INTERVAL,
-            "rate": share.as_dict() | ppm | {"value": None if share.value is None else share.value * _PPM},
+            "rate": share.as_dict() | ppm,
             "by_way": dict(sorted(self.by_way.items())),
             "by_class": dict(sorted(self.by_class.items())),
             "listed": self.listed,
         }
 
 
-def left_as(story: Story) -> str:
+def left_as(story: VisitHistory) -> str:
     """How an escaped part left, in words."""
     latest = story.latest
     if latest is None or not latest.final:
         return "before it was settled"
-    return _LEFT_BY_OUTCOME[latest.outcome] if latest.outcome is not None else _LEFT_BY_ROUTING[latest.routing]
+    return _LEFT_AS[latest.outcome or latest.routing]

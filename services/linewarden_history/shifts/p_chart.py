@@ -8,17 +8,10 @@ from typing import Any
 
 from scipy.stats import binom
 
-TAIL = 0.00135
-"""Chance beyond each limit for a steady process, that of three standard deviations of a normal distribution."""
-SOURCE = (
-    "exact binomial probability limits at 0.135 % in each tail (the chance that Shewhart's three-sigma limits have for "
-    "a normal distribution; NIST/SEMATECH e-Handbook of Statistical Methods, 6.3.3.2; quantiles by scipy.stats.binom)"
-)
-
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One subgroup; `at_ms` is where it begins. `lower` and `upper` are shares; outside them it is out of control."""
+class Subgroup:
+    """One point of the chart, which begins at `at_ms`. `lower` and `upper` are shares; outside is out of control."""
 
     at_ms: int
     defective: int
@@ -34,11 +27,15 @@ class PChart:
     """All subgroups; `centre` is the share over all of them, None where nothing was made."""
 
     centre: float | None
-    points: tuple[Point, ...]
+    points: tuple[Subgroup, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For documents."""
-        return asdict(self) | {"source": SOURCE}
+        """The fields as plain values for a document, and where the limits come from."""
+        return asdict(self) | {
+            "source": "exact binomial probability limits at 0.135 % in each tail (the chance that Shewhart's "
+            "three-sigma limits have for a normal distribution; NIST/SEMATECH e-Handbook of Statistical Methods, "
+            "6.3.3.2; quantiles by scipy.stats.binom)"
+        }
 
 
 def p_chart(subgroups: Sequence[tuple[int, int, int]]) -> PChart:
@@ -48,10 +45,10 @@ def p_chart(subgroups: Sequence[tuple[int, int, int]]) -> PChart:
     if not made:
         return PChart(None, ())
     centre = sum(defective for _, defective, _ in filled) / made
-    return PChart(centre, tuple(_point(at_ms, defective, n, centre) for at_ms, defective, n in filled))
-
-
-def _point(at_ms: int, defective: int, n: int, centre: float) -> Point:
-    lower, upper = (float(binom.ppf(tail, n, centre)) / n for tail in (TAIL, 1 - TAIL))
-    share = defective / n
-    return Point(at_ms, defective, n, share, max(0.0, lower), upper, not lower <= share <= upper)
+    points = []
+    for at_ms, defective, n in filled:
+        # as rare beyond each limit as beyond three standard deviations of a normal distribution
+        lower, upper = (float(binom.ppf(tail, n, centre)) / n for tail in (0.00135, 1 - 0.00135))
+        share = defective / n
+        points.append(Subgroup(at_ms, defective, n, share, max(0.0, lower), upper, not lower <= share <= upper))
+    return PChart(centre, tuple(points))

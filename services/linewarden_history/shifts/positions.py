@@ -72,7 +72,7 @@ class PositionMap:
 
     @property
     def rows(self) -> int:
-        """Cells down the picture."""
+        """Cells down the picture, at least one, as many as keep them square."""
         return max(1, round(COLUMNS * (self._aspect or 1.0)))
 
     def as_dict(self) -> dict[str, Any]:

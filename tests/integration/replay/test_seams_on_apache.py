@@ -15,8 +15,7 @@ from typer.testing import CliRunner, Result
 
 from linewarden.cli import app
 from linewarden_archive.archive import Archive
-from linewarden_audit.periods.closing import close_period
-from linewarden_audit.periods.period import Occasion
+from linewarden_audit.periods import Occasion, close_period
 from linewarden_history.reading import records_since
 from linewarden_history.selection import Selection
 from linewarden_replay.inspecting import Setting
