@@ -10,7 +10,7 @@ from linewarden_audit.notary.verify import ChainComparison, ChainFault, Found, f
 
 from .contents import Contents
 from .entries import Segment
-from .findings import ChainFinding, Wrong
+from .findings import Finding, Wrong
 from .segments import salvage_segment
 
 _READABLE = "every record can still be read as it was"
@@ -21,16 +21,16 @@ class _Touched(NamedTuple):
     told: str
 
 
-def name_damage(file: str, content: bytes, segment: Segment, contents: Contents | None) -> ChainFinding:
+def name_damage(file: str, content: bytes, segment: Segment, contents: Contents | None) -> Finding:
     """Name the bytes by blocks of 4 KiB, and the first record; without its list only that the file was changed."""
     length = len(content)
     wrong = Wrong.CUT if length < segment.size else Wrong.LONGER if length > segment.size else Wrong.CHANGED
     detail = "" if length == segment.size else f"{length} bytes instead of {segment.size}"
     if contents is None:
-        return ChainFinding(wrong, file, detail or "its list of contents is of no use, so the place is not known")
+        return Finding(wrong, file, detail or "its list of contents is of no use, so the place is not known")
     ranges = [(begin, min(end, max(length, segment.size))) for begin, end in contents.damaged(content)]
     first = first_touched(contents, [found_in(one) for one in salvage_segment(content, segment, segment.topic)])
-    finding = ChainFinding(wrong, file, detail, tuple(ranges), records=first.told)
+    finding = Finding(wrong, file, detail, tuple(ranges), records=first.told)
     if first.offset is None:
         return finding
     return replace(finding, topic=segment.topic, partition=segment.partition, offset=first.offset)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from linewarden_audit.ledger import AuditLedger, CameraEpoch, run_of
-from linewarden_history.reading import WrittenAt, place, records_between, visit_of
+from linewarden_history.reading import Looked, WrittenAt, place, records_between, visit_of
 from linewarden_runtime.books import positions_of, read_to_end, reader_of_all
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker, Reader
@@ -30,10 +30,6 @@ from .findings import Allowance, BalanceReport
 
 READ_ORDER = ("dispositions", "reinspections", "inspections", "dead-letters", "decisions", "captures")
 """Effects before causes: while the line runs, whatever was answered has its cause in what is read after it."""
-
-
-Progress = Callable[[str, int], None]
-"""Called with the topic's name and the records read of it so far."""
 
 
 def balance_records(
@@ -242,7 +238,7 @@ class Unclosed:
 
 
 def read_unclosed(
-    broker: Broker, namespace: Namespace, last: Balance | None, progress: Progress = lambda _name, _count: None
+    broker: Broker, namespace: Namespace, last: Balance | None, progress: Looked = lambda _name, _count: None
 ) -> Unclosed:
     """Everything that follows on a closed period, with what its open visits need; all there is where `last` is None.
 
@@ -267,7 +263,7 @@ def look_back(broker: Broker, namespace: Namespace, found: Unclosed, wanted: Col
                     found.recall(record, wanted)
 
 
-def read_ledger(broker: Broker, namespace: Namespace, progress: Progress = lambda _name, _count: None) -> AuditLedger:
+def read_ledger(broker: Broker, namespace: Namespace, progress: Looked = lambda _name, _count: None) -> AuditLedger:
     """Everything that the topics of a namespace hold now; raises BrokerUnavailable."""
     return read_unclosed(broker, namespace, None, progress).ledger
 

@@ -209,7 +209,6 @@ class SlotOpened:
     skill: Skill
     causes: tuple[Cause, ...]
     frames: tuple[SlotFrame, ...]
-    missing_views: tuple[str, ...]
     line_id: str
     part_id: str | None
     product_id: str | None

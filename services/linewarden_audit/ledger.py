@@ -14,7 +14,7 @@ from linewarden_history.reading import UNWRITTEN, WrittenAt, place, visit_of
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
-from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen, ViewResult
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.operations import DeadLetter
@@ -37,8 +37,7 @@ CameraEpoch = tuple[str, str, str, int]
 """Line, station, camera, spool epoch: one contiguous run of sequences from 0."""
 
 Shared = TypeVar("Shared", bound=Hashable)
-Fact = TypeVar("Fact", CapturedFrame, InspectedFrame, RoutedVisit, ToldView, SlotOpened, SlotClosed, Decided)
-Placed = TypeVar("Placed", CapturedFrame, InspectedFrame, Decided)
+Fact = TypeVar("Fact", CapturedFrame, InspectedFrame, RoutedVisit, SlotOpened, SlotClosed, Decided)
 _REPEATED = frozenset(
     {"view_id", "line_id", "station_id", "camera_id", "lot_id", "product_id", "bundle_digest", "causes"}
 )
@@ -171,7 +170,10 @@ class AuditLedger:
         routed = self._fact(
             RoutedVisit,
             message,
-            views=tuple(self._fact(ToldView, view) for view in message.views),
+            views=tuple(
+                ToldView(view.view_id, view.frame_id, view.verdict, view.undecidable, view.p_defect, view.suspicion)
+                for view in message.views
+            ),
             recipe=self._recipe_name(message.recipe),
             line_state=None if message.line_state is None else self._line_state(message.line_state),
             alarm=message.alarm is not None,
@@ -223,7 +225,7 @@ class AuditLedger:
     def _line_state(self, state: LineStateRef) -> LineStateFacts:
         return self._same((state.mode, state.since_ms, state.order_id, state.shift))
 
-    def _fact(self, kind: type[Fact], message: Message | ViewResult, **told: object) -> Fact:
+    def _fact(self, kind: type[Fact], message: Message, **told: object) -> Fact:
         """What the message says in the fields of a fact, but for those that are told."""
         values: dict[str, Any] = told
         for each in fields(kind):
@@ -237,5 +239,5 @@ class AuditLedger:
         return self._shared.setdefault(value, value)  # type: ignore[return-value]  # it is equal, so of its kind
 
 
-def _in_order(known: Placed, found: Placed) -> tuple[Placed, Placed]:
+def _in_order(known: Fact, found: Fact) -> tuple[Fact, Fact]:
     return (known, found) if known.written.offset <= found.written.offset else (found, known)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from linewarden_audit.audit import Progress, Unclosed, look_back, read_unclosed
+from linewarden_audit.audit import Unclosed, look_back, read_unclosed
 from linewarden_audit.balance import balance
 from linewarden_audit.findings import Allowance, BalanceReport
 from linewarden_audit.ledger import CameraEpoch
 from linewarden_audit.notary import signing
-from linewarden_history.reading import place
+from linewarden_history.reading import Looked, place
 from linewarden_runtime.books import positions_of, read_to_end, readable, reader_of_all
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import InRecord, OutRecord
@@ -179,7 +179,7 @@ def balance_unclosed(
     namespace: Namespace,
     now_ms: int,
     allowance: Allowance | None = None,
-    progress: Progress = lambda _name, _count: None,
+    progress: Looked = lambda _name, _count: None,
 ) -> Balanced:
     """Balance what follows on the last closed period; all there is where nothing was closed yet.
 
@@ -207,7 +207,7 @@ def close_period(
     now: Occasion,
     allowance: Allowance | None = None,
     key: Ed25519PrivateKey | None = None,
-    progress: Progress = lambda _name, _count: None,
+    progress: Looked = lambda _name, _count: None,
 ) -> tuple[BalanceReport, Balance | None]:
     """Close what follows on the last period; None, and nothing published, where it does not add up.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from linewarden_runtime.books import positions_of, read_to_end, read_until
@@ -16,6 +16,9 @@ from linewarden_schemas.recipe import TimeBudget
 SLACK_MS = TimeBudget().spool_horizon_ms
 """How far a camera's clock may be from the broker's append time for its records to be found: a spool's horizon."""
 
+Looked = Callable[[str, int], None]
+"""Hears the topic that is read, and how many records of it were."""
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenAt:
@@ -27,7 +30,7 @@ class WrittenAt:
 
     @classmethod
     def of(cls, record: InRecord) -> WrittenAt:
-        """Where this record lies."""
+        """Where this record lies, and when the broker or its writer says that it was written."""
         return cls(record.offset, record.timestamp_ms, place(record))
 
 

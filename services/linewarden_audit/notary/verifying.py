@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from linewarden_history.reading import place
+from linewarden_history.reading import Looked, place
 from linewarden_runtime.books import positions_of, read_to_end
 from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import Position
@@ -25,9 +25,6 @@ from .verify import (
     TimeBounds,
     found_in,
 )
-
-Looked = Callable[[str, int], None]
-"""Hears the topic that is read, and how many records of one of its partitions were."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from linewarden_audit.periods import Closed, first_break, read_periods
 from linewarden_domain.kappa import SOURCE as KAPPA
 from linewarden_domain.kappa import cohen
 from linewarden_domain.rates import INTERVAL, rate
-from linewarden_history.reports.gather import Looked, gather, messages, tell_visits
+from linewarden_history.reading import Looked
+from linewarden_history.reports.gather import gather, messages, tell_visits
 from linewarden_history.reports.rendering import render
 from linewarden_history.reports.store import VisitStore
 from linewarden_history.selection import Selection

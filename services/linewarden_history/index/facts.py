@@ -62,7 +62,8 @@ def statements_of(record: InRecord, logical: str, message: Message) -> list[Stat
               told = excluded.told
             WHERE excluded.offset > offset
         """
-        return [(escape, _escape(message) | place)]
+        values = message.model_dump(include={"escape_id", "part_id", "visit_id", "withdrawn"}) | place
+        return [(escape, values | {"told": message.model_dump_json(exclude_none=True)})]
     told = _TOLD.get(type(message))
     if told is None:
         return []
@@ -183,16 +184,6 @@ def _visit(visit_id: str, line_id: str, recipe: RecipeRef, captured_ms: int) -> 
 
 def _frame(of: Capture | Inspection) -> dict[str, Any]:
     return {"visit_id": of.visit_id, "frame_id": of.frame_id, "view_id": of.view_id, "camera_id": of.camera_id}
-
-
-def _escape(one: Escape) -> dict[str, Any]:
-    return {
-        "escape_id": one.escape_id,
-        "part_id": one.part_id,
-        "visit_id": one.visit_id,
-        "withdrawn": one.withdrawn,
-        "told": one.model_dump_json(exclude_none=True),
-    }
 
 
 _TOLD: dict[type[Message], Callable[[Any], Told]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from linewarden_history.reading import SLACK_MS
+from linewarden_history.reading import SLACK_MS, Looked
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.ports import Broker, Reader
@@ -19,9 +19,6 @@ from .store import StoryIndex
 _POLL_S = 0.5
 _BATCH = 2_000
 
-Progress = Callable[[str, int], None]
-"""Hears the topic that is read, and how many records of it were since the last call."""
-
 
 def catch_up(
     broker: Broker,
@@ -29,9 +26,11 @@ def catch_up(
     index: StoryIndex,
     *,
     from_ms: int = 0,
-    progress: Progress = lambda _name, _count: None,
+    progress: Looked = lambda _name, _count: None,
 ) -> None:
     """Take in everything up to the end as it is now; the first time from what may have been captured at `from_ms` on.
+
+    `progress` hears how many records of a topic were read since it was called last.
 
     Records that cannot be read are counted in `places`, and left to their dead letters. Interrupted, it goes on where
     it stopped.

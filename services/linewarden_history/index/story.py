@@ -75,10 +75,12 @@ class Story:
 
 def stories(index: StoryIndex, name: str) -> list[Story]:
     """The visits of a part by its serial, or one visit with those it came back from and as; in order of capture."""
-    rows = _visits(index, name)
+    by_part = index.rows(f"SELECT {_FACTS} FROM visits WHERE part_id = :name", {"name": name})  # noqa: S608 - fixed words
+    found = list(by_part) or list(index.rows(_CHAIN, {"name": name}))
+    rows = sorted(found, key=lambda row: (row["captured_ms"] or 0, row["visit_id"]))
     visits = [str(row["visit_id"]) for row in rows]
     reported = reports_about(index, {name, *(row["part_id"] for row in rows if row["part_id"])}, visits)
-    return [_story(index, row, reported) for row in rows]
+    return [_story(index, row, [one for one in reported if one.visit_id == row["visit_id"]]) for row in rows]
 
 
 def reports_about(index: StoryIndex, parts: Collection[str], visits: Collection[str]) -> list[Reported]:
@@ -124,12 +126,6 @@ def is_selected(index: StoryIndex, selection: Selection, visit_id: str) -> bool:
     return index.row(sql, values | {"visit_id": visit_id}) is not None
 
 
-def _visits(index: StoryIndex, name: str) -> list[sqlite3.Row]:
-    by_part = list(index.rows(f"SELECT {_FACTS} FROM visits WHERE part_id = :name", {"name": name}))  # noqa: S608 - fixed words
-    found = by_part or list(index.rows(_CHAIN, {"name": name}))
-    return sorted(found, key=lambda row: (row["captured_ms"] or 0, row["visit_id"]))
-
-
 _CHAIN = f"""
 WITH RECURSIVE before (id) AS (
   SELECT visit_id FROM visits WHERE visit_id = :name
@@ -150,25 +146,26 @@ def _story(index: StoryIndex, facts: sqlite3.Row, reported: Collection[Reported]
         of_visit,
     )
     happened = [StoryEntry(**(dict(row) | {"told": json.loads(row["told"])})) for row in entries]
-    happened += [_escaped(one) for one in reported if one.visit_id == facts["visit_id"]]
+    happened += [
+        StoryEntry(
+            at_ms=one.escape.found_ms,
+            kind="escape withdrawn" if one.escape.withdrawn else "escaped",
+            actor=one.escape.reported_by,
+            topic="escapes",
+            partition=one.partition,
+            offset=one.offset,
+            told=one.escape.model_dump(mode="json", exclude_none=True),
+        )
+        for one in reported
+    ]
     return Story(dict(facts), tuple(dict(row) for row in frames), tuple(sorted(happened, key=lambda one: one.at_ms)))
-
-
-def _escaped(one: Reported) -> StoryEntry:
-    kind = "escape withdrawn" if one.escape.withdrawn else "escaped"
-    told = one.escape.model_dump(mode="json", exclude_none=True)
-    actor = one.escape.reported_by
-    return StoryEntry(one.escape.found_ms, kind, actor, "escapes", one.partition, one.offset, told)
 
 
 def _reported(index: StoryIndex, sql: str, values: dict[str, Any]) -> Iterator[Reported]:
     for row in list(index.rows(sql, values)):
         escape = Escape.from_json(str(row["told"]).encode())
-        yield Reported(escape, let_go_by(escape, _captured(index, escape)), row["partition"], row["offset"])
-
-
-def _captured(index: StoryIndex, escape: Escape) -> dict[str, int]:
-    """Visits of the part with their times; of a visit named by the report only that one, if anything knows it."""
-    column, name = ("part_id", escape.part_id) if escape.visit_id is None else ("visit_id", escape.visit_id)
-    sql = f"SELECT visit_id, captured_ms FROM visits WHERE {column} = :name AND captured_ms IS NOT NULL"  # noqa: S608 - fixed words
-    return {str(row["visit_id"]): int(row["captured_ms"]) for row in index.rows(sql, {"name": name})}
+        # visits of the part with their times; of a visit that the report names only that one, if anything knows it
+        column, name = ("part_id", escape.part_id) if escape.visit_id is None else ("visit_id", escape.visit_id)
+        visits = f"SELECT visit_id, captured_ms FROM visits WHERE {column} = :name AND captured_ms IS NOT NULL"  # noqa: S608 - fixed words
+        captured = {str(one["visit_id"]): int(one["captured_ms"]) for one in index.rows(visits, {"name": name})}
+        yield Reported(escape, let_go_by(escape, captured), row["partition"], row["offset"])

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from linewarden_history.reports.gather import Looked, messages
+from linewarden_history.reading import Looked
+from linewarden_history.reports.gather import messages
 from linewarden_history.reports.story import tell
 from linewarden_history.selection import Selection
 from linewarden_runtime.ports import Broker

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from linewarden_history.escapes import EscapeBook
-from linewarden_history.reading import WrittenAt, place, records_since, visit_of
+from linewarden_history.reading import Looked, WrittenAt, place, records_since, visit_of
 from linewarden_history.selection import Selection
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import InRecord
@@ -27,9 +27,6 @@ TOPICS = ("dispositions", "decisions", "inspections", "dead-letters", "reinspect
 """Effects before causes: while a line runs, whatever was answered has its capture in what is read after it."""
 SLACK_MS = 600_000
 """Views of a visit lie no farther apart, so that a visit at the edge is whole."""
-
-Looked = Callable[[str, int], None]
-"""Hears the topic that is read, and how many records of it were."""
 
 
 @dataclass(slots=True)

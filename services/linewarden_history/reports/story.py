@@ -11,7 +11,7 @@ from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.escape import Escape
 from linewarden_schemas.inspection import Inspection
-from linewarden_schemas.line import LineStateRef, RecipeRef
+from linewarden_schemas.line import LineStateRef
 from linewarden_schemas.vocabulary import Cause, Judgement, Outcome, Routing, Verdict
 
 
@@ -50,11 +50,6 @@ class VisitHistory:
         pinned = [one.line_state for one in self.captures.values()]
         pinned += [one.line_state for one in self._dispositions() if one.line_state is not None]
         return pinned[0] if pinned else None
-
-    @property
-    def recipe(self) -> RecipeRef | None:
-        """The recipe version pinned at its capture."""
-        return next((one.recipe for one in self._witnesses()), None)
 
     @property
     def is_simulated(self) -> bool:

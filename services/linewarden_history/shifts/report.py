@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from linewarden_domain.rates import INTERVAL, rate
-from linewarden_history.reports.gather import Gathered, Looked, UnreadableRecords, gather, messages, tell_visits
+from linewarden_history.reading import Looked
+from linewarden_history.reports.gather import Gathered, UnreadableRecords, gather, messages, tell_visits
 from linewarden_history.reports.store import VisitStore
 from linewarden_history.selection import Selection
 from linewarden_runtime.ports import Broker
@@ -74,10 +75,10 @@ def report(
     unreadable = UnreadableRecords()
     told = messages(broker, namespace.topic("line-state"), 0, unreadable.add)
     states = [one for one in told if isinstance(one, LineState)]
-    if from_ms is None and scope.shift is None:
-        from_ms = max(0, to_ms - 86_400_000)
-    elif from_ms is None:
+    if from_ms is None and scope.shift is not None:
         from_ms, to_ms = newest_shift(states, scope.shift, to_ms, line_id)
+    elif from_ms is None:
+        from_ms = max(0, to_ms - 86_400_000)
     stretch = Selection(from_ms, to_ms, line_id)
     tally = ShiftTally(scope)
     with VisitStore() as shelf:

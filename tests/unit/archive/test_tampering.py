@@ -17,7 +17,7 @@ from linewarden.cli import main
 from linewarden_archive.archive import Archive
 from linewarden_archive.chain import verify_chain
 from linewarden_archive.entries import Entry, Segment
-from linewarden_archive.findings import ChainFinding, Wrong
+from linewarden_archive.findings import Finding, Wrong
 from linewarden_archive.manifest import append
 from linewarden_archive.pictures import write_pictures
 from linewarden_archive.places import MANIFEST, contents_path, ending_of, segment_path
@@ -61,7 +61,7 @@ class Sealed:
     def records(self, segment: Segment) -> list[InRecord]:
         return self.archive.read(segment)
 
-    def findings(self) -> tuple[ChainFinding, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         return verify_archive(self.root).findings
 
     def rewrite(self, segment: Segment, records: list[InRecord]) -> None:
