@@ -93,14 +93,9 @@ class CapturedFrame:
 
     def adds_to(self, first: CapturedFrame) -> bool:
         """Whether this one, sent again, names of its part what the first did not; others may name it otherwise."""
-        told = (
-            (first.part_id, self.part_id),
-            (first.lot_id, self.lot_id),
-            (first.product_id, self.product_id),
-            (first.bin_slot, self.bin_slot),
-            (first.returned, self.returned),
-        )
-        return (self.known_bad and not first.known_bad) or any(one is None and two is not None for one, two in told)
+        names = ("part_id", "lot_id", "product_id", "bin_slot", "returned")
+        told = any(getattr(first, name) is None and getattr(self, name) is not None for name in names)
+        return told or (self.known_bad and not first.known_bad)
 
 
 @dataclass(frozen=True, slots=True)

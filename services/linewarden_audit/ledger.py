@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-from linewarden_history.reading import UNWRITTEN, WrittenAt, place, visit_of
+from linewarden_history.reading import WrittenAt, place, visit_of
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
@@ -89,8 +89,9 @@ class AuditLedger:
     more, as `topic[partition]@first-last`."""
     _shared: dict[Hashable, Hashable] = field(default_factory=dict, repr=False)
 
-    def learn(self, message: Message, written: WrittenAt = UNWRITTEN) -> None:
+    def learn(self, message: Message, written: WrittenAt | None = None) -> None:
         """Enter one message, and where its record lies; kinds that no balance needs are passed over."""
+        written = written or WrittenAt()
         match message:
             case Capture():
                 self._capture(message, written)

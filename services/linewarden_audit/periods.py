@@ -30,17 +30,8 @@ class Closed:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """By whom and when a period is closed (epoch ms), and of which line or cell."""
-
-    line_id: str
-    at_ms: int
-    actor: str
-
-
-def period_of(found: Unclosed, report: BalanceReport, last: Closed | None, now: Occasion) -> Balance:
-    """The period that a balance which closes makes.
+def period_of(found: Unclosed, report: BalanceReport, last: Closed | None, line_id: str, actor: str) -> Balance:
+    """The period that a balance which closes makes, of a line or cell and by whom.
 
     Raises:
         ValueError: for a balance that does not close.
@@ -48,18 +39,18 @@ def period_of(found: Unclosed, report: BalanceReport, last: Closed | None, now: 
     if not report.closes:
         raise ValueError("what does not add up cannot be closed")
     before, needed = None if last is None else last.period, found.needed_from(report.open_ids)
-    first_ms = min((frame.captured_ms for frame in found.ledger.captured.values()), default=now.at_ms)
+    first_ms = min((frame.captured_ms for frame in found.ledger.captured.values()), default=report.at_ms)
     return Balance(
-        line_id=now.line_id,
-        from_ms=min(first_ms, now.at_ms) if before is None else before.to_ms,
-        to_ms=now.at_ms,
+        line_id=line_id,
+        from_ms=min(first_ms, report.at_ms) if before is None else before.to_ms,
+        to_ms=report.at_ms,
         visits=report.visits,
         frames=report.frames,
         final=report.final,
         waiting=report.waiting,
         in_flight=report.in_flight,
         open_ids=report.open_ids,
-        closed_ms=now.at_ms,
+        closed_ms=report.at_ms,
         number=0 if before is None else before.number + 1,
         carried=0 if before is None else len(before.open_ids),
         reopened=len(found.reopened),
@@ -79,7 +70,7 @@ def period_of(found: Unclosed, report: BalanceReport, last: Closed | None, now: 
             inspected=digest_of(found.inspected),
             routed=digest_of(found.routed),
         ),
-        closed_by=now.actor,
+        closed_by=actor,
         previous=None if last is None else last.digest,
     )
 
@@ -204,12 +195,15 @@ def balance_unclosed(
 def close_period(
     broker: Broker,
     namespace: Namespace,
-    now: Occasion,
+    now_ms: int,
+    actor: str,
     allowance: Allowance | None = None,
     key: Ed25519PrivateKey | None = None,
     progress: Looked = lambda _name, _count: None,
 ) -> tuple[BalanceReport, Balance | None]:
-    """Close what follows on the last period; None, and nothing published, where it does not add up.
+    """Close what follows on the last period, as of `now_ms` (epoch ms) and by `actor`.
+
+    None, and nothing published, where it does not add up.
 
     One at a time for a namespace: whoever begins later takes the identity over, and the other one is fenced.
 
@@ -221,10 +215,10 @@ def close_period(
     identity = namespace.transactional_id("audit")
     with broker.transactional_producer(identity, positions_of(broker, topic)) as producer:
         producer.init()
-        done = balance_unclosed(broker, namespace, now.at_ms, allowance, progress)
+        done = balance_unclosed(broker, namespace, now_ms, allowance, progress)
         if not done.report.closes:
             return done.report, None
-        period = period_of(done.found, done.report, done.last, now)
+        period = period_of(done.found, done.report, done.last, namespace.name, actor)
         if key is not None:
             named = period.model_copy(update={"public_key": signing.public_text(key.public_key())})
             period = signing.signed(named, key)

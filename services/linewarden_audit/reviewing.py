@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from linewarden_audit.facts import Decided, Reviewed, RoutedVisit, SlotClosed, SlotOpened, ToldView
+from linewarden_audit.facts import CapturedFrame, Decided, Reviewed, RoutedVisit, SlotClosed, SlotOpened, ToldView
 from linewarden_history.reading import place
 from linewarden_schemas.disposition import SlotFrame
 from linewarden_schemas.recipe import Recipe, ReviewRules
@@ -21,6 +21,16 @@ from .slots import in_order
 RELEASED = frozenset({Outcome.ACCEPT, Outcome.USE_AS_IS})
 """Outcomes that let a part go on."""
 _LEADS = frozenset({Role.LEAD, Role.QUALITY})
+_WORDS = {
+    "line_id": "line",
+    "station_id": "station",
+    "part_id": "serial",
+    "lot_id": "lot",
+    "product_id": "product",
+    "bin_slot": "place",
+    "line_state": "line state",
+    "is_simulated": "kind, simulated or real,",
+}
 _JUDGES = {Skill.OPERATOR: _LEADS | {Role.OPERATOR}, Skill.LEAD: _LEADS}
 
 
@@ -66,25 +76,23 @@ def against_telling(one: RoutedVisit, frames: Mapping[str, Seen]) -> Iterator[st
         known = None if seen is None else seen.captured or seen.inspected
         if known is not None and known.view_id != view.view_id:
             yield f"{name} names frame {view.frame_id} as view {view.view_id}"
-    captures = [each for seen in frames.values() for each in (seen.captured, *seen.again) if each is not None]
-    if not captures:
-        return
-    told = (
-        ("line", one.line_id, {each.line_id for each in captures}),
-        ("station", one.station_id, {each.station_id for each in captures}),
-        ("serial", one.part_id, {each.part_id for each in captures}),
-        ("lot", one.lot_id, {each.lot_id for each in captures}),
-        ("product", one.product_id, {each.product_id for each in captures}),
-        ("line state", one.line_state, {each.line_state for each in captures}),
-        ("visit before", one.returned_from, {each.returned[0] for each in captures if each.returned}),
-        ("kind, simulated or real,", one.is_simulated, {each.is_simulated for each in captures}),
-    )
-    yield from (
-        f"{name} names a {what} that no capture names"
-        for what, value, values in told
-        if value is not None and value not in values
-    )
-    if not any(one.recipe.may_be(each.recipe) for each in captures):
+    captures = _captures(frames)
+    yield from _unnamed(name, one, captures)
+    if captures and one.returned_from not in {None, *(each.returned[0] for each in captures if each.returned)}:
+        yield f"{name} names a visit before that no capture names"
+
+
+def _captures(frames: Mapping[str, Seen]) -> list[CapturedFrame]:
+    return [each for seen in frames.values() for each in (seen.captured, *seen.again) if each is not None]
+
+
+def _unnamed(name: str, one: RoutedVisit | SlotOpened, captures: Sequence[CapturedFrame]) -> Iterator[str]:
+    """What a disposition or a slot, which names less, says of its part and no capture of it does."""
+    for field, what in _WORDS.items() if captures else ():
+        value = getattr(one, field, None)
+        if value is not None and value not in {getattr(each, field) for each in captures}:
+            yield f"{name} names a {what} that no capture names"
+    if captures and not any(one.recipe.may_be(each.recipe) for each in captures):
         yield f"{name} names a recipe that no capture names"
 
 
@@ -96,23 +104,8 @@ def _told(one: RoutedVisit, frames: Mapping[str, Seen]) -> list[Seen]:
 
 def against_asking(one: SlotOpened, frames: Mapping[str, Seen], recipe: Recipe | None) -> Iterator[str]:
     """Where a slot asks for something else than what its visit is."""
-    captures = [each for seen in frames.values() for each in (seen.captured, *seen.again) if each is not None]
-    told = (
-        ("line", one.line_id, {each.line_id for each in captures}),
-        ("serial", one.part_id, {each.part_id for each in captures}),
-        ("product", one.product_id, {each.product_id for each in captures}),
-        ("place", one.bin_slot, {each.bin_slot for each in captures}),
-        ("kind, simulated or real,", one.is_simulated, {each.is_simulated for each in captures}),
-    )
     name = f"slot {one.slot_id}"
-    if captures:
-        yield from (
-            f"{name} names a {what} that no capture names"
-            for what, value, values in told
-            if value is not None and value not in values
-        )
-        if not any(one.recipe.may_be(each.recipe) for each in captures):
-            yield f"{name} names a recipe that no capture names"
+    yield from _unnamed(name, one, _captures(frames))
     for asked in one.frames:
         seen = frames.get(asked.frame_id)
         if seen is None or not _shows(asked, seen):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from linewarden_audit.facts import InspectedFrame
@@ -16,23 +16,6 @@ from .balance import balance
 from .findings import Allowance, Discrepancy
 
 
-@dataclass(frozen=True, slots=True)
-class TrustWorth:
-    """Trust against the rival that anybody could have: lowering the threshold until as many passes are diverted.
-
-    Counted are visits. `misses_without_trust`: defective visits whose views the network all called OK.
-    `misses_by_threshold_at_same_diversion`: those of them that remain when the visits with the highest p_defect are
-    diverted instead, as many as trust diverted. `diversion_rate_of_passes` has the visits that the network alone
-    would have passed as denominator; low trust and audit count in it. None where there were none.
-    """
-
-    defective: int
-    misses_passed: int
-    misses_without_trust: int
-    misses_by_threshold_at_same_diversion: int
-    diversion_rate_of_passes: float | None
-
-
 def percentile(ordered: Sequence[float], share: float) -> float | None:
     """The smallest of ascending values with at least `share` of them at or below it."""
     if not ordered:
@@ -40,8 +23,14 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
     return float(ordered[max(0, math.ceil(share * len(ordered)) - 1)])
 
 
-def trust_worth(ledger: AuditLedger, truth: Mapping[str, bool]) -> TrustWorth:
-    """What trust caught and what it cost, over the visits whose truth (defective or not) is known."""
+def trust_worth(ledger: AuditLedger, truth: Mapping[str, bool]) -> dict[str, int | float | None]:
+    """Trust against the rival that anybody could have: lowering the threshold until as many passes are diverted.
+
+    Counted are visits whose truth (defective or not) is known. `misses_without_trust`: defective ones whose views the
+    network all called OK. `misses_by_threshold_at_same_diversion`: those of them that remain when the visits with the
+    highest p_defect are diverted instead, as many as trust diverted. `diversion_rate_of_passes` has the visits that
+    the network alone would have passed as denominator; low trust and audit count in it. None where there were none.
+    """
     known = {visit: first for visit, first in ledger.first.items() if visit in truth}
     passes = {visit: p for visit, p in _network_passes(ledger.inspected.values()).items() if visit in known}
     by_trust = {visit for visit in passes if Cause.LOW_TRUST in known[visit].causes}
@@ -49,13 +38,13 @@ def trust_worth(ledger: AuditLedger, truth: Mapping[str, bool]) -> TrustWorth:
     rivals = sorted(passes.keys() - by_audit, key=lambda visit: (-passes[visit], visit))
     defective = {visit for visit in known if truth[visit]}
     passed = {visit for visit, first in known.items() if first.routing is Routing.TRUSTED_PASS}
-    return TrustWorth(
-        defective=len(defective),
-        misses_passed=len(defective & passed),
-        misses_without_trust=len(defective & passes.keys()),
-        misses_by_threshold_at_same_diversion=len(defective & set(rivals[len(by_trust) :])),
-        diversion_rate_of_passes=round(len(by_trust | by_audit) / len(passes), 4) if passes else None,
-    )
+    return {
+        "defective": len(defective),
+        "misses_passed": len(defective & passed),
+        "misses_without_trust": len(defective & passes.keys()),
+        "misses_by_threshold_at_same_diversion": len(defective & set(rivals[len(by_trust) :])),
+        "diversion_rate_of_passes": round(len(by_trust | by_audit) / len(passes), 4) if passes else None,
+    }
 
 
 def _network_passes(frames: Iterable[InspectedFrame]) -> dict[str, float]:
@@ -101,5 +90,5 @@ def shift_summary(
         "frames_per_s": frames_per_s,
     }
     if truth is not None:
-        summary["truth"] = asdict(trust_worth(ledger, truth))
+        summary["truth"] = trust_worth(ledger, truth)
     return summary

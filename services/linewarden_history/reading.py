@@ -34,9 +34,6 @@ class WrittenAt:
         return cls(record.offset, record.timestamp_ms, place(record))
 
 
-UNWRITTEN = WrittenAt()
-
-
 def place(at: InRecord | SourceRef) -> str:
     """Where a record lies, in words: `topic[partition]@offset`."""
     return f"{at.topic}[{at.partition}]@{at.offset}"

@@ -97,11 +97,11 @@ def _looked(allowance: Allowance, *, whole: bool) -> BalanceReport:
 def _closed(allowance: Allowance, by: str | None, key: Path | None) -> tuple[BalanceReport, Balance | None]:
     from linewarden.commands.recorded import live  # noqa: PLC0415 - as above
     from linewarden_audit.notary.signing import read_key  # noqa: PLC0415
-    from linewarden_audit.periods import Occasion, close_period  # noqa: PLC0415
+    from linewarden_audit.periods import close_period  # noqa: PLC0415
 
     broker, namespace = live()
-    now = Occasion(namespace.name, _now_ms(), by or getpass.getuser())
-    return close_period(broker, namespace, now, allowance, None if key is None else read_key(key))
+    signer = None if key is None else read_key(key)
+    return close_period(broker, namespace, _now_ms(), by or getpass.getuser(), allowance, signer)
 
 
 def _now_ms() -> int:

@@ -114,10 +114,13 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="The whole report as one JSON document.")] = False,
 ) -> None:
     """Effectiveness, misses, false alarms and kappas, with intervals, beside the trade's limits."""
-    from linewarden_history.msa.document import SCHEMA, document  # noqa: PLC0415
     from linewarden_history.msa.models import AttributeStudy, read  # noqa: PLC0415
-    from linewarden_history.msa.page import as_csv  # noqa: PLC0415
-    from linewarden_history.msa.page import page as draw  # noqa: PLC0415
+    from linewarden_history.msa.report import (  # noqa: PLC0415
+        SCHEMA,
+        as_csv,
+        document,
+    )
+    from linewarden_history.msa.report import page as draw  # noqa: PLC0415
     from linewarden_history.reports.rendering import as_json as stored  # noqa: PLC0415
     from linewarden_history.reports.rendering import read_stored  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from typing import Any
 from linewarden_audit.balance import balance
 from linewarden_audit.findings import Allowance, Discrepancy
 from linewarden_audit.ledger import AuditLedger
-from linewarden_history.reading import UNWRITTEN
+from linewarden_history.reading import WrittenAt
 from linewarden_history.reports.gather import UnreadableRecords
 from linewarden_history.reports.store import VisitStore
 from linewarden_history.reports.story import VisitHistory
@@ -49,7 +49,7 @@ class Conservation:
 
     def add(self, story: VisitHistory) -> None:
         """Enter one visit; it must be whole."""
-        places = story.written or [UNWRITTEN] * len(story.messages)
+        places = story.written or [WrittenAt()] * len(story.messages)
         for message, written in zip(story.messages, places, strict=True):
             self._ledger.learn(message, written)
         self._held += 1

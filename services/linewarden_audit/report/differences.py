@@ -109,14 +109,6 @@ def _frame(record: InRecord) -> Frame | None:
 
 
 def _evidence(one: Inspection, frame: Frame) -> Evidence:
-    meta = frame.meta
-    return Evidence(
-        frame_id=meta.frame_id,
-        visit_id=meta.visit_id,
-        view_id=meta.view_id,
-        picture=frame.picture,
-        content_type=meta.content_type,
-        sha256=meta.sha256,
-        maps=one.maps,
-        kept_ms=meta.captured_ms,
-    )
+    same = {"frame_id", "visit_id", "view_id", "content_type", "sha256"}
+    kept = frame.meta.model_dump(include=same)
+    return Evidence(picture=frame.picture, maps=one.maps, kept_ms=frame.meta.captured_ms, **kept)

@@ -59,14 +59,14 @@ def report(broker: Broker, namespace: Namespace, audit: Audit, looked: Looked = 
         BrokerUnavailable: where the end of a topic cannot be reached.
     """
     rerun = None if audit.rerun is None else read_rerun(audit.rerun)
-    tally, known = AuditTally(audit.simulated), AuditLedger()
+    tally, known = AuditTally(simulated=audit.simulated), AuditLedger()
     periods = read_periods(broker, namespace)
     ended = [one.period for one in periods if one.period.to_ms <= audit.stretch.from_ms and one.period.stretches]
     before = ended[-1] if ended else None
     sought = SoughtFrames(() if rerun is None else (one["frame_id"] for one in rerun["shown"]))
     with VisitStore() as store:
-        gathered = gather(broker, namespace, audit.stretch, store, looked, before)
-        unreadable, loose = gathered.unreadable, store.messages_of("")
+        unreadable, escapes = gather(broker, namespace, audit.stretch, store, looked, before)
+        loose = store.messages_of("")
         read_recipes(broker, namespace, known)
         conservation = Conservation(audit.now_ms, loose, unreadable, audit.allowance or Allowance(), known)
         for story in tell_visits(store, audit.stretch):
@@ -98,7 +98,7 @@ def report(broker: Broker, namespace: Namespace, audit: Audit, looked: Looked = 
         **_figures(tally),
         **_in_force(all_of, audit, tally),
         "notary": _notary(broker, namespace, audit),
-        "escapes": tally.escapes.as_dict(tally.counts["visits"], gathered.escapes),
+        "escapes": tally.escapes.as_dict(tally.counts["visits"], escapes),
         "rerun": rerun,
         "unreadable": {"count": unreadable.count, "places": unreadable.places},
     }

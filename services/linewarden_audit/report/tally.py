@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from linewarden_domain.rates import Rate, rate
-from linewarden_history.reports.escapes import EscapeTally
 from linewarden_history.reports.story import VisitHistory
+from linewarden_history.reports.tally import ProductionTally
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.inspection import Inspection
@@ -20,22 +20,16 @@ _ANSWERS = (Judgement.OK, Judgement.NG)
 
 
 @dataclass(slots=True)
-class AuditTally:
+class AuditTally(ProductionTally):
     """Counts of a range. Rates are over production; simulated visits count only where `simulated` says so."""
 
     simulated: bool = False
-    counts: Counter[str] = field(default_factory=Counter)
     by_state: Counter[str] = field(default_factory=Counter)
-    routings: Counter[str] = field(default_factory=Counter)
-    causes: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    left_out: Counter[str] = field(default_factory=Counter)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
     people: set[str] = field(default_factory=set)
     thresholds: Counter[str] = field(default_factory=Counter)
     versions: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     """Frames by recipe version, bundle, code version, device and precision."""
-    escapes: EscapeTally = field(default_factory=EscapeTally)
 
     def add(self, story: VisitHistory) -> None:
         """Count one visit: what the machine said, what people said, and as production where it is."""
@@ -69,22 +63,9 @@ class AuditTally:
         ]
 
     def _production(self, story: VisitHistory) -> None:
-        counts, latest = self.counts, story.latest
-        counts["visits"] += 1
-        self.escapes.add(story)
+        self.count(story)
+        counts, answered = self.counts, story.found_good or story.found_bad
         counts["routed"] += story.first is not None
-        self.routings[story.first.routing.value if story.first else "none yet"] += 1
-        if story.first is not None and story.first.routing is Routing.DIVERTED:
-            self.causes.update(cause.value for cause in story.causes)
-        if latest is not None and latest.outcome is not None:
-            self.outcomes[latest.outcome.value] += 1
-        if story.network_passed:
-            counts["network_passes"] += 1
-            counts["diverted_passes"] += not {Cause.LOW_TRUST, Cause.AUDIT}.isdisjoint(story.causes)
-        answered = story.found_good or story.found_bad
-        counts["machine_rejected"] += story.machine_rejected
-        counts["reviewed_rejects"] += story.machine_rejected and answered
-        counts["overruled_rejects"] += story.machine_rejected and story.found_good
         for cause, name, bad in (
             (Cause.AUDIT, "audited", "audited_bad"),
             (Cause.LOW_TRUST, "low_trust_answered", "low_trust_bad"),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from linewarden_runtime.errors import Fatal
 from linewarden_runtime.records import Position
@@ -70,7 +69,7 @@ class IndexedPartition:
     unreadable: int
 
 
-class StoryIndex:
+class StoryIndex(AbstractContextManager["StoryIndex"]):
     """One namespace's visits; belongs to one thread, other processes may hold the same file.
 
     What retention takes away from the topics stays here. A file of another namespace, of another version or of topics
@@ -108,14 +107,19 @@ class StoryIndex:
             place = known.get(position.partition)
             gone = 0 if place is None else max(0, beginning - place.next_offset)
             wanted[position] = fresh[position] if place is None else max(beginning, place.next_offset)
-            self._keep_place(position, topic_id, wanted[position], gone)
+            self._db.execute(
+                "INSERT INTO places (topic, partition, topic_id, next_offset) VALUES (?, ?, ?, ?) ON CONFLICT "
+                "(topic, partition) DO UPDATE SET next_offset = excluded.next_offset, taken_away = taken_away + ?",
+                (position.topic, position.partition, topic_id, wanted[position], gone),
+            )
         return wanted
 
     def take(
         self, statements: Iterable[Statement], places: Mapping[Position, int], unreadable: Mapping[Position, int]
     ) -> None:
         """Take in facts, and with them the next offset of each partition; taking them twice changes nothing."""
-        with self._change():
+        with self._db:  # commits, or rolls back where anything fails
+            self._db.execute("BEGIN IMMEDIATE")
             for sql, values in statements:
                 self._db.execute(sql, values)
             for position, offset in places.items():
@@ -137,38 +141,8 @@ class StoryIndex:
         """Close the file; nothing can be asked of it any more."""
         self._db.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _keep_place(self, position: Position, topic_id: str, offset: int, gone: int) -> None:
-        with self._change():
-            self._db.execute(
-                "INSERT INTO places (topic, partition, topic_id, next_offset) "
-                "VALUES (:topic, :partition, :id, :offset) "
-                "ON CONFLICT (topic, partition) DO UPDATE SET next_offset = :offset, taken_away = taken_away + :gone",
-                {
-                    "topic": position.topic,
-                    "partition": position.partition,
-                    "id": topic_id,
-                    "offset": offset,
-                    "gone": gone,
-                },
-            )
-
-    @contextmanager
-    def _change(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
 
 def _opened(path: Path | None, namespace: str) -> sqlite3.Connection:
@@ -193,14 +167,13 @@ def _opened(path: Path | None, namespace: str) -> sqlite3.Connection:
 
 
 def _prepare(db: sqlite3.Connection, namespace: str) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
-    if version not in {*_LACKS, VERSION}:
-        db.execute("ROLLBACK")
-        raise sqlite3.DatabaseError(f"it is of version {version}, this linewarden writes {VERSION}")
-    for statement in _LACKS.get(version, "").split(";"):
-        db.execute(statement)
-    if version == 0:
-        db.execute("INSERT INTO about VALUES ('namespace', ?)", (namespace,))
-    db.execute(f"PRAGMA user_version={VERSION}")
-    db.execute("COMMIT")
+    with db:  # commits, or rolls back where anything fails
+        db.execute("BEGIN IMMEDIATE")
+        version = int(db.execute("PRAGMA user_version").fetchone()[0])
+        if version not in {*_LACKS, VERSION}:
+            raise sqlite3.DatabaseError(f"it is of version {version}, this linewarden writes {VERSION}")
+        for statement in _LACKS.get(version, "").split(";"):
+            db.execute(statement)
+        if version == 0:
+            db.execute("INSERT INTO about VALUES ('namespace', ?)", (namespace,))
+        db.execute(f"PRAGMA user_version={VERSION}")

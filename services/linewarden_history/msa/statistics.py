@@ -21,7 +21,6 @@ from .models import ReferenceValue
 ANSWERS = tuple(Answer)
 Answers = Mapping[str, Sequence[Answer]]
 """One appraiser's answers by part, in the order of the rounds."""
-References = Mapping[str, ReferenceValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Appraised:
     against_reference: Estimate
 
 
-def appraise(answers: Answers, references: References, seed: int) -> Appraised:
+def appraise(answers: Answers, references: Mapping[str, ReferenceValue], seed: int) -> Appraised:
     """All figures of one appraiser; parts without an answer count nowhere."""
     judged = {part: list(said) for part, said in answers.items() if said}
     bad = {part: said for part, said in judged.items() if references[part] is ReferenceValue.NG}

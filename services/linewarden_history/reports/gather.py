@@ -43,14 +43,6 @@ class UnreadableRecords:
             self.places.append(place)
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """What else was learnt: what could not be read, and how many escapes are reported, of whatever part."""
-
-    unreadable: UnreadableRecords
-    escapes: int
-
-
 def gather(
     broker: Broker,
     namespace: Namespace,
@@ -58,10 +50,11 @@ def gather(
     store: VisitStore,
     looked: Looked = lambda *_: None,
     before: Balance | None = None,
-) -> Gathered:
+) -> tuple[UnreadableRecords, int]:
     """Put everything about the visits of a stretch into the store, also what the field reported of them since.
 
-    Cameras' numbers go on from those of the period `before`, where it is given.
+    Returns what could not be read, and how many escapes are reported, of whatever part. Cameras' numbers go on from
+    those of the period `before`, where it is given.
 
     Raises:
         BrokerUnavailable: where the end of a topic cannot be reached.
@@ -80,7 +73,7 @@ def gather(
     for visit_id, escape in escapes:
         if visit_id is not None:
             store.put(visit_id, escape)
-    return Gathered(unreadable, len(escapes))
+    return unreadable, len(escapes)
 
 
 def tell_visits(store: VisitStore, stretch: Selection) -> Iterator[VisitHistory]:
@@ -119,15 +112,11 @@ def placed(
 def _keep(message: Message, stretch: Selection, store: VisitStore, record: InRecord) -> None:
     written = WrittenAt.of(record)
     match message:
-        case Capture():
-            if _is_near(stretch, message.line_id, message.captured_ms):
-                store.put(message.visit_id, message, written)
-        case Inspection():
-            if _is_near(stretch, message.line_id, message.captured_ms):
-                store.put(message.visit_id, _lighter(message), written)
-        case Disposition():
-            if _is_near(stretch, message.line_id, message.first_captured_ms):
-                store.put(message.visit_id, message, written)
+        case Capture() | Inspection() | Disposition():
+            at_ms = message.first_captured_ms if isinstance(message, Disposition) else message.captured_ms
+            in_time = stretch.from_ms - SLACK_MS <= at_ms <= stretch.to_ms + SLACK_MS
+            if in_time and stretch.line_id in {None, message.line_id}:
+                store.put(message.visit_id, _lighter(message) if isinstance(message, Inspection) else message, written)
         case Decision() | SlotOpen() | SlotClose():
             store.put(message.visit_id, message, written)
         case DeadLetter():
@@ -135,11 +124,6 @@ def _keep(message: Message, stretch: Selection, store: VisitStore, record: InRec
             store.put(visit_of(message) or "", message.model_copy(update={"value": None, "headers": told}))
         case _:
             pass
-
-
-def _is_near(stretch: Selection, line_id: str, at_ms: int) -> bool:
-    in_time = stretch.from_ms - SLACK_MS <= at_ms <= stretch.to_ms + SLACK_MS
-    return in_time and stretch.line_id in {None, line_id}
 
 
 def _lighter(inspection: Inspection) -> Inspection:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from linewarden_history.reading import UNWRITTEN, WrittenAt
+from linewarden_history.reading import WrittenAt
 from linewarden_history.selection import Selection
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
@@ -18,7 +17,7 @@ from linewarden_schemas.operations import Balance
 from linewarden_schemas.registry import MESSAGE_TYPES
 
 
-class VisitStore:
+class VisitStore(AbstractContextManager["VisitStore"]):
     """A temporary SQLite file in the folder for such files (TMPDIR); belongs to one thread and ends with its block."""
 
     def __init__(self) -> None:
@@ -38,9 +37,10 @@ class VisitStore:
             self._file.execute(line)
         self._waiting: list[tuple[str, str, bytes, int, int | None, str]] = []
 
-    def put(self, visit_id: str, message: Message, written: WrittenAt = UNWRITTEN) -> None:
+    def put(self, visit_id: str, message: Message, written: WrittenAt | None = None) -> None:
         """Keep one message of a visit; those of a visit come back in the order in which they were put."""
-        where = (written.offset, written.at_ms, written.place)
+        at = written or WrittenAt()
+        where = (at.offset, at.at_ms, at.place)
         self._waiting.append((visit_id, message.TYPE, message.to_json(), *where))
         if len(self._waiting) >= 512:
             self._write()
@@ -110,12 +110,7 @@ class VisitStore:
         self._file.executemany(insert, self._waiting)
         self._waiting.clear()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from linewarden_domain.rates import INTERVAL, rate
 from linewarden_history.reading import Looked
-from linewarden_history.reports.gather import Gathered, UnreadableRecords, gather, messages, tell_visits
+from linewarden_history.reports.gather import UnreadableRecords, gather, messages, tell_visits
 from linewarden_history.reports.store import VisitStore
 from linewarden_history.selection import Selection
 from linewarden_runtime.ports import Broker
@@ -80,13 +80,13 @@ def report(
     elif from_ms is None:
         from_ms = max(0, to_ms - 86_400_000)
     stretch = Selection(from_ms, to_ms, line_id)
-    tally = ShiftTally(scope)
+    tally = ShiftTally(scope=scope)
     with VisitStore() as shelf:
-        gathered = gather(broker, namespace, stretch, shelf, looked)
+        found, escapes = gather(broker, namespace, stretch, shelf, looked)
         for story in tell_visits(shelf, stretch):
             tally.add(story)
-    gathered.unreadable.count += unreadable.count
-    gathered.unreadable.places += unreadable.places
+    found.count += unreadable.count
+    found.places += unreadable.places
     in_range = periods(states, from_ms, to_ms, line_id)
     shown = [one for one in in_range if scope.shift in {None, one.shift}]
     about = {
@@ -97,10 +97,12 @@ def report(
         "shift": scope.shift,
         "simulated": scope.simulated,
     }
-    return document(about, tally, shown, gathered)
+    return document(about, tally, shown, found, escapes)
 
 
-def document(about: Mapping[str, Any], tally: ShiftTally, told: Sequence[Period], gathered: Gathered) -> dict[str, Any]:
+def document(
+    about: Mapping[str, Any], tally: ShiftTally, told: Sequence[Period], unreadable: UnreadableRecords, escapes: int
+) -> dict[str, Any]:
     """Everything that the report says; `about` names namespace, range, line, shift and when it was made."""
     counts = tally.counts
     modes = total_by_mode(told)
@@ -141,8 +143,8 @@ def document(about: Mapping[str, Any], tally: ShiftTally, told: Sequence[Period]
         "production_share_of_scheduled": modes[LineMode.PRODUCTION.value] / scheduled if scheduled else None,
         "periods": [one.as_dict() for one in told],
         "checks": [_check(one, tally) for one in told if one.mode is LineMode.VERIFICATION],
-        "escapes": tally.escapes.as_dict(counts["visits"], gathered.escapes),
-        "unreadable": {"count": gathered.unreadable.count, "places": gathered.unreadable.places},
+        "escapes": tally.escapes.as_dict(counts["visits"], escapes),
+        "unreadable": {"count": unreadable.count, "places": unreadable.places},
         "missing": list(MISSING),
         "definitions": [list(one) for one in DEFINITIONS],
     }

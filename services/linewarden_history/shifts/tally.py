@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from linewarden_history.reports.escapes import EscapeTally
 from linewarden_history.reports.story import VisitHistory
-from linewarden_schemas.vocabulary import Cause, Judgement, LineMode, Outcome, Routing, Verdict
+from linewarden_history.reports.tally import ProductionTally
+from linewarden_schemas.vocabulary import Judgement, LineMode, Outcome, Verdict
 
 from .positions import PositionMap, spots
 
@@ -24,15 +24,10 @@ class Scope:
 
 
 @dataclass(slots=True)
-class ShiftTally:
-    """Counts of a shift; `left_out` says why a visit is none of its production."""
+class ShiftTally(ProductionTally):
+    """Counts of a shift: beside production what was defective, when and where, and what was checked."""
 
-    scope: Scope
-    left_out: Counter[str] = field(default_factory=Counter)
-    counts: Counter[str] = field(default_factory=Counter)
-    routings: Counter[str] = field(default_factory=Counter)
-    causes: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
+    scope: Scope = field(default_factory=Scope)
     by_class: Counter[str] = field(default_factory=Counter)
     by_camera: Counter[str] = field(default_factory=Counter)
     by_product: Counter[str] = field(default_factory=Counter)
@@ -41,7 +36,6 @@ class ShiftTally:
     maps: dict[str, PositionMap] = field(default_factory=lambda: defaultdict(PositionMap))
     checks: dict[tuple[str, int], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Visits of verification periods by line and the state's beginning."""
-    escapes: EscapeTally = field(default_factory=EscapeTally)
 
     def add(self, story: VisitHistory) -> None:
         """Count one visit: as production, as a check in verification, or as left out."""
@@ -49,12 +43,8 @@ class ShiftTally:
         if reason is not None:
             self.left_out[reason] += 1
             return
-        self.counts["visits"] += 1
-        self.escapes.add(story)
+        self.count(story)
         self.counts["returned"] += story.is_returned
-        self.routings[story.first.routing.value if story.first else "none yet"] += 1
-        if story.first is not None and story.first.routing is Routing.DIVERTED:
-            self.causes.update(cause.value for cause in story.causes)
         self._rates(story)
         self._chart(story)
         if story.is_defective:
@@ -82,23 +72,12 @@ class ShiftTally:
         self.checks[story.line_id, state.since_ms].update(("visits", routing))
 
     def _rates(self, story: VisitHistory) -> None:
-        latest = story.latest
-        if story.network_passed:
-            self.counts["network_passes"] += 1
-            self.counts["diverted_passes"] += not {Cause.LOW_TRUST, Cause.AUDIT}.isdisjoint(story.causes)
-        if latest is not None and latest.outcome is not None:
-            self.outcomes[latest.outcome.value] += 1
         if story.is_settled and not story.is_returned:
             self.counts["settled_first"] += 1
             self.counts["passed_first"] += story.passed_first
         self.counts["settled"] += story.is_settled
         self.counts["defective"] += story.is_defective
-        if story.machine_rejected:
-            self.counts["machine_rejected"] += 1
-            reviewed = story.found_good or story.found_bad
-            self.counts["reviewed_rejects"] += reviewed
-            self.counts["overruled_rejects"] += story.found_good
-        self.counts["concessions"] += latest is not None and latest.outcome is Outcome.USE_AS_IS
+        self.counts["concessions"] += story.latest is not None and story.latest.outcome is Outcome.USE_AS_IS
 
     def _chart(self, story: VisitHistory) -> None:
         if story.captured_ms is None:

@@ -14,7 +14,7 @@ from linewarden_audit.balance import balance
 from linewarden_audit.findings import Allowance, BalanceReport
 from linewarden_audit.ledger import AuditLedger
 from linewarden_audit.notary.signing import make_key, read_key
-from linewarden_audit.periods import Closed, Occasion, close_period, digest_of, first_break, read_periods
+from linewarden_audit.periods import Closed, close_period, digest_of, first_break, read_periods
 from linewarden_audit.report.report import Audit
 from linewarden_audit.report.report import report as audit_report
 from linewarden_history.reading import WrittenAt
@@ -84,7 +84,7 @@ class Line:
             self.broker.append(OutRecord(topic, key, sent.value, sent.headers, 0 if "recipes" in topic else number))
 
     def close(self, now_ms: int = SOON, **more: Any) -> tuple[BalanceReport, Balance | None]:
-        return close_period(self.broker, LINE, Occasion(LINE.name, now_ms, "anna"), Allowance(), **more)
+        return close_period(self.broker, LINE, now_ms, "anna", Allowance(), **more)
 
     def closed(self, now_ms: int = SOON, **more: Any) -> Balance:
         report, period = self.close(now_ms, **more)

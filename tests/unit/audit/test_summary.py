@@ -34,17 +34,17 @@ def shift() -> AuditLedger:
 def test_trust_is_held_against_the_threshold_at_the_same_diversion() -> None:
     truth = {visit(number): number in {1, 5, 6, 7, 9} for number in range(10)}
     worth = trust_worth(shift(), truth)
-    assert worth.defective == 5
-    assert worth.misses_without_trust == 4  # 1, 5, 6, 7; 9 was rejected by the network
-    assert worth.misses_passed == 2  # 1 and 5; 6 and 7 were caught by trust
-    assert worth.misses_by_threshold_at_same_diversion == 3  # it diverts 5 and 4, the highest p, and misses 1, 6, 7
-    assert worth.diversion_rate_of_passes == 0.3333  # 6, 7 and 8 of nine
+    assert worth["defective"] == 5
+    assert worth["misses_without_trust"] == 4  # 1, 5, 6, 7; 9 was rejected by the network
+    assert worth["misses_passed"] == 2  # 1 and 5; 6 and 7 were caught by trust
+    assert worth["misses_by_threshold_at_same_diversion"] == 3  # it diverts 5 and 4, the highest p, and misses 1, 6, 7
+    assert worth["diversion_rate_of_passes"] == 0.3333  # 6, 7 and 8 of nine
 
 
 def test_visits_of_unknown_truth_do_not_count() -> None:
     worth = trust_worth(shift(), {visit(6): True})
-    assert (worth.defective, worth.misses_without_trust, worth.misses_passed) == (1, 1, 0)
-    assert worth.diversion_rate_of_passes == 1.0
+    assert (worth["defective"], worth["misses_without_trust"], worth["misses_passed"]) == (1, 1, 0)
+    assert worth["diversion_rate_of_passes"] == 1.0
 
 
 def test_an_empty_shift_has_no_rates() -> None:

@@ -86,7 +86,7 @@ def test_what_is_none_of_ours_is_counted_with_its_place() -> None:
     with broker.producer(client="test") as producer:
         producer.send(OutRecord(NAMESPACE.topic("captures"), b"k", b"noise", (), 1)).result(5)
     with VisitStore() as shelf:
-        unreadable = gather(broker, NAMESPACE, EVERYTHING, shelf).unreadable
+        unreadable, _ = gather(broker, NAMESPACE, EVERYTHING, shelf)
     assert (unreadable.count, unreadable.places) == (1, ["line1.captures[1]@0"])
 
 

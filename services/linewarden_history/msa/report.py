@@ -1,22 +1,27 @@
-"""What a study says, as one document: appraisers beside the trade's limits, agreement, the machine's spread."""
+"""What a study says, as a document, a page and a table: appraisers beside the limits, agreement, the spread."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import combinations
 from statistics import fmean
 from typing import Any
 
+from linewarden_domain.rates import INTERVAL
+from linewarden_history.reports.rendering import csv_text, render
 from linewarden_schemas.vocabulary import Judgement as Answer
 
 from .models import AppraisalPlan, AttributeStudy, Machine, ReferenceValue
-from .statistics import Answers, Appraised, DecisionRate, References, appraise, between, pair
+from .statistics import Answers, Appraised, DecisionRate, appraise, between, pair
 
 SCHEMA = "linewarden.msa-report.v1"
 NETWORK, WITH_TRUST = "network alone", "network and trust"
 LIMITS = {"effectiveness": (">=", 0.90), "miss": ("<=", 0.02), "false_alarm": ("<=", 0.05)}
 """The trade's limits of an acceptable appraiser: AIAG, Measurement Systems Analysis, 4th edition (2010)."""
+RATES = (*LIMITS, "unsure", "alike_by_part", "right_by_part")
+_WIDTH, _HEIGHT, _LEFT, _EDGE = 960, 240, 48, 14
 
 
 def document(study: AttributeStudy, seed: int) -> dict[str, Any]:
@@ -79,7 +84,9 @@ def _machine(machine: Machine) -> dict[str, Answers]:
     return {NETWORK: alone, WITH_TRUST: trusted}
 
 
-def _appraiser(name: str, answers: Answers, references: References, seed: int, *, is_machine: bool) -> dict[str, Any]:
+def _appraiser(
+    name: str, answers: Answers, references: Mapping[str, ReferenceValue], seed: int, *, is_machine: bool
+) -> dict[str, Any]:
     found = appraise(answers, references, seed)
     return {
         "name": name,
@@ -125,3 +132,65 @@ def _spread(plan: AppraisalPlan, machine: Machine) -> list[dict[str, Any]]:
             row["part_id"],
         ),
     )
+
+
+def page(document: Mapping[str, Any]) -> str:
+    """The page; the same document gives the same page."""
+    scatters = [scatter(document, "p_defect", "score: p(defect)"), scatter(document, "trust", "trust")]
+    return render(
+        "msa.html.j2",
+        document,
+        scatters=scatters if document["spread"] else [],
+        rates_of=RATES,
+        exact=INTERVAL,
+    )
+
+
+def scatter(document: Mapping[str, Any], what: str, title: str) -> dict[str, Any]:
+    """Every presentation as a dot, in the drawing's units: parts side by side, good ones first, values upwards to 1."""
+    rows = document["spread"]
+    step = (_WIDTH - _LEFT - _EDGE) / max(1, len(rows))
+    across = [_LEFT + (place + 0.5) * step for place in range(len(rows))]
+    dots = [
+        (round(x, 1), round(_up(value), 1), row["reference"] == "NG", f"{row['part_id']}: {value:.3f}")
+        for x, row in zip(across, rows, strict=True)
+        for value in row[what]
+    ]
+    good = sum(row["reference"] == "OK" for row in rows)
+    return {
+        "title": title,
+        "dots": dots,
+        "parted": round(_LEFT + good * step, 1),  # where the defective parts begin
+        "up": [(round(_up(value), 1), f"{value:.1f}") for value in (0.0, 0.5, 1.0)],
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "left": _LEFT,
+    }
+
+
+def _up(value: float) -> float:
+    return _HEIGHT - _EDGE - value * (_HEIGHT - 2 * _EDGE)
+
+
+def as_csv(document: Mapping[str, Any]) -> str:
+    """Every figure, one a line, with its denominator, its interval and the trade's limit."""
+    columns = ("appraiser", "figure", "count", "of", "value", "low", "high", "limit", "beside_limit")
+    return csv_text(columns, _rows(document))
+
+
+def _rows(told: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
+    for one in told["appraisers"]:
+        for name in RATES:
+            limit, beside = told["limits"].get(name), one["beside_limits"].get(name, "")
+            bound = f"{limit['is']} {limit['limit']}" if limit else ""
+            figure = one[name]
+            yield one["name"], figure["name"], figure["count"], figure["of"], *_interval(figure), bound, beside
+        for name in ("within", "against_reference"):
+            yield one["name"], f"kappa_{name}", "", "", *_interval(one[name]), "", ""
+    yield "all operators", "kappa_between", "", "", *_interval(told["between_operators"]), "", ""
+    for two in told["pairs"]:
+        yield " / ".join(two["pair"]), "kappa_of_pair", "", "", *_interval(two), "", ""
+
+
+def _interval(figure: Mapping[str, Any]) -> tuple[object, ...]:
+    return tuple("" if figure[name] is None else figure[name] for name in ("value", "low", "high"))

@@ -1,4 +1,4 @@
-"""What escaped from a range: parts that the field found defective after they had left. Pure."""
+"""What every report counts of production: how it was routed and judged, and what escaped of it. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from linewarden_domain.rates import INTERVAL, rate
-from linewarden_schemas.vocabulary import Outcome, Routing
+from linewarden_schemas.vocabulary import Cause, Outcome, Routing
 
 from .story import VisitHistory
 
@@ -69,3 +69,33 @@ def left_as(story: VisitHistory) -> str:
     if latest is None or not latest.final:
         return "before it was settled"
     return _LEFT_AS[latest.outcome or latest.routing]
+
+
+@dataclass(slots=True)
+class ProductionTally:
+    """Counts of visits in production, nothing else is kept of one; `left_out` says why a visit is none."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    routings: Counter[str] = field(default_factory=Counter)
+    causes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    escapes: EscapeTally = field(default_factory=EscapeTally)
+
+    def count(self, story: VisitHistory) -> None:
+        """Count a visit of production: routing, outcome, and which passes were withheld and which rejects reviewed."""
+        counts, latest = self.counts, story.latest
+        counts["visits"] += 1
+        self.escapes.add(story)
+        self.routings[story.first.routing.value if story.first else "none yet"] += 1
+        if story.first is not None and story.first.routing is Routing.DIVERTED:
+            self.causes.update(cause.value for cause in story.causes)
+        if latest is not None and latest.outcome is not None:
+            self.outcomes[latest.outcome.value] += 1
+        if story.network_passed:
+            counts["network_passes"] += 1
+            counts["diverted_passes"] += not {Cause.LOW_TRUST, Cause.AUDIT}.isdisjoint(story.causes)
+        if story.machine_rejected:
+            counts["machine_rejected"] += 1
+            counts["reviewed_rejects"] += story.found_good or story.found_bad
+            counts["overruled_rejects"] += story.found_good
