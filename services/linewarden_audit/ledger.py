@@ -7,7 +7,7 @@ contradicts it and is kept as a further answer. It shares no code with what rout
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from linewarden_history.reading import WrittenAt, place, visit_of
@@ -229,10 +229,10 @@ class AuditLedger:
     def _fact(self, kind: type[Fact], message: Message, **told: object) -> Fact:
         """What the message says in the fields of a fact, but for those that are told."""
         values: dict[str, Any] = told
-        for each in fields(kind):
-            if each.name not in told:
-                value = getattr(message, each.name)
-                values[each.name] = self._same(value) if each.name in _REPEATED else value
+        for name in kind.__match_args__:  # the names of its fields
+            if name not in told:
+                value = getattr(message, name)
+                values[name] = self._same(value) if name in _REPEATED else value
         return kind(**values)
 
     def _same(self, value: Shared) -> Shared:

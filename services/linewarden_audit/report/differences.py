@@ -17,8 +17,6 @@ from linewarden_schemas.envelope import EnvelopeError, Frame, decode_frame
 from linewarden_schemas.ids import digest
 from linewarden_schemas.inspection import Evidence, Inspection
 
-MOST_SHOWN = 24
-
 
 def read_rerun(path: Path) -> dict[str, Any]:
     """The stored result of `linewarden replay --json`, reduced to what the report shows.
@@ -38,7 +36,7 @@ def read_rerun(path: Path) -> dict[str, Any]:
             "by_kind": told["by_kind"],
             "largest_deviation": told["largest_deviation"],
             "differences": sum(told["by_kind"].values()),
-            "shown": [{name: one.get(name) for name in kept} | {"pictures": []} for one in ordered[:MOST_SHOWN]],
+            "shown": [{name: one.get(name) for name in kept} | {"pictures": []} for one in ordered[:24]],
             "contained": len(told["containment"]),
             "by_cause": told.get("by_cause", {}),
         }

@@ -136,7 +136,7 @@ def document(
             "product": pareto(tally.by_product),
         },
         "defective": counts["defective"],
-        "p_chart": p_chart(subgroups).as_dict() | {"subgroup_ms": tally.scope.subgroup_ms},
+        "p_chart": p_chart(subgroups) | {"subgroup_ms": tally.scope.subgroup_ms},
         "positions": {view: found.as_dict() for view, found in sorted(tally.maps.items())},
         "unmapped_frames": counts["unmapped"],
         "time_ms": modes,
