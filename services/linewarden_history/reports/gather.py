@@ -23,8 +23,6 @@ from linewarden_schemas.vocabulary import Verdict
 from .store import Numbering, VisitStore
 from .story import VisitHistory, tell
 
-TOPICS = ("dispositions", "decisions", "inspections", "dead-letters", "reinspections", "captures")
-"""Effects before causes: while a line runs, whatever was answered has its capture in what is read after it."""
 SLACK_MS = 600_000
 """Views of a visit lie no farther apart, so that a visit at the edge is whole."""
 
@@ -62,7 +60,8 @@ def gather(
     unreadable = UnreadableRecords()
     book = EscapeBook(messages(broker, namespace.topic("escapes"), 0, unreadable.add, looked))
     numbering = Numbering(stretch, store, before)
-    for name in TOPICS:
+    # effects before causes: while a line runs, whatever was answered has its capture in what is read after it
+    for name in ("dispositions", "decisions", "inspections", "dead-letters", "reinspections", "captures"):
         from_ms = numbering.from_ms if name == "captures" else stretch.from_ms
         for message, record in placed(broker, namespace.topic(name), from_ms - SLACK_MS, unreadable.add, looked):
             if isinstance(message, Capture | CameraHeartbeat):
