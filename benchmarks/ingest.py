@@ -32,11 +32,11 @@ from kafka import KafkaProducer
 
 from benchmarks.machine import machine
 from benchmarks.timed import TimedBoard, TimedProducer, warm
-from linewarden_ingest.cameras.folder import list_pictures
+from linewarden_ingest.cameras.folder import FolderOptions, list_pictures
 from linewarden_ingest.cameras.interface import EncodedPicture, Shot
 from linewarden_ingest.captures import build_capture
 from linewarden_ingest.outbound import Outbound
-from linewarden_ingest.settings import FolderOptions, IngestOptions, SpoolOptions
+from linewarden_ingest.settings import IngestOptions, SpoolOptions
 from linewarden_ingest.ticket import Ticket
 from linewarden_ingest.worker import Worker
 from linewarden_runtime.apache import ApacheKafka

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import redis
 
+from linewarden_domain.words import said, sentences
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.kafka.settings import KafkaSettings
@@ -55,7 +56,7 @@ def part(number: int, now_ms: int, dice: random.Random) -> SlotOpen:
             verdict=Verdict.OK,
             p_defect=0.12,
             suspicion=risk,
-            reasons=("the network said OK, but the evidence for a defect is unusual for a good part",),
+            **sentences((said("view_suspicion", view="top", suspicion=0.7),)),
         )
         for view in ("top", "side", "face")
     ]
@@ -66,6 +67,7 @@ def part(number: int, now_ms: int, dice: random.Random) -> SlotOpen:
         generation=0,
         causes=(Cause.LOW_TRUST,),
         reasons=frames[0].reasons,
+        reasons_coded=frames[0].reasons_coded,
         risk=risk,
         opened_ms=now_ms,
         due_ms=now_ms + round((1 - risk) * _SLACK_MS),

@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(wrong > 0)
 
 
-def _source(options: argparse.Namespace, work: Path) -> line.Source:
+def _source(options: argparse.Namespace, work: Path) -> line.PictureSource:
     if options.source is None:
         source = line.simulated(PLAN, options.visits, _FAST, gallery=work / "gallery")
     else:

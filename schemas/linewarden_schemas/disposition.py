@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from .base import Actor, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text
 from .inspection import SourceRef
 from .line import LineStateRef, RecipeRef
+from .reason import CodedReasons
 from .vocabulary import Cause, CloseReason, Outcome, Routing, Skill, Undecidable, Verdict
 
 Count = Annotated[int, Field(ge=0)]
@@ -37,6 +38,7 @@ class Disposition(Message):
     final: bool
     causes: tuple[Cause, ...] = ()
     reasons: tuple[Text, ...] = ()
+    reasons_coded: CodedReasons = ()
     views: tuple[ViewResult, ...] = ()
     line_id: Id
     station_id: Id | None = None
@@ -88,6 +90,7 @@ class SlotFrame(Part):
     p_defect: Share | None = None
     suspicion: Finite | None = None
     reasons: tuple[Text, ...] = ()
+    reasons_coded: CodedReasons = ()
 
 
 class SlotOpen(Message):
@@ -105,6 +108,7 @@ class SlotOpen(Message):
     generation: Count
     causes: Annotated[tuple[Cause, ...], Field(min_length=1)]
     reasons: tuple[Text, ...] = ()
+    reasons_coded: CodedReasons = ()
     risk: Share
     opened_ms: EpochMs
     due_ms: EpochMs

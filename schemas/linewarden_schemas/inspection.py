@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from .base import Digest, EpochMs, Finite, Id, Message, Part, Share, Text
 from .line import RecipeRef
+from .reason import CodedReasons
 from .recipe import Thresholds
 from .vocabulary import Undecidable, Verdict
 
@@ -44,6 +45,7 @@ class Inspection(Message):
     verdict: Verdict
     undecidable: Undecidable | None = None
     reasons: tuple[Text, ...] = ()
+    reasons_coded: CodedReasons = ()
     p_defect: Share | None = None
     margin: Finite | None = None
     suspicion: Finite | None = None

@@ -10,6 +10,7 @@ from .base import Actor, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
 from .capture import Returned
 from .inspection import SourceRef
 from .line import LineStateRef, RecipeRef
+from .reason import CodedReasons, Reason
 from .recipe import Thresholds
 from .vocabulary import Cause, Judgement, Loss, Outcome, Routing, Skill, Undecidable, Verdict
 
@@ -50,7 +51,9 @@ class ViewState(Part):
     doubtful: bool = True
     risk: Share | None = None
     fault: Text | None = None
+    fault_coded: Reason | None = None
     reasons: tuple[Text, ...] = ()
+    reasons_coded: CodedReasons = ()
     frame: SourceRef | None = None
     inspection: SourceRef | None = None
 
@@ -104,6 +107,7 @@ class VisitSnapshot(Message):
     routing: Routing | None = None
     causes: tuple[Cause, ...] = ()
     reasons: tuple[Text, ...] = ()
+    reasons_coded: CodedReasons = ()
     outcome: Outcome | None = None
     final: bool = False
     slots: tuple[SlotState, ...] = ()

@@ -11,6 +11,7 @@ from .ids import decision_id, digest, escape_id, frame_id, slot_id, visit_id
 from .inspection import Evidence, Inspection, Maps, SourceRef
 from .line import Activation, LineState, LineStateRef
 from .operations import Actuation, Balance, CameraMark, ChainHead, DeadLetter, SetDigests, Stretch
+from .reason import Reason
 from .recipe import Criterion, Provenance, Recipe, Region, ReviewRules, Thresholds, ViewSpec, Zone
 from .route_state import CameraProgress, SlotState, ViewState, VisitSnapshot
 from .vocabulary import (
@@ -64,7 +65,12 @@ RECIPE = Recipe(
 RECIPE_REF = RECIPE.ref()
 _FRAME_SOURCE = SourceRef(topic="line1.frames", partition=3, offset=1204)
 _INSPECTION_SOURCE = SourceRef(topic="line1.inspections", partition=3, offset=1199)
-_WHY = "the network said OK (0.12), but the evidence for a defect is unusual for a good part"
+_WHY = "network said OK (p 0.12), but something looks unlike every good part it was shown (suspicion 0.71, limit 0.62)"
+_WHY_CODED = Reason(
+    code="network_doubted", parameters={"p": 0.12, "ingredient": "novelty", "suspicion": 0.71, "limit": 0.62}
+)
+_WHY_ROUTED = "view top: suspicion 0.710"
+_WHY_ROUTED_CODED = Reason(code="view_suspicion", parameters={"view": "top", "suspicion": 0.71})
 
 FRAME_METADATA = FrameMetadata(
     frame_id=FRAME,
@@ -132,10 +138,11 @@ SAMPLES: tuple[Message, ...] = (
         camera_id="cam1",
         verdict=Verdict.OK,
         reasons=(_WHY,),
+        reasons_coded=(_WHY_CODED,),
         p_defect=0.12,
         margin=-1.99,
         suspicion=0.71,
-        ingredients={"agreement": 2.1, "mask": 3.4, "margin": 1.2},
+        ingredients={"agreement": 2.1, "mask_evidence": 3.4, "margin": 1.2, "novelty": 4.7},
         thresholds=THRESHOLDS,
         maps=_MAPS,
         recipe=RECIPE_REF,
@@ -165,7 +172,8 @@ SAMPLES: tuple[Message, ...] = (
         routing=Routing.DIVERTED,
         final=False,
         causes=(Cause.LOW_TRUST,),
-        reasons=(_WHY,),
+        reasons=(_WHY_ROUTED,),
+        reasons_coded=(_WHY_ROUTED_CODED,),
         views=(ViewResult(view_id="top", frame_id=FRAME, verdict=Verdict.OK, p_defect=0.12, suspicion=0.71),),
         line_id="line1",
         station_id="st1",
@@ -184,7 +192,8 @@ SAMPLES: tuple[Message, ...] = (
         round=0,
         generation=0,
         causes=(Cause.LOW_TRUST,),
-        reasons=(_WHY,),
+        reasons=(_WHY_ROUTED,),
+        reasons_coded=(_WHY_ROUTED_CODED,),
         risk=0.71,
         opened_ms=AT + 400,
         due_ms=AT + 120_000,
@@ -208,6 +217,7 @@ SAMPLES: tuple[Message, ...] = (
                 p_defect=0.12,
                 suspicion=0.71,
                 reasons=(_WHY,),
+                reasons_coded=(_WHY_CODED,),
             ),
         ),
     ),
@@ -318,12 +328,16 @@ SAMPLES: tuple[Message, ...] = (
                 p_defect=0.12,
                 suspicion=0.71,
                 frame=_FRAME_SOURCE,
+                reasons=(_WHY,),
+                reasons_coded=(_WHY_CODED,),
                 inspection=_INSPECTION_SOURCE,
             ),
         ),
         revision=0,
         routing=Routing.DIVERTED,
         causes=(Cause.LOW_TRUST,),
+        reasons=(_WHY_ROUTED,),
+        reasons_coded=(_WHY_ROUTED_CODED,),
         slots=(SlotState(slot_id=SLOT, round=0, generation=0, open=True),),
         forget_at_ms=AT + 86_400_000,
     ),

@@ -20,12 +20,14 @@ _HOUR = 3_600_000
 _DAY = 24 * _HOUR
 _YEAR = 365 * _DAY
 FOR_EVER = -1
+READ_ALL = ("archive",)
+"""Who reads every topic, besides those that each topic names."""
 KIB = 1024
 MIB = 1024 * KIB
 
 
 class Cleanup(StrEnum):
-    """Kafka's cleanup policy."""
+    """What the broker does with old records: delete them by age, or keep the newest of each key."""
 
     DELETE = "delete"
     COMPACT = "compact"
@@ -33,7 +35,11 @@ class Cleanup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One logical topic: who owns it, what it holds, how long and how large."""
+    """One logical topic: who writes and reads it, what it holds, how long and how large.
+
+    Who is a service, or a package that reads the log; `cli` is the package `linewarden`: commands, demo and library. Of
+    a replay, a shadow and a restored archive only reading counts, since they write in namespaces of their own.
+    """
 
     name: str
     key: str
@@ -47,12 +53,17 @@ class Topic:
     max_record_bytes: int = MIB
 
     @property
+    def is_reserved(self) -> bool:
+        """Whether nobody writes it yet: its readers find nothing, and its name and form are kept for who will."""
+        return not self.written_by
+
+    @property
     def append_time(self) -> bool:
         """Whether the broker stamps its records: on every topic keyed by visit, since no writer's clock is believed."""
         return self.by_visit
 
     def config(self) -> dict[str, str]:
-        """Kafka's topic configuration."""
+        """The topic's settings by Kafka's own names, all as text, as `create_topics` takes them."""
         config = {
             "cleanup.policy": self.cleanup.value,
             "max.message.bytes": str(self.max_record_bytes + 64 * KIB),
@@ -80,8 +91,8 @@ CATALOGUE: dict[str, Topic] = {
             "line-state",
             "line_id",
             LineState,
-            written_by=("line adapter", "cli"),
-            read_by=("ingest", "audit"),
+            written_by=("cli",),
+            read_by=("ingest", "station", "history", "replay", "cli"),
             by_visit=False,
             purpose="changes of state, order, lot, product",
         ),
@@ -91,7 +102,7 @@ CATALOGUE: dict[str, Topic] = {
             Capture,
             CameraHeartbeat,
             written_by=("ingest",),
-            read_by=("route", "audit"),
+            read_by=("route", "audit", "history", "cli"),
             purpose="metadata of every trigger, with the recipe, line state and decide-by in force",
         ),
         _topic(
@@ -99,7 +110,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             FrameMetadata,
             written_by=("ingest",),
-            read_by=("inspect", "keeper", "replay"),
+            read_by=("inspect", "keeper", "audit", "replay", "cli"),
             retention_ms=6 * _HOUR,
             max_record_bytes=5 * MIB,
             purpose="encoded picture bytes as they are",
@@ -109,7 +120,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             Inspection,
             written_by=("inspect",),
-            read_by=("route", "keeper", "replay", "station"),
+            read_by=("route", "keeper", "station", "audit", "history", "replay", "cli"),
             purpose="verdict, trust, reasons, small maps",
         ),
         _topic(
@@ -118,7 +129,7 @@ CATALOGUE: dict[str, Topic] = {
             VisitSnapshot,
             CameraProgress,
             written_by=("route",),
-            read_by=("route",),
+            read_by=("route", "cli"),
             cleanup=Cleanup.COMPACT,
             purpose="open visits, open reviews, timers, highest camera sequences seen and forgotten",
         ),
@@ -127,7 +138,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             Disposition,
             written_by=("route",),
-            read_by=("bridges", "notary", "replay", "audit"),
+            read_by=("route", "keeper", "notary", "audit", "history", "replay", "cli"),
             purpose="routing and outcomes by revision",
         ),
         _topic(
@@ -136,7 +147,7 @@ CATALOGUE: dict[str, Topic] = {
             SlotOpen,
             SlotClose,
             written_by=("route",),
-            read_by=("queue", "keeper", "station"),
+            read_by=("route", "projector", "keeper", "station", "audit", "history", "cli"),
             cleanup=Cleanup.COMPACT,
             purpose="open and close of slots; lies in its visit's partition",
         ),
@@ -145,7 +156,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             Decision,
             written_by=("station",),
-            read_by=("route", "notary", "replay", "export", "station"),
+            read_by=("route", "notary", "station", "audit", "history"),
             purpose="who decided what, and what was on the screen",
         ),
         _topic(
@@ -153,7 +164,7 @@ CATALOGUE: dict[str, Topic] = {
             "frame_id",
             Evidence,
             written_by=("keeper",),
-            read_by=("keeper", "station", "replay"),
+            read_by=("keeper", "station", "audit", "history"),
             cleanup=Cleanup.COMPACT,
             by_visit=False,
             max_record_bytes=9 * MIB,
@@ -164,7 +175,7 @@ CATALOGUE: dict[str, Topic] = {
             "recipe_id@version@digest",
             Recipe,
             written_by=("cli", "station"),
-            read_by=("all",),
+            read_by=("ingest", "inspect", "keeper", "route", "station", "audit", "replay", "cli"),
             cleanup=Cleanup.COMPACT,
             by_visit=False,
             purpose="immutable recipe versions; two contents under one version make it unknown",
@@ -174,7 +185,7 @@ CATALOGUE: dict[str, Topic] = {
             "line_id",
             Activation,
             written_by=("cli", "station"),
-            read_by=("ingest", "replay"),
+            read_by=("ingest", "station", "audit", "replay", "cli"),
             retention_ms=FOR_EVER,
             by_visit=False,
             purpose="which version from when, by whom",
@@ -184,7 +195,7 @@ CATALOGUE: dict[str, Topic] = {
             "slot_id",
             QueueEvent,
             written_by=("station",),
-            read_by=("audit", "station"),
+            read_by=("station", "history"),
             by_visit=False,
             purpose="claims, leases and skips for audit",
         ),
@@ -192,16 +203,16 @@ CATALOGUE: dict[str, Topic] = {
             "actuations",
             "visit_id",
             Actuation,
-            written_by=("bridges",),
-            read_by=("route", "audit"),
-            purpose="what the gate did",
+            written_by=(),
+            read_by=("history",),
+            purpose="what the gate did, as a bridge to the line's control reports it; no bridge is there yet",
         ),
         _topic(
             "escapes",
             "part_id",
             Escape,
-            written_by=("cli",),
-            read_by=("audit", "replay"),
+            written_by=("history",),
+            read_by=("history",),
             retention_ms=FOR_EVER,
             by_visit=False,
             purpose="parts found defective after they had left, by serial",
@@ -221,7 +232,7 @@ CATALOGUE: dict[str, Topic] = {
             "topic",
             ChainHead,
             written_by=("notary",),
-            read_by=("audit",),
+            read_by=("notary",),
             retention_ms=FOR_EVER,
             by_visit=False,
             purpose="signed heads of the evidence chain",
@@ -230,8 +241,8 @@ CATALOGUE: dict[str, Topic] = {
             "dead-letters",
             "source",
             DeadLetter,
-            written_by=("all",),
-            read_by=("audit", "cli"),
+            written_by=("inspect", "keeper", "route", "projector"),
+            read_by=("audit", "history", "cli"),
             by_visit=False,
             max_record_bytes=8 * MIB,
             purpose="records that could not be handled, with their cause",

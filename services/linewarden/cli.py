@@ -7,7 +7,7 @@ import sys
 import traceback
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,16 +16,17 @@ from linewarden.commands import (
     audit,
     bundle,
     data,
-    deadletters,
+    dead_letters,
+    drift,
     escape,
+    estimate,
     evaluate,
     export,
     find,
+    hold,
     inspect,
     known_bads,
-    labels,
     line,
-    live,
     msa,
     qualify,
     queue,
@@ -33,12 +34,15 @@ from linewarden.commands import (
     replay,
     report,
     retention,
+    select,
     shadow,
     teach,
     topics,
     train,
     users,
 )
+from linewarden.commands.context import show
+from linewarden.commands.options import Json
 from linewarden_runtime.files import writable_file, writable_folder
 
 app = typer.Typer(
@@ -50,15 +54,6 @@ app = typer.Typer(
     context_settings={"max_content_width": 120},
     add_completion=False,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
-
-
-class BrokerKind(StrEnum):
-    """Which broker the demo starts."""
-
-    EMBEDDED = "embedded"
-    APACHE = "apache"
 
 
 class ServiceName(StrEnum):
@@ -88,9 +83,9 @@ _MAINS = {
 def demo(
     parts: Annotated[int | None, typer.Option(min=1, help="Stop after so many visits; without it, on Ctrl-C.")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Stop by itself; nobody is at the station.")] = False,
-    broker: Annotated[BrokerKind, typer.Option(help="embedded (Tansu) or apache (Java and Maven).")] = (
-        BrokerKind.EMBEDDED
-    ),
+    broker: Annotated[
+        Literal["embedded", "apache"], typer.Option(help="embedded (Tansu) or apache (Java and Maven).")
+    ] = "embedded",
     source: Annotated[Path | None, typer.Option(help="A folder of pictures instead of the simulated line.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="A bundle of yours instead of the demo's.")] = None,
     rate: Annotated[float, typer.Option(min=0.1, help="Visits a second.")] = 4.0,
@@ -104,21 +99,11 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the simulated line.")] = 1,
 ) -> None:
     """Run a whole line on this machine: cameras, network, trust, router, queue and station."""
-    from linewarden.demo.run import DemoOptions, run  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden.demo.run import run  # noqa: PLC0415 - nothing heavy before it is needed
 
-    options = DemoOptions(
-        parts=parts or (200 if headless else None),
-        headless=headless,
-        broker=broker.value,
-        source=source,
-        bundle=bundle,
-        rate=rate,
-        out=out,
-        work=work,
-        port=port,
-        seed=seed,
-    )
-    raise typer.Exit(run(options))
+    wanted = parts or (200 if headless else None)
+    code = run(wanted, broker, rate, seed, source=source, bundle=bundle, out=out, work=work, port=port)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -131,8 +116,7 @@ def run(service: Annotated[ServiceName, typer.Argument(help="The service to run 
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Look at everything the line needs, and say what to change. Exits 1 where something is not well."""
-    from linewarden.commands.context import show  # noqa: PLC0415
-    from linewarden.commands.doctor import examine  # noqa: PLC0415
+    from linewarden.commands.doctor import examine  # noqa: PLC0415 - nothing heavy before it is needed
 
     findings = examine()
     rows = [
@@ -142,35 +126,16 @@ def doctor(as_json: Json = False) -> None:
     raise typer.Exit(0 if all(f.good for f in findings) else 1)
 
 
-app.command()(train.train)
-app.command()(teach.teach)
-app.command()(inspect.inspect)
-bundle.app.command()(export.export)
-app.command(name="export")(labels.export)
-app.command()(find.find)
-app.command()(find.select)
-app.command()(evaluate.evaluate)
-app.command()(qualify.qualify)
-app.command()(live.drift)
-app.command()(live.estimate)
-app.add_typer(bundle.app, name="bundle")
-app.add_typer(topics.app, name="topics")
-app.add_typer(data.app, name="data")
-app.add_typer(recipe.app, name="recipe")
-app.add_typer(line.app, name="line")
-app.add_typer(deadletters.app, name="dead-letters")
-app.add_typer(queue.app, name="queue")
-app.add_typer(users.app, name="users")
-app.add_typer(known_bads.app, name="known-bads")
-app.add_typer(report.app, name="report")
-app.add_typer(msa.app, name="msa")
-app.add_typer(escape.app, name="escape")
-app.add_typer(replay.app, name="replay")
-app.command()(shadow.shadow)
-app.add_typer(audit.app, name="audit")
-app.add_typer(archive.app, name="archive")
-app.add_typer(retention.app, name="retention")
-app.add_typer(retention.hold_app, name="hold")
+for command in (
+    *(train.train, teach.teach, inspect.inspect, export.export, find.find, select.select, evaluate.evaluate),
+    *(qualify.qualify, drift.drift, estimate.estimate, shadow.shadow),
+):
+    app.command()(command)
+for group in (
+    *(bundle, topics, data, recipe, line, dead_letters, queue, users, known_bads),
+    *(report, msa, escape, replay, audit, archive, retention, hold),
+):
+    app.add_typer(group.app, name=group.__name__.rpartition(".")[2].replace("_", "-"))
 
 
 def main() -> None:
@@ -189,14 +154,13 @@ def main() -> None:
         sys.stderr.write(
             f"linewarden: {str(missing.name).partition('.')[0]} is missing: pip install 'linewarden[{extra}]'\n"
         )
-        sys.exit(_NOT_INSTALLED)
+        sys.exit(78)
     except OSError as fault:  # a full or read-only disk, a file or folder that is not there or not ours
         where = f"{fault.filename}: " if fault.filename else ""
         sys.stderr.write(f"linewarden: {where}{fault.strerror or fault}\n")
         sys.exit(1)
 
 
-_NOT_INSTALLED = 78
 _EXTRAS = {
     "linewarden_vision.export": "export",
     "linewarden_vision": "inspect",

@@ -26,7 +26,7 @@ import structlog
 import typer
 from numpy.typing import NDArray
 
-from linewarden.commands.choice import DEFAULT_INDEX, Words, chosen, opened_index
+from linewarden.commands.options import DEFAULT_INDEX, chosen, opened_index, selection_of
 from linewarden.commands.recorded import live, recorded
 from linewarden_domain.routing import routing_of
 from linewarden_history.index.story import selected
@@ -35,9 +35,8 @@ from linewarden_history.selection import Selection
 from linewarden_schemas.capture import FrameMetadata
 from linewarden_schemas.envelope import EnvelopeError, decode_frame
 from linewarden_schemas.vocabulary import Routing, Verdict, VerdictRule
-from linewarden_vision.errors import UnusablePicture
 from linewarden_vision.inspecting.judging import thresholds_of_card, verdict_of
-from linewarden_vision.inspecting.preparing import refused_by_vision
+from linewarden_vision.inspecting.preparing import prepare
 from linewarden_vision.inspecting.reasons import reasons_of
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import score_batch
@@ -48,10 +47,7 @@ from linewarden_vision.pictures.reading import read_file, read_picture
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_log = structlog.get_logger(__name__)
-_BATCH = 16
 _COLOURS = {Routing.TRUSTED_PASS: (60, 160, 60), Routing.DIVERTED: (230, 150, 0), Routing.REJECTED: (200, 40, 40)}
-_BORDER = 0.02
 Source = str | Path | bytes | Picture
 """A picture: a file, its bytes, or its pixels, HxW or HxWx3 (RGB), uint8 or uint16."""
 
@@ -83,7 +79,7 @@ class PictureVerdict:
         if self.mask is not None:
             outlines, _ = cv2.findContours(self.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             cv2.drawContours(shown, outlines, -1, _COLOURS[Routing.REJECTED], max(1, min(shown.shape[:2]) // 200))
-        edge = max(2, round(_BORDER * min(shown.shape[:2])))
+        edge = max(2, round(0.02 * min(shown.shape[:2])))
         framed = cv2.copyMakeBorder(shown, *4 * (edge,), cv2.BORDER_CONSTANT, value=_COLOURS[self.routing])
         return np.asarray(framed, np.uint8)
 
@@ -116,20 +112,24 @@ class PictureInspector:
     def inspect_all(self, pictures: Iterable[Source]) -> Iterator[PictureVerdict]:
         """Judge many, in their order, several in one device pass; memory does not grow with their number."""
         waiting = iter(pictures)
-        while batch := [_read(one) for one in islice(waiting, _BATCH)]:
-            ready = [one if isinstance(one, Refused) else self._prepared(one) for one in batch]
-            scores = iter(score_batch(self.inspector, [one for one in ready if not isinstance(one, Refused)]).answers)
-            for read, one in zip(batch, ready, strict=True):
-                yield self._judged(read, one if isinstance(one, Refused) else next(scores))
+        while batch := [self._ready(one) for one in islice(waiting, 16)]:
+            scores = iter(
+                score_batch(self.inspector, [one for _, one in batch if not isinstance(one, Refused)]).answers
+            )
+            for picture, one in batch:
+                yield self._judged(picture, one if isinstance(one, Refused) else next(scores))
 
-    def _prepared(self, picture: Picture) -> object | Refused:
+    def _ready(self, source: Source) -> tuple[Picture | None, object | Refused]:
+        """The picture as decoded, and what the network takes of it, or why not."""
+        picture: Picture | None = None
         try:
-            return self.inspector.prepare(picture)
-        except UnusablePicture as unusable:
-            return refused_by_vision(unusable)
+            content = read_file(Path(source)) if isinstance(source, str | Path) else source
+            picture = read_picture(content) if isinstance(content, bytes) else content
+            return picture, prepare(self.inspector, picture)
+        except Refused as refused:
+            return picture, refused
 
-    def _judged(self, read: Picture | Refused, answer: ViewScore | Refused) -> PictureVerdict:
-        picture = None if isinstance(read, Refused) else read
+    def _judged(self, picture: Picture | None, answer: ViewScore | Refused) -> PictureVerdict:
         if isinstance(answer, Refused):
             return PictureVerdict(Verdict.NOT_DECIDABLE, Routing.DIVERTED, (answer.detail,), picture=picture)
         card = self.inspector.card
@@ -138,7 +138,7 @@ class PictureInspector:
         return PictureVerdict(
             verdict=verdict,
             routing=routing_of(verdict, is_trusted=answer.suspicion < limits.suspicion),
-            reasons=reasons_of(verdict, answer, limits, card),
+            reasons=tuple(one.sentence for one in reasons_of(verdict, answer, limits, card)),
             p_defect=answer.p_defect,
             suspicion=answer.suspicion,
             picture=picture,
@@ -167,7 +167,7 @@ class RecordedPicture:
 
 
 def parts(index: str | Path = DEFAULT_INDEX, *, follow: bool = True, **words: str) -> pa.Table:
-    """The visits that fit every word, as an Arrow table in order of capture.
+    """The visits that fit every word, as an Arrow table in order of capture; its columns are there without a visit too.
 
     The words are those of `linewarden select`: `parts(begin="2026-11-01", routing="diverted").to_pandas()`. The index
     is read on from the topics that the environment names (`LINEWARDEN_KAFKA__BOOTSTRAP_SERVERS`,
@@ -179,9 +179,15 @@ def parts(index: str | Path = DEFAULT_INDEX, *, follow: bool = True, **words: st
     """
     import pyarrow as pa  # noqa: PLC0415 - who judges pictures alone needs it not
 
+    columns = (
+        "visit_id", "line_id", "station_id", "part_id", "lot_id", "product_id", "recipe", "recipe_digest",
+        "captured_ms", "mode", "known_bad", "returned_from", "routing", "causes", "revision", "outcome", "final",
+    )  # fmt: skip
+    numbers = {"captured_ms", "known_bad", "revision", "final"}
+    schema = pa.schema([(name, pa.int64() if name in numbers else pa.string()) for name in columns])
     selection = _selection(words)
     with opened_index(Path(index), live, follow=follow, hidden=True) as opened:
-        return pa.Table.from_pylist(list(selected(opened, selection)))
+        return pa.Table.from_pylist(list(selected(opened, selection)), schema)
 
 
 def pictures(
@@ -208,7 +214,7 @@ def pictures(
             if selection.holds_frame(frame.meta) and is_chosen(frame.meta.visit_id):
                 yield RecordedPicture(frame.meta, frame.picture)
     if unreadable:
-        _log.warning("records of frames are none, and were passed over", count=unreadable)
+        structlog.get_logger(__name__).warning("records of frames are none, and were passed over", count=unreadable)
 
 
 def demo_bundle() -> Path:
@@ -218,20 +224,11 @@ def demo_bundle() -> Path:
 
 def _selection(words: dict[str, str]) -> Selection:
     try:
-        return Words(**words).selection()
+        return selection_of(**words)
     except TypeError as error:
         raise ValueError(f"no such word: {error}") from error
     except typer.BadParameter as error:
         raise ValueError(error.message) from error
-
-
-def _read(source: Source) -> Picture | Refused:
-    try:
-        if isinstance(source, bytes):
-            return read_picture(source)
-        return read_picture(read_file(Path(source))) if isinstance(source, str | Path) else source
-    except Refused as refused:
-        return refused
 
 
 def _eight_bits(picture: Picture) -> NDArray[np.uint8]:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from linewarden_archive.errors import ArchiveDamaged
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.files import make_folders
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.ids import Namespace
 
 from .contents import Contents
-from .entries import Entry, Gap, Held, Opened, Released, Segment, Source
-from .manifest import Line, append, cut_half_line, read_lines
+from .entries import ArchivedTopic, ArchiveSegment, Entry, LegalHold, Opened, Released, RetentionGap
+from .findings import ArchiveDamaged
+from .manifest import ManifestLine, append, cut_half_line, read_lines
 from .places import LOCK, MANIFEST
 from .segments import read_contents, read_segment
 
@@ -36,7 +36,7 @@ class Archive:
         if not self._lines or not isinstance(self._lines[0].entry, Opened):
             raise ArchiveDamaged(f"the manifest of {root} does not begin with what it is of")
         self.namespace = Namespace(self._lines[0].entry.namespace)
-        self.topics: dict[str, Source] = {}
+        self.topics: dict[str, ArchivedTopic] = {}
         for entry in self.entries:
             if isinstance(entry, Opened):
                 self.topics |= entry.topics
@@ -52,37 +52,37 @@ class Archive:
         """Everything that the manifest says, in order."""
         return [line.entry for line in self._lines]
 
-    def source(self, topic: str) -> Source:
+    def source(self, topic: str) -> ArchivedTopic:
         """A physical topic as it was; raises ConfigurationError for one that was not archived."""
         found = self.topics.get(self.namespace.logical(topic))
         if found is None:
             raise ConfigurationError(f"{self.root} holds no {topic}; 'linewarden archive list' tells what it holds")
         return found
 
-    def segments(self, topic: str | None = None, partition: int | None = None) -> list[Segment]:
+    def segments(self, topic: str | None = None, partition: int | None = None) -> list[ArchiveSegment]:
         """Newest generations of a logical topic's segments, or of all, by topic, partition and offset."""
         fits = (one for one in self._segments if topic in {None, one.topic} and partition in {None, one.partition})
         return sorted(fits, key=lambda one: one.place)
 
-    def gaps(self) -> list[Gap]:
+    def gaps(self) -> list[RetentionGap]:
         """Stretches that retention took before they were archived."""
-        return [entry for entry in self.entries if isinstance(entry, Gap)]
+        return [entry for entry in self.entries if isinstance(entry, RetentionGap)]
 
-    def held_lots(self) -> dict[str, Held]:
+    def held_lots(self) -> dict[str, LegalHold]:
         """Lots on legal hold now, with who ordered it."""
-        held: dict[str, Held] = {}
+        held: dict[str, LegalHold] = {}
         for entry in self.entries:
-            if isinstance(entry, Held):
+            if isinstance(entry, LegalHold):
                 held.setdefault(entry.lot_id, entry)
             elif isinstance(entry, Released):
                 held.pop(entry.lot_id, None)
         return held
 
-    def contents(self, segment: Segment) -> Contents:
+    def contents(self, segment: ArchiveSegment) -> Contents:
         """What a segment holds, and what was deleted from it."""
         return read_contents(self.root, segment)
 
-    def read(self, segment: Segment) -> list[InRecord]:
+    def read(self, segment: ArchiveSegment) -> list[InRecord]:
         """The records of a segment."""
         return read_segment(self.root, segment, self.namespace.topic(segment.topic))
 
@@ -92,11 +92,11 @@ class Archive:
             yield from self.read(segment)
 
 
-def current(entries: list[Entry]) -> list[Segment]:
+def current(entries: list[Entry]) -> list[ArchiveSegment]:
     """The newest generation of each segment that a manifest tells of, in the order in which they were begun."""
-    newest: dict[tuple[str, int, int], Segment] = {}
+    newest: dict[tuple[str, int, int], ArchiveSegment] = {}
     for entry in entries:
-        if isinstance(entry, Segment):
+        if isinstance(entry, ArchiveSegment):
             newest[entry.topic, entry.partition, entry.first_offset] = entry
     return list(newest.values())
 
@@ -104,7 +104,7 @@ def current(entries: list[Entry]) -> list[Segment]:
 class ArchiveWriter:
     """Appends to a manifest; one at a time for a folder, see `writing`."""
 
-    def __init__(self, root: Path, last: Line | None, key: Ed25519PrivateKey | None) -> None:
+    def __init__(self, root: Path, last: ManifestLine | None, key: Ed25519PrivateKey | None) -> None:
         self.root, self._last, self._key = root, last, key
 
     @property
@@ -119,7 +119,7 @@ class ArchiveWriter:
 
 @contextmanager
 def writing(root: Path, key: Ed25519PrivateKey | None = None) -> Iterator[ArchiveWriter]:
-    """The right to write an archive, alone, until the end of the block.
+    """The right to write an archive, alone, until the end of the block; a last line that is half written is cut off.
 
     Raises ConfigurationError where another process has it or the folder holds something else, ArchiveDamaged for a
     manifest that does not hold together.
@@ -130,7 +130,16 @@ def writing(root: Path, key: Ed25519PrivateKey | None = None) -> Iterator[Archiv
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigurationError(f"another process writes {root}; stop it, or wait for its end") from error
-        yield ArchiveWriter(root, _last_line(root), key)
+        cut_half_line(root)
+        last = None
+        if (root / MANIFEST).exists():
+            lines, broken = read_lines(root)
+            if broken:
+                raise ArchiveDamaged(f"line {broken[0].number} of {root}'s manifest: {broken[0].detail}")
+            last = lines[-1] if lines else None
+        elif others := sorted(path.name for path in root.iterdir() if path.name != LOCK):
+            raise ConfigurationError(f"{root} holds {others[0]} and no {MANIFEST}: choose an empty folder")
+        yield ArchiveWriter(root, last, key)
 
 
 def is_being_written(root: Path) -> bool:
@@ -143,17 +152,3 @@ def is_being_written(root: Path) -> bool:
     except FileNotFoundError:
         return False
     return False
-
-
-def _last_line(root: Path) -> Line | None:
-    """Where to go on; a last line that is only half written is cut off."""
-    cut_half_line(root)
-    if not (root / MANIFEST).exists():
-        others = sorted(path.name for path in root.iterdir() if path.name != LOCK)
-        if others:
-            raise ConfigurationError(f"{root} holds {others[0]} and no {MANIFEST}: choose an empty folder")
-        return None
-    lines, broken = read_lines(root)
-    if broken:
-        raise ArchiveDamaged(f"line {broken[0].number} of {root}'s manifest: {broken[0].detail}")
-    return lines[-1] if lines else None

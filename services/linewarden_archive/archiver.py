@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from linewarden_runtime.books import read_to_end
 from linewarden_runtime.clock import Clock
@@ -14,12 +15,8 @@ from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.ids import Namespace
 
 from .archive import Archive, ArchiveWriter
-from .entries import Gap, Opened, Segment, Source
+from .entries import ArchivedTopic, ArchiveSegment, Opened, RetentionGap
 from .segments import write_segment
-
-_POLL_RECORDS = 64
-Progress = Callable[[int, int], None]
-"""Called with the records taken so far, and about how many there are: offsets, markers among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +29,6 @@ class ArchiveLimits:
     records: int = 5_000
     segment_bytes: int = 32 << 20
     held_bytes: int = 128 << 20
-
-
-@dataclass(slots=True)
-class _Open:
-    """A segment that is being collected."""
-
-    records: list[InRecord] = field(default_factory=list)
-    size: int = 0
 
 
 class Archiver:
@@ -64,15 +53,19 @@ class Archiver:
         self._broker, self._namespace, self._writer, self._clock = broker, namespace, writer, clock
         self._limits, self._accept_gap = limits or ArchiveLimits(), accept_gap
         self.records = self.segments = 0
-        self._open: dict[Position, _Open] = {}
+        self._open: defaultdict[Position, list[InRecord]] = defaultdict(list)
+        self._held_bytes: Counter[Position] = Counter()
         with broker.admin() as admin:
             described = {name: admin.describe(namespace.topic(name)) for name in topics}
-        now = {name: Source(topic_id=one.topic_id, partitions=one.partitions) for name, one in described.items()}
+        now = {name: ArchivedTopic(topic_id=one.topic_id, partitions=one.partitions) for name, one in described.items()}
         self._begin(now)
         self._places = [Position(one.name, at) for one in described.values() for at in range(one.partitions)]
 
-    def catch_up(self, progress: Progress = lambda _done, _total: None) -> None:
-        """Take everything up to the end as it is now, and close all segments."""
+    def catch_up(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> None:
+        """Take everything up to the end as it is now, and close all segments.
+
+        `progress` is told the records taken so far, and about how many there are: offsets, markers among them.
+        """
         with self._reader() as reader:
             ends = reader.end_offsets(self._places)
             total = sum(max(0, ends[place] - reader.position(place)) for place in self._places)
@@ -81,9 +74,9 @@ class Archiver:
                 progress(done, total)
         self._close(list(self._open))
 
-    def _begin(self, now: dict[str, Source]) -> None:
+    def _begin(self, now: dict[str, ArchivedTopic]) -> None:
         """Tell of topics that are archived from now on; refuse an archive of other topics."""
-        known: dict[str, Source] = {}
+        known: dict[str, ArchivedTopic] = {}
         if not self._writer.is_new:
             archive = Archive(self._writer.root)
             known = archive.topics
@@ -104,8 +97,13 @@ class Archiver:
     @contextmanager
     def _reader(self) -> Iterator[Reader]:
         """A reader that stands where the archive ends."""
-        ended = self._ended()
-        with self._broker.reader(dict.fromkeys(self._places, 0), max_records=_POLL_RECORDS) as reader:
+        archive = Archive(self._writer.root)
+        ended: dict[Position, int] = {}
+        told: list[ArchiveSegment | RetentionGap] = [*archive.segments(), *archive.gaps()]
+        for one in told:
+            position = Position(self._namespace.topic(one.topic), one.partition)
+            ended[position] = max(one.next_offset, ended.get(position, 0))
+        with self._broker.reader(dict.fromkeys(self._places, 0), max_records=64) as reader:
             oldest, ends = reader.beginning_offsets(self._places), reader.end_offsets(self._places)
             for place in self._places:
                 wanted, first = ended.get(place), oldest[place]
@@ -116,20 +114,11 @@ class Archiver:
                 reader.seek(place, max(first, wanted or 0))
             yield reader
 
-    def _ended(self) -> dict[Position, int]:
-        archive = Archive(self._writer.root)
-        ended: dict[Position, int] = {}
-        told: list[Segment | Gap] = [*archive.segments(), *archive.gaps()]
-        for one in told:
-            position = Position(self._namespace.topic(one.topic), one.partition)
-            ended[position] = max(one.next_offset, ended.get(position, 0))
-        return ended
-
     def _enter_gap(self, position: Position, wanted: int, first: int) -> None:
         if self._accept_gap is None:
             raise RetentionOvertook(position, wanted, first)
         self._writer.enter(
-            Gap(
+            RetentionGap(
                 topic=self._namespace.logical(position.topic),
                 partition=position.partition,
                 first_offset=wanted,
@@ -140,17 +129,18 @@ class Archiver:
         )
 
     def _take(self, record: InRecord) -> None:
-        held = self._open.setdefault(record.position, _Open())
-        held.records.append(record)
-        held.size += record.size
-        if len(held.records) >= self._limits.records or held.size >= self._limits.segment_bytes:
-            self._close([record.position])
-        elif sum(one.size for one in self._open.values()) >= self._limits.held_bytes:
-            self._close([max(self._open, key=lambda at: self._open[at].size)])
+        place, limits, held = record.position, self._limits, self._held_bytes
+        self._open[place].append(record)
+        held[place] += record.size
+        if len(self._open[place]) >= limits.records or held[place] >= limits.segment_bytes:
+            self._close([place])
+        elif held.total() >= limits.held_bytes:
+            self._close([place for place, _ in held.most_common(1)])
 
     def _close(self, due: list[Position]) -> None:
         for position in due:
-            held = self._open.pop(position)
+            records = self._open.pop(position)
+            del self._held_bytes[position]
             topic = self._namespace.logical(position.topic)
-            self._writer.enter(write_segment(self._writer.root, topic, held.records, self._clock.now_ms()))
-            self.records, self.segments = self.records + len(held.records), self.segments + 1
+            self._writer.enter(write_segment(self._writer.root, topic, records, self._clock.now_ms()))
+            self.records, self.segments = self.records + len(records), self.segments + 1

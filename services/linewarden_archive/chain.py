@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from heapq import merge
 
-from linewarden_archive.errors import ArchiveDamaged
 from linewarden_audit.notary.anchors import Anchor, by_place
 from linewarden_audit.notary.notary import CHAINED, head_in
 from linewarden_audit.notary.verify import Found, PartitionCheck, PartitionReport, TimeBounds, found_in
@@ -16,11 +16,10 @@ from linewarden_schemas.operations import ChainHead
 from linewarden_schemas.topics import CATALOGUE
 
 from .archive import Archive
-from .entries import Opened, Segment
+from .entries import ArchiveSegment, Looked, Opened
+from .findings import ArchiveDamaged
 from .places import read_plain, segment_path
 from .segments import salvage_segment
-
-Looked = Callable[[Segment], None]
 
 
 def verify_chain(
@@ -35,7 +34,10 @@ def verify_chain(
     checks: dict[tuple[str, int], PartitionCheck] = {}
     places = by_place(anchors)
     for name in CHAINED:
-        bounds = _bounds(archive, name)
+        written = [one.at_ms for one in archive.segments(name)]
+        opened = (one for one in archive.entries if isinstance(one, Opened) and name in one.topics)
+        begun_ms = next((one.at_ms for one in opened), None)
+        bounds = TimeBounds(max(written, default=None), CATALOGUE[name].retention_ms, begun_ms=begun_ms)
         source = archive.topics.get(name)
         for partition in range(source.partitions if source else 0):
             segments = archive.segments(name, partition)
@@ -50,13 +52,6 @@ def verify_chain(
     return [*(check.report() for check in checks.values()), *unmet(places)]
 
 
-def _bounds(archive: Archive, name: str) -> TimeBounds:
-    written = [one.at_ms for one in archive.segments(name)]
-    opened = (one for one in archive.entries if isinstance(one, Opened) and name in one.topics)
-    begun_ms = next((one.at_ms for one in opened), None)
-    return TimeBounds(max(written, default=None), CATALOGUE[name].retention_ms, begun_ms=begun_ms)
-
-
 def heads(archive: Archive) -> Iterator[ChainHead]:
     """Every head that was archived and can be read, in order."""
     for segment in archive.segments("chain-heads"):
@@ -66,23 +61,18 @@ def heads(archive: Archive) -> Iterator[ChainHead]:
                 yield head
 
 
-def _found(archive: Archive, segments: list[Segment], looked: Looked) -> Iterator[Found]:
+def _found(archive: Archive, segments: list[ArchiveSegment], looked: Looked) -> Iterator[Found]:
     for segment in segments:
+        deleted: list[Found] = []
+        if segment.generation:
+            with suppress(ArchiveDamaged):  # the records that it lists are missing then, which is told
+                deleted = list(archive.contents(segment).deleted())
         kept = map(found_in, _readable(archive, segment))
-        yield from merge(kept, _deleted(archive, segment), key=lambda one: one.offset)
+        yield from merge(kept, deleted, key=lambda one: one.offset)
         looked(segment)
 
 
-def _deleted(archive: Archive, segment: Segment) -> list[Found]:
-    if segment.generation == 0:
-        return []
-    try:
-        return list(archive.contents(segment).deleted())
-    except ArchiveDamaged:
-        return []  # the records that it lists are missing then, which is told
-
-
-def _readable(archive: Archive, segment: Segment) -> list[InRecord]:
+def _readable(archive: Archive, segment: ArchiveSegment) -> list[InRecord]:
     try:
         return archive.read(segment)
     except ArchiveDamaged:

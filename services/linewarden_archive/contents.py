@@ -17,11 +17,10 @@ from linewarden_audit.notary.chain import link_of, split_links
 from linewarden_audit.notary.verify import Found
 from linewarden_runtime.records import InRecord
 
-from .columns import document_of
+from .tables import document_of
 
 _BLOCK_SIZE = 4096
 _MARK = 8
-_VISIT_HEADER = "ce_visitid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class Contents:
 
 def visit_of(record: InRecord) -> str | None:
     """The visit that a record tells of: of a frame by its headers, of a message by its field."""
-    named = next((value for name, value in record.headers if name == _VISIT_HEADER), None)
+    named = next((value for name, value in record.headers if name == "ce_visitid"), None)
     if named is not None:
         return named.decode(errors="replace")
     told = document_of(record.value).get("visit_id")

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from linewarden_schemas.base import Actor, Digest, EpochMs, Id, Text
 
-from .places import Place
+from .places import SegmentPlace
 
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Entry(BaseModel):
+class _ManifestEntry(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-class Source(_Entry):
+class ArchivedTopic(_ManifestEntry):
     """A topic as it was when its archive was begun; its identity is lost with it, its name is not."""
 
     topic_id: str
     partitions: Annotated[int, Field(ge=1)]
 
 
-class Opened(_Entry):
+class Opened(_ManifestEntry):
     """The first line: whose topics these are. A later one tells of topics that are archived from then on."""
 
     kind: Literal["opened"] = "opened"
     namespace: str
-    topics: dict[str, Source]
+    topics: dict[str, ArchivedTopic]
     at_ms: EpochMs
 
 
-class Deletion(_Entry):
+class Deletion(_ManifestEntry):
     """Why a segment holds fewer records than before: how many were deleted, by whose rule and on whose word."""
 
     records: Annotated[int, Field(ge=1)]
@@ -41,7 +42,7 @@ class Deletion(_Entry):
     reason: Text
 
 
-class Segment(_Entry):
+class ArchiveSegment(_ManifestEntry):
     """A closed segment: the committed records of a partition from `first_offset` up to `next_offset`.
 
     `sha256` and `size` are the file's, `contents_sha256` is that of the list beside it; times are those of its records.
@@ -64,12 +65,12 @@ class Segment(_Entry):
     at_ms: EpochMs
 
     @property
-    def place(self) -> Place:
-        """Where it lies."""
-        return Place(self.topic, self.partition, self.first_offset, self.generation)
+    def place(self) -> SegmentPlace:
+        """Where its files lie, by topic, partition, first offset and generation."""
+        return SegmentPlace(self.topic, self.partition, self.first_offset, self.generation)
 
 
-class Gap(_Entry):
+class RetentionGap(_ManifestEntry):
     """Records that retention took before they were archived, and who went on in spite of it."""
 
     kind: Literal["gap"] = "gap"
@@ -81,7 +82,7 @@ class Gap(_Entry):
     at_ms: EpochMs
 
 
-class Held(_Entry):
+class LegalHold(_ManifestEntry):
     """A lot on legal hold: nothing of it is deleted until it is released."""
 
     kind: Literal["held"] = "held"
@@ -91,7 +92,7 @@ class Held(_Entry):
     at_ms: EpochMs
 
 
-class Released(_Entry):
+class Released(_ManifestEntry):
     """The end of a hold."""
 
     kind: Literal["released"] = "released"
@@ -101,5 +102,7 @@ class Released(_Entry):
     at_ms: EpochMs
 
 
-Entry = Annotated[Opened | Segment | Gap | Held | Released, Field(discriminator="kind")]
+Entry = Annotated[Opened | ArchiveSegment | RetentionGap | LegalHold | Released, Field(discriminator="kind")]
 ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
+Looked = Callable[[ArchiveSegment], None]
+"""Called with each segment that is done with, for a bar."""

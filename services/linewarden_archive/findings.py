@@ -6,6 +6,14 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from linewarden_runtime.errors import Fatal
+
+
+class ArchiveDamaged(Fatal):
+    """A file of an archive is missing, cut or changed, or its manifest does not hold together."""
+
+    exit_code = 65
+
 
 class Wrong(StrEnum):
     """What is wrong with a line or a file."""
@@ -23,7 +31,7 @@ class Wrong(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ArchiveFinding:
     """One thing that is wrong, of which file, and where in it.
 
     `bytes`: ranges from and to, end excluded. `topic`, `partition`, `offset`: the first record that is concerned, and
@@ -61,7 +69,7 @@ class ArchiveReport:
     deleted: int
     gaps: int
     unfinished: int
-    findings: tuple[Finding, ...]
+    findings: tuple[ArchiveFinding, ...]
 
     @property
     def holds(self) -> bool:
@@ -74,7 +82,7 @@ class ArchiveReport:
         return not {finding.wrong for finding in self.findings} & {Wrong.LINE, Wrong.NOT_OPENED}
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The report for people: whether it holds, what there is, and every finding, a line each."""
         unfinished = f", {self.unfinished} files unfinished" if self.unfinished else ""
         return [
             "the archive holds" if self.holds else "THE ARCHIVE IS DAMAGED",
@@ -84,5 +92,5 @@ class ArchiveReport:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """For programs."""
+        """The report for programs, with whether it holds."""
         return {"holds": self.holds} | asdict(self)

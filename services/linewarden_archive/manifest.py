@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,18 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
 
-from linewarden_archive.errors import ArchiveDamaged
 from linewarden_audit.notary.signing import public_text
 from linewarden_runtime.files import sync_folder
 
 from .entries import ENTRY, Entry
+from .findings import ArchiveDamaged
 from .places import MANIFEST, read_plain, refuse_links
 
 _FIRST = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ManifestLine:
     """One entry with its number (from 0), its digest, and who signed it, if anybody."""
 
     number: int
@@ -47,19 +47,26 @@ class Broken:
     detail: str
 
 
-def read_lines(root: Path, trusted: Collection[str] = ()) -> tuple[list[Line], list[Broken]]:
+def read_lines(root: Path, trusted: Collection[str] = ()) -> tuple[list[ManifestLine], list[Broken]]:
     """Every line that can be read, and those that do not fit; with keys, a line must be signed by one of them.
 
     Raises ArchiveDamaged where there is no manifest.
     """
-    lines: list[Line] = []
+    lines: list[ManifestLine] = []
     broken: list[Broken] = []
     before = _FIRST
-    for number, text in enumerate(_texts(root)):
+    try:
+        *whole, rest = read_plain(root, root / MANIFEST).split(b"\n")
+    except FileNotFoundError as error:
+        raise ArchiveDamaged(f"{root} holds no {MANIFEST}: it is no archive, or its manifest is gone") from error
+    for number, text in enumerate([*whole, b""] if rest else whole):
         try:
             line, follows_on = _parsed(number, text, trusted)
         except (ValueError, KeyError, TypeError) as error:
-            broken.append(Broken(number, _told(error)))
+            told = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+            broken.append(
+                Broken(number, "it is no entry of a manifest" if isinstance(error, ValidationError) else told)
+            )
             before = ""
             continue
         if before and follows_on != before:
@@ -69,7 +76,7 @@ def read_lines(root: Path, trusted: Collection[str] = ()) -> tuple[list[Line], l
     return lines, broken
 
 
-def append(root: Path, entry: Entry, last: Line | None, key: Ed25519PrivateKey | None) -> Line:
+def append(root: Path, entry: Entry, last: ManifestLine | None, key: Ed25519PrivateKey | None) -> ManifestLine:
     """Write a line that lasts before this returns."""
     path = root / MANIFEST
     refuse_links(root, path)
@@ -85,7 +92,7 @@ def append(root: Path, entry: Entry, last: Line | None, key: Ed25519PrivateKey |
         file.flush()
         os.fsync(handle)
     sync_folder(root)
-    return Line(number, entry, digest, public)
+    return ManifestLine(number, entry, digest, public)
 
 
 def cut_half_line(root: Path) -> None:
@@ -98,18 +105,7 @@ def cut_half_line(root: Path) -> None:
             os.truncate(path, whole)
 
 
-def _texts(root: Path) -> Iterator[bytes]:
-    try:
-        content = read_plain(root, root / MANIFEST)
-    except FileNotFoundError as error:
-        raise ArchiveDamaged(f"{root} holds no {MANIFEST}: it is no archive, or its manifest is gone") from error
-    *whole, rest = content.split(b"\n")
-    yield from whole
-    if rest:
-        yield b""
-
-
-def _parsed(number: int, text: bytes, trusted: Collection[str]) -> tuple[Line, str]:
+def _parsed(number: int, text: bytes, trusted: Collection[str]) -> tuple[ManifestLine, str]:
     if not text:
         raise ValueError("the line is cut")
     document = json.loads(text)
@@ -120,11 +116,15 @@ def _parsed(number: int, text: bytes, trusted: Collection[str]) -> tuple[Line, s
     if _digest(previous, entry) != digest or _line(document) != text:
         raise ValueError("its bytes are not what was written")
     public = document.get("public_key")
-    if public is not None and not _is_signed(public, document.get("signature", ""), digest):
-        raise ValueError("its signature does not fit")
+    if public is not None:
+        try:
+            signature = b64decode(document.get("signature", ""))
+            Ed25519PublicKey.from_public_bytes(b64decode(public)).verify(signature, bytes.fromhex(digest))
+        except (InvalidSignature, ValueError) as error:
+            raise ValueError("its signature does not fit") from error
     if trusted and public not in trusted:
         raise ValueError("no trusted key signed it")
-    return Line(number, entry, digest, public), previous
+    return ManifestLine(number, entry, digest, public), previous
 
 
 def _line(document: dict[str, Any]) -> bytes:
@@ -134,17 +134,3 @@ def _line(document: dict[str, Any]) -> bytes:
 def _digest(previous: str, entry: Entry) -> str:
     told = json.dumps(entry.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{previous}\n{told}".encode()).hexdigest()
-
-
-def _is_signed(public: str, signature: str, digest: str) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(b64decode(public)).verify(b64decode(signature), bytes.fromhex(digest))
-    except (InvalidSignature, ValueError):
-        return False
-    return True
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return "it is no entry of a manifest"
-    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)

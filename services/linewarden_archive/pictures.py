@@ -26,13 +26,12 @@ from mcap_protobuf.schema import register_schema
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.envelope import EnvelopeError, Frame, decode_frame
 
-RECORD_TOPIC, _RECORD_SCHEMA = "/record", "linewarden.ArchivedRecord"
+RECORD_TOPIC = "/record"
 _NS = 1_000_000
-_CHUNK = 256 * 1024
 _LARGEST = 64 * 1024 * 1024
 _UNREADABLE = (McapError, DecodeError, struct.error, ValueError, KeyError, TypeError)
 _SCHEMA = {
-    "title": _RECORD_SCHEMA,
+    "title": "linewarden.ArchivedRecord",
     "type": "object",
     "description": "Everything of a Kafka record but the picture, which is in the message before; bytes in base64.",
     "properties": {
@@ -51,14 +50,17 @@ def write_pictures(records: Sequence[InRecord]) -> bytes:
     """One MCAP file of records of one partition, in their order."""
     out = BytesIO()
     # Encoded pictures do not get smaller, and what is not compressed can be read around a damaged place.
-    writer = Writer(out, chunk_size=_CHUNK, compression=CompressionType.NONE, enable_data_crcs=True)
+    writer = Writer(out, chunk_size=256 * 1024, compression=CompressionType.NONE, enable_data_crcs=True)
     writer.start(profile="", library="linewarden")
     image_schema = register_schema(writer, CompressedImage)
-    record_schema = writer.register_schema(_RECORD_SCHEMA, "jsonschema", json.dumps(_SCHEMA).encode())
+    record_schema = writer.register_schema("linewarden.ArchivedRecord", "jsonschema", json.dumps(_SCHEMA).encode())
     beside = writer.register_channel(RECORD_TOPIC, "json", record_schema)
     cameras: dict[str, int] = {}
     for record in records:
-        frame = _frame(record)
+        frame: Frame | None = None
+        if record.value is not None:
+            with suppress(EnvelopeError):
+                frame = decode_frame(record.headers, record.value)
         at_ns = max(0, record.timestamp_ms) * _NS
         if frame is not None:
             camera = frame.meta.camera_id
@@ -84,22 +86,12 @@ def salvage_pictures(content: bytes, topic: str, partition: int) -> list[InRecor
     found: list[McapRecord] = []
     with suppress(*_UNREADABLE):  # the rest is out of reach then; the caller names what is missing
         for record in StreamReader(BytesIO(content), emit_chunks=True, record_size_limit=_LARGEST).records:
-            found += _broken_up(record) if isinstance(record, Chunk) else [record]
+            if not isinstance(record, Chunk):
+                found.append(record)
+                continue
+            with suppress(*_UNREADABLE):
+                found += breakup_chunk(record)
     return list(_records(found, topic, partition, strict=False))
-
-
-def _broken_up(chunk: Chunk) -> list[McapRecord]:
-    try:
-        return breakup_chunk(chunk)
-    except _UNREADABLE:
-        return []
-
-
-def _frame(record: InRecord) -> Frame | None:
-    try:
-        return decode_frame(record.headers, record.value) if record.value is not None else None
-    except EnvelopeError:
-        return None
 
 
 def _image(frame: Frame) -> bytes:
@@ -130,7 +122,12 @@ def _records(found: Iterable[McapRecord], topic: str, partition: int, *, strict:
         if isinstance(one, Channel):
             channels[one.id] = one.topic
         elif isinstance(one, Message) and channels.get(one.channel_id, RECORD_TOPIC) != RECORD_TOPIC:
-            picture = _picture(one.data, strict=strict)
+            try:
+                picture = bytes(CompressedImage.FromString(one.data).data)
+            except DecodeError:
+                if strict:
+                    raise
+                picture = None
         elif isinstance(one, Message):
             try:
                 yield _record(json.loads(one.data), picture, topic, partition)
@@ -138,15 +135,6 @@ def _records(found: Iterable[McapRecord], topic: str, partition: int, *, strict:
                 if strict:
                     raise
             picture = None
-
-
-def _picture(data: bytes, *, strict: bool) -> bytes | None:
-    try:
-        return bytes(CompressedImage.FromString(data).data)
-    except DecodeError:
-        if strict:
-            raise
-        return None
 
 
 def _record(document: dict[str, Any], picture: bytes | None, topic: str, partition: int) -> InRecord:

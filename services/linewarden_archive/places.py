@@ -11,18 +11,18 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from linewarden_archive.errors import ArchiveDamaged
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.files import make_folders, sync_folder
 from linewarden_schemas.topics import CATALOGUE
 
+from .findings import ArchiveDamaged
+
 MANIFEST, LOCK = "manifest.jsonl", "writer.lock"
 UNFINISHED = ".partial"
-_PICTURES = frozenset({"frames"})
 _CONTENTS = "contents.gz"
 
 
-class Place(NamedTuple):
+class SegmentPlace(NamedTuple):
     """One segment: a topic of the catalogue, its partition, and the offset of its first record.
 
     The `generation` grows by one each time that something is deleted from it.
@@ -39,20 +39,20 @@ class Place(NamedTuple):
 
 def ending_of(topic: str) -> str:
     """``mcap`` for pictures, ``parquet`` for JSON."""
-    return "mcap" if topic in _PICTURES else "parquet"
+    return "mcap" if topic == "frames" else "parquet"
 
 
-def segment_path(root: Path, place: Place) -> Path:
+def segment_path(root: Path, place: SegmentPlace) -> Path:
     """The file of a segment; raises ArchiveDamaged for a topic that is none or a number that is negative."""
     return _path(root, place, ending_of(place.topic))
 
 
-def contents_path(root: Path, place: Place) -> Path:
+def contents_path(root: Path, place: SegmentPlace) -> Path:
     """The file that lists what its segment holds; raises as `segment_path`."""
     return _path(root, place, _CONTENTS)
 
 
-def _path(root: Path, place: Place, ending: str) -> Path:
+def _path(root: Path, place: SegmentPlace, ending: str) -> Path:
     if place.topic not in CATALOGUE or min(place[1:]) < 0:
         raise ArchiveDamaged(f"{place} is no place of an archive")
     name = f"{place.first_offset:020d}-{place.generation}.{ending}"
@@ -101,11 +101,4 @@ def write_whole(root: Path, path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(handle)
     unfinished.replace(path)
-    sync_folder(path.parent)
-
-
-def remove_plain(root: Path, path: Path) -> None:
-    """Take a file away so that it is gone also when power fails; raises ConfigurationError for a link on the way."""
-    refuse_links(root, path)
-    path.unlink(missing_ok=True)
     sync_folder(path.parent)

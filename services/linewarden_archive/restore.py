@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.errors import ConfigurationError, LiveTopicRefused
-from linewarden_runtime.guard import IsolatedBroker, IsolatedProducer
+from linewarden_runtime.guard import IsolatedBroker
 from linewarden_runtime.ports import Broker, TopicSpec
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.topics import CATALOGUE
 
 from .archive import Archive
-from .entries import Segment
-
-_ACK_S = 30.0
-_RESTORED = "replay."
+from .entries import Looked
 
 
 def restore(
@@ -24,7 +21,7 @@ def restore(
     archive: Archive,
     own: Namespace,
     topics: Collection[str],
-    looked: Callable[[Segment], None] = lambda _segment: None,
+    looked: Looked = lambda _segment: None,
 ) -> int:
     """Write the records of these logical topics into `own`; how many.
 
@@ -35,37 +32,30 @@ def restore(
         ConfigurationError: where one of the topics holds anything already, or is not in the archive.
         ArchiveDamaged: at the first segment that was touched; what came before it is restored.
     """
-    if not own.name.startswith(_RESTORED):
+    if not own.name.startswith("replay."):
         raise LiveTopicRefused(f"{own.name!r} is no namespace of a replay; restore to replay.<name> alone")
     unknown = sorted(set(topics) - archive.topics.keys())
     if unknown:
         raise ConfigurationError(f"{archive.root} holds no {', '.join(unknown)}")
     guarded, written = IsolatedBroker(broker, own), 0
-    _make_empty(guarded, archive, own, topics)
-    with guarded.producer(client="restore") as producer:
-        for name in topics:
-            for segment in archive.segments(name):
-                written += _send(producer, archive, segment, own)
-                looked(segment)
-    return written
-
-
-def _make_empty(broker: Broker, archive: Archive, own: Namespace, topics: Collection[str]) -> None:
-    with broker.admin() as admin:
+    with guarded.admin() as admin:
         admin.create_topics(
             TopicSpec(own.topic(name), archive.topics[name].partitions, CATALOGUE[name].config()) for name in topics
         )
     for name in topics:
-        positions = positions_of(broker, own.topic(name))
-        with broker.reader(dict.fromkeys(positions, 0)) as reader:
+        positions = positions_of(guarded, own.topic(name))
+        with guarded.reader(dict.fromkeys(positions, 0)) as reader:
             if any(reader.end_offsets(positions).values()):
                 raise ConfigurationError(f"{own.topic(name)} holds records already; restore under another name")
-
-
-def _send(producer: IsolatedProducer, archive: Archive, segment: Segment, own: Namespace) -> int:
-    topic = own.topic(segment.topic)
-    records = archive.read(segment)
-    sent = [producer.send(OutRecord(topic, one.key, one.value, one.headers, one.partition)) for one in records]
-    for delivery in sent:
-        delivery.result(_ACK_S)
-    return len(sent)
+    with guarded.producer(client="restore") as producer:
+        for name in topics:
+            for segment in archive.segments(name):
+                sent = [
+                    producer.send(OutRecord(own.topic(name), one.key, one.value, one.headers, one.partition))
+                    for one in archive.read(segment)
+                ]
+                for delivery in sent:
+                    delivery.result(30.0)
+                written += len(sent)
+                looked(segment)
+    return written

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import sqlite3
+import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 from linewarden_runtime.clock import Clock
+from linewarden_runtime.records import InRecord
+from linewarden_schemas.capture import Capture
+from linewarden_schemas.disposition import Disposition
+from linewarden_schemas.envelope import EnvelopeError, decode
+from linewarden_schemas.vocabulary import Routing
 
 from .archive import Archive, ArchiveWriter
-from .entries import Deletion, Segment
-from .places import Place
+from .entries import ArchiveSegment, Deletion, Looked
+from .places import SegmentPlace
 from .rules import Facts, Policy
 from .segments import delete_files, thin_segment
-from .visits import Visits, known_visits
 
-Looked = Callable[[Segment], None]
 Kind = tuple[str, str, str]
 """Topic, product and class; empty where they are not known."""
 
@@ -25,7 +32,7 @@ Kind = tuple[str, str, str]
 class Cut:
     """What of a segment is due, by offset, and the rules that say so."""
 
-    segment: Segment
+    segment: ArchiveSegment
     offsets: set[int] = field(default_factory=set)
     rules: set[str] = field(default_factory=set)
 
@@ -55,7 +62,7 @@ def plan(archive: Archive, policy: Policy, now_ms: int, looked: Looked = lambda 
     with known_visits(archive) as visits:
         for name in policy.topics:
             for segment in archive.segments(name):
-                _judge(made, archive, segment, _Judge(policy, visits, held, now_ms))
+                _judge(made, archive, segment, policy, visits, held, now_ms)
                 looked(segment)
     return made
 
@@ -68,7 +75,9 @@ def apply(
     A segment's new file lasts before its line, and its line before the old file goes. Raises as `plan` does.
     """
     archive = Archive(writer.root)
-    _sweep(archive)
+    for segment in archive.segments():
+        for generation in range(segment.generation):  # what a run that was killed left of older ones
+            delete_files(archive.root, SegmentPlace(*segment.place[:3], generation))
     made = plan(archive, policy, clock.now_ms(), looked)
     for cut in made.cuts:
         reason = f"retention: {'; '.join(sorted(cut.rules))}"[:2000]
@@ -79,28 +88,29 @@ def apply(
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class _Judge:
-    policy: Policy
-    visits: Visits
-    held: frozenset[str]
-    now_ms: int
-
-
-def _judge(made: RetentionPlan, archive: Archive, segment: Segment, judge: _Judge) -> None:
+def _judge(
+    made: RetentionPlan,
+    archive: Archive,
+    segment: ArchiveSegment,
+    policy: Policy,
+    visits: ArchivedVisits,
+    held: frozenset[str],
+    now_ms: int,
+) -> None:
     if not segment.records:
         return
     contents, cut = archive.contents(segment), Cut(segment)
-    of = cache(judge.visits.of)
+    of = cache(visits.of)
     for place in contents.kept():
         visit = contents.visits[place]
         facts = None if visit is None else of(visit)
-        kind = _kind(segment.topic, facts)
+        product, way = ("", "") if facts is None else (facts.product_id or "", facts.routing.value)
+        kind = segment.topic, product, way
         if facts is None or not facts.is_final:
             made.open[kind] += 1
             continue
-        rule = judge.policy.due(segment.topic, facts, judge.now_ms)
-        if rule is not None and judge.held.intersection(facts.lots):
+        rule = policy.due(segment.topic, facts, now_ms)
+        if rule is not None and held.intersection(facts.lots):
             made.held[kind] += 1
         elif rule is not None:
             made.due[kind] += 1
@@ -110,12 +120,58 @@ def _judge(made: RetentionPlan, archive: Archive, segment: Segment, judge: _Judg
         made.cuts.append(cut)
 
 
-def _kind(topic: str, facts: Facts | None) -> Kind:
-    return (topic, "", "") if facts is None else (topic, facts.product_id or "", facts.routing.value)
+class ArchivedVisits:
+    """Dispositions of all visits, and the lots that any record names for them, in a temporary SQLite file.
+
+    Memory does not grow with the archive.
+    """
+
+    def __init__(self, file: sqlite3.Connection) -> None:
+        self._file = file
+
+    def learn(self, record: InRecord) -> None:
+        """Take in a capture or a disposition; what is none of ours tells nothing, so that its visit stays unknown."""
+        try:
+            message = decode(record.headers, record.value).message
+        except EnvelopeError:
+            return
+        if not isinstance(message, Capture | Disposition):
+            return
+        if message.lot_id is not None:
+            self._file.execute("INSERT OR IGNORE INTO lots VALUES (?, ?)", (message.visit_id, message.lot_id))
+        if isinstance(message, Disposition):
+            told = (message.product_id, message.recipe.recipe_id, message.routing.value, message.final)
+            say = "INSERT OR IGNORE INTO said VALUES (?, ?, ?, ?, ?, ?, ?)"
+            self._file.execute(say, (message.visit_id, message.revision, *told, message.decided_ms))
+
+    def of(self, visit_id: str) -> Facts | None:
+        """What is known of a visit; None where its routing is not in the archive."""
+        told = "SELECT product, recipe, routing, final, at_ms FROM said WHERE visit = ? ORDER BY revision"
+        said = self._file.execute(told, (visit_id,)).fetchall()
+        if not said:
+            return None
+        lots = self._file.execute("SELECT lot FROM lots WHERE visit = ?", (visit_id,))
+        product, recipe, routing, _, _ = said[0]
+        _, _, _, is_final, at_ms = said[-1]
+        return Facts(product, recipe, Routing(routing), bool(is_final), at_ms, tuple(lot for (lot,) in lots))
 
 
-def _sweep(archive: Archive) -> None:
-    """Delete what a run that was killed left of older generations."""
-    for segment in archive.segments():
-        for generation in range(segment.generation):
-            delete_files(archive.root, Place(*segment.place[:3], generation))
+@contextmanager
+def known_visits(archive: Archive) -> Iterator[ArchivedVisits]:
+    """Read what is archived of `captures` and `dispositions`; raises ArchiveDamaged."""
+    with (
+        tempfile.TemporaryDirectory(prefix="linewarden-retention-") as folder,
+        closing(sqlite3.connect(Path(folder) / "visits.sqlite")) as file,
+    ):
+        file.executescript("""
+            PRAGMA journal_mode = OFF;
+            PRAGMA synchronous = OFF;
+            CREATE TABLE said (visit TEXT, revision INTEGER, product TEXT, recipe TEXT, routing TEXT, final INTEGER,
+              at_ms INTEGER, PRIMARY KEY (visit, revision)) WITHOUT ROWID;
+            CREATE TABLE lots (visit TEXT, lot TEXT, PRIMARY KEY (visit, lot)) WITHOUT ROWID;
+            """)
+        visits = ArchivedVisits(file)
+        for name in ("captures", "dispositions"):
+            for record in archive.records(name):
+                visits.learn(record)
+        yield visits

@@ -11,7 +11,6 @@ days = 30                 # after the last word on the visit
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -22,14 +21,14 @@ from linewarden_schemas.base import Id
 from linewarden_schemas.topics import CO_PARTITIONED
 from linewarden_schemas.vocabulary import Routing
 
-_DECISIVE = ("captures", "dispositions")
-_OTHERS = tuple(name for name in CO_PARTITIONED if name not in {"route-state", *_DECISIVE})
-DELETABLE = (*_OTHERS, "evidence", *_DECISIVE)
+DELETABLE = (
+    *(name for name in CO_PARTITIONED if name not in {"route-state", "captures", "dispositions"}),
+    *("evidence", "captures", "dispositions"),
+)
 """Topics that tell of single visits, those last that decide about the others, should a deletion be cut short.
 
 Recipes, activations, balances and signed heads are kept for ever.
 """
-_DAY_MS = 86_400_000
 
 
 class Facts(NamedTuple):
@@ -90,13 +89,11 @@ class Policy(BaseModel):
 
     def due(self, topic: str, facts: Facts, now_ms: int) -> Rule | None:
         """The rule by which this is to be deleted now, holds apart; what is not final is kept."""
-        longest = max(self._fitting(topic, facts), key=lambda rule: rule.days, default=None)
-        if longest is None or not facts.is_final or now_ms - facts.said_ms <= longest.days * _DAY_MS:
+        fitting = (rule for rule in self.rule if rule.fits(topic, facts))
+        longest = max(fitting, key=lambda rule: rule.days, default=None)
+        if longest is None or not facts.is_final or now_ms - facts.said_ms <= longest.days * 86_400_000:
             return None
         return longest
-
-    def _fitting(self, topic: str, facts: Facts) -> Iterable[Rule]:
-        return (rule for rule in self.rule if rule.fits(topic, facts))
 
 
 def read_policy(path: Path) -> Policy:

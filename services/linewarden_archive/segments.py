@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from linewarden_archive.errors import ArchiveDamaged
+from linewarden_runtime.files import sync_folder
 from linewarden_runtime.records import InRecord
 
 from .contents import Contents
-from .entries import Deletion, Segment
+from .entries import ArchiveSegment, Deletion
+from .findings import ArchiveDamaged
 from .pictures import read_pictures, salvage_pictures, write_pictures
-from .places import Place, contents_path, ending_of, read_plain, remove_plain, segment_path, write_whole
+from .places import SegmentPlace, contents_path, ending_of, read_plain, refuse_links, segment_path, write_whole
 from .tables import read_table, salvage_table, write_table
-
-Reads = Callable[[bytes, str, int], list[InRecord]]
-_READS: dict[str, Reads] = {"mcap": read_pictures, "parquet": read_table}
-_SALVAGES: dict[str, Reads] = {"mcap": salvage_pictures, "parquet": salvage_table}
 
 
 def _encoded(records: Sequence[InRecord], topic: str) -> bytes:
     return write_pictures(records) if ending_of(topic) == "mcap" else write_table(records, topic)
 
 
-class _Written(NamedTuple):
-    size: int
-    sha256: str
-    contents_sha256: str
-
-
-def write_segment(root: Path, topic: str, records: Sequence[InRecord], at_ms: int) -> Segment:
+def write_segment(root: Path, topic: str, records: Sequence[InRecord], at_ms: int) -> ArchiveSegment:
     """Write records of one partition, in offset order, and give their entry for the manifest.
 
     Raises ArchiveDamaged where the disk does not give back what was written; OSError where it is full.
     """
     content = _encoded(records, topic)
-    place = Place(topic, records[0].partition, records[0].offset)
+    place = SegmentPlace(topic, records[0].partition, records[0].offset)
     written = _write(root, place, content, Contents.of(records, content))
-    entry = Segment(
+    entry = ArchiveSegment(
         topic=topic,
         partition=place.partition,
         first_offset=place.first_offset,
@@ -47,18 +38,16 @@ def write_segment(root: Path, topic: str, records: Sequence[InRecord], at_ms: in
         records=len(records),
         first_ms=min(record.timestamp_ms for record in records),
         last_ms=max(record.timestamp_ms for record in records),
-        size=written.size,
-        sha256=written.sha256,
-        contents_sha256=written.contents_sha256,
         at_ms=at_ms,
+        **written,
     )
     _compare(root, entry, records)
     return entry
 
 
 def thin_segment(
-    root: Path, entry: Segment, topic: str, offsets: Collection[int], deletion: Deletion, at_ms: int
-) -> Segment:
+    root: Path, entry: ArchiveSegment, topic: str, offsets: Collection[int], deletion: Deletion, at_ms: int
+) -> ArchiveSegment:
     """Write what is left of a segment as its next generation, and give the entry for the manifest.
 
     The old files are to be deleted once the entry is written. Raises as `read_segment` and `write_segment`.
@@ -68,48 +57,61 @@ def thin_segment(
     place = entry.place._replace(generation=entry.generation + 1)
     written = _write(root, place, content, read_contents(root, entry).without(offsets, content))
     changes = {"generation": place.generation, "records": len(left), "deletion": deletion, "at_ms": at_ms}
-    thinned = entry.model_copy(update=changes | written._asdict())
+    thinned = entry.model_copy(update=changes | written)
     _compare(root, thinned, left)
     return thinned
 
 
-def _write(root: Path, place: Place, content: bytes, contents: Contents) -> _Written:
+def _write(root: Path, place: SegmentPlace, content: bytes, contents: Contents) -> dict[str, Any]:
+    """Write both files of a segment, and give what its entry says of them."""
     listed = contents.to_bytes()
     if content:
         write_whole(root, segment_path(root, place), content)
     write_whole(root, contents_path(root, place), listed)
-    return _Written(len(content), hashlib.sha256(content).hexdigest(), hashlib.sha256(listed).hexdigest())
+    return {
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "contents_sha256": hashlib.sha256(listed).hexdigest(),
+    }
 
 
-def _compare(root: Path, entry: Segment, records: Sequence[InRecord]) -> None:
+def _compare(root: Path, entry: ArchiveSegment, records: Sequence[InRecord]) -> None:
     if records and read_segment(root, entry, records[0].topic) != list(records):
         raise ArchiveDamaged(f"{entry.place}: what lies on the disk is not what was to be archived")
 
 
-def delete_files(root: Path, place: Place) -> None:
+def delete_files(root: Path, place: SegmentPlace) -> None:
     """Take away the files of a generation that another one has followed; raises ConfigurationError for a link."""
     for path in (segment_path(root, place), contents_path(root, place)):
         if path.exists():
-            remove_plain(root, path)
+            refuse_links(root, path)
+            path.unlink(missing_ok=True)
+            sync_folder(path.parent)  # gone also when power fails
 
 
-def read_segment(root: Path, entry: Segment, topic: str) -> list[InRecord]:
+def read_segment(root: Path, entry: ArchiveSegment, topic: str) -> list[InRecord]:
     """The records of a segment under a physical topic's name; raises ArchiveDamaged for a file that was touched."""
     if not entry.records:
         return []
-    content = _read(root, entry)
+    path = segment_path(root, entry.place)
+    try:
+        content = read_plain(root, path)
+    except FileNotFoundError as error:
+        raise ArchiveDamaged(f"{entry.place}: {path.name} is missing") from error
     if hashlib.sha256(content).hexdigest() != entry.sha256:
         detail = "is cut" if len(content) < entry.size else "is not what was written"
         raise ArchiveDamaged(f"{entry.place} {detail}; 'linewarden archive verify' says where")
     try:
-        return _READS[ending_of(entry.topic)](content, topic, entry.partition)
+        read = read_pictures if ending_of(entry.topic) == "mcap" else read_table
+        return read(content, topic, entry.partition)
     except ValueError as error:
         raise ArchiveDamaged(f"{entry.place}: {error}") from error
 
 
-def salvage_segment(content: bytes, entry: Segment, topic: str) -> list[InRecord]:
+def salvage_segment(content: bytes, entry: ArchiveSegment, topic: str) -> list[InRecord]:
     """What can still be read of a segment's damaged file, as far as it makes records at all."""
-    return [one for one in _SALVAGES[ending_of(entry.topic)](content, topic, entry.partition) if _is_record(one)]
+    salvage = salvage_pictures if ending_of(entry.topic) == "mcap" else salvage_table
+    return [one for one in salvage(content, topic, entry.partition) if _is_record(one)]
 
 
 def _is_record(one: InRecord) -> bool:
@@ -122,7 +124,7 @@ def _is_record(one: InRecord) -> bool:
     )
 
 
-def read_contents(root: Path, entry: Segment) -> Contents:
+def read_contents(root: Path, entry: ArchiveSegment) -> Contents:
     """The list beside a segment; raises ArchiveDamaged where it is missing or was touched."""
     path = contents_path(root, entry.place)
     try:
@@ -135,11 +137,3 @@ def read_contents(root: Path, entry: Segment) -> Contents:
         return Contents.from_bytes(raw)
     except ValueError as error:
         raise ArchiveDamaged(f"{entry.place}: {error}") from error
-
-
-def _read(root: Path, entry: Segment) -> bytes:
-    path = segment_path(root, entry.place)
-    try:
-        return read_plain(root, path)
-    except FileNotFoundError as error:
-        raise ArchiveDamaged(f"{entry.place}: {path.name} is missing") from error

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from linewarden_archive.errors import ArchiveDamaged
+from linewarden_audit.notary.verify import ChainComparison, ChainFault, Found, found_in
 from linewarden_runtime.errors import ConfigurationError
 
 from .archive import current, is_being_written
 from .contents import Contents
-from .damage import name_damage
-from .entries import Entry, Gap, Opened, Segment
-from .findings import ArchiveReport, Finding, Wrong
-from .manifest import Broken, Line, read_lines
+from .entries import ArchiveSegment, Entry, Looked, Opened, RetentionGap
+from .findings import ArchiveDamaged, ArchiveFinding, ArchiveReport, Wrong
+from .manifest import read_lines
 from .places import LOCK, MANIFEST, UNFINISHED, contents_path, read_plain, segment_path
-from .segments import read_contents
-
-Looked = Callable[[Segment], None]
-_MADE = (UNFINISHED, ".mcap", ".parquet", ".contents.gz")
-_LEFT = "a run that was killed leaves such, and the next one of its kind takes it over"
+from .segments import read_contents, salvage_segment
 
 
 def verify_archive(
@@ -36,7 +32,13 @@ def verify_archive(
     lines, broken = read_lines(root, trusted)
     entries = [line.entry for line in lines]
     segments = current(entries)
-    findings = [*_of_lines(lines, broken, head), *_of_order(entries)]
+    findings = [ArchiveFinding(Wrong.LINE, MANIFEST, f"line {one.number}: {one.detail}") for one in broken]
+    if not broken and (not lines or not isinstance(lines[0].entry, Opened)):
+        findings.append(ArchiveFinding(Wrong.NOT_OPENED, MANIFEST))
+    if head is not None and head not in {line.digest for line in lines}:
+        told = f"no line has the digest {head}: lines were taken from its end"
+        findings.append(ArchiveFinding(Wrong.HEAD, MANIFEST, told))
+    findings += _of_order(entries)
     for segment in segments:
         findings += _of_segment(root, segment)
         looked(segment)
@@ -49,57 +51,50 @@ def verify_archive(
         segments=len(segments),
         records=sum(one.records for one in segments),
         bytes=sum(one.size for one in segments),
-        deleted=sum(one.deletion.records for one in entries if isinstance(one, Segment) and one.deletion),
-        gaps=sum(isinstance(entry, Gap) for entry in entries),
+        deleted=sum(one.deletion.records for one in entries if isinstance(one, ArchiveSegment) and one.deletion),
+        gaps=sum(isinstance(entry, RetentionGap) for entry in entries),
         unfinished=sum(one.wrong is Wrong.ADDED for one in added) if is_written else 0,
         findings=tuple(findings),
     )
 
 
-def _of_lines(lines: list[Line], broken: list[Broken], head: str | None) -> Iterator[Finding]:
-    for one in broken:
-        yield Finding(Wrong.LINE, MANIFEST, f"line {one.number}: {one.detail}")
-    if not broken and (not lines or not isinstance(lines[0].entry, Opened)):
-        yield Finding(Wrong.NOT_OPENED, MANIFEST)
-    if head is not None and head not in {line.digest for line in lines}:
-        yield Finding(Wrong.HEAD, MANIFEST, f"no line has the digest {head}: lines were taken from its end")
-
-
-def _of_order(entries: list[Entry]) -> Iterator[Finding]:
+def _of_order(entries: list[Entry]) -> Iterator[ArchiveFinding]:
     """Within a partition each segment begins at or behind the end of the one before, and generations are counted."""
     ends: defaultdict[tuple[str, int], int] = defaultdict(int)
     generations: dict[tuple[str, int, int], int] = {}
     for one in entries:
-        if isinstance(one, Segment) and one.generation:
+        if isinstance(one, ArchiveSegment) and one.generation:
             if generations.get(one.place[:3]) != one.generation - 1:
-                yield Finding(Wrong.ORDER, MANIFEST, f"{one.place}, generation {one.generation}: not the next one")
+                yield ArchiveFinding(
+                    Wrong.ORDER, MANIFEST, f"{one.place}, generation {one.generation}: not the next one"
+                )
             generations[one.place[:3]] = one.generation
-        elif isinstance(one, Segment | Gap):
+        elif isinstance(one, ArchiveSegment | RetentionGap):
             at = (one.topic, one.partition)
             if one.first_offset < ends[at]:
                 detail = f"{one.topic}[{one.partition}]@{one.first_offset} begins before {ends[at]}"
-                yield Finding(Wrong.ORDER, MANIFEST, f"{detail}, where the one before ends")
+                yield ArchiveFinding(Wrong.ORDER, MANIFEST, f"{detail}, where the one before ends")
             ends[at] = max(ends[at], one.next_offset)
             generations[one.topic, one.partition, one.first_offset] = 0
 
 
-def _of_segment(root: Path, segment: Segment) -> Iterator[Finding]:
+def _of_segment(root: Path, segment: ArchiveSegment) -> Iterator[ArchiveFinding]:
     path, beside = segment_path(root, segment.place), contents_path(root, segment.place)
     contents: Contents | None = None
     try:
         contents = read_contents(root, segment)
     except ConfigurationError as error:
-        yield Finding(Wrong.LINK, _name(root, beside), str(error))
+        yield ArchiveFinding(Wrong.LINK, _name(root, beside), str(error))
     except ArchiveDamaged as error:
         wrong = Wrong.CHANGED if beside.exists() else Wrong.MISSING
-        yield Finding(wrong, _name(root, beside), str(error))
+        yield ArchiveFinding(wrong, _name(root, beside), str(error))
     if not segment.records:
         return
     try:
         content = read_plain(root, path)
     except FileNotFoundError:
         told = f"all {segment.records} records up to offset {segment.next_offset - 1} are missing"
-        yield Finding(
+        yield ArchiveFinding(
             Wrong.MISSING,
             _name(root, path),
             topic=segment.topic,
@@ -109,20 +104,22 @@ def _of_segment(root: Path, segment: Segment) -> Iterator[Finding]:
         )
         return
     except (ConfigurationError, OSError) as error:
-        yield Finding(Wrong.LINK, _name(root, path), str(error))
+        yield ArchiveFinding(Wrong.LINK, _name(root, path), str(error))
         return
     if hashlib.sha256(content).hexdigest() != segment.sha256:
-        yield name_damage(_name(root, path), content, segment, contents)
+        yield _damage(_name(root, path), content, segment, contents)
 
 
-def _not_told_of(root: Path, files: list[Path], segments: list[Segment]) -> Iterator[Finding]:
+def _not_told_of(root: Path, files: list[Path], segments: list[ArchiveSegment]) -> Iterator[ArchiveFinding]:
     told = {contents_path(root, one.place) for one in segments}
     told |= {segment_path(root, one.place) for one in segments if one.records}
     for path in files:
         if path.is_symlink():
-            yield Finding(Wrong.LINK, _name(root, path))
+            yield ArchiveFinding(Wrong.LINK, _name(root, path))
         elif path not in told and path not in {root / MANIFEST, root / LOCK}:
-            yield Finding(Wrong.ADDED, _name(root, path), _LEFT if path.name.endswith(_MADE) else "")
+            is_ours = path.name.endswith((UNFINISHED, ".mcap", ".parquet", ".contents.gz"))
+            left = "a run that was killed leaves such, and the next one of its kind takes it over"
+            yield ArchiveFinding(Wrong.ADDED, _name(root, path), left if is_ours else "")
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -136,3 +133,38 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _name(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
+
+
+def _damage(file: str, content: bytes, segment: ArchiveSegment, contents: Contents | None) -> ArchiveFinding:
+    """Name the bytes by blocks of 4 KiB, and the first record; without its list only that the file was changed."""
+    length = len(content)
+    wrong = Wrong.CUT if length < segment.size else Wrong.LONGER if length > segment.size else Wrong.CHANGED
+    detail = "" if length == segment.size else f"{length} bytes instead of {segment.size}"
+    if contents is None:
+        return ArchiveFinding(wrong, file, detail or "its list of contents is of no use, so the place is not known")
+    ranges = [(begin, min(end, max(length, segment.size))) for begin, end in contents.damaged(content)]
+    found = [found_in(one) for one in salvage_segment(content, segment, segment.topic)]
+    offset, told = _first_touched(contents, found)
+    finding = ArchiveFinding(wrong, file, detail, tuple(ranges), records=told)
+    if offset is None:
+        return finding
+    return replace(finding, topic=segment.topic, partition=segment.partition, offset=offset)
+
+
+def _first_touched(contents: Contents, found: Sequence[Found]) -> tuple[int | None, str]:
+    """The first record that is not as it was, by the offset that it had, and what became of it; None where all are."""
+    places = list(contents.kept())
+    comparison = ChainComparison(found)
+    for place in places:
+        comparison.chained(contents.links[place])
+    finding = comparison.finding()
+    if finding is None and comparison.unsealed:
+        return found[len(places)].offset, ChainFault.INSERTED.value
+    if finding is None:
+        return None, "every record can still be read as it was"
+    at = places[finding.index]
+    was_there = finding.fault is not ChainFault.INSERTED
+    offset = contents.offsets[at] if was_there else finding.offset
+    told = f"{finding.fault.value} ({contents.keys[at] if was_there else finding.key})"
+    lost = len(places) - len(found)
+    return offset, f"{told}, {lost} in all are missing or not to be read" if lost > 0 else told

@@ -22,6 +22,7 @@ def balance(ledger: AuditLedger, now_ms: int, allowance: Allowance | None = None
     """Balance a ledger as of `now_ms` (epoch ms)."""
     count = VisitCount(ledger, now_ms, allowance or Allowance())
     frames: defaultdict[str, dict[str, Seen]] = defaultdict(dict)
+    # Visits are those that a capture names: what only later records name is found below, as unknown.
     for captured in ledger.captured.values():
         frames[captured.visit_id][captured.frame_id] = _seen(ledger, captured.frame_id)
     for inspected in ledger.inspected.values():
@@ -75,6 +76,7 @@ def _answered_twice(ledger: AuditLedger) -> Iterator[str]:
     """Frames with two answers, where neither a diversion, a reject nor a revision followed."""
     for frame_id, further in ledger.inspected_again.items():
         latest = ledger.latest.get(further[0].visit_id)
+        # A diversion, a reject or a revision has answered for the second answer; a plain pass has not.
         if latest is None or (latest.revision == 0 and latest.routing is Routing.TRUSTED_PASS):
             yield frame_id
 
@@ -98,6 +100,7 @@ def _find_gaps(ledger: AuditLedger, count: VisitCount, run: CameraEpoch) -> None
     given = ledger.sequences.get(run, {})
     written = {number: ledger.captured[frame].written.at_ms for number, frame in given.items()}
     old = [number for number, at_ms in written.items() if not count.is_young(at_ms)]
+    # Only while no capture is young: what a heartbeat told of may be written behind one that is on its way.
     if len(old) == len(written):
         old += [number for number, at_ms in ledger.told_sequences.get(run, {}).items() if not count.is_young(at_ms)]
     is_due_to = max(old, default=-1)

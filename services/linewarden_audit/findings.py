@@ -15,7 +15,9 @@ class Allowance:
     The second covers the undo window of the recipes, during which a visit has no open slot and is not final.
     """
 
+    # Longer than a transaction may take (10 s) and the one that is made again after it failed.
     margin_ms: int = 30_000
+    # Longer than the recipes' default undo window (20 s) and the transaction that ends it.
     pending_ms: int = 60_000
 
 

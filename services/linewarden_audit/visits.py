@@ -90,6 +90,7 @@ class Passage:
                     closed.add(one.slot_id)
             elif one.slot_id not in closed:
                 found[one.slot_id] = one
+        # A tombstone ends what lies before it; a visit may be begun anew behind it.
         return {name: one for name, one in found.items() if self.reviewed.dropped.get(name, -1) < one.written.offset}
 
 
@@ -113,6 +114,7 @@ class VisitCount:
 
     def is_young(self, at_ms: int | None) -> bool:
         """Whether what was written at a time may still be on its way to its effect."""
+        # Without a time nothing is young: what cannot be dated must not be excused.
         return at_ms is not None and at_ms >= self.now_ms - self.allowed.margin_ms
 
     def enter(self, one: Passage) -> None:
@@ -133,6 +135,7 @@ class VisitCount:
         """The recipe of a visit as it was known when the visit was routed, or why nobody can know it."""
         first, names = one.first, one.recipes
         sharp = _sharpest(names)
+        # Against the sharpest: two without a digest may each be of another content and agree with each other.
         if not all(name.may_be(sharp) for name in names):
             return "its records name different recipes"
         routed_ms = None if first is None else first.written.at_ms
@@ -146,6 +149,7 @@ class VisitCount:
     def _deadline(self, one: Passage, recipe: Recipe | str) -> int:
         """The earliest decide-by of its records, and never later than its first append and the recipe's budget."""
         told = [each.decide_by_ms for each in one.records]
+        # By the default where the recipe is unknown, as route does it.
         budget = TimeBudget() if isinstance(recipe, str) else recipe.time
         append_ms = one.first_append_ms
         bounds = [] if append_ms is None else [append_ms + budget.decide_by_ms]
@@ -156,12 +160,14 @@ class VisitCount:
         first, latest = one.first, one.latest
         if first is None:
             deadline = self._deadline(one, self._recipe(one)) + self.allowed.margin_ms
+            # A later revision without the first is no visit on its way: revision 0 comes before every other.
             if latest is None and self.now_ms <= deadline:
                 self.in_flight.add(one.visit_id)
             else:
                 self.find(Discrepancy.LOST, [one.visit_id], "it was captured and never routed")
         elif latest is not None and latest.final:
             self.final.add(one.visit_id)
+        # Between an answer and its outcome lies the undo window, in which nothing is open and nothing final.
         elif one.open_slots() or self._is_pending(one):
             self.waiting.add(one.visit_id)
         else:
@@ -184,8 +190,10 @@ class VisitCount:
             yield recipe
             return
         seen = [one.frames.get(name) or Seen(name) for name in told if name is not None]
+        # By first records alone, as it was routed; what came again had to make a revision, and is looked at below.
         plain = [Seen(each.frame_id, each.captured, each.inspected) for each in seen]
         yield from (reason for _, reason in against_visit(plain, recipe))
+        # `>=`: at its decide-by the gate is shut.
         if first.decided_ms >= first.decide_by_ms:
             yield "it passed at or after its decide-by"
         is_revised = one.latest is not first
@@ -200,9 +208,11 @@ class VisitCount:
         records = [each for pair in seen for each in (pair.captured, pair.inspected) if each is not None]
         append_ms = one.first_append_ms
         bounds = [first.decide_by_ms, *(each.decide_by_ms for each in records)]
+        # The broker's own time: no camera's clock and no deadline that a record names can put this one off.
         if append_ms is not None:
             bounds.append(append_ms + recipe.time.decide_by_ms)
         visible_ms = first.written.at_ms
+        # By when the pass was appended, not by what its writer thought the time was.
         if visible_ms is None or visible_ms < min(bounds):
             return
         if is_revised:
@@ -213,6 +223,7 @@ class VisitCount:
     def _unrevised(self, one: Passage, recipe: Recipe, seen: Sequence[Seen]) -> Iterator[str]:
         """What came beside the views that it passed by, spoke against it, and made no revision."""
         told = {each.frame_id for each in seen}
+        # What came within the margin may be on its way to its revision.
         old = [each for each in one.frames.values() if not self._is_fresh(each)]
         for each in old:
             if each.frame_id in told:
@@ -239,6 +250,7 @@ class VisitCount:
                 yield from against_outcome(revision, one.reviewed, one.frames, known, rules, forgotten=forgotten)
         if first is not None:
             yield from against_routing(first, one.frames, known)
+            # Of a recipe that was published about then nobody can tell whether route had read it.
             is_certain = isinstance(recipe, str) and not isinstance(recipe, Unsettled)
             if is_certain and not {Cause.FAULT, Cause.KNOWN_BAD} & set(first.causes):
                 yield f"{recipe}, which its routing does not name"
@@ -276,6 +288,7 @@ class VisitCount:
         if one.latest is None or not one.latest.final:
             return False
         horizon = (TimeBudget() if recipe is None else recipe.time).spool_horizon_ms
+        # At the horizon at the earliest: from then on route may have tombstoned its slots.
         return one.latest.decided_ms + horizon <= self.now_ms
 
     def _unanswered(self, one: Passage) -> None:
@@ -287,6 +300,7 @@ class VisitCount:
                 known = {each.slot_id for each in one.reviewed.slots}
                 if decision.slot_id in opened or (decision.slot_id not in known and not one.history):
                     self.find(Discrepancy.LOST, [one.visit_id], f"nobody answered decision {decision.decision_id}")
+        # Dead letters that name the visit and no frame answer for so many of its frames, whichever they were of.
         spare = len(self.ledger.unnamed_dead.get(one.visit_id, ()))
         for seen in sorted(one.frames.values(), key=lambda each: each.frame_id):
             if seen.captured is None or seen.captured.lost is not None or seen.inspected is not None:

@@ -15,7 +15,7 @@ class Scored(Protocol):
 
     @property
     def p_defect(self) -> float | None:
-        """Probability of a defect."""
+        """The network's probability of a defect, 0 to 1; None of a frame that was not decidable."""
 
     @property
     def suspicion(self) -> float | None:

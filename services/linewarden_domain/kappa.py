@@ -25,12 +25,17 @@ class Kappa:
     high: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For documents."""
+        """Its fields by name, fit for JSON; what cannot be estimated stays None."""
         return asdict(self)
 
 
 def cohen(table: Mapping[tuple[str, str], int]) -> Kappa:
-    """Cohen's kappa of counted pairs of answers; the interval is cut to -1 to 1."""
+    """Cohen's kappa of counted pairs of answers; the interval is cut to -1 to 1.
+
+    >>> found = cohen({("OK", "OK"): 40, ("NG", "NG"): 45, ("OK", "NG"): 5, ("NG", "OK"): 10})
+    >>> found.n, found.alike, round(found.value, 2)
+    (100, 85, 0.7)
+    """
     n = sum(table.values())
     alike = sum(count for (first, second), count in table.items() if first == second)
     if n == 0:

@@ -26,12 +26,16 @@ class Rate:
     high: float
 
     def as_dict(self) -> dict[str, Any]:
-        """For documents."""
+        """Its fields by name, fit for JSON, the denominator's name among them."""
         return asdict(self)
 
 
 def rate(name: str, count: int, of: int) -> Rate:
     """A share with its exact binomial interval.
+
+    >>> found = rate("miss_rate_of_defects", 1, 200)
+    >>> f"{found.value:.4f}, from {found.low:.4f} to {found.high:.4f}"
+    '0.0050, from 0.0001 to 0.0275'
 
     Raises:
         ValueError: where `count` is not between 0 and `of`.
@@ -45,7 +49,11 @@ def rate(name: str, count: int, of: int) -> Rate:
 
 
 def upper_limit(hits: int, tries: int, delta: float) -> float:
-    """Return the upper limit at confidence 1 - delta; 1 where every try hit, or nothing was tried."""
+    """Return the upper limit at confidence 1 - delta; 1 where every try hit, or nothing was tried.
+
+    >>> round(upper_limit(0, 300, 0.05), 4)  # no miss among 300 defects still allows for one in a hundred
+    0.0099
+    """
     return 1.0 if hits >= tries else float(beta.ppf(1 - delta, hits + 1, tries - hits))
 
 

@@ -41,7 +41,13 @@ def percentiles(drawn: Values, confidence: float) -> tuple[float, float] | None:
 
 
 def estimate(by_part: Values, statistic: Statistic, seed: int) -> Estimate:
-    """Estimate a statistic of the sums of (parts, d); draws in which it is undefined are left out of the interval."""
+    """Estimate a statistic of the sums of (parts, d); draws in which it is undefined are left out of the interval.
+
+    >>> misses_and_views = np.array([[0.0, 2.0], [1.0, 2.0], [0.0, 2.0], [1.0, 2.0]])  # a row a part
+    >>> found = estimate(misses_and_views, lambda sums: sums[:, 0] / sums[:, 1], seed=1)
+    >>> found.value, found.low, found.high
+    (0.25, 0.0, 0.5)
+    """
     if len(by_part) == 0:
         return Estimate(None, None, None)
     value = float(statistic(by_part.sum(axis=0, keepdims=True))[0])

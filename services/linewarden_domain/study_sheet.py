@@ -48,7 +48,10 @@ def as_text(rows: Iterable[SheetRow]) -> str:
 
 
 def parse(text: str) -> tuple[SheetRow, ...]:
-    """The rows of a sheet, whole or not at all.
+    r"""The rows of a sheet, whole or not at all.
+
+    >>> parse("token,picture,answer\n7f,7f.png,NG\n91,91.png,\n")[0].answer.value
+    'NG'
 
     Raises:
         ValueError: for other columns, a row of another length, a token that is empty or comes twice, an unknown

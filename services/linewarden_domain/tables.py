@@ -60,7 +60,13 @@ def read_table(path: Path, known: Columns, needed: Collection[str] = ()) -> Tabl
 
 
 def parse_table(text: str, known: Columns, needed: Collection[str], name: str) -> Table:
-    """Read a text as `read_table` reads a file; `name` is what errors call it."""
+    r"""Read a text as `read_table` reads a file; `name` is what errors call it.
+
+    >>> known = {"part_id": ["serial"], "found": []}
+    >>> table = parse_table("Serial;Found\nP-1;2026-01-02\n", known, ["part_id"], "list.csv")
+    >>> table.rows[0]["part_id"], table.rows[0].line
+    ('P-1', 2)
+    """
     text = text.removeprefix("\ufeff")
     names = {_plain(one): column for column, others in known.items() for one in (column, *others)}
     try:

@@ -21,8 +21,9 @@ from linewarden_runtime.ports import Broker, Producer
 from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.ids import Namespace
 
+from .cameras.options import CameraOptions
 from .metrics import CAMERA_RESTARTS, CAMERA_UP
-from .settings import CameraOptions, IngestOptions, IngestSettings, LineOptions, camera_options, with_cameras
+from .settings import IngestOptions, IngestSettings, camera_options, with_cameras
 from .supervisor import Supervisor
 
 _STDIN = 0
@@ -61,7 +62,8 @@ def _run(arguments: argparse.Namespace, stop: Stop) -> None:
 
 def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> None:
     clock = SystemClock()
-    _prepare_galleries(options, stop)
+    for camera in options.cameras:
+        camera.prepare(stop.is_set)
     start_ms = clock.now_ms() + round(options.start_in_s * 1000)
     health = Health(clock)
     with tempfile.TemporaryDirectory(prefix="linewarden-ingest-", dir=_folder_in_memory()) as folder:
@@ -108,15 +110,6 @@ def _command(camera_id: str, start_ms: int) -> list[str]:
     return [*module, "--camera", camera_id, "--start-ms", str(start_ms), "--supervised"]
 
 
-def _prepare_galleries(options: IngestOptions, stop: Stop) -> None:
-    """Draw the pictures of a bounded pool once, before several processes would draw the same."""
-    from .cameras.open import gallery_of  # noqa: PLC0415 - OpenCV, which the supervisor needs for nothing else
-
-    lines = [camera for camera in options.cameras if isinstance(camera, LineOptions)]
-    if lines and lines[0].pool is not None and lines[0].gallery is not None:
-        gallery_of(lines[0]).prepare(lines[0].visits, stop.is_set)
-
-
 def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, start_ms: int | None, stop: Stop) -> None:
     # Only here, so that the supervisor stays small and starts its cameras at once.
     from linewarden_runtime.books import LineBook, RecipeBook  # noqa: PLC0415
@@ -149,11 +142,11 @@ def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, star
 
 
 def _new_producer(settings: IngestSettings, broker: Broker, camera: CameraOptions) -> Callable[[], Producer]:
-    """How to make a producer: in a process of its own, unless the settings or a simulated line's pace say otherwise."""
+    """How to make a producer: in a process of its own, unless the settings or else the camera say otherwise."""
     from linewarden_runtime.kafka.apart.producer import ApartProducer  # noqa: PLC0415 - as above
 
     client, apart = f"ingest-{camera.camera_id}", settings.ingest.sends_apart
-    if apart if apart is not None else not isinstance(camera, LineOptions):
+    if camera.sends_apart if apart is None else apart:
         return lambda: ApartProducer(settings.kafka, client)
     return lambda: broker.producer(client=client)
 

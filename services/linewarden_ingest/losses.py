@@ -19,12 +19,12 @@ class Losses:
         self._lock = threading.Lock()
 
     def add(self, cause: Loss, count: int = 1) -> None:
-        """Count lost pictures."""
+        """Count pictures that are lost, here and in the metrics; safe from any thread."""
         with self._lock:
             self._counts[cause.value] += count
         LOST.labels(camera=self._camera_id, cause=cause.value).inc(count)
 
     def by_cause(self) -> dict[str, int]:
-        """Sums so far."""
+        """A copy of the counts since the process began, by the value of the `Loss`; those that are 0 are left out."""
         with self._lock:
             return dict(self._counts)

@@ -24,6 +24,7 @@ class NodeClock:
     ) -> None:
         self._time = BrokerTime(clock, camera_id)
         self._camera_id, self._max_skew_ms = camera_id, max_skew_ms
+        # No number of steps: nothing was compared yet.
         self._checked_steps = -1
         self._held = False
 
@@ -32,9 +33,10 @@ class NodeClock:
         return self._time.sending()
 
     def answered(self, trip: Trip, delivery: Delivery) -> None:
-        """It was acknowledged: compare."""
+        """Compare this node's clock with the broker's by the append time of an acknowledged record."""
         self._time.answered(trip, delivery.append_ms())
         error_ms = self._time.error_ms()
+        # With the steps of now: a wall clock that steps afterwards counts as unchecked until it is compared again.
         if error_ms is not None and abs(error_ms) <= self._max_skew_ms():
             self._checked_steps = self._time.steps
 
@@ -57,6 +59,7 @@ class NodeClock:
         error_ms = self.error_ms()
         is_wrong = error_ms is not None and abs(error_ms) > self._max_skew_ms()
         words = words_of(error_ms or 0)
+        # Logged as it changes, not as often as somebody asks.
         if is_wrong is not self._held:
             self._held = is_wrong
             tell = _log.error if is_wrong else _log.info

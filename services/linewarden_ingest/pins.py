@@ -98,7 +98,7 @@ class PinBoard:
         return Pins(ref, min(budget_ms, LONGEST_DECIDE_BY_MS), self._state(at_ms), doubt)
 
     def close(self) -> None:
-        """Close the readers."""
+        """Close the readers of recipes and of line states; the board cannot be asked any more."""
         self._lines.close()
         self._recipes.close()
 

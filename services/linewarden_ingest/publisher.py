@@ -67,6 +67,7 @@ class Publisher:
         self._node = node or NodeClock(clock, place.camera_id)
         self._wake = threading.Event()
         self._reader = spool.reader(self._wake.set)
+        # From the pointer on: what the process before sent and did not see acknowledged goes again.
         self._ledger = Ledger(clock, spool.acked_next, self._wake.set)
         self._published = PUBLISHED.labels(camera=place.camera_id)
         self._unacked_bytes = UNACKED_BYTES.labels(sender=place.camera_id)
@@ -88,8 +89,10 @@ class Publisher:
         self._wake.clear()  # before anything is looked at, so that nothing that comes meanwhile is slept over
         self._settle(producer)
         self._beat_when_due(producer)
+        # It was replaced on the way; what it had sent is read again with the next step.
         if self._producer is not producer:
             return
+        # The client gives no batch up by itself (D0), and one that is stuck for good would hold all behind it.
         if self._ledger.oldest_age_s > self._rules.unacked_age_s:
             self._replace(f"no acknowledgement for {self._rules.unacked_age_s:.0f} s")
         elif not self._send_some(producer):
@@ -109,6 +112,7 @@ class Publisher:
     def close(self) -> None:
         """Close producer and reader; what is not acknowledged stays in the spool."""
         self._settle_acks()
+        # After the last acknowledgements, so that as little as possible is sent twice by the next process.
         self._reader.close()
         if self._producer is not None:
             self._producer.close()
@@ -143,6 +147,7 @@ class Publisher:
     def _settle_acks(self) -> None:
         before = self._spool.acked_next
         after = self._ledger.advance()
+        # Without a gap alone: the pointer is one number, and what is behind it is freed.
         if after > before:
             self._spool.acknowledge(after)
             self._published.inc(after - before)
@@ -152,6 +157,7 @@ class Publisher:
     def _send_some(self, producer: Producer) -> int:
         """Send what is durable, a burst at most and within the bound on bytes; how many records that were."""
         sent = 0
+        # The client bounds no memory for what is not sent yet (D5).
         while sent < _BURST and self._ledger.unacked_bytes < self._rules.unacked_bytes:
             item = self._reader.next()
             if item is None:
@@ -170,6 +176,7 @@ class Publisher:
     def _tell_gap(self, gap: Gap) -> None:
         GAPS.labels(camera=self._place.camera_id).inc(gap.count)
         _log.error("spool damaged", camera_id=self._place.camera_id, first=gap.first, last=gap.last)
+        # Entered without anything to wait for, so that the pointer can pass the gap.
         self._ledger.enter(gap.last)
 
     def _send(self, producer: Producer, record: Record) -> None:
@@ -181,6 +188,7 @@ class Publisher:
         loss = self._loss_of(record, ticket)
         if loss is None and record.payload is not None:
             loss = self._send_frame(producer, ticket, record.payload, entry)
+        # The capture last: it can still say that the picture was refused.
         capture = ticket.capture if loss is None else without_picture(ticket.capture, loss)
         self._send_part(producer, self._outbound.capture(capture), entry)
 
@@ -200,10 +208,12 @@ class Publisher:
 
     def _send_part(self, producer: Producer, record: OutRecord, entry: Entry | None) -> None:
         settled = self._ledger.expect(entry)
+        # Of captures and heartbeats alone: the shortest trip tells the broker's time best, and a frame's is long.
         trip = self._node.sending()
         try:
             delivery = producer.send(record)
         except TooLarge as error:
+            # A heartbeat has no sequence that could be given up.
             if entry is None:
                 raise
             self._give_up_capture(entry, error)
@@ -284,6 +294,7 @@ class Publisher:
 
     def _beat(self, producer: Producer) -> None:
         self._beat_at = self._clock.monotonic()
+        # What is not durable may be lost with the machine, and a tail that was told would look lost.
         last = self._spool.durable_next - 1
         try:
             self._spool.announce(last)
@@ -302,4 +313,5 @@ class Publisher:
             self._producer.close()
             self._producer = None
         self._settle_acks()
+        # What came back until the very end is not sent again.
         self._reader.seek(self._ledger.forget())

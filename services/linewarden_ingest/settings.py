@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -13,6 +13,8 @@ from linewarden_runtime.settings import ServiceSettings
 from linewarden_schemas.base import Id
 from linewarden_schemas.topics import CATALOGUE
 
+from .cameras.kinds import AnyCameraOptions
+from .cameras.options import CameraOptions
 from .captures import Place, require_short_ids
 from .overload import Overload
 
@@ -22,69 +24,6 @@ _HEADROOM = 64 << 10  # what headers and the batch around a picture take
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _CameraBase(_Section):
-    camera_id: Id
-    view_id: Id
-    encoding: Literal["png", "jpeg"] = "png"
-    jpeg_quality: int = Field(95, ge=1, le=100)
-    rate_per_s: float | None = Field(None, gt=0)
-
-
-class FolderOptions(_CameraBase):
-    """A folder of pictures. `sidecar` is a CSV, `pattern` a regular expression with named groups; not both."""
-
-    kind: Literal["folder"] = "folder"
-    path: Path
-    sidecar: Path | None = None
-    pattern: str | None = None
-    repeat: int = Field(1, ge=1)
-
-    @model_validator(mode="after")
-    def _labelled_one_way(self) -> Self:
-        if self.sidecar is not None and self.pattern is not None:
-            raise ValueError("labels come from a sidecar or from a pattern, not from both")
-        return self
-
-
-class VideoOptions(_CameraBase):
-    """A video file; every `stride`-th frame."""
-
-    kind: Literal["video"] = "video"
-    path: Path
-    stride: int = Field(1, ge=1)
-
-
-class LineOptions(_CameraBase):
-    """One camera of the simulated line; all of a station share everything but camera, view and `view`."""
-
-    kind: Literal["line"] = "line"
-    view: int = Field(0, ge=0)
-    visits: int = Field(100, ge=1)
-    seed: int = 1
-    views: int = Field(3, ge=1)
-    size: int = Field(160, ge=64)
-    defect_rate: float = Field(0.1, ge=0, le=1)
-    difficulty: float = Field(0.5, ge=0, le=1)
-    missing_share: float = Field(0.005, ge=0, le=1)
-    rework_share: float = Field(0.5, ge=0, le=1)
-    return_share: float = Field(0.02, ge=0, le=1)
-    repaired_share: float = Field(0.8, ge=0, le=1)
-    unauthorised_share: float = Field(0.1, ge=0, le=1)
-    return_after: int = Field(25, ge=1)
-    pool: int | None = Field(None, ge=1)
-    gallery: Path | None = None
-    rate_per_s: float | None = Field(2.0, gt=0)
-
-    @model_validator(mode="after")
-    def _view_exists(self) -> Self:
-        if self.view >= self.views:
-            raise ValueError(f"view {self.view} of a part with {self.views} views (they count from 0)")
-        return self
-
-
-CameraOptions = Annotated[FolderOptions | VideoOptions | LineOptions, Field(discriminator="kind")]
 
 
 class SpoolOptions(_Section):
@@ -106,12 +45,12 @@ class IngestOptions(_Section):
     """Section `LINEWARDEN_INGEST__...`. `cameras` is a JSON list, or comes from the file `config`.
 
     `sends_apart` gives each camera's Kafka client a process of its own, so that taking and sending do not share an
-    interpreter; by default it does so for all but the simulated line, whose pictures are small.
+    interpreter; by default the kind of camera says so: all but the simulated line, whose pictures are small.
     """
 
     line_id: Id = "line1"
     station_id: Id = "st1"
-    cameras: tuple[CameraOptions, ...] = ()
+    cameras: tuple[AnyCameraOptions, ...] = ()
     config: Path | None = None
     spool: SpoolOptions = SpoolOptions()
     max_picture_bytes: int = Field(CATALOGUE["frames"].max_record_bytes - _HEADROOM, ge=1024)
@@ -127,7 +66,7 @@ class IngestOptions(_Section):
 
 
 class IngestSettings(ServiceSettings):
-    """Settings of the process."""
+    """What the environment says to an ingest process: `LINEWARDEN_...`, and `LINEWARDEN_INGEST__...` for `ingest`."""
 
     ingest: IngestOptions = IngestOptions()
 
@@ -171,7 +110,7 @@ def _from_file(options: IngestOptions, path: Path) -> IngestOptions:
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
         file = IngestOptions.model_validate(given)
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except (OSError, tomllib.TOMLDecodeError, ValidationError, ConfigurationError) as error:
         raise ConfigurationError(f"{path}: {error}") from error
     return options.model_copy(update={name: getattr(file, name) for name in given})
 
@@ -181,11 +120,8 @@ def _require_triggers(options: IngestOptions) -> None:
     if len(options.cameras) == 1:
         return
     for camera in options.cameras:
-        told = isinstance(camera, LineOptions) or (
-            isinstance(camera, FolderOptions) and (camera.sidecar or "(?P<visit>" in (camera.pattern or ""))
-        )
-        if not told:
+        if not camera.brings_visits:
             raise ConfigurationError(
                 f"camera {camera.camera_id} brings no visit numbers, and station {options.station_id} has several "
-                "cameras; give its pictures a 'visit' by sidecar or pattern"
+                "cameras; give a folder's pictures a 'visit' by sidecar or pattern, or take a kind that brings it"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import structlog
 
@@ -17,7 +17,7 @@ from linewarden_schemas.recipe import Recipe, TimeBudget
 
 from .background import Background
 from .cameras.interface import Camera, CameraFault
-from .cameras.open import encoding_of, open_camera
+from .cameras.options import CameraOptions, CameraRun
 from .captures import Place
 from .intake import Intake, IntakeRules
 from .losses import Losses
@@ -27,7 +27,7 @@ from .outbound import Outbound
 from .pins import PinBoard
 from .publisher import Publisher, PublisherRules
 from .publishing import Publishing
-from .settings import CameraOptions, IngestOptions, LineOptions
+from .settings import IngestOptions
 from .spool.committer import Committer
 from .spool.limits import Limits
 from .spool.spool import Spool
@@ -93,17 +93,13 @@ class Worker:
     def _take_all(self, spool: Spool, stop: Stop, run_ms: int) -> CameraFault | None:
         if spool.finished_run == run_ms:
             return None
-        first = resume_at(spool, run_ms, is_simulated=isinstance(self._camera, LineOptions))
-        camera = open_camera(
-            self._camera, self._place, clock=self._clock, stop=stop.event, start_ms=run_ms, first=first
-        )
+        first = resume_at(spool, run_ms, begins_anew=self._camera.begins_anew)
         try:
-            if self._intake(camera, spool, stop, run_ms).run():
-                spool.finish(run_ms)
+            with closing(self._camera.open(CameraRun(self._place, self._clock, stop.event, run_ms, first))) as camera:
+                if self._intake(camera, spool, stop, run_ms).run():
+                    spool.finish(run_ms)
         except CameraFault as fault:
             return fault
-        finally:
-            camera.close()
         return None
 
     def _intake(self, camera: Camera, spool: Spool, stop: Stop, run_ms: int) -> Intake:
@@ -113,7 +109,7 @@ class Worker:
             spool,
             self._board.pins,
             place=self._place,
-            rules=IntakeRules(encoding_of(self._camera), options.max_picture_bytes, options.spool.overload),
+            rules=IntakeRules(self._camera.raw_encoding, options.max_picture_bytes, options.spool.overload),
             losses=self._losses,
             run_ms=run_ms,
             stop=stop.event,
@@ -179,11 +175,8 @@ def require_view(recipe: Recipe, place: Place) -> None:
         )
 
 
-def resume_at(spool: Spool, run_ms: int, *, is_simulated: bool) -> int:
-    """The first shot of the source that is not spooled yet; 0 for a source that came to its end.
-
-    A simulated line begins anew with every run, since its visits are named by the run.
-    """
+def resume_at(spool: Spool, run_ms: int, *, begins_anew: bool) -> int:
+    """The first shot of the source that is not spooled yet; 0 for one that came to its end or begins each run anew."""
     header = spool.recovered.last_header
     if header is None:
         return 0
@@ -192,6 +185,6 @@ def resume_at(spool: Spool, run_ms: int, *, is_simulated: bool) -> int:
     except ValueError as error:
         _log.error("the source begins anew; another version wrote where it stood", error=str(error))
         return 0
-    if last_run_ms != run_ms and (is_simulated or spool.finished_run == last_run_ms):
+    if last_run_ms != run_ms and (begins_anew or spool.finished_run == last_run_ms):
         return 0
     return index + 1

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
+from linewarden_domain.words import Said, said
 from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable
@@ -81,10 +82,10 @@ class RecipeShelf:
                 self._changed.wait(min(left, self._refresh_s))
             return self._recipes.get(ref)
 
-    def stale(self) -> str | None:
-        """Why none is believed, in words; None where they are renewed."""
+    def stale(self) -> Said | None:
+        """Why none is believed; None where they are renewed."""
         age_s = self._clock.monotonic() - self._looked_s
-        return None if age_s <= self._stale_s else f"recipes could not be renewed for {age_s:.0f} s"
+        return None if age_s <= self._stale_s else said("recipes_stale", seconds=age_s)
 
     def known(self) -> list[Recipe]:
         """Every version known now, oldest first."""

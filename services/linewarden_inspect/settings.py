@@ -86,12 +86,12 @@ class KeeperSettings(BaseModel):
 
 
 class WorkerProcess(ServiceSettings):
-    """Environment of a worker."""
+    """What the environment says to a worker: `LINEWARDEN_...`, and `LINEWARDEN_INSPECT__...` for `inspect`."""
 
     inspect: InspectSettings
 
 
 class KeeperProcess(ServiceSettings):
-    """Environment of the keeper."""
+    """What the environment says to the keeper: `LINEWARDEN_...`, and `LINEWARDEN_KEEPER__...` for `keeper`."""
 
     keeper: KeeperSettings = KeeperSettings()

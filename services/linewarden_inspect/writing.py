@@ -46,5 +46,5 @@ class Writer:
 
 
 def source_of(record: InRecord) -> SourceRef:
-    """Where a record lies."""
+    """Topic, partition and offset of a record, as an inspection carries them of its frame."""
     return SourceRef(topic=record.topic, partition=record.partition, offset=record.offset)

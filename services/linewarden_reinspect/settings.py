@@ -99,13 +99,13 @@ class StationSettings(BaseModel):
 
 
 class ProjectorProcess(ServiceSettings):
-    """Environment of the projector."""
+    """What the environment says to the projector: `LINEWARDEN_...`, and `LINEWARDEN_PROJECTOR__...`."""
 
     projector: ProjectorSettings = ProjectorSettings()
 
 
 class StationProcess(ServiceSettings):
-    """Environment of the station."""
+    """What the environment says to the station: `LINEWARDEN_STATION__...`, of leases `LINEWARDEN_REINSPECT__...`."""
 
     station: StationSettings = StationSettings()
     reinspect: QueueSettings = QueueSettings()

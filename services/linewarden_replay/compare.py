@@ -1,7 +1,8 @@
-"""What differs between a recorded inspection and the same frame inspected again."""
+"""What differs between a recorded inspection and the same frame inspected again, and which change makes it. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,7 +13,7 @@ from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.vocabulary import Undecidable, Verdict
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """The weightiest thing that differs, weightiest first."""
 
     NOT_RECORDED = "not_recorded"
@@ -31,7 +32,7 @@ class Kind(StrEnum):
     """Same numbers; maps further apart than `maps.TOLERANCE`."""
 
 
-class Cause(StrEnum):
+class DifferenceCause(StrEnum):
     """The change that alone makes the difference."""
 
     BUNDLE = "bundle"
@@ -68,7 +69,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FrameAnswer:
     """What an inspection said; of its maps only their digest."""
 
     verdict: Verdict
@@ -80,8 +81,8 @@ class Answer:
     made: Made = Made()
 
     @classmethod
-    def of(cls, inspection: Inspection) -> Answer:
-        """Reduce an inspection."""
+    def of(cls, inspection: Inspection) -> FrameAnswer:
+        """What an inspection said, with the digest of its maps and what made it."""
         recipe = recipe_key(inspection.recipe.recipe_id, inspection.recipe.version)
         return cls(
             inspection.verdict,
@@ -106,7 +107,7 @@ class Tolerances:
     same_device: float = SAME_DEVICE_TOLERANCE
     across: float = ACROSS_DEVICES_TOLERANCE
 
-    def between(self, one: Answer, other: Answer) -> float:
+    def between(self, one: FrameAnswer, other: FrameAnswer) -> float:
         """The tolerance for two answers."""
         return self.same_device if one.made.same_device(other.made) else self.across
 
@@ -117,18 +118,54 @@ class Difference:
 
     frame_id: str
     visit_id: str
-    kind: Kind
-    recorded: Answer | None
-    replayed: Answer
-    causes: tuple[Cause, ...] = ()
+    kind: DifferenceKind
+    recorded: FrameAnswer | None
+    replayed: FrameAnswer
+    causes: tuple[DifferenceCause, ...] = ()
 
 
-def kind_of(recorded: Answer | None, replayed: Answer, tolerances: Tolerances) -> Kind | None:
+def kind_of(recorded: FrameAnswer | None, replayed: FrameAnswer, tolerances: Tolerances) -> DifferenceKind | None:
     """What differs, None where both say the same within the tolerance; maps are left to whoever has them."""
     if recorded is None:
-        return Kind.NOT_RECORDED
+        return DifferenceKind.NOT_RECORDED
     if (recorded.verdict, recorded.undecidable) != (replayed.verdict, replayed.undecidable):
-        return Kind.VERDICT
+        return DifferenceKind.VERDICT
     if recorded.doubtful != replayed.doubtful:
-        return Kind.TRUST
-    return Kind.NUMBERS if deviation(recorded, replayed) > tolerances.between(recorded, replayed) else None
+        return DifferenceKind.TRUST
+    return DifferenceKind.NUMBERS if deviation(recorded, replayed) > tolerances.between(recorded, replayed) else None
+
+
+def without_change(recorded: FrameAnswer, replayed: FrameAnswer) -> tuple[DifferenceCause, ...]:
+    """The cause where bundle and recipe are those of then."""
+    same_code = recorded.made.code == replayed.made.code
+    return (
+        DifferenceCause.DEVICE if same_code and not recorded.made.same_device(replayed.made) else DifferenceCause.CODE,
+    )
+
+
+def attribute(
+    kind: DifferenceKind,
+    recorded: FrameAnswer,
+    base: FrameAnswer,
+    alone: Mapping[DifferenceCause, FrameAnswer],
+    tolerances: Tolerances,
+) -> tuple[DifferenceCause, ...]:
+    """The changes each of which alone makes a difference as weighty as `kind`: told by trying one at a time.
+
+    `base` is the answer of today's code with bundle and recipe of then; `alone` the answers where only one of the two
+    is changed from that.
+    """
+
+    def differ(one: FrameAnswer, other: FrameAnswer) -> bool:
+        """Whether two answers differ in something at least as weighty."""
+        if kind is DifferenceKind.MAPS and one.maps != other.maps:
+            return True
+        found = kind_of(one, other, tolerances)
+        return found is not None and weights.index(found) <= weights.index(kind)
+
+    weights = list(DifferenceKind)
+    not_at_hand = base.undecidable in {Undecidable.UNKNOWN_BUNDLE, Undecidable.UNKNOWN_RECIPE}
+    if not_at_hand and base.undecidable is not recorded.undecidable:
+        return (DifferenceCause.NOT_TRIED,)
+    found = without_change(recorded, base) if differ(recorded, base) else ()
+    return (*found, *(cause for cause, answer in alone.items() if differ(base, answer))) or (DifferenceCause.TOGETHER,)

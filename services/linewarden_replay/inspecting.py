@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from linewarden_history.reading import source_of
+from linewarden_history.selection import Selection
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.envelope import Frame
-from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import Inspection, Maps
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.card import Card
 from linewarden_vision.inspecting.bundles import find_bundle
-from linewarden_vision.inspecting.judging import decided, not_decidable
+from linewarden_vision.inspecting.judging import code_version, decided, not_decidable
 from linewarden_vision.inspecting.preparing import Ready, Shelf, make_ready
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.pictures.decoders import Picture
 from linewarden_vision.pictures.reading import Limits
+
+from .compare import FrameAnswer, Tolerances
 
 Recipes = Callable[[RecipeRef], Recipe | None]
 
@@ -40,12 +47,47 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """A frame as it lies in the log; `was_late` where the live line answered that it came too late."""
+class ReplayPlan:
+    """What to inspect again, and by what. `name` names the namespace of the run; its identity by default.
+
+    `torch_threads`: of each worker; 0 leaves torch its own. Another number than the line's adds up in another order.
+    """
+
+    selection: Selection
+    store: Path
+    setting: Setting = field(default_factory=Setting)
+    device: str = "auto"
+    precision: str = "auto"
+    tolerances: Tolerances = field(default_factory=Tolerances)
+    workers: int = 1
+    name: str | None = None
+    torch_threads: int = 0
+
+    def identity(self, live: Namespace, recipe: Recipe | None) -> str:
+        """A digest of all that the results depend on: selection, bundle, recipe, code and device.
+
+        Where no other recipe is tried, each frame's own counts, and a version of a recipe never changes.
+        """
+        told = {
+            "live": live.name,
+            "selection": self.selection.words(),
+            "bundle": self.setting.bundle,
+            "recipe": None if recipe is None else hashlib.sha256(recipe.to_json()).hexdigest(),
+            "code": code_version(),
+            "device": [self.device, self.precision, self.torch_threads],
+            "tolerances": asdict(self.tolerances),
+        }
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFrame:
+    """A frame as it lies in the log, beside what was answered then; None where nothing was."""
 
     record: InRecord
     frame: Frame
-    was_late: bool = False
+    then: FrameAnswer | None = None
+    maps: Maps | None = None
 
 
 class Bundles:
@@ -70,13 +112,12 @@ class Bundles:
         """Recipes, all of them with `bundle` where one is given."""
         if bundle is None:
             return Shelf(recipes, self.get)
-        candidate = bundle
 
         def recipe(ref: RecipeRef) -> Recipe | None:
             found = recipes(ref)
-            if found is None or found.bundle_digest == candidate:
+            if found is None or found.bundle_digest == bundle:
                 return found
-            return found.model_copy(update={"bundle_digest": candidate, "thresholds": None})
+            return found.model_copy(update={"bundle_digest": bundle, "thresholds": None})
 
         return Shelf(recipe, lambda digest: _AsPromoted(self.get(digest)))
 
@@ -91,15 +132,15 @@ class _AsPromoted:
 
     @property
     def precision(self) -> str:
-        """As the bundle runs."""
+        """The number format in which the bundle runs."""
         return self._scorer.precision
 
     def prepare(self, picture: Picture) -> Any:  # noqa: ANN401 - passed back as it is
-        """As the bundle does."""
+        """The network's input of a picture, as the bundle makes it; raises UnusablePicture."""
         return self._scorer.prepare(picture)
 
     def score(self, batch: Sequence[Any]) -> list[ViewScore]:
-        """As the bundle does."""
+        """One device pass of the bundle over prepared pictures."""
         return self._scorer.score(batch)
 
 
@@ -114,26 +155,27 @@ class Reinspector:
         self._limits = limits or Limits()
         self._shelves: dict[str | None, Shelf] = {}
 
-    def answer(self, batch: Sequence[Recorded], setting: Setting) -> list[Inspection]:
+    def answer(self, batch: Sequence[RecordedFrame], setting: Setting) -> list[Inspection]:
         """One inspection a frame, marked as simulated, in order."""
-        shelf = self._shelf(setting.bundle)
-        prepared = [self._prepare(_with_recipe(one, setting.recipe), shelf) for one in batch]
+        if setting.bundle not in self._shelves:
+            self._shelves[setting.bundle] = self._bundles.shelf(self._recipes, setting.bundle)
+        shelf = self._shelves[setting.bundle]
+        prepared = [self._prepare(one, setting.recipe, shelf) for one in batch]
         ready = [one for one in prepared if isinstance(one, Ready)]
         judged = {id(one): inspection for one, inspection in zip(ready, self._score(ready), strict=True)}
         answered = [judged[id(one)] if isinstance(one, Ready) else one for one in prepared]
         return [inspection.model_copy(update={"is_simulated": True}) for inspection in answered]
 
-    def _shelf(self, bundle: str | None) -> Shelf:
-        if bundle not in self._shelves:
-            self._shelves[bundle] = self._bundles.shelf(self._recipes, bundle)
-        return self._shelves[bundle]
-
-    def _prepare(self, one: Recorded, shelf: Shelf) -> Ready | Inspection:
-        at_ms = one.frame.meta.decide_by_ms if one.was_late else 0
+    def _prepare(self, one: RecordedFrame, recipe: RecipeRef | None, shelf: Shelf) -> Ready | Inspection:
+        frame, source = one.frame, source_of(one.record)
+        if recipe is not None:
+            frame = replace(frame, meta=frame.meta.model_copy(update={"recipe": recipe}))
+        was_late = one.then is not None and one.then.undecidable is Undecidable.LATE
+        at_ms = frame.meta.decide_by_ms if was_late else 0
         try:
-            return make_ready(one.frame, source_of(one.record), shelf, self._limits, lambda: at_ms)
+            return make_ready(frame, source, shelf, self._limits, lambda: at_ms)
         except Refused as refused:
-            return not_decidable(one.frame, source_of(one.record), refused, self._clock.now_ms())
+            return not_decidable(frame, source, refused, self._clock.now_ms())
 
     def _score(self, ready: Sequence[Ready]) -> list[Inspection]:
         found: dict[int, Inspection] = {}
@@ -148,10 +190,3 @@ class Reinspector:
                     else decided(one, answer, now_ms)
                 )
         return [found[id(one)] for one in ready]
-
-
-def _with_recipe(one: Recorded, recipe: RecipeRef | None) -> Recorded:
-    if recipe is None:
-        return one
-    meta = one.frame.meta.model_copy(update={"recipe": recipe})
-    return replace(one, frame=replace(one.frame, meta=meta))

@@ -9,19 +9,13 @@ from pathlib import Path
 
 from linewarden_history.msa.models import AppraisalPlan, Machine, Presentation
 from linewarden_schemas.recipe import Thresholds
-from linewarden_schemas.vocabulary import Judgement as Answer
-from linewarden_schemas.vocabulary import Undecidable, Verdict, VerdictRule
-from linewarden_vision.errors import UnusablePicture
+from linewarden_schemas.vocabulary import Judgement, Undecidable, Verdict, VerdictRule
 from linewarden_vision.inspecting.judging import code_version, thresholds_of_card, verdict_of
-from linewarden_vision.inspecting.preparing import refused_by_vision
+from linewarden_vision.inspecting.preparing import prepare
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.reading import read_picture
-
-_BATCH = 16
-_Read = tuple[str, str, str, object | Refused]
-"""Part, picture, its digest, and what the network takes or why not."""
 
 
 def present(
@@ -34,7 +28,7 @@ def present(
     limits = thresholds_of_card(scorer.card)
     found: list[Presentation] = []
     pending = _read(plan, scorer, most)
-    while batch := list(islice(pending, _BATCH)):
+    while batch := list(islice(pending, 16)):
         ready = [one[3] for one in batch if not isinstance(one[3], Refused)]
         answers = iter(score_batch(scorer, ready).answers)
         for part_id, picture, sha256, prepared in batch:
@@ -53,7 +47,8 @@ def present(
     )
 
 
-def _read(plan: AppraisalPlan, scorer: Scorer, most: int | None) -> Iterator[_Read]:
+def _read(plan: AppraisalPlan, scorer: Scorer, most: int | None) -> Iterator[tuple[str, str, str, object | Refused]]:
+    """Part, picture, its digest, and what the network takes or why not."""
     for part in plan.parts:
         for picture in part.pictures[:most]:
             try:
@@ -61,33 +56,27 @@ def _read(plan: AppraisalPlan, scorer: Scorer, most: int | None) -> Iterator[_Re
             except OSError as error:
                 yield part.part_id, picture, "", Refused(Undecidable.UNREADABLE, str(error.strerror))
                 continue
-            yield part.part_id, picture, hashlib.sha256(content).hexdigest(), _prepared(content, scorer)
-
-
-def _prepared(content: bytes, scorer: Scorer) -> object | Refused:
-    try:
-        prepared: object = scorer.prepare(read_picture(content))
-    except Refused as refused:
-        return refused
-    except UnusablePicture as unusable:
-        return refused_by_vision(unusable)
-    return prepared
+            try:
+                prepared: object | Refused = prepare(scorer, read_picture(content))
+            except Refused as refused:
+                prepared = refused
+            yield part.part_id, picture, hashlib.sha256(content).hexdigest(), prepared
 
 
 def _presentation(
     part_id: str, picture: str, sha256: str, answer: ViewScore | Refused, limits: Thresholds
 ) -> Presentation:
     if isinstance(answer, Refused):
-        withheld = {"verdict": Answer.UNSURE, "answer": Answer.UNSURE, "undecidable": answer.reason.value}
+        withheld = {"verdict": Judgement.UNSURE, "answer": Judgement.UNSURE, "undecidable": answer.reason.value}
         return Presentation(part_id=part_id, picture=picture, sha256=sha256, **withheld)
-    verdict = Answer.NG if verdict_of(VerdictRule.CLASSIFIER, answer, limits) is Verdict.NG else Answer.OK
-    doubted = verdict is Answer.OK and not answer.suspicion < limits.suspicion
+    verdict = Judgement.NG if verdict_of(VerdictRule.CLASSIFIER, answer, limits) is Verdict.NG else Judgement.OK
+    doubted = verdict is Judgement.OK and not answer.suspicion < limits.suspicion
     return Presentation(
         part_id=part_id,
         picture=picture,
         sha256=sha256,
         verdict=verdict,
-        answer=Answer.UNSURE if doubted else verdict,
+        answer=Judgement.UNSURE if doubted else verdict,
         p_defect=answer.p_defect,
         suspicion=answer.suspicion,
     )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from linewarden_schemas.vocabulary import Routing
 
-from .compare import Cause, Difference, Kind
-from .containment import Contained, contained, in_order
-from .rerun.results import Results, Visit
-from .rerun.routing import routing_now, routing_then
+from .compare import Difference, DifferenceCause, DifferenceKind
+from .containment import Contained, contained, in_order, routing_now, routing_then
+from .rerun.results import Results
 
 MOST_LISTED = 10_000
 """Differences that a report lists, weightiest first; all are counted, and all lie in the results file."""
@@ -27,7 +26,7 @@ class Rerouted:
     part_id: str | None
     then: Routing
     now: Routing
-    causes: tuple[Cause, ...]
+    causes: tuple[DifferenceCause, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class ReplayReport:
 
     @property
     def frames(self) -> int:
-        """Frames that were answered."""
+        """How many frames were answered, in this run or one before."""
         return self.counts.frames
 
     @property
@@ -84,36 +83,6 @@ class ReplayReport:
         return {"is_simulated": True, **told.pop("counts"), **told, "differing": self.differing}
 
 
-@dataclass(slots=True)
-class _Visits:
-    """Visits gone through one at a time."""
-
-    partial: int = 0
-    unrouted: int = 0
-    ways: Counter[str] = field(default_factory=Counter)
-    rerouted: list[Rerouted] = field(default_factory=list)
-    contained: list[Contained] = field(default_factory=list)
-
-    def enter(self, visit: Visit) -> None:
-        self.partial += bool(visit.then.keys() - visit.now.keys())
-        if visit.first is None:
-            self.unrouted += 1
-            return
-        found = contained(visit.first, visit.now)
-        if found is not None:
-            self.contained.append(found)
-        before = routing_then(visit.first)
-        after = routing_now(visit.first, (visit.then | visit.now).values())
-        if before not in {None, after}:
-            self._reroute(visit, before or after, after)
-
-    def _reroute(self, visit: Visit, before: Routing, after: Routing) -> None:
-        self.ways[f"{before.value} -> {after.value}"] += 1
-        if visit.first is not None and len(self.rerouted) < MOST_LISTED:
-            lot, part = visit.first.lot_id, visit.first.part_id
-            self.rerouted.append(Rerouted(visit.visit_id, lot, part, before, after, visit.causes))
-
-
 def report_of(
     results: Results,
     namespace: str,
@@ -124,20 +93,35 @@ def report_of(
 ) -> ReplayReport:
     """The report of what lies in the results."""
     kinds, causes, apart = results.counts()
-    visits = _Visits()
+    partial = unrouted = 0
+    ways: Counter[str] = Counter()
+    rerouted: list[Rerouted] = []
+    held: list[Contained] = []
     for visit in results.visits():
-        visits.enter(visit)
-    counts = Counts(results.frames, results.resumed, unreadable, pinned_otherwise, visits.partial, visits.unrouted)
+        partial += bool(visit.then.keys() - visit.now.keys())
+        first = visit.first
+        if first is None:
+            unrouted += 1
+            continue
+        found = contained(first, visit.now)
+        if found is not None:
+            held.append(found)
+        before, after = routing_then(first), routing_now(first, (visit.then | visit.now).values())
+        if before is not None and before is not after:
+            ways[f"{before.value} -> {after.value}"] += 1
+            if len(rerouted) < MOST_LISTED:
+                rerouted.append(Rerouted(visit.visit_id, first.lot_id, first.part_id, before, after, visit.causes))
+    counts = Counts(results.frames, results.resumed, unreadable, pinned_otherwise, partial, unrouted)
     return ReplayReport(
         namespace=namespace,
         bundle=bundle,
         recipe=recipe,
         counts=counts,
-        by_kind={kind.value: kinds.get(kind.value, 0) for kind in Kind},
+        by_kind={kind.value: kinds.get(kind.value, 0) for kind in DifferenceKind},
         by_cause=dict(sorted(causes.items())),
-        by_routing=dict(sorted(visits.ways.items())),
+        by_routing=dict(sorted(ways.items())),
         largest_deviation=apart,
         differences=tuple(results.differences(MOST_LISTED)),
-        rerouted=tuple(visits.rerouted),
-        containment=in_order(visits.contained),
+        rerouted=tuple(rerouted),
+        containment=in_order(held),
     )

@@ -23,6 +23,7 @@ def adopt(visit: VisitSnapshot | None, seen: Disposition, context: Context) -> S
 
     An adopted diversion is asked for again under the slot ids that it had at first, so readers see no second one.
     """
+    # Known already, or older than what is known: of two of one number the first counts.
     if visit is not None and visit.revision >= seen.revision:
         return Step(visit)
     base = visit if visit is not None else _visit_of(seen)
@@ -32,6 +33,7 @@ def adopt(visit: VisitSnapshot | None, seen: Disposition, context: Context) -> S
         "routing": seen.routing,
         "causes": seen.causes,
         "reasons": seen.reasons,
+        "reasons_coded": seen.reasons_coded,
         "outcome": seen.outcome,
         "final": seen.final,
         "undo_until_ms": None,
@@ -52,6 +54,7 @@ def reconcile(visit: VisitSnapshot | None, seen: Sequence[SlotOpen | SlotClose],
     closed = {slot.slot_id: slot for slot in seen if isinstance(slot, SlotClose)}
     known = {} if visit is None else {slot.slot_id: slot for slot in visit.slots}
     effects: list[Effect] = [Publish(_withdrawn(slot, context)) for name, slot in offered.items() if name not in known]
+    # After its close, so that who follows takes it out of every hand before it is gone.
     effects += [DropSlot(slot.slot_id) for slot in seen if slot.slot_id not in known]
     if visit is None:
         return Step(None, tuple(effects))

@@ -6,7 +6,9 @@ counter that stands still costs the square of its triggers, and ends with a reco
 
 from __future__ import annotations
 
+from linewarden_domain.words import said
 from linewarden_schemas.base import MOST_MS
+from linewarden_schemas.reason import Reason
 from linewarden_schemas.route_state import SlotState, VisitSnapshot
 
 MOST_FRAMES = 64
@@ -17,8 +19,6 @@ MOST_REASONS, MOST_REASON = 8, 200
 
 MOST_GENERATIONS = 32
 """Slots of a round that a visit remembers; older ones that count for nothing are forgotten, and tombstoned."""
-
-_CROWDED = f"more than {MOST_FRAMES} frames name this visit; they cannot all be its own"
 
 
 def is_full(visit: VisitSnapshot, frame_id: str) -> bool:
@@ -31,7 +31,8 @@ def crowded(visit: VisitSnapshot) -> VisitSnapshot:
     *others, last = visit.views
     if last.fault is not None:
         return visit
-    return visit.model_copy(update={"views": (*others, last.model_copy(update={"fault": _CROWDED}))})
+    marked = last.model_copy(update=fault(last.view_id, "crowded", most=MOST_FRAMES))
+    return visit.model_copy(update={"views": (*others, marked)})
 
 
 def halved(visit: VisitSnapshot) -> VisitSnapshot:
@@ -39,13 +40,27 @@ def halved(visit: VisitSnapshot) -> VisitSnapshot:
     return crowded(visit.model_copy(update={"views": visit.views[: max(1, len(visit.views) // 2)]}))
 
 
+def fault(view_id: str, name: str, **parameters: str | float) -> dict[str, object]:
+    """A fault of a frame as its state holds it: in words, and as the reason that it becomes."""
+    told = said("view_fault", view=view_id, fault=name, **parameters)
+    return {"fault": said(f"fault.{name}", **parameters).sentence, "fault_coded": told.reason}
+
+
 def short(reasons: tuple[str, ...]) -> tuple[str, ...]:
     """Reasons as a visit remembers them."""
     return tuple(reason[:MOST_REASON] for reason in reasons[:MOST_REASONS])
 
 
+def short_coded(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """The same as data; none at all where one names more than a sentence of that length could."""
+    kept = reasons[:MOST_REASONS]
+    is_long = any(sum(len(str(value)) for value in one.parameters.values()) > MOST_REASON for one in kept)
+    return () if is_long else tuple(Reason(code=one.code, parameters=one.parameters) for one in kept)
+
+
 def superfluous(slots: tuple[SlotState, ...], review_round: int) -> tuple[SlotState, ...]:
     """Slots of a round that can be forgotten: the oldest beyond the bound that are closed and count for nothing."""
+    # By round, since each opens slots by itself; those whose judgement counts stay, however old.
     of_round = [slot for slot in slots if slot.round == review_round]
     return tuple(slot for slot in of_round[:-MOST_GENERATIONS] if not slot.open and slot.judgement is None)
 

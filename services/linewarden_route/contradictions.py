@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from linewarden_domain.agreement import ACROSS_DEVICES_TOLERANCE, SAME_DEVICE_TOLERANCE, deviation
+from linewarden_domain.words import Said, said
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import LineStateRef, RecipeRef
@@ -20,9 +21,6 @@ MOST = 16
 """Contradictions of a visit that are kept."""
 MOST_VALUES = 4
 """Values of one contradiction that are kept."""
-
-MOST_TEXT = 2000
-"""Characters of a reason, as messages carry it."""
 
 VERDICTS = "verdicts"
 """The name of the contradiction between two answers about one frame."""
@@ -39,10 +37,12 @@ def noted(visit: VisitSnapshot, pairs: Iterable[Pair], frame_id: str | None = No
     return visit
 
 
-def in_words(found: Contradiction) -> str:
-    """One contradiction as a sentence that names its values."""
-    records = "records of this visit" if found.frame_id is None else f"records of frame {found.frame_id}"
-    return f"{records} name different {found.what}: {', '.join(found.values)}"[:MOST_TEXT]
+def as_reason(found: Contradiction) -> Said:
+    """One contradiction as a reason that names its values."""
+    values = ", ".join(found.values)
+    if found.frame_id is None:
+        return said("records_apart", what=found.what, values=values)
+    return said("frame_records_apart", frame=found.frame_id, what=found.what, values=values)
 
 
 def of_both(visit: VisitSnapshot, record: Capture | Inspection) -> tuple[Pair, ...]:
@@ -108,6 +108,7 @@ def of_answers(view: ViewState, inspection: Inspection) -> tuple[Pair, ...]:
     known, told = view.verdict, inspection.verdict
     if known is not None and known is not told:
         is_late = Undecidable.LATE in {view.undecidable, inspection.undecidable}
+        # A frame that was answered late diverts already; an OK after it cannot make that better, an NG makes it worse.
         if is_late and told is not Verdict.NG:
             return (bundles, limits)
         return ((VERDICTS, known.value, told.value), bundles, limits)
@@ -122,6 +123,7 @@ def _is_apart(view: ViewState, inspection: Inspection) -> bool:
 
 def _with(visit: VisitSnapshot, what: str, told: set[str], frame_id: str | None) -> VisitSnapshot:
     known = next((one for one in visit.contradictions if (one.what, one.frame_id) == (what, frame_id)), None)
+    # A set: the order in which records come must not change what the visit says.
     values = told.union(known.values if known else ())
     if known is not None and (len(values) == len(known.values) or len(known.values) >= MOST_VALUES):
         return visit

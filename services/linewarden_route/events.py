@@ -37,7 +37,7 @@ class InspectionSeen:
 
 @dataclass(frozen=True, slots=True)
 class DecisionSeen:
-    """A decision was read."""
+    """A record of `decisions` about a visit of this partition; whether it is valid is not yet known."""
 
     decision: Decision
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from linewarden_domain.words import Said, said
 from linewarden_schemas.recipe import Recipe, unjudged
 from linewarden_schemas.route_state import Contradiction, ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, LineMode, Routing, Verdict, VerdictRule
 
-from .contradictions import MOST_TEXT, VERDICTS, in_limits, in_words
+from .contradictions import VERDICTS, as_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Finding:
 
     routing: Routing
     cause: Cause | None
-    reason: str
+    reason: Said
 
 
 def contradictions(visit: VisitSnapshot, recipe: Recipe | None) -> frozenset[Finding]:
@@ -41,31 +42,32 @@ def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
     yield from (_told(found) for found in visit.contradictions if found.frame_id is None)
     yield from _product(visit, recipe)
     if visit.line_state is None and any(view.captured for view in visit.views):
-        yield _fault("no capture of this visit tells the state of its line")
+        yield _fault(said("line_state_untold"))
     if visit.line_state is not None and visit.line_state.mode is not LineMode.PRODUCTION:
         mode = visit.line_state.mode.value
-        yield _fault(f"the line is in {mode}, and only in {LineMode.PRODUCTION.value} a part passes on trust")
+        yield _fault(said("line_not_in_production", mode=mode, production=LineMode.PRODUCTION.value))
     for asked in unjudged(recipe) if recipe else ():
-        yield _fault(f"the recipe asks for {asked}, which nobody judged")
+        yield _fault(said("recipe_unjudged", asked=asked))
 
 
 def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
-    """Faults of one frame."""
+    """What speaks against one frame whatever its verdict: contradictions first, then what recipe and views say."""
     name = view.view_id
     yield from (_told(found) for found in visit.contradictions if found.frame_id == view.frame_id)
     if view.fault is not None:
-        yield _fault(f"view {name}: {view.fault}")
+        told = said("view_fault", view=name, fault=view.fault)
+        yield _fault(told if view.fault_coded is None else Said(told.sentence, view.fault_coded))
     yield from _of_verdict(view, recipe)
     yield from _beside_others(visit, view)
     if recipe is None:
         return
     expected = next((spec.camera_id for spec in recipe.views if spec.view_id == name), None)
     if expected is None:
-        yield _fault(f"view {name} is not in the recipe")
+        yield _fault(said("view_unexpected", view=name))
     elif view.camera_id is not None and view.camera_id != expected:
-        yield _fault(f"view {name}: taken by camera {view.camera_id}, and the recipe expects {expected}")
+        yield _fault(said("view_camera", view=name, camera=view.camera_id, expected=expected))
     if view.bundle_digest is not None and view.bundle_digest != recipe.bundle_digest:
-        yield _fault(f"view {name}: judged by bundle {view.bundle_digest}, and the recipe's is {recipe.bundle_digest}")
+        yield _fault(said("view_bundle", view=name, bundle=view.bundle_digest, expected=recipe.bundle_digest))
     yield from _of_thresholds(view, recipe)
 
 
@@ -75,8 +77,8 @@ def is_answered_apart(visit: VisitSnapshot, view: ViewState) -> bool:
 
 
 def _product(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
-    if recipe is not None and visit.product_id not in {None, recipe.product_id}:
-        yield _fault(f"the product is {visit.product_id}, and the recipe is for {recipe.product_id}")
+    if recipe is not None and visit.product_id is not None and visit.product_id != recipe.product_id:
+        yield _fault(said("product_other", product=visit.product_id, expected=recipe.product_id))
 
 
 def _of_thresholds(view: ViewState, recipe: Recipe) -> Iterator[Finding]:
@@ -85,7 +87,9 @@ def _of_thresholds(view: ViewState, recipe: Recipe) -> Iterator[Finding]:
     if own is None or used is None:
         return
     if used.defect != own.defect or used.suspicion not in {own.suspicion, 0.0}:
-        yield _fault(f"view {view.view_id}: judged by {in_limits(used)}, and the recipe's are {in_limits(own)}")
+        limits = {"defect": used.defect, "suspicion": used.suspicion}
+        recipes = {"own_defect": own.defect, "own_suspicion": own.suspicion}
+        yield _fault(said("view_thresholds", view=view.view_id, **limits, **recipes))
 
 
 def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
@@ -94,15 +98,17 @@ def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
     name, p = view.view_id, view.p_defect
     if view.verdict is Verdict.OK:
         if p is None:
-            yield _fault(f"view {name}: OK without p")
+            yield _fault(said("view_ok_without_p", view=name))
         for limit in limits:
+            # Not `p > limit`: a number that is none compares false with everything, and must not pass.
             if p is not None and not p <= limit:
-                yield _fault(f"view {name}: OK with p {p}, and the threshold in force is {limit}")
+                yield _fault(said("view_ok_above", view=name, p=p, limit=limit))
+        # Of an adopted routing there is no inspection yet; the disposition does not carry these.
         if view.inspection is not None and None in (view.camera_id, view.bundle_digest, view.thresholds):
-            yield _fault(f"view {name}: OK without its camera, bundle or thresholds")
+            yield _fault(said("view_ok_unexplained", view=name))
     by_p = recipe is not None and recipe.verdict_rule is VerdictRule.CLASSIFIER
     if view.verdict is Verdict.NG and by_p and p is not None and limits and p <= min(limits):
-        yield _fault(f"view {name}: NG with p {p}, and the threshold in force is {min(limits)}")
+        yield _fault(said("view_ng_below", view=name, p=p, limit=min(limits)))
 
 
 def _beside_others(visit: VisitSnapshot, view: ViewState) -> Iterator[Finding]:
@@ -110,12 +116,12 @@ def _beside_others(visit: VisitSnapshot, view: ViewState) -> Iterator[Finding]:
     if view.verdict is Verdict.NG and any(
         one.view_id == view.view_id and one.verdict is Verdict.OK for one in visit.views
     ):
-        yield _fault(f"view {view.view_id}: one frame is OK and another one NG")
+        yield _fault(said("view_apart", view=view.view_id))
 
 
 def _told(found: Contradiction) -> Finding:
-    return _fault(in_words(found))
+    return _fault(as_reason(found))
 
 
-def _fault(reason: str) -> Finding:
-    return Finding(Routing.DIVERTED, Cause.FAULT, reason[:MOST_TEXT])
+def _fault(reason: Said) -> Finding:
+    return Finding(Routing.DIVERTED, Cause.FAULT, reason)

@@ -15,7 +15,7 @@ from linewarden_schemas.capture import Capture, Returned
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
 
-from .bounds import short
+from .bounds import fault, short, short_coded
 from .contradictions import has_record, noted, of_answers, of_both, of_capture, of_frame, of_known_bad
 
 Model = TypeVar("Model", ViewState, VisitSnapshot)
@@ -80,6 +80,7 @@ def with_capture(visit: VisitSnapshot, capture: Capture, *, out_of_time: bool) -
     if view.captured:
         told = noted(told, of_known_bad(visit, capture), view.frame_id)
     else:
+        # The first capture counts; one that is sent again, with its picture or as lost, is a duplicate.
         facts |= {"captured": True, "lost": capture.lost, "out_of_time": out_of_time}
     return _with_view(_with_metadata(told, capture), _changed(view, facts))
 
@@ -138,6 +139,7 @@ def _made(view: ViewState, inspection: Inspection, at: SourceRef) -> dict[str, o
     return {
         "camera_id": view.camera_id or inspection.camera_id,
         "sha256": view.sha256 or inspection.frame_sha256,
+        # Where a threshold comes from decides nothing, and states have to stay small.
         "thresholds": None if limits is None else limits.model_copy(update={"provenance": None}),
         "bundle_digest": inspection.bundle_digest,
         "device": inspection.device,
@@ -146,20 +148,21 @@ def _made(view: ViewState, inspection: Inspection, at: SourceRef) -> dict[str, o
         "doubtful": inspection.is_doubtful or (view.verdict is not None and view.doubtful),
         "risk": risk_of(inspection),
         "reasons": short(inspection.reasons),
+        "reasons_coded": short_coded(inspection.reasons_coded),
         "frame": inspection.source,
         "inspection": at,
-        "fault": view.fault or _fault_of(inspection),
+        **(_fault_of(inspection) if view.fault is None else {}),
     }
 
 
-def _fault_of(inspection: Inspection) -> str | None:
+def _fault_of(inspection: Inspection) -> dict[str, object]:
     """What an inspection that is alone says against itself."""
     if inspection.frame_sha256 is None:
-        return "its inspection does not say which picture was looked at"
+        return fault(inspection.view_id, "no_digest")
     p, margin = inspection.p_defect, inspection.margin
     if p is not None and margin is not None and abs(_sigmoid(margin) - p) > ACROSS_DEVICES_TOLERANCE:
-        return f"its inspection names p {p} and a margin of {margin}, which is p {_sigmoid(margin):.3f}"
-    return None
+        return fault(inspection.view_id, "margin", p=p, margin=margin, given=_sigmoid(margin))
+    return {}
 
 
 def _sigmoid(margin: float) -> float:
@@ -206,6 +209,7 @@ def _with_view(visit: VisitSnapshot, view: ViewState) -> VisitSnapshot:
     if any(one is view for one in visit.views):
         return visit
     others = tuple(one for one in visit.views if one.frame_id != view.frame_id)
+    # In an order of their own, so that the one in which records came changes nothing.
     ordered = tuple(sorted((*others, view), key=lambda one: (one.view_id, one.frame_id)))
     return visit.model_copy(update={"views": ordered})
 

@@ -134,7 +134,7 @@ class Lane:
 
     @property
     def partition(self) -> int:
-        """Its number."""
+        """The number of the partition, the same in every topic keyed by visit."""
         return self._writer.partition
 
     @property
@@ -171,6 +171,7 @@ class Lane:
             Damaged: where the state of a visit that this is about cannot be read; open the lane anew, thoroughly.
         """
         self._check_passes()
+        # By one look at the clock for timers and records alike, so that none of them sees another time.
         now_ms = self._time.now_ms()
         due = self._visits.due(now_ms, self._timers)
         if not due and not self._waiting and not self._late:
@@ -204,6 +205,7 @@ class Lane:
                 plan.take(record)
             else:
                 plan.refuse(record, "unwritable", why)
+            # What is behind stays unread for whoever starts after the stop.
             if self._desk.poison.is_exceeded:
                 break
         plan.finish()
@@ -266,12 +268,14 @@ class Lane:
         for one in unchecked:
             if not self._time.is_known_since(one.sent):
                 self._unchecked.append(one)
+            # At its decide-by a pass is late, as for everybody who reads it (`Disposition.is_late_pass`).
             elif one.decide_by_ms <= self._time.at_ms(one.visible.sent_at):
                 self._late.append(one.visit_id)
 
     def _next_up(self, due: list[str]) -> list[InRecord]:
         if not self._careful:
             return self._waiting
+        # A timer or a record, never both, or nobody knew which of them is to blame.
         return [] if due else self._waiting[:1]
 
     def shrink(self, plan: Plan, refusal: TooLarge | Unwritable) -> None:
@@ -281,6 +285,7 @@ class Lane:
         was refused where nothing is to blame.
         """
         if len(plan.taken) + len(plan.due) > 1:
+            # One by one, timers too: a visit whose time is over may be what cannot be written.
             self._careful, self._timers = max(1, len(plan.taken)), 1
         elif plan.taken:
             [record] = plan.taken
@@ -293,6 +298,7 @@ class Lane:
     def land(self, plan: Plan) -> None:
         """Take over what has committed."""
         self._wanted |= next_offsets(plan.taken)
+        # They were taken from the front, and nothing is queued while a transaction is on its way.
         del self._waiting[: len(plan.taken)]
         self._careful = max(0, self._careful - len(plan.taken))
         if not self._careful:
@@ -354,6 +360,7 @@ def _restored(
     except Damaged:
         if thorough:
             raise
+        # Final states are left unread until one is needed; it is, and it cannot be read, so all are looked at.
         return _restored(broker, desk, writer, time, horizon_ms, None, thorough=True)
 
 

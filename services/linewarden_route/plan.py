@@ -182,6 +182,7 @@ class Plan:
         except (EnvelopeError, InvalidId) as error:
             raise Poisoned("bad-envelope", str(error)) from error
         message = event.message
+        # It tells the audit of a lost tail, and says nothing of any visit.
         if isinstance(message, CameraHeartbeat) and logical == "captures":
             return
         append_ms = record.timestamp_ms if self.desk.append_time else self.now_ms
@@ -191,6 +192,7 @@ class Plan:
             raise Poisoned("bad-id", f"visit {visit_id} has {len(visit_id)} characters; {MOST_VISIT_ID} are allowed")
         if self.desk.partition_of(visit_id) != self.writer.partition:
             raise Poisoned("wrong-partition", f"visit {visit_id} belongs to {self.desk.partition_of(visit_id)}")
+        # Before the camera's progress takes this record in: a new spool epoch would hide what was forgotten.
         was_forgotten = isinstance(message, Capture | Inspection) and self._was_forgotten(message)
         if isinstance(message, Capture):
             self._see_camera(message)
@@ -205,6 +207,7 @@ class Plan:
         *,
         was_forgotten: bool = False,
     ) -> None:
+        # Not `get`: a change may be None, of a visit that this very plan forgets.
         before = self.changes[visit_id] if visit_id in self.changes else self.visits.get(visit_id)
         positions = self.visits.positions.of(before) if before is not None else ()
         recipe, until_ms = self._recipe(before, event, self.desk.recipe), self.routed_until_ms
@@ -220,6 +223,7 @@ class Plan:
         messages = [effect.message for effect in after.effects if isinstance(effect, Publish)]
         if told := [message.revision for message in messages if isinstance(message, Disposition)]:
             self.changes[visit_id] = after.visit
+            # The state goes along, also where it is as before: a restore finds the revision by it.
             self.revised.setdefault(visit_id, min(told))
         self.effects += after.effects
         self.outputs += [

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from linewarden_domain.routing import worst
+from linewarden_domain.words import Said, said
 from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict
@@ -26,11 +27,11 @@ _COIN_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A routing with its causes (of a diversion) and its reasons in words."""
+    """A routing with its causes (of a diversion) and its reasons."""
 
     routing: Routing
     causes: tuple[Cause, ...] = ()
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Said, ...] = ()
 
 
 def review_rules(recipe: Recipe | None) -> ReviewRules:
@@ -84,9 +85,7 @@ def rule(visit: VisitSnapshot, recipe: Recipe | None, secret: bytes) -> Ruling:
     reasons = tuple(one.reason for one in found)
     share = review_rules(recipe).reject_review_share
     if routing is Routing.REJECTED and coin(secret, "reject-review", visit.visit_id, share):
-        return Ruling(
-            Routing.DIVERTED, (Cause.REJECT_REVIEW, *causes), (*reasons, "this reject was drawn for a person's review")
-        )
+        return Ruling(Routing.DIVERTED, (Cause.REJECT_REVIEW, *causes), (*reasons, said("reject_review")))
     return Ruling(routing, causes, reasons)
 
 
@@ -95,29 +94,30 @@ def rule_first(visit: VisitSnapshot, recipe: Recipe | None, secret: bytes, now_m
     ruling = rule(visit, recipe, secret)
     if ruling.routing is not Routing.TRUSTED_PASS:
         return ruling
+    # `>=`, since a pass that is visible at its decide-by is late already.
     if now_ms + time_budget(recipe).commit_margin_ms >= visit.decide_by_ms:
-        return Ruling(Routing.DIVERTED, (Cause.LATE,), ("complete, but too close to its decide-by for a pass",))
+        return Ruling(Routing.DIVERTED, (Cause.LATE,), (said("too_close"),))
+    # Last, of what would pass: the share is one of passes, and so is the rate that it measures.
     if coin(secret, "audit", visit.visit_id, review_rules(recipe).audit_share_of_passes):
-        return Ruling(Routing.DIVERTED, (Cause.AUDIT,), ("this pass was drawn for audit",))
+        return Ruling(Routing.DIVERTED, (Cause.AUDIT,), (said("audit"),))
     return ruling
 
 
 def findings(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[Finding, ...]:
     """Everything that speaks against a pass, in a fixed order; of a known-bad only what no picture can explain."""
     if visit.known_bad:
-        why = "a picture of a known defect, to measure people"
-        return (Finding(Routing.DIVERTED, Cause.KNOWN_BAD, why), *faults.told_apart(visit))
+        return (Finding(Routing.DIVERTED, Cause.KNOWN_BAD, said("known_bad")), *faults.told_apart(visit))
     return tuple(_findings(visit, recipe))
 
 
 def _findings(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
     if recipe is None:
         name = f"{visit.recipe.recipe_id}@{visit.recipe.version}"
-        yield Finding(Routing.DIVERTED, Cause.FAULT, f"recipe {name} is unknown")
+        yield Finding(Routing.DIVERTED, Cause.FAULT, said("recipe_unknown", recipe=name))
     yield from faults.of_visit(visit, recipe)
     if visit.returned is not None and visit.returned.authority is None:
         before = visit.returned.previous_visit_id
-        yield Finding(Routing.DIVERTED, Cause.FAULT, f"the part came back after {before} without an authority")
+        yield Finding(Routing.DIVERTED, Cause.FAULT, said("came_back", visit=before))
     yield from _missing_views(visit, recipe)
     for view in visit.views:
         yield from _view_findings(visit, view, recipe)
@@ -125,7 +125,7 @@ def _findings(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
 
 def _missing_views(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
     for view_id in missing_views(visit, recipe):
-        yield Finding(Routing.DIVERTED, Cause.LATE, f"view {view_id} is missing at decide-by")
+        yield Finding(Routing.DIVERTED, Cause.LATE, said("view_missing", view=view_id))
 
 
 def missing_views(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[str, ...]:
@@ -138,26 +138,27 @@ def _view_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None)
     name = view.view_id
     yield from faults.of_view(visit, view, recipe)
     if view.lost is not None:
-        yield Finding(Routing.DIVERTED, Cause.FAULT, f"view {name}: its picture is lost ({view.lost.value})")
+        yield Finding(Routing.DIVERTED, Cause.FAULT, said("view_lost", view=name, why=view.lost.value))
     if view.out_of_time:
-        yield Finding(Routing.DIVERTED, Cause.LATE, f"view {name}: its capture came out of time")
+        yield Finding(Routing.DIVERTED, Cause.LATE, said("view_out_of_time", view=name))
     if not view.captured:
-        yield Finding(Routing.DIVERTED, Cause.LATE, f"view {name}: its capture is missing at decide-by")
+        yield Finding(Routing.DIVERTED, Cause.LATE, said("view_no_capture", view=name))
     yield from _verdict_findings(visit, view, recipe)
 
 
 def _verdict_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
     name = view.view_id
     if view.verdict is Verdict.NG and not faults.is_answered_apart(visit, view):
-        yield Finding(Routing.REJECTED, None, f"view {name}: defect ({_score('p', view.p_defect)})")
+        yield Finding(Routing.REJECTED, None, said("view_defect", view=name, p=_score(view.p_defect)))
     elif view.verdict is Verdict.NOT_DECIDABLE:
         why = view.undecidable or Undecidable.BAD_METADATA
         cause = Cause.LATE if why is Undecidable.LATE else Cause.NOT_DECIDABLE
-        yield Finding(Routing.DIVERTED, cause, f"view {name}: not decidable ({why.value})")
+        yield Finding(Routing.DIVERTED, cause, said("view_undecidable", view=name, why=why.value))
     elif view.verdict is Verdict.OK and is_low_trust(view, recipe):
-        yield Finding(Routing.DIVERTED, Cause.LOW_TRUST, f"view {name}: {_score('suspicion', view.suspicion)}")
+        told = said("view_suspicion", view=name, suspicion=_score(view.suspicion))
+        yield Finding(Routing.DIVERTED, Cause.LOW_TRUST, told)
     elif view.verdict is None and view.lost is None:
-        yield Finding(Routing.DIVERTED, Cause.LATE, f"view {name}: its inspection is missing at decide-by")
+        yield Finding(Routing.DIVERTED, Cause.LATE, said("view_no_inspection", view=name))
 
 
 def is_low_trust(view: ViewState, recipe: Recipe | None) -> bool:
@@ -188,5 +189,5 @@ def _is_vouched(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) ->
     return is_trusted and not any(faults.of_view(visit, view, recipe))
 
 
-def _score(name: str, value: float | None) -> str:
-    return f"{name} unknown" if value is None else f"{name} {value:.3f}"
+def _score(value: float | None) -> str | float:
+    return "unknown" if value is None else value

@@ -64,6 +64,7 @@ class Positions:
     def learn(self, visit: VisitSnapshot, recipe: Recipe | None) -> None:
         """Remember a visit if it is a real diversion."""
         risks = self._risks.setdefault(_key(visit), OrderedDict())
+        # Once, however often it is read: what others draw must not depend on that.
         if visit.visit_id in risks or not is_model(visit, recipe):
             return
         risks[visit.visit_id] = risk_of_visit(visit, recipe)

@@ -48,10 +48,12 @@ class Probe:
         if not self._time.stamps or (is_known and self._time.age_s < QUIET_S):
             return
         now_s, steps = self._clock.monotonic(), self._time.steps
+        # After a step at once: nothing passes until a new anchor is there.
         if now_s - self._asked_s < _AGAIN_S and steps == self._steps:
             return
         self._asked_s, self._steps = now_s, steps
         try:
+            # Waited for only where nothing could be decided meanwhile anyway.
             self._send(0.0 if is_known else _ANSWER_S)
         except (DeliveryFailed, BrokerUnavailable) as failure:
             _log.warning("the broker's time could not be asked for", failure=str(failure))
@@ -63,6 +65,7 @@ class Probe:
             self._producer = self._broker.producer(client="route-clock")
         record = self._writer.probe(socket.gethostname(), self._time.error_ms())
         trip = self._time.sending()
+        # Since the first question without an answer, not the last: later ones queue up behind it.
         self._unanswered_since = self._unanswered_since or trip.sent_at
         delivery = self._producer.send(record)
 
@@ -72,6 +75,7 @@ class Probe:
                 self._time.answered(trip, delivery.append_ms())
 
         delivery.add_done_callback(answered)
+        # A refusal that is known at once is raised here too, or it would never be told.
         if patience_s > 0.0 or delivery.done():
             delivery.result(patience_s)
 

@@ -44,6 +44,7 @@ def undo_refusal(visit: VisitSnapshot, decision: Decision, context: Context) -> 
 def _judge_refusals(
     visit: VisitSnapshot, slot: SlotState, decision: Decision, recipe: Recipe | None
 ) -> Iterator[Refusal]:
+    # Without one it fits no outcome, so it is refused if it names any.
     judgement = decision.judgement or Judgement.UNSURE
     if decision.role not in MAY_TAKE[slot.skill]:
         yield Refusal("role", f"a slot for the skill {slot.skill.value} is not for the role {decision.role.value}")
@@ -54,6 +55,7 @@ def _judge_refusals(
     if not may_name(decision.role, decision.outcome):
         roles = ", ".join(sorted(role.value for role in DISPOSING))
         yield Refusal("authority", f"{decision.outcome} is for the role {roles}")
+    # An NG that keeps the part needs no cover, since one defect seen is enough; use_as_is lets it go.
     released = judgement is Judgement.OK or decision.outcome in RELEASING
     uncovered = _uncovered(visit, decision, recipe) if released else ()
     if uncovered:
@@ -82,6 +84,7 @@ def _undo_refusals(visit: VisitSnapshot, decision: Decision, context: Context) -
         return
     if visit.final:
         yield Refusal("undo_final", "the visit is final")
+    # `>=`: at its end the outcome is due, and both must not happen.
     if context.now_ms >= slot.closed_ms + context.rules.undo_window_ms:
         yield Refusal("undo_late", "the undo window is over")
     if decision.actor != slot.actor and decision.role not in MAY_TAKE[Skill.LEAD]:

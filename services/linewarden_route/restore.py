@@ -138,6 +138,7 @@ class Restored:
             self.read_to = told
         elif record.value is None:
             self.visits.forget(key)
+            # Noted, so that a disposition that is still visible does not bring the visit back.
             self.forgotten.add(key)
         elif FORGET_HEADER in headers:
             _require_place(key, desk, record)
@@ -246,6 +247,7 @@ def mend(broker: Broker, desk: Desk, restored: Restored, writer: Writer, now_ms:
             plan.settle(visit_id, RoutingUnseen(restored.first.get(visit_id)))
     for visit_id in said.late:
         plan.settle(visit_id, PassLate())
+    # What nothing tells of is ended, or its state would be found damaged by every heir.
     plan.changes |= dict.fromkeys(restored.damaged - plan.changes.keys())
     strays = _mend_slots(plan, broker, desk, restored)
     plan.reject([*restored.strays, *said.strays, *strays])
@@ -258,6 +260,7 @@ def _mend_slots(plan: Plan, broker: Broker, desk: Desk, restored: Restored) -> l
     seen, strays = _slots(plan, broker, desk, restored)
     for effect in plan.effects:
         if isinstance(effect, Publish) and not isinstance(effect.message, Disposition):
+            # As readers will see them once this plan has committed.
             seen[effect.message.slot_id] = effect.message
     by_visit: defaultdict[str, list[SlotOpen | SlotClose]] = defaultdict(list)
     for message in seen.values():
@@ -279,6 +282,7 @@ def _said(broker: Broker, desk: Desk, restored: Restored, partition: int, horizo
         oldest = reader.beginning_offsets([position])[position]
         first = max(oldest, _first_said(reader, position, restored, horizon_ms, oldest))
         said = _Said(first, reader.end_offsets([position])[position])
+        # Of a state that is damaged the revisions tell, however long ago they were made.
         reader.seek(position, oldest if restored.damaged else first)
         for record in read_to_end(reader, _POLL_S):
             if record.offset >= first or _key(record) in restored.damaged:

@@ -82,6 +82,7 @@ def ask(visit: VisitSnapshot, context: Context) -> Step:
     required = context.rules.reviews_required
     for number in slots.rounds(visit):
         newest = slots.latest(work.visit, number)
+        # A tie-break is between answers, and these are asked for anew.
         if newest is not None and newest.open and number >= required:
             work.withdraw(newest, "the visit is reviewed afresh")
     for slot in tuple(work.visit.slots):
@@ -104,7 +105,7 @@ def resend(visit: VisitSnapshot, context: Context) -> Step:
 
 
 def answer(visit: VisitSnapshot, decision: Decision, context: Context) -> Step:
-    """Answer one decision."""
+    """Answer one decision by a close, or by a close and the next open; one that is not valid is counted or dead."""
     if decision.act is Act.UNDO:
         return _undo(visit, decision, context)
     slot = slots.find(visit, decision.slot_id)
@@ -112,6 +113,7 @@ def answer(visit: VisitSnapshot, decision: Decision, context: Context) -> Step:
         dead = Dead("unknown-slot", f"visit {visit.visit_id} never had slot {decision.slot_id}")
         return Step(visit, (dead, Counted(Tally.REFUSED, "unknown_slot")))
     if not slot.open:
+        # Somebody else was first, and the log's order decides.
         return Step(visit, (Counted(Tally.SUPERSEDED, "judge"),))
     return _judge(visit, slot, decision, context)
 
@@ -123,6 +125,7 @@ def _judge(visit: VisitSnapshot, slot: SlotState, decision: Decision, context: C
         work.close(slot, CloseReason.REFUSED, decision, counts=False, detail=refused.detail)
         work.open(slot.round, Skill.LEAD if _is_refused_too_often(work.visit, slot.round) else slot.skill)
         work.effects.append(Counted(Tally.REFUSED, refused.kind))
+    # Counted, so that who was unsure may not judge another round of the visit as well.
     elif decision.judgement is Judgement.UNSURE:
         work.close(slot, CloseReason.ESCALATED, decision, counts=True, detail="escalated to a lead")
         work.send_open()

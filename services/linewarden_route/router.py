@@ -98,7 +98,7 @@ class Router:
             self.close()
 
     def step(self) -> None:
-        """Turn once."""
+        """Turn once: poll, give partitions their records and timers, take back what is done; raises what ends it."""
         self._beat()
         records = self._read()
         group = self._consumer.group()
@@ -116,7 +116,7 @@ class Router:
         self._work(group)
 
     def close(self) -> None:
-        """Give every partition up."""
+        """Give every partition up: waits for transactions in hand, then closes the producers. Begins none."""
         self._threads.shutdown()
         self._probe.close()
         for lane in self._lanes.values():
@@ -130,6 +130,7 @@ class Router:
 
     def _read(self) -> list[InRecord]:
         """Wait for records, at most to the next timer; then let those that come at once join the transaction."""
+        # What is polled now was fetched after those seeks.
         self._set_back.clear()
         records = self._consumer.poll(self._patience_s(), self._limits.max_records)
         if records and self._limits.gather_s > 0.0 and len(records) < self._limits.max_records:
@@ -139,6 +140,7 @@ class Router:
     def _patience_s(self) -> float:
         due = [due_ms for lane in self._lanes.values() if (due_ms := lane.next_due_ms()) is not None]
         if not self._is_stable:
+            # Longer the longer it lasts: the answer to a join has to come within a poll, or nobody takes it in (D11).
             return max(self._limits.idle_poll_s, min(self._limits.join_poll_s, self._unstable_s() / 2))
         if not due:
             return self._limits.idle_poll_s
@@ -169,6 +171,7 @@ class Router:
         for number in sorted(self._lanes.keys() - owned):
             _log.info("partition given up", partition=number, generation=group.generation)
             self._lanes.pop(number).close()
+        # Of a partition that went, its owner meanwhile has written what this memory lacks.
         self._known = {number: known for number, known in self._known.items() if number in owned}
         for number in sorted(owned - self._lanes.keys()):
             if self._has_start(number):
@@ -200,6 +203,7 @@ class Router:
             return
         RESTORES.labels(reason=reason).inc()
         RESTORE_SECONDS.observe(self._clock.monotonic() - began)
+        # On top of what the log says: of these it was known here alone that they may be late.
         lane.suspect(self._suspects.pop(partition, ()))
         self._known.pop(partition, None)
         self._lanes[partition] = lane
@@ -272,6 +276,7 @@ class Router:
         for number in plans.keys() - failed.keys():
             self._lanes[number].land(plans[number])
             del self._failures[number]
+        # After those that committed, since this may end the process.
         for number, failure in failed.items():
             if isinstance(failure, TooLarge):
                 self._lanes[number].shrink(plans[number], failure)
@@ -279,6 +284,8 @@ class Router:
                 self._start_over(number, failure, group, plans[number].passes())
         if self._desk.poison.is_exceeded:
             for lane in self._lanes.values():
+                # What was given up is committed; said as seen too, or a start after this stop would give it up once
+                # more.
                 lane.confirm()
             self._desk.poison.require_within_cap()
 
@@ -310,6 +317,7 @@ class Router:
         """Whether it committed, with its passes, is unknown: the memory without it, and what is visible, tell."""
         TRANSACTIONS.labels(group=self._name, outcome="failed").inc()
         lane = self._lanes.pop(partition)
+        # The passes of the failed plan too: it may have committed, and have been visible late.
         self._suspects[partition] = [*lane.suspects, *passes]
         self._known[partition] = self._clock.monotonic(), lane.known()
         lane.close()

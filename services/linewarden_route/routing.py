@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from linewarden_domain.routing import worst
+from linewarden_domain.words import said, sentences
 from linewarden_schemas.disposition import Disposition, ViewResult
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing
@@ -17,7 +18,7 @@ from .settling import RELEASING, counting_slots, outcome_of, settled
 _WORSE = "a worse view came after revision 0"
 _UNSEEN = "this revision is told again: what was said of it first could not be seen"
 _CONTRADICTED = "records contradict each other after revision 0"
-_LATE = "a pass became visible at or after its decide-by"
+_LATE = said("pass_late")
 _UNCOVERED = "a frame that nobody looked at came after the release"
 _FAULTY = "a frame is known to be faulty after the release"
 _SAY_NOTHING = frozenset({Cause.LATE, Cause.LOW_TRUST})
@@ -28,7 +29,8 @@ def first_routing(visit: VisitSnapshot, context: Context) -> Step:
     """Revision 0: the routing by what is known now. Only a diversion is not final and opens slots."""
     ruling = rule_first(visit, context.recipe, context.secret, context.now_ms)
     if ruling.routing is Routing.TRUSTED_PASS and not context.is_timed:
-        ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), ("the broker's time is not known, so no pass is in time",))
+        ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), (said("time_unknown"),))
+    # A pass and a reject wait for nobody; the reject that was drawn for review is a diversion by now.
     final = ruling.routing is not Routing.DIVERTED
     position = drawn_position(context.secret, visit.visit_id, context.positions) if is_drawn(ruling.causes) else None
     routed = _ruled(visit, ruling).model_copy(update={"revision": 0, "final": final, "position": position})
@@ -48,6 +50,7 @@ def reconsider(before: VisitSnapshot, visit: VisitSnapshot, context: Context) ->
         return _revised(_ruled_again(visit, context), context, alarm)
     if visit.final:
         return Step(visit)
+    # Somebody has said OK of what was there; of a frame that must be covered and is new they have said nothing.
     joined = frames_to_cover(visit, context.recipe) - frames_to_cover(before, context.recipe)
     if joined and any(outcome_of(slot, context.rules) in RELEASING for slot in visit.slots):
         return review.ask(visit, context)
@@ -58,10 +61,12 @@ def _alarm(before: VisitSnapshot, visit: VisitSnapshot, context: Context) -> str
     """What people have to be told of, and asked about again; None where nothing speaks against what stands."""
     recipe = context.recipe
     old = findings(before, recipe)
-    news = {one for one in findings(visit, recipe) if one not in old and one.reason not in visit.reasons}
+    news = {one for one in findings(visit, recipe) if one not in old and one.reason.sentence not in visit.reasons}
     ruling = rule(visit, recipe, context.secret)
+    # Worse by something new alone: what the present revision tells has been raised with it.
     if news and (visit.routing is None or ruling.routing.severity > visit.routing.severity):
         return _WORSE
+    # Told whatever the routing: of two records that differ one is wrong, and people may have judged by it.
     if news & faults.contradictions(visit, recipe):
         return _CONTRADICTED
     if not _is_released(visit, context):
@@ -76,16 +81,16 @@ def _ruled_again(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
     """The visit by what is known now; its routing never becomes better again, nor its causes none."""
     ruling = rule(visit, context.recipe, context.secret)
     routing = worst((visit.routing or ruling.routing, ruling.routing))
-    kept = Ruling(routing, ruling.causes or visit.causes, ruling.reasons or visit.reasons)
-    return _ruled(visit, kept)
+    return _ruled(visit, Ruling(routing, ruling.causes or visit.causes, ruling.reasons))
 
 
 def take_back(visit: VisitSnapshot, context: Context) -> Step:
     """What a pass comes to that became visible too late: a revision with an alarm, once."""
+    # Revision 0 alone moves the gate; one that was revised has its alarm.
     if visit.revision != 0 or visit.routing is not Routing.TRUSTED_PASS:
         return Step(visit)
     ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), (_LATE,))
-    revised = _revised(_ruled(visit, ruling), context, _LATE)
+    revised = _revised(_ruled(visit, ruling), context, _LATE.sentence)
     return Step(revised.visit, (*revised.effects, Counted(Tally.LATE, "pass")))
 
 
@@ -93,6 +98,7 @@ def finish(visit: VisitSnapshot, context: Context) -> Step:
     """The undo window is over: the outcome becomes a final revision."""
     slot = settled(visit, context.rules)
     outcome = None if slot is None else outcome_of(slot, context.rules)
+    # Settled by rules that hold no more, as where the recipe is unknown by now: asked anew rather than left open.
     if slot is None or outcome is None:
         return review.ask(visit, context)
     changes = {"revision": visit.revision + 1, "outcome": outcome, "final": True, "undo_until_ms": None}
@@ -106,8 +112,9 @@ def restate(visit: VisitSnapshot, context: Context, first: int | None = None) ->
     Revisions from `first` on that cannot be seen either are told by what is known now, which is no better than they.
     """
     if visit.revision == 0 and visit.routing is Routing.TRUSTED_PASS:
+        # As if it had never been routed: nobody saw the pass, so nothing was let go by it.
         changes = {"revision": -1, "routing": None, "causes": (), "reasons": (), "final": False, "forget_at_ms": None}
-        return first_routing(visit.model_copy(update=changes), context)
+        return first_routing(visit.model_copy(update={**changes, "reasons_coded": ()}), context)
     slot = settled(visit, context.rules) if visit.outcome is not None else None
     alarm = _UNSEEN if visit.revision > 0 and visit.outcome is None else None
     concession = None if slot is None else slot.concession
@@ -147,6 +154,7 @@ def disposition(
         final=visit.final,
         causes=visit.causes,
         reasons=visit.reasons,
+        reasons_coded=visit.reasons_coded,
         views=_view_results(visit),
         line_id=visit.line_id,
         station_id=visit.station_id,
@@ -168,8 +176,9 @@ def disposition(
 
 
 def _ruled(visit: VisitSnapshot, ruling: Ruling) -> VisitSnapshot:
-    changes = {"routing": ruling.routing, "causes": ruling.causes, "reasons": ruling.reasons}
-    return visit.model_copy(update=changes)
+    """The visit with a ruling; the reasons that it has stand where the ruling gives none."""
+    changes = {"routing": ruling.routing, "causes": ruling.causes}
+    return visit.model_copy(update=changes | (sentences(ruling.reasons) if ruling.reasons else {}))
 
 
 def _revised(visit: VisitSnapshot, context: Context, alarm: str) -> Step:
@@ -178,6 +187,7 @@ def _revised(visit: VisitSnapshot, context: Context, alarm: str) -> Step:
         "final": False,
         "outcome": None,
         "forget_at_ms": None,
+        # By its own risk from here on: it is a real doubt now, and no drawn visit.
         "position": None,
         "causes": visit.causes or (Cause.REJECT_REVIEW,),
     }

@@ -26,7 +26,7 @@ class RouteOptions(BaseModel):
     adopt_horizon_ms: Annotated[int, Field(ge=60_000)] = 86_400_000
 
     def limits(self) -> RouterLimits:
-        """The loop's bounds."""
+        """The router's bounds in its own units: seconds where the settings say milliseconds."""
         return RouterLimits(
             max_records=self.max_records,
             gather_s=self.gather_ms / 1000,

@@ -115,6 +115,7 @@ def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None, ru
     Due earlier the higher the risk: `slack_low_risk_ms` after opening at no risk, at once at risk 1. So what waits
     ages: nothing that comes later than its due time can be due before it, and nothing starves.
     """
+    # A drawn visit shows a risk that was drawn for it, or its place in the queue would give it away.
     risk = risk_of_visit(visit, recipe) if visit.position is None else visit.position
     opened_ms = slot.opened_ms or 0
     slack_ms = round((1.0 - risk) * rules.slack_low_risk_ms)
@@ -126,6 +127,7 @@ def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None, ru
         generation=slot.generation,
         causes=visit.causes or (Cause.REJECT_REVIEW,),
         reasons=visit.reasons,
+        reasons_coded=visit.reasons_coded,
         risk=risk,
         opened_ms=opened_ms,
         due_ms=until(opened_ms + slack_ms),
@@ -169,4 +171,5 @@ def _frame(view: ViewState, *, doubtful: bool) -> SlotFrame:
         p_defect=view.p_defect,
         suspicion=view.suspicion,
         reasons=view.reasons,
+        reasons_coded=view.reasons_coded,
     )

@@ -91,6 +91,7 @@ def _frame_of(event: CaptureSeen | InspectionSeen) -> str:
 
 def _on_timer(visit: VisitSnapshot, context: Context) -> Step:
     due_ms = next_due_ms(visit)
+    # A record of the same plan may have moved it since the timer ran out.
     if due_ms is None or context.now_ms < due_ms:
         return Step(visit)
     if visit.revision < 0:
@@ -129,6 +130,7 @@ def _joined(before: VisitSnapshot, after: VisitSnapshot, context: Context, recor
     again = (Counted(Tally.DUPLICATE, kind),) if is_again else ()
     apart = (Counted(Tally.CONTRADICTION, kind),) if after.contradictions != before.contradictions else ()
     if after.revision < 0:
+        # At decide-by at once, whatever is missing: what is late diverts, and waits for nothing.
         ready = is_complete(after, context.recipe) or context.now_ms >= after.decide_by_ms
         then = first_routing(after, context) if ready else Step(after)
         return Step(then.visit, (*then.effects, *(apart or again)))
@@ -178,6 +180,7 @@ def _is_forgotten(record: Capture | Inspection, append_ms: int, context: Context
     if append_ms + budget.spool_horizon_ms <= until_ms:
         return True
     if record.clock_checked:
+        # By its own times, not by now: a backlog of route's makes no record older.
         return record.captured_ms + budget.spool_horizon_ms <= append_ms
     return context.was_forgotten and abs(append_ms - record.captured_ms) > budget.max_skew_ms
 

@@ -31,6 +31,7 @@ class Dormant:
     @classmethod
     def of(cls, value: bytes, forget_at_ms: int) -> Self:
         """Pack the value of a record without reading it."""
+        # The fastest level: every visit is packed, and few are read back before they are forgotten.
         return cls(zlib.compress(value, level=1), forget_at_ms)
 
     def visit(self, visit_id: str) -> VisitSnapshot:
@@ -77,7 +78,7 @@ class Visits:
         self._set_timer(visit_id, dormant.forget_at_ms)
 
     def forget(self, visit_id: str) -> None:
-        """Forget a visit."""
+        """Forget a visit, open or dormant; one that is not known is no error."""
         self._open.pop(visit_id, None)
         self._dormant.pop(visit_id, None)
 
@@ -104,6 +105,7 @@ class Visits:
 
     def next_due_ms(self) -> int | None:
         """When the earliest timer runs out (epoch ms)."""
+        # A timer is not taken out where its visit changes; one that is not the present one is dropped here.
         while self._timers and self._due_ms(self._timers[0][1]) != self._timers[0][0]:
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
@@ -113,6 +115,7 @@ class Visits:
         found: list[tuple[int, str]] = []
         while len(found) < limit and (due_ms := self.next_due_ms()) is not None and due_ms <= now_ms:
             entry = heapq.heappop(self._timers)
+            # The same timer may have been set twice; equal ones come out of the heap one behind the other.
             if entry not in found[-1:]:
                 found.append(entry)
         for entry in found:

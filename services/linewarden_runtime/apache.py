@@ -116,7 +116,7 @@ class ApacheKafka:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where clients connect."""
+        """HOST:PORT of this machine that clients connect to."""
         return f"{_HOST}:{self.port}"
 
     def _java(self) -> list[str]:
@@ -149,7 +149,7 @@ class ApacheKafka:
             raise ConfigurationError(f"the storage could not be formatted:\n{(done.stdout + done.stderr)[-2000:]}")
 
     def stop(self) -> None:
-        """Stop in good order."""
+        """Stop the broker by SIGTERM, so that it flushes its logs; killed after 30 s."""
         self.process.stop(timeout_s=30.0)
 
     def kill(self) -> None:

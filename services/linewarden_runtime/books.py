@@ -116,7 +116,7 @@ class Book:
             self._read_on()
 
     def close(self) -> None:
-        """Close the reader."""
+        """Close the reader; what was learnt stays with whoever learnt it."""
         self._reader.close()
 
     def _read_on(self) -> None:
@@ -202,7 +202,7 @@ class RecipeBook:
         self._book.refresh()
 
     def close(self) -> None:
-        """Close the reader."""
+        """Close the reader; snapshots that were handed out stay valid."""
         self._book.close()
 
     def _learn(self, record: InRecord) -> None:
@@ -272,7 +272,7 @@ class LineBook:
         return self._activations.get(line_id, ())
 
     def close(self) -> None:
-        """Close the readers."""
+        """Close both readers; what was learnt can still be asked for."""
         for book in self._books:
             book.close()
 

@@ -81,10 +81,12 @@ class BrokerTime:
             if append_ms is None or not self.stamps:
                 return
             now = self._clock.monotonic()
+            # Also across a step: that the broker's time is not earlier than this is true all the same.
             self._saw(append_ms, now)
             if trip.steps != self._steps:
                 return  # nobody knows on which side of the step it was stamped
             anchor = _Mark(now, append_ms - trip.sent_at * 1000, now - trip.sent_at, trip.sent_at)
+            # One that is older and no shorter can never count again, so the first is always the shortest of the minute.
             while self._anchors and self._anchors[-1].trip_s >= anchor.trip_s:
                 self._anchors.pop()
             self._anchors.append(anchor)
@@ -119,6 +121,7 @@ class BrokerTime:
         if not self.is_known or not self.stamps or trip is None:
             return self.is_known
         with self._lock:
+            # Any of them, not the one that counts: the shortest trip may be older, and a step before it has dropped it.
             return any(anchor.sent_at >= trip.sent_at for anchor in self._anchors)
 
     @property
@@ -138,6 +141,8 @@ class BrokerTime:
             if not self._anchors:
                 return None
             wall = self._wall_ahead_ms()
+            # What was read bounds the broker's time from below, so the error from above; an anchor bounds the other
+            # side.
             at_most = wall - (self._reads[0].ahead_ms if self._reads else self._anchors[0].ahead_ms)
             at_least = min(at_most, wall - self._anchors[0].ahead_ms)
         error_ms = round(min(max(0.0, at_least), at_most))
@@ -158,11 +163,13 @@ class BrokerTime:
         if abs(step_ms) <= STEP_MS:
             return
         self._steps, self._stepped_at = self._steps + 1, self._clock.monotonic()
+        # What was read stays: it is a bound from below, and a machine that slept makes it too early, never too late.
         self._anchors.clear()
         ANCHORS_LOST.labels(process=self._name, cause="step").inc()
 
     def _saw(self, append_ms: int, now: float) -> None:
         read = _Mark(now, append_ms - now * 1000)
+        # The first is always the latest bound of the minute; an older and lower one can never count again.
         while self._reads and self._reads[-1].ahead_ms <= read.ahead_ms:
             self._reads.pop()
         self._reads.append(read)
@@ -182,6 +189,8 @@ class BrokerTime:
             self._ahead_ms, self._is_guess = self._anchors[0].ahead_ms, False
         if self._reads:
             read_ms = self._reads[0].ahead_ms
+            # A record that was read later than the anchor says shows that the anchor has drifted; it is only moved
+            # forward.
             self._ahead_ms, self._is_guess = read_ms if self._is_guess else max(self._ahead_ms, read_ms), False
 
 

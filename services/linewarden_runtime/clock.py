@@ -22,7 +22,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of this machine: wall time may step, monotonic time never goes back."""
 
     def now_ms(self) -> int:
         """Wall time, UTC, in milliseconds since the epoch."""

@@ -64,7 +64,7 @@ class ConsumeLoop:
             self._producer.close()
 
     def step(self) -> None:
-        """Turn once."""
+        """Turn once: poll, answer what came, commit what is answered; a rebalance means to read it again."""
         self._beat()
         records = self._consumer.poll(self._limits.idle_poll_s, self._limits.max_records)
         group = self._consumer.group()
@@ -72,6 +72,7 @@ class ConsumeLoop:
             if records:
                 RECORDS_READ.labels(group=group.group).inc(len(records))
                 self._answer(records, group)
+                # Owed from here on: what was written stays written, whether or not the commit comes through now.
                 self._owed |= next_offsets(records)
             self._commit()
         except (Rebalanced, CommitRefused):
@@ -79,6 +80,7 @@ class ConsumeLoop:
             RECORDS_DROPPED.labels(group=group.group, cause="rebalance").inc(len(records))
             return
         RECORDS_DONE.labels(group=group.group).inc(len(records))
+        # Last, when what was given up is written and committed.
         self._dead_letters.require_within_cap()
 
     def _read_again(self) -> None:
@@ -107,6 +109,7 @@ class ConsumeLoop:
     def _outputs(self, records: Sequence[InRecord], group: GroupSnapshot) -> list[OutRecord]:
         """Handle records, retrying what is told to slow down and dead-lettering what is poison."""
         while True:
+            # Not handled, so not committed either: whoever starts next reads them again.
             if self._stop.is_set():
                 raise Rebalanced
             try:
@@ -141,6 +144,7 @@ class ConsumeLoop:
         while True:
             try:
                 deliveries = [self._producer.send(output) for output in outputs]
+                # All are sent before the first is waited for, or each would take a trip of its own.
                 for delivery in deliveries:
                     delivery.result(self._ack_timeout_s)
             except TooLarge:
@@ -149,6 +153,7 @@ class ConsumeLoop:
                 failures += 1
                 if failures >= self._limits.failures:
                     raise
+                # A new producer each time: one that gave up a batch never sends again (D0).
                 _log.warning("delivery failed", failure=str(failure), in_a_row=failures)
                 self._producer.close()
                 self._producer = self._make_producer()
@@ -163,6 +168,7 @@ class ConsumeLoop:
         until = self._clock.monotonic() + seconds
         while self._clock.monotonic() < until and not self._stop.is_set():
             self._beat()
+            # Each turn again, since partitions that a rebalance brings are not paused.
             self._consumer.pause(self._consumer.assignment())
             self._consumer.poll(0.0)
             if not self._consumer.group().same_generation(group):

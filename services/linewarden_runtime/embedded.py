@@ -29,7 +29,7 @@ class EmbeddedBroker:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where clients connect."""
+        """HOST:PORT of this machine that clients connect to."""
         return f"{_HOST}:{self.port}"
 
     def settings(self, session_timeout_ms: int = 2_000) -> KafkaSettings:
@@ -81,7 +81,7 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """The `redis://` address of database 0 on this machine."""
         return f"redis://{_HOST}:{self.port}/0"
 
     def start(self) -> Self:

@@ -85,7 +85,7 @@ class BrokerUnavailable(RuntimeFault):
 
 
 class Fatal(RuntimeFault):
-    """The process must end."""
+    """Nothing in this process can mend it: it ends with `exit_code`."""
 
     exit_code = 1
 

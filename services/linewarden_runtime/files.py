@@ -46,7 +46,7 @@ class FileSystem(Protocol):
         ...
 
     def size(self, file: int) -> int:
-        """Bytes of the file."""
+        """The size of an open file in bytes, as the file system tells it now."""
         ...
 
     def read(self, file: int, count: int, offset: int) -> bytes:
@@ -83,58 +83,58 @@ class FileSystem(Protocol):
 
 
 class SystemFiles:
-    """The machine's file system."""
+    """The file system of this machine, by the calls of POSIX; raises OSError as they do."""
 
     def make_folder(self, folder: Path) -> None:
         """`mkdir`, unless it is there."""
         folder.mkdir(exist_ok=True)
 
     def names(self, folder: Path) -> list[str]:
-        """`listdir`, sorted."""
+        """Names in a folder by `listdir`, sorted, since no file system promises an order."""
         return sorted(entry.name for entry in folder.iterdir())
 
     def open(self, path: Path, flags: int = os.O_RDONLY, mode: int = 0o640) -> int:
-        """`open`."""
+        """The number of an opened file, by `open`; without flags it is only read."""
         return os.open(path, flags, mode)
 
     def duplicate(self, file: int) -> int:
-        """`dup`."""
+        """Another number for the same open file, by `dup`; each is closed by itself."""
         return os.dup(file)
 
     def close(self, file: int) -> None:
-        """`close`."""
+        """Give the number up, by `close`; nothing is synced."""
         os.close(file)
 
     def lock(self, file: int) -> None:
-        """`flock`, exclusive, without waiting."""
+        """Take the file alone, by `flock`, until it is closed; raises BlockingIOError where another has it."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def size(self, file: int) -> int:
-        """`fstat`."""
+        """The size of an open file in bytes, by `fstat`."""
         return os.fstat(file).st_size
 
     def read(self, file: int, count: int, offset: int) -> bytes:
-        """`pread`."""
+        """At most `count` bytes from `offset` on, by `pread`; fewer at the end."""
         return os.pread(file, count, offset)
 
     def write(self, file: int, content: bytes, offset: int) -> int:
-        """`pwrite`."""
+        """Write at `offset` by `pwrite`; how many bytes were taken, which may be fewer."""
         return os.pwrite(file, content, offset)
 
     def append(self, file: int, pieces: Sequence[bytes]) -> int:
-        """`writev`."""
+        """Write pieces one behind another by `writev`; how many bytes were taken, which may be fewer."""
         return os.writev(file, pieces)
 
     def cut(self, file: int, size: int) -> None:
-        """`ftruncate`."""
+        """Cut or lengthen the file to `size` bytes, by `ftruncate`."""
         os.ftruncate(file, size)
 
     def sync(self, file: int) -> None:
-        """`fdatasync`."""
+        """Wait until content and size are on the disk, by `fdatasync`; times of access may not be."""
         os.fdatasync(file)
 
     def sync_folder(self, folder: Path) -> None:
-        """`fsync` of the folder."""
+        """Wait until the folder's names are on the disk, by `fsync`: a new or renamed file needs it."""
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
@@ -142,11 +142,11 @@ class SystemFiles:
             os.close(handle)
 
     def replace(self, path: Path, target: Path) -> None:
-        """`rename`."""
+        """Put a file in another's place at once, by `rename`; it lasts after `sync_folder`."""
         path.replace(target)
 
     def remove(self, path: Path) -> None:
-        """`unlink`."""
+        """Remove a file by `unlink`; one that is not there is no error."""
         path.unlink(missing_ok=True)
 
 

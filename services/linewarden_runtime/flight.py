@@ -64,6 +64,7 @@ class Flight:
         try:
             batch.future = self._stage.submit(batch.records)
         except (SlowDown, Poison) as policy:
+            # Raised at once or brought by the future, a policy is answered in one place: `settle`.
             batch.future = Future()
             batch.future.set_exception(policy)
         batch.future.add_done_callback(lambda _: self._wake())
@@ -74,6 +75,7 @@ class Flight:
         Whatever else a stage raised is raised here, and ends the process.
         """
         asked: float | None = None
+        # Over a copy: a poison puts parts into the place of its batch.
         for batch in list(self._batches):
             if batch.future is None and batch.outputs is None and now >= batch.retry_at:
                 self._submit(batch)
@@ -82,6 +84,7 @@ class Flight:
             error = batch.future.exception()
             if isinstance(error, SlowDown):
                 batch.future, batch.retry_at = None, now + error.retry_after_s
+                # The batch keeps its place: those behind it may be done, and are published after it all the same.
                 asked = max(asked or 0.0, error.retry_after_s)
             elif isinstance(error, Poison):
                 self.isolate(batch, error)
@@ -93,10 +96,12 @@ class Flight:
 
     def isolate(self, batch: Batch, poison: Poison) -> None:
         """Put parts in the batch's place: the culprit done with its dead letter, the others submitted again."""
+        # A stage need not name the record; of a batch of one it is known anyway.
         culprit = poison.record if poison.record in batch.records else None
         if culprit is None and len(batch.records) == 1:
             culprit = batch.records[0]
         if culprit is None:
+            # Each by itself: the culprit comes back as the only one of its batch, and is known then.
             parts = [batch_of([record], batch.group) for record in batch.records]
         else:
             cut = list(batch.records).index(culprit)
@@ -120,8 +125,10 @@ class Flight:
         for batch in self._batches:
             first = found[0] if found else batch
             count += len(batch.records)
+            # Offsets are committed under one generation, which the broker checks; of another one it would refuse all.
             if batch.outputs is None or not batch.group.same_generation(first.group):
                 break
+            # One that is above the bound by itself goes alone, else nothing would ever follow it.
             if found and count > max_records:
                 break
             found.append(batch)
@@ -138,6 +145,7 @@ class Flight:
         for batch in self._batches:
             dropped += len(batch.records)
             if batch.future is not None:
+                # What has begun runs on and is not looked at: a stage is pure, or may be asked twice.
                 batch.future.cancel()
         self._batches.clear()
         self.bytes = 0

@@ -53,7 +53,7 @@ class _Guarded:
         self._client, self._namespace = client, require_isolated(namespace)
 
     def close(self) -> None:
-        """Close the client."""
+        """Close the client underneath; twice is harmless."""
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -82,7 +82,7 @@ class IsolatedProducer(_Guarded):
         return self._producer.send(record)
 
     def flush(self, timeout_s: float) -> None:
-        """Flush the producer."""
+        """Wait until everything sent is decided, at most `timeout_s`; raises BrokerUnavailable when time is over."""
         self._producer.flush(timeout_s)
 
 
@@ -104,6 +104,7 @@ class IsolatedTransactions(_Guarded):
         group: GroupSnapshot | None = None,
     ) -> int | None:
         """Publish and commit; raises LiveTopicRefused before anything is begun."""
+        # Taken out of the iterable once: what was looked at is what is sent.
         held = list(outputs)
         require_own(self._namespace, *(record.topic for record in held), *_group(group))
         return self._producer.transact(held, offsets, group)
@@ -139,11 +140,11 @@ class IsolatedAdmin(_Guarded):
         return self._admin.provision(group, topics)
 
     def topics(self) -> frozenset[str]:
-        """Names of all topics."""
+        """Names of all topics, live ones too: looking is allowed."""
         return self._admin.topics()
 
     def describe(self, name: str) -> TopicDescription:
-        """Describe any topic."""
+        """Any topic as it is, a live one too; raises ConfigurationError for an unknown one."""
         return self._admin.describe(name)
 
     def configure(self, name: str, configs: Mapping[str, str]) -> None:
@@ -152,7 +153,7 @@ class IsolatedAdmin(_Guarded):
         self._admin.configure(name, configs)
 
     def topic_id(self, name: str) -> str:
-        """Identity of any topic."""
+        """The identity of any topic, of a live one too."""
         return self._admin.topic_id(name)
 
     def committed(self, group: str) -> dict[Position, int]:

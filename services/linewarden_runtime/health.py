@@ -83,7 +83,7 @@ class HealthServer:
         return self
 
     def close(self) -> None:
-        """Stop serving."""
+        """Stop answering, wait for the request in hand and free the port."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -31,7 +31,7 @@ class Stop:
             self.event.set()
 
     def is_set(self) -> bool:
-        """Whether somebody asked."""
+        """Whether somebody asked the process to end; never false again."""
         return self.event.is_set()
 
     def wait(self, clock: Clock, seconds: float) -> bool:

@@ -112,6 +112,7 @@ class TransactionalLoop:
     def step(self) -> None:
         """Turn once: read, take in finished work, publish what is finished."""
         self._beat()
+        # Before the poll, which would fetch more of what there is no room for.
         self._pause_or_resume()
         self._read()
         self._settle()
@@ -120,12 +121,14 @@ class TransactionalLoop:
     def _pause_or_resume(self) -> None:
         paused = self._consumer.paused()
         if self._flight.is_full:
+            # Each turn again, since partitions that a rebalance brings are not paused.
             self._consumer.pause(self._consumer.assignment() - paused)
         elif paused:
             self._consumer.resume(paused)
 
     def _read(self) -> None:
         records = self._consumer.poll(self._patience(), self._limits.max_records)
+        # Right after the poll: the next one may bring another generation, under which these were not read.
         group = self._consumer.group()
         is_new = group.may_commit and not (self._checked and group.same_generation(self._checked))
         if self._has_lost_its_place(group):
@@ -150,6 +153,7 @@ class TransactionalLoop:
             return self._limits.idle_poll_s
         self._clock.wait(self._wake, self._limits.busy_wait_s)
         self._wake.clear()
+        # Polled all the same: the group gives up a member that does not poll.
         return 0.0
 
     def _has_lost_its_place(self, group: GroupSnapshot) -> bool:
@@ -167,6 +171,7 @@ class TransactionalLoop:
             SLOW_DOWNS.labels(group=self._name).inc()
 
     def _publish(self) -> None:
+        # One batch at a time while the record that no topic takes is looked for.
         batches = self._flight.ready(1 if self._careful > 0 else self._limits.max_transaction_records)
         if not batches:
             return
@@ -185,6 +190,7 @@ class TransactionalLoop:
     def _find_too_large(self, batches: list[Batch], refusal: TooLarge) -> None:
         """Publish batch by batch for a while, then record by record, until the culprit stands alone."""
         if len(batches) > 1:
+            # For as many records as the refused transaction had: the culprit is one of them.
             self._careful = sum(len(batch.records) for batch in batches)
         else:
             self._flight.isolate(batches[0], Poison("too-large", str(refusal)))
@@ -196,6 +202,7 @@ class TransactionalLoop:
         try:
             self._producer.transact(outputs, next_offsets(records), group)
         except Fenced:
+            # Never tried again: a new producer would take the identity back from its heir, and so on for ever.
             TRANSACTIONS.labels(group=self._name, outcome="fenced").inc()
             raise
         TRANSACTIONS.labels(group=self._name, outcome="committed").inc()
@@ -209,11 +216,13 @@ class TransactionalLoop:
         IN_FLIGHT_BYTES.labels(group=self._name).set(self._flight.bytes)
         for output in outputs:
             RECORDS_WRITTEN.labels(topic=output.topic).inc()
+        # Last, when all of it is committed: whoever starts after this stop does not give the same records up again.
         self._dead_letters.require_within_cap()
 
     def _start_over(self, failure: TransactionFailed) -> None:
         """Forget everything in flight, take a new producer, and read again from what was committed."""
         TRANSACTIONS.labels(group=self._name, outcome="failed").inc()
+        # What is finished too: it was read behind what failed, and is read again with it.
         self._lose("transaction-failed")
         self._count_failure(failure)
         self._renew_producer()
@@ -223,6 +232,7 @@ class TransactionalLoop:
         while True:
             if self._producer is not None:
                 self._producer.close()
+            # A new one each time: a producer that aborted sends its stale offsets with its next transaction.
             self._producer = self._make_producer()
             try:
                 self._producer.init()
@@ -234,9 +244,11 @@ class TransactionalLoop:
     def _count_failure(self, failure: Exception) -> None:
         self._failures += 1
         _log.warning("transaction failed", failure=str(failure), in_a_row=self._failures)
+        # A stop waits for no broker: nothing is lost, since nothing of this was committed.
         if self._failures >= self._limits.failures or self._stop.is_set():
             raise failure
         backoff = min(self._limits.max_backoff_s, self._limits.backoff_s * 2.0**self._failures)
+        # Spread, so that workers that failed together do not come back together.
         self._stop.wait(self._clock, backoff * (0.5 + self._jitter() / 2))
 
     def _rewind(self, *, read_only: bool = False) -> None:
@@ -266,6 +278,7 @@ class TransactionalLoop:
     def _stable_offsets(self) -> dict[Position, int | None]:
         positions, group = self._consumer.assignment(), self._group
         if self._producer is None or group is None or not group.may_commit:
+            # Without membership or identity nothing pending can be released; asking again is all there is.
             return self._consumer.committed(positions)
         return stable_offsets(self._consumer, positions, self._producer, group)
 
@@ -280,6 +293,7 @@ class TransactionalLoop:
         deadline = self._clock.monotonic() + self._limits.drain_s
         while len(self._flight) and self._clock.monotonic() < deadline:
             self._beat()
+            # Polled for the membership alone, without which the rest could not be committed.
             self._consumer.pause(self._consumer.assignment() - self._consumer.paused())
             self._read()
             self._settle()

@@ -25,6 +25,7 @@ def stable_offsets(
         return consumer.committed(positions)
     except BrokerUnavailable as failure:
         _log.warning("offsets are kept back; dropping what is pending", group=group.group, failure=str(failure))
+        # Once: where it does not help it is no transaction of this identity that keeps them back.
         producer.release_offsets(positions, group)
         OFFSETS_RELEASED.labels(group=group.group).inc()
         return consumer.committed(positions)

@@ -104,7 +104,7 @@ class Reader(Closing, Protocol):
         ...
 
     def resume(self, positions: Collection[Position]) -> None:
-        """Undo pause."""
+        """Hand out again what `pause` held back; partitions that are not paused are no error."""
         ...
 
     def paused(self) -> frozenset[Position]:
@@ -270,7 +270,7 @@ class Broker(Protocol):
         ...
 
     def producer(self, *, client: str = "producer") -> Producer:
-        """Idempotent producer outside transactions."""
+        """An idempotent producer outside transactions; `client` names it in the broker's logs and metrics."""
         ...
 
     def transactional_producer(self, transactional_id: str, writes: Collection[Position] = ()) -> TransactionalProducer:
@@ -278,7 +278,7 @@ class Broker(Protocol):
         ...
 
     def admin(self) -> Admin:
-        """Topics and groups."""
+        """A client for topics and groups; it belongs to the thread that uses it first."""
         ...
 
 

@@ -63,7 +63,7 @@ class ServerProcess:
         return self._process.pid
 
     def is_running(self) -> bool:
-        """Whether the process lives."""
+        """Whether the process was started and has not ended; a frozen one runs."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self, timeout_s: float = 10.0) -> None:
@@ -89,7 +89,7 @@ class ServerProcess:
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Thaw it."""
+        """Let a frozen process go on, by SIGCONT; one that is not frozen is left as it is."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:

@@ -134,7 +134,7 @@ class RecipeRecords:
         return [recipe for digest, recipe in contents if key_of(recipe, digest) not in keyed]
 
     def snapshot(self, *, by_digest: bool = False) -> KnownRecipes:
-        """What is known now."""
+        """What is known now, unchanged by later records, so that it can be handed to other threads."""
         contents: dict[str, dict[str, Recipe]] = {}
         doubts: dict[str, list[str]] = {}
         for entry in self._entries.values():

@@ -9,10 +9,12 @@ from linewarden_runtime.clock import Clock, SystemClock
 from linewarden_runtime.errors import Fenced
 from linewarden_runtime.metrics import WATCHDOG_EXITS
 
+# Much shorter than any guarded section, so that a deadline is overrun by little.
 _LOOK_EVERY_S = 0.25
 
 
 def _exit(what: str) -> None:
+    # Not by the logger or sys.stderr: their locks may be held by the very call that hangs.
     os.write(2, f"watchdog: {what} did not come back; leaving with {Fenced.exit_code}\n".encode())
     os._exit(Fenced.exit_code)
 
@@ -53,6 +55,7 @@ class Watchdog:
         now = self._clock.monotonic()
         with self._lock:
             late = [what for what, deadline in self._guarded.values() if now > deadline]
+        # Without the lock: a section that ends meanwhile must not wait for whoever is told.
         for what in late:
             WATCHDOG_EXITS.labels(section=what).inc()
             self._overrun(what)
@@ -67,7 +70,7 @@ class Watchdog:
             self.check()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread and wait for it; nothing is watched any more."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

@@ -110,7 +110,7 @@ class LogisticCard(_Strict):
         return self
 
     def build(self) -> Logistic:
-        """Return the callable."""
+        """The logistic that turns rarities of the ingredients, in the card's order, into suspicion from 0 to 1."""
         return Logistic(self.intercept, tuple(self.coefficients))
 
 
@@ -142,7 +142,7 @@ class SecondLookCard(_Strict):
 
 
 class TrustCard(_Strict):
-    """The frozen trust calibration."""
+    """Trust as it was calibrated: for each ingredient its values on good parts, and the logistic over rarities."""
 
     ingredients: list[CheapIngredient] = Field(min_length=1)
     logistic: LogisticCard
@@ -159,7 +159,7 @@ class TrustCard(_Strict):
         return self
 
     def build(self) -> TrustModel:
-        """Return the calibrated model."""
+        """The model that turns ingredients of a batch into suspicion, with a second look where the card has one."""
         return TrustModel(
             names=[part.name for part in self.ingredients],
             normalisers=[Normaliser(np.asarray(part.good)) for part in self.ingredients],

@@ -7,6 +7,8 @@ VisionError
 └── ScoresNotFinite      the device returned no numbers: answer NOT_DECIDABLE for the batch
 """
 
+from linewarden_domain.words import Said
+
 
 class VisionError(Exception):
     """Base of this package's errors."""
@@ -21,11 +23,12 @@ class GateError(VisionError):
 
 
 class UnusablePicture(VisionError):  # a statement about the picture, not a fault of the program
-    """The picture cannot be judged; ``reason`` is a short code for counting."""
+    """The picture cannot be judged; ``reason`` is a short code for counting, ``detail`` for people."""
 
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, reason: str, detail: Said | str) -> None:
+        super().__init__(str(detail))
         self.reason = reason
+        self.detail = detail
 
 
 class ScoresNotFinite(VisionError):  # the same

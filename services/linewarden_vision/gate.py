@@ -14,11 +14,11 @@ class Scores(Protocol):
 
     @property
     def margin(self) -> float:
-        """Logit difference."""
+        """Logit of the defect minus that of good; above 0 the network leans to NG."""
 
     @property
     def suspicion(self) -> float:
-        """High is suspicious."""
+        """From 0 to 1; the higher, the less an OK is to be believed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from linewarden_domain.words import said
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.errors import UnusablePicture
 from linewarden_vision.tiles import GRID, Size, lay_out
@@ -119,10 +120,10 @@ def _scaled(picture: NDArray[np.generic], white: float) -> Pixels:
 def _check_levels(picture: NDArray[np.generic], white: float, full: int) -> None:
     """Refuse a depth that is not the camera's: scaled wrongly, it might still look like a picture."""
     if white > full:
-        raise UnusablePicture("levels", f"8 bits, but the bundle's camera has its white at {white:.0f}")
+        raise UnusablePicture("levels", said("depth_other", white=white))
     brightest = int(np.asarray(picture, np.uint16).max())
     if brightest > white:
-        raise UnusablePicture("levels", f"grey level {brightest} lies above the white of the camera, {white:.0f}")
+        raise UnusablePicture("levels", said("level_above_white", brightest=brightest, white=white))
 
 
 def _channels(levels: Pixels, channels: int) -> Pixels:
@@ -141,7 +142,7 @@ def _check_exposure(toned: Pixels, spec: PictureSpec) -> None:
     mean, deviation = (float(np.mean(part)) for part in cv2.meanStdDev(toned))
     low, high = spec.brightness
     if not low <= mean <= high:
-        raise UnusablePicture("brightness", f"mean grey level {mean:.0f} lies outside {low:.0f} to {high:.0f}")
+        raise UnusablePicture("brightness", said("brightness_outside", mean=mean, low=low, high=high))
     low, high = spec.contrast
     if not low <= deviation <= high:
-        raise UnusablePicture("contrast", f"contrast {deviation:.1f} lies outside {low:.1f} to {high:.1f}")
+        raise UnusablePicture("contrast", said("contrast_outside", contrast=deviation, low=low, high=high))

@@ -29,7 +29,7 @@ class Evidence(BaseModel):
 
 
 class Promotion(BaseModel):
-    """One step."""
+    """One step up: the stage reached, who took it, on which day (UTC), on what evidence, for which content."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -93,7 +93,7 @@ def to_files(promotions: Sequence[Promotion]) -> dict[str, bytes]:
 
 
 def from_file(content: bytes) -> list[Promotion]:
-    """Parse; raises BundleError."""
+    """The promotions in a bundle's file, in order; raises BundleError where it is not such a file."""
     try:
         return _LADDER.validate_json(content)
     except ValidationError as error:

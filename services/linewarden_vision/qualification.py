@@ -89,7 +89,7 @@ class Qualification(_Record):
 
     @classmethod
     def from_file(cls, content: bytes) -> "Qualification":
-        """Parse; raises BundleError."""
+        """The qualification in a bundle's file; raises BundleError where it is not such a file."""
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:

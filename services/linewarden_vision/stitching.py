@@ -79,7 +79,7 @@ class Mosaic:
         return self._left == 0
 
     def add(self, origin: Size, score: TileScore) -> None:
-        """Add one tile."""
+        """Blend the tile at `origin` (top, left in pixels) into the picture's maps; the worst tile's scores count."""
         self._left -= 1
         self._margin = max(self._margin, score.margin)
         if score.suspicion > self._worst[0]:

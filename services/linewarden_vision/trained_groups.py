@@ -24,7 +24,7 @@ class TrainedGroups(BaseModel):
 
     @classmethod
     def from_file(cls, content: bytes) -> "TrainedGroups":
-        """Parse; raises BundleError."""
+        """The groups in a bundle's file; raises BundleError where it is not such a file."""
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:

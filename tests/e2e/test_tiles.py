@@ -19,17 +19,13 @@ TILES = Path(__file__).parents[3] / "shared" / "data" / "magnetic-tile" / "image
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-class _Redis:
-    def __init__(self, url: str) -> None:
-        self.port = int(parse_url(url)["port"])  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-
-
 @pytest.mark.skipif(not TILES.is_dir(), reason=f"the magnetic tile pictures are not at {TILES}")
 def test_every_tile_is_routed_once_and_is_final_or_waiting(
     apache_server: ApacheKafka, debian_redis: str, tmp_path: Path
 ) -> None:
     source = line.folder(TILES, PICTURES, 10.0, tmp_path)
-    with whole_line(source, Servers(apache_server, _Redis(debian_redis)), tmp_path) as tested:
+    port = int(parse_url(debian_redis)["port"])  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    with whole_line(source, Servers(apache_server, port), tmp_path) as tested:
         tested.finish()
         report = tested.proof()
         assert report.closes, report.as_dict()

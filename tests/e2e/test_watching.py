@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from linewarden.demo import line
+from linewarden.demo.running import Service
 from linewarden.demo.servers import servers
-from linewarden.demo.services import Service
 from linewarden_ingest.cameras.simulation import LinePlan
 from linewarden_runtime.processes import free_port
 from tests.support.whole_line import whole_line

@@ -383,7 +383,7 @@ class Line:
                 rules=PublisherRules(unacked_age_s=10.0, heartbeat_s=5.0),
                 node=node,
             )
-            first = resume_at(spool, _RUN_MS, is_simulated=False)
+            first = resume_at(spool, _RUN_MS, begins_anew=False)
             camera = self.shots[process.name] = Shots(self, process, view, spool, first)
             rules = IntakeRules(Encoding("png"), 1 << 20, Overload.BLOCK)
             intake = Intake(

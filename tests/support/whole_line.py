@@ -10,8 +10,7 @@ from pathlib import Path
 import redis
 
 from linewarden.demo import line
-from linewarden.demo.figures import Figures
-from linewarden.demo.follow import Follower
+from linewarden.demo.figures import Figures, Follower
 from linewarden.demo.running import RunningLine
 from linewarden.demo.servers import Servers
 from linewarden_audit.audit import read_ledger
@@ -86,7 +85,7 @@ class LineUnderTest:
 
 @contextmanager
 def whole_line(
-    source: line.Source, under: Servers, folder: Path, extra: Mapping[str, str] | None = None
+    source: line.PictureSource, under: Servers, folder: Path, extra: Mapping[str, str] | None = None
 ) -> Iterator[LineUnderTest]:
     """A line that runs already; everything of it ends with the block."""
     station = {"LINEWARDEN_STATION__PORT": str(free_port())}  # the default is one for all who run a line here
@@ -96,6 +95,6 @@ def whole_line(
         running.set_up()
         running.start()
         with Follower(running.broker, line.NAMESPACE, figures) as follower:
-            yield LineUnderTest(running, follower, figures, under.redis.port)
+            yield LineUnderTest(running, follower, figures, under.redis_port)
     finally:
         running.kill()

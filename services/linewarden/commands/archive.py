@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .context import show
+from . import recorded
+from .context import progress_bar, show
+from .options import Json
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
-    from linewarden_archive.entries import Segment
+    from linewarden_archive.archive import ArchiveWriter
 
 app = typer.Typer(help="Records beyond retention: MCAP for pictures, Parquet for JSON.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the archive.", exists=True, file_okay=False)]
 Topics = Annotated[list[str] | None, typer.Option("--topic", help="A logical topic; may be repeated. All by default.")]
-Keys = Annotated[list[str] | None, typer.Option("--public-key", help="Every line must be signed by one of these.")]
 KeyFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Sign every line with this key; 'audit key' makes one.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
 
 
 @app.command()
@@ -42,15 +44,12 @@ def write(
     """
     from rich.progress import Progress  # noqa: PLC0415 - nothing heavy before it is needed
 
-    from linewarden.commands.recorded import live  # noqa: PLC0415
-    from linewarden_archive.archive import Archive, writing  # noqa: PLC0415
+    from linewarden_archive.archive import Archive  # noqa: PLC0415
     from linewarden_archive.archiver import Archiver  # noqa: PLC0415
-    from linewarden_audit.notary.signing import read_key  # noqa: PLC0415
     from linewarden_runtime.clock import SystemClock  # noqa: PLC0415
 
-    broker, namespace = live()
-    key = None if key_file is None else read_key(key_file)
-    with writing(folder, key) as writer, Progress(disable=as_json, transient=True) as bar:
+    broker, namespace = recorded.live()
+    with writer_of(folder, key_file, is_new=True) as writer, Progress(disable=as_json, transient=True) as bar:
         archiver = Archiver(broker, namespace, writer, _known(topic), SystemClock(), accept_gap=accept_gap)
         task = bar.add_task("archiving", total=None)
         archiver.catch_up(lambda done, total: bar.update(task, completed=done, total=total))
@@ -66,7 +65,21 @@ def list_(folder: Folder, topic: Topics = None, as_json: Json = False) -> None:
     from linewarden_archive.archive import Archive  # noqa: PLC0415 - as above
 
     archive, chosen = Archive(folder), _known(topic)
-    rows = [_row(one) for one in archive.segments() if one.topic in chosen]
+    rows = []
+    for one in archive.segments():
+        if one.topic in chosen:
+            gone = one.deletion
+            deleted = "" if gone is None else f"{gone.records} by {gone.actor} at {_time(one.at_ms)}: {gone.reason}"
+            row = {
+                "segment": f"{one.topic}[{one.partition}]",
+                "offsets": f"{one.first_offset}-{one.next_offset - 1}",
+                "records": one.records,
+                "from": _time(one.first_ms),
+                "to": _time(one.last_ms),
+                "bytes": one.size,
+                "deleted": deleted,
+            }
+            rows.append(row)
     for gap in archive.gaps():
         where = f"{gap.topic}[{gap.partition}] offsets {gap.first_offset} to {gap.next_offset - 1}"
         typer.echo(f"gap: {where}, accepted by {gap.actor} at {_time(gap.at_ms)}", err=True)
@@ -76,7 +89,9 @@ def list_(folder: Folder, topic: Topics = None, as_json: Json = False) -> None:
 @app.command()
 def verify(
     folder: Folder,
-    public_key: Keys = None,
+    public_key: Annotated[
+        list[str] | None, typer.Option("--public-key", help="Every line must be signed by one of these.")
+    ] = None,
     head: Annotated[str | None, typer.Option(help="Digest of a line that must be there, as 'write' told it.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -84,13 +99,10 @@ def verify(
 
     'audit verify --archive' holds what was decided against the notary's heads too.
     """
-    from rich.progress import Progress  # noqa: PLC0415 - as above
+    from linewarden_archive.verify import verify_archive  # noqa: PLC0415 - as above
 
-    from linewarden_archive.verify import verify_archive  # noqa: PLC0415
-
-    with Progress(disable=as_json, transient=True) as bar:
-        task = bar.add_task("verifying", total=None)
-        report = verify_archive(folder, public_key or (), head, looked=lambda _segment: bar.advance(task))
+    with progress_bar("verifying", hidden=as_json) as advance:
+        report = verify_archive(folder, public_key or (), head, looked=lambda _segment: advance(1))
     if as_json:
         typer.echo(json.dumps(report.as_dict()))
     else:
@@ -107,22 +119,30 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Write archived records, byte for byte, into new topics of a `replay.*` namespace, never into live ones."""
-    from rich.progress import Progress  # noqa: PLC0415 - as above
-
-    from linewarden.commands.recorded import live  # noqa: PLC0415
-    from linewarden_archive.archive import Archive  # noqa: PLC0415
+    from linewarden_archive.archive import Archive  # noqa: PLC0415 - as above
     from linewarden_archive.restore import restore as write_back  # noqa: PLC0415
     from linewarden_schemas.ids import Namespace  # noqa: PLC0415
 
     archive, own = Archive(folder), Namespace(f"replay.{into.removeprefix('replay.')}")
-    broker, _ = live()
+    broker, _ = recorded.live()
     topics = _known(topic) if topic else list(archive.topics)
     total = sum(one.records for one in archive.segments() if one.topic in topics)
-    with Progress(disable=as_json, transient=True) as bar:
-        task = bar.add_task("restoring", total=total)
-        written = write_back(broker, archive, own, topics, lambda segment: bar.advance(task, segment.records))
+    with progress_bar("restoring", total, hidden=as_json) as advance:
+        written = write_back(broker, archive, own, topics, lambda segment: advance(segment.records))
     told = {"namespace": own.name, "records": written}
     typer.echo(json.dumps(told) if as_json else f"{written} records restored to {own.name}.*")
+
+
+@contextmanager
+def writer_of(folder: Path, key_file: Path | None, *, is_new: bool = False) -> Iterator[ArchiveWriter]:
+    """The right to write an archive, which has to be there unless it may be new; lines are signed with a key."""
+    from linewarden_archive.archive import Archive, writing  # noqa: PLC0415 - as above
+    from linewarden_audit.notary.signing import read_key  # noqa: PLC0415
+
+    if not is_new:
+        Archive(folder)  # a folder that is none is told of before anything is made in it
+    with writing(folder, None if key_file is None else read_key(key_file)) as writer:
+        yield writer
 
 
 def _known(names: list[str] | None) -> list[str]:
@@ -132,19 +152,6 @@ def _known(names: list[str] | None) -> list[str]:
     if unknown:
         raise typer.BadParameter(f"no topic {', '.join(unknown)}; known are {', '.join(CATALOGUE)}")
     return list(dict.fromkeys(names)) if names else list(CATALOGUE)
-
-
-def _row(one: Segment) -> dict[str, str | int]:
-    gone = one.deletion
-    return {
-        "segment": f"{one.topic}[{one.partition}]",
-        "offsets": f"{one.first_offset}-{one.next_offset - 1}",
-        "records": one.records,
-        "from": _time(one.first_ms),
-        "to": _time(one.last_ms),
-        "bytes": one.size,
-        "deleted": "" if gone is None else f"{gone.records} by {gone.actor} at {_time(one.at_ms)}: {gone.reason}",
-    }
 
 
 def _time(at_ms: int) -> str:

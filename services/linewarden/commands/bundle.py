@@ -1,18 +1,20 @@
-"""`linewarden bundle`: what a bundle is, what it may do, and who said so."""
+"""`linewarden bundle`: what a bundle is, what it may do, who said so, and as an ONNX file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linewarden_runtime.files import writable_folder
+from linewarden_runtime.files import writable_file, writable_folder
 
-from .context import actor, show
-from .evaluate import in_one_line, today
+from .context import actor, in_one_line, show, show_table, today
+from .options import Device, Json
 
 if TYPE_CHECKING:
     from linewarden_vision.bundle import Bundle
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Bundles: stages, qualification, evidence.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle.", exists=True, file_okay=False)]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of tables.")]
 
 
 @app.command(name="show")
@@ -32,14 +33,45 @@ def show_(folder: Folder, as_json: Json = False) -> None:
 
     with in_one_line():
         bundle = read_bundle(folder)
-    facts = _facts(bundle)
+    card = bundle.card
+    facts = {
+        "name": card.name,
+        "digest": bundle.digest,
+        "content": bundle.content,
+        "stage": card.stage,
+        "created": card.created,
+        "network": f"{card.network.name} {card.network.encoder}",
+        "made of": f"{len(bundle.groups.hashes)} groups" if bundle.groups else "groups unknown",
+        "qualification": _qualification_row(bundle, None)["detail"],
+    }
+    thresholds = [
+        {
+            "threshold": name,
+            "value": f"{limit.value:.6g}",
+            "set": limit.provenance.set_name,
+            "n": str(limit.provenance.n),
+            "point": limit.provenance.curve_point,
+            "date": limit.provenance.date,
+        }
+        for name, limit in card.thresholds.named.items()
+    ]
+    promotions = [
+        {
+            "stage": step.stage,
+            "who": step.who,
+            "date": step.date,
+            "evidence": f"{step.evidence.kind} {step.evidence.sha256[:12]}",
+            "n": str(step.evidence.n),
+        }
+        for step in bundle.promotions
+    ]
     if as_json:
-        typer.echo(json.dumps(facts, indent=1))
+        told = {**facts, "thresholds": thresholds, "promotions": promotions, "notes": list(card.notes)}
+        typer.echo(json.dumps(told, indent=1))
         return
-    plain = [{"": name, " ": value} for name, value in facts.items() if isinstance(value, str)]
-    show(plain, as_json=False, empty="")
-    show(facts["thresholds"], as_json=False, empty="")
-    show(facts["promotions"], as_json=False, empty="no promotion: taught")
+    show_table(("", ""), list(facts.items()))
+    show(thresholds)
+    show(promotions, empty="no promotion: taught")
     if bundle.qualification is not None:
         typer.echo("\n".join(in_words(bundle.qualification)))
 
@@ -80,7 +112,7 @@ def promote(
 def verify(
     folder: Folder,
     digest: Annotated[str | None, typer.Option(help="The digest that a recipe names.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")] = "auto",
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Check files, digest, golden verdicts on this device, promotions and qualification. Exits 1 where one fails."""
@@ -95,20 +127,56 @@ def verify(
             gate = ""
         except GateError as error:
             precision, gate = None, str(error)
+    void = bool(bundle.promotions) and bundle.card.stage == "taught"
+    stage = "promoted with other content: void, so it is only taught" if void else f"stage {bundle.card.stage}"
     rows = [
         {"check": "files and digest", "well": "yes", "detail": bundle.digest},
         {"check": "golden verdicts", "well": "NO" if gate else "yes", "detail": gate or f"repeated at {precision}"},
-        _promotions_row(bundle),
+        {"check": "promotions", "well": "NO" if void else "yes", "detail": stage},
         _qualification_row(bundle, precision),
     ]
-    show(rows, as_json=as_json, empty="")
+    show(rows, as_json=as_json)
     raise typer.Exit(1 if any(row["well"] == "NO" for row in rows) else 0)
 
 
-def _promotions_row(bundle: Bundle) -> dict[str, str]:
-    void = bool(bundle.promotions) and bundle.card.stage == "taught"
-    detail = "promoted with other content: void, so it is only taught" if void else f"stage {bundle.card.stage}"
-    return {"check": "promotions", "well": "NO" if void else "yes", "detail": detail}
+@app.command()
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(callback=writable_file, help="The ONNX file.", dir_okay=False)],
+    size: Annotated[
+        str, typer.Option(help="Input as HEIGHTxWIDTH, where a bundle's inputs differ; most golden ones by default.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Write model.onnx with margin, suspicion, maps and mask; refused where a golden verdict flips."""
+    from linewarden_vision.bundle import read_bundle  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_vision.export.onnx_file import export_bundle  # noqa: PLC0415
+
+    with in_one_line():
+        bundle = read_bundle(folder)
+        shape: tuple[int, int] | None = None
+        if size:
+            height, _, width = size.partition("x")
+            if not (height.isdigit() and width.isdigit()):
+                raise ValueError(f"--size takes HEIGHTxWIDTH, such as 224x160; not {size!r}")
+            shape = int(height), int(width)
+        try:
+            model, report = export_bundle(bundle, shape)
+        except ImportError as error:
+            raise ValueError(f"{error.name} is missing: pip install 'linewarden[export]'") from error
+    unfinished = out.with_name(f"{out.name}.partial")
+    unfinished.write_bytes(model)
+    os.replace(unfinished, out)  # noqa: PTH105 - replaces on every system, which rename does not
+    if as_json:
+        typer.echo(json.dumps({"bundle_digest": bundle.digest, "bytes": len(model), **asdict(report)}, indent=1))
+        return
+    typer.echo(f"{out}: {len(model)} bytes, of bundle {bundle.digest[:12]}")
+    typer.echo(f"input {report.height}x{report.width}, any batch")
+    typer.echo(f"gate passed on {report.pictures} of {report.golden} golden pictures")
+    typer.echo(f"largest deviation of a margin: {report.margin_deviation:.2g}")
+    typer.echo(f"held to the golden set: {report.covers}")
+    if report.diverted_more:
+        typer.echo(f"{report.diverted_more} of them the bundle trusts after its second look; the export diverts them")
 
 
 def _qualification_row(bundle: Bundle, precision: str | None) -> dict[str, str]:
@@ -117,41 +185,6 @@ def _qualification_row(bundle: Bundle, precision: str | None) -> dict[str, str]:
         return {"check": "qualification", "well": "none", "detail": str(why)}
     held = f"n = {bundle.qualification.n} groups, valid to {bundle.qualification.expires}"
     return {"check": "qualification", "well": "NO" if why else "yes", "detail": why or held}
-
-
-def _facts(bundle: Bundle) -> dict[str, Any]:
-    return {
-        "name": bundle.card.name,
-        "digest": bundle.digest,
-        "content": bundle.content,
-        "stage": bundle.card.stage,
-        "created": bundle.card.created,
-        "network": f"{bundle.card.network.name} {bundle.card.network.encoder}",
-        "made of": f"{len(bundle.groups.hashes)} groups" if bundle.groups else "groups unknown",
-        "qualification": _qualification_row(bundle, None)["detail"],
-        "thresholds": [
-            {
-                "threshold": name,
-                "value": f"{limit.value:.6g}",
-                "set": limit.provenance.set_name,
-                "n": str(limit.provenance.n),
-                "point": limit.provenance.curve_point,
-                "date": limit.provenance.date,
-            }
-            for name, limit in bundle.card.thresholds.named.items()
-        ],
-        "promotions": [
-            {
-                "stage": step.stage,
-                "who": step.who,
-                "date": step.date,
-                "evidence": f"{step.evidence.kind} {step.evidence.sha256[:12]}",
-                "n": str(step.evidence.n),
-            }
-            for step in bundle.promotions
-        ],
-        "notes": list(bundle.card.notes),
-    }
 
 
 def _evidence(path: Path, bundle: Bundle) -> Evidence:

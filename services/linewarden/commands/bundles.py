@@ -10,7 +10,6 @@ from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.ids import digest
 
 _LISTING = "bundle.sha256"
-_CARD = "card.json"
 
 
 def digest_of(folder: Path) -> str:
@@ -40,8 +39,10 @@ def facts_of(store: Path | None, wanted: str) -> BundleFacts:
     if found is None:
         return BundleFacts(is_known=False)
     try:
-        card = json.loads((found / _CARD).read_bytes())
+        card = json.loads((found / "card.json").read_bytes())
         source = card["thresholds"]["mask"]["provenance"]["curve_point"]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ConfigurationError(f"{found / _CARD} cannot be read; see 'linewarden bundle verify {found}'") from error
+        raise ConfigurationError(
+            f"{found / 'card.json'} cannot be read; see 'linewarden bundle verify {found}'"
+        ) from error
     return BundleFacts(is_known=True, marks_defects=source != NO_MASKS)

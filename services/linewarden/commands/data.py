@@ -12,6 +12,7 @@ from linewarden_runtime.files import writable_file
 from linewarden_train.progress import bars
 
 from .context import show
+from .options import Json, Layout
 
 if TYPE_CHECKING:
     from linewarden_train.data.files import FileSamples
@@ -19,13 +20,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Sets of pictures: what they hold, what is wrong with them.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the set.")]
-LayoutName = Annotated[str, typer.Option("--layout", help="The set's layout, if it is not to be recognised.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
-_MOST = 20
 
 
 @app.command()
-def check(folder: Folder, layout: LayoutName = "auto", as_json: Json = False) -> None:
+def check(folder: Folder, layout: Layout = "auto", as_json: Json = False) -> None:
     """Look at every picture and mask: layout, counts, everything that is wrong. Exits 1 where there are errors."""
     from linewarden_train.data.checks import inspect_set  # noqa: PLC0415 - nothing heavy before it is needed
     from linewarden_train.data.overview import counted, described  # noqa: PLC0415
@@ -37,7 +35,7 @@ def check(folder: Folder, layout: LayoutName = "auto", as_json: Json = False) ->
         typer.echo(json.dumps(described(samples, report, saw)))
     else:
         typer.echo(f"layout {saw}")
-        show(counted(samples), as_json=False, empty="no pictures")
+        show(counted(samples), empty="no pictures")
         _list("unannotated: defective, but nothing is marked; kept for classification only", report.unannotated)
         _list("errors", report.errors)
     raise typer.Exit(1 if report.errors else 0)
@@ -48,7 +46,7 @@ def groups(
     folder: Folder,
     threshold: Annotated[float, typer.Option(help="Correlation from which on two pictures are near-duplicates.")] = 0.9,
     out: Annotated[Path | None, typer.Option(callback=writable_file, help="Write image and group to this CSV.")] = None,
-    layout: LayoutName = "auto",
+    layout: Layout = "auto",
     as_json: Json = False,
 ) -> None:
     """Find near-duplicates, groups whose labels disagree, and groups that the set's own split tears apart."""
@@ -72,7 +70,7 @@ def groups(
     if as_json:
         typer.echo(json.dumps({**row, "mixed": mixed, "torn": torn}))
     else:
-        show([row], as_json=False, empty="")
+        show([row])
         _list("groups with good and defective pictures", mixed)
         _list("groups that the set's own split tears apart", [f"{name}: {', '.join(torn[name])}" for name in torn])
     if out is not None:
@@ -100,6 +98,7 @@ def _read(folder: Path, layout: str) -> tuple[FileSamples, str]:
 
 
 def _list(title: str, lines: list[str]) -> None:
+    most = 20
     if lines:
-        rest = [f"  and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
-        typer.echo("\n".join([f"{title} ({len(lines)}):", *(f"  {line}" for line in lines[:_MOST]), *rest]))
+        rest = [f"  and {len(lines) - most} more"] if len(lines) > most else []
+        typer.echo("\n".join([f"{title} ({len(lines)}):", *(f"  {line}" for line in lines[:most]), *rest]))

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from linewarden_runtime.errors import RuntimeFault
+from linewarden_runtime.books import positions_of, read_to_end
+from linewarden_runtime.errors import ConfigurationError, RuntimeFault
+from linewarden_runtime.ports import Broker
+from linewarden_runtime.records import InRecord
 from linewarden_runtime.topic_settings import deviations
+from linewarden_schemas.capture import CameraHeartbeat
+from linewarden_schemas.envelope import EnvelopeError, decode
+from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import TimeBudget
 from linewarden_schemas.topics import CATALOGUE
 
-from .clocks import node_clocks
-from .context import Context, context
+from .context import Connection, connect
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HealthCheck:
     """One check: what was looked at, whether it is well, and what to do where it is not."""
 
     check: str
@@ -25,80 +30,130 @@ class Finding:
     advice: str = ""
 
 
-def examine() -> list[Finding]:
+def examine() -> list[HealthCheck]:
     """Every finding; a check whose dependency is away says so instead of stopping the others."""
-    here = context()
-    findings = list(_python())
+    import redis  # noqa: PLC0415 - not before it is needed
+
+    here = connect()
+    findings = [
+        HealthCheck(f"Python {sys.version.split()[0]}", sys.version_info >= (3, 11), "needs Python 3.11 or newer"),
+        HealthCheck(
+            "crc32c",
+            importlib.util.find_spec("crc32c") is not None,
+            "pip install crc32c: without it every picture's checksum is computed in pure Python",
+        ),
+        *_cameras(),
+    ]
     for check, look in (("Kafka", _kafka), ("clocks", _clocks), ("Redis", _redis)):
-        findings.extend(_safely(check, here, look))
+        try:
+            findings += look(here)
+        except (RuntimeFault, redis.RedisError, OSError) as error:
+            findings.append(HealthCheck(check, good=False, advice=f"not reachable: {error}"))
     return findings
 
 
-def _safely(check: str, here: Context, look: Callable[[Context], Iterator[Finding]]) -> list[Finding]:
-    import redis  # noqa: PLC0415 - not before it is needed
+def _cameras() -> Iterator[HealthCheck]:
+    """The kinds of camera that other distributions bring."""
+    from linewarden_ingest.cameras.kinds import brought, options_of  # noqa: PLC0415 - only doctor looks at ingest
 
-    try:
-        return list(look(here))
-    except (RuntimeFault, redis.RedisError, OSError) as error:
-        return [Finding(check, good=False, advice=f"not reachable: {error}")]
-
-
-def _python() -> Iterator[Finding]:
-    yield Finding(f"Python {sys.version.split()[0]}", sys.version_info >= (3, 11), "needs Python 3.11 or newer")
-    yield Finding(
-        "crc32c",
-        importlib.util.find_spec("crc32c") is not None,
-        "pip install crc32c: without it every picture's checksum is computed in pure Python",
-    )
+    for kind, who in brought().items():
+        check = f"camera of kind {kind}: {who}"
+        try:
+            options_of(kind)
+        except ConfigurationError as error:
+            yield HealthCheck(check, good=False, advice=str(error))
+        else:
+            yield HealthCheck(check, good=True)
 
 
-def _kafka(here: Context) -> Iterator[Finding]:
+def _kafka(here: Connection) -> Iterator[HealthCheck]:
     limit = here.settings.kafka.max_record_bytes
     with here.broker.admin() as admin:
         there = admin.topics()
         for topic in CATALOGUE.values():
             name = here.namespace.topic(topic.name)
             if name not in there:
-                yield Finding(name, good=False, advice="missing: linewarden topics create")
+                yield HealthCheck(name, good=False, advice="missing: linewarden topics create")
         named = [name for name in CATALOGUE if here.namespace.topic(name) in there]
         found = deviations(admin, here.namespace, named, stamps=here.broker.append_time)
-    yield from (Finding(f"{one.topic}: {one.setting}", good=False, advice=str(one)) for one in found)
+    yield from (HealthCheck(f"{one.topic}: {one.setting}", good=False, advice=str(one)) for one in found)
     if named and not found:
-        yield Finding(f"settings of {len(named)} topics", good=True)
+        yield HealthCheck(f"settings of {len(named)} topics", good=True)
     largest = max(topic.max_record_bytes for topic in CATALOGUE.values())
-    yield Finding(
+    yield HealthCheck(
         "producer: largest record", limit >= largest, f"set LINEWARDEN_KAFKA__MAX_RECORD_BYTES to {largest} or more"
     )
 
 
-def _clocks(here: Context) -> Iterator[Finding]:
+def _clocks(here: Connection) -> Iterator[HealthCheck]:
     """Each node's clock beside the broker's, as the node told it last."""
     if not here.broker.append_time:
-        yield Finding("append times: this broker keeps the producers' time, no mode for production", good=True)
+        yield HealthCheck("append times: this broker keeps the producers' time, no mode for production", good=True)
         return
     allowed_ms = TimeBudget().max_skew_ms
-    if here.namespace.topic("captures") not in _topics(here):
-        return
+    with here.broker.admin() as admin:
+        if here.namespace.topic("captures") not in admin.topics():
+            return
     for clock in node_clocks(here.broker, here.namespace):
         side = "ahead of" if clock.error_ms > 0 else "behind"
         wrong = f"its clock is {abs(clock.error_ms) / 1000:.1f} s {side} the broker's: chronyc makestep, timedatectl"
-        yield Finding(f"{clock.node}: clock", abs(clock.error_ms) <= allowed_ms, wrong)
+        yield HealthCheck(f"{clock.node}: clock", abs(clock.error_ms) <= allowed_ms, wrong)
 
 
-def _topics(here: Context) -> frozenset[str]:
-    with here.broker.admin() as admin:
-        return admin.topics()
-
-
-def _redis(here: Context) -> Iterator[Finding]:
+def _redis(here: Connection) -> Iterator[HealthCheck]:
     from linewarden_runtime.redis_client import connect  # noqa: PLC0415
 
     client = connect(here.settings.redis)
-    memory = client.config_get("maxmemory-policy")
-    policy = str(memory.get("maxmemory-policy", "?")) if isinstance(memory, dict) else "?"
-    yield Finding(
-        "Redis: maxmemory-policy", policy == "noeviction", f"{policy}: CONFIG SET maxmemory-policy noeviction"
-    )
-    stored = client.config_get("appendonly")
-    kept = str(stored.get("appendonly", "?")) if isinstance(stored, dict) else "?"
-    yield Finding("Redis: appendonly", kept == "yes", f"{kept}: CONFIG SET appendonly yes")
+    for setting, wanted in (("maxmemory-policy", "noeviction"), ("appendonly", "yes")):
+        told = client.config_get(setting)
+        found = str(told.get(setting, "?")) if isinstance(told, dict) else "?"
+        yield HealthCheck(f"Redis: {setting}", found == wanted, f"{found}: CONFIG SET {setting} {wanted}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """A node, and by how much its clock was ahead of the broker's when it told so last, by the broker's time."""
+
+    node: str
+    error_ms: int
+    told_ms: int
+
+
+def node_clocks(broker: Broker, namespace: Namespace) -> list[ClockOffset]:
+    """The newest word of each node, by name."""
+    newest: dict[str, ClockOffset] = {}
+    for topic in ("captures", "route-state"):
+        places = positions_of(broker, namespace.topic(topic))
+        with broker.reader(dict.fromkeys(places, 0)) as reader:
+            beginnings, ends = reader.beginning_offsets(places), reader.end_offsets(places)
+            for place in places:
+                reader.seek(place, max(beginnings[place], ends[place] - 2_000))  # the newest word is among these
+            for record in read_to_end(reader):
+                told = _of_camera(record, broker.append_time) if topic == "captures" else _of_route(record)
+                if told is not None and (told.node not in newest or newest[told.node].told_ms <= told.told_ms):
+                    newest[told.node] = told
+    return [newest[node] for node in sorted(newest)]
+
+
+def _of_camera(record: InRecord, is_stamped: bool) -> ClockOffset | None:
+    if dict(record.headers).get("ce_type") != CameraHeartbeat.TYPE.encode():
+        return None
+    try:
+        message = decode(record.headers, record.value).message
+    except EnvelopeError:
+        return None
+    if not isinstance(message, CameraHeartbeat):
+        return None
+    error_ms = message.clock_error_ms
+    if error_ms is None and is_stamped:
+        error_ms = message.at_ms - record.timestamp_ms
+    name = f"node of camera {message.camera_id}, line {message.line_id}"
+    return None if error_ms is None else ClockOffset(name, error_ms, record.timestamp_ms)
+
+
+def _of_route(record: InRecord) -> ClockOffset | None:
+    headers = dict(record.headers)
+    if record.key != b"clock:probe" or not headers.get("clock-error-ms"):
+        return None
+    name = f"node {headers.get('node', b'?').decode(errors='replace')} of route"
+    return ClockOffset(name, int(headers["clock-error-ms"]), record.timestamp_ms)

@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linewarden.commands.choice import DEFAULT_INDEX, Index, in_words, opened_index
-
-from .context import SOURCE, actor, context, now_ms, show
+from .context import SOURCE, Connection, actor, connect, now_ms, publish, show
+from .options import DEFAULT_INDEX, By, Index, Json, in_words, opened_index
 
 if TYPE_CHECKING:
     from linewarden_history.index.story import Reported
     from linewarden_schemas.escape import Escape
 
-    from .context import Context
-
 app = typer.Typer(help="Escapes reported from the field, by serial.", no_args_is_help=True)
-_By = Annotated[str | None, typer.Option(help="Who reports; the user of this shell by default.")]
-_Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
 
 
 @app.command()
@@ -29,12 +24,12 @@ def report(
     defect: Annotated[str, typer.Option(help="Class of the defect.")],
     found_at: Annotated[str, typer.Option(help="Where: a customer, a later process, a test bench.")],
     when: Annotated[str, typer.Option(help="When it was found: a day, ISO 8601 or epoch ms; now by default.")] = "",
-    by: _By = None,
+    by: By = None,
     visit: Annotated[str, typer.Option(help="The visit that let it go, where that is known.")] = "",
     reference: Annotated[str, typer.Option(help="Number of the complaint.")] = "",
     comment: Annotated[str, typer.Option(help="In words.")] = "",
     index: Index = DEFAULT_INDEX,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Report one part. It is kept whatever is known of its serial; exits 1 where no visit fits yet."""
     from linewarden_history.escapes import escape_of  # noqa: PLC0415 - nothing heavy before its need
@@ -43,15 +38,15 @@ def report(
     row = {"serial": serial, "defect": defect, "found_at": found_at, "when": when or str(at_ms), "visit": visit}
     with in_words():
         told = escape_of(row | {"reference": reference, "comment": comment}, actor(by), at_ms)
-    _publish(context(), [told], index, as_json=as_json)
+    _publish(connect(), [told], index, as_json=as_json)
 
 
 @app.command(name="import")
 def import_(
     table: Annotated[Path, typer.Argument(help="CSV: serial, defect, found_at, when, ...", exists=True)],
-    by: _By = None,
+    by: By = None,
     index: Index = DEFAULT_INDEX,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Report a table of parts, all of it or nothing. Importing it again changes nothing, also where one was withdrawn.
 
@@ -61,7 +56,7 @@ def import_(
 
     with in_words():
         told = read_table(table, actor(by), now_ms())
-    here = context()
+    here = connect()
     known = {one.escape.escape_id for one in _known(here, index, hidden=as_json)}
     _publish(here, told, index, known, as_json=as_json)
 
@@ -70,27 +65,36 @@ def import_(
 def withdraw(
     escape_id: Annotated[str, typer.Argument(help="As 'escape list' names it.")],
     reason: Annotated[str, typer.Option(help="Why it was no escape.")],
-    by: _By = None,
+    by: By = None,
     index: Index = DEFAULT_INDEX,
 ) -> None:
     """Take back a report that was a mistake: it counts nowhere from then on, and stays in the story."""
-    here = context()
+    from linewarden_history.escapes import escape_record  # noqa: PLC0415 - as above
+
+    here = connect()
     known = next((one for one in _known(here, index) if one.escape.escape_id == escape_id), None)
     if known is None:
         raise typer.BadParameter(f"no escape {escape_id} is known; see: linewarden escape list")
     told = {"withdrawn": True, "comment": reason, "reported_by": actor(by), "reported_ms": now_ms()}
-    _send(here, [known.escape.model_copy(update=told)])
+    publish(here.broker, [escape_record(here.namespace, known.escape.model_copy(update=told), SOURCE)])
     typer.echo(f"{escape_id} is withdrawn")
 
 
 @app.command(name="list")
-def list_(index: Index = DEFAULT_INDEX, as_json: _Json = False) -> None:
+def list_(index: Index = DEFAULT_INDEX, as_json: Json = False) -> None:
     """List what was reported, with the visit that let each part go."""
-    _show(list(_known(context(), index, hidden=as_json)), as_json=as_json)
+    _show(list(_known(connect(), index, hidden=as_json)), as_json=as_json)
 
 
-def _publish(here: Context, told: Sequence[Escape], index: Path, known: Collection[str] = (), *, as_json: bool) -> None:
-    _send(here, [one for one in told if one.escape_id not in known])
+def _publish(
+    here: Connection, told: Sequence[Escape], index: Path, known: Collection[str] = (), *, as_json: bool
+) -> None:
+    from linewarden_history.escapes import escape_record  # noqa: PLC0415 - as above
+
+    publish(
+        here.broker,
+        (escape_record(here.namespace, one, SOURCE) for one in told if one.escape_id not in known),
+    )
     reported = {one.escape_id for one in told}
     kept = [one for one in _known(here, index, hidden=as_json) if one.escape.escape_id in reported]
     _show(kept, as_json=as_json)
@@ -100,13 +104,7 @@ def _publish(here: Context, told: Sequence[Escape], index: Path, known: Collecti
     raise typer.Exit(1 if loose else 0)
 
 
-def _send(here: Context, told: Sequence[Escape]) -> None:
-    from linewarden_history.escapes import escape_record  # noqa: PLC0415 - as above
-
-    here.publish(escape_record(here.namespace, one, SOURCE) for one in told)
-
-
-def _known(here: Context, index: Path, *, hidden: bool = False) -> list[Reported]:
+def _known(here: Connection, index: Path, *, hidden: bool = False) -> list[Reported]:
     from linewarden_history.index.story import all_reports  # noqa: PLC0415 - as above
 
     with opened_index(index, lambda: (here.broker, here.namespace), hidden=hidden) as opened:
@@ -116,9 +114,6 @@ def _known(here: Context, index: Path, *, hidden: bool = False) -> list[Reported
 def _show(reports: Sequence[Reported], *, as_json: bool) -> None:
     from linewarden_history.reports.rendering import when as moment  # noqa: PLC0415 - as above
 
-    if as_json:
-        show([one.as_dict() for one in reports], as_json=True, empty="")
-        return
     rows = [
         {
             "escape": one.escape.escape_id,
@@ -131,4 +126,5 @@ def _show(reports: Sequence[Reported], *, as_json: bool) -> None:
         }
         for one in reports
     ]
-    show(rows, as_json=False, empty="no escape was reported")
+    told = [one.as_dict() for one in reports] if as_json else rows
+    show(told, as_json=as_json, empty="no escape was reported")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,16 +10,11 @@ import typer
 from linewarden_runtime.files import writable_folder
 from linewarden_train.progress import bars
 
+from .context import in_one_line, today
+from .options import BundleFolder, Data, Device, Json, Layout, Split
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from linewarden_train.data.samples import Samples
-
-Data = Annotated[Path, typer.Option("--data", help="Folder of the set.", exists=True, file_okay=False)]
-BundleFolder = Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.", exists=True, file_okay=False)]
-Layout = Annotated[str, typer.Option("--layout", help="The set's layout, if it is not to be recognised.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of tables.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
 
 
 def evaluate(
@@ -30,7 +23,7 @@ def evaluate(
     out: Annotated[
         Path, typer.Option(callback=writable_folder, help="Folder for evaluation.json and evaluation.html.")
     ],
-    split: Annotated[str, typer.Option(help="Side of the set; all of it with an empty name.")] = "test",
+    split: Split = "test",
     score: Annotated[str, typer.Option(help="The one score that is compared with the margin.")] = "trust",
     rivals: Annotated[bool, typer.Option(help="Score rivals too, fitted on --reference.")] = True,
     reference: Annotated[str, typer.Option(help="Side of the set that taught the bundle.")] = "train",
@@ -81,20 +74,3 @@ def side_of(data: Path, layout: str, split: str) -> Samples:
         warnings.simplefilter("ignore")  # pictures without a mask are counted in the report
         samples = read_set(data, layout)
     return side(samples, split) if split else samples
-
-
-def today() -> str:
-    """The day that records are dated with, UTC."""
-    return datetime.now(UTC).date().isoformat()
-
-
-@contextmanager
-def in_one_line() -> Iterator[None]:
-    """Turn what people can mend into one line and an exit code."""
-    from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
-    from linewarden_vision.errors import VisionError  # noqa: PLC0415
-
-    try:
-        yield
-    except (ValueError, VisionError) as error:
-        raise ConfigurationError(str(error)) from error

@@ -1,60 +1,86 @@
-"""`linewarden bundle export`: a bundle as an ONNX file that repeats the bundle's golden answers."""
+"""`linewarden export`: what people decided, as a set that `linewarden train` reads."""
 
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from linewarden_runtime.files import writable_file
+from linewarden_runtime.files import writable_folder
+from linewarden_train.progress import bars
 
-from .evaluate import in_one_line
+from . import options
+from .context import connect, show_table
+from .options import DEFAULT_INDEX, Json, Simulated, chosen, selection_of
 
 
 def export(
-    folder: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle.", exists=True, file_okay=False)
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="An empty folder, or an export to verify.", callback=writable_folder),
     ],
-    out: Annotated[Path, typer.Option(callback=writable_file, help="The ONNX file.", dir_okay=False)],
-    size: Annotated[
-        str, typer.Option(help="Input as HEIGHTxWIDTH, where a bundle's inputs differ; most golden ones by default.")
-    ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="The gate's report as one JSON document.")] = False,
+    begin: options.Begin = "0",
+    end: options.End = "",
+    line: options.Line = None,
+    camera: options.Camera = None,
+    lot: options.Lot = None,
+    part: options.Part = None,
+    recipe: options.Recipe = None,
+    bundle: options.Bundle = None,
+    verdict: options.WithVerdict = None,
+    routing: options.Routed = None,
+    operator: options.Operator = None,
+    index: options.Index = DEFAULT_INDEX,
+    simulated: Simulated = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Check an export against its manifest instead.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Write model.onnx with margin, suspicion, maps and mask; refused where a golden verdict flips."""
-    from linewarden_vision.bundle import read_bundle  # noqa: PLC0415 - nothing heavy before it is needed
-    from linewarden_vision.export.onnx_file import export_bundle  # noqa: PLC0415
+    """Write pictures, drawn masks and who decided what, as masks and COCO; sides by group, the same for ever.
 
-    with in_one_line():
-        bundle = read_bundle(folder)
-        try:
-            model, report = export_bundle(bundle, _size(size))
-        except ImportError as error:
-            raise ValueError(f"{error.name} is missing: pip install 'linewarden[export]'") from error
-    unfinished = out.with_name(f"{out.name}.partial")
-    unfinished.write_bytes(model)
-    os.replace(unfinished, out)  # noqa: PTH105 - replaces on every system, which rename does not
+    Chosen by the words of `linewarden select`. Undone and pending decisions and seeded known-bads are left out, and
+    counted. Train on it with
+    'linewarden train --data DIR'. Exits 1 where that is no picture at all. With --verify: exits 1 where a file was
+    changed since.
+    """
+    if verify:
+        from linewarden_history.labels.folder import verify as differing  # noqa: PLC0415
+
+        wrong = differing(out)
+        if as_json:
+            typer.echo(json.dumps({"as_exported": not wrong, "differs": wrong}))
+        else:
+            typer.echo("\n".join(wrong) if wrong else f"{out} is as it was exported")
+        raise typer.Exit(1 if wrong else 0)
+    from linewarden_history.labels.export import export_labels  # noqa: PLC0415 - nothing heavy before it is needed
+
+    selection = selection_of(begin, end, line, camera, lot, part, recipe, bundle, verdict, routing, operator)
+    where = connect()
+    with chosen(selection, index, lambda: (where.broker, where.namespace)) as is_chosen, bars() as show:
+        manifest = export_labels(
+            where.broker,
+            where.namespace,
+            selection,
+            out,
+            simulated=simulated,
+            is_chosen=is_chosen,
+            looked=lambda topic, count: show(topic, count, count),
+        )
     if as_json:
-        typer.echo(json.dumps({"bundle_digest": bundle.digest, "bytes": len(model), **asdict(report)}, indent=1))
-        return
-    typer.echo(f"{out}: {len(model)} bytes, of bundle {bundle.digest[:12]}")
-    typer.echo(f"input {report.height}x{report.width}, any batch")
-    typer.echo(f"gate passed on {report.pictures} of {report.golden} golden pictures")
-    typer.echo(f"largest deviation of a margin: {report.margin_deviation:.2g}")
-    typer.echo(f"held to the golden set: {report.covers}")
-    if report.diverted_more:
-        typer.echo(f"{report.diverted_more} of them the bundle trusts after its second look; the export diverts them")
-
-
-def _size(text: str) -> tuple[int, int] | None:
-    """Read 224x160; raises ValueError otherwise."""
-    if not text:
-        return None
-    height, _, width = text.partition("x")
-    if not (height.isdigit() and width.isdigit()):
-        raise ValueError(f"--size takes HEIGHTxWIDTH, such as 224x160; not {text!r}")
-    return int(height), int(width)
+        typer.echo(json.dumps(manifest))
+    else:
+        rows = [
+            *manifest["classes"].items(),
+            ("with a drawn mask", manifest["with_mask"]),
+            ("judged blind, and kept", manifest["blind"]),
+            *((f"side {side}", count) for side, count in manifest["sides"].items()),
+            *((f"left out: {cause}", count) for cause, count in manifest["left_out"].items()),
+        ]
+        if manifest["unreadable"]:
+            rows.append(("records that could not be read", len(manifest["unreadable"])))
+        show_table(("", ""), rows, f"{manifest['pictures']} pictures of {manifest['groups']} groups in {out}")
+        typer.echo(f"linewarden train --data {out} --out BUNDLE")
+    if not manifest["pictures"]:
+        typer.echo("nothing was exported: no decision of the selection gives a label", err=True)
+        raise typer.Exit(1)

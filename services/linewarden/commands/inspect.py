@@ -6,20 +6,18 @@ import json
 import os
 import re
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.files import writable_file, writable_folder
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from .context import progress_bar, show_table
+from .options import Device, Json
 
-    from linewarden_inspect.offline.listing import Listing
-    from linewarden_inspect.offline.summary import Summary
+if TYPE_CHECKING:
     from linewarden_vision.inspector import Inspector
 
 
@@ -32,31 +30,48 @@ def inspect(
         str | None, typer.Option(help="Regular expression: what of a picture's path names its part.")
     ] = None,
     either: Annotated[bool, typer.Option("--either", help="NG also where only the mask shows a defect.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     batch: Annotated[int, typer.Option(min=1, max=256, help="Pictures scored together.")] = 16,
     threads: Annotated[int, typer.Option(min=1, max=64, help="Threads that decode.")] = 2,
     torch_threads: Annotated[
         int,
         typer.Option(min=0, max=256, help="Threads of the network; 1 where cores are shared, 0 leaves torch its own."),
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="The summary as one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Judge every picture of a folder. What cannot be judged is NOT_DECIDABLE and diverted, never left out.
 
     Exits 0 when every picture was answered, 1 when the bundle cannot be used, 2 for wrong usage.
     """
     from linewarden_inspect.offline.folder import Options, inspect_listing  # noqa: PLC0415 - heavy, so only here
+    from linewarden_inspect.offline.listing import UnusableFolder, list_pictures  # noqa: PLC0415
     from linewarden_schemas.vocabulary import VerdictRule  # noqa: PLC0415
 
     _check_places(folder, out, maps)
-    listing = _list(folder, part)
-    _set_threads(torch_threads)
+    try:
+        listing = list_pictures(folder, re.compile(part) if part else None)
+    except (UnusableFolder, re.error) as error:
+        raise typer.BadParameter(str(error)) from error
+    import cv2  # noqa: PLC0415 - after what names the extra that brings it
+    import torch  # noqa: PLC0415
+
+    cv2.setNumThreads(1)  # pictures are decoded on threads of our own
+    if torch_threads:
+        torch.set_num_threads(torch_threads)
     scorer = load_inspector(bundle, device, batch)
     rule = VerdictRule.EITHER if either else VerdictRule.CLASSIFIER
     options = Options(maps=maps, batch=batch, threads=threads, rule=rule)
-    with _whole_file(out) as file, progress_bar("inspecting", len(listing.entries)) as shown:
+    unfinished = out.with_name(f"{out.name}.partial")
+    with (
+        unfinished.open("w", encoding="ascii", newline="\n") as file,
+        progress_bar("inspecting", len(listing.entries), transient=False) as shown,
+    ):
         summary = inspect_listing(listing, scorer, options, write=file.write, clock=time.monotonic, on_done=shown)
-    _tell(summary, as_json=as_json)
+    os.replace(unfinished, out)  # noqa: PTH105 - replaces on every system, which rename does not
+    if as_json:
+        typer.echo(json.dumps(summary.document(), indent=1))
+        return
+    show_table(("inspected", ""), summary.rows())
 
 
 def _check_places(folder: Path, out: Path, maps: Path | None) -> None:
@@ -75,24 +90,6 @@ def _check_places(folder: Path, out: Path, maps: Path | None) -> None:
         raise typer.BadParameter(f"{maps} is not a folder")
 
 
-def _list(folder: Path, part: str | None) -> Listing:
-    from linewarden_inspect.offline.listing import UnusableFolder, list_pictures  # noqa: PLC0415
-
-    try:
-        return list_pictures(folder, re.compile(part) if part else None)
-    except (UnusableFolder, re.error) as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _set_threads(torch_threads: int) -> None:
-    import cv2  # noqa: PLC0415
-    import torch  # noqa: PLC0415
-
-    cv2.setNumThreads(1)  # pictures are decoded on threads of our own
-    if torch_threads:
-        torch.set_num_threads(torch_threads)
-
-
 def load_inspector(bundle: Path, device: str, batch: int) -> Inspector:
     """The bundle, ready to score; tells in one line why it cannot be, and ends the command."""
     from linewarden_vision.errors import BundleError, GateError  # noqa: PLC0415
@@ -107,37 +104,3 @@ def load_inspector(bundle: Path, device: str, batch: int) -> Inspector:
     except (BundleError, GateError) as error:
         typer.echo(f"linewarden: {error}", err=True)
         raise typer.Exit(1) from error
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
-    """A file that appears under its name only when it is complete."""
-    unfinished = path.with_name(f"{path.name}.partial")
-    with unfinished.open("w", encoding="ascii", newline="\n") as file:
-        yield file
-    os.replace(unfinished, path)  # noqa: PTH105 - replaces on every system, which rename does not
-
-
-@contextmanager
-def progress_bar(text: str, total: int) -> Iterator[Callable[[int], object]]:
-    """A bar on the error stream; what it gives is told how many more are done."""
-    from rich.console import Console  # noqa: PLC0415 - rich is slow to import
-    from rich.progress import Progress  # noqa: PLC0415
-
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task(text, total=total)
-        yield lambda done: progress.advance(task, done)
-
-
-def _tell(summary: Summary, *, as_json: bool) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    if as_json:
-        typer.echo(json.dumps(summary.document(), indent=1))
-        return
-    table = Table("inspected", "")
-    table.columns[1].justify = "right"
-    for row in summary.rows():
-        table.add_row(*row)
-    Console().print(table)

@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .context import context, now_ms, show
-from .evaluate import Data, Json, Layout, in_one_line, side_of
+from .context import connect, in_one_line, now_ms, show
+from .evaluate import side_of
+from .options import Data, Json, Layout, Line, Split, in_words, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from linewarden_ingest.cameras.interface import EncodedPicture
     from linewarden_train.data.samples import Label
 
 app = typer.Typer(help="Known defects, slipped into the queue to measure people.", no_args_is_help=True)
 
 Seed = Annotated[int | None, typer.Option(min=0, help="Chooses pictures and times; each run others by default.")]
-Recently = Annotated[Path | None, typer.Option(help="Groups shown lately, one a line.", exists=True, dir_okay=False)]
-Split = Annotated[str, typer.Option(help="Side of the set; all of it by default.")]
 
 
 @app.command()
@@ -28,7 +24,9 @@ def choose(
     data: Data,
     count: Annotated[int, typer.Option(min=1, help="How many to choose.")],
     seed: Seed = 0,
-    recent: Recently = None,
+    recent: Annotated[
+        Path | None, typer.Option(help="Groups shown lately, one a line.", exists=True, dir_okay=False)
+    ] = None,
     split: Split = "",
     layout: Layout = "auto",
     as_json: Json = False,
@@ -61,17 +59,23 @@ def add(
     """
     import random  # noqa: PLC0415 - nothing heavy before it is needed
 
-    from linewarden.known_bads.imitation import moments  # noqa: PLC0415
     from linewarden.known_bads.seeding import Seeding, picture_of, slip_in  # noqa: PLC0415
     from linewarden_runtime.clock import SystemClock  # noqa: PLC0415
+    from linewarden_runtime.lifecycle import Stop, stop_on_signals  # noqa: PLC0415
+
+    stop, clock = Stop(), SystemClock()
+
+    def wait_until(at_ms: int) -> bool:
+        return not clock.wait(stop.event, max(0.0, (at_ms - clock.now_ms()) / 1000))
 
     labels = _chosen(data, layout, split, per_shift, seed, shown if shown and shown.exists() else None)
-    pictures: list[EncodedPicture] = [picture_of(data / one.name) for one in labels]
+    pictures = [picture_of(data / one.name) for one in labels]
     dice = random.Random(seed)  # noqa: S311 - no secret hangs on it; without a seed nobody can repeat it
-    begin, here = now_ms(), context()
-    times = moments(len(pictures), begin, round(shift_hours * 3_600_000), dice)
-    seeding = Seeding(here.broker, here.namespace, line, SystemClock(), dice, begin)
-    told = slip_in(seeding, pictures, [begin] * len(times) if at_once else times, _until_stopped())
+    begin, here = now_ms(), connect()
+    times = sorted(begin + dice.randrange(round(shift_hours * 3_600_000)) for _ in pictures)
+    seeding = Seeding(here.broker, here.namespace, line, clock, dice, begin)
+    stop_on_signals(stop)
+    told = slip_in(seeding, pictures, [begin] * len(times) if at_once else times, wait_until)
     added = [label for label, one in zip(labels, told, strict=False) if one is not None]
     if shown is not None and added:
         with shown.open("a", encoding="utf-8") as file:
@@ -84,17 +88,16 @@ def add(
 def rates(
     begin: Annotated[str, typer.Option("--from", help="Shown from then on: ISO 8601 or epoch ms.")] = "",
     end: Annotated[str, typer.Option("--to", help="Shown up to then; now by default.")] = "",
-    line: Annotated[str | None, typer.Option(help="One line; all by default.")] = None,
+    line: Line = None,
     as_json: Json = False,
 ) -> None:
     """Show how many people caught, by line, day and shift, with exact 95 % intervals. The last week by default."""
-    from linewarden.commands.choice import in_words, parse_time  # noqa: PLC0415
     from linewarden.known_bads.catches import by_shift  # noqa: PLC0415
     from linewarden_history.reports.gather import gather, tell_visits  # noqa: PLC0415
     from linewarden_history.reports.store import VisitStore  # noqa: PLC0415
     from linewarden_history.selection import Selection  # noqa: PLC0415
 
-    here, until = context(), now_ms()
+    here, until = connect(), now_ms()
     with in_words():
         to_ms = parse_time(end) if end else until
         stretch = Selection(parse_time(begin) if begin else to_ms - 7 * 86_400_000, to_ms, line_id=line)
@@ -121,19 +124,6 @@ def _why_not(told: list[Any], labels: list[Label], wanted: int) -> str:
     if len(told) < len(labels):
         reasons.append("stopped before its end")
     return f": {'; '.join(reasons)}" if reasons else ""
-
-
-def _until_stopped() -> Callable[[int], bool]:
-    from linewarden_runtime.clock import SystemClock  # noqa: PLC0415
-    from linewarden_runtime.lifecycle import Stop, stop_on_signals  # noqa: PLC0415
-
-    stop, clock = Stop(), SystemClock()
-    stop_on_signals(stop)
-
-    def wait_until(at_ms: int) -> bool:
-        return not clock.wait(stop.event, max(0.0, (at_ms - clock.now_ms()) / 1000))
-
-    return wait_until
 
 
 def _chosen(data: Path, layout: str, split: str, count: int, seed: int | None, recent: Path | None) -> list[Label]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from linewarden_schemas.vocabulary import LineMode
 
-from .context import SOURCE, actor, context, now_ms, show
-
-if TYPE_CHECKING:
-    from linewarden_schemas.line import RecipeRef
+from .context import SOURCE, actor, connect, now_ms, show
+from .options import Json, in_words
 
 app = typer.Typer(help="A line's state and active recipe.", no_args_is_help=True)
 
@@ -29,12 +27,14 @@ def activate(
 ) -> None:
     """Run a recipe version on a line from now on."""
     from linewarden_runtime.publishing import activate as publish  # noqa: PLC0415
-    from linewarden_schemas.line import Activation  # noqa: PLC0415
+    from linewarden_schemas.line import Activation, RecipeRef  # noqa: PLC0415
 
-    here = context()
+    with in_words():
+        ref = RecipeRef.parse(recipe)
+    here = connect()
     wanted = Activation(
         line_id=line_id,
-        recipe=parse_ref(recipe),
+        recipe=ref,
         from_ms=now_ms(),
         actor=actor(who),
         reason=reason,
@@ -58,7 +58,7 @@ def state(
     from linewarden_runtime.publishing import tell_state  # noqa: PLC0415
     from linewarden_schemas.line import LineState  # noqa: PLC0415
 
-    here = context()
+    here = connect()
     told = LineState(
         line_id=line_id,
         mode=mode,
@@ -78,12 +78,12 @@ def state(
 @app.command(name="show")
 def show_(
     line_id: Annotated[str, typer.Argument(help="The line.")],
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what a line runs and in which state it is."""
     from linewarden_runtime.books import LineBook  # noqa: PLC0415
 
-    here = context()
+    here = connect()
     with closing(LineBook(here.broker, here.namespace)) as book:
         told, active = book.state(line_id), book.activation(line_id, now_ms())
     row = {
@@ -94,14 +94,4 @@ def show_(
         "digest": (active and active.recipe.digest) or "-",
         "by": active.actor if active else "-",
     }
-    show([row], as_json=as_json, empty="")
-
-
-def parse_ref(text: str) -> RecipeRef:
-    """Read RECIPE@VERSION or RECIPE@VERSION@DIGEST; raises typer.BadParameter for anything else."""
-    from linewarden_schemas.line import RecipeRef  # noqa: PLC0415
-
-    try:
-        return RecipeRef.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    show([row], as_json=as_json)

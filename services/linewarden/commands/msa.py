@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from linewarden.commands.choice import in_words
 from linewarden_runtime.files import writable_file
 
-from .inspect import load_inspector, progress_bar
-
-if TYPE_CHECKING:
-    from linewarden_history.msa.models import AppraisalPlan, AttributeStudy
+from .context import progress_bar
+from .inspect import load_inspector
+from .options import Csv, Device, Json, Page, StoredReport, in_words
+from .report import deliver
 
 app = typer.Typer(help="A study of machine and operators on parts whose truth is known.", no_args_is_help=True)
-_Out = Annotated[Path, typer.Option(callback=writable_file, help="File to write.", dir_okay=False)]
 
 
 @app.command()
@@ -25,7 +23,7 @@ def plan(
     source: Annotated[
         Path, typer.Argument(help="parts.csv, a folder that holds one, or folders by class.", exists=True)
     ],
-    out: _Out,
+    out: Annotated[Path, typer.Option(callback=writable_file, help="File to write.", dir_okay=False)],
     operator: Annotated[list[str] | None, typer.Option(help="Who judges; once for each.")] = None,
     parts: Annotated[int, typer.Option(min=2, help="Parts, half of them defective.")] = 50,
     rounds: Annotated[int, typer.Option(min=1, help="How often everybody judges every part.")] = 3,
@@ -69,7 +67,7 @@ def run(
     answers: Annotated[
         list[Path] | None, typer.Option(help="A folder of filled sheets, or a table; may be repeated.", exists=True)
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Collect what the machine and the operators say of the planned parts.
 
@@ -81,12 +79,20 @@ def run(
     if bundle is None and not answers:
         raise typer.BadParameter("give --bundle, --answers or both: there is nothing to collect")
     with in_words():
-        study = _begun(models.read(models.AppraisalPlan, plan_file), out)
+        planned = models.read(models.AppraisalPlan, plan_file)
+        study = models.read(models.AttributeStudy, out) if out.exists() else models.AttributeStudy(plan=planned)
+        if study.plan.digest != planned.digest:
+            raise ValueError(f"{out} is a study of another plan; choose another file")
         for source in answers or ():
             judged, dropped = read_answers(study.plan, source)
             study = models.with_judgements(study, judged, dropped)
     if bundle is not None:
-        study = study.model_copy(update={"machine": _present(study.plan, bundle, device, presentations)})
+        from linewarden_replay.machine import present  # noqa: PLC0415 - brings torch
+
+        scorer = load_inspector(bundle, device, 16)
+        total = sum(len(part.pictures[:presentations]) for part in study.plan.parts)
+        with progress_bar("presenting", total, transient=False) as shown:
+            study = study.model_copy(update={"machine": present(study.plan, scorer, presentations, shown)})
     unfinished = out.with_name(f"{out.name}.partial")
     models.write(unfinished, study)
     os.replace(unfinished, out)  # noqa: PTH105 - replaces on every system, which rename does not
@@ -101,28 +107,17 @@ def report(
     study_file: Annotated[
         Path | None, typer.Argument(metavar="STUDY", help="What `msa run` wrote.", exists=True)
     ] = None,
-    page: Annotated[
-        Path | None, typer.Option(callback=writable_file, metavar="HTML", help="The report as one page.")
-    ] = None,
-    csv: Annotated[
-        Path | None, typer.Option(callback=writable_file, metavar="CSV", help="The report as a table.")
-    ] = None,
+    page: Page = None,
+    csv: Csv = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 1,
-    from_json: Annotated[
-        Path | None, typer.Option(help="Make page and table of a stored report instead.", exists=True, dir_okay=False)
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole report as one JSON document.")] = False,
+    from_json: StoredReport = None,
+    as_json: Json = False,
 ) -> None:
     """Effectiveness, misses, false alarms and kappas, with intervals, beside the trade's limits."""
     from linewarden_history.msa.models import AttributeStudy, read  # noqa: PLC0415
-    from linewarden_history.msa.report import (  # noqa: PLC0415
-        SCHEMA,
-        as_csv,
-        document,
-    )
+    from linewarden_history.msa.report import SCHEMA, as_csv, document  # noqa: PLC0415
     from linewarden_history.msa.report import page as draw  # noqa: PLC0415
-    from linewarden_history.reports.rendering import as_json as stored  # noqa: PLC0415
-    from linewarden_history.reports.rendering import read_stored  # noqa: PLC0415
+    from linewarden_history.reports.rendering import number, percent, read_stored  # noqa: PLC0415
 
     if (study_file is None) == (from_json is None):
         raise typer.BadParameter("give a study, or --from-json with a stored report")
@@ -130,51 +125,22 @@ def report(
         told = (
             read_stored(from_json, SCHEMA) if from_json else document(read(AttributeStudy, Path(str(study_file))), seed)
         )
-    if page is not None:
-        page.write_text(draw(told), encoding="utf-8")
-    if csv is not None:
-        csv.write_text(as_csv(told), encoding="utf-8")
-    if as_json:
-        typer.echo(stored(told), nl=False)
-    else:
-        _tell(told, [one for one in (page, csv) if one is not None])
-
-
-def _begun(planned: AppraisalPlan, out: Path) -> AttributeStudy:
-    """The study so far; raises ValueError where the file is one of another plan."""
-    from linewarden_history.msa.models import AttributeStudy, read  # noqa: PLC0415
-
-    if not out.exists():
-        return AttributeStudy(plan=planned)
-    known = read(AttributeStudy, out)
-    if known.plan.digest != planned.digest:
-        raise ValueError(f"{out} is a study of another plan; choose another file")
-    return known
-
-
-def _present(planned: AppraisalPlan, bundle: Path, device: str, most: int | None) -> Any:  # noqa: ANN401 - heavy to import
-    from linewarden_replay.machine import present  # noqa: PLC0415 - brings torch
-
-    scorer = load_inspector(bundle, device, 16)
-    total = sum(len(part.pictures[:most]) for part in planned.parts)
-    with progress_bar("presenting", total) as shown:
-        return present(planned, scorer, most, shown)
-
-
-def _tell(told: dict[str, Any], written: list[Path]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    from linewarden_history.reports.rendering import number, percent  # noqa: PLC0415
-
-    table = Table("appraiser", *(f"{name} ({one['is']} {one['limit']:.0%})" for name, one in told["limits"].items()))
-    for name in ("unsure", "kappa within", "kappa to reference"):
-        table.add_column(name)
-    for one in told["appraisers"]:
-        cells = [f"{percent(one[name]['value'])} {one['beside_limits'][name]}" for name in told["limits"]]
-        kappas = [number(one[name]["value"], 2) for name in ("within", "against_reference")]
-        table.add_row(one["name"], *cells, percent(one["unsure"]["value"]), *kappas)
-    Console().print(table)
-    typer.echo(f"kappa between all operators: {number(told['between_operators']['value'], 2)}")
-    for path in written:
-        typer.echo(f"written: {path}")
+    limits = told["limits"]
+    columns = [f"{name} ({one['is']} {one['limit']:.0%})" for name, one in limits.items()]
+    rows = [
+        (
+            one["name"],
+            *(f"{percent(one[name]['value'])} {one['beside_limits'][name]}" for name in limits),
+            percent(one["unsure"]["value"]),
+            *(number(one[name]["value"], 2) for name in ("within", "against_reference")),
+        )
+        for one in told["appraisers"]
+    ]
+    deliver(
+        told,
+        ((page, draw), (csv, as_csv)),
+        ("appraiser", *columns, "unsure", "kappa within", "kappa to reference"),
+        rows,
+        below=f"kappa between all operators: {number(told['between_operators']['value'], 2)}",
+        as_json=as_json,
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,18 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linewarden.commands.choice import Archived
 from linewarden_runtime.files import writable_file
+
+from . import recorded
+from .context import now_ms, show_table
+from .options import Archived, Json
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_archive.findings import ArchiveReport
     from linewarden_audit.notary.anchors import Anchor
     from linewarden_audit.notary.verify import PartitionReport
-    from linewarden_runtime.ports import Broker
-    from linewarden_schemas.ids import Namespace
 
-_UNANCHORED = "held against no anchor: whoever has the key could have rewritten records with their heads"
-Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs.")]
 PublicKeys = Annotated[
     list[str] | None,
     typer.Option("--public-key", help="A key that is trusted, as 'audit key' printed it; may be repeated."),
@@ -31,7 +29,6 @@ AnchorFiles = Annotated[
     list[Path] | None,
     typer.Option("--file", help="A file of anchors; may be repeated.", envvar="LINEWARDEN_NOTARY__ANCHOR_FILE"),
 ]
-_COLUMNS = ("partition", "heads", "chained", "gone", "verified", "unsealed", "")
 
 
 def key(
@@ -72,16 +69,20 @@ def verify(
     columns = (TextColumn("verifying"), TextColumn("{task.completed} {task.description}"))
     with Progress(*columns, disable=as_json, transient=True) as bar:
         task = bar.add_task("records" if archive is None else "segments", total=None)
-        witness = _Asked(public_key or [], anchors, round(unsealed_s * 1000), lambda *_: bar.advance(task))
-        told = _live_chain(witness) if archive is None else _archived_chain(archive, witness)
+        looked, keys = lambda *_: bar.advance(task), public_key or []
+        if archive is None:
+            told = _live_chain(keys, anchors, looked, round(unsealed_s * 1000))
+        else:
+            told = _archived_chain(archive, keys, anchors, looked)
     holds = told.holds and broken is None
     if holds and archive is None and anchor_file:
-        AnchorFile(anchor_file[0]).append(_now_ms(), told.sealed)
+        AnchorFile(anchor_file[0]).append(now_ms(), told.sealed)
     if as_json:
         typer.echo(json.dumps(told.as_dict() | {"holds": holds, "anchor_file": broken, "anchors": len(anchors)}))
     else:
         told.show(proven=bool(public_key))
-        typer.echo(broken or f"held against {len(anchors)} anchors" if anchors or broken else _UNANCHORED)
+        unanchored = "held against no anchor: whoever has the key could have rewritten records with their heads"
+        typer.echo(broken or f"held against {len(anchors)} anchors" if anchors or broken else unanchored)
     raise typer.Exit(0 if holds else 1)
 
 
@@ -102,11 +103,11 @@ def anchor(
     if not files and not printed and not as_json:
         raise typer.BadParameter("name a file with --file, or give --print")
     known = [one for path in files if path.exists() for one in AnchorFile(path).read().anchors]
-    told = _live_chain(_Asked(public_key or [], known))
+    told = _live_chain(public_key or [], known)
     if not told.holds:
         told.show(proven=bool(public_key))
         raise typer.Exit(1)
-    at_ms = _now_ms()
+    at_ms = now_ms()
     for path in files:
         AnchorFile(path).append(at_ms, told.sealed)
     if as_json:
@@ -116,18 +117,8 @@ def anchor(
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """By what a chain is verified."""
-
-    keys: list[str]
-    anchors: list[Anchor]
-    unsealed_ms: int = 60_000
-    looked: Callable[..., None] = lambda *_: None
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What was found; `files` of an archive, `sealed` of a broker."""
+class ChainReport:
+    """What was found of a chain; `files` of an archive, `sealed` of a broker."""
 
     partitions: list[PartitionReport]
     keys_given: bool
@@ -137,72 +128,61 @@ class _Told:
 
     @property
     def holds(self) -> bool:
+        """Whether every partition, and every file of an archive, is as it was sealed."""
         return all(one.holds for one in self.partitions) and (self.files is None or self.files.holds)
 
     def as_dict(self) -> dict[str, Any]:
+        """The report for programs, with whether its keys are trusted ones or those that the heads name."""
         files = {} if self.files is None else {"files": self.files.as_dict()}
         keys = "given" if self.keys_given else "from the heads, not proven"
         parts = [one.as_dict() for one in self.partitions]
         return {"holds": self.holds, "keys": keys, **files, "partitions": parts, "strays": self.strays}
 
     def show(self, *, proven: bool) -> None:
+        """Print it for people; `proven` where the keys were given."""
         for line in [] if self.files is None else self.files.lines():
             typer.echo(line)
-        _show(self.partitions, proven=proven)
-        for place in self.strays:
-            typer.echo(f"a record that is no head: {place}")
+        title = "the chain holds" if all(one.holds for one in self.partitions) else "THE CHAIN IS BROKEN"
+        show_table(
+            ("partition", "heads", "chained", "gone", "verified", "unsealed", ""),
+            [
+                (
+                    f"{one.topic}[{one.partition}]",
+                    *(one.heads, one.chained, one.gone, one.verified, one.unsealed),
+                    "" if one.finding is None else one.finding.fault.value,
+                )
+                for one in self.partitions
+            ],
+            title if proven else f"{title} (keys as the heads name them: not proven)",
+        )
+        for one in self.partitions:
+            if one.finding is not None:
+                where = "" if one.finding.offset is None else f", offset {one.finding.offset} ({one.finding.key})"
+                place = f"{one.topic}[{one.partition}], place {one.finding.index}{where}"
+                typer.echo(f"{place}: {one.finding.fault.value}: {one.finding.detail}")
+        for stray in self.strays:
+            typer.echo(f"a record that is no head: {stray}")
 
 
-def _live_chain(asked: _Asked) -> _Told:
+def _live_chain(
+    keys: list[str], anchors: list[Anchor], looked: Callable[..., None] = lambda *_: None, unsealed_ms: int = 60_000
+) -> ChainReport:
     from linewarden_audit.notary.verifying import Witness, keys_in_heads, verify_namespace  # noqa: PLC0415 - as above
 
-    broker, namespace = _live()
-    witness = Witness(_now_ms(), asked.unsealed_ms, asked.anchors)
-    keys = asked.keys or keys_in_heads(broker, namespace)
-    found = verify_namespace(broker, namespace, keys, witness, asked.looked)
-    return _Told(found.partitions, bool(asked.keys), None, found.sealed, found.strays)
+    broker, namespace = recorded.live()
+    witness = Witness(now_ms(), unsealed_ms, anchors)
+    found = verify_namespace(broker, namespace, keys or keys_in_heads(broker, namespace), witness, looked)
+    return ChainReport(found.partitions, bool(keys), None, found.sealed, found.strays)
 
 
-def _archived_chain(folder: Path, asked: _Asked) -> _Told:
+def _archived_chain(folder: Path, keys: list[str], anchors: list[Anchor], looked: Callable[..., None]) -> ChainReport:
     from linewarden_archive.archive import Archive  # noqa: PLC0415 - as above
     from linewarden_archive.chain import heads, verify_chain  # noqa: PLC0415
     from linewarden_archive.verify import verify_archive  # noqa: PLC0415
 
-    files = verify_archive(folder, looked=asked.looked)
+    files = verify_archive(folder, looked=looked)
     if not files.is_read:
-        return _Told([], bool(asked.keys), files)
+        return ChainReport([], bool(keys), files)
     opened = Archive(folder)
-    keys = asked.keys or {head.public_key for head in heads(opened)}
-    return _Told(verify_chain(opened, keys, asked.looked, asked.anchors), bool(asked.keys), files)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _live() -> tuple[Broker, Namespace]:
-    from linewarden.commands.recorded import live  # noqa: PLC0415 - as above
-
-    return live()
-
-
-def _holds(reports: list[PartitionReport]) -> bool:
-    return all(report.holds for report in reports)
-
-
-def _show(reports: list[PartitionReport], *, proven: bool) -> None:
-    from rich.console import Console  # noqa: PLC0415 - as above
-    from rich.table import Table  # noqa: PLC0415
-
-    title = "the chain holds" if _holds(reports) else "THE CHAIN IS BROKEN"
-    table = Table(*_COLUMNS, title=title if proven else f"{title} (keys as the heads name them: not proven)")
-    for one in reports:
-        said = "" if one.finding is None else one.finding.fault.value
-        figures = (one.heads, one.chained, one.gone, one.verified, one.unsealed)
-        table.add_row(f"{one.topic}[{one.partition}]", *map(str, figures), said)
-    Console().print(table)
-    for one in reports:
-        if one.finding is not None:
-            where = "" if one.finding.offset is None else f", offset {one.finding.offset} ({one.finding.key})"
-            place = f"{one.topic}[{one.partition}], place {one.finding.index}{where}"
-            typer.echo(f"{place}: {one.finding.fault.value}: {one.finding.detail}")
+    trusted = keys or {head.public_key for head in heads(opened)}
+    return ChainReport(verify_chain(opened, trusted, looked, anchors), bool(keys), files)

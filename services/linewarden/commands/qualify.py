@@ -10,12 +10,13 @@ import typer
 from linewarden_runtime.files import writable_file, writable_folder
 from linewarden_train.progress import bars
 
-from .evaluate import BundleFolder, Data, Device, Json, Layout, in_one_line, side_of, today
+from .context import in_one_line, today
+from .evaluate import side_of
+from .options import BundleFolder, Data, Device, Json, Layout, Split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from linewarden_train.qualification.bound import SystemEscapes
     from linewarden_train.qualification.plan import Request
     from linewarden_train.qualification.run import Qualified
     from linewarden_vision.bundle import Bundle
@@ -28,7 +29,7 @@ def qualify(
     max_pass_rate: Annotated[float, typer.Option(help="Largest share of defects that may pass with trust.")],
     out: Annotated[Path, typer.Option(callback=writable_folder, help="Folder of the qualified bundle, new or empty.")],
     confidence: Annotated[float, typer.Option(help="Of all statements of this qualification together.")] = 0.95,
-    split: Annotated[str, typer.Option(help="Side of the set; all of it with an empty name.")] = "calibration",
+    split: Split = "calibration",
     critical: Annotated[list[str] | None, typer.Option(help="class=share; may be given several times.")] = None,
     valid_days: Annotated[int, typer.Option(min=1, help="Days until it expires.")] = 90,
     tolerance: Annotated[float, typer.Option(min=0.0, help="How far a device's scores may move.")] = 0.0,
@@ -52,6 +53,7 @@ def qualify(
     from linewarden_train.qualification.plan import Request  # noqa: PLC0415
     from linewarden_train.qualification.words import in_words  # noqa: PLC0415
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
+    from linewarden_vision.qualification import Attempt  # noqa: PLC0415
 
     with in_one_line():
         check_place(out)
@@ -68,16 +70,18 @@ def qualify(
             attempts=attempts,
             may_raise=may_raise,
         )
+        known = ledger.read_text().splitlines() if ledger is not None and ledger.is_file() else []
+        earlier = [Attempt.model_validate_json(line) for line in known if line.strip()]
         try:
-            found, held = _qualified((data, layout, split), bundle, device, request, _earlier(ledger))
+            found, held = _qualified((data, layout, split), bundle, device, request, earlier)
         except NotCertifiableError as error:
             typer.echo(str(error))
             raise typer.Exit(1) from error
         digest = write_bundle(out, found.card, held.weights, found.golden, found.extra)
-    _remember(ledger, found.record.attempts[-1])
-    escapes: SystemEscapes | None = None
-    if study is not None:
-        escapes = system_escapes(found.bound, found.record.diverted, *study)
+    if ledger is not None:
+        with ledger.open("a") as file:
+            file.write(found.record.attempts[-1].model_dump_json() + "\n")
+    escapes = None if study is None else system_escapes(found.bound, found.record.diverted, *study)
     if as_json:
         typer.echo(found.record.model_dump_json(indent=1))
     else:
@@ -129,17 +133,3 @@ def _study(text: str | None) -> tuple[int, int] | None:
     if not (missed.isdigit() and shown.isdigit() and int(missed) <= int(shown) and int(shown) > 0):
         raise ValueError(f"--operator-misses takes missed/shown, such as 2/200; not {text!r}")
     return int(missed), int(shown)
-
-
-def _earlier(ledger: Path | None) -> list[Attempt]:
-    from linewarden_vision.qualification import Attempt  # noqa: PLC0415
-
-    if ledger is None or not ledger.is_file():
-        return []
-    return [Attempt.model_validate_json(line) for line in ledger.read_text().splitlines() if line.strip()]
-
-
-def _remember(ledger: Path | None, attempt: Attempt) -> None:
-    if ledger is not None:
-        with ledger.open("a") as file:
-            file.write(attempt.model_dump_json() + "\n")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .context import SOURCE, actor, context, now_ms, show
+from .context import SOURCE, actor, connect, now_ms, show
+from .options import Json
 
 if TYPE_CHECKING:
     from linewarden_runtime.recipes import KnownRecipes, RecipeVersion
@@ -61,17 +62,17 @@ def add(
 
     text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     recipe = Recipe.model_validate_json(text)
-    here = context()
+    here = connect()
     ref = publish_recipe(here.broker, here.namespace, recipe, SOURCE, facts_of(bundles, recipe.bundle_digest))
     typer.echo(f"recipe {ref.short} is published")
 
 
 @app.command(name="list")
-def list_(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def list_(as_json: Json = False) -> None:
     """Show every content of every recipe version, and what to do about a version that nobody may judge by."""
     from linewarden_runtime.books import RecipeBook  # noqa: PLC0415
 
-    here = context()
+    here = connect()
     with closing(RecipeBook(here.broker, here.namespace)) as book:
         known = book.all
     rows = [row for version in known.versions.values() for row in _rows(version, known)]
@@ -83,19 +84,16 @@ def _rows(version: RecipeVersion, known: KnownRecipes) -> list[dict[str, Any]]:
 
     problem = version.problem
     recipe_id = version.name.rpartition("@")[0]
-    if problem is None:
-        state = "known"
-    else:
-        state = (
-            f"in conflict, its visits divert: it {problem}. Publish what is right as version "
-            f"{next_version(known, recipe_id)} with 'linewarden recipe add', and run 'linewarden line activate'"
-        )
+    conflict = (
+        f"in conflict, its visits divert: it {problem}. Publish what is right as version "
+        f"{next_version(known, recipe_id)} with 'linewarden recipe add', and run 'linewarden line activate'"
+    )
     contents: list[tuple[str | None, Recipe | None]] = [*version.contents.items()] or [(None, None)]
     return [
         {
             "recipe": version.name,
             "digest": digest or "-",
-            "state": state,
+            "state": "known" if problem is None else conflict,
             "product": recipe.product_id if recipe else "-",
             "views": ", ".join(view.view_id for view in recipe.views) if recipe else "-",
             "bundle": recipe.bundle_digest[:12] if recipe else "-",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from linewarden_runtime.kafka.broker import KafkaBroker
-from linewarden_runtime.logs import to_stderr
-from linewarden_runtime.ports import Broker
-from linewarden_runtime.settings import ServiceSettings
-from linewarden_schemas.ids import Namespace
+if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
+    from pathlib import Path
+
+    from linewarden_runtime.ports import Broker
+    from linewarden_schemas.ids import Namespace
 
 
 def live() -> tuple[Broker, Namespace]:
     """The broker and the live namespace that the environment names; raises ConfigurationError."""
+    from linewarden.commands.context import connect  # noqa: PLC0415
+    from linewarden_runtime.logs import to_stderr  # noqa: PLC0415
+
     to_stderr()
-    settings = ServiceSettings.load()
-    return KafkaBroker(settings.kafka), Namespace(settings.namespace)
+    here = connect()
+    return here.broker, here.namespace
 
 
 def recorded(folder: Path | None) -> tuple[Broker, Namespace]:

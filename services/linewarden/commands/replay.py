@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linewarden.commands import choice
-from linewarden.commands.choice import DEFAULT_INDEX, Words, chosen, in_words
 from linewarden_runtime.files import writable_file
 
+from . import options, recorded
+from .context import progress_bar, show_table
+from .options import DEFAULT_INDEX, Device, Json, chosen, in_words, selection_of
+
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
-    from linewarden_history.selection import Selection
     from linewarden_replay.inspecting import Setting
-    from linewarden_replay.replay import Plan
     from linewarden_replay.report import ReplayReport
-    from linewarden_runtime.ports import Broker
-    from linewarden_schemas.ids import Namespace
 
 IN_FORCE = "in-force"
-_BUNDLES = ["LINEWARDEN_REPLAY__BUNDLES", "LINEWARDEN_INSPECT__BUNDLES"]
 
-Bundles = Annotated[Path, typer.Option(help="Folder of bundle folders.", exists=True, file_okay=False, envvar=_BUNDLES)]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
+Bundles = Annotated[
+    Path,
+    typer.Option(
+        help="Folder of bundle folders.",
+        exists=True,
+        file_okay=False,
+        envvar=["LINEWARDEN_REPLAY__BUNDLES", "LINEWARDEN_INSPECT__BUNDLES"],
+    ),
+]
 TorchThreads = Annotated[
     int,
     typer.Option(
@@ -37,24 +41,12 @@ TorchThreads = Annotated[
         "number rounds otherwise. 0 leaves torch its own.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
-Csv = Annotated[
+Containment = Annotated[
     Path | None, typer.Option("--containment", metavar="CSV", help="Write the passes that would not pass now.")
 ]
-Page = Annotated[
+ContainmentPage = Annotated[
     Path | None,
     typer.Option("--page", metavar="HTML", help="The same as one page with pictures.", callback=writable_file),
-]
-_Bundle = Annotated[str, typer.Option("--bundle", help="in-force: each recipe's own; or the digest of another.")]
-_Recipe = Annotated[
-    str | None, typer.Option("--with-recipe", metavar="ID@VERSION", help="Another recipe instead of each frame's own.")
-]
-_Name = Annotated[str | None, typer.Option(help="Namespace of the run: replay.<name>; by its identity if none.")]
-_Same = Annotated[float, typer.Option(min=0.0, help="On p_defect and suspicion, on the device of then.")]
-_Across = Annotated[float, typer.Option(min=0.0, help="The same where device or number format is another.")]
-_Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that inspect.")]
-_Results = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Keep results here; an interrupted run is gone on with.")
 ]
 
 
@@ -62,27 +54,38 @@ def replay(
     begin: Annotated[str, typer.Option("--from", help="Captured from then on: ISO 8601 or epoch ms.")],
     end: Annotated[str, typer.Option("--to", help="Captured up to then.")],
     bundles: Bundles,
-    line: choice.Line = None,
-    camera: choice.Camera = None,
-    lot: choice.Lot = None,
-    part: choice.Part = None,
-    recipe: choice.Recipe = None,
-    verdict: choice.WithVerdict = None,
-    routing: choice.Routed = None,
-    operator: choice.Operator = None,
-    index: choice.Index = DEFAULT_INDEX,
-    archive: choice.Archived = None,
-    bundle: _Bundle = IN_FORCE,
-    with_recipe: _Recipe = None,
-    name: _Name = None,
+    line: options.Line = None,
+    camera: options.Camera = None,
+    lot: options.Lot = None,
+    part: options.Part = None,
+    recipe: options.Recipe = None,
+    verdict: options.WithVerdict = None,
+    routing: options.Routed = None,
+    operator: options.Operator = None,
+    index: options.Index = DEFAULT_INDEX,
+    archive: options.Archived = None,
+    bundle: Annotated[
+        str, typer.Option("--bundle", help="in-force: each recipe's own; or the digest of another.")
+    ] = IN_FORCE,
+    with_recipe: Annotated[
+        str | None,
+        typer.Option("--with-recipe", metavar="ID@VERSION", help="Another recipe instead of each frame's own."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Namespace of the run: replay.<name>; by its identity if none.")
+    ] = None,
     device: Device = "auto",
-    workers: _Workers = 1,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that inspect.")] = 1,
     torch_threads: TorchThreads = 0,
-    tolerance: _Same = 1e-4,
-    tolerance_across: _Across = 2e-2,
-    results: _Results = None,
-    containment: Csv = None,
-    page: Page = None,
+    tolerance: Annotated[float, typer.Option(min=0.0, help="On p_defect and suspicion, on the device of then.")] = 1e-4,
+    tolerance_across: Annotated[
+        float, typer.Option(min=0.0, help="The same where device or number format is another.")
+    ] = 2e-2,
+    results: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep results here; an interrupted run is gone on with.")
+    ] = None,
+    containment: Containment = None,
+    page: ContainmentPage = None,
     as_json: Json = False,
 ) -> None:
     """Inspect a range of recorded frames again and list what is answered differently, and why.
@@ -91,30 +94,30 @@ def replay(
 
     Exits 1 where anything differs, except with another bundle or recipe, which is expected to differ.
     """
-    selection = Words(begin, end, line, camera, lot, part, recipe, None, verdict, routing, operator).selection()
-    plan = _plan(
-        selection, bundles, bundle, with_recipe, (device, workers, torch_threads), name, (tolerance, tolerance_across)
+    from linewarden_history.reading import count_since  # noqa: PLC0415 - slow to import, like all that follows
+    from linewarden_replay.compare import Tolerances  # noqa: PLC0415
+    from linewarden_replay.inspecting import ReplayPlan  # noqa: PLC0415
+    from linewarden_replay.replay import run  # noqa: PLC0415
+
+    plan = ReplayPlan(
+        selection_of(begin, end, line, camera, lot, part, recipe, None, verdict, routing, operator),
+        bundles,
+        setting_of(bundle, with_recipe),
+        device,
+        tolerances=Tolerances(tolerance, tolerance_across),
+        workers=workers,
+        name=name,
+        torch_threads=torch_threads,
     )
-    report = _run(plan, partial(_recorded, archive), index, results, page, hidden=as_json)
+    with chosen(plan.selection, index, lambda: recorded.recorded(archive), hidden=as_json) as is_chosen:
+        broker, namespace = recorded.recorded(archive)
+        total = count_since(broker, namespace.topic("frames"), plan.selection.from_ms)
+        with progress_bar("frames", total, hidden=as_json, transient=False) as progress, kept_in(results) as path:
+            report = run(broker, namespace, plan, results=path, is_chosen=is_chosen, progress=progress)
+            if page is not None:
+                write_page(page, report, path)
     tell(report, containment, as_json=as_json)
     raise typer.Exit(1 if report.differing and (bundle, with_recipe) == (IN_FORCE, None) else 0)
-
-
-def _plan(
-    selection: Selection,
-    store: Path,
-    bundle: str,
-    recipe: str | None,
-    on: tuple[str, int, int],
-    name: str | None,
-    tolerances: tuple[float, float],
-) -> Plan:
-    from linewarden_replay.compare import Tolerances  # noqa: PLC0415 - slow to import, like all that follows
-    from linewarden_replay.replay import Plan  # noqa: PLC0415
-
-    device, workers, threads = on
-    setting = setting_of(bundle, recipe)
-    return Plan(selection, store, setting, device, "auto", Tolerances(*tolerances), workers, name, threads)
 
 
 def setting_of(bundle: str, recipe: str | None) -> Setting:
@@ -126,28 +129,6 @@ def setting_of(bundle: str, recipe: str | None) -> Setting:
         return Setting(None if bundle == IN_FORCE else bundle)
     with in_words():
         return Setting(None if bundle == IN_FORCE else bundle, RecipeRef.parse(recipe))
-
-
-def _run(
-    plan: Plan,
-    opened: Callable[[], tuple[Broker, Namespace]],
-    index: Path,
-    results: Path | None,
-    page: Path | None,
-    *,
-    hidden: bool,
-) -> ReplayReport:
-    from linewarden_replay.replay import run  # noqa: PLC0415 - as above
-
-    with (
-        chosen(plan.selection, index, opened, hidden=hidden) as is_chosen,
-        _frames_bar(opened, plan.selection, hidden=hidden) as (broker, namespace, progress),
-        kept_in(results) as path,
-    ):
-        report = run(broker, namespace, plan, results=path, is_chosen=is_chosen, progress=progress)
-        if page is not None:
-            write_page(page, report, path)
-    return report
 
 
 @contextmanager
@@ -164,7 +145,7 @@ def kept_in(results: Path | None) -> Iterator[Path]:
 
 def write_page(page: Path, report: ReplayReport, results: Path) -> None:
     """Write the containment list as one page with the pictures that the results keep."""
-    from linewarden_replay.containment_page import containment_page  # noqa: PLC0415 - as above
+    from linewarden_replay.containment import containment_page  # noqa: PLC0415 - as above
     from linewarden_replay.rerun.results import pictures_in  # noqa: PLC0415
 
     page.write_text(containment_page(report.as_dict(), pictures_in(results)), encoding="utf-8")
@@ -175,32 +156,38 @@ def tell(
 ) -> None:
     """Write the list where it is wanted, and print the report for people or programs."""
     from linewarden_replay.containment import write_csv  # noqa: PLC0415 - as above
-    from linewarden_replay.rerun.telling import print_report  # noqa: PLC0415
 
     if containment is not None:
         write_csv(containment, report.containment)
-    print_report(report, more or {}, as_json=as_json)
+    if as_json:
+        typer.echo(json.dumps({**report.as_dict(), **(more or {})}, indent=1, allow_nan=False, default=str))
+        return
+    counts = report.counts
+    figures: dict[str, object] = {
+        "frames": counts.frames,
+        "of them from a run before": counts.resumed,
+        "unreadable": counts.unreadable,
+        "pinned to another recipe than the active one": counts.pinned_otherwise,
+        "visits with a view that is gone": counts.partial,
+        "visits without routing": counts.unrouted,
+        **{f"differs in {kind}": count for kind, count in report.by_kind.items()},
+        **{f"caused by {cause}": count for cause, count in report.by_cause.items()},
+        **{f"routed {way}": count for way, count in report.by_routing.items()},
+        "largest deviation": f"{report.largest_deviation:.2g}",
+        "passes that would not pass now": len(report.containment),
+        **{name.replace("_", " "): value for name, value in (more or {}).items()},
+    }
+    show_table(("", ""), list(figures.items()), f"simulated, in {report.namespace}.inspections")
+    _tell_ids("differs", [f"{one.frame_id} ({one.kind.value}: {'+'.join(one.causes)})" for one in report.differences])
+    _tell_ids("containment", [f"{one.visit_id} (lot {one.lot_id}, part {one.part_id})" for one in report.containment])
 
 
-def _recorded(archive: Path | None) -> tuple[Broker, Namespace]:
-    from linewarden.commands.recorded import recorded  # noqa: PLC0415 - slow to import
-
-    return recorded(archive)
-
-
-@contextmanager
-def _frames_bar(
-    opened: Callable[[], tuple[Broker, Namespace]], selection: Selection, *, hidden: bool
-) -> Iterator[tuple[Broker, Namespace, Callable[[int], None]]]:
-    """The recorded line, and what advances a bar over the frames of a selection."""
-    from rich.progress import Progress  # noqa: PLC0415 - slow to import, like all that follows
-
-    from linewarden_history.reading import count_since  # noqa: PLC0415
-
-    broker, namespace = opened()
-    with Progress(disable=hidden) as progress:
-        task = progress.add_task("frames", total=count_since(broker, namespace.topic("frames"), selection.from_ms))
-        yield broker, namespace, lambda done: progress.advance(task, done)
+def _tell_ids(name: str, ids: list[str]) -> None:
+    most = 20
+    for one in ids[:most]:
+        typer.echo(f"{name}: {one}")
+    if len(ids) > most:
+        typer.echo(f"{name}: and {len(ids) - most} more; all of them with --json")
 
 
 app = typer.Typer(help="Inspect recorded frames again, beside the live line and never into it.", no_args_is_help=True)

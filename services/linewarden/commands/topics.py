@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .context import context, show
+from .context import connect, show
+from .options import Json
 
 app = typer.Typer(help="Topics of the catalogue on the broker.", no_args_is_help=True)
 
@@ -22,7 +23,7 @@ def create(
     from linewarden_runtime.topic_settings import deviations  # noqa: PLC0415
     from linewarden_schemas.topics import CATALOGUE  # noqa: PLC0415
 
-    here = context()
+    here = connect()
     with here.broker.admin() as admin:
         made = provision_topics(admin, here.namespace, partitions, replication)
         found = deviations(admin, here.namespace, CATALOGUE, stamps=here.broker.append_time) if update else []
@@ -39,7 +40,7 @@ def provision(
     topics: Annotated[list[str], typer.Argument(help="The topics that it reads, e.g. captures inspections decisions.")],
 ) -> None:
     """Begin where the oldest records are, wherever a group without members has no place of its own yet."""
-    here = context()
+    here = connect()
 
     def logical(name: str) -> str:
         return name.removeprefix(f"{here.namespace.name}.")
@@ -53,11 +54,11 @@ def provision(
 
 
 @app.command(name="list")
-def list_(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def list_(as_json: Json = False) -> None:
     """Show every topic of the catalogue, and whether the broker has it."""
     from linewarden_schemas.topics import CATALOGUE  # noqa: PLC0415
 
-    here = context()
+    here = connect()
     with here.broker.admin() as admin:
         there = admin.topics()
     rows = [

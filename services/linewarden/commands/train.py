@@ -6,36 +6,32 @@ import csv
 import json
 import re
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from linewarden_runtime.files import writable_folder
 from linewarden_train.progress import bars
 
-from .evaluate import in_one_line
+from .context import in_one_line, today
+from .options import BundleName, Device, Json, Layout, NewBundle
 
 if TYPE_CHECKING:
-    from linewarden_train.training.folder import Summary, TrainOptions
+    from linewarden_train.training.folder import Summary
     from linewarden_train.training.loop import Step
-
-_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def train(
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Pictures, in any layout that is known.")],
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="BUNDLE", help="Folder of the bundle; made if absent.", callback=writable_folder),
-    ],
+    out: NewBundle,
     budget: Annotated[str, typer.Option(help="Time for everything, as 20m or 2h; without it, by steps.")] = "",
     steps: Annotated[int, typer.Option(min=1, help="Training steps, where there is no budget.")] = 4000,
-    layout: Annotated[str, typer.Option(help="The set's layout, if it is not to be recognised.")] = "auto",
-    name: Annotated[str, typer.Option(help="Name of the bundle; that of its folder by default.")] = "",
+    layout: Layout = "auto",
+    name: BundleName = "",
     network: Annotated[
         Literal["light", "nested"], typer.Option(help="nested is Unet++ with scSE, for GPUs.")
     ] = "light",
@@ -50,19 +46,26 @@ def train(
     patience: Annotated[int | None, typer.Option(min=1, help="Stop early after so many looks without a gain.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and drawing.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget where an earlier run of this stopped.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Train network, trust and thresholds on a folder of pictures; goes on where an earlier run was stopped.
 
     Losses go to OUT.training/losses.csv. The test side of the set is not touched: `linewarden evaluate` reports on it.
     """
-    from linewarden_train.training.folder import TrainOptions  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_train.data.checks import check_set  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_train.data.reading_sets import read_set  # noqa: PLC0415
+    from linewarden_train.data.sides import sides_of  # noqa: PLC0415
+    from linewarden_train.training.checkpoint import Checkpoint  # noqa: PLC0415
+    from linewarden_train.training.folder import TrainOptions, fingerprint, train_folder  # noqa: PLC0415
+    from linewarden_train.training.terms import Surroundings  # noqa: PLC0415
+    from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
+    from linewarden_vision.inspector import Inspector  # noqa: PLC0415
 
     options = TrainOptions(
         name=name or re.sub(r"[^A-Za-z0-9._-]+", "-", out.resolve().name),
-        date=datetime.now(UTC).date().isoformat(),
+        date=today(),
         code_version=version("linewarden"),
         network=network,
         encoder=encoder,
@@ -79,78 +82,55 @@ def train(
         device=device,
         threads=threads,
     )
+    work = out.with_name(f"{out.name}.training")
+
+    def forget() -> None:
+        for path in work.glob("*.checkpoint"):
+            path.unlink()
+
+    import cv2  # noqa: PLC0415 - after what names the extra that brings it
+    import torch  # noqa: PLC0415
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    cv2.setNumThreads(1)
     with in_one_line():
-        digest, summary = _run(data, layout, out, options, fresh=fresh)
+        if fresh:
+            forget()
+        check_place(out)
+        samples = read_set(data, layout)
+        mark = fingerprint(options, samples)
+        work.mkdir(parents=True, exist_ok=True)
+        with bars() as show, _loss_table(work / "losses.csv") as on_step:
+            check_set(samples, lambda done: show("checking pictures", done, len(samples)))
+            around = Surroundings(
+                clock=time.monotonic,
+                on_progress=show,
+                on_step=on_step,
+                checkpoint=lambda text: Checkpoint(work / f"{text.replace(' ', '-')}.checkpoint", mark),
+            )
+            taught, summary = train_folder(sides_of(samples), options, around)
+        digest = write_bundle(out, taught.card, taught.weights, taught.golden, taught.extra)
+        Inspector.load(out, device="cpu", expected_digest=digest)
+        forget()
     _report(digest, out, summary, as_json=as_json)
 
 
-def _run(data: Path, layout: str, out: Path, options: TrainOptions, *, fresh: bool) -> tuple[str, Summary]:
-    """Read, check, train, write; returns the bundle's digest."""
-    import cv2  # noqa: PLC0415
-    import torch  # noqa: PLC0415
-
-    from linewarden_train.data.checks import check_set  # noqa: PLC0415
-    from linewarden_train.data.reading_sets import read_set  # noqa: PLC0415
-    from linewarden_train.data.sides import sides_of  # noqa: PLC0415
-    from linewarden_train.training.checkpoint import Checkpoint  # noqa: PLC0415
-    from linewarden_train.training.folder import fingerprint, train_folder  # noqa: PLC0415
-    from linewarden_train.training.terms import Surroundings  # noqa: PLC0415
-    from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
-    from linewarden_vision.inspector import Inspector  # noqa: PLC0415
-
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    cv2.setNumThreads(1)
-    work = out.with_name(f"{out.name}.training")
-    if fresh:
-        _forget(work)
-    check_place(out)
-    samples = read_set(data, layout)
-    mark = fingerprint(options, samples)
-    work.mkdir(parents=True, exist_ok=True)
-    with bars() as show, Losses(work / "losses.csv") as losses:
-        check_set(samples, lambda done: show("checking pictures", done, len(samples)))
-        around = Surroundings(
-            clock=time.monotonic,
-            on_progress=show,
-            on_step=losses.write,
-            checkpoint=lambda text: Checkpoint(work / f"{text.replace(' ', '-')}.checkpoint", mark),
-        )
-        taught, summary = train_folder(sides_of(samples), options, around)
-    digest = write_bundle(out, taught.card, taught.weights, taught.golden, taught.extra)
-    Inspector.load(out, device="cpu", expected_digest=digest)
-    _forget(work)
-    return digest, summary
-
-
-def _forget(work: Path) -> None:
-    for path in work.glob("*.checkpoint"):
-        path.unlink()
-
-
-class Losses:
+@contextmanager
+def _loss_table(path: Path) -> Iterator[Callable[[str, Step], None]]:
     """losses.csv: one line a step, appended, so that a run that goes on keeps what was written before."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a", newline="")
-        self._rows = csv.writer(self._file)
+    with path.open("a", newline="") as file:
+        rows = csv.writer(file)
         if path.stat().st_size == 0:
-            self._rows.writerow(("what", "step", "done", "learning_rate", "classification", "mask", "guide"))
+            rows.writerow(("what", "step", "done", "learning_rate", "classification", "mask", "guide"))
 
-    def __enter__(self) -> Losses:
-        """Return itself."""
-        return self
+        def write(what: str, step: Step) -> None:
+            values = [f"{float(part.detach()):.5g}" for part in step.losses.parts]
+            rows.writerow((what, step.number, f"{step.done:.4f}", f"{step.learning_rate:.3g}", *values))
+            if step.number % 20 == 0:
+                file.flush()
 
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def write(self, what: str, step: Step) -> None:
-        """Append one step."""
-        values = [f"{float(part.detach()):.5g}" for part in step.losses.parts]
-        self._rows.writerow((what, step.number, f"{step.done:.4f}", f"{step.learning_rate:.3g}", *values))
-        if step.number % 20 == 0:
-            self._file.flush()
+        yield write
 
 
 def _seconds(text: str) -> float | None:
@@ -160,7 +140,7 @@ def _seconds(text: str) -> float | None:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
     if found is None:
         raise typer.BadParameter(f"{text!r} is no time; write 90s, 20m or 2h", param_hint="--budget")
-    return float(found[1]) * _UNITS[found[2]]
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _report(digest: str, out: Path, summary: Summary, *, as_json: bool) -> None:

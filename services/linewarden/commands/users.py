@@ -13,6 +13,7 @@ import typer
 from linewarden_schemas.vocabulary import Role
 
 from .context import actor, show
+from .options import Json
 
 if TYPE_CHECKING:
     from linewarden_reinspect.station.access.access import Access
@@ -24,7 +25,6 @@ Folder = Annotated[
     Path | None, typer.Option("--data", help="Folder of the station's book; LINEWARDEN_STATION__DATA by default.")
 ]
 Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input, for scripts.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
 
 
 @app.command()
@@ -42,7 +42,7 @@ def add(
 
 @app.command(name="list")
 def list_(as_json: Json = False, data: Folder = None) -> None:
-    """Show everybody."""
+    """Show everybody, with role, skills and the name that they have in the topics."""
     with _access(data) as access:
         rows = [
             {
@@ -50,7 +50,8 @@ def list_(as_json: Json = False, data: Folder = None) -> None:
                 "role": one.role.value,
                 "may sign in": "no" if one.disabled else "yes",
                 "skills": " ".join(one.skills),
-                "in the topics as": _pseudonym(access, one.name),
+                # Nobody has one before the first sign-in.
+                "in the topics as": "" if (known := access.pseudonyms.known(one.name)) == one.name else known,
             }
             for one in access.accounts.all()
         ]
@@ -67,7 +68,7 @@ def disable(name: Name, data: Folder = None) -> None:
 
 @app.command()
 def enable(name: Name, data: Folder = None) -> None:
-    """Let somebody in again."""
+    """Let somebody who was disabled in again."""
     with _access(data, "enable", name) as access:
         access.accounts.enable(name)
     typer.echo(f"{name} may sign in again")
@@ -159,12 +160,6 @@ def _access(data: Path | None, act: str = "", on: str = "") -> Iterator[Access]:
             raise
         if act:
             access.log.write(actor(None), "cli", f"users {act}", object=on)
-
-
-def _pseudonym(access: Access, name: str) -> str:
-    """Nothing before the first sign-in."""
-    known = access.pseudonyms.known(name)
-    return "" if known == name else known
 
 
 def _password(*, from_stdin: bool) -> str:

@@ -33,7 +33,7 @@ _FIRST_SEED = 1 + FIRST_DEMO_SEED // SEEDS_PER_PLAN
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PictureSource:
     """Where the pictures come from: the cameras as ingest reads them, how many visits there will be, who judges."""
 
     cameras: tuple[dict[str, Any], ...]
@@ -44,7 +44,7 @@ class Source:
     bundle: Path = BUNDLE
 
     def cameras_json(self) -> str:
-        """For LINEWARDEN_INGEST__CAMERAS."""
+        """The cameras as JSON, as LINEWARDEN_INGEST__CAMERAS takes them."""
         return json.dumps(self.cameras)
 
 
@@ -67,7 +67,7 @@ def simulated(
     rate: float,
     decide_by_ms: int = DECIDE_BY_MS,
     gallery: Path | None = None,
-) -> Source:
+) -> PictureSource:
     """Three cameras around one station of the simulated line; with a gallery, pictures of a pool are drawn before."""
     shared = {
         "kind": "line",
@@ -86,10 +86,10 @@ def simulated(
     cameras = tuple(
         shared | {"camera_id": f"cam-{view}", "view_id": view, "view": number} for number, view in enumerate(VIEWS)
     )
-    return Source(cameras, tuple((view, f"cam-{view}") for view in VIEWS), visits, plan, decide_by_ms)
+    return PictureSource(cameras, tuple((view, f"cam-{view}") for view in VIEWS), visits, plan, decide_by_ms)
 
 
-def folder(pictures: Path, visits: int | None, rate: float, work: Path) -> Source:
+def folder(pictures: Path, visits: int | None, rate: float, work: Path) -> PictureSource:
     """One camera that takes the folder's pictures in order, each a visit; again from the start where too few."""
     found = pictures_in(pictures)
     wanted = visits or len(found)
@@ -105,10 +105,10 @@ def folder(pictures: Path, visits: int | None, rate: float, work: Path) -> Sourc
         "path": str(chosen),
         "rate_per_s": rate,
     }
-    return Source((camera,), (("view1", "cam1"),), taken, None)
+    return PictureSource((camera,), (("view1", "cam1"),), taken, None)
 
 
-def recipe(source: Source, at_ms: int) -> Recipe:
+def recipe(source: PictureSource, at_ms: int) -> Recipe:
     """The demo's recipe: eight seconds to decide, one pass in fifty audited, one reject in ten reviewed."""
     return Recipe(
         recipe_id="demo-part",
@@ -125,7 +125,7 @@ def recipe(source: Source, at_ms: int) -> Recipe:
     )
 
 
-def set_up(source: Source, at_ms: int) -> list[OutRecord]:
+def set_up(source: PictureSource, at_ms: int) -> list[OutRecord]:
     """Recipe, activation and production, as an engineer and a lead would tell them."""
     made = recipe(source, at_ms)
     activation = Activation(

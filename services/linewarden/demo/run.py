@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,69 +28,61 @@ from linewarden_runtime.processes import free_port
 from linewarden_schemas.vocabulary import Role
 
 from . import line
-from .figures import Figures
-from .follow import Follower
+from .figures import Figures, Follower, Timing
 from .running import TORCH_THREADS, RunningLine
 from .screen import Screen, final_table
 from .servers import servers
 from .summary import model_only_rate, summarise
-from .timing import Timing
-
-_LOOK_S = 0.25
-_SETTLE_S = 25.0
 
 
-@dataclass(frozen=True, slots=True)
-class DemoOptions:
-    """What `linewarden demo` was asked for. `parts` counts visits; None runs until Ctrl-C."""
-
-    parts: int | None
-    headless: bool
-    broker: str
-    source: Path | None
-    bundle: Path | None
-    rate: float
-    out: Path
-    work: Path | None
-    port: int
-    seed: int
-
-
-def run(options: DemoOptions) -> int:
+def run(
+    parts: int | None,
+    broker: str,
+    rate: float,
+    seed: int,
+    *,
+    source: Path | None,
+    bundle: Path | None,
+    out: Path,
+    work: Path | None,
+    port: int,
+) -> int:
     """Run the demo; 0 where the balance closes, 1 where it does not: then what it names and the logs' folder are told.
+
+    `parts` counts visits, None runs until Ctrl-C; `rate` is visits a second; port 0 takes a free one.
 
     Raises:
         ConfigurationError: where a server or service does not start; its log's folder is kept and named.
     """
     begun = time.monotonic()
-    folder = (options.work or Path(tempfile.mkdtemp(prefix="linewarden-demo-"))).resolve()
+    folder = (work or Path(tempfile.mkdtemp(prefix="linewarden-demo-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    with _interruptible() as interrupted, servers(options.broker, folder) as under:
-        token, port = secrets.token_urlsafe(16), options.port or free_port()
+    with _interruptible() as interrupted, servers(broker, folder) as under:
+        token, port = secrets.token_urlsafe(16), port or free_port()
         base = f"http://127.0.0.1:{port}"
         extra = {
             "LINEWARDEN_STATION__PORT": str(port),
             "LINEWARDEN_STATION__LINK_TOKEN": token,
             "LINEWARDEN_STATION__LINK_ROLES": json.dumps(list(Role)),
         }
-        running = RunningLine(source_of(options, folder), under, folder, extra)
-        shift = Shift(running, sign_in_link(base, token, list(Role)), interrupted)
+        running = RunningLine(source_of(source, bundle, parts, rate, seed, folder), under, folder, extra)
+        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted)
         sys.stderr.write(f"one more person: linewarden users link ROLE --data {folder / 'station'} --url {base}\n")
-        summary = shift.work(begun, line.demo_plan(options.seed))
+        summary = shift.work(begun, line.demo_plan(seed))
     Console().print(final_table(summary))
-    options.out.write_text(json.dumps(summary, indent=2) + "\n")
-    Console().print(f"written to {options.out}")
+    out.write_text(json.dumps(summary, indent=2) + "\n")
+    Console().print(f"written to {out}")
     if not summary["balance"]["closes"]:
         for finding in summary["findings"]:
             sys.stderr.write("{kind}: {name}: {reason}\n".format_map(finding))
         sys.stderr.write(f"the services' logs are kept in {folder}\n")
         return 1
-    if options.work is None:
+    if work is None:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
-class Shift:
+class DemoRun:
     """One run of the line: started, followed on the screen, ended, balanced."""
 
     def __init__(self, running: RunningLine, station: str, interrupted: threading.Event) -> None:
@@ -124,7 +116,7 @@ class Shift:
             sys.stderr.write(f"station: {self._station}\n")
         with Live(console=self._console, auto_refresh=False) as live:
             while not self._is_over(figures, timing):
-                follower.follow(_LOOK_S)
+                follower.follow(0.25)
                 timing.look(figures, time.monotonic())
                 self._running.tend()
                 live.update(screen.render(figures, timing.running_s), refresh=at_terminal)
@@ -136,27 +128,25 @@ class Shift:
         if self._ingest.exit_code() is None:
             return False
         done = bool(figures.visits) and not figures.unrouted and not figures.lag
-        return done or timing.idle_s(time.monotonic()) > _SETTLE_S
+        return done or timing.idle_s(time.monotonic()) > 25.0  # what is lost is not waited for
 
 
-def source_of(options: DemoOptions, work: Path) -> line.Source:
+def source_of(
+    pictures: Path | None, bundle: Path | None, parts: int | None, rate: float, seed: int, work: Path
+) -> line.PictureSource:
     """What the cameras look at and the bundle that judges it; raises ConfigurationError where either is missing."""
-    source = _pictures(options, work)
-    if options.bundle is None:
+    if pictures is None:
+        source = line.simulated(line.demo_plan(seed), parts, rate)
+    elif not pictures.is_dir():
+        raise ConfigurationError(f"{pictures} is not a folder of pictures")
+    else:
+        source = line.folder(pictures, parts, rate, work)
+        if not source.visits:
+            raise ConfigurationError(f"{pictures} holds no picture ({', '.join(line.PICTURES)})")
+    if bundle is None:
         return source
-    digest_of(options.bundle)
-    return replace(source, bundle=options.bundle.resolve())
-
-
-def _pictures(options: DemoOptions, work: Path) -> line.Source:
-    if options.source is None:
-        return line.simulated(line.demo_plan(options.seed), options.parts, options.rate)
-    if not options.source.is_dir():
-        raise ConfigurationError(f"{options.source} is not a folder of pictures")
-    source = line.folder(options.source, options.parts, options.rate, work)
-    if not source.visits:
-        raise ConfigurationError(f"{options.source} holds no picture ({', '.join(line.PICTURES)})")
-    return source
+    digest_of(bundle)
+    return replace(source, bundle=bundle.resolve())
 
 
 @contextmanager

@@ -6,22 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from linewarden_runtime.apache import ApacheKafka
 from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
 from linewarden_runtime.kafka.settings import KafkaSettings
-
-_SESSION_MS = 6_000
-
-
-class Listening(Protocol):
-    """A Redis or Valkey on this machine."""
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +17,19 @@ class Servers:
     """What listens where, on this machine."""
 
     broker: EmbeddedBroker | ApacheKafka
-    redis: Listening
+    redis_port: int
 
     def kafka(self) -> KafkaSettings:
         """How to reach the broker; the embedded one has its own ways."""
         if isinstance(self.broker, EmbeddedBroker):
-            return self.broker.settings(_SESSION_MS)
-        return KafkaSettings(bootstrap_servers=self.broker.bootstrap_servers, session_timeout_ms=_SESSION_MS)
+            return self.broker.settings(6_000)
+        return KafkaSettings(bootstrap_servers=self.broker.bootstrap_servers, session_timeout_ms=6_000)
 
     def env(self) -> dict[str, str]:
         """The part of a service's environment that says where to connect."""
         told = self.kafka().model_dump(mode="json", exclude_defaults=True)
         kafka = {f"LINEWARDEN_KAFKA__{name.upper()}": str(value) for name, value in told.items()}
-        return kafka | {"LINEWARDEN_REDIS__PORT": str(self.redis.port)}
+        return kafka | {"LINEWARDEN_REDIS__PORT": str(self.redis_port)}
 
 
 @contextmanager
@@ -53,4 +41,4 @@ def servers(kind: str, folder: Path) -> Iterator[Servers]:
     """
     broker = ApacheKafka(folder / "kafka") if kind == "apache" else EmbeddedBroker(folder / "broker")
     with broker, EmbeddedRedis(folder / "redis") as redis:
-        yield Servers(broker, redis)
+        yield Servers(broker, redis.port)

@@ -12,11 +12,7 @@ from linewarden_ingest.cameras.simulation import LinePlan, draw, plan_visit
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
 
-from .timing import Timing
-
-_PICTURES = 96
-_PASSES = 4
-_BATCH = 16
+from .figures import Timing
 
 
 def truth_of(plan: LinePlan, visit_ids: list[str]) -> dict[str, bool]:
@@ -46,11 +42,12 @@ def model_only_rate(bundle: Path, plan: LinePlan, threads: int) -> float:
 
     torch.set_num_threads(threads)
     inspector = Inspector.load(bundle)
-    views = [view for number in range(_PICTURES // plan.views) for view in draw(plan, plan_visit(plan, number)).views]
+    views = [view for number in range(96 // plan.views) for view in draw(plan, plan_visit(plan, number)).views]
     prepared = [inspector.prepare(view.picture) for view in views]
-    batches = [prepared[start : start + _BATCH] for start in range(0, len(prepared), _BATCH)]
+    batches = [prepared[start : start + 16] for start in range(0, len(prepared), 16)]
+    passes = 4
     inspector.score(batches[0])
     begun = time.perf_counter()
-    for batch in batches * _PASSES:
+    for batch in batches * passes:
         inspector.score(batch)
-    return len(prepared) * _PASSES / (time.perf_counter() - begun)
+    return len(prepared) * passes / (time.perf_counter() - begun)

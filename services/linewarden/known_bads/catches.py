@@ -10,11 +10,8 @@ from typing import Any
 from linewarden_audit.report.tally import counting
 from linewarden_domain.rates import rate
 from linewarden_history.reports.story import VisitHistory
+from linewarden_history.shifts.tally import UNNAMED
 from linewarden_schemas.vocabulary import Judgement
-
-UNNAMED = "not named"
-_ANSWERS = frozenset({Judgement.OK, Judgement.NG})
-_Row = tuple[str, str, str]
 
 
 def by_shift(stories: Iterable[VisitHistory]) -> list[dict[str, Any]]:
@@ -22,22 +19,20 @@ def by_shift(stories: Iterable[VisitHistory]) -> list[dict[str, Any]]:
 
     Caught where anybody's counting judgement is NG; unsure is no answer, and stays among those shown.
     """
-    shown, answered, caught = Counter[_Row](), Counter[_Row](), Counter[_Row]()
+    shown, answered, caught = (Counter[tuple[str, str, str]]() for _ in range(3))
     for story in stories:
         if not story.is_known_bad or story.captured_ms is None:
             continue
         day = datetime.fromtimestamp(story.captured_ms / 1000, UTC).date().isoformat()
         row = story.line_id or "", day, (story.state.shift if story.state else None) or UNNAMED
-        answers = [one.judgement for one in counting(story).values() if one.judgement in _ANSWERS]
+        answers = [one.judgement for one in counting(story).values() if one.judgement in {Judgement.OK, Judgement.NG}]
         shown[row] += 1
         answered[row] += bool(answers)
         caught[row] += Judgement.NG in answers
-    return [_row(row, shown[row], answered[row], caught[row]) for row in sorted(shown)]
-
-
-def _row(row: _Row, shown: int, answered: int, caught: int) -> dict[str, Any]:
-    line, day, shift = row
-    found = rate("catch_rate_of_answered_known_bads", caught, answered).as_dict()
-    return {"line": line, "day": day, "shift": shift, "shown": shown, "answered": answered, "caught": caught} | {
-        key: found[key] for key in ("value", "low", "high")
-    }
+    rows = []
+    for row in sorted(shown):
+        told: dict[str, Any] = dict(zip(("line", "day", "shift"), row, strict=True))
+        told |= {"shown": shown[row], "answered": answered[row], "caught": caught[row]}
+        found = rate("catch_rate_of_answered_known_bads", caught[row], answered[row]).as_dict()
+        rows.append(told | {key: found[key] for key in ("value", "low", "high")})
+    return rows

@@ -14,8 +14,6 @@ from linewarden_schemas.capture import Capture
 
 CAMERA = "known-bads"
 """They take no number of a real camera, so that none is missing there."""
-_LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
-_TRIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +64,9 @@ def serial_like(recent: Recent, used: Collection[str], dice: random.Random) -> s
     model = recent.capture.part_id
     if model is None:
         return None
-    for _ in range(_TRIES):
-        found = _LAST_NUMBER.sub(lambda digits: "".join(dice.choices("0123456789", k=len(digits[0]))), model)
+    for _ in range(100):
+        # Another last number, of as many digits.
+        found = re.sub(r"\d+(?=\D*$)", lambda digits: "".join(dice.choices("0123456789", k=len(digits[0]))), model)
         if found not in recent.serials and found not in used:
             return found
     return None
-
-
-def moments(count: int, from_ms: int, length_ms: int, dice: random.Random) -> list[int]:
-    """Times (epoch ms) of one shift, drawn evenly and in order."""
-    return sorted(from_ms + dice.randrange(length_ms) for _ in range(count))

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from linewarden.commands.context import publish
 from linewarden_history.reading import records_since
 from linewarden_ingest.cameras.interface import EncodedPicture
 from linewarden_ingest.cameras.pictures import Encoding, Unreadable, from_bytes
@@ -26,9 +27,6 @@ from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.pictures.reading import read_file
 
 from .imitation import CAMERA, Recent, imitate, newest, serial_like
-
-LOOK_BACK_MS = 3_600_000
-_DELIVERY_S = 15.0
 
 
 @dataclass(slots=True)
@@ -80,7 +78,7 @@ class Seeding:
             return board.pins(now_ms)
 
     def _recent(self, now_ms: int) -> Recent:
-        records = records_since(self.broker, self.namespace.topic("captures"), max(0, now_ms - LOOK_BACK_MS))
+        records = records_since(self.broker, self.namespace.topic("captures"), max(0, now_ms - 3_600_000))
         messages = (readable(one) for one in records if one.value is not None)
         found = newest((one for one in messages if isinstance(one, Capture)), self.line_id)
         if found is None:
@@ -99,9 +97,7 @@ class Seeding:
             out.frame(ticket, picture.data),
             out.heartbeat(capture.sequence, {}, capture.captured_ms),
         ]
-        with self.broker.producer(client=CAMERA) as producer:
-            for delivery in [producer.send(record) for record in records]:
-                delivery.result(_DELIVERY_S)
+        publish(self.broker, records, client=CAMERA)
 
 
 def picture_of(path: Path) -> EncodedPicture:

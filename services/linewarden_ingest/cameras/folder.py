@@ -5,19 +5,72 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal, Self
 
 import structlog
+from pydantic import Field, model_validator
 
+from linewarden_ingest.captures import require_short_ids
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Loss
 from linewarden_vision.pictures.folders import SUFFIXES, pictures_in
 
 from .interface import CameraFault, EndOfPictures, Shot, Trigger
+from .options import CameraOptions, CameraRun
 from .pace import Pace
 from .pictures import Encoding, Unreadable, from_bytes
-from .sidecar import Label
+from .sidecar import Label, compile_pattern, label_from_name, read_sidecar
 
 _log = structlog.get_logger(__name__)
+
+
+class FolderOptions(CameraOptions):
+    """A folder of pictures. `sidecar` is a CSV, `pattern` a regular expression with named groups; not both."""
+
+    kind: Literal["folder"] = "folder"
+    path: Path
+    sidecar: Path | None = None
+    pattern: str | None = None
+    repeat: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _labelled_one_way(self) -> Self:
+        if self.sidecar is not None and self.pattern is not None:
+            raise ValueError("labels come from a sidecar or from a pattern, not from both")
+        return self
+
+    @property
+    def brings_visits(self) -> bool:
+        """Whether labels tell them."""
+        return self.sidecar is not None or "(?P<visit>" in (self.pattern or "")
+
+    def open(self, run: CameraRun) -> FolderCamera:
+        """The folder as it is now.
+
+        Raises:
+            ConfigurationError: where it holds no picture, or labels are not as they must be.
+        """
+        pictures = list_pictures(self.path)
+        labels = self._labels(pictures)
+        for view_id in {label.view_id for label in labels.values() if label.view_id is not None}:
+            require_short_ids(replace(run.place, view_id=view_id))
+        return FolderCamera(
+            pictures,
+            labels,
+            self.pace(run),
+            self.raw_encoding,
+            run_ms=run.start_ms,
+            rounds=self.repeat,
+            first=run.first,
+        )
+
+    def _labels(self, pictures: Sequence[Path]) -> dict[str, Label]:
+        if self.sidecar is not None:
+            return read_sidecar(self.sidecar)
+        if self.pattern is not None:
+            pattern = compile_pattern(self.pattern)
+            return {path.name: label_from_name(path.name, pattern) for path in pictures}
+        return {}
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -68,7 +121,7 @@ class FolderCamera:
         return shot
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: each file is closed once it is read."""
 
     def _shot(self, index: int) -> Shot:
         path = self._pictures[index % len(self._pictures)]

@@ -86,5 +86,5 @@ class Camera(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the device."""
+        """Release the device; called once, also after a `CameraFault`."""
         ...

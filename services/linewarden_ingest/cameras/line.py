@@ -3,14 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal, Self
 
+from pydantic import Field, model_validator
+
+from linewarden_ingest.captures import visit_id
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.vocabulary import PartIdSource
 
 from .gallery import Gallery
 from .interface import EndOfPictures, PartInfo, Shot, Trigger
+from .options import CameraOptions, CameraRun
 from .pace import Pace
 from .simulation import LinePlan, PlannedVisit, plan_visit
+
+
+class LineOptions(CameraOptions):
+    """One camera of the simulated line; all of a station share everything but camera, view and `view`."""
+
+    kind: Literal["line"] = "line"
+    view: int = Field(0, ge=0)
+    visits: int = Field(100, ge=1)
+    seed: int = 1
+    views: int = Field(3, ge=1)
+    size: int = Field(160, ge=64)
+    defect_rate: float = Field(0.1, ge=0, le=1)
+    difficulty: float = Field(0.5, ge=0, le=1)
+    missing_share: float = Field(0.005, ge=0, le=1)
+    rework_share: float = Field(0.5, ge=0, le=1)
+    return_share: float = Field(0.02, ge=0, le=1)
+    repaired_share: float = Field(0.8, ge=0, le=1)
+    unauthorised_share: float = Field(0.1, ge=0, le=1)
+    return_after: int = Field(25, ge=1)
+    pool: int | None = Field(None, ge=1)
+    gallery: Path | None = None
+    rate_per_s: float | None = Field(2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _view_exists(self) -> Self:
+        if self.view >= self.views:
+            raise ValueError(f"view {self.view} of a part with {self.views} views (they count from 0)")
+        return self
+
+    @property
+    def brings_visits(self) -> bool:
+        """The plan tells them."""
+        return True
+
+    @property
+    def begins_anew(self) -> bool:
+        """Its visits are named by the run."""
+        return True
+
+    @property
+    def sends_apart(self) -> bool:
+        """Its pictures are small."""
+        return False
+
+    def prepare(self, is_stopped: Callable[[], bool]) -> None:
+        """Draw the pictures of a bounded pool, which the first view's camera does for the whole station."""
+        if self.pool is not None and self.gallery is not None and self.view == 0:
+            self._pictures().prepare(self.visits, is_stopped)
+
+    def open(self, run: CameraRun) -> LineCamera:
+        """Its view of the line, at the run's time: what was missed comes at once."""
+        return LineCamera(
+            self._plan(),
+            self._pictures(),
+            Pace(run.clock, run.stop, run.start_ms, self.rate_per_s),
+            lambda trigger: visit_id(run.place, trigger),
+            view=self.view,
+            visits=self.visits,
+            first=run.first,
+        )
+
+    def _plan(self) -> LinePlan:
+        return LinePlan(**{field.name: getattr(self, field.name) for field in fields(LinePlan)})
+
+    def _pictures(self) -> Gallery:
+        return Gallery(self._plan(), self.raw_encoding, self.gallery)
 
 
 class LineCamera:
@@ -44,7 +117,7 @@ class LineCamera:
         return None if visit.missing_view == self._view else self._shot(visit)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: a simulated camera holds no device."""
 
     def _shot(self, visit: PlannedVisit) -> Shot:
         return Shot(

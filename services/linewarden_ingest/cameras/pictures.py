@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast
 
-import cv2
 import numpy as np
 
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.pictures.png import MAGIC as PNG_MAGIC
-from linewarden_vision.pictures.reading import is_wire_format, read_picture
 
 from .interface import EncodedPicture, RawPicture
 
@@ -34,6 +32,8 @@ def from_bytes(data: bytes, encoding: Encoding) -> EncodedPicture:
     Raises:
         Unreadable: where they are no picture, or one that cannot be carried on (several, float, alpha, ...).
     """
+    from linewarden_vision.pictures.reading import is_wire_format, read_picture  # noqa: PLC0415 - as below
+
     if is_wire_format(data):
         return EncodedPicture(data, "image/png" if data.startswith(PNG_MAGIC) else "image/jpeg")
     try:
@@ -53,6 +53,8 @@ def encode(raw: RawPicture, encoding: Encoding) -> EncodedPicture:
         raise Unreadable(f"an array {raw.shape} of {raw.dtype} is no picture; 8 or 16 bit unsigned, grey or colour, is")
     if encoding.format == "jpeg" and raw.dtype != np.uint8:
         raise Unreadable(f"JPEG is 8 bits deep, the picture is {raw.dtype}; set its encoding to png")
+    import cv2  # noqa: PLC0415 - the supervisor, which reads the cameras' options, stays small
+
     png = encoding.format == "png"
     options = (
         [cv2.IMWRITE_PNG_COMPRESSION, encoding.png_compression]

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from linewarden_vision.synthetic.part import Part, View, make_part, make_view
+if TYPE_CHECKING:
+    from linewarden_vision.synthetic.part import Part, View
 
 SEEDS_PER_PLAN = 1_000_003
 """Plans of different seeds make different parts, up to so many visits."""
@@ -96,6 +97,8 @@ def plan_visit(plan: LinePlan, number: int) -> PlannedVisit:
 
 def draw(plan: LinePlan, visit: PlannedVisit) -> Part:
     """All views of a visit's part. A part that was repaired is the flawless twin of what it was."""
+    from linewarden_vision.synthetic.part import make_part  # noqa: PLC0415 - OpenCV, which a plan does without
+
     return make_part(
         visit.part_seed,
         views=plan.views,
@@ -107,6 +110,8 @@ def draw(plan: LinePlan, visit: PlannedVisit) -> Part:
 
 def draw_view(plan: LinePlan, visit: PlannedVisit, view: int) -> View:
     """One view of the same part, without the work for the others."""
+    from linewarden_vision.synthetic.part import make_view  # noqa: PLC0415 - the same
+
     return make_view(
         visit.part_seed,
         view,

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-import cv2
 import structlog
+from pydantic import Field
 
 from linewarden_runtime.errors import ConfigurationError
 
-from .interface import CameraFault, EndOfPictures, Shot
+from .interface import CameraFault, EndOfPictures, RawPicture, Shot
+from .options import CameraOptions, CameraRun
 from .pace import Pace
 
 _log = structlog.get_logger(__name__)
+
+
+class VideoOptions(CameraOptions):
+    """A video file; every `stride`-th frame."""
+
+    kind: Literal["video"] = "video"
+    path: Path
+    stride: int = Field(1, ge=1)
+
+    def open(self, run: CameraRun) -> VideoCamera:
+        """The file, at the frame of shot `run.first`.
+
+        Raises:
+            ConfigurationError: where OpenCV cannot open it.
+        """
+        return VideoCamera(self.path, self.pace(run), stride=self.stride, first=run.first)
 
 
 class VideoCamera:
@@ -23,6 +41,8 @@ class VideoCamera:
     """
 
     def __init__(self, path: Path, pace: Pace, *, stride: int = 1, first: int = 0) -> None:
+        import cv2  # noqa: PLC0415 - the supervisor, which reads the options, stays small
+
         self._path, self._pace, self._stride = path, pace, stride
         self._video = cv2.VideoCapture(str(path))
         if not self._video.isOpened():
@@ -52,10 +72,10 @@ class VideoCamera:
         return shot
 
     def close(self) -> None:
-        """Close the file."""
+        """Release the decoder and with it the file; nothing can be polled afterwards."""
         self._video.release()
 
-    def _shot(self, picture: cv2.typing.MatLike | None) -> Shot:
+    def _shot(self, picture: RawPicture | None) -> Shot:
         return Shot(index=self._index, captured_ms=self._pace.clock.now_ms(), picture=picture)
 
     def _end(self, wanted: int) -> None:

@@ -29,6 +29,7 @@ class Committer:
                 try:
                     self._spool.sync()
                 except SpoolBroken as broken:
+                    # No second try: what the first fsync lost is reported durable by the next.
                     self.failure = broken
                     return
 

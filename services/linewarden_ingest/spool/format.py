@@ -47,7 +47,7 @@ class Kind(IntEnum):
 
 
 class Buffer(Protocol):
-    """Bytes by slices."""
+    """What a record is read from: bytes of memory, or a file that is mapped or read piece by piece."""
 
     def __getitem__(self, at: slice, /) -> bytes:
         """Bytes of a slice."""
@@ -71,7 +71,7 @@ class Entry:
 
     @property
     def payload_offset(self) -> int:
-        """Where the payload begins."""
+        """Where the payload begins, in bytes from the beginning of the segment."""
         return self.offset + FIXED_BYTES + len(self.header)
 
     @property
@@ -95,6 +95,7 @@ def read_entry(data: Buffer, offset: int, end: int, marker: bytes) -> Entry | No
         return None
     _, kind, sequence, header_bytes, payload_bytes, payload_crc = _LEAD.unpack_from(fixed)
     header_end = offset + FIXED_BYTES + header_bytes
+    # Before the CRC, which would be taken over as much as a damaged length says.
     if header_bytes > MAX_HEADER_BYTES or header_end > end:
         return None
     header = data[offset + FIXED_BYTES : header_end]

@@ -22,7 +22,10 @@ from linewarden_runtime.files import NO_ROOM, FileSystem, write_all
 from .faults import SpoolBroken, SpoolFull
 
 _FILE = "marks"
+# A pointer that is a little old costs no more than records sent twice, which readers bear; an fsync for each costs
+# more.
 _SAVE_EVERY_S = 0.25
+# A block of a disk, so that a torn write cannot reach into the other slot.
 _SLOT_BYTES = 4 << 10
 _MAGIC = b"LWM2"
 _SLOT = struct.Struct("<4sQQQqq")
@@ -56,9 +59,11 @@ class MarksFile:
         size = self._files.size(self._file)
         raw = self._files.read(self._file, 2 * _SLOT_BYTES, 0)
         turns = [turn for place in (0, _SLOT_BYTES) if (turn := _read_slot(raw[place : place + _SLOT_BYTES]))]
+        # The newer slot that is whole; the former form where there is none yet.
         self._turn, marks = max(turns, key=lambda turn: turn[0], default=(0, _read_text(raw[:_SLOT_BYTES])))
         if size < 2 * _SLOT_BYTES:
             self._reserve(raw)
+        # Of another epoch they would acknowledge sequences that this spool has yet to give.
         return marks if marks is not None and marks.epoch == epoch else None
 
     def save(self, marks: Marks) -> None:
@@ -76,10 +81,11 @@ class MarksFile:
         except OSError as error:
             told = f"{self._path}: {error}"
             raise (SpoolFull(told) if error.errno in NO_ROOM else SpoolBroken(told)) from error
+        # Only now: a save that failed is tried again on the same slot, and the other one stands.
         self._turn = turn
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file without writing or syncing anything more."""
         self._files.close(self._file)
 
     def _reserve(self, raw: bytes) -> None:
@@ -126,6 +132,7 @@ class MarksKeeper:
     def acked(self, next_sequence: int, *, durably: bool) -> None:
         """Move the pointer forward; durable at once, or within a quarter of a second of further calls."""
         with self._lock:
+            # Never back: two threads may come in the other order than their acknowledgements.
             self.now = replace(self.now, acked_next=max(next_sequence, self.now.acked_next))
             if durably or self._clock.monotonic() - self._saved_at >= _SAVE_EVERY_S:
                 self._save()

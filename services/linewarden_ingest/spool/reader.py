@@ -28,7 +28,7 @@ class Gap:
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """How many sequences are missing, the first and the last of the gap among them."""
         return self.last - self.first + 1
 
 
@@ -56,6 +56,7 @@ class SpoolReader:
 
     def next(self) -> Record | Gap | None:
         """The next durable record, or sequences lost before it or at the end; None where nothing more is durable."""
+        # Memory before the disk: what was just written is mostly still there, and a read would cost the disk.
         record = self._held or self._from_memory() or self._read()
         found = self._read_to if record is None else record.sequence
         if found > self._next:
@@ -77,6 +78,7 @@ class SpoolReader:
             if held is None:
                 return None
             self._spool.note_reading(held.segment, self._next)
+        # The place on the disk goes along, so that the next record may come from there.
         if held.segment is not self._segment:
             self._leave()
         self._segment, self._offset = held.segment, held.end
@@ -89,6 +91,7 @@ class SpoolReader:
                 return None
             entry = self._entry(end)
             if entry is None:
+                # Nothing whole up to the durable end: what is lost there shows as a gap in the sequences.
                 self._offset = end
                 continue
             self._offset = entry.end
@@ -145,6 +148,7 @@ class SpoolReader:
     def _record(self, entry: Entry, end: int) -> Record:
         if entry.kind is not Kind.WHOLE:
             return Record(entry.sequence, entry.header, None, entry.kind)
+        # A length beyond the durable end is of a record that never got there.
         count = entry.payload_bytes if entry.end <= end else 0
         payload = read_what_is_left(self._files, self._file, count, entry.payload_offset)
         if len(payload) != entry.payload_bytes or crc32c(payload) != entry.payload_crc:

@@ -31,6 +31,7 @@ def recover(folder: Path, now_ms: int, files: FileSystem) -> Recovered:
     go, and one sequence is left out, so that the loss shows.
     """
     for left in files.names(folder):
+        # A rewriting that did not come to its end; the segment that it was to replace is whole.
         if left.endswith(".tmp"):
             files.remove(folder / left)
     files.sync_folder(folder)  # the names that are found: a process that died had perhaps not made them durable
@@ -47,8 +48,10 @@ def recover(folder: Path, now_ms: int, files: FileSystem) -> Recovered:
         files.sync(file)  # and what is read in them
     finally:
         files.close(file)
+    # A torn record counts: its sequence was given, and its capture is still to be told.
     last = found.torn or found.last
     newest.last_sequence = last.sequence if last else newest.first_sequence - 1
+    # At least one record began there; its number is left out, so that the audit sees a gap and not a quiet end.
     hidden = int(torn_bytes > 0 and found.torn is None)
     header = last.header if last else _last_header(segments[:-1], files)
     return Recovered(newest.epoch, segments, newest.last_sequence + 1 + hidden, header, torn_bytes)
@@ -59,6 +62,7 @@ def _repair(segment: Segment, good_end: int, torn: Entry | None, files: FileSyst
     pieces = [] if torn is None else frame_record(segment.marker, Kind.TORN, torn.sequence, torn.header, b"")
     record = b"".join(pieces)
     segment.size = good_end + len(record)
+    # Cut before the write: behind the new record nothing of the old one may be left, or it would look damaged.
     files.cut(file, segment.size)
     write_all(files, file, record, good_end)
 

@@ -59,11 +59,13 @@ def list_segments(folder: Path, files: FileSystem) -> list[Segment]:
         for name in files.names(folder)
         if (match := _NAME.match(name))
     ]
+    # Files of an older epoch are of a spool that was lost; nothing of them can be put into order with this one.
     newest = max((segment.epoch for segment in found), default=-1)
     ordered = sorted((one for one in found if one.epoch == newest), key=lambda one: one.first_sequence)
     for segment in ordered:
         with viewed(files, segment.path) as data:
             segment.size = len(data)
+    # Without a walk: sequences follow on each other from segment to segment. Only the newest must be scanned.
     for segment, after in pairwise(ordered):
         segment.last_sequence = after.first_sequence - 1
     return ordered
@@ -87,6 +89,7 @@ def scan(segment: Segment, files: FileSystem) -> Scan:
     good_end = 0
     with viewed(files, segment.path) as data:
         for entry in walk(data, segment.marker):
+            # Its header is whole and its picture is cut off: the record that was being written.
             if entry.end > len(data):
                 return Scan(last, entry.offset, entry)
             last, good_end = entry, entry.end
@@ -103,6 +106,7 @@ def shed_pictures(segment: Segment, files: FileSystem) -> int:
     file = files.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         size, dropped = _write_bare(segment, files, file)
+        # Before the renaming, or a power cut could leave the name with an empty file.
         files.sync(file)
         files.replace(temporary, segment.path)
     except OSError:

@@ -28,6 +28,7 @@ from .segment import Segment, new_segment, shed_pictures
 from .tail import Tail, begin, hold
 from .window import Held, Record, Window
 
+# So that a thread that waits looks now and then whether the disk has failed meanwhile.
 _ROOM_WAIT_S = 0.2
 _log = structlog.get_logger(__name__)
 
@@ -56,6 +57,7 @@ class Spool:
         self._failure: OSError | None = None
         self._window = Window(limits.window_bytes)
         self._tell_durable: Callable[[], None] = lambda: None
+        # Reentrant: `shed` holds it while it rolls to another segment, which takes it too.
         self.lock = threading.RLock()
         self._written = threading.Condition(self.lock)
         self._room = threading.Condition(self.lock)
@@ -69,6 +71,7 @@ class Spool:
 
     def _open(self, clock: Clock) -> None:
         make_folders(self._folder, self.files)
+        # Before anything is repaired: another process may be writing what looks torn.
         self._lock_file = hold(self._folder, self.files)
         self.recovered: Recovered = recover(self._folder, clock.now_ms(), self.files)
         self.segments: list[Segment] = self.recovered.segments
@@ -77,6 +80,8 @@ class Spool:
         kept = Marks(self.epoch, self.segments[0].first_sequence if self.segments else 0)
         marks = self._marks_file.load(self.epoch) or kept
         self._marks = MarksKeeper(self._marks_file, marks, clock)
+        # The highest of what was written, told in a heartbeat and acknowledged: a file that is gone gives no number
+        # again.
         first_free = max(self.recovered.next_sequence, marks.announced + 1, marks.acked_next)
         self._next_sequence = self.durable_next = first_free
         self.durable_size = self.segments[-1].size if self.segments else 0
@@ -122,6 +127,7 @@ class Spool:
         sequence = self._next_sequence
         pieces = frame_record(self._marker_for(len(header) + len(payload)), kind, sequence, header, payload)
         size = sum(map(len, pieces))
+        # Before the write: a record that does not fit below the capacity must leave nothing behind.
         self._require_room(size)
         segment = self.segments[-1]
         # Without the lock: only the thread that appends writes, and what is not told below is not synced or read.
@@ -150,10 +156,13 @@ class Spool:
             self._require_sound()
             if self._unsynced() == 0:
                 return
+            # As of now: what is written while the disk syncs is not known to be durable with it.
             segment, size, reached = self.segments[-1], self.segments[-1].size, self._next_sequence
             descriptor = self._tail.duplicate()  # the segment may be sealed and closed meanwhile
         self._fdatasync(descriptor)
         with self.lock:
+            # A segment that was sealed meanwhile was synced whole as that was done; its size says nothing of the next
+            # one.
             if segment is self.segments[-1]:
                 self.durable_size = max(self.durable_size, size)
             self.durable_next = max(self.durable_next, reached)
@@ -183,6 +192,7 @@ class Spool:
             SpoolBroken: where the disk fails.
         """
         with self.lock:
+            # Never the newest: records are appended to it, and a start finds its last sequence there.
             done = [one for one in self.segments[:-1] if one.last_sequence < next_sequence]
             self.segments = self.segments[len(done) :]
             self._spent += done
@@ -197,6 +207,7 @@ class Spool:
                 try:
                     self.files.remove(segment.path)
                 except OSError as error:
+                    # Not raised: a segment that stays costs room and no record, since all in it is acknowledged.
                     UNFREED.labels(camera=self._folder.name).inc()
                     _log.warning("a segment stays, and is tried again", path=str(segment.path), why=str(error))
                 else:
@@ -229,6 +240,7 @@ class Spool:
     def _shed(self, segment: Segment) -> int:
         if segment is self.segments[-1]:
             self._roll()
+        # The files first: where there is no room to rewrite them, memory keeps what they still hold.
         dropped = shed_pictures(segment, self.files)
         self._window.drop(segment.first_sequence, segment.last_sequence)
         return dropped
@@ -274,6 +286,7 @@ class Spool:
         if self._used() + size > self._limits.capacity_bytes:
             raise SpoolFull(f"{size} bytes do not fit below {self._limits.capacity_bytes} in {self._folder}")
         with self.lock:
+            # Bounds what a power cut can take: pictures that the camera gave and that do not count as taken yet.
             while self._unsynced() > self._limits.unsynced_bytes and self._failure is None:
                 self._room.wait(_ROOM_WAIT_S)
         self._require_sound()
@@ -293,6 +306,7 @@ class Spool:
         """Seal the newest segment and begin another; by the thread that appends."""
         self._require_sound()
         if self._tail.is_open:
+            # A segment is whole on the disk before the next begins, so only the newest can have a torn end.
             self._fdatasync(self._tail.duplicate())
         segment = new_segment(self._folder, self.epoch, self._next_sequence, self._draw)
         try:
@@ -301,6 +315,7 @@ class Spool:
             raise SpoolFull(f"the disk refuses a new segment: {error}") from error
         with self.lock:
             self._tail.adopt(file)
+            # All that was written so far lay in the segment that was just synced.
             self.durable_next = self._next_sequence
             self.segments.append(segment)
             self.durable_size = 0
@@ -310,6 +325,7 @@ class Spool:
         try:
             self.files.sync(descriptor)
         except OSError as error:
+            # For good: after a failed fsync the kernel may drop the pages and call the next fsync a success.
             self._failure = error
             raise SpoolBroken(f"fsync in {self._folder}: {error}") from error
         finally:

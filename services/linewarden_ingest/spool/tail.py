@@ -47,12 +47,14 @@ class Tail:
     def _append_all(self, pieces: list[bytes]) -> None:
         while pieces:
             taken = self._files.append(self._file, pieces)
+            # No error and nothing taken: without this the loop would not end.
             if taken == 0:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             pieces = _behind(pieces, taken)
 
     def _take_back(self, at: int) -> None:
         try:
+            # Nothing to cut where nothing was taken; a full disk may refuse even that.
             if self._files.size(self._file) != at:
                 self._files.cut(self._file, at)
         except OSError as error:
@@ -85,6 +87,7 @@ def begin(segment: Segment, files: FileSystem) -> int:
     """Make the file of a new segment, its name durable, and give its descriptor; raises OSError and leaves none."""
     file = files.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL)
     try:
+        # A file whose name is not durable is gone after a power cut, however well its content was synced.
         files.sync_folder(segment.path.parent)
     except OSError:
         files.close(file)

@@ -19,6 +19,7 @@ def read_what_is_left(files: FileSystem, file: int, count: int, offset: int) -> 
         return files.read(file, count, offset)
     except OSError:
         in_block = min(count, _CHUNK - offset % _CHUNK)
+        # One block is the least that a disk refuses; its zeros fail the CRC of the record that they are in.
         if in_block == count:
             return bytes(count)
     first = read_what_is_left(files, file, in_block, offset)
@@ -38,6 +39,7 @@ class FileView:
     def __getitem__(self, at: slice, /) -> bytes:
         start, stop = int(at.start), min(int(at.stop), self._end)
         if start < self._start or stop > self._start + len(self._data):
+            # A chunk at least: a header is asked for in pieces, and pictures are passed over.
             ahead = min(max(stop, start + _CHUNK), self._end)
             self._start, self._data = start, self._read(max(ahead - start, 0), start)
         return self._data[start - self._start : max(stop, start) - self._start]

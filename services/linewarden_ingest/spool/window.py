@@ -48,6 +48,7 @@ class Window:
 
     def keep(self, held: Held) -> None:
         """Keep the newest record if there is room."""
+        # A newer one may still find room: what is missing between is read from the disk.
         if self.bytes + held.size <= self._max_bytes:
             self._held[held.record.sequence] = held
             self.bytes += held.size

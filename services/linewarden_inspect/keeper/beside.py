@@ -18,7 +18,7 @@ class Beside:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Begin the work in its thread; what it raises comes out of `raise_failure`."""
         self._thread.start()
 
     def join(self) -> None:

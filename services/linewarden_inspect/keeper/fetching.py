@@ -44,7 +44,7 @@ class RecordFetcher:
             raise Gone(f"{source.topic}[{source.partition}] does not exist") from error
 
     def close(self) -> None:
-        """Close all readers."""
+        """Close the readers of all topics that were fetched from; a later fetch opens them anew."""
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()

@@ -33,11 +33,11 @@ class Remembered:
             self._frames.popitem(last=False)
 
     def discard(self, frame_id: str) -> None:
-        """Forget a frame."""
+        """Forget a frame, so that it is looked up or saved again; one that is not known is no error."""
         self._frames.pop(frame_id, None)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget every frame: what was sent may not have arrived."""
         self._frames.clear()
 
 
@@ -80,7 +80,7 @@ class KeptEvidence:
         return frozenset(self._kept.intersection(frame_ids))
 
     def close(self) -> None:
-        """Close the reader."""
+        """Close the reader of `evidence`; nothing can be looked up any more."""
         self._reader.close()
 
     def _places(self, frame_ids: Collection[str]) -> set[Position]:

@@ -46,5 +46,5 @@ class MapMaker:
         return picture_maps(answer, ready.native, ready.region)
 
     def close(self) -> None:
-        """Give the bundles up."""
+        """Give up the bundles that were loaded, and with them the device's memory."""
         self._bundles.close()

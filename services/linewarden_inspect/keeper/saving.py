@@ -40,11 +40,11 @@ class RememberingProducer:
         return delivery
 
     def flush(self, timeout_s: float) -> None:
-        """Flush the producer."""
+        """Wait until everything sent is decided, at most `timeout_s`; raises BrokerUnavailable when time is over."""
         self._producer.flush(timeout_s)
 
     def close(self) -> None:
-        """Close the producer."""
+        """Close the producer underneath; what is remembered stays."""
         self._producer.close()
 
     def __enter__(self) -> Self:

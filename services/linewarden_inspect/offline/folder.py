@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from linewarden_schemas.vocabulary import Routing, Undecidable, VerdictRule
-from linewarden_vision.errors import UnusablePicture
-from linewarden_vision.inspecting.preparing import refused_by_vision
+from linewarden_vision.inspecting.preparing import prepare
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import ViewScore
@@ -89,11 +88,9 @@ def _read(entry: Entry, scorer: Scorer) -> _Read:
     try:
         if entry.refused is not None:
             raise entry.refused
-        return _Read(entry, scorer.prepare(read_picture(read_file(entry.path))))
+        return _Read(entry, prepare(scorer, read_picture(read_file(entry.path))))
     except Refused as refused:
         return _Read(entry, None, refused)
-    except UnusablePicture as unusable:
-        return _Read(entry, None, refused_by_vision(unusable))
     except MemoryError:
         return _Read(entry, None, Refused(Undecidable.TOO_LARGE, "there is not enough memory to decode it"))
 

@@ -21,7 +21,7 @@ class PartsInOrder:
         self.routings: dict[str, Routing] = {}
 
     def add(self, result: Result) -> None:
-        """Take the next result."""
+        """Take the next picture's result; tells those whose part is complete, in the order in which pictures came."""
         before = self.routings.get(result.part_id, result.routing)
         self.routings[result.part_id] = worst((before, result.routing))
         self._left[result.part_id] -= 1

@@ -69,7 +69,7 @@ def scored(entry: Entry, score: ViewScore, card: Card, names: MapNames | None, r
     """The result of a picture that the network judged."""
     thresholds = thresholds_of_card(card)
     verdict = verdict_of(rule, score, thresholds)
-    reasons = reasons_of(verdict, score, thresholds, card)
+    reasons = tuple(one.sentence for one in reasons_of(verdict, score, thresholds, card))
     routing = routing_of(verdict, is_trusted=score.suspicion < thresholds.suspicion)
     low = STAGE if card.stage in UNTRUSTED_STAGES else Cause.LOW_TRUST.value
     cause = low if routing is Routing.DIVERTED else None

@@ -21,7 +21,7 @@ class Tally:
     diverted_by: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: Result) -> None:
-        """Count one picture."""
+        """Count one picture's verdict and, where it diverted, its cause in words."""
         self.verdicts[result.verdict.value] += 1
         if result.routing is Routing.DIVERTED:
             detail = f": {result.undecidable.value}" if result.undecidable else ""
@@ -44,7 +44,7 @@ class Summary:
 
     @property
     def pictures(self) -> int:
-        """Pictures answered."""
+        """How many pictures were answered; skipped files are not among them."""
         return sum(self.verdicts.values())
 
     @property
@@ -53,7 +53,7 @@ class Summary:
         return self.pictures / self.seconds if self.seconds > 0 else 0.0
 
     def document(self) -> dict[str, Any]:
-        """For programs."""
+        """The summary as one JSON object: counts by name, digests, and seconds of the whole run."""
         return {
             "pictures": self.pictures,
             "parts": sum(self.routings.values()),
@@ -70,7 +70,7 @@ class Summary:
         }
 
     def rows(self) -> list[tuple[str, str]]:
-        """For people."""
+        """The summary as pairs of name and value, for a table at the terminal."""
         return [
             ("pictures", f"{self.pictures}"),
             *((f"  {name}", f"{count}") for name, count in self.verdicts.items()),

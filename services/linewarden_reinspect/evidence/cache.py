@@ -19,7 +19,7 @@ class RecordCache:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes held now."""
+        """Bytes of all values held now; never above the limit it was made with."""
         return self._bytes
 
     def put(self, name: str, record: InRecord) -> None:

@@ -38,7 +38,7 @@ class EvidenceSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record lies."""
+    """The partition and the offset that a record is fetched from."""
 
     position: Position
     offset: int

@@ -24,6 +24,7 @@ local function words(text)
 end
 
 local function lasts(key)
+  -- A key that somebody set a time on would go later, and nobody would see it go.
   need(redis.call('TTL', key) < 0, key .. ' would expire')
   return key
 end
@@ -104,6 +105,7 @@ for _, row in ipairs(rows) do
   local size = redis.call('ZCARD', key)
   if left > 0 and from < rank + size then
     local first = math.max(from - rank, 0)
+    -- A part at each call: all of them would hold up everybody's claims for as long as it takes.
     for _, slot in ipairs(redis.call('ZRANGE', key, first, first + left - 1)) do
       need(is_whole(slot, row), 'slot ' .. slot)
       left = left - 1

@@ -8,6 +8,7 @@
 if not is_live() then return { err = 'NOT_LIVE' } end
 local actor, token, lead, code = ARGV[1], ARGV[2], ARGV[5] == '1', ARGV[6]
 local last_line = 7 + tonumber(ARGV[7])
+-- First, so that a slot whose lease has just run out can be given without waiting for the next round.
 reap(100, tonumber(ARGV[4]))
 local lines, skills, mine = {}, { [''] = true }, {}
 for i = 8, last_line do lines[ARGV[i]] = true end
@@ -28,6 +29,7 @@ local function refuses(slot)
   for _, excluded in ipairs(cjson.decode(h[4])) do
     if excluded == actor then return 'judged' end
   end
+  -- Who scans a part has it in the hand, whatever they skipped before.
   if code ~= '' then return nil end
   local skipped_until = redis.call('ZSCORE', SKIP, slot .. '|' .. actor)
   return skipped_until and tonumber(skipped_until) > now and 'skipped' or nil
@@ -40,6 +42,7 @@ local function first(set, state)
     for _, slot in ipairs(slots) do
       if field(slot, 'st') == state and not refuses(slot) then return slot end
     end
+    -- By pages: the first that may be taken is mostly near the front, and sets are long.
     if #slots < page then return nil end
     start = start + page
   end
@@ -51,6 +54,7 @@ local function most_urgent()
     local line, skill, needs = string.match(pool, '^(.-)|(.-)|(.*)$')
     local slot = not refuses_pool(line, skill, needs) and first(P .. ':ready:' .. pool, 'ready')
     local due = slot and tonumber(field(slot, 'due'))
+    -- Ties by the id, so that the model in Python and this script agree.
     if slot and (not best or due < best_due or (due == best_due and slot < best)) then best, best_due = slot, due end
   end
   return best
@@ -83,6 +87,7 @@ local function scanned()
   return refused
 end
 
+-- Before anything is chosen: the answer to this token may have been lost on the way.
 local known = redis.call('HGET', TOKENS, token)
 if known then return { 'lease', known, tonumber(redis.call('ZSCORE', LEASE, known)), field(known, 'open') } end
 for _, slot in ipairs(slots_under(HANDS, actor)) do mine[field(slot, 'visit')] = true end

@@ -53,7 +53,7 @@ class Item:
 
 @dataclass(slots=True)
 class State:
-    """Everything of a queue."""
+    """All that the memory queue keeps, so that it can be lost as Redis can: at once and whole."""
 
     items: dict[str, Item] = field(default_factory=dict)
     skips: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -81,7 +81,7 @@ def urgency(item: Item) -> tuple[int, str]:
 
 
 def by_line(items: Iterable[Item]) -> dict[str, LineCount]:
-    """Counts of every line."""
+    """Counts of slots by line and state; a line without any slot is left out."""
     lines: dict[str, LineCount] = {}
     for item in items:
         lines[item.slot.line_id] = _counted(lines.get(item.slot.line_id, LineCount()), item)

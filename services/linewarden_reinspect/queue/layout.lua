@@ -48,6 +48,7 @@ local CODES, HANDS, TOKENS = P .. ':codes', P .. ':hands', P .. ':tokens'
 local ROWS, ASKED, COUNTS, EVENTS = P .. ':rows', P .. ':asked', P .. ':n', P .. ':events'
 local SUMS = P .. ':sums'
 local MOST_EVENTS, HOUR, MINUTE = 100000, 3600000, 60000
+-- Read once: all of a script happens at one moment, and a lease cannot run out within it.
 local now = read_clock()
 
 local function item(slot)
@@ -68,6 +69,7 @@ end
 
 -- Every transition becomes an event in the step that makes it.
 local function tell(slot, visit, event, actor, cause)
+  -- Counted instead: events that Kafka does not take must not fill the memory that leases need.
   if redis.call('XLEN', EVENTS) >= MOST_EVENTS then
     redis.call('INCR', P .. ':untold')
     return
@@ -99,6 +101,7 @@ end
 local function leave_pool(slot)
   local pool = field(slot, 'pool')
   redis.call('ZREM', P .. ':ready:' .. pool, slot)
+  -- Redis drops an empty set by itself; the pool's name in the list of pools it cannot know of.
   if redis.call('EXISTS', P .. ':ready:' .. pool) == 0 then redis.call('SREM', POOLS, pool) end
 end
 
@@ -116,6 +119,7 @@ local function set_under(hash, key, slot, is_there)
     if other ~= slot then slots[#slots + 1] = other end
   end
   if is_there then slots[#slots + 1] = slot end
+  -- In order, so that equal states are equal bytes, whoever came first.
   table.sort(slots)
   local more
   if #slots == 0 then more = -redis.call('HDEL', hash, key) else more = redis.call('HSET', hash, key, table.concat(slots, ' ')) end
@@ -131,6 +135,7 @@ local function pick_up(slot, actor, token, till)
 end
 
 local function put_down(slot)
+  -- Nobody's: neither holder nor token has anything to be taken off.
   if redis.call('ZREM', LEASE, slot) == 0 then return end
   local h = redis.call('HMGET', item(slot), 'op', 'tok')
   set_under(HANDS, h[1], slot, false)
@@ -187,6 +192,7 @@ end
 local function end_lease(slot, max_deliveries)
   local h = redis.call('HMGET', item(slot), 'st', 'op', 'visit')
   local deliveries = 0
+  -- A park says nothing of the slot: somebody decided, and only the close was slow.
   if h[1] == 'leased' then deliveries = redis.call('HINCRBY', item(slot), 'deliv', 1) end
   if deliveries >= max_deliveries then to_dead(slot, 'let go too often') else home(slot) end
   local st = field(slot, 'st')
@@ -199,6 +205,7 @@ local function reap(limit, max_deliveries)
   for _, slot in ipairs(redis.call('ZRANGEBYSCORE', LEASE, '-inf', now, 'LIMIT', 0, limit)) do
     ended[#ended + 1] = end_lease(slot, max_deliveries)
   end
+  -- With every reap, or skips of slots that are closed would stay for ever.
   redis.call('ZREMRANGEBYSCORE', SKIP, '-inf', now)
   if #ended > 0 then changed() end
   return ended
@@ -216,8 +223,10 @@ local function demand(row)
     if (tonumber(minutes[i]) + 60) * MINUTE > now then opened = opened + tonumber(minutes[i + 1]) end
   end
   local ask, oldest = '', tonumber(first[2] or now)
+  -- Above the rate now, or so many waiting that the last would be too old when its turn came.
   local over = rules.capacity > 0 and (opened > rules.capacity or waiting * HOUR > rules.capacity * rules.age)
   if waiting > 0 and over then ask = 'slow' end
+  -- Stop overrules slow: a part is too old already, and a slower line makes it no younger.
   if waiting > 0 and rules.age > 0 and now - oldest > rules.age then ask = 'stop' end
   return { ask, waiting, first[1] or '', oldest, opened, rules.capacity, rules.age }
 end
@@ -226,6 +235,7 @@ end
 local function held(slot, token)
   local h = redis.call('HMGET', item(slot), 'st', 'tok', 'since', 'did', 'op', 'visit')
   if h[2] ~= token or (h[1] ~= 'leased' and h[1] ~= 'parked') then return nil end
+  -- Over at its end, also where nobody has reaped it yet: else two could hold it for one moment.
   if tonumber(redis.call('ZSCORE', LEASE, slot)) <= now then return nil end
   return { st = h[1], since = tonumber(h[3]), did = h[4], op = h[5], visit = h[6] }
 end

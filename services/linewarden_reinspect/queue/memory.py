@@ -67,6 +67,7 @@ class MemoryQueue(MemoryView):
             return ready
         dead = [item for item in items if item.status is SlotStatus.DEAD]
         dead.sort(key=lambda item: (item.dead_ms, item.slot.slot_id))
+        # They stay among the ready too: the first that may be taken counts, so naming one twice changes nothing.
         late = sorted((i for i in ready if i.overdue), key=lambda i: (i.slot.opened_ms, i.slot.slot_id))
         return [*dead, *late, *ready]
 
@@ -86,6 +87,7 @@ class MemoryQueue(MemoryView):
     def _held(self, slot_id: str, token: str) -> Item:
         item = self._state.items.get(slot_id)
         now = self._clock.now_ms()
+        # `<=`: a lease is over at its end, and so is the token.
         if item is None or item.status not in HELD or item.token != token or item.until_ms <= now:
             raise LeaseLost("LEASE_LOST")
         return item
@@ -97,16 +99,17 @@ class MemoryQueue(MemoryView):
         return item
 
     def renew(self, slot_id: str, token: str) -> Lease:
-        """Lengthen a lease."""
+        """Lengthen a lease, never beyond the longest hold; a parked slot is told as it is. Raises LeaseLost."""
         item = self._held(slot_id, token)
         if item.status is SlotStatus.LEASED:
             longest = item.since_ms + self._terms.max_hold_ms
             wanted = self._clock.now_ms() + self._terms.lease_ms
+            # Never shorter than it is: at the longest hold a renewal takes nothing away.
             item.until_ms = max(item.until_ms, min(wanted, longest))
         return Lease(item.slot, token, item.until_ms, item.decision)
 
     def release(self, slot_id: str, token: str) -> None:
-        """Put the slot back."""
+        """Put the slot back where it stood before it was claimed. Raises LeaseLost."""
         item = self._leased(slot_id, token)
         actor = item.holder
         item.put(item.home, self._clock.now_ms())
@@ -124,7 +127,7 @@ class MemoryQueue(MemoryView):
         return item.status
 
     def park(self, slot_id: str, token: str, decision_id: str) -> None:
-        """Keep it from everybody."""
+        """Keep it from everybody until its close, or for a while; twice for one decision is fine. Raises LeaseLost."""
         item = self._held(slot_id, token)
         if item.status is SlotStatus.PARKED:
             if item.decision != decision_id:

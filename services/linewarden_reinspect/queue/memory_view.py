@@ -31,7 +31,7 @@ class MemoryView:
         self._state = copy.deepcopy(snapshot)
 
     def clear(self) -> None:
-        """Lose everything."""
+        """Lose everything, as a Redis that starts empty does."""
         self._state = State()
         self._known.clear()
 
@@ -55,7 +55,7 @@ class MemoryView:
         return (actor, visit_id) in self._known
 
     def told(self, event_ids: Sequence[str]) -> None:
-        """Forget what was told."""
+        """Drop these events: they lie in Kafka. Unknown ones are no error."""
         self._state.events = [event for event in self._state.events if event.event_id not in event_ids]
 
     def revision(self) -> str:
@@ -68,7 +68,7 @@ class MemoryView:
         return Standing(state.topic_id, state.live, self._clock.now_ms() - state.at_ms, dict(state.offsets))
 
     def apply(self, topic_id: str, changes: Sequence[Change], expected: Mapping[int, int]) -> dict[int, int]:
-        """Take in records."""
+        """Take in records and their offsets; the next offset of each partition named. Raises ViewMoved."""
         following = dict(expected)
         for change in changes:
             self._require(topic_id, {change.partition: following.get(change.partition, 0)})
@@ -116,7 +116,7 @@ class MemoryView:
         self._state.gate_until_ms = now + gate_ms
 
     def wipe(self, topic_id: str, offsets: Mapping[int, int]) -> None:
-        """Empty the view."""
+        """Empty the view but for what was counted and not yet told; closed for claims until the next beat."""
         old, now = self._state, self._clock.now_ms()
         self._state = State(topic_id=topic_id, offsets=dict(offsets), at_ms=now, revision=old.revision + 1)
         self._state.events, self._state.counted, self._state.asked = old.events, old.counted, old.asked

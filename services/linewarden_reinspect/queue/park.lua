@@ -9,6 +9,7 @@ if h.st == 'parked' then
 end
 set_state(slot, 'parked')
 redis.call('HSET', item(slot), 'did', ARGV[3])
+-- With an end: where no close comes the decision did not count, and the slot is offered again.
 redis.call('ZADD', LEASE, now + tonumber(ARGV[4]), slot)
 tell(slot, h.visit, 'decided', h.op, ARGV[3])
 changed()

@@ -70,7 +70,7 @@ class View(Protocol):
     """The same queue as its projector sees it."""
 
     def standing(self) -> Standing:
-        """Where the view stands."""
+        """The topic id and the next offsets that the view was last moved to."""
         ...
 
     def apply(self, topic_id: str, changes: Sequence[Change], expected: Mapping[int, int]) -> dict[int, int]:

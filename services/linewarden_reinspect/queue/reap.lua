@@ -16,6 +16,7 @@ end
 local function ask(row)
   local d = demand(row)
   local was, slot, visit = string.match(redis.call('HGET', ASKED, row) or '', '^(%S+) (%S+) (%S+)$')
+  -- Told as it changes, not at every look.
   if d[1] == (was or '') then return end
   if d[1] == '' then
     redis.call('HDEL', ASKED, row)
@@ -40,6 +41,7 @@ local function prune(row)
   end
 end
 
+-- Only by a whole view: half of one would call the line free, or ask for a stop, for slots it has yet to read.
 if is_live() then
   for _, row in ipairs(redis.call('HKEYS', ROWS)) do
     prune(row)

@@ -37,6 +37,7 @@ from .types import (
 )
 
 _KNOWN_FOR = timedelta(days=30)
+# So few that a beat stays short; a view of any size is gone through in turns.
 _CHECKED = 250  # slots looked at with each beat
 
 
@@ -67,12 +68,12 @@ class RedisQueue:
         return Claim(None)
 
     def renew(self, slot_id: str, token: str) -> Lease:
-        """Lengthen a lease."""
+        """Lengthen a lease by Redis's clock, never beyond the longest hold. Raises LeaseLost."""
         until, _, parked, opened = self._run("renew", slot_id, token, self._terms.lease_ms, self._terms.max_hold_ms)
         return Lease(_slot(opened), token, int(until), _text(parked) or None)
 
     def release(self, slot_id: str, token: str) -> None:
-        """Put the slot back."""
+        """Put the slot back where it stood before it was claimed. Raises LeaseLost."""
         self._run("release", slot_id, token)
 
     def skip(self, slot_id: str, token: str) -> SlotStatus:
@@ -81,7 +82,7 @@ class RedisQueue:
         return SlotStatus(_text(answer))
 
     def park(self, slot_id: str, token: str, decision_id: str) -> None:
-        """Keep it from everybody."""
+        """Keep it from everybody until its close, or for a while; twice for one decision is fine. Raises LeaseLost."""
         self._run("park", slot_id, token, decision_id, self._terms.park_ms)
 
     def reap(self, limit: int = 100) -> tuple[Ended, ...]:
@@ -91,8 +92,10 @@ class RedisQueue:
     def learn(self, actor: str, visit_id: str) -> None:
         """Remember that somebody was told of a visit."""
         key = self._known_by(visit_id)
+        # A key of another type is damage; what it told is lost, and `knows` says yes as long as it lies there.
         if self._client.type(key) not in {b"set", "set", b"none", "none"}:
             self._client.unlink(key)
+        # Together: a set without its time would stay for ever.
         with self._client.pipeline(transaction=True) as pipe:
             pipe.sadd(key, actor)
             pipe.expire(key, _KNOWN_FOR)
@@ -115,7 +118,7 @@ class RedisQueue:
         return tuple(_happened(name, words) for name, words in self._run("events", most))
 
     def told(self, event_ids: Sequence[str]) -> None:
-        """Forget what was told."""
+        """Drop these events: they lie in Kafka. Unknown ones are no error."""
         if event_ids:
             self._run("told", *event_ids)
 
@@ -148,6 +151,7 @@ class RedisQueue:
     def apply(self, topic_id: str, changes: Sequence[Change], expected: Mapping[int, int]) -> dict[int, int]:
         """Take in records, pipelined, each with its offset in one step."""
         following = dict(expected)
+        # No transaction: each record is one atomic step by itself, and what came before a culprit is to stay.
         pipe = self._client.pipeline(transaction=False)
         for change in changes:
             known = following.get(change.partition, 0)
@@ -162,12 +166,14 @@ class RedisQueue:
 
     def beat(self, topic_id: str, expected: Mapping[int, int], gate_ms: int) -> None:
         """Look whether the view is whole, a part of it at each beat, and open it for claims."""
+        # Before the gate is opened: a view that contradicts itself gives nothing away.
         self._checked_to = int(self._run_view("check", self._checked_to, _CHECKED))
         self._run_view("beat", topic_id, gate_ms, *chain.from_iterable(expected.items()))
 
     def wipe(self, topic_id: str, offsets: Mapping[int, int]) -> None:
-        """Empty the view."""
+        """Empty the view, to be filled from these offsets; closed for claims until the next beat."""
         self._checked_to = 0
+        # From the first slot again, since none of those that were looked at is there any more.
         self._run_view("wipe", topic_id, *chain.from_iterable(offsets.items()))
 
     def dump(self) -> dict[str, SlotDump]:

@@ -14,9 +14,11 @@ repeat
   local found = redis.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000)
   cursor = found[1]
   for _, key in ipairs(found[2]) do
+    -- Freed in the background: deleting a hundred thousand keys at once would hold up the server.
     if not is_kept(key) then redis.call('UNLINK', key) end
   end
 until cursor == '0'
+-- What is kept must not expire either, or the check after the rebuild would find the same damage again.
 for name in pairs(KEPT) do redis.call('PERSIST', P .. ':' .. name) end
 redis.call('SET', P .. ':mode', 'rebuilding')
 redis.call('HSET', OFF, 'topic', ARGV[1], 'at', now)

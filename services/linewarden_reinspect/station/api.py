@@ -14,7 +14,7 @@ from linewarden_schemas.vocabulary import Judgement, Outcome
 
 from . import present
 from .access.permissions import require_outcome
-from .context import CurrentSession, CurrentStation, Station
+from .context import CurrentLanguage, CurrentSession, CurrentStation, Station
 from .errors import BadMark
 from .hand import Hand
 from .judging import Given
@@ -26,7 +26,7 @@ Token = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
 class Holding(BaseModel):
-    """Proof of a lease."""
+    """The token of a lease, which proves that the slot is in this session's hands."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -77,31 +77,35 @@ class Scan(BaseModel):
 
 
 @router.post("/claim")
-def claim(station: CurrentStation, session: CurrentSession, scan: Scan | None = None) -> dict[str, Any]:
+def claim(
+    station: CurrentStation, session: CurrentSession, language: CurrentLanguage, scan: Scan | None = None
+) -> dict[str, Any]:
     """The next visit, or null; with a scanned code that part's visit, or 409 with the reason."""
     hand = station.desk.claim(session, station.lines, (scan and scan.code) or "")
-    return {"visit": None if hand is None else _visit(station, hand)}
+    return {"visit": None if hand is None else _visit(station, hand, language)}
 
 
 @router.post("/ahead")
-def ahead(station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+def ahead(station: CurrentStation, session: CurrentSession, language: CurrentLanguage) -> dict[str, Any]:
     """The visit after the one in hand, taken ahead where enough waits for everybody; or null."""
     wanted = session.ahead is not None or _enough_waits(station)
     hand = station.desk.ahead(session, station.lines) if wanted else None
-    return {"visit": None if hand is None else _visit(station, hand)}
+    return {"visit": None if hand is None else _visit(station, hand, language)}
 
 
 @router.post("/slots/{slot_id}/renew")
-def renew(slot_id: str, holding: Holding, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+def renew(
+    slot_id: str, holding: Holding, station: CurrentStation, session: CurrentSession, language: CurrentLanguage
+) -> dict[str, Any]:
     """Keep the visit; answers it as it is now."""
     hand = station.desk.renew(session, slot_id, holding.token)
     coming = session.ahead
-    return {"visit": _visit(station, hand), "ahead": None if coming is None else coming.slot.slot_id}
+    return {"visit": _visit(station, hand, language), "ahead": None if coming is None else coming.slot.slot_id}
 
 
 @router.post("/slots/{slot_id}/release")
 def release(slot_id: str, holding: Holding, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
-    """Give it back."""
+    """Give the slot back undecided; answers 409 where the lease is lost."""
     station.desk.release(session, slot_id, holding.token)
     return {"done": "released"}
 
@@ -114,9 +118,12 @@ def skip(slot_id: str, holding: Holding, station: CurrentStation, session: Curre
 
 
 @router.post("/slots/{slot_id}/first")
-def first(slot_id: str, look: FirstLook, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
+def first(
+    slot_id: str, look: FirstLook, station: CurrentStation, session: CurrentSession, language: CurrentLanguage
+) -> dict[str, Any]:
     """Take the judgement of the plain pictures, and answer the visit with reasons, verdicts and maps."""
-    return {"visit": _visit(station, station.desk.first(session, slot_id, look.token, look.judgement, _shown(look)))}
+    hand = station.desk.first(session, slot_id, look.token, look.judgement, _shown(look))
+    return {"visit": _visit(station, hand, language)}
 
 
 @router.post("/slots/{slot_id}/decision")
@@ -161,8 +168,8 @@ def evidence(slot_id: str, token: Token, station: CurrentStation, session: Curre
     return {"frames": [present.evidence(frame, found, told=hand.is_told) for frame, found in kept]}
 
 
-def _visit(station: Station, hand: Hand) -> dict[str, Any]:
-    return present.visit(hand, station.clock.now_ms(), station.recipe(hand.slot.recipe))
+def _visit(station: Station, hand: Hand, language: str) -> dict[str, Any]:
+    return present.visit(hand, station.clock.now_ms(), station.recipe(hand.slot.recipe), language)
 
 
 def _shown(look: FirstLook) -> list[Shown]:
@@ -177,7 +184,7 @@ def _marks(drawn: Sequence[DrawnMask], station: Station, session: Session) -> tu
         if kept is not None and kept.picture is not None:
             marks.append(Mark(frame_id=one.frame_id, mask_png=clean_mask(one.mask_png, kept.picture)))
     if sum(len(mark.mask_png) for mark in marks) > MOST_MARKS_BYTES:
-        raise BadMark(f"The masks of a visit have at most {MOST_MARKS_BYTES // 1024} KiB together.")
+        raise BadMark("problem.marks_large", most=MOST_MARKS_BYTES // 1024)
     return tuple(marks)
 
 

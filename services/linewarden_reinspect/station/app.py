@@ -26,7 +26,7 @@ from .errors import BookAway, Forbidden, KafkaAway, NotSignedIn, QueueAway, Stat
 from .guards import HEADERS, require_own_page
 from .insight import auditor, engineer, lead, trust
 from .rendering import PAGES, refused_page
-from .texts import refusal
+from .texts import language_of, told
 
 _log = structlog.get_logger(__name__)
 _STATIC = Path(__file__).parent / "static"
@@ -73,7 +73,7 @@ def create_app(station: Station) -> FastAPI:
 
 @_health.get("/healthz")
 async def alive() -> dict[str, bool]:
-    """Whether the process answers."""
+    """That the process answers; says nothing of Kafka or Redis."""
     return {"alive": True}
 
 
@@ -122,7 +122,7 @@ def _misshapen(request: Request, error: Exception) -> Response:  # noqa: ARG001 
 
 
 def _told(request: Request, error: StationError) -> JSONResponse:
-    body: dict[str, object] = {"error": error.word, "message": refusal(request, str(error))}
+    body: dict[str, object] = {"error": error.word, "message": told(language_of(request), error.key, error.values)}
     if error.details:
         body["details"] = dict(error.details)
     return JSONResponse(body, status_code=error.status)
@@ -130,14 +130,14 @@ def _told(request: Request, error: StationError) -> JSONResponse:
 
 def _queue_away(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
     metrics.QUEUE_DOWN.labels("station").inc()
-    return _refused(request, QueueAway("The queue cannot be reached. Nothing is lost; it is tried again."))
+    return _refused(request, QueueAway("problem.queue_unreachable"))
 
 
 def _kafka_away(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
-    return _refused(request, KafkaAway("Kafka cannot be reached. Nothing is lost; it is tried again."))
+    return _refused(request, KafkaAway("problem.kafka_away"))
 
 
 def _book_away(request: Request, error: Exception) -> Response:
     metrics.BOOK_FAILURES.inc()
     _log.error("book_not_written", path=request.url.path, detail=str(error))
-    return _refused(request, BookAway("The station's own book cannot be written. Ask who runs it: disk, rights."))
+    return _refused(request, BookAway("problem.book_away"))

@@ -66,9 +66,7 @@ class StationBus:
         except RuntimeFault as fault:
             self._discard()
             _log.error("decision_not_confirmed", decision_id=decision.decision_id, detail=str(fault))
-            raise NotRecorded(
-                "Kafka does not confirm your answer, so it does not count yet. The visit stays with you."
-            ) from fault
+            raise NotRecorded("problem.answer_unconfirmed") from fault
 
     def tell(self, event: str, slot_id: str, visit_id: str, actor: str, cause: str | None = None) -> None:
         """Write what the station itself saw, in the background; nobody waits for it, and what is lost is counted."""

@@ -42,7 +42,7 @@ def reference(slot_id: str, token: Token, name: Name, station: CurrentStation, s
     hand = station.desk.before(session, slot_id, token)
     found = next((one for one in _references(station, hand) if one.name == name), None)
     if found is None:
-        raise NothingHeld("There is no such reference.")
+        raise NothingHeld("problem.no_reference")
     return Response(as_shown(found.picture), media_type=found.content_type, headers=PRIVATE)
 
 
@@ -61,7 +61,7 @@ def beside_picture(
     hand = station.desk.before(session, slot_id, token)
     kept = station.evidence.get(frame_id) if frame_id in _beside(station, hand, view) else None
     if kept is None or kept.picture is None or kept.content_type not in PICTURES:
-        raise NothingHeld("There is no such neighbour.")
+        raise NothingHeld("problem.no_neighbour")
     return Response(as_shown(kept.picture), media_type=kept.content_type, headers=PRIVATE)
 
 

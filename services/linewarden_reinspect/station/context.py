@@ -20,6 +20,7 @@ from .desk import Desk
 from .insight.insight import Insight
 from .references import References
 from .studies import Studies
+from .texts import language_of
 from .watch import QueueWatch
 
 
@@ -53,4 +54,6 @@ def station_of(request: Request) -> Station:
 
 CurrentStation = Annotated[Station, Depends(station_of)]
 
-__all__ = ["CurrentSession", "CurrentStation", "Station", "station_of"]
+CurrentLanguage = Annotated[str, Depends(language_of)]
+
+__all__ = ["CurrentLanguage", "CurrentSession", "CurrentStation", "Station", "station_of"]

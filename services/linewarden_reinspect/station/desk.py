@@ -59,7 +59,7 @@ class Desk(Holding):
             hand = self.renew(session, slot_id, token)
             decision = judged(session, hand, given, self._clock.now_ms())
             if hand.attempted not in {None, given.judgement}:
-                raise Conflict(f"{hand.attempted} was sent before and is not confirmed yet. Send it again.")
+                raise Conflict("problem.not_confirmed_yet", judgement=hand.attempted)
             hand.attempted = given.judgement
             self._bus.record(decision)
             self._done(session, hand, decision)
@@ -86,7 +86,7 @@ class Desk(Holding):
         with session.lock:
             last = session.last_judgement()
             if last is None:
-                raise NothingHeld("There is nothing of yours to undo.")
+                raise NothingHeld("problem.nothing_to_undo")
             undo = Decision(
                 decision_id=decision_id(last.slot_id, session.signs, f"undo {last.decision_id}"),
                 slot_id=last.slot_id,

@@ -1,34 +1,54 @@
-"""What the station refuses, each with its HTTP status and a sentence for the person.
+"""What the station refuses, each by the key of its words in the catalogues, with its HTTP status.
 
-    StationError
-    ├── NotSignedIn      401
-    ├── Forbidden        403   another site's request, or a wrong link
-    ├── NothingHeld      404   the visit or picture is not in this person's hands
-    ├── Gone             409   the lease is lost; nothing was recorded
-    ├── Conflict         409   another answer was given for this lease before
-    ├── Mismatch         409   what was scanned is not the part in hand, or may not be taken
-    ├── NotShown         409   accepting needs every picture delivered
-    ├── NotBlind         409   the plain pictures are judged first
-    ├── NotNext          409   in a study another picture comes next
-    ├── BadMark          422   a drawn mask is not one of the picture
-    ├── BadInput         422   what was typed cannot be taken; the sentence says why
-    ├── TooMany          429   too many failed sign-ins
-    ├── ProviderAway     503   the sign-in service does not answer
-    ├── SheetUnusable    503   a study's sheet cannot be read or written; it is as it was
-    ├── QueueAway        503   the queue is rebuilt or lags; visits are given out again shortly
-    ├── KafkaAway        503   Kafka cannot be reached
-    ├── BookAway         503   the station's own book cannot be written; the same request again is safe
-    └── NotRecorded      503   Kafka did not confirm; nothing counts until it does
+    Denied
+    ├── AccountRefused        an account cannot be changed so; `linewarden users` says it too
+    └── StationError
+        ├── NotSignedIn      401
+        ├── Forbidden        403   another site's request, or a wrong link
+        ├── NothingHeld      404   the visit or picture is not in this person's hands
+        ├── Gone             409   the lease is lost; nothing was recorded
+        ├── Conflict         409   another answer was given for this lease before
+        ├── Mismatch         409   what was scanned is not the part in hand, or may not be taken
+        ├── NotShown         409   accepting needs every picture delivered
+        ├── NotBlind         409   the plain pictures are judged first
+        ├── NotNext          409   in a study another picture comes next
+        ├── BadMark          422   a drawn mask is not one of the picture
+        ├── BadInput         422   what was typed cannot be taken; the sentence says why
+        ├── TooMany          429   too many failed sign-ins
+        ├── ProviderAway     503   the sign-in service does not answer
+        ├── SheetUnusable    503   a study's sheet cannot be read or written; it is as it was
+        ├── QueueAway        503   the queue is rebuilt or lags; visits are given out again shortly
+        ├── KafkaAway        503   Kafka cannot be reached
+        ├── BookAway         503   the station's own book cannot be written; the same request again is safe
+        └── NotRecorded      503   Kafka did not confirm; nothing counts until it does
 
-Pages show the sentence as it is; nothing is recorded wherever one of these is raised.
+Pages and answers tell it in the person's language; nothing is recorded wherever one of these is raised.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from linewarden_runtime.errors import ConfigurationError
 
-class StationError(Exception):
-    """Root of what the station refuses; `word` and `details` are for programs, `str()` for people."""
+from .texts import DEFAULT, told
+
+
+class Denied(Exception):
+    """Something refused: the `key` of its words and the `values` they name; `str()` is the English sentence."""
+
+    def __init__(self, key: str, /, **values: object) -> None:
+        super().__init__(told(DEFAULT, key, values))
+        self.key, self.values = key, values
+
+
+class AccountRefused(Denied, ConfigurationError):
+    """The change of an account is not possible; nothing was changed."""
+
+
+class StationError(Denied):
+    """Root of what the station refuses; `word` and `details` are for programs."""
 
     status = 500
     word = "error"
@@ -54,7 +74,7 @@ class NothingHeld(StationError):
 
 
 class Gone(StationError):
-    """The lease is lost."""
+    """The lease is over or was never this token's: nothing that depends on it was done."""
 
     status, word = 409, "lease_lost"
 
@@ -70,8 +90,8 @@ class Mismatch(StationError):
 
     status, word = 409, "mismatch"
 
-    def __init__(self, sentence: str, why: str, values: Mapping[str, str]) -> None:
-        super().__init__(sentence)
+    def __init__(self, why: str, /, **values: str) -> None:
+        super().__init__(f"scan.{why}", **values)
         self.details = {"why": why, **values}
 
 
@@ -106,7 +126,7 @@ class BadInput(StationError):
 
 
 class TooMany(StationError):
-    """Too many failed sign-ins."""
+    """Too many sign-ins failed from here or for this name; a while must pass first."""
 
     status, word = 429, "too_many"
 
@@ -124,7 +144,7 @@ class SheetUnusable(StationError):
 
 
 class NotRecorded(StationError):
-    """Kafka did not confirm."""
+    """Kafka did not confirm a decision in time: it may lie in the log, and is safe to send again as it is."""
 
     status, word = 503, "not_recorded"
 
@@ -136,7 +156,7 @@ class QueueAway(StationError):
 
 
 class KafkaAway(StationError):
-    """Kafka cannot be reached."""
+    """Kafka cannot be reached; what was confirmed is not lost, the rest is to be tried again."""
 
     status, word = 503, "kafka_away"
 

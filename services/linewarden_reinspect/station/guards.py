@@ -35,11 +35,11 @@ def require_own_page(request: Request) -> None:
     origin = urlsplit(request.headers.get("origin", ""))
     site = request.headers.get("sec-fetch-site", "same-origin")
     if not origin.netloc or origin.netloc != request.headers.get("host") or site != "same-origin":
-        raise Forbidden("This request does not come from the station's own page.")
+        raise Forbidden("problem.foreign_page")
 
 
 def require_token(request: Request, session: Session) -> None:
     """Refuse a changing request without the session's own token. Raises Forbidden."""
     given = request.headers.get(TOKEN_HEADER, "")
     if request.method not in SAFE_METHODS and not secrets.compare_digest(given.encode(), session.csrf.encode()):
-        raise Forbidden("The page is out of date. Reload it.")
+        raise Forbidden("problem.old_page")

@@ -20,8 +20,6 @@ from .hand import Hand
 from .scanning import is_named, refuse, require_same
 from .sessions import Session
 
-_LOST = "Your time for this visit is over, and somebody else may have it now. Nothing was recorded."
-
 
 class Holding:
     """Takes visits from the queue into sessions and gives them back.
@@ -89,7 +87,7 @@ class Holding:
         try:
             claim = self._queue.claim(claimant, token, code)
         except NotLive as error:
-            raise QueueAway("The queue is being brought up to date. Visits are given out again shortly.") from error
+            raise QueueAway("problem.queue_catching_up") from error
         if claim.refused is not None:
             raise refuse(code, claim.refused, self._name_of(claim.refused.holder))
         return None if claim.lease is None else self._taken(session, claim.lease)
@@ -109,7 +107,7 @@ class Holding:
         """The visit in hand, if it is this one. Raises Gone where it is another or none."""
         hand = session.hand
         if hand is None or hand.slot.slot_id != slot_id or hand.token != token:
-            raise Gone(_LOST)
+            raise Gone("problem.lease_lost")
         return hand
 
     def before(self, session: Session, slot_id: str, token: str) -> Hand:
@@ -127,10 +125,10 @@ class Holding:
                 lease = self._queue.renew(slot_id, token)
             except LeaseLost as error:
                 self._lose(session, hand)
-                raise Gone(_LOST) from error
+                raise Gone("problem.lease_lost") from error
             if lease.parked_decision is not None:
                 session.hand = None
-                raise Gone("This visit was decided already.")
+                raise Gone("problem.decided_already")
             hand.slot, hand.until_ms = lease.slot, lease.until_ms
             self._renew_ahead(session)
             return hand
@@ -177,5 +175,5 @@ class Holding:
                 act(slot_id, token)
             except LeaseLost as error:
                 self._lose(session, hand)
-                raise Gone(_LOST) from error
+                raise Gone("problem.lease_lost") from error
             session.hand = None

@@ -44,7 +44,7 @@ def judged(session: Session, hand: Hand, given: Given, now_ms: int) -> Decision:
         NotShown: where a part is to be accepted of which a picture was not on the screen.
     """
     if not hand.is_told:
-        raise NotBlind("Judge the plain picture first; the machine's reasons come after it.")
+        raise NotBlind("problem.judge_plain_first")
     seen = [_as_delivered(one, hand) for one in _delivered(hand, given.shown)]
     if given.judgement is Judgement.OK:
         require_all_shown(hand, {one.frame_id for one in seen})
@@ -79,16 +79,18 @@ def require_all_shown(hand: Hand, shown: set[str]) -> None:
     """
     if hand.slot.missing_views:
         views = ", ".join(hand.slot.missing_views)
-        raise NotShown(f"There is no picture of {views}: this part cannot be accepted here. Press N, or ? for a lead.")
+        raise NotShown("problem.views_missing", views=views)
     unseen = [frame.view_id for frame in hand.slot.frames if frame.frame_id not in shown]
-    if unseen or not hand.slot.frames:
-        raise NotShown(f"Not on the screen yet: {', '.join(unseen) or 'any picture'}.")
+    if unseen:
+        raise NotShown("problem.views_unseen", views=", ".join(unseen))
+    if not hand.slot.frames:
+        raise NotShown("problem.nothing_seen")
 
 
 def same(known: Decision, judgement: Judgement) -> Decision:
     """A decision that is recorded already. Raises Conflict where another judgement is asked for."""
     if known.judgement is not judgement:
-        raise Conflict(f"{known.judgement} is recorded for this visit already. Press U to undo it.")
+        raise Conflict("problem.recorded_already", judgement=known.judgement)
     return known
 
 

@@ -24,20 +24,20 @@ def clean_mask(drawn: bytes, picture: bytes) -> bytes:
         BadMark: where it is no PNG, not of the picture's size, too large, or empty.
     """
     if len(drawn) > MOST_MASK_BYTES:
-        raise BadMark(f"A drawn mask has at most {MOST_MASK_BYTES // 1024} KiB.")
+        raise BadMark("problem.mask_large", most=MOST_MASK_BYTES // 1024)
     try:
         size = read_header(picture).shape[:2]
     except Refused as refused:
-        raise BadMark("There is no picture to draw on.") from refused
+        raise BadMark("problem.mask_no_picture") from refused
     try:
         pixels = read_drawing(drawn)
     except Refused as refused:
-        raise BadMark(f"The drawn mask cannot be read: {refused.detail}.") from refused
+        raise BadMark("problem.mask_unreadable", why=refused.detail) from refused
     if pixels.shape[:2] != size or pixels.dtype != np.uint8:
-        raise BadMark("The drawn mask is not of the picture's size.")
+        raise BadMark("problem.mask_size")
     mask = np.where(_levels(np.asarray(pixels, np.uint8)) >= _HALF, 255, 0).astype(np.uint8)
     if not mask.any():
-        raise BadMark("The drawn mask is empty.")
+        raise BadMark("problem.mask_empty")
     return _png(mask)
 
 
@@ -50,5 +50,5 @@ def _levels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _png(mask: NDArray[np.uint8]) -> bytes:
     _, data = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 9])
     if len(data) > MOST_MASK_BYTES:
-        raise BadMark(f"A drawn mask has at most {MOST_MASK_BYTES // 1024} KiB.")
+        raise BadMark("problem.mask_large", most=MOST_MASK_BYTES // 1024)
     return bytes(data.tobytes())

@@ -13,11 +13,11 @@ router = APIRouter()
 
 @router.get("/")
 def queue_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
-    """What waits, by line."""
+    """The page of what waits, by line; it fills itself from `/api/events`."""
     return page(request, station, session, "queue.html")
 
 
 @router.get("/review")
 def review_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
-    """The visit in hand."""
+    """The page on which a visit is claimed, looked at and judged."""
     return page(request, station, session, "review.html")

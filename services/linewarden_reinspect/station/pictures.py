@@ -31,10 +31,10 @@ def picture(frame_id: str, station: CurrentStation, session: CurrentSession) -> 
     hand, frame, kept = _held(frame_id, station, session)
     why = present.unusable(frame, kept)
     if why is not None or kept.picture is None or kept.content_type not in PICTURES:
-        raise NothingHeld(f"This picture cannot be shown: {why or 'unknown kind of file'}.")
+        raise NothingHeld("problem.picture_unshown", why=why or "unknown kind of file")
     sha256 = digest(kept.picture)
     if frame.sha256 not in {None, sha256}:
-        raise NothingHeld("This picture cannot be shown: its bytes are not the captured ones.")
+        raise NothingHeld("problem.picture_other")
     hand.delivered[frame_id] = sha256
     return Response(as_shown(kept.picture), media_type=kept.content_type, headers=PRIVATE)
 
@@ -44,7 +44,7 @@ def layer(frame_id: str, layer: str, station: CurrentStation, session: CurrentSe
     """A mask or heatmap as PNG, 8 bit grey on the bundle's fixed scale; none before the first answer."""
     hand, _, kept = _held(frame_id, station, session)
     if kept.maps is None or layer not in present.LAYERS or not hand.is_told:
-        raise NothingHeld("There is no such map.")
+        raise NothingHeld("problem.no_map")
     maps = {
         "mask": kept.maps.mask_png,
         "specific": kept.maps.class_specific_png,
@@ -60,6 +60,6 @@ def _held(frame_id: str, station: Station, session: Session) -> tuple[Hand, Slot
         if hand is not None and frame is not None:
             kept = station.evidence.get(frame_id)
             if kept is None:
-                raise NothingHeld("This picture is not there yet.")
+                raise NothingHeld("problem.picture_not_yet")
             return hand, frame, kept
-    raise NothingHeld("This picture belongs to no visit in your hands.")
+    raise NothingHeld("problem.picture_of_others")

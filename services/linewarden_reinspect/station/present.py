@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 from linewarden_reinspect.queue.types import NamedSlot, SlotStatus, Summary
-from linewarden_schemas.disposition import SlotFrame
+from linewarden_schemas.disposition import SlotFrame, SlotOpen
 from linewarden_schemas.inspection import Evidence
+from linewarden_schemas.reason import Reason
 from linewarden_schemas.recipe import Recipe, ReviewRules
 
 from .hand import Hand
 from .references import Reference
+from .texts import DEFAULT, reason_in_words
 
 LAYERS = ("mask", "specific", "agnostic")
 
 
-def visit(hand: Hand, now_ms: int, recipe: Recipe | None = None) -> dict[str, Any]:
-    """A visit in hand. Times are epoch ms of the server; `now_ms` lets the page correct its own clock."""
+def visit(hand: Hand, now_ms: int, recipe: Recipe | None = None, language: str = DEFAULT) -> dict[str, Any]:
+    """A visit in hand. Times are epoch ms of the server; `now_ms` lets the page correct its own clock.
+
+    `reasons` are the sentences as they were recorded, `in_words` the same in the language.
+    """
     slot = hand.slot
     rules = ReviewRules() if recipe is None else recipe.review
     plain: dict[str, Any] = {
@@ -41,7 +47,7 @@ def visit(hand: Hand, now_ms: int, recipe: Recipe | None = None) -> dict[str, An
         "frames": [{"frame_id": frame.frame_id, "view_id": frame.view_id} for frame in _in_order(hand, recipe)],
         "told": None,
     }
-    return plain if not hand.is_told else plain | {"told": _told(hand)}
+    return plain if not hand.is_told else plain | {"told": _told(hand, language)}
 
 
 def _in_order(hand: Hand, recipe: Recipe | None) -> list[SlotFrame]:
@@ -50,29 +56,45 @@ def _in_order(hand: Hand, recipe: Recipe | None) -> list[SlotFrame]:
     return sorted(hand.slot.frames, key=lambda frame: (order.get(frame.view_id, len(order)), frame.frame_id))
 
 
-def _told(hand: Hand) -> dict[str, Any]:
+def _told(hand: Hand, language: str) -> dict[str, Any]:
     slot = hand.slot
     return {
         "blind": not hand.knows_already,
         "first": None if hand.first is None else hand.first.judgement.value,
         "causes": [cause.value for cause in slot.causes],
         "reasons": list(dict.fromkeys(slot.reasons)),
+        "in_words": _in_words(slot, language),
         "risk": slot.risk,
         "opened_ms": slot.opened_ms,
         "due_ms": slot.due_ms,
-        "frames": {frame.frame_id: _frame(frame) for frame in slot.frames},
+        "frames": {frame.frame_id: _frame(frame, language) for frame in slot.frames},
         "is_simulated": slot.is_simulated,
     }
 
 
-def _frame(frame: SlotFrame) -> dict[str, Any]:
+def _frame(frame: SlotFrame, language: str) -> dict[str, Any]:
     return {
         "doubtful": frame.doubtful,
         "verdict": None if frame.verdict is None else frame.verdict.value,
         "p_defect": frame.p_defect,
         "suspicion": frame.suspicion,
         "reasons": list(dict.fromkeys(frame.reasons)),
+        "in_words": _in_words(frame, language),
     }
+
+
+def _in_words(told: SlotOpen | SlotFrame, language: str) -> list[str]:
+    """Each reason in the language by its code; one without, or that is not known here, as its sentence came."""
+    pairs = zip_longest(told.reasons, told.reasons_coded[: len(told.reasons)])
+    return list(dict.fromkeys(_worded(sentence, one, language) for sentence, one in pairs))
+
+
+def _worded(sentence: str, reason: Reason | None, language: str) -> str:
+    """By the code where it says what the sentence says, which may be cut short: who knows no codes keeps old ones."""
+    english = None if reason is None else reason_in_words(reason, DEFAULT)
+    if reason is None or english is None or not english.startswith(sentence):
+        return sentence
+    return reason_in_words(reason, language) or sentence
 
 
 def reference(one: Reference, today: dt.date) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def page(request: Request, station: Station, session: Session, name: str, **more
 
 
 def plain(request: Request, name: str, *, status: int = 200, **context: Any) -> Response:  # noqa: ANN401
-    """A page for anybody."""
+    """A page that needs no session, in the reader's language and never cached."""
     response = _templates.TemplateResponse(request, name, context, status_code=status)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -46,7 +46,7 @@ def refused_page(request: Request, error: StationError) -> Response:
     station: Station = request.app.state.station
     session = getattr(request.state, "session", None)
     if session is None:
-        return plain(request, "sign_in.html", status=error.status, problem=str(error), link_is_spent=False)
-    response = page(request, station, session, "refused.html", problem=str(error))
+        return plain(request, "sign_in.html", status=error.status, problem=error, link_is_spent=False)
+    response = page(request, station, session, "refused.html", problem=error)
     response.status_code = error.status
     return response

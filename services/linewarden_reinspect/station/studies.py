@@ -105,7 +105,7 @@ class Studies:
         """
         _, coming = self.progress(names)
         if coming is None or coming.place != place:
-            raise NotNext("This picture is not the next one of your study.")
+            raise NotNext("problem.not_next")
         path = coming.picture.resolve()
         kind = KINDS.get(path.suffix.lower())
         if kind is None or path.parent != coming.picture.parent.resolve():
@@ -151,7 +151,7 @@ def _next_sheet(sheets: list[_Sheet], place: Place) -> _Sheet:
             return sheet
         if coming is not None:
             break
-    raise NotNext("This picture is not the next one of your study.")
+    raise NotNext("problem.not_next")
 
 
 def _read(path: Path) -> tuple[SheetRow, ...]:
@@ -173,4 +173,4 @@ def _write(sheet: _Sheet, rows: list[SheetRow]) -> None:
 
 def _unusable(path: Path, why: str) -> SheetUnusable:
     _log.error("study_sheet_unusable", path=str(path), why=why)
-    return SheetUnusable("Your sheet of this study cannot be used. Nothing is lost; ask who planned it.")
+    return SheetUnusable("problem.sheet_unusable")

@@ -1,18 +1,20 @@
 """All words of the pages, one catalogue a language in `texts/`; templates call `t`, modules get it in the page.
 
-What the station refuses it raises in English; the page and the answer tell it in the person's language.
+The words of the machine's reasons are `linewarden_domain.words`; what a trust ingredient found is said here.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request
+
+from linewarden_domain.words import in_words
+from linewarden_schemas.reason import Reason
 
 _FOLDER = Path(__file__).parent / "texts"
 LANGUAGES = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
@@ -34,34 +36,28 @@ def language_of(request: Request) -> str:
     return next((one for one in chosen if one in LANGUAGES), DEFAULT)
 
 
-def refusal(request: Request, sentence: str) -> str:
-    """A refusal's sentence in the person's language; one that the catalogues do not know, as it came."""
-    for key, pattern in _refusals():
-        if found := pattern.fullmatch(sentence):
-            return _filled(catalogue(language_of(request))[key], found.groupdict())
-    return sentence
-
-
-def for_page(request: Request) -> dict[str, Any]:
-    """What templates get: `t(key, name=value)`, `refusal(sentence)`, `language`, and all texts for the modules."""
-    language = language_of(request)
-    texts = catalogue(language)
-
-    def t(key: str, **values: object) -> str:
-        return _filled(texts[key], values)
-
-    told = partial(refusal, request)
-    return {"t": t, "refusal": told, "language": language, "languages": LANGUAGES, "texts": texts}
-
-
-@cache
-def _refusals() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Keys of refusals, each with the pattern of its English sentence."""
-    english = {key: re.escape(text) for key, text in catalogue(DEFAULT).items() if key.startswith("problem.")}
-    return tuple((key, re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", text))) for key, text in english.items())
-
-
-def _filled(text: str, values: Mapping[str, object]) -> str:
+def told(language: str, key: str, values: Mapping[str, object]) -> str:
+    """The words of a key with `{names}` filled in. Raises KeyError for a key that no catalogue has."""
+    text = catalogue(language)[key]
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", str(value))
     return text
+
+
+def reason_in_words(reason: Reason, language: str) -> str | None:
+    """A reason of the machine in a language; None where the catalogues lack its words: of a newer writer."""
+    if "ingredient" not in reason.parameters:
+        return in_words(reason, language)
+    words = catalogue(language).get(f"reason.found.{reason.parameters['ingredient']}")
+    return None if words is None else in_words(reason, language, {"ingredient": words})
+
+
+def for_page(request: Request) -> dict[str, Any]:
+    """What templates get: `t(key, name=value)`, `language`, and all texts for the modules."""
+    language = language_of(request)
+    texts = catalogue(language)
+
+    def t(key: str, /, **values: object) -> str:
+        return told(language, key, values)
+
+    return {"t": t, "language": language, "languages": LANGUAGES, "texts": texts}

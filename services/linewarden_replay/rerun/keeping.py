@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from linewarden_domain.agreement import deviation
 from linewarden_history.reports.pictures import shown
 from linewarden_runtime.guard import IsolatedProducer, require_isolated
 from linewarden_runtime.partitions import partition_of
@@ -16,12 +15,8 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.topics import CATALOGUE
 
-from .judge import Judged
-from .results import Entry, Results
-
-_ACK_S = 30.0
-MOST_PICTURES = 400
-"""Of views that were trusted and are not any more; further ones are listed without a picture."""
+from .judge import JudgedFrame
+from .results import Results
 
 
 class Keeping:
@@ -31,19 +26,21 @@ class Keeping:
         self._producer, self._own, self._partitions = producer, own, partitions
         self._results, self._pictures = results, results.pictures()
 
-    def keep(self, batch: Sequence[Judged]) -> None:
+    def keep(self, batch: Sequence[JudgedFrame]) -> None:
         """Publish and keep a batch; raises DeliveryFailed."""
         for delivery in [self._producer.send(self._record(one.inspection)) for one in batch]:
-            delivery.result(_ACK_S)
+            delivery.result(30.0)
         pictures = [found for one in batch if (found := self._picture(one)) is not None]
-        self._results.enter(map(_entry, batch), pictures)
+        self._results.enter(batch, pictures)
 
-    def _picture(self, one: Judged) -> tuple[str, str, str] | None:
-        then = one.work.then
-        if then is None or not then.is_trusted_ok or one.now.is_trusted_ok or self._pictures >= MOST_PICTURES:
+    def _picture(self, one: JudgedFrame) -> tuple[str, str, str] | None:
+        then = one.recorded.then
+        if then is None or not then.is_trusted_ok or one.now.is_trusted_ok:
+            return None
+        if self._pictures >= 400:  # further ones are listed without a picture
             return None
         maps = one.inspection.maps
-        found = shown(one.work.one.frame.picture, maps.mask_png if maps else None)
+        found = shown(one.recorded.frame.picture, maps.mask_png if maps else None)
         if found is None:
             return None
         self._pictures += 1
@@ -71,10 +68,3 @@ def keeping(broker: Broker, live: Namespace, own: Namespace, results: Results) -
         admin.create_topics([TopicSpec(own.topic(topic.name), partitions, topic.config())])
     with IsolatedProducer(broker.producer(client="replay"), own) as producer:
         yield Keeping(producer, own, partitions, results)
-
-
-def _entry(one: Judged) -> Entry:
-    then, now = one.work.then, one.now
-    decided = then is not None and None not in {then.p_defect, now.p_defect}
-    apart = deviation(then, now) if then is not None and decided else 0.0
-    return Entry(one.inspection.frame_id, one.inspection.visit_id, now, one.difference, apart)

@@ -6,20 +6,22 @@ Memory does not grow with the range: answers of then, of now and routings lie in
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from pydantic import TypeAdapter
 
-from linewarden_replay.compare import Answer, Cause, Difference, Kind
-from linewarden_replay.errors import ResultsUnusable
+from linewarden_domain.agreement import deviation
+from linewarden_replay.compare import Difference, DifferenceCause, DifferenceKind, FrameAnswer
+from linewarden_runtime.errors import Fatal
 from linewarden_runtime.records import Position
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.inspection import Inspection, Maps
+
+from .judge import JudgedFrame
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (identity TEXT, namespace TEXT, done INT NOT NULL DEFAULT 0);
@@ -35,52 +37,24 @@ CREATE TABLE IF NOT EXISTS followed (topic TEXT, at INT, next INT, PRIMARY KEY (
 CREATE TABLE IF NOT EXISTS pictures (frame TEXT PRIMARY KEY, as_captured TEXT, marked TEXT) WITHOUT ROWID;
 CREATE TEMP TABLE taken (frame TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_TABLES = ("then_said", "now_said", "routed", "followed", "pictures")
-_RECORD = "INSERT OR IGNORE INTO then_said VALUES (?, ?, ?, ?)"
-_ANSWER = "INSERT OR IGNORE INTO now_said VALUES (?, ?, ?, ?, ?, ?)"
-_ROUTE = "INSERT OR IGNORE INTO routed VALUES (?, ?)"
-_FOLLOWED = "SELECT topic, at, next FROM followed"
-_NOW = "SELECT frame, answer, kind, causes FROM now_said WHERE visit = ?"
-_ROUTING = frozenset({Kind.NOT_RECORDED, Kind.VERDICT, Kind.TRUST})
-"""What can change how a visit is routed."""
-_LET_GO = "UPDATE then_said SET maps = NULL WHERE frame = ?"
-_WEIGHTS = " ".join(f"WHEN '{kind.value}' THEN {at}" for at, kind in enumerate(Kind))
-_DIFFERING = f"""
-SELECT n.frame, n.visit, n.kind, t.answer, n.answer, n.causes FROM now_said n LEFT JOIN then_said t USING (frame)
-WHERE n.kind IS NOT NULL ORDER BY CASE n.kind {_WEIGHTS} END, n.frame LIMIT ?
-"""  # noqa: S608 - fixed words
-_COUNTED = "SELECT {0}, COUNT(*) FROM now_said WHERE kind IS NOT NULL GROUP BY {0}"
-_ANSWERS = TypeAdapter(Answer)
+_ANSWERS = TypeAdapter(FrameAnswer)
+
+
+class ResultsUnusable(Fatal):
+    """A file of results is of another run, or no such file."""
+
+    exit_code = 78
 
 
 @dataclass(frozen=True, slots=True)
-class Then:
-    """What was answered, with its maps until the frame is answered again."""
-
-    answer: Answer
-    maps: Maps | None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is answered now of a frame."""
-
-    frame_id: str
-    visit_id: str
-    now: Answer
-    difference: Difference | None
-    apart: float
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
+class RerunVisit:
     """A visit with a frame inspected again: first routing, answers by frame, causes of what can reroute it."""
 
     visit_id: str
     first: Disposition | None
-    then: dict[str, Answer]
-    now: dict[str, Answer]
-    causes: tuple[Cause, ...]
+    then: dict[str, FrameAnswer]
+    now: dict[str, FrameAnswer]
+    causes: tuple[DifferenceCause, ...]
 
 
 class Results:
@@ -114,7 +88,7 @@ class Results:
             if held is None:
                 self._file.execute("INSERT INTO run (identity, namespace) VALUES (?, ?)", (identity, namespace))
             elif held[2]:
-                for table in _TABLES:
+                for table in ("then_said", "now_said", "routed", "followed", "pictures"):
                     self._file.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed words
                 self._file.execute("UPDATE run SET done = 0")
 
@@ -126,12 +100,22 @@ class Results:
     def record(self, inspections: Iterable[Inspection]) -> None:
         """Keep what was answered then; of several answers the first counts."""
         with self._file:
-            self._file.executemany(_RECORD, map(_recorded, inspections))
+            told = (
+                (
+                    one.frame_id,
+                    one.visit_id,
+                    _told(FrameAnswer.of(one)),
+                    None if one.maps is None else one.maps.model_dump_json(),
+                )
+                for one in inspections
+            )
+            self._file.executemany("INSERT OR IGNORE INTO then_said VALUES (?, ?, ?, ?)", told)
 
     def route(self, dispositions: Iterable[Disposition]) -> None:
-        """Keep first routings."""
+        """Keep how visits were routed; of several dispositions of a visit the first counts."""
         with self._file:
-            self._file.executemany(_ROUTE, ((one.visit_id, one.to_json()) for one in dispositions))
+            told = ((one.visit_id, one.to_json()) for one in dispositions)
+            self._file.executemany("INSERT OR IGNORE INTO routed VALUES (?, ?)", told)
 
     def follow(self, offsets: Mapping[Position, int]) -> None:
         """Keep up to where topics were followed (offset of the next record), after what was read is kept."""
@@ -142,7 +126,8 @@ class Results:
     @property
     def followed(self) -> dict[Position, int]:
         """Up to where topics were followed."""
-        return {Position(topic, at): following for topic, at, following in self._file.execute(_FOLLOWED)}
+        told = self._file.execute("SELECT topic, at, next FROM followed")
+        return {Position(topic, at): following for topic, at, following in told}
 
     def take(self, frame_id: str) -> bool:
         """Whether the frame is to be inspected: not done yet, and not met before in this process."""
@@ -150,19 +135,25 @@ class Results:
             return False
         return self._file.execute("INSERT OR IGNORE INTO taken VALUES (?)", (frame_id,)).rowcount == 1
 
-    def then(self, frame_id: str) -> Then | None:
-        """What was answered then."""
+    def then(self, frame_id: str) -> tuple[FrameAnswer, Maps | None] | None:
+        """What was answered then, with its maps until the frame is answered again; None where nothing was."""
         row = self._file.execute("SELECT answer, maps FROM then_said WHERE frame = ?", (frame_id,)).fetchone()
         if row is None:
             return None
-        return Then(_ANSWERS.validate_json(row[0]), None if row[1] is None else Maps.model_validate_json(row[1]))
+        return _ANSWERS.validate_json(row[0]), None if row[1] is None else Maps.model_validate_json(row[1])
 
-    def enter(self, entries: Iterable[Entry], pictures: Iterable[tuple[str, str, str]] = ()) -> None:
+    def enter(self, judged: Sequence[JudgedFrame], pictures: Iterable[tuple[str, str, str]] = ()) -> None:
         """Keep answers of now and pictures (frame, as captured, marked: both as data), all or none."""
-        held = list(entries)
+        told = []
+        for one in judged:
+            then, now, found = one.recorded.then, one.now, one.difference
+            is_twice = then is not None and None not in {then.p_defect, now.p_defect}
+            apart = deviation(then, now) if then is not None and is_twice else 0.0
+            kind, causes = (None, ()) if found is None else (found.kind.value, found.causes)
+            told.append((one.inspection.frame_id, one.inspection.visit_id, _told(now), kind, "+".join(causes), apart))
         with self._file:
-            self._file.executemany(_ANSWER, map(_entered, held))
-            self._file.executemany(_LET_GO, ((one.frame_id,) for one in held))
+            self._file.executemany("INSERT OR IGNORE INTO now_said VALUES (?, ?, ?, ?, ?, ?)", told)
+            self._file.executemany("UPDATE then_said SET maps = NULL WHERE frame = ?", ((one[0],) for one in told))
             self._file.executemany("INSERT OR IGNORE INTO pictures VALUES (?, ?, ?)", pictures)
 
     def finish(self) -> None:
@@ -173,32 +164,38 @@ class Results:
 
     def counts(self) -> tuple[dict[str, int], dict[str, int], float]:
         """Differences by kind and by causes (joined by +), and the largest deviation of what was decided twice."""
-        kinds = dict(self._file.execute("SELECT kind, COUNT(*) FROM now_said WHERE kind IS NOT NULL GROUP BY kind"))
-        causes = dict(
-            self._file.execute("SELECT causes, COUNT(*) FROM now_said WHERE kind IS NOT NULL GROUP BY causes")
-        )
+        counted = "SELECT {0}, COUNT(*) FROM now_said WHERE kind IS NOT NULL GROUP BY {0}"
+        kinds, causes = (dict(self._file.execute(counted.format(column))) for column in ("kind", "causes"))
         (apart,) = self._file.execute("SELECT MAX(apart) FROM now_said").fetchone()
         return kinds, causes, float(apart or 0.0)
 
     def differences(self, most: int) -> Iterator[Difference]:
-        """The weightiest differences."""
-        for frame, visit, kind, then, now, causes in self._file.execute(_DIFFERING, (most,)):
+        """At most so many differences, the weightiest kinds first and by frame."""
+        weights = " ".join(f"WHEN '{kind.value}' THEN {at}" for at, kind in enumerate(DifferenceKind))
+        differing = f"""
+        SELECT n.frame, n.visit, n.kind, t.answer, n.answer, n.causes
+        FROM now_said n LEFT JOIN then_said t USING (frame)
+        WHERE n.kind IS NOT NULL ORDER BY CASE n.kind {weights} END, n.frame LIMIT ?
+        """  # noqa: S608 - fixed words
+        for frame, visit, kind, then, now, causes in self._file.execute(differing, (most,)):
             before = None if then is None else _ANSWERS.validate_json(then)
-            after = _ANSWERS.validate_json(now)
-            yield Difference(frame, visit, Kind(kind), before, after, _causes(causes))
+            yield Difference(frame, visit, DifferenceKind(kind), before, _ANSWERS.validate_json(now), _causes(causes))
 
-    def visits(self) -> Iterator[Visit]:
+    def visits(self) -> Iterator[RerunVisit]:
         """Every visit with a frame that was answered, one at a time."""
         for (visit,) in self._file.execute("SELECT DISTINCT visit FROM now_said ORDER BY visit"):
             yield self.visit(visit)
 
-    def visit(self, visit_id: str) -> Visit:
+    def visit(self, visit_id: str) -> RerunVisit:
         """What is known of one visit."""
         first = self._file.execute("SELECT body FROM routed WHERE visit = ?", (visit_id,)).fetchone()
         then = self._file.execute("SELECT frame, answer FROM then_said WHERE visit = ?", (visit_id,))
-        now = self._file.execute(_NOW, (visit_id,)).fetchall()
-        told = "+".join(causes for *_, kind, causes in now if kind in _ROUTING)
-        return Visit(
+        now = self._file.execute(
+            "SELECT frame, answer, kind, causes FROM now_said WHERE visit = ?", (visit_id,)
+        ).fetchall()
+        rerouting = {DifferenceKind.NOT_RECORDED, DifferenceKind.VERDICT, DifferenceKind.TRUST}
+        told = "+".join(causes for *_, kind, causes in now if kind in rerouting)
+        return RerunVisit(
             visit_id,
             None if first is None else Disposition.from_json(first[0]),
             {frame: _ANSWERS.validate_json(answer) for frame, answer in then},
@@ -210,17 +207,11 @@ class Results:
         """How many frames have pictures."""
         return int(self._file.execute("SELECT COUNT(*) FROM pictures").fetchone()[0])
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 def pictures_in(path: Path) -> dict[str, tuple[str, str]]:
@@ -229,20 +220,9 @@ def pictures_in(path: Path) -> dict[str, tuple[str, str]]:
         return {frame: (plain, marked) for frame, plain, marked in file.execute("SELECT * FROM pictures")}
 
 
-def _recorded(one: Inspection) -> tuple[str, str, str, str | None]:
-    maps = None if one.maps is None else one.maps.model_dump_json()
-    return one.frame_id, one.visit_id, _told(Answer.of(one)), maps
-
-
-def _entered(one: Entry) -> tuple[str, str, str, str | None, str, float]:
-    kind = None if one.difference is None else one.difference.kind.value
-    causes = () if one.difference is None else one.difference.causes
-    return one.frame_id, one.visit_id, _told(one.now), kind, "+".join(causes), one.apart
-
-
-def _told(answer: Answer) -> str:
+def _told(answer: FrameAnswer) -> str:
     return _ANSWERS.dump_json(answer).decode()
 
 
-def _causes(told: str) -> tuple[Cause, ...]:
-    return tuple(map(Cause, filter(None, told.split("+"))))
+def _causes(told: str) -> tuple[DifferenceCause, ...]:
+    return tuple(map(DifferenceCause, filter(None, told.split("+"))))

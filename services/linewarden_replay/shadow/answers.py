@@ -1,15 +1,14 @@
-"""What the live line answers and routes, followed by assign() while a shadow runs."""
+"""What the live line answers, routes and runs, followed by assign() while a shadow runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from types import TracebackType
 from typing import Self
 
 from linewarden_history.selection import Selection
 from linewarden_replay.rerun.results import Results
-from linewarden_runtime.books import positions_of, read_to_end
+from linewarden_runtime.books import LineBook, RecipeBook, positions_of, read_to_end
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.base import Message
@@ -17,8 +16,8 @@ from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.recipe import Recipe
 
-_TOPICS = ("inspections", "dispositions")
 _AT_ONCE = 256
 
 
@@ -31,7 +30,7 @@ class LiveAnswers:
     """
 
     def __init__(self, broker: Broker, live: Namespace, selection: Selection, results: Results) -> None:
-        self._topics = [live.topic(name) for name in _TOPICS]
+        self._topics = [live.topic(name) for name in ("inspections", "dispositions")]
         self._selection, self._results = selection, results
         self._begun: set[int] = set()
         self.unreadable = 0
@@ -66,19 +65,17 @@ class LiveAnswers:
         return routed
 
     def _learn(self, messages: Sequence[Message]) -> set[str]:
+        holds = self._selection.holds
         self._results.record(
-            one for one in messages if isinstance(one, Inspection) and self._holds(one.line_id, one.captured_ms)
+            one for one in messages if isinstance(one, Inspection) and holds(one.line_id, one.captured_ms)
         )
         first = [
             one
             for one in messages
-            if isinstance(one, Disposition) and one.revision == 0 and self._holds(one.line_id, one.first_captured_ms)
+            if isinstance(one, Disposition) and one.revision == 0 and holds(one.line_id, one.first_captured_ms)
         ]
         self._results.route(first)
         return {one.visit_id for one in first}
-
-    def _holds(self, line_id: str, at_ms: int) -> bool:
-        return self._selection.holds(line_id, at_ms)
 
     def _messages(self, records: Sequence[InRecord]) -> Iterator[Message]:
         for record in records:
@@ -90,7 +87,26 @@ class LiveAnswers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._reader.close()
+
+
+class Books:
+    """What a shadow has to know of the line; `recipes` changes in place, with keys as `KnownRecipes.by_key` gives."""
+
+    def __init__(self, broker: Broker, live: Namespace) -> None:
+        self.recipes: dict[str, Recipe] = {}
+        self._book = RecipeBook(broker, live)
+        self.lines = LineBook(broker, live)
+
+    def refresh(self) -> None:
+        """Learn what recipes there are, and what is active now."""
+        self._book.refresh()
+        self.recipes.clear()
+        self.recipes.update(self._book.all.by_key())
+        self.lines.refresh()
+
+    def close(self) -> None:
+        """Close the readers of both topics."""
+        self._book.close()
+        self.lines.close()

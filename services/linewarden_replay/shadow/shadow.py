@@ -7,9 +7,9 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from linewarden_replay.replay import Plan
+from linewarden_replay.inspecting import ReplayPlan
 from linewarden_replay.report import ReplayReport, report_of
-from linewarden_replay.rerun.judge import Judge
+from linewarden_replay.rerun.judge import FrameJudge
 from linewarden_replay.rerun.keeping import keeping
 from linewarden_replay.rerun.results import Results
 from linewarden_runtime.clock import Clock
@@ -19,18 +19,12 @@ from linewarden_runtime.errors import RetentionOvertook
 from linewarden_runtime.guard import IsolatedBroker, require_live
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.loop import LoopLimits
-from linewarden_runtime.ports import Broker, Consumer, Start
+from linewarden_runtime.ports import Broker, Start
 from linewarden_schemas.ids import Namespace
 
-from .answers import LiveAnswers
-from .books import Books
-from .comparing import Bounds, Comparing, Desk
-from .lag import Lag
-from .standing import Standing
-
-BATCH = 16
-"""Frames of one poll, judged and committed together."""
-_SERVICE = "shadow"
+from .answers import Books, LiveAnswers
+from .comparing import Comparing, ShadowBounds
+from .standing import Lag, ShadowStanding
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +32,7 @@ class Shadowed:
     """What a shadow found. `overtaken` where retention deleted frames before they were read: they are not compared."""
 
     report: ReplayReport
-    standing: Standing
+    standing: ShadowStanding
     most_behind: int
     unreadable_answers: int
     overtaken: RetentionOvertook | None
@@ -58,13 +52,13 @@ class Shadowed:
 def run(
     broker: Broker,
     live: Namespace,
-    plan: Plan,
-    bounds: Bounds,
+    plan: ReplayPlan,
+    bounds: ShadowBounds,
     stop: Stop,
     *,
     clock: Clock,
     results: Path | None = None,
-    tell: Callable[[Standing], None] = lambda _standing: None,
+    tell: Callable[[ShadowStanding], None] = lambda _standing: None,
 ) -> Shadowed:
     """Judge live frames by the plan's bundle until asked to stop or a bound is reached, and compare.
 
@@ -87,45 +81,37 @@ def run(
         answers = held.enter_context(LiveAnswers(guarded, live, plan.selection, kept))
         books = held.enter_context(closing(Books(guarded, live)))
         keeper = held.enter_context(keeping(guarded, live, own, kept))
-        judge = Judge(plan.bench(books.recipes), clock)  # loaded before the group is joined: its member has to poll
-        consumer = held.enter_context(_member(guarded, live, own))
-        desk = Desk(plan.selection, answers, books, judge, keeper, kept)
+        judge = FrameJudge(plan, books.recipes, clock)  # loaded before the group is joined: its member has to poll
+        consumer = held.enter_context(
+            guarded.consumer(
+                group=own.group("inspect"),
+                topics=[live.topic("frames")],
+                instance="shadow",  # static: a second process of the same name takes over and shares nothing
+                start=Start.LATEST,
+                max_records=16,  # of one poll, judged and committed together
+            )
+        )
         lag = Lag(consumer)
-        comparing = Comparing(desk, lag, bounds, stop, clock, tell)
-        overtaken = _follow(guarded, own, consumer, comparing, clock, stop)
+        comparing = Comparing(
+            plan.selection, answers, books, judge, keeper, kept, lag, bounds=bounds, stop=stop, clock=clock, tell=tell
+        )
+        loop = ConsumeLoop(
+            consumer,
+            lambda: guarded.producer(client="shadow"),
+            comparing.handle,
+            DeadLetters("shadow", own, clock),
+            clock=clock,
+            limits=LoopLimits(max_records=16),
+            beat=comparing.beat,
+        )
+        overtaken = None
+        try:
+            loop.run(stop)
+        except RetentionOvertook as found:
+            overtaken = found
         comparing.learn()
         standing = comparing.standing()
         # The file is not finished: whoever starts this shadow again goes on with group and comparison alike.
         gone = comparing.unreadable, comparing.pinned_otherwise
         report = report_of(kept, own.name, plan.setting.bundle, None, *gone)
         return Shadowed(report, standing, lag.most, answers.unreadable, overtaken)
-
-
-def _member(guarded: IsolatedBroker, live: Namespace, own: Namespace) -> Consumer:
-    """The only member of its group: static, so that a second process of the same name takes over and shares nothing."""
-    return guarded.consumer(
-        group=own.group("inspect"),
-        topics=[live.topic("frames")],
-        instance=_SERVICE,
-        start=Start.LATEST,
-        max_records=BATCH,
-    )
-
-
-def _follow(
-    guarded: IsolatedBroker, own: Namespace, consumer: Consumer, comparing: Comparing, clock: Clock, stop: Stop
-) -> RetentionOvertook | None:
-    loop = ConsumeLoop(
-        consumer,
-        lambda: guarded.producer(client=_SERVICE),
-        comparing.handle,
-        DeadLetters(_SERVICE, own, clock),
-        clock=clock,
-        limits=LoopLimits(max_records=BATCH),
-        beat=comparing.beat,
-    )
-    try:
-        loop.run(stop)
-    except RetentionOvertook as overtaken:
-        return overtaken
-    return None

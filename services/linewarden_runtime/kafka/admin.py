@@ -28,7 +28,7 @@ _Read = TypeVar("_Read")
 
 
 class KafkaAdmin:
-    """As `linewarden_runtime.ports.Admin` promises."""
+    """Topics and groups of a Kafka-protocol broker, as `linewarden_runtime.ports.Admin` promises."""
 
     def __init__(self, settings: KafkaSettings, clock: Clock | None = None) -> None:
         self._settings = settings
@@ -81,6 +81,7 @@ class KafkaAdmin:
         with translated():
             self._client.delete_topics(sorted(doomed))
         deadline = self._clock.monotonic() + self._settings.bootstrap_timeout_ms / 1000
+        # A deletion is answered before it is done; who makes the topic anew at once would find it there still.
         while self.topics() & doomed:
             if self._clock.monotonic() > deadline:
                 raise BrokerUnavailable(f"{sorted(doomed)} are still there")
@@ -121,6 +122,7 @@ class KafkaAdmin:
         found: dict[TopicPartition, OffsetAndMetadata]
         with translated():
             found = self._patiently(lambda: self._client.list_group_offsets({group: None})).get(group, {})
+        # -1: the group has no offset of a partition that it was asked for.
         return {Position(*p): int(value.offset) for p, value in found.items() if value.offset >= 0}
 
     def _patiently(self, read: Callable[[], _Read]) -> _Read:
@@ -152,7 +154,7 @@ class KafkaAdmin:
         return chosen
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from the broker; twice is harmless."""
         if not self._closed:
             self._closed = True
             self._client.close()

@@ -14,7 +14,7 @@ from linewarden_runtime.watchdog import Watchdog
 
 
 class KafkaBroker:
-    """As `linewarden_runtime.ports.Broker` promises."""
+    """Clients of a Kafka-protocol broker, as `linewarden_runtime.ports.Broker` promises."""
 
     def __init__(self, settings: KafkaSettings, watchdog: Watchdog | None = None) -> None:
         self.settings = settings
@@ -44,7 +44,7 @@ class KafkaBroker:
         return KafkaReader.at(offsets, self.settings, max_records)
 
     def producer(self, *, client: str = "producer") -> KafkaPlainProducer:
-        """Idempotent producer outside transactions."""
+        """An idempotent producer outside transactions; `client` names it in the broker's logs and metrics."""
         return KafkaPlainProducer(self.settings, client)
 
     def transactional_producer(
@@ -54,5 +54,5 @@ class KafkaBroker:
         return KafkaTransactionalProducer(transactional_id, writes, self.settings, self._watchdog)
 
     def admin(self) -> KafkaAdmin:
-        """Topics and groups."""
+        """A client for topics and groups, connected; raises BrokerUnavailable."""
         return KafkaAdmin(self.settings)

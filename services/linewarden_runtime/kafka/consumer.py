@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class KafkaGroupConsumer(KafkaReader):
-    """As `linewarden_runtime.ports.Consumer` promises."""
+    """A member of a group, as `linewarden_runtime.ports.Consumer` promises."""
 
     def __init__(self, client: KafkaConsumer, settings: KafkaSettings, group: str, start: Start) -> None:
         super().__init__(client, settings)
@@ -47,6 +47,7 @@ class KafkaGroupConsumer(KafkaReader):
             )
         consumer = cls(client, settings, group, start)
         try:
+            # Asked before the subscription: a topic that is missing would be waited for in silence.
             for topic in topics:
                 consumer.partitions(topic)
         except BaseException:
@@ -95,6 +96,7 @@ class KafkaGroupConsumer(KafkaReader):
                 f"stop its members and run 'linewarden topics provision {self._group} {topics}'"
             )
         earliest = self._start is Start.EARLIEST
+        # Committed at once: who died before its first commit would choose again, and LATEST would pass over what came.
         chosen = self.beginning_offsets(missing) if earliest else self.end_offsets(missing)
         _log.warning("group %s starts at %s", self._group, {f"{p.topic}[{p.partition}]": o for p, o in chosen.items()})
         try:

@@ -22,10 +22,13 @@ def ends_by_fetch(
     unknown = {partition for partition, end in listed.items() if end > 0}
     if not unknown:
         return ends
+    # Uncommitted: the high watermark is wanted, which an open transaction does not hold back.
     options = settings.reader() | {"isolation_level": "read_uncommitted"}
     with translated(), KafkaConsumer(**options, max_poll_records=1) as client:
         client.assign(list(unknown))
         for partition in unknown:
+            # One before the listed end, which lies in the log whatever it should have been; fetching beyond it answers
+            # nothing.
             client.seek(partition, listed[partition] - 1)
         deadline = clock.monotonic() + settings.delivery_timeout_ms / 1000
         while unknown:
@@ -35,5 +38,6 @@ def ends_by_fetch(
             for partition in [p for p in unknown if client.highwater(p) is not None]:
                 ends[partition] = client.highwater(partition)
                 unknown.discard(partition)
+                # Known, and not to be fetched again while the others are waited for.
                 client.pause(partition)
     return ends

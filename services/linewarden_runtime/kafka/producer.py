@@ -34,7 +34,7 @@ class KafkaDelivery:
             raise delivery_failure(error) from error
 
     def append_ms(self) -> int | None:
-        """The broker's stamp."""
+        """The broker's append time (epoch ms); None while undecided, after a failure, or if it keeps the producer's."""
         return stamp_of(self._future) if self._future.succeeded() else None
 
     def add_done_callback(self, callback: Callable[[Exception | None], None]) -> None:

@@ -28,6 +28,8 @@ class KafkaReader:
         with translated():
             client = KafkaConsumer(**settings.reader(), max_poll_records=max_records)
         reader = cls(client, settings)
+        # Each is sought before the first poll: without a position the client raises, since it may not choose one
+        # itself.
         client.assign([TopicPartition(*position) for position in offsets])
         for position, offset in offsets.items():
             reader.seek(position, offset)
@@ -42,6 +44,7 @@ class KafkaReader:
             raise self._out_of_range(error) from error
         except kafka_errors.KafkaError as error:
             fault = translate(error)
+            # Not raised: a member must go on polling, and whoever reads to an end counts polls without a record.
             if isinstance(fault, BrokerUnavailable):
                 return []
             raise (fault or error) from error
@@ -63,6 +66,7 @@ class KafkaReader:
         wanted: dict[TopicPartition, int] = error.args[0]
         partition, offset = next(iter(wanted.items()))
         position = Position(*partition)
+        # The broker's answer is the same for both ends of the log, and they call for different acts.
         earliest = self.beginning_offsets([position])[position]
         if offset < earliest:
             return RetentionOvertook(position, offset, earliest)
@@ -78,7 +82,7 @@ class KafkaReader:
             self._client.pause(*(TopicPartition(*position) for position in positions))
 
     def resume(self, positions: Collection[Position]) -> None:
-        """Undo pause."""
+        """Hand out again what `pause` held back; partitions that are not paused are no error."""
         if positions:
             self._client.resume(*(TopicPartition(*position) for position in positions))
 
@@ -87,7 +91,7 @@ class KafkaReader:
         return frozenset(Position(*partition) for partition in self._client.paused())
 
     def seek(self, position: Position, offset: int) -> None:
-        """Read on from `offset`."""
+        """Read on from `offset`; raises ConfigurationError for a partition that is not read, or an offset below 0."""
         try:
             self._client.seek(TopicPartition(*position), offset)
         except ValueError as error:
@@ -108,7 +112,7 @@ class KafkaReader:
         return {Position(*partition): int(offset) for partition, offset in found.items()}
 
     def end_offsets(self, positions: Collection[Position]) -> dict[Position, int]:
-        """Last stable offset."""
+        """The last stable offset of each: what lies beyond belongs to an open transaction, or is not there yet."""
         with translated():
             found = self._client.end_offsets([TopicPartition(*p) for p in positions], self._timeout_ms)
         if self._settings.ends_by_fetch:
@@ -135,7 +139,7 @@ class KafkaReader:
         return self._settings.delivery_timeout_ms
 
     def close(self) -> None:
-        """Leave without committing anything."""
+        """Leave within the settings' bound without committing anything; twice is harmless."""
         if not self._closed:
             self._closed = True
             self._client.close(autocommit=False, timeout_ms=int(self._settings.close_timeout_s * 1000))

@@ -106,12 +106,14 @@ class KafkaSettings(BaseModel):
         return self.connection() | {
             "acks": "all",
             "enable_idempotence": True,
+            # Nearly all bytes are pictures, which are compressed already.
             "compression_type": None,
             "batch_size": self.batch_bytes,
             "linger_ms": self.linger_ms,
             "max_request_size": self.max_record_bytes,
             "max_block_ms": self.bootstrap_timeout_ms,
             "retry_backoff_ms": self.retry_backoff_ms,
+            # Longer than any outage (D0); ingest's publisher bounds the age of what waits.
             "delivery_timeout_ms": FOREVER_MS,
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
@@ -133,6 +135,7 @@ class KafkaSettings(BaseModel):
         return self.connection() | {
             "isolation_level": "read_committed",
             "enable_auto_commit": False,
+            # `earliest` or `latest` would pass over what retention deleted, or all of it, without a word.
             "auto_offset_reset": "none",
             "fetch_max_bytes": self.fetch_bytes,
             "max_partition_fetch_bytes": self.max_record_bytes,
@@ -148,6 +151,7 @@ class KafkaSettings(BaseModel):
             "group_id": group,
             "group_instance_id": instance if self.static_members else None,
             "session_timeout_ms": self.session_timeout_ms,
+            # Two heartbeats may be lost before the session is over, as Kafka advises.
             "heartbeat_interval_ms": self.session_timeout_ms // 3,
             "max_poll_interval_ms": self.max_poll_interval_ms,
         }

@@ -48,6 +48,7 @@ class KafkaTransactionalProducer:
     def init(self) -> None:
         """Connect, fence a predecessor, abort what it left open and what the broker forgot of it."""
         try:
+            # Connecting has a bound of its own, which comes before that of the transaction.
             with self._watchdog.guard("init_transactions", self._guard_s + self._settings.bootstrap_timeout_ms / 1000):
                 with translated():
                     self._client = KafkaProducer(**self._settings.transactional_producer(self._id))
@@ -70,6 +71,7 @@ class KafkaTransactionalProducer:
         client.begin_transaction()
         manager = client._transaction_manager  # noqa: SLF001
         with manager._lock:  # noqa: SLF001
+            # Under the manager's lock, as its own calls are: the sender's thread takes requests from the same queue.
             for partition in self._writes:
                 manager.maybe_add_partition_to_transaction(partition)
             adding = manager._add_partitions_to_transaction_handler()  # noqa: SLF001
@@ -94,6 +96,7 @@ class KafkaTransactionalProducer:
     ) -> int | None:
         """Publish all and commit all, or neither; the broker's stamp of the first record."""
         records = list(outputs)
+        # Before anything is begun, so that the producer can still be used after a refusal.
         self._require_size(records)
         if offsets:
             self._require_place(group)
@@ -112,6 +115,7 @@ class KafkaTransactionalProducer:
             raise TransactionFailed(f"{self._id} failed before or was never initialised; make a new one")
         self._usable = False
         try:
+            # The client's commit, abort and offsets have no timeout of their own (D6).
             with self._watchdog.guard(what, self._guard_s):
                 answer = act(self._client)
         except Exception as error:
@@ -122,6 +126,7 @@ class KafkaTransactionalProducer:
 
     def _abort_over(self, positions: Collection[Position], group: GroupSnapshot, client: KafkaProducer) -> None:
         client.begin_transaction()
+        # Any offset will do: the transaction is aborted, and none is ever committed.
         client.send_offsets_to_transaction(
             {TopicPartition(*p): OffsetAndMetadata(0, "", -1) for p in positions}, group.raw
         )
@@ -136,6 +141,7 @@ class KafkaTransactionalProducer:
     ) -> int | None:
         client.begin_transaction()
         futures = [send(client, record) for record in records]
+        # Waits once for all of them; without it the first `get` would wait out the linger.
         client.flush(self._settings.delivery_timeout_ms / 1000)
         for future in futures:
             # Before the commit, one by one: commit_transaction succeeds even if a record was lost.
@@ -156,8 +162,10 @@ class KafkaTransactionalProducer:
             require_fit(record, self._settings.max_record_bytes)
 
     def _give_up(self, what: str, error: Exception) -> RuntimeFault:
+        # The error raised may be a bare KafkaError; what happened is kept by the client's manager.
         cause = self._last_error()
         fenced = is_fencing(error) or is_fencing(cause)
+        # Whoever was fenced has nothing to abort: the heir's `init` did.
         if not fenced:
             self._abort()
         self.close()

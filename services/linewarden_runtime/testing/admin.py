@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MemoryAdmin:
-    """As `linewarden_runtime.ports.Admin` promises."""
+    """Topics and groups of a `MemoryBroker`, as `linewarden_runtime.ports.Admin` promises."""
 
     def __init__(self, broker: "MemoryBroker") -> None:
         self._broker = broker
@@ -35,12 +35,12 @@ class MemoryAdmin:
         return made
 
     def delete_topics(self, names: Iterable[str]) -> None:
-        """Delete topics."""
+        """Delete topics with their records at once; unknown ones are ignored."""
         for name in names:
             self._broker.drop(name)
 
     def topics(self) -> frozenset[str]:
-        """List all topics."""
+        """Names of all topics there are, whatever their namespace."""
         return frozenset(self._broker.specs)
 
     def describe(self, name: str) -> TopicDescription:
@@ -58,7 +58,7 @@ class MemoryAdmin:
         return self.describe(name).topic_id
 
     def committed(self, group: str) -> dict[Position, int]:
-        """Fetch a group's offsets."""
+        """All committed offsets of a group by partition; empty for one that nobody ever joined."""
         return dict(self._broker.group(group).offsets)
 
     def provision(self, group: str, topics: Iterable[str]) -> dict[Position, int]:
@@ -70,7 +70,7 @@ class MemoryAdmin:
         return chosen
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: an admin in memory holds no connection."""
 
     def __enter__(self) -> Self:
         return self

@@ -66,11 +66,11 @@ class MemoryBroker:
         return self.specs[topic].partitions
 
     def counts(self) -> dict[str, int]:
-        """Partitions of all topics."""
+        """The number of partitions by name of the topic."""
         return {name: spec.partitions for name, spec in self.specs.items()}
 
     def log(self, position: Position) -> PartitionLog:
-        """One partition's log."""
+        """Every record of one partition, aborted and open ones too; raises ConfigurationError where there is none."""
         if position.partition >= self.count(position.topic):
             raise ConfigurationError(f"{position} does not exist")
         return self._logs[position.topic][position.partition]
@@ -176,7 +176,7 @@ class MemoryBroker:
         return MemoryReader(self, offsets, max_records)
 
     def producer(self, *, client: str = "producer") -> MemoryProducer:  # noqa: ARG002 - the port's signature
-        """Plain producer."""
+        """A producer outside transactions, whose records are in the log when `send` returns."""
         return MemoryProducer(self)
 
     def transactional_producer(
@@ -186,7 +186,7 @@ class MemoryBroker:
         return MemoryTransactionalProducer(self, transactional_id, writes)
 
     def admin(self) -> MemoryAdmin:
-        """Topics and groups."""
+        """A client for the topics and groups of this broker, usable from any thread."""
         return MemoryAdmin(self)
 
     def create_topics(self, specs: Iterable[TopicSpec]) -> None:

@@ -71,7 +71,7 @@ class MemoryReader:
         self._paused.update(positions)
 
     def resume(self, positions: Collection[Position]) -> None:
-        """Undo pause."""
+        """Hand out again what `pause` held back; partitions that are not paused are no error."""
         self._paused.difference_update(positions)
 
     def paused(self) -> frozenset[Position]:
@@ -79,7 +79,7 @@ class MemoryReader:
         return frozenset(self._paused)
 
     def seek(self, position: Position, offset: int) -> None:
-        """Read on from `offset`."""
+        """Read on from `offset`; raises ConfigurationError for a partition that is not read."""
         self._require_assigned(position)
         self._positions[position] = offset
 
@@ -97,7 +97,7 @@ class MemoryReader:
         return {position: self._broker.log(position).start for position in positions}
 
     def end_offsets(self, positions: Collection[Position]) -> dict[Position, int]:
-        """Last stable offset."""
+        """The last stable offset of each: what lies beyond belongs to an open transaction, or is not there yet."""
         return {position: self._broker.log(position).last_stable() for position in positions}
 
     def offsets_for_times(self, times_ms: Mapping[Position, int]) -> dict[Position, int | None]:
@@ -109,7 +109,7 @@ class MemoryReader:
         return self._broker.count(topic)
 
     def close(self) -> None:
-        """Stop reading."""
+        """Stop reading; nothing is committed, and twice is harmless."""
         self._closed = True
 
     def __enter__(self) -> Self:
@@ -189,7 +189,7 @@ class MemoryConsumer(MemoryReader):
         return chosen
 
     def group(self) -> GroupSnapshot:
-        """Membership now."""
+        """Membership as the group sees it now; fenced where another took the same static name."""
         with self._broker.changed:
             if self._member in self._group.fenced:
                 return GroupSnapshot(self._group.name, self._member, self._generation, self._instance, True)
@@ -202,7 +202,7 @@ class MemoryConsumer(MemoryReader):
         return {position: self._group.offsets.get(position) for position in positions}
 
     def commit(self, offsets: Mapping[Position, int]) -> None:
-        """Commit exactly these offsets."""
+        """Commit exactly these offsets; raises CommitRefused where the generation moved on, Fenced."""
         with self._broker.changed:
             self._group.commit(offsets, self._member, self._generation)
 

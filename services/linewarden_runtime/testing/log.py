@@ -8,7 +8,7 @@ from linewarden_runtime.records import InRecord, OutRecord, Position
 
 
 class Outcome(Enum):
-    """Where a transaction stands."""
+    """Whether `read_committed` shows a transaction's records: not while open, yes, or never."""
 
     OPEN = "open"
     COMMITTED = "committed"

@@ -38,11 +38,11 @@ class MemoryDelivery:
             raise self._failure
 
     def append_ms(self) -> int | None:
-        """The broker's stamp."""
+        """The broker's append time (epoch ms); None after a failure, or where it keeps the producer's."""
         return self._append_ms
 
     def add_done_callback(self, callback: Callable[[Exception | None], None]) -> None:
-        """Call at once."""
+        """Call at once and on this thread, since the fate is known from the beginning."""
         callback(self._failure)
 
 
@@ -72,10 +72,10 @@ class MemoryProducer:
             raise ConfigurationError("this producer is closed")
 
     def flush(self, timeout_s: float) -> None:
-        """Nothing is ever waiting."""
+        """Returns at once: nothing is ever waiting in memory."""
 
     def close(self) -> None:
-        """Refuse further records."""
+        """Refuse further records; those that were sent stay in the log."""
         self._closed = True
 
     def __enter__(self) -> Self:
@@ -88,7 +88,7 @@ class MemoryProducer:
 
 
 class MemoryTransactionalProducer:
-    """As `linewarden_runtime.ports.TransactionalProducer` promises."""
+    """One transactional identity of a `MemoryBroker`, as `linewarden_runtime.ports.TransactionalProducer` promises."""
 
     def __init__(
         self,

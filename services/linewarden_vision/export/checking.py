@@ -23,10 +23,10 @@ _TILES_AT_ONCE = 16
 
 
 class Session(Protocol):
-    """An ``onnxruntime.InferenceSession``."""
+    """The part of an ``onnxruntime.InferenceSession`` that is used here."""
 
     def run(self, output_names: Sequence[str] | None, input_feed: dict[str, NDArray[Any]]) -> Sequence[Any]:
-        """Run the graph."""
+        """The named outputs (all for None) as arrays in that order, for arrays by the inputs' names."""
 
     def get_modelmeta(self) -> Any:  # noqa: ANN401 - a type of the library
         """What the file says of itself."""

@@ -69,7 +69,7 @@ class ExportedPass(nn.Module):
         self.register_buffer("std", torch.tensor(card.picture.std))
 
     def forward(self, pictures: Tensor, native_size: Tensor) -> Exported:
-        """Run the pass."""
+        """Judge pictures (B, C, H, W) in 0 to 1; where one is not fit to be judged its suspicion is 1."""
         output = self.network((pictures - self.mean) / self.std)
         maps = make_maps(output.cells, output.tap)
         suspicion = self.suspicion(cheap_ingredients(output, maps, self._names))

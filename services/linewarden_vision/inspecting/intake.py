@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable
 
+from linewarden_domain.words import said
 from linewarden_schemas.envelope import EnvelopeError, Frame, decode_frame
 from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import Undecidable
@@ -27,7 +28,7 @@ def read_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None, limits
     listed = tuple(headers)
     size = sum(len(name) + len(content) for name, content in listed)
     if size > limits.max_header_bytes:
-        raise Refused(Undecidable.BAD_METADATA, f"{size} bytes of headers; {limits.max_header_bytes} are allowed")
+        raise Refused(Undecidable.BAD_METADATA, said("headers_too_large", size=size, most=limits.max_header_bytes))
     try:
         return decode_frame(listed, value)
     except EnvelopeError as error:
@@ -41,16 +42,17 @@ def verify(frame: Frame, limits: Limits) -> PictureHeader:
         Refused: TOO_LARGE, DIGEST_MISMATCH, NOT_A_PICTURE or UNREADABLE.
     """
     if len(frame.picture) > limits.max_bytes:
-        raise Refused(Undecidable.TOO_LARGE, f"{len(frame.picture)} bytes; {limits.max_bytes} are allowed")
+        raise Refused(Undecidable.TOO_LARGE, said("bytes_too_many", size=len(frame.picture), most=limits.max_bytes))
     found = digest(frame.picture)
     if not hmac.compare_digest(found, frame.meta.sha256):
-        raise Refused(Undecidable.DIGEST_MISMATCH, f"captured {frame.meta.sha256[:12]}, received {found[:12]}")
+        why = said("picture_other", captured=frame.meta.sha256[:12], received=found[:12])
+        raise Refused(Undecidable.DIGEST_MISMATCH, why)
     if not is_wire_format(frame.picture):
-        raise Refused(
-            Undecidable.NOT_A_PICTURE, f"neither JPEG nor PNG: begins with {frame.picture[:8].hex() or 'nothing'}"
-        )
+        begin = frame.picture[:8].hex() or "nothing"
+        raise Refused(Undecidable.NOT_A_PICTURE, said("picture_no_wire_format", begin=begin))
     header = read_header(frame.picture)
     if header.content_type != frame.meta.content_type:
-        raise Refused(Undecidable.NOT_A_PICTURE, f"{header.content_type} was announced as {frame.meta.content_type}")
+        why = said("picture_announced_otherwise", found=header.content_type, announced=frame.meta.content_type)
+        raise Refused(Undecidable.NOT_A_PICTURE, why)
     check_size(header, limits)
     return header

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from scipy.special import expit
 
+from linewarden_domain.words import sentences
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.recipe import Recipe, Thresholds
@@ -38,7 +39,7 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
         line_id=meta.line_id,
         camera_id=meta.camera_id,
         verdict=verdict,
-        reasons=reasons_of(verdict, score, thresholds, ready.scorer.card),
+        **sentences(reasons_of(verdict, score, thresholds, ready.scorer.card)),
         p_defect=score.p_defect,
         margin=score.margin,
         suspicion=score.suspicion,
@@ -71,7 +72,7 @@ def not_decidable(frame: Frame, source: SourceRef, refused: Refused, now_ms: int
         camera_id=meta.camera_id,
         verdict=Verdict.NOT_DECIDABLE,
         undecidable=refused.reason,
-        reasons=(refused.detail[:2000],),
+        **sentences((refused.said,)),
         recipe=meta.recipe,
         frame_sha256=meta.sha256,
         code_version=code_version(),

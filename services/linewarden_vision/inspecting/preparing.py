@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from linewarden_domain.words import said
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import RecipeRef
@@ -57,7 +58,7 @@ def refuse_if_late(frame: Frame, now_ms: int) -> None:
     """Raise Refused LATE at or after the frame's decide-by (both epoch ms)."""
     if now_ms >= frame.meta.decide_by_ms:
         over = now_ms - frame.meta.decide_by_ms
-        raise Refused(Undecidable.LATE, f"the deadline of the visit passed {over} ms before the frame was looked at")
+        raise Refused(Undecidable.LATE, said("frame_late", over=over))
 
 
 def make_ready(frame: Frame, source: SourceRef, shelf: Shelf, limits: Limits, now_ms: Callable[[], int]) -> Ready:
@@ -70,32 +71,32 @@ def make_ready(frame: Frame, source: SourceRef, shelf: Shelf, limits: Limits, no
     refuse_if_late(frame, now_ms())
     recipe = shelf.recipe(frame.meta.recipe)
     if recipe is None:
-        detail = f"recipe {frame.meta.recipe.short} is unknown: never published, or with more than one content"
-        raise Refused(Undecidable.UNKNOWN_RECIPE, detail)
+        raise Refused(Undecidable.UNKNOWN_RECIPE, said("recipe_unusable", recipe=frame.meta.recipe.short))
     region = _region(frame, recipe)
     scorer = _scorer(shelf, recipe)
     refuse_if_late(frame, now_ms())
-    picture = decode(frame.picture, header)
-    try:
-        prepared = scorer.prepare(_crop(picture, region))
-    except UnusablePicture as unusable:
-        raise refused_by_vision(unusable) from unusable
+    prepared = prepare(scorer, _crop(decode(frame.picture, header), region))
     return Ready(frame, source, recipe, region, scorer, prepared, (header.height, header.width))
 
 
-def refused_by_vision(unusable: UnusablePicture) -> Refused:
-    """The refusal of a picture that the bundle cannot take."""
-    return Refused(_FROM_VISION.get(unusable.reason, Undecidable.UNREADABLE), str(unusable))
+def prepare(scorer: Scorer, picture: Picture) -> object:
+    """What the network takes of a picture (HxW or HxWx3); raises Refused for one that the bundle cannot take."""
+    try:
+        prepared: object = scorer.prepare(picture)
+    except UnusablePicture as unusable:
+        raise Refused(_FROM_VISION.get(unusable.reason, Undecidable.UNREADABLE), unusable.detail) from unusable
+    return prepared
 
 
 def _region(frame: Frame, recipe: Recipe) -> Region | None:
     for view in recipe.views:
         if view.view_id == frame.meta.view_id:
             if view.camera_id != frame.meta.camera_id:
-                detail = f"view {view.view_id} is camera {view.camera_id}'s, not {frame.meta.camera_id}'s"
+                cameras = {"expected": view.camera_id, "camera": frame.meta.camera_id}
+                detail = said("camera_of_other_view", view=view.view_id, **cameras)
                 raise Refused(Undecidable.BAD_METADATA, detail)
             return view.region
-    detail = f"recipe {recipe.recipe_id}@{recipe.version} expects no view {frame.meta.view_id}"
+    detail = said("view_not_expected", recipe=f"{recipe.recipe_id}@{recipe.version}", view=frame.meta.view_id)
     raise Refused(Undecidable.BAD_METADATA, detail)
 
 
@@ -112,6 +113,5 @@ def _crop(picture: Picture, region: Region | None) -> Picture:
     height, width = picture.shape[:2]
     fits = region.x >= 0 and region.y >= 0 and region.width > 0 and region.height > 0
     if not fits or region.x + region.width > width or region.y + region.height > height:
-        detail = f"the region of interest does not lie inside the picture of {width} x {height} pixels"
-        raise Refused(Undecidable.BAD_METADATA, detail)
+        raise Refused(Undecidable.BAD_METADATA, said("region_outside", width=width, height=height))
     return picture[region.y : region.y + region.height, region.x : region.x + region.width]

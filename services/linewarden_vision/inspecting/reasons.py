@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from linewarden_domain.words import Said, said
 from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.card import Card, CheapIngredient, EnhancedIngredient
@@ -35,30 +36,29 @@ _WORDS: Mapping[str, str] = {
     "margin_turned": "it was less sure of the picture and its half turn together than with good parts",
 }
 """By ingredient; the agnostic map that an agreement is measured against changes nothing for a person."""
-UNTRUSTED_STAGES: Mapping[str, str] = {
-    "taught": "the bundle is only taught",
-    "shadow": "the bundle is only in shadow",
-}
-"""Stages of a bundle in which no OK is believed, in words."""
+UNTRUSTED_STAGES: Mapping[str, str] = {"taught": "network_taught", "shadow": "network_shadow"}
+"""Stages of a bundle in which no OK is believed, with the code of the reason."""
 
 
-def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card: Card) -> tuple[str, ...]:
-    """One sentence for an NG or a doubtful OK, none for an OK that is trusted."""
+def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card: Card) -> tuple[Said, ...]:
+    """One reason for an NG or a doubtful OK, none for an OK that is trusted."""
+    p = score.p_defect
     if verdict is Verdict.NG:
-        if score.p_defect > thresholds.defect:
-            return (f"network said NG (p {score.p_defect:.2f}, limit {thresholds.defect:.2f})",)
-        return (f"network said OK (p {score.p_defect:.2f}), but its mask shows a defect",)
+        if p > thresholds.defect:
+            return (said("network_ng", p=p, limit=thresholds.defect),)
+        return (said("network_mask", p=p),)
     if card.stage in UNTRUSTED_STAGES:
-        return (f"network said OK (p {score.p_defect:.2f}), but {UNTRUSTED_STAGES[card.stage]}: no OK of it counts",)
+        return (said(UNTRUSTED_STAGES[card.stage], p=p),)
     if score.suspicion < thresholds.suspicion:
         return ()
-    words = words_for(strongest(score.ingredients, card))
-    return (
-        (
-            f"network said OK (p {score.p_defect:.2f}), but {words} "
-            f"(suspicion {score.suspicion:.2f}, limit {thresholds.suspicion:.2f})"
-        ),
-    )
+    return (doubted(p, score.suspicion, thresholds.suspicion, strongest(score.ingredients, card)),)
+
+
+def doubted(p: float, suspicion: float, limit: float, ingredient: str) -> Said:
+    """Why an OK is doubted; the ingredient is named without its agnostic map, `unusual` where there is none."""
+    name = without_agnostic_map(ingredient) or "unusual"
+    words = {"ingredient": words_for(ingredient)}
+    return said("network_doubted", words, p=p, ingredient=name, suspicion=suspicion, limit=limit)
 
 
 def words_for(ingredient: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from linewarden_domain.words import Said, said
 from linewarden_schemas.vocabulary import Undecidable
 
 RECORD_FAULTS = frozenset(
@@ -18,15 +19,18 @@ RECORD_FAULTS = frozenset(
 
 
 class Refused(Exception):
-    """A frame that is answered NOT_DECIDABLE; `reason` is for counting, the text for people.
+    """A frame that is answered NOT_DECIDABLE; `reason` is for counting, `said` for people.
+
+    What a decoder, a bundle or a device says of itself has no code of its own.
 
     `in_passing`: it lies in the moment and not in the record, whatever the reason.
     """
 
-    def __init__(self, reason: Undecidable, detail: str, *, in_passing: bool = False) -> None:
-        super().__init__(detail)
+    def __init__(self, reason: Undecidable, detail: Said | str, *, in_passing: bool = False) -> None:
+        super().__init__(str(detail))
         self.reason = reason
-        self.detail = detail
+        self.said = said("undecidable", detail=detail) if isinstance(detail, str) else detail
+        self.detail = str(detail)
         self._in_passing = in_passing
 
     @property

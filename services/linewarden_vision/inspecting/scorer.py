@@ -26,7 +26,7 @@ class Scorer(Protocol):
 
     @property
     def card(self) -> Card:
-        """The bundle's card."""
+        """The card of the bundle that it scores by; the same for its whole life."""
         ...
 
     @property
@@ -39,7 +39,7 @@ class Scorer(Protocol):
         ...
 
     def score(self, batch: Sequence[Any]) -> list[ViewScore]:
-        """One device pass."""
+        """Scores of prepared pictures in their order, by one pass of the device; raises what the device raises."""
         ...
 
 

@@ -21,7 +21,7 @@ class PixelCounts:
 
     @property
     def either(self) -> Tensor:
-        """|P or G|, (B,)."""
+        """Pixels in the prediction or in the truth, |P or G|, of shape (B,)."""
         return self.predicted + self.target - self.both
 
 

@@ -29,7 +29,7 @@ class PooledIoU(Metric):
         self.add_state("either", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, predicted: Masks | PixelCounts, target: Masks | None = None) -> None:
-        """Count a batch."""
+        """Add masks of shape (B, H, W), or their counts, to the pool over all pictures."""
         counts = count_pixels(predicted, target)
         self.both += counts.both.sum()
         self.either += counts.either.sum()
@@ -52,7 +52,7 @@ class TwoClassPooledMeanIoU(Metric):
             self.add_state(name, torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, predicted: Masks | PixelCounts, target: Masks | None = None) -> None:
-        """Count a batch."""
+        """Add masks of shape (B, H, W), or their counts, to the pools of defect and of background."""
         counts = count_pixels(predicted, target)
         self.both += counts.both.sum()
         self.either += counts.either.sum()
@@ -86,7 +86,7 @@ class SampleMeanIoU(_MeanPerSample):
     """Sample_mIoU: mean IoU over all samples; both masks empty counts 1."""
 
     def update(self, predicted: Masks | PixelCounts, target: Masks | None = None) -> None:
-        """Count a batch."""
+        """Add the IoU of each picture of (B, H, W); one that is empty in both counts as 1."""
         counts = count_pixels(predicted, target)
         iou = counts.both.double() / counts.either.clamp(min=1)
         self._add(torch.where(counts.either > 0, iou, 1.0))
@@ -96,7 +96,7 @@ class SegMeanIoU(_MeanPerSample):
     """Seg_mIoU: mean IoU over samples where P or G is not empty; misses and false alarms count 0."""
 
     def update(self, predicted: Masks | PixelCounts, target: Masks | None = None) -> None:
-        """Count a batch."""
+        """Add the IoU of each picture of (B, H, W); one that is empty in both counts not at all."""
         counts = count_pixels(predicted, target)
         self._add((counts.both.double() / counts.either.clamp(min=1))[counts.either > 0])
 

@@ -28,7 +28,7 @@ class LightNetwork(DefectNetwork):
 
     @property
     def backbone(self) -> nn.Module:
-        """Timm's encoder."""
+        """The encoder out of timm, whose weights may be trained more slowly than the rest."""
         return self.encoder
 
     def freeze(self, stages: int) -> None:

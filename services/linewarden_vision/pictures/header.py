@@ -38,7 +38,7 @@ class PictureHeader:
 
     @property
     def pixels(self) -> int:
-        """Width times height."""
+        """Width times height as announced: what decoding would need, known before anything is decoded."""
         return self.width * self.height
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from linewarden_domain.words import said
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.inspecting.refusal import Refused
 
@@ -61,7 +62,7 @@ def read_header(payload: bytes) -> PictureHeader:
 def check_size(header: PictureHeader, limits: Limits) -> None:
     """Raise Refused, TOO_LARGE, for a picture of too many pixels."""
     if header.pixels > limits.max_pixels:
-        detail = f"{header.width} x {header.height} pixels; {limits.max_pixels} in all are allowed"
+        detail = said("pixels_too_many", width=header.width, height=header.height, most=limits.max_pixels)
         raise Refused(Undecidable.TOO_LARGE, detail)
 
 
@@ -98,7 +99,7 @@ def read_file(path: Path, limits: Limits = FILE_LIMITS) -> bytes:
     try:
         size = path.stat().st_size
         if size > limits.max_bytes:
-            raise Refused(Undecidable.TOO_LARGE, f"{size} bytes; {limits.max_bytes} are allowed")
+            raise Refused(Undecidable.TOO_LARGE, said("bytes_too_many", size=size, most=limits.max_bytes))
         return path.read_bytes()
     except FileNotFoundError as error:
         raise unreadable("the file is missing") from error

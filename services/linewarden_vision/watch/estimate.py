@@ -52,7 +52,7 @@ class Stratum:
 
     @property
     def answered(self) -> int:
-        """Audits with an answer."""
+        """How many drawn audits people have answered, with whatever result."""
         return self.found_good + self.found_defective
 
     @property

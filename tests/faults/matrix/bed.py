@@ -15,9 +15,8 @@ from subprocess import Popen
 from threading import Event
 
 from linewarden.demo import line
-from linewarden.demo.running import RunningLine, await_ready
+from linewarden.demo.running import RunningLine, Service, await_ready
 from linewarden.demo.servers import Servers
-from linewarden.demo.services import Service
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.processes import free_port
@@ -36,7 +35,7 @@ PARTS_PER_S = 3.5
 DECIDE_BY_MS = 5_000
 SESSION_MS = 6_000
 _POOL, _SEED = 80, 1
-_VISITS = 5_000
+_VISITS = 1_000_000
 """More than a row sees; each start of ingest begins anew."""
 _LOOK_S = 0.1
 _START_AGAIN_S = 0.5
@@ -107,7 +106,6 @@ class BedServers(Servers):
 
     watched_at: str = ""
     served_at: str = ""
-    redis_port: int = 0
 
     def kafka(self) -> KafkaSettings:
         """For whoever watches."""
@@ -213,10 +211,9 @@ def bed(folder: Path, needs: Needs, rate: float = PARTS_PER_S, visits: int = _VI
             proxies["redis"] = stack.enter_context(TcpProxy(redis.port))
         under = BedServers(
             brokers[0],
-            redis,
+            proxies["redis"].port if needs.proxied else redis.port,
             watched_at=",".join(f"127.0.0.1:{node.internal}" for node in brokers),
             served_at=",".join(f"127.0.0.1:{node.advertised}" for node in brokers),
-            redis_port=proxies["redis"].port if needs.proxied else redis.port,
         )
         plan = line.demo_plan(_SEED, _POOL)
         source = line.simulated(plan, visits, rate, DECIDE_BY_MS, folder / "gallery")

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from linewarden.demo import line
-from linewarden.demo.figures import Figures
-from linewarden.demo.follow import Follower
+from linewarden.demo.figures import Figures, Follower
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.base import Message

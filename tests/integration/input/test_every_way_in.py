@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
+from linewarden_ingest.cameras.folder import FolderOptions
 from linewarden_ingest.pins import PinBoard
-from linewarden_ingest.settings import FolderOptions, IngestOptions, SpoolOptions
+from linewarden_ingest.settings import IngestOptions, SpoolOptions
 from linewarden_ingest.worker import Worker
 from linewarden_inspect.offline.folder import Options, inspect_listing
 from linewarden_inspect.offline.listing import list_pictures

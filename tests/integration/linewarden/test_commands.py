@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from linewarden.cli import app
-from linewarden.commands.context import context
+from linewarden.commands.context import connect, publish
 from linewarden.demo import line
 from linewarden.demo.servers import Servers
 from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
@@ -22,7 +22,7 @@ from linewarden_schemas.recipe import Recipe
 def at_the_line(
     tansu: EmbeddedBroker, valkey_server: EmbeddedRedis, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> CliRunner:
-    for name, value in Servers(tansu, valkey_server).env().items():
+    for name, value in Servers(tansu, valkey_server.port).env().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("LINEWARDEN_NAMESPACE", namespace)
     return CliRunner()
@@ -111,8 +111,8 @@ def test_a_version_with_two_contents_is_listed_in_conflict_and_not_activated(at_
     example = call(at_the_line, "recipe", "example", "--bundle", str(line.BUNDLE)).output
     call(at_the_line, "recipe", "add", "-", stdin=example)
     other = Recipe.model_validate_json(json.dumps(json.loads(example) | {"note": "other"}))
-    here = context()
-    here.publish([recipe_record(here.namespace, other, "/old")])
+    here = connect()
+    publish(here.broker, [recipe_record(here.namespace, other, "/old")])
     listed = json.loads(call(at_the_line, "recipe", "list", "--json").output)
     assert len({row["digest"] for row in listed}) == 2
     assert all("Publish what is right as version 2" in row["state"] for row in listed)

@@ -13,8 +13,9 @@ from linewarden_history.index.story import count, stories
 from linewarden_history.selection import Selection
 from linewarden_inspect.keeper.bootstrap import keep
 from linewarden_inspect.settings import KeeperSettings
-from linewarden_replay.replay import Plan, run
-from linewarden_replay.shadow.comparing import Bounds
+from linewarden_replay.inspecting import ReplayPlan
+from linewarden_replay.replay import run
+from linewarden_replay.shadow.comparing import ShadowBounds
 from linewarden_replay.shadow.shadow import run as shadow
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker
@@ -40,13 +41,13 @@ def test_what_was_inspected_is_kept_and_repeats_itself(
     provisioned(broker, line, PARTITIONS)
     publish(broker, recipe_record(line, recipe(digest_in(bundle_store, "a")), "/test"))
     publish(broker, *(capture_record(line, metadata(b"", n), n, partitions=PARTITIONS) for n in range(COUNT)))
-    plan = Plan(Selection(0, 1 << 52), bundle_store, device="cpu", name=namespace)
+    plan = ReplayPlan(Selection(0, 1 << 52), bundle_store, device="cpu", name=namespace)
     with broker.admin() as admin:
         admin.provision(f"shadow.{namespace}.inspect", [line.topic("frames")])
     with Watcher(broker, line.topic("inspections"), Inspection) as watcher:
         with running(broker, line, bundle_store, "0"):
             send(broker, line, range(COUNT), version=1)
-            bounds = Bounds(COUNT, for_s=120.0)
+            bounds = ShadowBounds(COUNT, for_s=120.0)
             beside = shadow(broker, line, plan, bounds, Stop(), clock=SystemClock()).report
             watcher.wait_for(lambda found: len(found) >= COUNT, 60)
         inspected = {one.frame_id: one for one in watcher.found}

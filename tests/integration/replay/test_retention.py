@@ -17,7 +17,8 @@ from linewarden_history.selection import Selection
 from linewarden_inspect.keeper.bootstrap import keep
 from linewarden_inspect.settings import KeeperSettings
 from linewarden_reinspect.queue.memory import MemoryQueue
-from linewarden_replay.replay import Plan, run
+from linewarden_replay.inspecting import ReplayPlan
+from linewarden_replay.replay import run
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.health import Health
@@ -56,7 +57,7 @@ def test_what_retention_took_is_replayed_from_the_archive_and_the_diverted_part_
 
     assert list(records_since(apache_kafka, line.topic("frames"), 0)) == []
     archived = ArchiveBroker(Archive(tmp_path / "archive"), apache_kafka)
-    report = run(archived, line, Plan(ALL, bundle_store, device="cpu", name=namespace))
+    report = run(archived, line, ReplayPlan(ALL, bundle_store, device="cpu", name=namespace))
     assert (report.frames, report.counts.unreadable, report.differences) == (COUNT, 0, ())
     clock = SystemClock()
     with rig(apache_kafka, MemoryQueue(clock), clock, namespace) as made:

@@ -18,13 +18,12 @@ from linewarden_archive.archive import Archive
 from linewarden_audit.periods import close_period
 from linewarden_history.reading import records_since
 from linewarden_history.selection import Selection
-from linewarden_replay.inspecting import Setting
-from linewarden_replay.replay import Plan
+from linewarden_replay.inspecting import ReplayPlan, Setting
 from linewarden_replay.replay import run as rerun
-from linewarden_replay.shadow.comparing import Bounds
+from linewarden_replay.shadow.comparing import ShadowBounds
 from linewarden_replay.shadow.shadow import Shadowed
 from linewarden_replay.shadow.shadow import run as run_shadow
-from linewarden_replay.shadow.standing import Standing
+from linewarden_replay.shadow.standing import ShadowStanding
 from linewarden_runtime.apache import ApacheKafka
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.clock import SystemClock
@@ -66,17 +65,17 @@ class Beside:
         self.broker, self.line, self._kept = broker, line, kept
         self.own = Namespace(f"shadow.{line.name}")
         setting = Setting(digest_in(store, "b"))
-        self.plan = Plan(Selection(0, FAR_MS), store, setting, "cpu", name=line.name)
+        self.plan = ReplayPlan(Selection(0, FAR_MS), store, setting, "cpu", name=line.name)
         self.joined = Event()
 
     def run(self, frames: int) -> Shadowed:
-        bounds = Bounds(frames, for_s=60.0, tell_s=0.1)
+        bounds = ShadowBounds(frames, for_s=60.0, tell_s=0.1)
         clock = SystemClock()
         return run_shadow(
             self.broker, self.line, self.plan, bounds, Stop(), clock=clock, results=self._kept, tell=self._told
         )
 
-    def _told(self, standing: Standing) -> None:
+    def _told(self, standing: ShadowStanding) -> None:
         if standing.behind is not None:
             self.joined.set()
 
@@ -227,7 +226,7 @@ def test_a_shadow_goes_on_from_its_commits_and_leaves_offsets_groups_and_topics_
     assert (found.standing.behind, beside.committed()) == (0, VISITS + MORE)
     assert sorted(beside.said()) == sorted(one.frame_id for one in inspections(apache_kafka, line))
     assert names(apache_server) - known == {beside.own.group("inspect"), beside.own.topic("inspections")}
-    again = rerun(apache_kafka, line, Plan(Selection(0, FAR_MS), bundle_store, beside.plan.setting, "cpu"))
+    again = rerun(apache_kafka, line, ReplayPlan(Selection(0, FAR_MS), bundle_store, beside.plan.setting, "cpu"))
     assert (found.report.by_kind, found.report.by_routing) == (again.by_kind, again.by_routing)
     assert (found.report.containment, found.report.differing) == (again.containment, again.differing)
     assert found.report.by_kind["not_recorded"] == 0 < found.report.differing

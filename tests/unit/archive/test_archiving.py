@@ -11,9 +11,9 @@ from mcap_protobuf.decoder import DecoderFactory
 
 from linewarden_archive.archive import Archive, writing
 from linewarden_archive.archiver import Archiver
-from linewarden_archive.entries import Segment
-from linewarden_archive.errors import ArchiveDamaged
-from linewarden_archive.places import MANIFEST, Place, segment_path
+from linewarden_archive.entries import ArchiveSegment
+from linewarden_archive.findings import ArchiveDamaged
+from linewarden_archive.places import MANIFEST, SegmentPlace, segment_path
 from linewarden_archive.restore import restore
 from linewarden_audit.notary.chain import link_of
 from linewarden_runtime.errors import ConfigurationError, LiveTopicRefused, RetentionOvertook
@@ -98,7 +98,7 @@ def test_the_largest_open_segment_is_closed_when_memory_is_short(line: Line) -> 
     line.limits = replace(line.limits, records=100, held_bytes=30)
     line.put_raw("decisions", b"x" * 12, b"x" * 12)
     line.put_raw("dispositions", b"y" * 8, b"y" * 8)
-    entries = [one for one in line.archive().entries if isinstance(one, Segment)]
+    entries = [one for one in line.archive().entries if isinstance(one, ArchiveSegment)]
     assert [(one.topic, one.records) for one in entries] == [("decisions", 2), ("dispositions", 2)]
 
 
@@ -179,9 +179,9 @@ def test_a_restore_stops_at_a_damaged_segment(line: Line) -> None:
 @pytest.mark.parametrize("topic", ["../../etc", "frames/..", "nothing"])
 def test_no_topic_but_those_of_the_catalogue_makes_a_path(topic: str, tmp_path: Path) -> None:
     with pytest.raises(ArchiveDamaged):
-        segment_path(tmp_path, Place(topic, 0, 0))
+        segment_path(tmp_path, SegmentPlace(topic, 0, 0))
     with pytest.raises(ArchiveDamaged):
-        segment_path(tmp_path, Place("frames", -1, 0))
+        segment_path(tmp_path, SegmentPlace("frames", -1, 0))
 
 
 def test_a_symbolic_link_is_never_followed(line: Line, tmp_path: Path) -> None:

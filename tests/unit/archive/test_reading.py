@@ -13,7 +13,8 @@ from linewarden_archive.archive import Archive, writing
 from linewarden_archive.archiver import ArchiveLimits, Archiver
 from linewarden_archive.broker import ArchiveBroker
 from linewarden_history.reading import count_since, records_since
-from linewarden_replay.replay import Plan, run
+from linewarden_replay.inspecting import ReplayPlan
+from linewarden_replay.replay import run
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.errors import ConfigurationError, LiveTopicRefused, LogTruncated, RetentionOvertook
 from linewarden_runtime.ports import TopicSpec
@@ -98,8 +99,10 @@ def test_a_replay_of_the_archive_has_no_differences_when_the_frames_are_gone(
         Archiver(broker, NAMESPACE, writer, list(CATALOGUE), broker.clock, ArchiveLimits(records=8)).catch_up()
     empty(broker, NAMESPACE.topic("frames"))
     empty(broker, NAMESPACE.topic("inspections"))
-    assert run(broker, NAMESPACE, Plan(ALL, bundle_store, device="cpu", name="r0")).frames == 0
-    report = run(ArchiveBroker(Archive(root), broker), NAMESPACE, Plan(ALL, bundle_store, device="cpu", name="r1"))
+    assert run(broker, NAMESPACE, ReplayPlan(ALL, bundle_store, device="cpu", name="r0")).frames == 0
+    report = run(
+        ArchiveBroker(Archive(root), broker), NAMESPACE, ReplayPlan(ALL, bundle_store, device="cpu", name="r1")
+    )
     assert (report.frames, report.counts.unreadable, report.differences) == (22, 0, ())
     assert len(replayed(broker)) == 22
     monkeypatch.setattr("linewarden.commands.recorded.live", lambda: (broker, NAMESPACE))

@@ -12,7 +12,7 @@ import pytest
 from linewarden.cli import main
 from linewarden_archive.archive import Archive, writing
 from linewarden_archive.chain import verify_chain
-from linewarden_archive.entries import Held, Segment
+from linewarden_archive.entries import ArchiveSegment, LegalHold
 from linewarden_archive.places import contents_path, segment_path
 from linewarden_archive.retention import RetentionPlan, apply, plan
 from linewarden_archive.rules import Policy, read_policy
@@ -61,7 +61,7 @@ def kept(line: Line, tmp_path: Path) -> Line:
     notary.close()
     line.archive()
     with writing(line.root) as writer:
-        writer.enter(Held(lot_id="L7", actor="ann", reason="claim 12", at_ms=AT))
+        writer.enter(LegalHold(lot_id="L7", actor="ann", reason="claim 12", at_ms=AT))
     return line
 
 
@@ -103,7 +103,7 @@ def test_what_was_deleted_is_on_record_and_the_chain_still_holds(kept: Line, pol
     report = kept.report()
     assert (report.holds, report.deleted) == (True, 4)
     archive = Archive(kept.root)
-    told = [one.deletion for one in archive.entries if isinstance(one, Segment) and one.deletion]
+    told = [one.deletion for one in archive.entries if isinstance(one, ArchiveSegment) and one.deletion]
     assert {one.actor for one in told} == {"ann"}
     assert any("90 days for bracket rejected" in one.reason for one in told)
     chain = verify_chain(archive, [make_key(tmp_path / "other.pem"), *_public(kept)])

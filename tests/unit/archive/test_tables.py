@@ -11,9 +11,8 @@ import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 
-from linewarden_archive.columns import columns_of
 from linewarden_archive.places import segment_path
-from linewarden_archive.tables import read_table, salvage_table, write_table
+from linewarden_archive.tables import columns_of, read_table, salvage_table, write_table
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.samples import SAMPLES

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from linewarden.cli import main
 from linewarden_archive.archive import Archive
 from linewarden_archive.chain import verify_chain
-from linewarden_archive.entries import Entry, Segment
-from linewarden_archive.findings import Finding, Wrong
+from linewarden_archive.entries import ArchiveSegment, Entry
+from linewarden_archive.findings import ArchiveFinding, Wrong
 from linewarden_archive.manifest import append
 from linewarden_archive.pictures import write_pictures
 from linewarden_archive.places import MANIFEST, contents_path, ending_of, segment_path
@@ -58,18 +58,18 @@ class Sealed:
         for path, content in self.files.items():
             path.write_bytes(content)
 
-    def records(self, segment: Segment) -> list[InRecord]:
+    def records(self, segment: ArchiveSegment) -> list[InRecord]:
         return self.archive.read(segment)
 
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[ArchiveFinding, ...]:
         return verify_archive(self.root).findings
 
-    def rewrite(self, segment: Segment, records: list[InRecord]) -> None:
+    def rewrite(self, segment: ArchiveSegment, records: list[InRecord]) -> None:
         """The file alone, by somebody who knows its format."""
         written = write_pictures(records) if ending_of(segment.topic) == "mcap" else write_table(records, segment.topic)
         segment_path(self.root, segment.place).write_bytes(written)
 
-    def forge(self, segment: Segment, records: list[InRecord]) -> None:
+    def forge(self, segment: ArchiveSegment, records: list[InRecord]) -> None:
         """File, list and manifest, so that they fit each other again."""
         forged = write_segment(self.root, segment.topic, records, segment.at_ms)
         self.sign([forged if entry == segment else entry for entry in self.archive.entries], None)

@@ -304,7 +304,7 @@ def test_anchors_are_put_down_printed_and_held_against(
 ) -> None:
     def run(log: Log, *words: str) -> tuple[int, str]:
         monkeypatch.setattr("linewarden.commands.recorded.live", lambda: (scene.broker(log), NAMESPACE))
-        monkeypatch.setattr("linewarden.commands.notary._now_ms", lambda: scene.clock.now_ms() + 120_000)
+        monkeypatch.setattr("linewarden.commands.notary.now_ms", lambda: scene.clock.now_ms() + 120_000)
         monkeypatch.setattr(sys, "argv", ["linewarden", "audit", *words, "--public-key", scene.public])
         with pytest.raises(SystemExit) as ended:
             main()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from linewarden.commands import find
+from linewarden.commands import select
 from linewarden_history.index.following import catch_up
 from linewarden_history.index.store import IndexUnusable, StoryIndex
 from linewarden_history.index.story import count, is_selected, selected, stories
@@ -107,7 +107,7 @@ def test_a_recipe_is_told_with_the_digest_of_its_content(broker: MemoryBroker, i
     (story,) = stories(index, "P1")
     assert (story.facts["recipe"], story.facts["recipe_digest"]) == (named.name, DIGEST)
     assert [one["recipe_digest"] for one in selected(index, EVER)] == [DIGEST, None]
-    told = [find._row(one)["recipe"] for one in selected(index, EVER)]
+    told = [select._row(one)["recipe"] for one in selected(index, EVER)]
     assert told == [f"{named.name}@{'d' * 12}", named.name]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,18 +11,17 @@ import cv2
 import numpy as np
 import pytest
 
-from linewarden_ingest.cameras.folder import FolderCamera, list_pictures
+from linewarden_ingest.cameras.folder import FolderCamera, FolderOptions, list_pictures
 from linewarden_ingest.cameras.gallery import Gallery
 from linewarden_ingest.cameras.interface import Camera, CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
-from linewarden_ingest.cameras.line import LineCamera
-from linewarden_ingest.cameras.open import open_camera
+from linewarden_ingest.cameras.line import LineCamera, LineOptions
+from linewarden_ingest.cameras.options import CameraRun
 from linewarden_ingest.cameras.pace import Pace
 from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.cameras.sidecar import Label, compile_pattern, label_from_name, read_sidecar
 from linewarden_ingest.cameras.simulation import LinePlan, plan_visit, truth
-from linewarden_ingest.cameras.video import VideoCamera
+from linewarden_ingest.cameras.video import VideoCamera, VideoOptions
 from linewarden_ingest.captures import Place, visit_id
-from linewarden_ingest.settings import FolderOptions
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Loss
@@ -142,7 +143,7 @@ def test_a_label_whose_view_would_make_no_id_is_refused_when_its_camera_is_opene
     options = FolderOptions(camera_id="cam0", view_id="view0", path=folder, sidecar=sidecar)
     place = Place("line1", "st1", "cam0", "view0")
     with pytest.raises(ConfigurationError, match=r"view v+ are \d+ characters too long together"):
-        open_camera(options, place, clock=ManualClock(), stop=threading.Event(), start_ms=0, first=0)
+        options.open(CameraRun(place, ManualClock(), threading.Event(), start_ms=0))
 
 
 def test_a_bad_sidecar_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -258,6 +259,27 @@ def test_kept_pictures_are_the_drawn_ones(tmp_path: Path) -> None:
     drawn = [s.picture for s in drained(line_camera(1, visits=4))]
     for _ in range(2):
         assert [s.picture for s in drained(line_camera(1, tmp_path, visits=4))] == drawn
+
+
+def test_the_first_camera_of_a_line_draws_the_pool_for_all_before_they_start(tmp_path: Path) -> None:
+    line = LineOptions(camera_id="cam1", view_id="view1", view=1, size=64, visits=50, pool=2, gallery=tmp_path)
+    line.prepare(lambda: False)
+    assert not list(tmp_path.iterdir())
+    line.model_copy(update={"view": 0}).prepare(lambda: True)
+    assert not list(tmp_path.iterdir())
+    line.model_copy(update={"view": 0}).prepare(lambda: False)
+    assert {path.stem.rpartition("-")[2] for path in tmp_path.iterdir()} == {"0", "1", "2"}
+
+
+def test_a_line_begins_each_run_anew_and_sends_from_its_own_process_and_a_file_does_neither(tmp_path: Path) -> None:
+    line, video = LineOptions(camera_id="a", view_id="a"), VideoOptions(camera_id="a", view_id="a", path=tmp_path)
+    assert (line.brings_visits, line.begins_anew, line.sends_apart) == (True, True, False)
+    assert (video.brings_visits, video.begins_anew, video.sends_apart) == (False, False, True)
+
+
+def test_the_supervisor_reads_the_cameras_without_opencv() -> None:
+    script = "import sys, linewarden_ingest.bootstrap; sys.exit('cv2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_a_pool_bounds_how_many_parts_are_drawn(tmp_path: Path) -> None:

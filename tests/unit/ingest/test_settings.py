@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from linewarden_ingest.cameras.folder import FolderOptions
 from linewarden_ingest.cameras.interface import Trigger
 from linewarden_ingest.captures import Place, visit_id
-from linewarden_ingest.settings import FolderOptions, IngestOptions, IngestSettings, SpoolOptions, with_cameras
+from linewarden_ingest.settings import IngestOptions, IngestSettings, SpoolOptions, with_cameras
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.base import MOST_MS
 from linewarden_schemas.ids import MOST_ID, frame_id

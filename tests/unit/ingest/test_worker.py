@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from linewarden_ingest.cameras.folder import FolderCamera, FolderOptions
+from linewarden_ingest.cameras.interface import CameraFault
+from linewarden_ingest.cameras.line import LineOptions
+from linewarden_ingest.cameras.options import CameraOptions, CameraRun
 from linewarden_ingest.cameras.simulation import LinePlan, plan_visit
 from linewarden_ingest.pins import PinBoard
-from linewarden_ingest.settings import CameraOptions, FolderOptions, IngestOptions, LineOptions, SpoolOptions
+from linewarden_ingest.settings import IngestOptions, SpoolOptions
 from linewarden_ingest.worker import CameraDead, Worker
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import SystemClock
@@ -77,6 +81,22 @@ def test_a_camera_that_dies_is_told_after_its_trigger_was_published_and_the_next
     with pytest.raises(CameraDead, match="000002"):
         run(folder, 1_000)
     assert [one.lost for one in captures(broker)] == [None, None, Loss.CAMERA_FAULT]
+    run(folder, 1_000)
+    assert [one.sequence for one in captures(broker)] == list(range(5))
+
+
+class Away(FolderOptions):
+    """A camera that does not answer."""
+
+    def open(self, run: CameraRun) -> FolderCamera:
+        raise CameraFault("no route to it")
+
+
+def test_a_camera_that_does_not_answer_when_it_is_opened_is_dead(
+    run: Run, folder: FolderOptions, broker: MemoryBroker
+) -> None:
+    with pytest.raises(CameraDead, match="cam0: no route to it"):
+        run(Away(**vars(folder)), 1_000)
     run(folder, 1_000)
     assert [one.sequence for one in captures(broker)] == list(range(5))
 

@@ -62,7 +62,7 @@ def test_no_ok_of_a_bundle_that_is_only_taught_or_in_shadow_is_believed(stage: S
     assert thresholds.suspicion == 0.0  # suspicion lies in 0 to 1: every OK is doubtful
     assert thresholds.defect == 0.5
     (reason,) = reasons_of(Verdict.OK, score(0.1), thresholds, _card(stage))
-    assert f"the bundle is only {'taught' if stage == 'taught' else 'in shadow'}" in reason
+    assert f"the bundle is only {'taught' if stage == 'taught' else 'in shadow'}" in reason.sentence
 
 
 @pytest.mark.parametrize("stage", ["assisted", "released"])

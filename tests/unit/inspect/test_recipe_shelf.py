@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from linewarden_domain.words import said
 from linewarden_inspect.recipe_shelf import RecipeShelf
 from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.clock import ManualClock
@@ -103,7 +104,7 @@ def test_what_cannot_be_renewed_is_believed_for_a_while_and_then_refused_until_i
 def test_frames_are_answered_in_doubt_where_recipes_are_stale_and_health_says_so(
     bundle_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RecipeShelf, "stale", lambda _: "recipes could not be renewed for 61 s")
+    monkeypatch.setattr(RecipeShelf, "stale", lambda _: said("recipes_stale", seconds=61))
     broker = memory_line(recipe(digest_in(bundle_store, "a")))
     told: list[dict[str, str]] = []
     monkeypatch.setattr(Health, "unwell", lambda _, found: told.append(dict(found)))

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from linewarden.commands import doctor
-from linewarden.commands.clocks import NodeClock, node_clocks
-from linewarden.commands.context import Context
+from linewarden.commands.context import Connection
+from linewarden.commands.doctor import ClockOffset, node_clocks
 from linewarden_route.writing import Writer
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.provision import provision_topics
@@ -49,16 +49,16 @@ def test_each_node_is_told_by_its_newest_word(broker: MemoryBroker) -> None:
     beat(broker, "cam1", None, at_ms=NOW - 172_800_000)
     broker.append(Writer(NAMESPACE, 0).probe("edge-7", -4_900))
     assert node_clocks(broker, NAMESPACE) == [
-        NodeClock("node edge-7 of route", -4_900, NOW),
-        NodeClock("node of camera cam0, line line1", 12, NOW),
-        NodeClock("node of camera cam1, line line1", -172_800_000, NOW),
+        ClockOffset("node edge-7 of route", -4_900, NOW),
+        ClockOffset("node of camera cam0, line line1", 12, NOW),
+        ClockOffset("node of camera cam1, line line1", -172_800_000, NOW),
     ]
 
 
 def test_doctor_names_the_node_and_its_error(broker: MemoryBroker) -> None:
     beat(broker, "cam0", 3_600_000)
     beat(broker, "cam1", -40)
-    found = list(doctor._clocks(Context(cast("Any", None), NAMESPACE, broker)))
+    found = list(doctor._clocks(Connection(cast("Any", None), NAMESPACE, broker)))
     wrong = [one for one in found if not one.good]
     assert [one.check for one in wrong] == ["node of camera cam0, line line1: clock"]
     assert "3600.0 s ahead of the broker's" in wrong[0].advice
@@ -67,5 +67,5 @@ def test_doctor_names_the_node_and_its_error(broker: MemoryBroker) -> None:
 
 def test_doctor_says_that_a_broker_without_append_times_is_no_mode_for_production(broker: MemoryBroker) -> None:
     broker.append_time = False
-    (found,) = doctor._clocks(Context(cast("Any", None), NAMESPACE, broker))
+    (found,) = doctor._clocks(Connection(cast("Any", None), NAMESPACE, broker))
     assert "no mode for production" in found.check

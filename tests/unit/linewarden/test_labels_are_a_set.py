@@ -80,7 +80,7 @@ def test_an_export_of_nothing_exits_1(
         provision_topics(admin, NAMESPACE, partitions=2)
     fill(broker)
     monkeypatch.setattr(
-        "linewarden.commands.labels.context", lambda: SimpleNamespace(broker=broker, namespace=NAMESPACE)
+        "linewarden.commands.export.connect", lambda: SimpleNamespace(broker=broker, namespace=NAMESPACE)
     )
     command = ["linewarden", "export", "--out", str(tmp_path / "labels"), "--line", line, "--to", str(AT * 2)]
     monkeypatch.setattr(sys, "argv", command)

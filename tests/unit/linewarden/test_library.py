@@ -13,9 +13,16 @@ import pytest
 
 import linewarden
 from linewarden import library
+from linewarden_history.index.store import StoryIndex
+from linewarden_history.index.story import selected
+from linewarden_history.selection import Selection
+from linewarden_runtime.records import OutRecord
+from linewarden_schemas.envelope import encode
 from linewarden_schemas.vocabulary import Routing, Verdict
 from linewarden_vision.inspecting.judging import thresholds_of_card
 from linewarden_vision.synthetic.demo import demo_part
+from tests.support.shift import AT, capture
+from tests.unit.inspect.harness import NAMESPACE, memory_line
 
 PARTS = 12
 
@@ -83,6 +90,21 @@ def test_a_notebook_shows_the_picture_in_a_frame_of_its_routings_colour(inspecto
 def test_a_word_that_is_none_is_named(words: dict[str, str], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         library.parts(follow=False, **words)
+
+
+def test_the_table_of_no_visit_has_the_columns_of_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, index = memory_line(), tmp_path / "index.sqlite"
+    monkeypatch.setattr(library, "live", lambda: (broker, NAMESPACE))
+    empty = library.parts(index)
+    told = capture(1, part_id="P1")
+    encoded = encode(told, id="x", source="/test", time_ms=AT)
+    broker.append(OutRecord(NAMESPACE.topic("captures"), told.visit_id.encode(), encoded.value, encoded.headers, 0))
+    one = library.parts(index)
+    with StoryIndex(index, NAMESPACE.name) as opened:
+        (facts,) = selected(opened, Selection(0, 1 << 52))
+    assert empty.column_names == one.column_names == list(facts)
+    assert (empty.num_rows, one.to_pylist()) == (0, [facts])
+    assert empty.schema == one.schema
 
 
 def test_importing_it_brings_no_network_library() -> None:

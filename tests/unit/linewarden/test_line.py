@@ -10,7 +10,7 @@ import pytest
 
 from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
-from linewarden.demo.run import DemoOptions, source_of
+from linewarden.demo.run import source_of
 from linewarden.demo.summary import truth_of
 from linewarden_ingest.cameras.simulation import plan_visit
 from linewarden_ingest.settings import IngestOptions, with_cameras
@@ -42,32 +42,17 @@ def test_a_bundle_of_ones_own_takes_the_place_of_the_demos(tmp_path: Path) -> No
     shutil.copytree(line.BUNDLE, own)
     with (own / LISTING).open("a") as listing:
         listing.write("\n")
-    source = source_of(_asked(bundle=own), tmp_path)
+    source = source_of(None, own, 4, 4.0, 1, tmp_path)
     assert line.recipe(source, 1).bundle_digest == digest_of(own) != digest_of(line.BUNDLE)
 
 
 def test_without_one_the_demos_bundle_judges(tmp_path: Path) -> None:
-    assert source_of(_asked(bundle=None), tmp_path).bundle == line.BUNDLE
+    assert source_of(None, None, 4, 4.0, 1, tmp_path).bundle == line.BUNDLE
 
 
 def test_a_bundle_that_is_none_is_named_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="holds no bundle"):
-        source_of(_asked(bundle=tmp_path), tmp_path)
-
-
-def _asked(bundle: Path | None) -> DemoOptions:
-    return DemoOptions(
-        parts=4,
-        headless=True,
-        broker="embedded",
-        source=None,
-        bundle=bundle,
-        rate=4.0,
-        out=Path("summary.json"),
-        work=None,
-        port=0,
-        seed=1,
-    )
+        source_of(None, tmp_path, 4, 4.0, 1, tmp_path)
 
 
 @pytest.mark.parametrize(("asked", "taken"), [(None, 3), (2, 2), (9, 3)])

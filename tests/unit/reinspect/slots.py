@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from linewarden_domain.words import said, sentences
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.base import Message
@@ -17,6 +18,8 @@ AT = 1_764_000_000_000
 PARTITIONS = 4
 TOPIC = "line1.reinspections"
 
+WHY = said("view_suspicion", view="top", suspicion=0.7)
+
 
 def opened(counter: int = 0, *, line: str = "line1", generation: int = 0, **more: Any) -> SlotOpen:
     visit = visit_id(line, "st1", AT, counter)
@@ -27,7 +30,7 @@ def opened(counter: int = 0, *, line: str = "line1", generation: int = 0, **more
         "round": 0,
         "generation": generation,
         "causes": (Cause.LOW_TRUST,),
-        "reasons": ("the network said OK (0.12), but the evidence for a defect is unusual for a good part",),
+        **sentences((WHY,)),
         "risk": 0.7,
         "opened_ms": AT + counter,
         "due_ms": AT + 60_000 + counter,

@@ -24,7 +24,19 @@ from .rig import Rig, rig
 from .slots import AT
 from .test_web import Browser, filled
 
-TELLING = ("causes", "reasons", "risk", "due_ms", "opened_ms", "doubtful", "verdict", "p_defect", "suspicion", "low_")
+TELLING = (
+    "causes",
+    "reasons",
+    "in_words",
+    "risk",
+    "due_ms",
+    "opened_ms",
+    "doubtful",
+    "verdict",
+    "p_defect",
+    "suspicion",
+    "low_",
+)
 
 
 @pytest.fixture

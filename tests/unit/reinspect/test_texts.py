@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
-from starlette.requests import Request
 
 from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
 from linewarden_schemas.vocabulary import Cause, Judgement, Role, Verdict
+from linewarden_vision.inspecting.reasons import doubted
+from linewarden_vision.trust.ingredients import BANKED_NAMES, CHEAP_NAMES, ENHANCED_NAMES
+from linewarden_vision.trust.names import without_agnostic_map
+from linewarden_vision.trust.second_look import SECOND_NAMES
 
 STATION = Path(texts.__file__).parent
 PAGES = sorted((STATION / "templates").glob("*.html"))
 MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
 CHOSEN = re.compile(r"""["']((?:reason|step|queue|cover|compare|error|scan|study)\.[a-z_]+)["']""")
-GAP = re.compile(r"\{[^{}]*\}")
-FOUND = re.compile(r'": "([a-z_]+)",$', re.MULTILINE)
+RAISED = re.compile(r'"(problem\.[a-z_]+)"')
+INGREDIENTS = sorted(
+    {without_agnostic_map(name) for name in (*CHEAP_NAMES, *BANKED_NAMES, *ENHANCED_NAMES, *SECOND_NAMES)}
+)
 
 
 def read(paths: list[Path]) -> str:
@@ -41,21 +46,9 @@ def built() -> set[str]:
     keys |= {f"compare.{side}" for side in ("acceptable", "unacceptable")}
     keys |= {f"thresholds.to.{side}" for side in ("diverted", "passed")}
     keys |= {f"thresholds.qualification.{word}" for word in ("bundle", "void")}
-    keys |= {f"reason.found.{found}" for found in FOUND.findall(read([STATION / "static" / "js" / "reasons.js"]))}
-    keys |= {key for key, text in texts.catalogue("en").items() if key.startswith("problem.") and is_raised(text)}
+    keys |= {f"reason.found.{name}" for name in (*INGREDIENTS, "unusual")}
+    keys |= set(RAISED.findall(read(sorted(STATION.rglob("*.py")))))
     return keys | {key for key in texts.catalogue("en") if key.startswith("error.") and key[6:] in words()}
-
-
-def is_raised(sentence: str) -> bool:
-    """Whether the station's code says this sentence, whatever it fills in; capital and full stop may come later."""
-    return GAP.sub("{}", sentence).rstrip(".").lower() in station_code()
-
-
-@cache
-def station_code() -> str:
-    """All modules of the station, small, each text in one piece and with empty gaps."""
-    whole = re.sub(r'"\s+f?"', "", read(sorted(STATION.rglob("*.py"))))
-    return GAP.sub("{}", whole).lower()
 
 
 def words() -> set[str]:
@@ -98,24 +91,41 @@ def test_a_page_holds_no_words_of_its_own(page: Path) -> None:
     assert [word for word in (*said, *labels) if word not in {"linewarden", "&nbsp;", "OK", "NG"}] == []
 
 
-def test_every_sentence_of_the_network_is_known_to_the_pages() -> None:
-    reasons = (STATION / "static" / "js" / "reasons.js").read_text(encoding="utf-8")
-    source = (STATION.parents[1] / "linewarden_vision" / "inspecting" / "reasons.py").read_text(encoding="utf-8")
-    found = re.findall(r'^    "\w+": "([^"]+)",$', source[: source.index("UNTRUSTED_STAGES")], re.MULTILINE)
-    assert len(found) > 10
-    assert [sentence for sentence in found if f'"{sentence}":' not in reasons] == []
+@pytest.mark.parametrize("ingredient", INGREDIENTS)
+def test_what_an_ingredient_found_is_said_as_in_the_sentence_of_the_record(ingredient: str) -> None:
+    why = doubted(0.12, 0.7, 0.5, ingredient)
+    assert texts.reason_in_words(why.reason, "en") == why.sentence
+    german = texts.reason_in_words(why.reason, "de")
+    assert german is not None
+    assert texts.catalogue("de")[f"reason.found.{ingredient}"] in german
 
 
-def asked_in(language: str) -> Request:
-    return Request({"type": "http", "headers": [(b"accept-language", language.encode())]})
+def test_an_ingredient_that_has_no_words_here_leaves_the_sentence_as_it_came() -> None:
+    assert texts.reason_in_words(doubted(0.12, 0.7, 0.5, "one_of_a_newer_writer").reason, "de") is None
 
 
-def test_a_refusal_is_told_in_the_persons_language_with_what_it_names() -> None:
-    said = "This is for the role engineer, quality; you are signed in as lead."
-    assert texts.refusal(asked_in("en-GB"), said) == said
-    german = texts.refusal(asked_in("de-DE,de;q=0.9"), said)
-    assert german == "Das ist für die Rolle engineer, quality; Sie sind angemeldet als lead."
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "This is for the role engineer, quality; you are signed in as lead."),
+        ("de", "Das ist für die Rolle engineer, quality; Sie sind angemeldet als lead."),
+    ],
+)
+def test_a_refusal_is_told_in_a_persons_language_with_what_it_names(language: str, said: str) -> None:
+    refused = errors.Forbidden("problem.role", roles="engineer, quality", role="lead")
+    assert texts.told(language, refused.key, refused.values) == said
+    assert str(refused).startswith("This is for the role engineer, quality")
 
 
-def test_a_refusal_that_no_catalogue_knows_is_told_as_it_came() -> None:
-    assert texts.refusal(asked_in("de"), "The disk is full.") == "The disk is full."
+def test_what_is_refused_fills_every_gap_of_its_words() -> None:
+    """A key that is misspelt, or a value that is forgotten, shows here and not first at the station."""
+    wrong = []
+    for path in sorted(STATION.rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            first = call.args[0] if isinstance(call, ast.Call) and call.args else None
+            key = first.value if isinstance(first, ast.Constant) else None
+            if isinstance(call, ast.Call) and isinstance(key, str) and key.startswith("problem."):
+                gaps = set(re.findall(r"\{(\w+)\}", texts.catalogue("en")[key]))
+                if gaps != {one.arg for one in call.keywords}:
+                    wrong.append(f"{path.name}: {key}")
+    assert wrong == []

@@ -6,23 +6,23 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from linewarden_replay.compare import Answer
+from linewarden_replay.compare import FrameAnswer
 from linewarden_replay.containment import Contained, contained, in_order, write_csv
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.vocabulary import Routing, Undecidable, Verdict
 from tests.support.shift import disposition, visit
 
-OK = Answer(Verdict.OK, None, doubtful=False, p_defect=0.1, suspicion=0.1)
-DOUBTFUL = Answer(Verdict.OK, None, doubtful=True, p_defect=0.1, suspicion=0.9)
-NG = Answer(Verdict.NG, None, doubtful=False, p_defect=0.9, suspicion=0.9)
-UNREADABLE = Answer(Verdict.NOT_DECIDABLE, Undecidable.UNREADABLE, doubtful=True, p_defect=None, suspicion=None)
+OK = FrameAnswer(Verdict.OK, None, doubtful=False, p_defect=0.1, suspicion=0.1)
+DOUBTFUL = FrameAnswer(Verdict.OK, None, doubtful=True, p_defect=0.1, suspicion=0.9)
+NG = FrameAnswer(Verdict.NG, None, doubtful=False, p_defect=0.9, suspicion=0.9)
+UNREADABLE = FrameAnswer(Verdict.NOT_DECIDABLE, Undecidable.UNREADABLE, doubtful=True, p_defect=None, suspicion=None)
 
 
 def passed(number: int, lot: str, part: str | None = None) -> tuple[str, Disposition]:
     return visit(number), disposition(number, Routing.TRUSTED_PASS, lot_id=lot, part_id=part)
 
 
-def contain(now: Mapping[str, Mapping[str, Answer]], passes: Mapping[str, Disposition]) -> tuple[Contained, ...]:
+def contain(now: Mapping[str, Mapping[str, FrameAnswer]], passes: Mapping[str, Disposition]) -> tuple[Contained, ...]:
     entries = (contained(first, now.get(visit, {})) for visit, first in passes.items())
     return in_order(one for one in entries if one is not None)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from linewarden.commands.choice import chosen, parse_time
+from linewarden.commands.options import chosen, parse_time
 from linewarden_history.selection import Selection
-from linewarden_replay.compare import Answer, Kind, Tolerances, kind_of
-from linewarden_replay.inspecting import Setting
-from linewarden_replay.replay import Plan, run
+from linewarden_replay.compare import DifferenceKind, FrameAnswer, Tolerances, kind_of
+from linewarden_replay.inspecting import ReplayPlan, Setting
+from linewarden_replay.replay import run
 from linewarden_replay.report import ReplayReport
 from linewarden_runtime.errors import LiveTopicRefused
 from linewarden_runtime.guard import IsolatedProducer
@@ -43,7 +43,7 @@ def line(store: Path, count: int = 20) -> MemoryBroker:
 def again(
     broker: MemoryBroker, store: Path, selection: Selection = ALL, bundle: str | None = None, name: str = "r1"
 ) -> ReplayReport:
-    return run(broker, NAMESPACE, Plan(selection, store, Setting(bundle), "cpu", name=name))
+    return run(broker, NAMESPACE, ReplayPlan(selection, store, Setting(bundle), "cpu", name=name))
 
 
 def replayed(broker: MemoryBroker) -> list[Inspection]:
@@ -85,7 +85,7 @@ def test_words_that_a_frame_does_not_tell_choose_its_visit_by_the_index(bundle_s
         publish(broker, disposition(number, Routing.TRUSTED_PASS, lot_id="L1" if number < 4 else "L2"))
     of_lot = Selection(0, 1 << 52, lot_id="L1")
     with chosen(of_lot, tmp_path / "index", lambda: (broker, NAMESPACE), hidden=True) as is_chosen:
-        report = run(broker, NAMESPACE, Plan(of_lot, bundle_store, device="cpu"), is_chosen=is_chosen)
+        report = run(broker, NAMESPACE, ReplayPlan(of_lot, bundle_store, device="cpu"), is_chosen=is_chosen)
     assert (report.frames, report.differences) == (4, ())
     other = Selection(0, 1 << 52, camera_id="cam2")
     assert again(broker, bundle_store, other, name="r2").frames == 0
@@ -115,12 +115,12 @@ def test_a_frame_without_recorded_answer_is_a_difference(bundle_store: Path) -> 
     broker = memory_line(recipe(digest_in(bundle_store, "a")))
     broker.append(good(1))
     report = again(broker, bundle_store)
-    assert [difference.kind for difference in report.differences] == [Kind.NOT_RECORDED]
+    assert [difference.kind for difference in report.differences] == [DifferenceKind.NOT_RECORDED]
 
 
 def test_a_replay_of_a_replay_is_refused(bundle_store: Path) -> None:
     with pytest.raises(LiveTopicRefused, match="itself a simulation"):
-        run(MemoryBroker(), Namespace("replay.r1"), Plan(ALL, bundle_store))
+        run(MemoryBroker(), Namespace("replay.r1"), ReplayPlan(ALL, bundle_store))
 
 
 def test_a_simulation_cannot_write_to_a_live_topic() -> None:
@@ -135,20 +135,20 @@ def test_a_simulation_cannot_write_to_a_live_topic() -> None:
 
 
 def test_what_differs_is_named_by_its_weightiest_part() -> None:
-    recorded = Answer.of(inspection(0, p=0.1, suspicion=0.1))
+    recorded = FrameAnswer.of(inspection(0, p=0.1, suspicion=0.1))
 
-    def kind(**changed: float | Undecidable) -> Kind | None:
-        return kind_of(recorded, Answer.of(inspection(0, **changed)), Tolerances())  # type: ignore[arg-type]
+    def kind(**changed: float | Undecidable) -> DifferenceKind | None:
+        return kind_of(recorded, FrameAnswer.of(inspection(0, **changed)), Tolerances())  # type: ignore[arg-type]
 
     assert kind() is None
     assert kind(p=0.10005) is None
-    assert kind(p=0.2) is Kind.NUMBERS
-    assert kind(suspicion=0.7) is Kind.TRUST
-    assert kind(p=0.9) is Kind.VERDICT
-    assert kind(undecidable=Undecidable.LATE) is Kind.VERDICT
-    elsewhere = Answer.of(inspection(0, p=0.11, suspicion=0.1, device="cuda"))
+    assert kind(p=0.2) is DifferenceKind.NUMBERS
+    assert kind(suspicion=0.7) is DifferenceKind.TRUST
+    assert kind(p=0.9) is DifferenceKind.VERDICT
+    assert kind(undecidable=Undecidable.LATE) is DifferenceKind.VERDICT
+    elsewhere = FrameAnswer.of(inspection(0, p=0.11, suspicion=0.1, device="cuda"))
     assert kind_of(recorded, elsewhere, Tolerances()) is None, "another device has a tolerance of its own"
-    assert kind_of(recorded, elsewhere, Tolerances(across=1e-3)) is Kind.NUMBERS
+    assert kind_of(recorded, elsewhere, Tolerances(across=1e-3)) is DifferenceKind.NUMBERS
 
 
 def test_times_are_iso_or_epoch_milliseconds() -> None:

@@ -13,14 +13,12 @@ import torch
 from linewarden.commands.replay import setting_of, tell, write_page
 from linewarden_history.selection import Selection
 from linewarden_inspect.bootstrap import loader
-from linewarden_replay.compare import Answer, Cause, Kind, Tolerances
-from linewarden_replay.containment import write_csv
-from linewarden_replay.errors import ResultsUnusable
-from linewarden_replay.inspecting import Setting
-from linewarden_replay.replay import Plan, run
+from linewarden_replay.compare import DifferenceCause, DifferenceKind, FrameAnswer, Tolerances, attribute
+from linewarden_replay.containment import routing_now, routing_then, write_csv
+from linewarden_replay.inspecting import ReplayPlan, Setting
+from linewarden_replay.replay import run
 from linewarden_replay.report import ReplayReport
-from linewarden_replay.rerun.causes import attribute
-from linewarden_replay.rerun.routing import routing_now, routing_then
+from linewarden_replay.rerun.results import ResultsUnusable
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord
@@ -83,7 +81,7 @@ def _threads_as_before() -> Iterator[None]:
 @pytest.mark.usefixtures("_threads_as_before")
 def test_a_run_has_as_many_threads_as_the_line_that_it_repeats(bundle_store: Path) -> None:
     broker = changed_twice(bundle_store)
-    plans = [Plan(Selection(AT, AT + 3), bundle_store, torch_threads=threads) for threads in (2, 1)]
+    plans = [ReplayPlan(Selection(AT, AT + 3), bundle_store, torch_threads=threads) for threads in (2, 1)]
     had = []
     for plan in plans:
         run(broker, NAMESPACE, plan)
@@ -104,7 +102,7 @@ class Killed(Exception):
 
 
 def test_a_run_that_was_killed_is_gone_on_with_and_no_frame_is_done_twice(bundle_store: Path, tmp_path: Path) -> None:
-    broker, plan = line(bundle_store), Plan(ALL, bundle_store, device="cpu", name="r1")
+    broker, plan = line(bundle_store), ReplayPlan(ALL, bundle_store, device="cpu", name="r1")
 
     def kill(_done: int) -> None:
         raise Killed
@@ -115,7 +113,7 @@ def test_a_run_that_was_killed_is_gone_on_with_and_no_frame_is_done_twice(bundle
     report = run(broker, NAMESPACE, plan, results=tmp_path / "run", progress=done.append)
     assert (report.counts.resumed, sum(done), report.frames, report.differing) == (16, 6, 22, 0)
     assert len(replayed(broker)) == 22
-    other = Plan(ALL, bundle_store, Setting(digest_in(bundle_store, "b")), "cpu", name="r1")
+    other = ReplayPlan(ALL, bundle_store, Setting(digest_in(bundle_store, "b")), "cpu", name="r1")
     with pytest.raises(ResultsUnusable, match="another run"):
         run(broker, NAMESPACE, other, results=tmp_path / "run")
     assert run(broker, NAMESPACE, plan, results=tmp_path / "run").counts.resumed == 0, "a complete file is begun anew"
@@ -125,7 +123,7 @@ def test_a_run_that_was_killed_is_gone_on_with_and_no_frame_is_done_twice(bundle
 def test_several_processes_find_what_one_finds(bundle_store: Path) -> None:
     broker, other = line(bundle_store, 40), Setting(digest_in(bundle_store, "b"))
     one, two = (
-        run(broker, NAMESPACE, Plan(ALL, bundle_store, other, "cpu", workers=workers, name=f"w{workers}"))
+        run(broker, NAMESPACE, ReplayPlan(ALL, bundle_store, other, "cpu", workers=workers, name=f"w{workers}"))
         for workers in (1, 2)
     )
     assert (two.by_kind, two.by_cause, two.differing) == (one.by_kind, one.by_cause, one.differing)
@@ -133,7 +131,7 @@ def test_several_processes_find_what_one_finds(bundle_store: Path) -> None:
 
 
 def tried(broker: MemoryBroker, store: Path, setting: Setting) -> ReplayReport:
-    return run(broker, NAMESPACE, Plan(ALL, store, setting, "cpu", name="r1"))
+    return run(broker, NAMESPACE, ReplayPlan(ALL, store, setting, "cpu", name="r1"))
 
 
 def test_every_difference_has_the_change_that_causes_it(bundle_store: Path) -> None:
@@ -157,7 +155,7 @@ def test_what_differs_by_the_same_bundle_and_recipe_is_put_down_to_the_code(bund
         broker.append(good(number))
         put(broker, "inspections", forge(one, number), one.visit_id)
     report = again(broker, bundle_store)
-    assert [one.kind for one in report.differences] == [Kind.NUMBERS, Kind.MAPS]
+    assert [one.kind for one in report.differences] == [DifferenceKind.NUMBERS, DifferenceKind.MAPS]
     assert report.by_cause == {"code": 2}
 
 
@@ -171,23 +169,23 @@ def forge(one: Inspection, number: int) -> Inspection:
     return one.model_copy(update={"maps": forged}) if number == 1 else one
 
 
-def said(p: float, suspicion: float = 0.1, undecidable: Undecidable | None = None) -> Answer:
+def said(p: float, suspicion: float = 0.1, undecidable: Undecidable | None = None) -> FrameAnswer:
     verdict = Verdict.NOT_DECIDABLE if undecidable else Verdict.NG if p > 0.5 else Verdict.OK
-    return Answer(verdict, undecidable, suspicion >= 0.6, p, suspicion)
+    return FrameAnswer(verdict, undecidable, suspicion >= 0.6, p, suspicion)
 
 
 def test_one_change_at_a_time_tells_causes_apart() -> None:
-    def causes(base: Answer, bundle: Answer, by_recipe: Answer) -> tuple[Cause, ...]:
-        alone = {Cause.BUNDLE: bundle, Cause.RECIPE: by_recipe}
-        return attribute(Kind.VERDICT, said(0.1), base, alone, Tolerances())
+    def causes(base: FrameAnswer, bundle: FrameAnswer, by_recipe: FrameAnswer) -> tuple[DifferenceCause, ...]:
+        alone = {DifferenceCause.BUNDLE: bundle, DifferenceCause.RECIPE: by_recipe}
+        return attribute(DifferenceKind.VERDICT, said(0.1), base, alone, Tolerances())
 
     same, other, near = said(0.1), said(0.9), said(0.3)
-    assert causes(same, other, same) == (Cause.BUNDLE,)
-    assert causes(same, near, other) == (Cause.RECIPE,), "scores that move do not explain a verdict"
-    assert causes(same, other, other) == (Cause.BUNDLE, Cause.RECIPE)
-    assert causes(same, near, same) == (Cause.TOGETHER,)
-    assert causes(other, other, other) == (Cause.CODE,)
-    assert causes(said(0, undecidable=Undecidable.UNKNOWN_BUNDLE), other, same) == (Cause.NOT_TRIED,)
+    assert causes(same, other, same) == (DifferenceCause.BUNDLE,)
+    assert causes(same, near, other) == (DifferenceCause.RECIPE,), "scores that move do not explain a verdict"
+    assert causes(same, other, other) == (DifferenceCause.BUNDLE, DifferenceCause.RECIPE)
+    assert causes(same, near, same) == (DifferenceCause.TOGETHER,)
+    assert causes(other, other, other) == (DifferenceCause.CODE,)
+    assert causes(said(0, undecidable=Undecidable.UNKNOWN_BUNDLE), other, same) == (DifferenceCause.NOT_TRIED,)
 
 
 def test_a_visit_is_rerouted_by_its_worst_view_and_never_by_a_coin() -> None:
@@ -210,7 +208,7 @@ def test_the_containment_list_is_what_the_new_bundle_itself_would_hold(
         one = disposition(number, Routing.TRUSTED_PASS, lot_id=f"L{number % 3}", part_id=f"S{number:03d}")
         put(broker, "dispositions", one if one.visit_id in passes else disposition(number, Routing.REJECTED))
     results = tmp_path / "run"
-    plan = Plan(ALL, bundle_store, Setting(b), "cpu", name="r1")
+    plan = ReplayPlan(ALL, bundle_store, Setting(b), "cpu", name="r1")
     report = run(broker, NAMESPACE, plan, results=results)
     write_csv(tmp_path / "list.csv", report.containment)
     with (tmp_path / "list.csv").open(newline="") as file:

@@ -8,13 +8,11 @@ import pytest
 import typer
 
 from linewarden.commands.shadow import parse_duration
-from linewarden_replay.inspecting import Setting
-from linewarden_replay.replay import Plan
+from linewarden_replay.inspecting import ReplayPlan, Setting
 from linewarden_replay.replay import run as rerun
-from linewarden_replay.shadow.comparing import Bounds
-from linewarden_replay.shadow.lag import Lag
+from linewarden_replay.shadow.comparing import ShadowBounds
 from linewarden_replay.shadow.shadow import Shadowed, run
-from linewarden_replay.shadow.standing import Standing
+from linewarden_replay.shadow.standing import Lag, ShadowStanding
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import LiveTopicRefused, RetentionOvertook
 from linewarden_runtime.lifecycle import Stop
@@ -51,14 +49,14 @@ def from_the_first(broker: MemoryBroker) -> MemoryBroker:
 
 
 def shadow(
-    broker: MemoryBroker, store: Path, bundle: str, bounds: Bounds | None = None, *, results: Path | None = None
-) -> tuple[Shadowed, list[Standing]]:
+    broker: MemoryBroker, store: Path, bundle: str, bounds: ShadowBounds | None = None, *, results: Path | None = None
+) -> tuple[Shadowed, list[ShadowStanding]]:
     """Run it, on a clock that its waits alone move, until nothing is left to be done or a bound is reached."""
-    told: list[Standing] = []
-    plan = Plan(ALL, store, Setting(digest_in(store, bundle)), "cpu", name="r1")
+    told: list[ShadowStanding] = []
+    plan = ReplayPlan(ALL, store, Setting(digest_in(store, bundle)), "cpu", name="r1")
     stop = CountingStop(lambda: everything_is_committed(broker, GROUP))
     clock = ManualClock()
-    found = run(broker, NAMESPACE, plan, bounds or Bounds(), stop, clock=clock, results=results, tell=told.append)
+    found = run(broker, NAMESPACE, plan, bounds or ShadowBounds(), stop, clock=clock, results=results, tell=told.append)
     return found, told
 
 
@@ -85,7 +83,9 @@ def test_another_bundle_gives_the_report_and_the_list_of_a_re_run(bundle_store: 
         one = disposition(number, Routing.TRUSTED_PASS, lot_id=f"L{number % 3}", part_id=f"S{number:03d}")
         put(broker, "dispositions", one if one.visit_id in trusted else disposition(number, Routing.REJECTED))
     found, _ = shadow(broker, bundle_store, "b")
-    again = rerun(broker, NAMESPACE, Plan(ALL, bundle_store, Setting(digest_in(bundle_store, "b")), "cpu", name="r1"))
+    again = rerun(
+        broker, NAMESPACE, ReplayPlan(ALL, bundle_store, Setting(digest_in(bundle_store, "b")), "cpu", name="r1")
+    )
     assert found.report.as_dict() | {"namespace": ""} == again.as_dict() | {"namespace": ""}
     standing = found.standing
     passed = sum(count for way, count in again.by_routing.items() if way.endswith("-> trusted_pass"))
@@ -101,7 +101,7 @@ def test_it_begins_with_what_is_captured_now_and_goes_on_where_it_ended_without_
     none, _ = shadow(broker, bundle_store, "a", results=kept)
     begun = dict(broker.group(GROUP).offsets)
     answer(broker, bundle_store, *(good(number) for number in range(10, 32)))
-    first, _ = shadow(broker, bundle_store, "a", Bounds(frames=10), results=kept)
+    first, _ = shadow(broker, bundle_store, "a", ShadowBounds(frames=10), results=kept)
     assert (none.report.frames, first.report.frames, first.standing.behind) == (0, 16, 6), "a batch is done to its end"
     rest, _ = shadow(broker, bundle_store, "a", results=kept)
     assert (rest.report.frames, rest.report.counts.resumed, rest.report.differing) == (22, 16, 0)
@@ -114,7 +114,7 @@ def test_what_was_inspected_before_it_ended_and_routed_before_it_went_on_is_comp
     bundle_store: Path, tmp_path: Path
 ) -> None:
     broker, kept = from_the_first(line(bundle_store, 20)), tmp_path / "shadow"
-    first, _ = shadow(broker, bundle_store, "b", Bounds(frames=10), results=kept)
+    first, _ = shadow(broker, bundle_store, "b", ShadowBounds(frames=10), results=kept)
     assert (first.report.frames, first.report.counts.unrouted) == (16, 16)
     for number in (*range(20), 100, 101):
         put(broker, "dispositions", disposition(number, Routing.REJECTED))
@@ -122,7 +122,7 @@ def test_what_was_inspected_before_it_ended_and_routed_before_it_went_on_is_comp
     put(broker, "dispositions", disposition(20, Routing.REJECTED))
     rest, _ = shadow(broker, bundle_store, "b", results=kept)
     assert (rest.report.frames, rest.report.counts.unrouted) == (23, 0)
-    again = rerun(broker, NAMESPACE, Plan(ALL, bundle_store, Setting(digest_in(bundle_store, "b")), "cpu"))
+    again = rerun(broker, NAMESPACE, ReplayPlan(ALL, bundle_store, Setting(digest_in(bundle_store, "b")), "cpu"))
     assert rest.report.by_routing == again.by_routing != {}
 
 
@@ -130,7 +130,7 @@ def test_frames_wait_for_their_live_answer_and_are_counted_where_none_comes(bund
     broker = from_the_first(memory_line(recipe(digest_in(bundle_store, "a"))))
     for number in range(20):
         broker.append(good(number))
-    found, told = shadow(broker, bundle_store, "a", Bounds(wait_s=2.0, tell_s=1.0))
+    found, told = shadow(broker, bundle_store, "a", ShadowBounds(wait_s=2.0, tell_s=1.0))
     assert found.report.by_kind["not_recorded"] == found.report.frames == 20
     assert (told[0].frames, told[0].waiting, told[0].behind, found.most_behind) == (0, 16, 20, 20)
     assert [one.falls_behind for one in told[:2]] == [True, False], "said where it grows"
@@ -158,7 +158,7 @@ def test_frames_that_retention_took_are_told_and_what_was_compared_stays(bundle_
 
 def test_a_shadow_of_a_shadow_is_refused_and_so_is_what_is_no_duration(bundle_store: Path) -> None:
     with pytest.raises(LiveTopicRefused, match="itself a simulation"):
-        run(MemoryBroker(), SHADOW, Plan(ALL, bundle_store), Bounds(), Stop(), clock=ManualClock())
+        run(MemoryBroker(), SHADOW, ReplayPlan(ALL, bundle_store), ShadowBounds(), Stop(), clock=ManualClock())
     assert [parse_duration(text) for text in ("90s", "1.5m", "8h")] == [90.0, 90.0, 28_800.0]
     with pytest.raises(typer.BadParameter, match="no duration"):
         parse_duration("8 hours")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from linewarden_domain.words import MOST_TEXT
 from linewarden_route import visit as machine
 from linewarden_route.bounds import MOST_GENERATIONS
-from linewarden_route.contradictions import MOST_TEXT
 from linewarden_route.events import Counted, DropSlot, Event, Step, Tally, TimerDue
 from linewarden_route.review import resend
 from linewarden_route.settling import disagrees

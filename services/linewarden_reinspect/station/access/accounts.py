@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from linewarden_reinspect.station.errors import AccountRefused
 from linewarden_runtime.clock import Clock
-from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.base import ID_PATTERN
 from linewarden_schemas.vocabulary import Role
 
@@ -17,10 +17,6 @@ from .passwords import Passwords
 
 NAME = r"^[^\W_][\w .'@-]{0,63}$"
 MOST_SKILLS = 32
-
-
-class AccountRefused(ConfigurationError):
-    """The change of an account is not possible; the message says what is, and nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,7 @@ class Accounts:
         self._book, self._passwords, self._clock = book, passwords, clock
 
     def all(self) -> list[Account]:
-        """Everybody, by name."""
+        """Every account, those that are disabled too, in the order of names."""
         return [_account(row) for row in self._book.rows("SELECT * FROM accounts ORDER BY name")]
 
     def find(self, name: str) -> Account | None:
@@ -54,8 +50,12 @@ class Accounts:
         """Somebody. Raises AccountRefused, naming who is there, where nobody is called so."""
         account = self.find(name)
         if account is None:
-            names = ", ".join(one.name for one in self.all()) or "nobody yet; add one with: linewarden users add"
-            raise AccountRefused(f"there is no user {name!r}; there is {names}")
+            names = ", ".join(one.name for one in self.all())
+            raise (
+                AccountRefused("problem.no_user", name=name, names=names)
+                if names
+                else AccountRefused("problem.no_user_yet", name=name)
+            )
         return account
 
     def has_admin(self) -> bool:
@@ -63,15 +63,13 @@ class Accounts:
         return any(one.role is Role.ADMIN and not one.disabled for one in self.all())
 
     def add(self, name: str, role: Role, password: str) -> Account:
-        """Somebody new. Raises AccountRefused for a name that is taken or none, ConfigurationError for a password."""
+        """Somebody new. Raises AccountRefused for a name that is taken or none, and for a password."""
         name = clean_name(name)
         kept, now = self._passwords.hash(name, password), self._clock.now_ms()
         try:
             self._book.write("INSERT INTO accounts VALUES (?, ?, ?, 0, ?, ?, '')", name, role.value, kept, now, now)
         except sqlite3.IntegrityError as error:
-            raise AccountRefused(
-                f"there is a user {name!r} already; change them with: linewarden users role | password"
-            ) from error
+            raise AccountRefused("problem.name_taken", name=name) from error
         return Account(name, role, disabled=False, made_ms=now, changed_ms=now)
 
     def disable(self, name: str) -> None:
@@ -100,14 +98,12 @@ class Accounts:
         kept = tuple(sorted(set(skills)))
         wrong = [skill for skill in kept if not re.fullmatch(ID_PATTERN, skill)]
         if wrong or len(kept) > MOST_SKILLS:
-            raise AccountRefused(
-                f"{', '.join(wrong) or len(kept)}: skills are words of letters, digits and . _ -, {MOST_SKILLS} at most"
-            )
+            raise AccountRefused("problem.skills", skills=", ".join(wrong) or len(kept), most=MOST_SKILLS)
         self._book.write("UPDATE accounts SET skills = ? WHERE name = ?", " ".join(kept), account.name)
         return kept
 
     def set_password(self, name: str, password: str) -> None:
-        """Another password. Raises AccountRefused for nobody, ConfigurationError for a password that is too easy."""
+        """Another password. Raises AccountRefused for nobody, and for a password that is too easy."""
         account = self.require(name)
         self._change(account, "password_hash = ?", self._passwords.hash(account.name, password))
 
@@ -122,7 +118,7 @@ class Accounts:
             self._keep_one_admin(account)
         row = self._book.row("SELECT * FROM pseudonyms WHERE name = ?", name)
         if account is None and row is None:
-            raise AccountRefused(f"nobody called {name!r} has an account or ever signed in")
+            raise AccountRefused("problem.nobody_called", name=name)
         with self._book.change() as book:
             book.execute("DELETE FROM accounts WHERE name = ?", (name,))
             book.execute("DELETE FROM sessions WHERE actor = ? AND how != 'link'", (name,))
@@ -145,7 +141,7 @@ class Accounts:
     def _keep_one_admin(self, account: Account) -> None:
         others = [one for one in self.all() if one.role is Role.ADMIN and not one.disabled and one.name != account.name]
         if account.role is Role.ADMIN and not account.disabled and not others:
-            raise AccountRefused(f"{account.name} is the last administrator; make another one first")
+            raise AccountRefused("problem.last_admin", name=account.name)
 
     def _change(self, account: Account, what: str, *values: str) -> None:
         with self._book.change() as book:
@@ -158,9 +154,7 @@ def clean_name(name: str) -> str:
     """A name with single spaces. Raises AccountRefused for what is none."""
     tidy = " ".join(name.split())
     if not re.match(NAME, tidy):
-        raise AccountRefused(
-            f"{name!r} is no name: letters and digits first, then also spaces and . ' @ - (64 at most)"
-        )
+        raise AccountRefused("problem.no_name", name=name)
     return tidy
 
 

@@ -42,7 +42,7 @@ class AuditLog:
         detail: str = "",
         address: str = "",
     ) -> None:
-        """Add one act, now."""
+        """Add one act at the clock's time; it is in the file when this returns."""
         self._book.write(
             "INSERT INTO audit (at_ms, actor, role, act, object, outcome, detail, address) VALUES (?,?,?,?,?,?,?,?)",
             self._clock.now_ms(),

@@ -101,7 +101,7 @@ class Book:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file once no other thread is at work on it."""
         with self._lock:
             self._connection.close()
 

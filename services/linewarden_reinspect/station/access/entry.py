@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from linewarden_reinspect import metrics
-from linewarden_reinspect.station.errors import BadInput, Forbidden, StationError
+from linewarden_reinspect.station.errors import AccountRefused, BadInput, Forbidden, StationError
 from linewarden_reinspect.station.sessions import Session
-from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Role
 
 from .accounts import Accounts, clean_name
@@ -33,7 +32,7 @@ class Entry:
         self._let_try(name, address, keys)
         account = self.accounts.check(" ".join(name.split()), password)
         if account is None:
-            raise self._failed(Forbidden("Name or password is wrong."), name, address, keys)
+            raise self._failed(Forbidden("problem.wrong"), name, address, keys)
         return self._in(account.name, account.role, "password", address)
 
     def by_link(self, link: str, name: str, role: Role | None, address: str) -> Session:
@@ -63,8 +62,8 @@ class Entry:
             self.links.require(link, LinkKind.SET_UP)
             account = self.accounts.add(name, Role.ADMIN, password)
             self.links.spend(link, LinkKind.SET_UP)
-        except ConfigurationError as error:
-            raise BadInput(_sentence(error)) from error
+        except AccountRefused as error:
+            raise BadInput(error.key, **error.values) from error
         except StationError as error:
             raise self._failed(error, name, address, keys) from error
         self.links.withdraw(LinkKind.SET_UP)
@@ -74,10 +73,10 @@ class Entry:
     def _guest(self, name: str) -> str:
         try:
             actor = clean_name(name)
-        except ConfigurationError as error:
-            raise BadInput(_sentence(error)) from error
+        except AccountRefused as error:
+            raise BadInput(error.key, **error.values) from error
         if self.accounts.find(actor) is not None:
-            raise Forbidden(f"{actor} is a user with a password. Sign in with it, or choose another name.")
+            raise Forbidden("problem.has_password", name=actor)
         return actor
 
     def _let_try(self, name: str, address: str, keys: tuple[str, ...]) -> None:
@@ -98,8 +97,3 @@ class Entry:
         metrics.SIGN_INS.labels("done").inc()
         self.log.write(actor, role.value, "sign-in", detail=how, address=address)
         return session
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -45,7 +45,7 @@ class Guard:
         session = self._sessions.find(request.cookies.get(self._cookie), awake=awake)
         if session.how == "proxy" and (self._proxy is None or not self._proxy.still_names(request, session.actor)):
             self._sessions.end(session)
-            raise NotSignedIn("The proxy names somebody else now. Please sign in again.")
+            raise NotSignedIn("problem.proxy_other")
         return session
 
     def write_down(self, request: Request, response: Response) -> None:
@@ -91,7 +91,7 @@ def session_of(request: Request) -> Session:
     """Who asks; the guard has let them in. Raises NotSignedIn on a route that asks for nobody."""
     session = getattr(request.state, "session", None)
     if session is None:
-        raise NotSignedIn("Please sign in.")
+        raise NotSignedIn("problem.sign_in")
     return cast("Session", session)
 
 

@@ -13,7 +13,6 @@ from linewarden_schemas.vocabulary import Role
 
 from .book import Book
 
-SPENT = "This link is not valid, or was used already. A new one: linewarden users link ROLE."
 _DAY_MS = 86_400_000
 _GOOD = "digest = ? AND kind = ? AND uses_left > 0 AND until_ms > ?"
 
@@ -57,10 +56,10 @@ class Links:
         with self._book.change() as book:
             row = book.execute(f"SELECT roles FROM links WHERE {_GOOD}", (key, kind.value, now)).fetchone()  # noqa: S608
             if row is None:
-                raise Forbidden(SPENT)
+                raise Forbidden("problem.link_spent")
             roles = [Role(word) for word in row["roles"].split()]
             if wanted is not None and wanted not in roles:
-                raise Forbidden(f"This link is not for the role {wanted.value}.")
+                raise Forbidden("problem.link_role", role=wanted.value)
             book.execute("UPDATE links SET uses_left = uses_left - 1 WHERE digest = ?", (key,))
             return wanted or roles[0]
 
@@ -69,7 +68,7 @@ class Links:
         key, now = digest(token.encode()), self._clock.now_ms()
         row = self._book.row(f"SELECT 1 FROM links WHERE {_GOOD}", key, kind.value, now)  # noqa: S608 - fixed words
         if row is None:
-            raise Forbidden(SPENT)
+            raise Forbidden("problem.link_spent")
 
     def withdraw(self, kind: LinkKind) -> None:
         """Make every link of a kind useless."""

@@ -88,9 +88,9 @@ class OpenIdProvider:
         with self._lock:
             begun = self._begun.pop(ticket, None)
         if begun is None or begun.until_ms < self._clock.now_ms():
-            raise Forbidden("This sign-in was not begun here, or too long ago. Please begin again.")
+            raise Forbidden("problem.not_begun")
         if not secrets.compare_digest(begun.state.encode(), state.encode()):
-            raise Forbidden("The answer belongs to another sign-in. Please begin again.")
+            raise Forbidden("problem.other_sign_in")
         claims = self._claims(self._token(code, begun.verifier), begun.nonce)
         return self._name(claims), self._role(claims)
 
@@ -99,9 +99,9 @@ class OpenIdProvider:
             with self._client() as client:
                 token = client.fetch_token(self._discovered()["token_endpoint"], code=code, code_verifier=verifier)
         except httpx.HTTPError as error:
-            raise ProviderAway(f"The sign-in service does not answer ({type(error).__name__}).") from error
+            raise ProviderAway("problem.provider_away", why=type(error).__name__) from error
         except AuthlibBaseError as error:
-            raise Forbidden(f"The sign-in service refuses: {error.error}.") from error
+            raise Forbidden("problem.provider_refuses", why=error.error) from error
         return str(token.get("id_token", ""))
 
     def _claims(self, token: str, nonce: str) -> dict[str, Any]:
@@ -120,13 +120,13 @@ class OpenIdProvider:
             claims = jwt.decode(token, keys, algorithms=_ALGORITHMS).claims
             registry.validate(claims)
         except (JoseError, ValueError) as error:
-            raise Forbidden(f"The sign-in service's answer is not to be believed ({type(error).__name__}).") from error
+            raise Forbidden("problem.provider_unbelieved", why=type(error).__name__) from error
         return dict(claims)
 
     def _name(self, claims: dict[str, Any]) -> str:
         name = claims.get(self._rules.name_claim)
         if not isinstance(name, str) or not name:
-            raise Forbidden(f"The sign-in service gives no {self._rules.name_claim}.")
+            raise Forbidden("problem.provider_claim", claim=self._rules.name_claim)
         return name
 
     def _role(self, claims: dict[str, Any]) -> Role:
@@ -134,14 +134,14 @@ class OpenIdProvider:
         words = told if isinstance(told, list) else [told]
         role = next((self._rules.roles[word] for word in words if word in self._rules.roles), None)
         if role is None:
-            raise Forbidden("You are known, but have no role at this station. Ask who runs it.")
+            raise Forbidden("problem.no_role")
         return role
 
     def _discovered(self) -> dict[str, str]:
         if self._addresses is None:
             told = self._fetched(f"{self._rules.issuer.rstrip('/')}/.well-known/openid-configuration")
             if told.get("issuer") != self._rules.issuer:
-                raise ProviderAway(f"The sign-in service calls itself {told.get('issuer')}, not {self._rules.issuer}.")
+                raise ProviderAway("problem.provider_other", issuer=told.get("issuer"), expected=self._rules.issuer)
             self._addresses = {name: str(value) for name, value in told.items()}
         return self._addresses
 
@@ -149,7 +149,7 @@ class OpenIdProvider:
         try:
             return httpx.get(url, timeout=self._timeout_s).raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
-            raise ProviderAway(f"The sign-in service does not answer ({type(error).__name__}).") from error
+            raise ProviderAway("problem.provider_away", why=type(error).__name__) from error
 
     def _client(self) -> Any:  # noqa: ANN401 - the library is not typed
         rules = self._rules

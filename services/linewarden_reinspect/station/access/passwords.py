@@ -8,7 +8,7 @@ from typing import Protocol
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from linewarden_runtime.errors import ConfigurationError
+from linewarden_reinspect.station.errors import AccountRefused
 
 SHORTEST, LONGEST = 10, 256
 _AT_ONCE = 2
@@ -19,7 +19,7 @@ class Hasher(Protocol):
     """What is needed of argon2; tests bring one with cheaper parameters."""
 
     def hash(self, password: str) -> str:
-        """What is kept."""
+        """What is kept of a password: a salted digest from which it cannot be had back."""
         ...
 
     def verify(self, password_hash: str, password: str) -> bool:
@@ -39,13 +39,11 @@ class Passwords:
         self._turn = threading.BoundedSemaphore(_AT_ONCE)
 
     def hash(self, name: str, password: str) -> str:
-        """What is kept of a new password. Raises ConfigurationError, with the mend, for one that is too easy."""
+        """What is kept of a new password. Raises AccountRefused, with the mend, for one that is too easy."""
         if not SHORTEST <= len(password) <= LONGEST:
-            raise ConfigurationError(f"a password has {SHORTEST} to {LONGEST} characters; this one has {len(password)}")
+            raise AccountRefused("problem.password_length", shortest=SHORTEST, longest=LONGEST, count=len(password))
         if len(set(password)) < 5 or name.casefold() in password.casefold():
-            raise ConfigurationError(
-                "this password is too easy to guess; take three or four unrelated words, without the user's name"
-            )
+            raise AccountRefused("problem.password_easy")
         with self._turn:
             return self._hasher.hash(password)
 

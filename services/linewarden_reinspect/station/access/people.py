@@ -10,9 +10,8 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation
-from linewarden_reinspect.station.errors import BadInput
+from linewarden_reinspect.station.errors import AccountRefused, BadInput
 from linewarden_reinspect.station.rendering import page
-from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.base import Id
 from linewarden_schemas.vocabulary import Role
 
@@ -38,13 +37,13 @@ class NewPerson(_Body):
 
 
 class NewRole(_Body):
-    """Another role."""
+    """The body of a request that gives an account another role."""
 
     role: Role
 
 
 class NewPassword(_Body):
-    """Another password."""
+    """The body of a request that gives an account another password."""
 
     password: _Password
 
@@ -69,13 +68,13 @@ def users_page(request: Request, station: CurrentStation, session: CurrentSessio
 
 @router.get("/api/users")
 def users(station: CurrentStation) -> dict[str, Any]:
-    """Everybody, by name."""
+    """Every account without its password, the disabled ones too, in the order of names."""
     return {"users": [_told(account) for account in station.access.accounts.all()]}
 
 
 @router.post("/api/users", status_code=201)
 def add(person: NewPerson, request: Request, station: CurrentStation) -> dict[str, Any]:
-    """Let somebody in."""
+    """Make an account and tell it as it is kept; the log of acts says its name and role."""
     request.state.detail = f"{person.name} as {person.role.value}"
     return _told(_done(lambda: station.access.accounts.add(person.name, person.role, person.password)))
 
@@ -114,9 +113,8 @@ def set_password(name: _Name, wanted: NewPassword, station: CurrentStation) -> d
 def _done(act: Callable[[], _T]) -> _T:
     try:
         return act()
-    except ConfigurationError as error:
-        text = str(error)
-        raise BadInput(f"{text[:1].upper()}{text[1:]}.") from error
+    except AccountRefused as error:
+        raise BadInput(error.key, **error.values) from error
 
 
 def _told(account: Account) -> dict[str, Any]:

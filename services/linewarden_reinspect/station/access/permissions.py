@@ -139,7 +139,7 @@ def require(role: Role, permission: Permission) -> None:
     """Let through, or raise Forbidden."""
     if not allows(role, permission):
         roles = ", ".join(sorted(one.value for one in GRANTS[permission]))
-        raise Forbidden(f"This is for the role {roles}; you are signed in as {role.value}.")
+        raise Forbidden("problem.role", roles=roles, role=role.value)
 
 
 def require_outcome(role: Role, judgement: Judgement, outcome: Outcome | None, concession: str | None) -> None:
@@ -152,11 +152,11 @@ def require_outcome(role: Role, judgement: Judgement, outcome: Outcome | None, c
     if not may_name(role, outcome):
         require(role, Permission.DISPOSE)
     if outcome is not None and (outcome is Outcome.ACCEPT) != (judgement is Judgement.OK):
-        raise BadInput(f"The outcome {outcome.value} does not go with {judgement.value}.")
+        raise BadInput("problem.outcome_contradicts", outcome=outcome.value, judgement=judgement.value)
     if outcome is not None and judgement is Judgement.UNSURE:
-        raise BadInput("Who is unsure names no outcome.")
+        raise BadInput("problem.outcome_unsure")
     if (outcome is Outcome.USE_AS_IS) != (concession is not None):
-        raise BadInput("use_as_is takes the number of its concession, and nothing else does.")
+        raise BadInput("problem.concession")
 
 
 def require_all_entered(routes: Iterable[tuple[str, str]]) -> None:

@@ -55,15 +55,15 @@ class Sessions:
             NotSignedIn: where there is none, it is over, or the account was changed meanwhile.
         """
         if not session_id:
-            raise NotSignedIn("Please sign in.")
+            raise NotSignedIn("problem.sign_in")
         key, now = _digest(session_id), self._clock.now_ms()
         row = self._book.row("SELECT * FROM sessions WHERE digest = ?", key)
         if row is None:
             self._forget(key)
-            raise NotSignedIn("Please sign in.")
+            raise NotSignedIn("problem.sign_in")
         if self._is_over(row, now):
             self._remove(key)
-            raise NotSignedIn("You were away for a while. Please sign in again.")
+            raise NotSignedIn("problem.away_too_long")
         if awake and now - row["seen_ms"] >= _NOTE_EVERY_MS:
             self._book.write("UPDATE sessions SET seen_ms = ? WHERE digest = ?", now, key)
         with self._lock:
@@ -73,7 +73,7 @@ class Sessions:
             return known
 
     def end(self, session: Session) -> None:
-        """Sign out."""
+        """Sign out: the session's id opens nothing any more; one that ended already is no error."""
         self._remove(_digest(session.session_id))
 
     def _session(self, session_id: str, actor: str, role: Role, how: str) -> Session:

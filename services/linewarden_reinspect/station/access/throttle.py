@@ -26,7 +26,7 @@ class Throttle:
         with self._lock:
             if any(len(self._recent(key)) >= self._most for key in keys):
                 metrics.SIGN_INS.labels("limited").inc()
-                raise TooMany("Too many failed sign-ins. Wait a minute.")
+                raise TooMany("problem.too_many")
 
     def failed(self, *keys: str) -> None:
         """Count a failure; of more keys than memory should hold, the oldest are forgotten."""

@@ -68,19 +68,19 @@ def set_up(
     """Make the first administrator and sign them in."""
     try:
         if password != again:
-            raise BadInput("The two passwords differ.")
+            raise BadInput("problem.passwords_differ")
         session = station.access.entry.set_up(link, name, password, address_of(request))
     except StationError as error:
-        return plain(request, "set_up.html", status=error.status, problem=str(error))
+        return plain(request, "set_up.html", status=error.status, problem=error)
     return _in(station, session, "/users")
 
 
 @router.get("/oidc/start")
 def start(station: CurrentStation) -> Response:
-    """To the sign-in service."""
+    """Send the browser to the sign-in service, with a ticket that it must bring back within ten minutes."""
     provider = station.access.rules.provider
     if provider is None:
-        raise NothingHeld("This station has no sign-in service.")
+        raise NothingHeld("problem.no_provider")
     url, ticket = provider.begin()
     response = RedirectResponse(url, status_code=303)
     secure = station.access.rules.secure_cookie
@@ -94,7 +94,7 @@ def back(request: Request, station: CurrentStation, state: _Short = "", code: _S
     """From the sign-in service; ends on a page of our own: a strict cookie is not sent along from another site."""
     provider = station.access.rules.provider
     if provider is None:
-        raise NothingHeld("This station has no sign-in service.")
+        raise NothingHeld("problem.no_provider")
     try:
         identity = provider.finish(request.cookies.get(_TICKET, ""), state, code)
         session = station.access.entry.by_identity(*identity, "oidc", address_of(request))
@@ -141,7 +141,7 @@ def _form(request: Request, station: Station, error: StationError | None) -> Res
         request,
         "sign_in.html",
         status=200 if error is None else error.status,
-        problem=None if error is None else str(error),
+        problem=error,
         link_is_spent=error is not None and error.word == "forbidden",
         provider=station.access.rules.provider is not None,
     )

@@ -23,7 +23,7 @@ _Before = Annotated[str, Query(pattern=r"^(\d{1,16}\.\d{1,16})?$")]
 
 @router.get("/history")
 def history_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
-    """Histories, filtered and paged."""
+    """The page of histories, with every kind of event that the index knows to filter by."""
     return page(request, station, session, "history.html", kinds=history.kinds(station.insight.index))
 
 

@@ -67,7 +67,7 @@ class Bin:
 
     @property
     def rate(self) -> float:
-        """The share found defective."""
+        """Defective parts of all in the bin, 0 to 1."""
         return self.defective / self.n
 
 

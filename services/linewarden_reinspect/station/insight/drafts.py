@@ -55,7 +55,7 @@ class Drafts:
         """A draft. Raises BadInput for one that does not exist."""
         row = self._book.row("SELECT * FROM drafts WHERE id = ?", number)
         if row is None:
-            raise BadInput(f"There is no draft {number}.")
+            raise BadInput("problem.no_draft", number=number)
         return _draft(row)
 
     def newest(self, most: int = 30) -> list[Draft]:
@@ -66,9 +66,9 @@ class Drafts:
         """A draft that this person may judge. Raises Conflict where it was judged, Forbidden for its author."""
         draft = self.get(number)
         if draft.state != WAITING:
-            raise Conflict(f"This draft was {draft.state} by {draft.judged_by} already.")
+            raise Conflict("problem.draft_judged", state=draft.state, who=draft.judged_by)
         if draft.author.casefold() == actor.casefold():
-            raise Forbidden("Somebody else has to judge this draft: you wrote it.")
+            raise Forbidden("problem.own_draft")
         return draft
 
     def judge(self, number: int, actor: str, state: str, reason: str, became: int | None = None) -> Draft:
@@ -80,7 +80,7 @@ class Drafts:
             *(state, actor, reason, self._clock.now_ms(), became, number, WAITING),
         )
         if not touched:
-            raise Conflict("This draft was judged a moment ago.")
+            raise Conflict("problem.draft_judged_now")
         return self.get(number)
 
 

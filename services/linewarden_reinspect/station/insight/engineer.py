@@ -60,7 +60,7 @@ class WayBack(_Body):
 
 @router.get("/thresholds")
 def thresholds_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
-    """The slider, and drafts."""
+    """The page on which thresholds are tried on recent visits and drafted."""
     return page(request, station, session, "thresholds.html")
 
 
@@ -92,7 +92,7 @@ def picture(frame_id: str, station: CurrentStation) -> Response:
     """The picture of a frame that changes side, where the keeper has it."""
     kept = station.evidence.get(frame_id)
     if kept is None or kept.picture is None or kept.content_type not in PICTURES:
-        raise NothingHeld("This picture was not kept: its visit was never requested by a slot.")
+        raise NothingHeld("problem.picture_not_kept")
     return Response(as_shown(kept.picture), media_type=kept.content_type, headers=PRIVATE)
 
 
@@ -102,10 +102,7 @@ def save(wanted: WantedThreshold, request: Request, station: CurrentStation, ses
     figures = _simulated(station, wanted.line_id, wanted.recipe_id, wanted.suspicion)
     running = _running(station, wanted.line_id, wanted.recipe_id)
     if running["bundle_suspicion"] is None or wanted.suspicion > running["bundle_suspicion"]:
-        raise BadInput(
-            "A recipe can divert more than its bundle, never less. To divert less, qualify the bundle anew: "
-            "linewarden qualify --may-raise."
-        )
+        raise BadInput("problem.looser")
     request.state.detail = f"suspicion {wanted.suspicion:g} for {wanted.recipe_id} on {wanted.line_id}"
     kept = {name: figures[name] for name in ("visits", "hours", "now", "wanted", "changing_count")}
     ref = RecipeRef.model_validate(running["recipe"])
@@ -158,7 +155,7 @@ def _running(station: Station, line_id: str, recipe_id: str) -> dict[str, Any]:
     for line, ref in station.insight.recent.recipes():
         if (line, ref.recipe_id) == (line_id, recipe_id):
             return _in_force(station, line, ref)
-    raise BadInput(f"No visit of {recipe_id} on {line_id} is recorded here.")
+    raise BadInput("problem.no_visit", recipe=recipe_id, line=line_id)
 
 
 def _in_force(station: Station, line_id: str, ref: RecipeRef) -> dict[str, Any]:
@@ -193,7 +190,7 @@ def _captured(frame: SeenFrame) -> int:
 def _thresholds(station: Station, draft: Draft) -> Thresholds:
     limits = _limits(station, draft.line_id, draft.recipe)
     if limits is None or draft.suspicion > limits.suspicion:
-        raise BadInput("The bundle's own threshold is lower by now. Make a new draft.")
+        raise BadInput("problem.bundle_lower")
     visits = station.insight.recent.of_line(draft.line_id, draft.recipe.recipe_id)
     provenance = Provenance(
         data_digest=digest("\n".join(sorted(visits)).encode()),

@@ -80,7 +80,7 @@ class HistoryIndex:
         return self._book.rows(sql, *values)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the index's file; what it has taken in is kept for the next start."""
         self._book.close()
 
     def _forget(self, topic: str) -> None:

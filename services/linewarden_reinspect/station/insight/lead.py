@@ -35,7 +35,7 @@ class BinCount(BaseModel):
 
 @router.get("/shift")
 def shift_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
-    """Figures of a shift."""
+    """The page of a shift's figures; by person only where the station allows it and the role may see it."""
     people = station.access.rules.results_by_operator and allows(session.role, Permission.PEOPLE)
     return page(request, station, session, "shift.html", people=people)
 
@@ -51,7 +51,7 @@ def figures(station: CurrentStation, from_ms: _Ms, to_ms: _Ms, line_id: _Line = 
 def operators(station: CurrentStation, from_ms: _Ms, to_ms: _Ms) -> dict[str, Any]:
     """Results by operator under pseudonyms; every look is in the log of acts. Refused where the station has it off."""
     if not station.access.rules.results_by_operator:
-        raise NothingHeld("Results by operator are switched off at this station.")
+        raise NothingHeld("problem.operators_off")
     judged = judgements.counting(station.insight.index, *_span(from_ms, to_ms))
     return {"operators": shift.by_operator(judged, station.insight.key)}
 
@@ -68,7 +68,7 @@ def count_bin(count: BinCount, request: Request, station: CurrentStation, sessio
     """Write down how many parts lie in a line's bin, against what the queue says at this moment."""
     summary = station.watch.summary
     if summary is None:
-        raise QueueAway("The queue cannot be reached, so the bin cannot be compared with it now.")
+        raise QueueAway("problem.bin_uncompared")
     line = summary.lines.get(count.line_id)
     queued = 0 if line is None else line.ready + line.leased + line.parked + line.dead
     request.state.detail = f"{count.line_id}: counted {count.counted}, queued {queued}"
@@ -81,7 +81,7 @@ def count_bin(count: BinCount, request: Request, station: CurrentStation, sessio
 
 def _span(from_ms: int, to_ms: int) -> tuple[int, int]:
     if not from_ms < to_ms <= from_ms + _LONGEST_MS:
-        raise BadInput("Figures span from an earlier to a later time, 31 days at most.")
+        raise BadInput("problem.span")
     return from_ms, to_ms
 
 

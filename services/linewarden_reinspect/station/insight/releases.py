@@ -56,12 +56,12 @@ class Releases:
             if made and active is not None and active.recipe == made[-1].ref():
                 return []  # the turn before was not confirmed, and still came through
             if base is None or active is None or not active.recipe.is_same(draft.recipe):
-                raise Conflict("The line runs another recipe version by now. Look at it again and make a new draft.")
+                raise Conflict("problem.other_version")
             version = next_version(book.all, base.recipe_id)
             made.append(self._changed(base, version, draft, thresholds, approver, reason))
             wrong = refusals(made[-1])
             if wrong:
-                raise Conflict(f"The line could not judge by this recipe: {'; '.join(wrong)}")
+                raise Conflict("problem.unjudgeable", why="; ".join(wrong))
             activation = self._activation(draft.line_id, made[-1], draft.author, approver, reason)
             return [
                 recipe_record(self._namespace, made[-1], self._source),
@@ -86,10 +86,10 @@ class Releases:
             if made and active == made[-1]:
                 return []  # the turn before was not confirmed, and still came through
             if active != seen:
-                raise Conflict("Somebody else changed what this line runs. Look at it again.")
+                raise Conflict("problem.other_change")
             recipe = None if before is None else book.all.get(before.recipe)
             if recipe is None:
-                raise Conflict("This line ran nothing before what it runs now.")
+                raise Conflict("problem.nothing_before")
             made.append(self._activation(line_id, recipe, actor, None, f"rolled back: {reason}"))
             return [activation_record(self._namespace, made[-1], self._source)]
 
@@ -129,6 +129,4 @@ class Releases:
             with self._turn:
                 publish_in_turn(self._broker, self._namespace, decide, self._source)
         except RuntimeFault as fault:
-            raise NotRecorded(
-                "Kafka does not confirm the change. Look at what the line runs before you repeat it."
-            ) from fault
+            raise NotRecorded("problem.change_unconfirmed") from fault

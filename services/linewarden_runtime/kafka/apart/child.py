@@ -64,6 +64,7 @@ class Reporter:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._is_due)
+                # Sent without the lock, so that the client's thread never waits for the pipe.
                 report, self._report, self._is_due = self._report, Report(0, [], []), False
                 is_over = self._is_over
             try:
@@ -75,7 +76,7 @@ class Reporter:
 
 
 def main() -> None:
-    """Serve one writer."""
+    """Serve the one writer at the other end of the pipe until it goes; a broker that is away is told it."""
     # A terminal's Ctrl-C reaches this process too; its writer drains first and then ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -91,6 +92,7 @@ def main() -> None:
     reporter = Reporter(connection)
     with RingReader(ring) as memory:
         _serve(connection, memory, producer, reporter)
+        # While the reporter still tells: this sends what is pending, and its fates are the last reports.
         producer.close()
     reporter.close()
 
@@ -105,6 +107,7 @@ def _serve(
             return  # the writer is gone; what it told is on its way
         if told is None:
             return
+        # The room is told free after the client has copied the value, never before.
         _send(Told(*told), memory, producer, reporter)
         reporter.read()
 

@@ -44,7 +44,7 @@ class ApartDelivery:
             raise self._failure
 
     def append_ms(self) -> int | None:
-        """The broker's stamp."""
+        """The broker's append time (epoch ms); None while undecided, after a failure, or if it keeps the producer's."""
         return self._append_ms
 
     def add_done_callback(self, callback: Callable[[Exception | None], None]) -> None:
@@ -56,7 +56,7 @@ class ApartDelivery:
         callback(self._failure)
 
     def decide(self, failure: DeliveryFailed | None, append_ms: int | None = None) -> None:
-        """Make the fate known."""
+        """Make the fate known, once: whoever waits goes on, and callbacks run on this thread."""
         with self._lock:
             self._failure, self._append_ms = failure, append_ms
             self._decided.set()
@@ -76,11 +76,14 @@ class ApartProducer:
 
     def __init__(self, settings: KafkaSettings, client: str) -> None:
         self._settings = settings
+        # Room for the largest record twice: a payload lies in one piece, and the end that it does not fit into is given
+        # up.
         self._ring = Ring(2 * settings.max_record_bytes)
         self._pipe, theirs = Pipe()
         inherited = (theirs.fileno(), self._ring.descriptor)
         command = [sys.executable, "-m", "linewarden_runtime.kafka.apart.child", *map(str, inherited)]
         self._process = subprocess.Popen(command, pass_fds=inherited, stdin=subprocess.DEVNULL)
+        # Only the child holds it now, so that the pipe closes with the child.
         theirs.close()
         self._changed = threading.Condition()
         self._pending: dict[int, ApartDelivery] = {}
@@ -148,6 +151,7 @@ class ApartProducer:
             left = list(self._pending.values())
             self._pending.clear()
             self._changed.notify_all()
+        # Failed only when none can come any more: the pipe is read to its end.
         for delivery in left:
             delivery.decide(DeliveryFailed("the sending process ended"))
 
@@ -158,6 +162,7 @@ class ApartProducer:
             delivered = [(self._pending.pop(number), append_ms) for number, append_ms in report.delivered]
             refused = [(self._pending.pop(one.number), one) for one in report.refused]
             self._changed.notify_all()
+        # Without the lock: a callback may send again, which takes it.
         for delivery, append_ms in delivered:
             delivery.decide(None, append_ms)
         for delivery, refusal in refused:

@@ -15,6 +15,7 @@ class Ring:
     """
 
     def __init__(self, size: int) -> None:
+        # Closed on exec, so that only the child that is given it (`pass_fds`) holds the memory.
         self.descriptor = os.memfd_create("linewarden-ring", os.MFD_CLOEXEC)
         os.ftruncate(self.descriptor, size)
         self._memory = mmap.mmap(self.descriptor, size)

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from linewarden.demo import line
-from linewarden.demo.services import Service
+from linewarden.demo.running import Service
 from linewarden_runtime.kafka.admin import KafkaAdmin
 from tests.faults.matrix.bed import Bed, NotShown
 from tests.faults.matrix.strikes import Seen, Strike

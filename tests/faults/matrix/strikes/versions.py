@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from random import Random
 
-from linewarden.demo.services import Service
+from linewarden.demo.running import Service
 from tests.faults.matrix.bed import Bed, NotShown
 from tests.faults.matrix.strikes import Seen
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from linewarden_reinspect.station.access.access import Access, AccessRules, opened_access
-from linewarden_reinspect.station.access.accounts import AccountRefused
 from linewarden_reinspect.station.access.book import _STEPS, Book
 from linewarden_reinspect.station.access.links import LinkKind
-from linewarden_reinspect.station.errors import BadInput, Forbidden, NotSignedIn, TooMany
+from linewarden_reinspect.station.errors import AccountRefused, BadInput, Forbidden, NotSignedIn, TooMany
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Role

@@ -14,8 +14,7 @@ from linewarden_audit.notary.verifying import Witness, verify_namespace
 from linewarden_reinspect.queue.memory import MemoryQueue
 from linewarden_reinspect.station import present
 from linewarden_reinspect.station.access.access import AccessRules
-from linewarden_reinspect.station.access.accounts import AccountRefused
-from linewarden_reinspect.station.errors import Mismatch, NotSignedIn
+from linewarden_reinspect.station.errors import AccountRefused, Mismatch, NotSignedIn
 from linewarden_reinspect.station.judging import Given
 from linewarden_reinspect.station.sessions import Session
 from linewarden_runtime.clock import ManualClock

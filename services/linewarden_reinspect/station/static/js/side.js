@@ -1,7 +1,6 @@
 // The visit in words: what it is, and after the first answer why it waits and what the machine said of each view.
 import { serverNow } from "./bar.js";
 import { byId, duration, element, shortVisit } from "./dom.js";
-import { inWords } from "./reasons.js";
 import { t } from "./texts.js";
 
 function meter(word, value, kind) {
@@ -38,8 +37,8 @@ function tellWhy(visit, told) {
   const causes = told?.causes ?? [];
   byId("causes").replaceChildren(...causes.map((cause) => element("div", { class: "cause" }, element("span", { class: "chip" }, t(`cause.${cause}.short`)), t(`cause.${cause}`))));
   const missing = visit.missing_views.map((view) => t("side.missing", { view }));
-  const reasons = (told?.reasons ?? []).concat(...Object.values(told?.frames ?? {}).map((frame) => frame.reasons));
-  byId("reasons").replaceChildren(...[...new Set([...reasons.map(inWords), ...missing])].map((reason) => element("li", {}, reason)));
+  const reasons = (told?.in_words ?? []).concat(...Object.values(told?.frames ?? {}).map((frame) => frame.in_words));
+  byId("reasons").replaceChildren(...[...new Set([...reasons, ...missing])].map((reason) => element("li", {}, reason)));
 }
 
 // Where the person stands: the first look, or the last word after it.

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from .context import context, show
+from .context import connect, show
+from .options import Json
 
 app = typer.Typer(help="Records that could not be handled.", no_args_is_help=True)
 
 
 @app.command(name="list")
 def list_(
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: Json = False,
     last: Annotated[int, typer.Option(min=1, help="How many, newest last.")] = 50,
 ) -> None:
     """Show the newest dead letters."""
@@ -29,7 +30,7 @@ def list_(
         if isinstance(message, DeadLetter):
             letters.append(message)
 
-    here = context()
+    here = connect()
     with closing(Book(here.broker, here.namespace.topic("dead-letters"), learn)) as book:
         book.refresh()
     letters.sort(key=lambda letter: letter.at_ms)

@@ -1,15 +1,17 @@
-"""Options that choose visits, the same for every command, and the index behind them."""
+"""Options that several commands take, declared once; what they choose, and the index behind it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from linewarden_runtime.files import writable_file, writable_folder
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_history.index.store import StoryIndex
@@ -19,6 +21,24 @@ if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command n
 
 DEFAULT_INDEX = Path("linewarden-index.sqlite")
 
+Json = Annotated[bool, typer.Option("--json", help="One JSON document for programs instead of a table.")]
+Data = Annotated[Path, typer.Option("--data", help="Folder of the set.", exists=True, file_okay=False)]
+Split = Annotated[str, typer.Option(help="Side of the set; all of it with an empty name.")]
+Layout = Annotated[str, typer.Option("--layout", help="The set's layout, if it is not to be recognised.")]
+BundleFolder = Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.", exists=True, file_okay=False)]
+NewBundle = Annotated[
+    Path,
+    typer.Option("--out", metavar="BUNDLE", help="Folder of the bundle; made if absent.", callback=writable_folder),
+]
+BundleName = Annotated[str, typer.Option(help="Name of the bundle; that of its folder by default.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
+Simulated = Annotated[bool, typer.Option("--simulated", help="Also what a simulated line made.")]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says so; the user of this shell by default.")]
+Page = Annotated[Path | None, typer.Option(callback=writable_file, metavar="HTML", help="The report as one page.")]
+Csv = Annotated[Path | None, typer.Option(callback=writable_file, metavar="CSV", help="The report as a table.")]
+StoredReport = Annotated[
+    Path | None, typer.Option(help="Make page and table of a stored report instead.", exists=True, dir_okay=False)
+]
 Index = Annotated[
     Path, typer.Option("--index", metavar="FILE", envvar="LINEWARDEN_REPLAY__INDEX", help="Where the index is kept.")
 ]
@@ -40,44 +60,41 @@ WithVerdict = Annotated[
     str | None, typer.Option("--verdict", help="With a frame of this verdict: OK, NG, NOT_DECIDABLE.")
 ]
 Routed = Annotated[str | None, typer.Option("--routing", help="First trusted_pass, diverted or rejected.")]
+Offline = Annotated[bool, typer.Option("--no-follow", help="Answer from the index as it is, without the broker.")]
 Operator = Annotated[str | None, typer.Option(help="Judged by this person.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What the options said, unread."""
+def selection_of(
+    begin: str = "0",
+    end: str = "",
+    line: str | None = None,
+    camera: str | None = None,
+    lot: str | None = None,
+    part: str | None = None,
+    recipe: str | None = None,
+    bundle: str | None = None,
+    verdict: str | None = None,
+    routing: str | None = None,
+    operator: str | None = None,
+) -> Selection:
+    """What the options choose; raises typer.BadParameter for a word that is none."""
+    from linewarden_history.selection import Selection  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_schemas.vocabulary import Routing, Verdict  # noqa: PLC0415
 
-    begin: str = "0"
-    end: str = ""
-    line: str | None = None
-    camera: str | None = None
-    lot: str | None = None
-    part: str | None = None
-    recipe: str | None = None
-    bundle: str | None = None
-    verdict: str | None = None
-    routing: str | None = None
-    operator: str | None = None
-
-    def selection(self) -> Selection:
-        """The selection; raises typer.BadParameter for a word that is none."""
-        from linewarden_history.selection import Selection  # noqa: PLC0415 - the same
-        from linewarden_schemas.vocabulary import Routing, Verdict  # noqa: PLC0415 - nothing heavy before it is needed
-
-        with in_words():
-            return Selection(
-                parse_time(self.begin),
-                parse_time(self.end) if self.end else time.time_ns() // 1_000_000,
-                line_id=self.line,
-                camera_id=self.camera,
-                lot_id=self.lot,
-                part_id=self.part,
-                recipe=self.recipe,
-                bundle=self.bundle,
-                verdict=None if self.verdict is None else Verdict(self.verdict),
-                routing=None if self.routing is None else Routing(self.routing),
-                operator=self.operator,
-            )
+    with in_words():
+        return Selection(
+            parse_time(begin),
+            parse_time(end) if end else time.time_ns() // 1_000_000,
+            line_id=line,
+            camera_id=camera,
+            lot_id=lot,
+            part_id=part,
+            recipe=recipe,
+            bundle=bundle,
+            verdict=None if verdict is None else Verdict(verdict),
+            routing=None if routing is None else Routing(routing),
+            operator=operator,
+        )
 
 
 @contextmanager
@@ -90,11 +107,16 @@ def in_words() -> Iterator[None]:
 
 
 def parse_time(text: str) -> int:
-    """As `epoch_ms`; raises typer.BadParameter."""
+    """Read ISO 8601 or epoch ms as epoch ms; raises typer.BadParameter for anything else."""
     from linewarden_history.selection import epoch_ms  # noqa: PLC0415 - nothing heavy before it is needed
 
     with in_words():
         return epoch_ms(text)
+
+
+def clock_of(at_ms: int | None) -> str:
+    """Epoch ms as a time in UTC, to the millisecond; empty for none."""
+    return "" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(" ", "milliseconds")[:23]
 
 
 @contextmanager
