@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from linewarden_audit import periods
 from linewarden_audit.notary.notary import Notary
-from linewarden_audit.periods import closing
-from linewarden_history.escapes.reporting import escape_record
+from linewarden_history.escapes import escape_record
 from linewarden_ingest.captures import Place
 from linewarden_ingest.outbound import Outbound
 from linewarden_ingest.ticket import Ticket
@@ -111,7 +111,7 @@ def _written() -> Iterator[tuple[str, OutRecord]]:
     poison = InRecord("line1.frames", 2, 9, AT, VISIT.encode(), b"x", (("ce_id", b"y"),))
     yield "dead letter", DeadLetters("inspect", LINE, clock).letter(poison, "bad-envelope", "no", visit_id=VISIT)
     yield "head", Notary(nothing, LINE, key, clock)._record(_sample(ChainHead))
-    yield "balance", closing._record(LINE, _sample(Balance))
+    yield "balance", periods._record(LINE, _sample(Balance))
     yield from _station()
 
 
