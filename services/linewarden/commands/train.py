@@ -44,6 +44,10 @@ def train(
     scale: Annotated[float, typer.Option(min=0.05, max=8, help="Input pixels for each pixel of a picture.")] = 1.0,
     levels: Annotated[float | None, typer.Option(help="White level of the camera, as 4095 for 12 bits.")] = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds for the trust score; 0 takes the calibration side.")] = 2,
+    score: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A trust score to use, up to four times; also one of another distribution."),
+    ] = None,
     balance: Annotated[
         Literal["fixed", "uncertainty", "gradnorm"], typer.Option(help="How the tasks' losses are weighed.")
     ] = "fixed",
@@ -73,6 +77,7 @@ def train(
         steps=steps,
         budget_s=_seconds(budget),
         folds=folds,
+        scores=tuple(score or ()),
         balance=balance,
         patience=patience,
         seed=seed,

@@ -81,7 +81,8 @@ def _more_scores(
         reference = Subset(task.reference, _usable(inspector, task.reference))
         told = _counting(on_progress, FITTING, len(reference))
         asked += all_rivals(network, reference, spec, rng=np.random.default_rng(task.seed), on_scored=told)
-    asked.append(EveryIngredient(Enhancement(epsilon=second.epsilon if second else _EPSILON)))
+    named = [part.name for part in (*bundle.card.trust.ingredients, *(second.ingredients if second else ()))]
+    asked.append(EveryIngredient(Enhancement(epsilon=second.epsilon if second else _EPSILON), named))
     told = _counting(on_progress, _scoring(task), len(samples))
     return score_with(asked, network, samples, spec, on_scored=told)
 

@@ -17,8 +17,8 @@ from linewarden_train.study.page import Study
 from linewarden_train.study.parallel import side_by_side
 from linewarden_train.study.pooling import pooled, rest_of
 from linewarden_train.study.steps import step_scores
-from linewarden_train.training.calibration import TrustRecipe
 from linewarden_train.training.choosing import Choice, choose
+from linewarden_train.training.folder import settings_of
 from linewarden_train.training.scoring import Values
 from linewarden_train.training.terms import Surroundings
 from linewarden_vision.network.interface import DefectNetwork
@@ -44,7 +44,7 @@ def run_study(
     ``jobs`` processes score folds and their rivals side by side.
     """
     trained = train_arms(samples, plan, work, around, jobs)
-    recipe, rng = TrustRecipe(), np.random.default_rng(plan.options.seed)
+    recipe, rng = settings_of(plan.options).trust, np.random.default_rng(plan.options.seed)
     both = trained.folds
     partners = trained.partners
     calls = [(fold, partners.get(fold.number), part) for fold, part in zip(both, rng.spawn(len(both)), strict=True)]

@@ -1,6 +1,6 @@
 """Cross-fitting: every picture scored by a network that saw nothing of its group."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from linewarden_train.data.groups import Subset, split_set
@@ -46,12 +46,16 @@ def cross_fit(
     folds: int,
     seed: int,
     epsilon: float,
+    also: Sequence[str] = (),
     on_scored: Callable[[int], None] = lambda _: None,
 ) -> list[Fold]:
-    """Train one network a fold on the rest and score what was held out; ``on_scored`` hears how many."""
+    """Train one network a fold on the rest and score what was held out; ``on_scored`` hears how many.
+
+    ``also`` names ingredients besides the built-in ones.
+    """
     found = []
     for number, (rest, held_out) in enumerate(split_folds(samples, folds, seed)):
         network = train_one(rest, number)
-        scores = score_samples(network, held_out, spec, epsilon=epsilon, on_batch=on_scored)
+        scores = score_samples(network, held_out, spec, epsilon=epsilon, also=also, on_batch=on_scored)
         found.append(Fold(number, held_out, network, scores))
     return found

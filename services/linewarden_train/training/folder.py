@@ -14,6 +14,7 @@ from linewarden_train.data.sides import Sides
 from linewarden_train.training.augment import Augment
 from linewarden_train.training.balance import BalanceName
 from linewarden_train.training.bundle import teach
+from linewarden_train.training.calibration import TrustRecipe
 from linewarden_train.training.drawing import DrawSettings
 from linewarden_train.training.inputs import InputSettings
 from linewarden_train.training.loop import TrainSettings
@@ -63,6 +64,8 @@ class TrainOptions:
     threads: int | None = None
     overkill: float = 0.01
     diverted: float = 0.05
+    scores: tuple[str, ...] = ()
+    """Trust scores named beforehand, in place of those that a recipe has of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ def settings_of(options: TrainOptions) -> TeachSettings:
             ),
             weights=_weights(options.tasks),
         ),
+        trust=TrustRecipe.of(options.scores) if options.scores else TrustRecipe(),
         folds=options.folds,
         patience=options.patience,
         device=options.device,

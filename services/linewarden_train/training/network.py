@@ -83,6 +83,7 @@ def score_held_out(
         folds=settings.folds,
         seed=settings.train.seed,
         epsilon=settings.trust.epsilon,
+        also=settings.trust.names,
         on_scored=count,
     )
     return [fold.scores for fold in folds]
@@ -104,4 +105,5 @@ def score(
         done += scored
         on_progress(text, done, len(samples))
 
-    return score_samples(network, samples, spec, epsilon=settings.trust.epsilon, on_batch=count)
+    trust = settings.trust
+    return score_samples(network, samples, spec, epsilon=trust.epsilon, also=trust.names, on_batch=count)

@@ -10,31 +10,9 @@ from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.card import Card, CheapIngredient, EnhancedIngredient
 from linewarden_vision.inspector import ViewScore
-from linewarden_vision.trust.names import without_agnostic_map
 from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.registry import words_of
 
-_WORDS: Mapping[str, str] = {
-    "agreement": "its evidence for a defect lies where it responds most",
-    "agreement_soft": "its evidence for a defect overlaps with where it responds",
-    "agreement_plain_soft": "its evidence for a defect is strong where it responds",
-    "normal_disagreement": "its evidence for a good part lies elsewhere than where it responds",
-    "mask_evidence": "its mask shows a faint defect",
-    "novelty": "something looks unlike every good part it was shown",
-    "margin": "it was less sure than with good parts",
-    "cell_peak": "one spot looked defective",
-    "agreement_enhanced": "the evidence for a defect stood out once it was enhanced",
-    "agreement_gain": "the evidence for a defect grew when it was enhanced",
-    "agreement_soft_enhanced": "the evidence for a defect spread over where it responds once it was enhanced",
-    "agreement_soft_gain": "the evidence for a defect spread when it was enhanced",
-    "agreement_plain_soft_enhanced": "the evidence for a defect was strong once it was enhanced",
-    "agreement_plain_soft_gain": "the evidence for a defect became stronger when it was enhanced",
-    "normal_disagreement_enhanced": "once enhanced, the evidence for a good part lay elsewhere than where it responds",
-    "normal_disagreement_gain": "the evidence for a good part moved away from where it responds when it was enhanced",
-    "margin_enhanced": "a small push was enough to make it doubt",
-    "margin_gain": "a small push moved it farther than it moves good parts",
-    "margin_turned": "it was less sure of the picture and its half turn together than with good parts",
-}
-"""By ingredient; the agnostic map that an agreement is measured against changes nothing for a person."""
 UNTRUSTED_STAGES: Mapping[str, str] = {
     "taught": "the bundle is only taught",
     "shadow": "the bundle is only in shadow",
@@ -61,9 +39,9 @@ def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card:
     )
 
 
-def words_for(ingredient: str) -> str:
+def words_for(ingredient: str, language: str = "en") -> str:
     """Say what an ingredient found; without an ingredient, that something is unusual."""
-    return _WORDS.get(without_agnostic_map(ingredient), "its evidence is unusual for a good part")
+    return words_of(ingredient, language)
 
 
 def strongest(ingredients: Mapping[str, float], card: Card) -> str:
