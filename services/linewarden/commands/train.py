@@ -98,11 +98,12 @@ def _run(data: Path, layout: str, out: Path, options: TrainOptions, *, fresh: bo
     from linewarden_train.data.reading_sets import read_set  # noqa: PLC0415
     from linewarden_train.data.sides import sides_of  # noqa: PLC0415
     from linewarden_train.training.checkpoint import Checkpoint  # noqa: PLC0415
-    from linewarden_train.training.folder import fingerprint, train_folder  # noqa: PLC0415
+    from linewarden_train.training.folder import fingerprint, settings_of, train_folder  # noqa: PLC0415
     from linewarden_train.training.terms import Surroundings  # noqa: PLC0415
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
 
+    settings_of(options)  # a score that nobody registered is told before pictures are read
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)

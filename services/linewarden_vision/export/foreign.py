@@ -28,7 +28,8 @@ def refuse_scores_alone(network: DefectNetwork, pictures: Tensor, names: Sequenc
         if is_built_in(name):
             continue
         try:
-            torch.onnx.export(_Alone(name).eval(), kwargs=given, dynamo=True, verbose=False, dynamic_shapes=free)
+            program = torch.export.export(_Alone(name).eval(), (), given, dynamic_shapes=free, strict=False)
+            torch.onnx.export(program, dynamo=True, verbose=False)
         except Exception as error:  # the same
             raise GateError(
                 f"trust score {name} of {origin(name)} cannot be exported: make it of torch operations without a "
