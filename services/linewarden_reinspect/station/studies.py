@@ -160,5 +160,5 @@ def _read(path: Path) -> tuple[SheetRow, ...]:
 
 
 def _unusable(path: Path, why: str) -> SheetUnusable:
-    _log.error("study_sheet_unusable", path=str(path), why=why)
+    _log.error("study sheet unusable", path=str(path), why=why)
     return SheetUnusable("problem.sheet_unusable")

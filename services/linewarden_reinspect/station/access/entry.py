@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass
 
 from linewarden_reinspect import metrics
 from linewarden_reinspect.station.errors import AccountRefused, BadInput, Forbidden, StationError, TooMany
 from linewarden_reinspect.station.sessions import Session
+from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.vocabulary import Role
 
@@ -26,7 +27,7 @@ class Throttle:
 
     def __init__(self, clock: Clock, failures_per_minute: int = 10) -> None:
         self._clock, self._most = clock, failures_per_minute
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._failures: Bounded[str, deque[float]] = Bounded(10_000)
         self._lock = threading.Lock()
 
     def check(self, *keys: str) -> None:
@@ -42,8 +43,6 @@ class Throttle:
             for key in keys:
                 self._failures.setdefault(key, deque()).append(self._clock.monotonic())
                 self._failures.move_to_end(key)
-            while len(self._failures) > 10_000:
-                self._failures.popitem(last=False)
 
     def _recent(self, key: str) -> deque[float]:
         times = self._failures.get(key, deque())

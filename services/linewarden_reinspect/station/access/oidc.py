@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from joserfc.jwk import KeySet
 from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_reinspect.station.errors import Forbidden, ProviderAway
+from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Role
@@ -56,7 +56,7 @@ class OpenIdProvider:
             raise ConfigurationError(f"LINEWARDEN_STATION__OIDC__CLIENT_SECRET_FILE: {error}") from error
         self._redirect_uri = f"{public_url.rstrip('/')}/oidc/back"
         self._rules, self._clock, self._timeout_s = rules, clock, timeout_s
-        self._begun: OrderedDict[str, tuple[str, str, str, int]] = OrderedDict()  # state, nonce, verifier, end in ms
+        self._begun: Bounded[str, tuple[str, str, str, int]] = Bounded(1000)  # state, nonce, verifier, end in ms
         self._lock = threading.Lock()
         self._addresses: dict[str, str] | None = None
 
@@ -68,8 +68,6 @@ class OpenIdProvider:
             url, state = client.create_authorization_url(address, nonce=nonce, code_verifier=verifier)
         with self._lock:
             self._begun[ticket] = state, nonce, verifier, self._clock.now_ms() + 600_000
-            while len(self._begun) > 1000:
-                self._begun.popitem(last=False)
         return url, ticket
 
     def finish(self, ticket: str, state: str, code: str) -> tuple[str, Role]:
