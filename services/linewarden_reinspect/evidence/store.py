@@ -81,7 +81,15 @@ class EvidenceStore:
         if place is None:
             return None
         record = self._cache.get(frame_id) or self._fetch(frame_id, *place)
-        return None if record is None else _evidence(record)
+        if record is None:
+            return None
+        try:
+            message = decode(record.headers, record.value).message
+        except EnvelopeError as error:
+            metrics.EVIDENCE_UNREADABLE.inc()
+            _log.error("evidence unreadable", detail=str(error), partition=record.partition, offset=record.offset)
+            return None
+        return message if isinstance(message, Evidence) else None
 
     def beside(self, visit_id: str, view_id: str, most: int) -> tuple[str, ...]:
         """Frames of this view of up to `most` visits before and after, in order; visits elsewhere minted have none.
@@ -123,13 +131,3 @@ class EvidenceStore:
         fetcher, self._fetcher = self._fetcher, None
         if fetcher is not None:
             fetcher.close()
-
-
-def _evidence(record: InRecord) -> Evidence | None:
-    try:
-        message = decode(record.headers, record.value).message
-    except EnvelopeError as error:
-        metrics.EVIDENCE_UNREADABLE.inc()
-        _log.error("evidence unreadable", detail=str(error), partition=record.partition, offset=record.offset)
-        return None
-    return message if isinstance(message, Evidence) else None

@@ -15,7 +15,6 @@ from .context import CurrentSession, CurrentStation, Station
 from .errors import NotSignedIn
 
 router = APIRouter(prefix="/api")
-_LOOK_S = 0.25
 
 
 @router.get("/events")
@@ -34,11 +33,13 @@ async def _stream(request: Request, station: Station) -> AsyncIterator[str]:
             return
         if turn != sent:
             sent, quiet = turn, 0
-            yield f"event: queue\ndata: {_data(station)}\n\n"
+            summary = station.watch.summary
+            seen = None if summary is None else present.queue(summary, station.access.pseudonyms.name)
+            yield f"event: queue\ndata: {json.dumps(seen)}\n\n"
         elif quiet >= 40:
             quiet = 0
             yield ": still here\n\n"
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(0.25)
 
 
 def _is_signed_in(request: Request, station: Station) -> bool:
@@ -47,8 +48,3 @@ def _is_signed_in(request: Request, station: Station) -> bool:
     except NotSignedIn:
         return False
     return True
-
-
-def _data(station: Station) -> str:
-    summary = station.watch.summary
-    return json.dumps(None if summary is None else present.queue(summary, station.access.pseudonyms.name))

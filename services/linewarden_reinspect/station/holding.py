@@ -125,7 +125,8 @@ class Holding:
             try:
                 lease = self._queue.renew(slot_id, token)
             except LeaseLost as error:
-                self._lose(session, hand)
+                session.hand = None
+                self._tell_lost(session, hand)
                 raise LeaseGone("problem.lease_lost") from error
             if lease.parked_decision is not None:
                 session.hand = None
@@ -143,10 +144,9 @@ class Holding:
             ahead.slot, ahead.until_ms = lease.slot, lease.until_ms
         except LeaseLost:
             session.ahead = None
-            self._bus.tell("lease-lost", ahead.slot.slot_id, ahead.slot.visit_id, session.signs)
+            self._tell_lost(session, ahead)
 
-    def _lose(self, session: Session, hand: Hand) -> None:
-        session.hand = None
+    def _tell_lost(self, session: Session, hand: Hand) -> None:
         self._bus.tell("lease-lost", hand.slot.slot_id, hand.slot.visit_id, session.signs)
 
     def release(self, session: Session, slot_id: str, token: str) -> None:
@@ -163,7 +163,7 @@ class Holding:
                 try:
                     self._queue.release(hand.slot.slot_id, hand.token)
                 except LeaseLost:
-                    self._bus.tell("lease-lost", hand.slot.slot_id, hand.slot.visit_id, session.signs)
+                    self._tell_lost(session, hand)
 
     def skip(self, session: Session, slot_id: str, token: str) -> None:
         """Give the visit back, not to be offered to this person for a while."""
@@ -175,6 +175,7 @@ class Holding:
             try:
                 act(slot_id, token)
             except LeaseLost as error:
-                self._lose(session, hand)
+                session.hand = None
+                self._tell_lost(session, hand)
                 raise LeaseGone("problem.lease_lost") from error
             session.hand = None

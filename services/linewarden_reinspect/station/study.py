@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -47,9 +47,9 @@ def progress(station: CurrentStation, session: CurrentSession) -> dict[str, Any]
 def picture(
     station: CurrentStation,
     session: CurrentSession,
-    study: Annotated[str, Query(max_length=128)],
-    round: Annotated[int, Query(ge=1, le=9999)],  # noqa: A002 - the word of the trade
-    token: Annotated[str, Query(max_length=128)],
+    study: _Word,
+    round: _Round,  # noqa: A002 - the word of the trade
+    token: _Word,
 ) -> Response:
     """The picture of the presentation that comes next, and of no other."""
     content, kind = station.studies.picture(_names(session), StudyPlace(study, round, token))

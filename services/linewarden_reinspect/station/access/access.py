@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 
 from linewarden_runtime.clock import Clock
 
-from .accounts import Accounts, Passwords
+from .accounts import Accounts
 from .audit import AuditLog
 from .book import StationBook
 from .entry import Authenticator, Throttle
@@ -64,7 +64,7 @@ def opened_access(rules: AccessRules, clock: Clock, hasher: PasswordHasher | Non
     """Access over a book that is closed with the block. Raises ConfigurationError where the book cannot be opened."""
     book = StationBook(rules.folder)
     try:
-        accounts, pseudonyms = Accounts(book, Passwords(hasher), clock), Pseudonyms(book)
+        accounts, pseudonyms = Accounts(book, clock, hasher), Pseudonyms(book)
         links, log = Links(book, clock), AuditLog(book, clock, pseudonyms)
         sessions = Sessions(book, clock, pseudonyms, rules.idle_s, rules.longest_s)
         entry = Authenticator(accounts, links, sessions, Throttle(clock), log)

@@ -23,39 +23,6 @@ SHORTEST, LONGEST = 10, 256
 _NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$+zVvyIrL/N1GJ5IvhbxzVA$pD4WqsPVOPoyCGOiUQa8ADtGoTFDSDXPwTSTBUBVpDU"
 
 
-class Passwords:
-    """What is kept of passwords, and which are refused. Argon2id with the parameters of RFC 9106 (low memory).
-
-    Few at once: each takes 64 MiB, and a crowd at the door must not take the memory.
-    """
-
-    def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher()
-        self._turn = threading.BoundedSemaphore(2)
-
-    def hash(self, name: str, password: str) -> str:
-        """What is kept of a new password. Raises AccountRefused, with the mend, for one that is too easy."""
-        if not SHORTEST <= len(password) <= LONGEST:
-            raise AccountRefused("problem.password_length", shortest=SHORTEST, longest=LONGEST, count=len(password))
-        if len(set(password)) < 5 or name.casefold() in password.casefold():
-            raise AccountRefused("problem.password_easy")
-        with self._turn:
-            return self._hasher.hash(password)
-
-    def fits(self, password_hash: str | None, password: str) -> bool:
-        """Whether it is the password; takes as long where there is none to compare with."""
-        with self._turn:
-            try:
-                self._hasher.verify(password_hash or _NOBODY, password)
-            except (VerificationError, InvalidHashError):
-                return False
-            return password_hash is not None
-
-    def is_dated(self, password_hash: str) -> bool:
-        """Whether it should be made again with today's parameters."""
-        return self._hasher.check_needs_rehash(password_hash)
-
-
 @dataclass(frozen=True, slots=True)
 class Account:
     """One person as the book has them; times are epoch ms."""
@@ -71,8 +38,11 @@ class Account:
 class Accounts:
     """Changes end the person's sessions at once, in this process and in the station's. Names ignore case."""
 
-    def __init__(self, book: StationBook, passwords: Passwords, clock: Clock) -> None:
-        self._book, self._passwords, self._clock = book, passwords, clock
+    def __init__(self, book: StationBook, clock: Clock, hasher: PasswordHasher | None = None) -> None:
+        # Argon2id with the parameters of RFC 9106 (low memory). Each hash takes 64 MiB, and a crowd at the door must
+        # not take the memory.
+        self._book, self._clock, self._hasher = book, clock, hasher or PasswordHasher()
+        self._turn = threading.BoundedSemaphore(2)
 
     def all(self) -> list[Account]:
         """Every account, those that are disabled too, in the order of names."""
@@ -102,7 +72,7 @@ class Accounts:
     def add(self, name: str, role: Role, password: str) -> Account:
         """Somebody new. Raises AccountRefused for a name that is taken or none, and for a password."""
         name = clean_name(name)
-        kept, now = self._passwords.hash(name, password), self._clock.now_ms()
+        kept, now = self._hash(name, password), self._clock.now_ms()
         try:
             self._book.write("INSERT INTO accounts VALUES (?, ?, ?, 0, ?, ?, '')", name, role.value, kept, now, now)
         except sqlite3.IntegrityError as error:
@@ -142,7 +112,7 @@ class Accounts:
     def set_password(self, name: str, password: str) -> None:
         """Another password. Raises AccountRefused for nobody, and for a password that is too easy."""
         account = self.require(name)
-        self._change(account, "password_hash = ?", self._passwords.hash(account.name, password))
+        self._change(account, "password_hash = ?", self._hash(account.name, password))
 
     def erase(self, name: str) -> str:
         """Forget somebody: account, sessions, and whose pseudonym theirs was; answers it, or nothing.
@@ -166,14 +136,32 @@ class Accounts:
     def check(self, name: str, password: str) -> Account | None:
         """Whose password this is; None for a wrong one, for nobody and for somebody disabled, all as slowly."""
         row = self._book.row("SELECT * FROM accounts WHERE name = ?", name)
-        if not self._passwords.fits(None if row is None else row["password_hash"], password):
+        if not self._fits(None if row is None else row["password_hash"], password):
             return None
         if row is None or row["disabled"]:
             return None
-        if self._passwords.is_dated(row["password_hash"]):
-            kept = self._passwords.hash(row["name"], password)
+        if self._hasher.check_needs_rehash(row["password_hash"]):
+            kept = self._hash(row["name"], password)
             self._book.write("UPDATE accounts SET password_hash = ? WHERE name = ?", kept, row["name"])
         return _account(row)
+
+    def _hash(self, name: str, password: str) -> str:
+        """What is kept of a new password. Raises AccountRefused, with the mend, for one that is too easy."""
+        if not SHORTEST <= len(password) <= LONGEST:
+            raise AccountRefused("problem.password_length", shortest=SHORTEST, longest=LONGEST, count=len(password))
+        if len(set(password)) < 5 or name.casefold() in password.casefold():
+            raise AccountRefused("problem.password_easy")
+        with self._turn:
+            return self._hasher.hash(password)
+
+    def _fits(self, password_hash: str | None, password: str) -> bool:
+        """Whether it is the password; takes as long where there is none to compare with."""
+        with self._turn:
+            try:
+                self._hasher.verify(password_hash or _NOBODY, password)
+            except (VerificationError, InvalidHashError):
+                return False
+            return password_hash is not None
 
     def _keep_one_admin(self, account: Account) -> None:
         others = [one for one in self.all() if one.role is Role.ADMIN and not one.disabled and one.name != account.name]

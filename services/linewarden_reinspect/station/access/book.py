@@ -62,7 +62,32 @@ class StationBook:
 
     def __init__(self, folder: Path | None = None, file: str = "station.sqlite", steps: Sequence[str] = _STEPS) -> None:
         self._lock = threading.RLock()
-        self._connection = _opened(folder, file, steps)
+        path = ":memory:" if folder is None else str(folder / file)
+        try:
+            if folder is not None:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                (folder / file).touch(mode=0o600)
+            connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
+            connection.execute("BEGIN IMMEDIATE")
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            connection.execute("COMMIT")
+            if version > len(steps):
+                connection.close()
+                raise ConfigurationError(
+                    f"the station's book is of version {version}; this linewarden knows {len(steps)}"
+                )
+            for number, step in enumerate(steps[version:], start=version + 1):
+                connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version={number}; COMMIT;")
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(
+                f"the station's book {path} cannot be opened ({error}); "
+                "set LINEWARDEN_STATION__DATA to a folder of its own"
+            ) from error
+        self._connection = connection
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:  # noqa: ANN401 - whatever SQLite stores
         """All rows of a question."""
@@ -104,29 +129,3 @@ class StationBook:
         """Close the file once no other thread is at work on it."""
         with self._lock:
             self._connection.close()
-
-
-def _opened(folder: Path | None, file: str, steps: Sequence[str]) -> sqlite3.Connection:
-    path = ":memory:" if folder is None else str(folder / file)
-    try:
-        if folder is not None:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (folder / file).touch(mode=0o600)
-        connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
-        connection.execute("BEGIN IMMEDIATE")
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        connection.execute("COMMIT")
-        if version > len(steps):
-            connection.close()
-            raise ConfigurationError(f"the station's book is of version {version}; this linewarden knows {len(steps)}")
-        for number, step in enumerate(steps[version:], start=version + 1):
-            connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version={number}; COMMIT;")
-    except (OSError, sqlite3.Error) as error:
-        raise ConfigurationError(
-            f"the station's book {path} cannot be opened ({error}); set LINEWARDEN_STATION__DATA to a folder of its own"
-        ) from error
-    return connection

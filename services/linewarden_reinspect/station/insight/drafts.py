@@ -85,17 +85,6 @@ class Drafts:
 
 
 def _draft(row: sqlite3.Row) -> Draft:
-    return Draft(
-        row["id"],
-        row["line_id"],
-        RecipeRef(recipe_id=row["recipe_id"], version=row["version"], digest=row["recipe_digest"]),
-        row["suspicion"],
-        json.loads(row["figures"]),
-        row["author"],
-        row["made_ms"],
-        row["state"],
-        row["judged_by"],
-        row["reason"],
-        row["judged_ms"],
-        row["became"],
-    )
+    kept = dict(row)
+    named = {"recipe_id": kept.pop("recipe_id"), "version": kept.pop("version"), "digest": kept.pop("recipe_digest")}
+    return Draft(recipe=RecipeRef(**named), figures=json.loads(kept.pop("figures")), **kept)

@@ -9,16 +9,6 @@ from linewarden_schemas.vocabulary import Judgement
 
 from .index import HistoryIndex
 
-_COUNTING = """
-SELECT e.slot_id, e.visit_id, e.actor, e.judgement, e.first_judgement, MIN(e.at_ms) AS at_ms,
-       s.line_id, s.review_round, s.generation, s.opened_ms, s.causes
-FROM events e JOIN slots s ON s.slot_id = e.slot_id
-WHERE e.kind = 'judge' AND e.at_ms BETWEEN ? AND ? AND (? = '' OR s.line_id = ?)
-  AND e.decision_id NOT IN (SELECT undoes FROM events WHERE kind = 'undo')
-  AND NOT EXISTS (SELECT 1 FROM events c WHERE c.slot_id = e.slot_id AND c.kind = 'closed' AND c.detail LIKE 'refused%')
-GROUP BY e.slot_id ORDER BY at_ms
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -39,7 +29,20 @@ class Judged:
 
 def counting(index: HistoryIndex, from_ms: int, to_ms: int, line_id: str = "") -> list[Judged]:
     """Judgements given in a time (both ends included), oldest first; of one line where one is named."""
-    return [Judged(**dict(row)) for row in index.rows(_COUNTING, from_ms, to_ms, line_id, line_id)]
+    rows = index.rows(
+        """
+        SELECT e.slot_id, e.visit_id, e.actor, e.judgement, e.first_judgement, MIN(e.at_ms) AS at_ms,
+               s.line_id, s.review_round, s.generation, s.opened_ms, s.causes
+        FROM events e JOIN slots s ON s.slot_id = e.slot_id
+        WHERE e.kind = 'judge' AND e.at_ms BETWEEN ? AND ? AND (? = '' OR s.line_id = ?)
+          AND e.decision_id NOT IN (SELECT undoes FROM events WHERE kind = 'undo')
+          AND NOT EXISTS (
+            SELECT 1 FROM events c WHERE c.slot_id = e.slot_id AND c.kind = 'closed' AND c.detail LIKE 'refused%')
+        GROUP BY e.slot_id ORDER BY at_ms
+        """,
+        *(from_ms, to_ms, line_id, line_id),
+    )
+    return [Judged(**dict(row)) for row in rows]
 
 
 def truth(judged: Iterable[Judged]) -> dict[str, Judgement]:

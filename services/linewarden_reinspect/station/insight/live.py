@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,5 @@ def drift_of(frames: Sequence[SeenFrame], good: Mapping[str, NDArray[np.float64]
     seen = {name: np.asarray([one.ingredients.get(name, np.nan) for one in passed], np.float64) for name in good}
     made_of = find_drift(good, seen, window=WINDOW, delta=DELTA / 2).shifts if good else ()
     # windows of trust are counted as those of the ingredients are: its first one is the reference
-    trust_shifts = tuple(
-        IngredientShift(one.window + 1, one.name, one.count, one.psi, one.p_value, one.level) for one in moved
-    )
+    trust_shifts = tuple(replace(one, window=one.window + 1) for one in moved)
     return Moved(len(passed), bool(good), trust_shifts, made_of)
