@@ -36,6 +36,8 @@ from .types import (
     Why,
 )
 
+# So few that a beat stays short; a view of any size is gone through in turns.
+_CHECKED = 250  # slots looked at with each beat
 _REFUSALS: dict[str, type[QueueError]] = {
     "LEASE_LOST": LeaseLost,
     "NOT_LIVE": NotLive,
@@ -192,9 +194,8 @@ class RedisQueue:
 
     def beat(self, topic_id: str, expected: Mapping[int, int], gate_ms: int) -> None:
         """Look whether the view is whole, a part of it at each beat, and open it for claims."""
-        # Before the gate is opened: a view that contradicts itself gives nothing away. So few slots that a beat stays
-        # short; a view of any size is gone through in turns.
-        self._checked_to = int(self._run_view("check", self._checked_to, 250))
+        # Before the gate is opened: a view that contradicts itself gives nothing away.
+        self._checked_to = int(self._run_view("check", self._checked_to, _CHECKED))
         self._run_view("beat", topic_id, gate_ms, *chain.from_iterable(expected.items()))
 
     def wipe(self, topic_id: str, offsets: Mapping[int, int]) -> None:
