@@ -128,17 +128,21 @@ def run_station(settings: StationProcess, stop: Stop) -> None:
         stack.enter_context(HealthServer(health, settings.health_port, settings.health_host))
         memory = MemoryWatch(stack.enter_context(connect(settings.redis)), clock)
         memory.require_none()
-        station, evidence, outbox = _build(settings, stop, stack)
+        station, outbox = _build(settings, stop, stack)
         listening = stack.enter_context(closing(_listen(settings.station)))
-        web = WebServer(create_app(station), listening)
-        works = {"evidence": evidence.run, "queue-watch": station.watch.run, "history": station.insight.follower.run}
-        works["queue-events"] = outbox.run
-        for name, run in (works | {"web": web.run}).items():
+        works = {
+            "evidence": station.evidence.run,
+            "queue-watch": station.watch.run,
+            "history": station.insight.follower.run,
+            "queue-events": outbox.run,
+            "web": WebServer(create_app(station), listening).run,
+        }
+        for name, run in works.items():
             stack.callback(beside(name, run, stop).start().result, timeout_s=10.0)
             stack.callback(stop.set, "finishing")
         _offer_ways_in(station.access, settings.station, listening.getsockname()[1])
         while not stop.wait(clock, 1.0):
-            _report(health, "evidence", ready=evidence.is_current)
+            _report(health, "evidence", ready=station.evidence.is_current)
             _report(health, "queue", ready=station.watch.summary is not None)
             _report_memory(health, memory)
             health.unwell(station.watch.demands())
@@ -154,7 +158,7 @@ def beside(name: str, run: Callable[[threading.Event], None], stop: Stop) -> Bac
     return Background(name, work, stop)
 
 
-def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Station, EvidenceStore, Outbox]:
+def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Station, Outbox]:
     namespace, clock, broker = Namespace(settings.namespace), SystemClock(), KafkaBroker(settings.kafka)
     topics = ("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections")
     verify_topics(broker, namespace, topics)
@@ -164,7 +168,6 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
     partitions = len(positions_of(broker, namespace.topic("decisions")))
     bus = StationBus(lambda: broker.producer(client="station"), namespace, partitions, clock, options.ack_s)
     stack.callback(bus.close)
-    evidence = evidence_store(broker, namespace, options.cache_bytes)
     access = stack.enter_context(opened_access(_rules(options), clock))
     desk = ReviewDesk(queue, bus, clock, skills_of(access, settings.reinspect.skills), access.pseudonyms.name)
     insight = opened_insight(broker, namespace, access.book, clock, folder=options.data)
@@ -173,7 +176,7 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
         desk=desk,
         access=access,
         insight=stack.enter_context(insight),
-        evidence=evidence,
+        evidence=evidence_store(broker, namespace, options.cache_bytes),
         watch=QueueWatch(queue, clock),
         clock=clock,
         namespace=namespace.name,
@@ -184,7 +187,7 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
         break_after_s=options.break_after_s,
         stop=stop.event,
     )
-    return station, evidence, Outbox(queue, bus, clock)
+    return station, Outbox(queue, bus, clock)
 
 
 def skills_of(access: Access, of_guests: Mapping[str, tuple[str, ...]]) -> Callable[[str], tuple[str, ...]]:

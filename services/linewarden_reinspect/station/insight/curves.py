@@ -9,7 +9,7 @@ is known of misses among trusted visits, and without enough known misses no curv
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from operator import attrgetter
 
@@ -80,14 +80,11 @@ def curves(passes: Sequence[PassedVisit]) -> Curves:
     trust = _Ranking(passes, weights, attrgetter("suspicion"))
     rival = _Ranking(passes, weights, attrgetter("p_defect"))
     grid = [step / 40 for step in range(41)]
-    return Curves(
-        len(passes),
-        len(known),
-        audits,
-        misses,
-        tuple(map(trust.at, grid)),
-        tuple(map(rival.at, grid)),
-        tuple((budget, trust.at(budget), rival.at(budget)) for budget in (0.01, 0.02, 0.05, 0.1, 0.2)),
+    return replace(
+        found,
+        trust=tuple(map(trust.at, grid)),
+        rival=tuple(map(rival.at, grid)),
+        table=tuple((budget, trust.at(budget), rival.at(budget)) for budget in (0.01, 0.02, 0.05, 0.1, 0.2)),
     )
 
 

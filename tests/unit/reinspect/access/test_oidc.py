@@ -23,6 +23,7 @@ from linewarden_reinspect.station.access.oidc import OidcSettings, OpenIdProvide
 from linewarden_reinspect.station.app import create_app
 from linewarden_reinspect.station.errors import Forbidden, ProviderAway
 from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
 from tests.support.queue_model.memory import MemoryQueue
@@ -155,6 +156,15 @@ def test_an_answer_with_another_state_or_ticket_or_twice_is_refused(stub: Stub, 
         provider.finish(ticket, "another", "code")
     with pytest.raises(Forbidden, match="not begun here"):
         provider.finish(ticket, state, "code")
+
+
+def test_a_provider_without_its_secret_or_the_stations_address_is_refused_at_the_start(tmp_path: Path) -> None:
+    settings = rules("http://127.0.0.1:9", tmp_path)
+    with pytest.raises(ConfigurationError, match="PUBLIC_URL"):
+        OpenIdProvider(settings, None, ManualClock(AT))
+    settings.client_secret_file.unlink()
+    with pytest.raises(ConfigurationError, match="CLIENT_SECRET_FILE"):
+        OpenIdProvider(settings, BASE, ManualClock(AT))
 
 
 def test_a_provider_that_is_away_is_said_to_be(tmp_path: Path) -> None:
