@@ -18,8 +18,9 @@ import torch
 
 from benchmarks.machine import machine
 from linewarden.demo.line import BUNDLE
+from linewarden_domain.resampling import Values
 from linewarden_train.demo_bundle import TRUST, SetSizes, synthetic_set
-from linewarden_train.evaluation.comparison import PartScores, compare
+from linewarden_train.evaluation.comparison import compare
 from linewarden_train.progress import OnProgress, bars
 from linewarden_train.training.calibration import (
     TrustRecipe,
@@ -30,7 +31,7 @@ from linewarden_train.training.calibration import (
     worst_of_parts,
 )
 from linewarden_train.training.choosing import TURNED_MARGIN
-from linewarden_train.training.scoring import RawScores, Values, score_samples
+from linewarden_train.training.scoring import RawScores, score_samples
 from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import read_bundle
 from linewarden_vision.card import Provenance
@@ -83,14 +84,13 @@ def _print(calibration: RawScores, good: Values, report: RawScores) -> None:
     passed_good = (margin <= reject) & ~defective
     for name, recipe in RECIPES.items():
         suspicion = _worst(report, suspicion_of(report, fit_trust(calibration, recipe, _UNUSED).build()))
-        parts = PartScores(margin, {"trust": suspicion, "margin": margin}, defective)
+        scores = {"trust": suspicion, "margin": margin}
         for share in SHARES:
             limit = suspicion_threshold(suspicion[passed_good], share)
-            found = compare(parts, "trust", reject_above=reject, divert_from=limit)
-            (rival,) = found.rivals
+            found = compare(scores, defective, "trust", reject_above=reject, divert_from=limit)
             print(
                 f"{name:26s} {share:4.0%} of good parts diverted: {found.caught} of {found.missed} misses, "
-                f"lowering the threshold {rival.caught}; +{found.only_trust} -{found.only_margin}, "
+                f"lowering the threshold {found.rivals['margin']}; +{found.only_trust} -{found.only_margin}, "
                 f"p = {found.p_value:.2g}"
             )
 

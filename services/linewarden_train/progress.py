@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 OnProgress = Callable[[str, int, int], None]
+"""Hears what is being done, how much of it is done, and of how much."""
+
+
+def counting(on_progress: OnProgress, text: str, total: int) -> Callable[[int], None]:
+    """Return what hears how many more are done, and tells of ``text`` how many of ``total`` are by now."""
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        on_progress(text, done, total)
+
+    return count
 
 
 @contextmanager

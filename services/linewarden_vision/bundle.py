@@ -28,10 +28,8 @@ from linewarden_vision.trained_groups import GROUPS, TrainedGroups
 
 LISTING = "bundle.sha256"
 WEIGHTS = "weights.safetensors"
-CARD = "card.json"
 FILES = ("card.json", "golden.json", "golden.npz", "weights.safetensors")
-NOVELTY = "novelty.safetensors"
-OPTIONAL = (GROUPS, NOVELTY, PROMOTIONS, QUALIFICATION)
+OPTIONAL = (GROUPS, "novelty.safetensors", PROMOTIONS, QUALIFICATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,9 @@ def write_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     if not set(extra) <= set(OPTIONAL):
         raise BundleError(f"a bundle has no {', '.join(sorted(set(extra) - set(OPTIONAL)))}")
-    contents = {CARD: card_bytes(card), WEIGHTS: weight_bytes(weights), **golden.to_files(), **extra}
+    taught = card.model_copy(update={"stage": "taught"})  # only promotions give another stage
+    stored = taught.model_dump_json(indent=1).encode() + b"\n"
+    contents = {"card.json": stored, WEIGHTS: weight_bytes(weights), **golden.to_files(), **extra}
     listing = _listing(contents)
     for name in set(OPTIONAL) - set(extra):
         (folder / name).unlink(missing_ok=True)
@@ -95,11 +95,6 @@ def check_place(folder: Path) -> None:
     strangers = sorted(found - {*FILES, *OPTIONAL, LISTING})
     if strangers:
         raise BundleError(f"{folder} holds {', '.join(strangers)}, which no bundle has; choose an empty folder")
-
-
-def card_bytes(card: Card) -> bytes:
-    """Return card.json; its stage is always the first one, since only promotions give another."""
-    return card.model_copy(update={"stage": "taught"}).model_dump_json(indent=1).encode() + b"\n"
 
 
 def weight_bytes(weights: Mapping[str, Tensor]) -> bytes:
@@ -118,19 +113,35 @@ def read_bundle(folder: Path, *, expected_digest: str | None = None) -> Bundle:
     Raises BundleError when a file is missing, extra or differs from the listing, when the digest is
     not ``expected_digest``, when the card does not parse, or when it claims a stage that its promotions do not give.
     """
-    contents, listing = _read_files(folder)
+    if not folder.is_dir():
+        raise BundleError(f"{folder} is not a folder; a bundle is one folder")
+    found = {path.name for path in folder.iterdir()}
+    needed = {*FILES, LISTING}
+    odd = (needed - found) | (found - needed - set(OPTIONAL))
+    if odd:
+        names = ", ".join(sorted(odd))
+        raise BundleError(f"{folder} does not hold exactly a bundle's files; missing or extra: {names}")
+    contents = {name: (folder / name).read_bytes() for name in sorted(found - {LISTING})}
+    listing = (folder / LISTING).read_bytes()
     digest = hashlib.sha256(listing).hexdigest()
     if _listing(contents) != listing:
         raise BundleError(f"{folder}: a file differs from {LISTING}; fetch the bundle again")
     if expected_digest is not None and digest != expected_digest:
         raise BundleError(f"{folder} is bundle {digest[:12]}, not {expected_digest[:12]} as the recipe names it")
     try:
-        card = Card.model_validate_json(contents[CARD])
+        card = Card.model_validate_json(contents["card.json"])
         weights = parse_weights(contents[WEIGHTS])
-    except (ValidationError, safetensors.SafetensorError) as error:
+    except ValidationError as error:
+        raise BundleError(f"{folder} cannot be used by this version: {_in_words(error)}") from error
+    except safetensors.SafetensorError as error:
         raise BundleError(f"{folder} cannot be used by this version: {error}") from error
     golden = Golden.from_files(contents["golden.npz"], contents["golden.json"])
     return _assemble(Bundle(digest, card, weights, golden), contents)
+
+
+def _in_words(error: ValidationError) -> str:
+    told = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
+    return "; ".join(f"card.json, {place}: {what}" for place, what in told)
 
 
 def _assemble(bundle: Bundle, contents: Mapping[str, bytes]) -> Bundle:
@@ -149,19 +160,6 @@ def _assemble(bundle: Bundle, contents: Mapping[str, bytes]) -> Bundle:
         qualification=Qualification.from_file(extra[QUALIFICATION]) if QUALIFICATION in extra else None,
         groups=TrainedGroups.from_file(extra[GROUPS]) if GROUPS in extra else None,
     )
-
-
-def _read_files(folder: Path) -> tuple[dict[str, bytes], bytes]:
-    if not folder.is_dir():
-        raise BundleError(f"{folder} is not a folder; a bundle is one folder")
-    found = {path.name for path in folder.iterdir()}
-    needed = {*FILES, LISTING}
-    odd = (needed - found) | (found - needed - set(OPTIONAL))
-    if odd:
-        names = ", ".join(sorted(odd))
-        raise BundleError(f"{folder} does not hold exactly a bundle's files; missing or extra: {names}")
-    present = sorted(found - {LISTING})
-    return {name: (folder / name).read_bytes() for name in present}, (folder / LISTING).read_bytes()
 
 
 def _listing(contents: Mapping[str, bytes]) -> bytes:

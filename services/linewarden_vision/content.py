@@ -11,17 +11,14 @@ from collections.abc import Mapping
 
 from linewarden_vision.card import Card
 
-DECIDING = ("network", "picture", "thresholds", "trust")
-"""Parts of a card that decide."""
-DECIDING_FILES = ("novelty.safetensors", "weights.safetensors")
-"""Files of a bundle that decide, where they exist."""
-
 
 def content_digest(card: Card, files: Mapping[str, bytes]) -> str:
     """Return the SHA-256 (hex) over the deciding parts of a card and the deciding files among ``files``."""
     # a field that a later version adds with a default changes no score, so it must not change the digest
-    deciding = card.model_dump(mode="json", include=set(DECIDING), exclude_defaults=True)
-    held = {name: hashlib.sha256(files[name]).hexdigest() for name in DECIDING_FILES if name in files}
+    parts = {"network", "picture", "thresholds", "trust"}
+    deciding = card.model_dump(mode="json", include=parts, exclude_defaults=True)
+    weights = [name for name in ("novelty.safetensors", "weights.safetensors") if name in files]
+    held = {name: hashlib.sha256(files[name]).hexdigest() for name in weights}
     text = json.dumps({"card": deciding, "files": held}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from linewarden_vision.prepare import Pixels
+from linewarden_vision.prepare import Prepared
+from linewarden_vision.stitching import Tile
 
 Precision = Literal["float32", "bfloat16", "float16"]
 PRECISIONS: dict[str, torch.dtype] = {
@@ -16,14 +17,6 @@ PRECISIONS: dict[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-
-
-class HasPixels(Protocol):
-    """A prepared picture, or a tile of one."""
-
-    @property
-    def pixels(self) -> Pixels:
-        """HxWxC on the 0 to 255 scale."""
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -46,7 +39,7 @@ def choose_precisions(wanted: str, device: torch.device) -> list[Precision]:
     raise ValueError(f"precision {wanted!r} is not one of auto, {', '.join(PRECISIONS)}")
 
 
-def to_device(batch: Sequence[HasPixels], device: torch.device, mean: float, std: float) -> Tensor:
+def to_device(batch: Sequence[Prepared | Tile], device: torch.device, mean: float, std: float) -> Tensor:
     """Stack equal shapes to (B, C, H, W) channels-last float32 on the device, normalised there.
 
     On CUDA the copy starts from pinned memory and does not block.

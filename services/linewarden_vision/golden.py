@@ -25,7 +25,6 @@ class GoldenAnswer(BaseModel):
 
 Pictures = Sequence[NDArray[np.generic]] | NDArray[np.generic]
 _ANSWERS = TypeAdapter(list[GoldenAnswer])
-_DTYPES = {np.dtype(np.uint8), np.dtype(np.uint16)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,8 @@ class Golden:
             parsed = _ANSWERS.validate_json(answers)
         except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise BundleError(f"golden set cannot be read: {error}") from error
-        fit = all(picture.dtype in _DTYPES and picture.ndim in {2, 3} for picture in pictures)
+        dtypes = {np.dtype(np.uint8), np.dtype(np.uint16)}
+        fit = all(picture.dtype in dtypes and picture.ndim in {2, 3} for picture in pictures)
         if not fit or len(pictures) != len(parsed) or not parsed:
             raise BundleError("golden pictures and golden answers don't match; build the bundle again")
         return cls(pictures, parsed)

@@ -22,7 +22,6 @@ Replay = Callable[[], NetworkOutput]
 Capture = Callable[[Forward, Tensor], Replay]
 """Record a pass that reads a fixed buffer; calling the result runs it on what the buffer holds then."""
 
-_WARM_UPS = 3
 _log = structlog.get_logger(__name__)
 
 
@@ -145,7 +144,7 @@ def capture_cuda(network: Forward, buffer: Tensor) -> Replay:
     stream = torch.cuda.Stream(buffer.device)  # type: ignore[no-untyped-call]  # torch's own gap
     stream.wait_stream(torch.cuda.current_stream(buffer.device))
     with torch.cuda.stream(stream):
-        for _ in range(_WARM_UPS):  # libraries choose their algorithms and workspaces outside the graph
+        for _ in range(3):  # libraries choose their algorithms and workspaces outside the graph
             network(buffer)
     torch.cuda.current_stream(buffer.device).wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
@@ -161,10 +160,10 @@ def capture_cuda(network: Forward, buffer: Tensor) -> Replay:
 
 def cut(output: NetworkOutput, count: int) -> NetworkOutput:
     """Return the first ``count`` pictures of an output, as views."""
-    return NetworkOutput(**{part.name: _first(getattr(output, part.name), count) for part in fields(output)})
 
+    def first(value: Any) -> Any:  # noqa: ANN401 - a tensor, or a mapping of tensors
+        if isinstance(value, Mapping):
+            return {key: first(inner) for key, inner in value.items()}
+        return value[:count] if isinstance(value, Tensor) else value
 
-def _first(value: Any, count: int) -> Any:  # noqa: ANN401 - a tensor, or a mapping of tensors
-    if isinstance(value, Mapping):
-        return {key: _first(inner, count) for key, inner in value.items()}
-    return value[:count] if isinstance(value, Tensor) else value
+    return NetworkOutput(**{part.name: first(getattr(output, part.name)) for part in fields(output)})

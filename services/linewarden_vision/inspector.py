@@ -160,17 +160,23 @@ class Inspector:
         sizes = self._forward.sizes if isinstance(self._forward, GraphedForward) else (len(prepared),)
         way = f"{self.precision}, {self.forward}"
         reports = [
-            check_golden(self.card.thresholds, self._in_chunks(prepared, size), golden.answers, way) for size in sizes
+            check_golden(
+                self.card.thresholds,
+                [
+                    score
+                    for start in range(0, len(prepared), size)
+                    for score in self.score(prepared[start : start + size])
+                ],
+                golden.answers,
+                way,
+            )
+            for size in sizes
         ]
         return GateReport(
             margin_deviation=max(report[0] for report in reports),
             suspicion_deviation=max(report[1] for report in reports),
             refused=refused,
         )
-
-    def _in_chunks(self, prepared: Sequence[Prepared], size: int) -> list[ViewScore]:
-        chunks = [prepared[start : start + size] for start in range(0, len(prepared), size)]
-        return [score for chunk in chunks for score in self.score(chunk)]
 
     def _pass(self, tiles: Sequence[Tile]) -> list[TileScore]:
         pictures = to_device(tiles, self._device, self.card.picture.mean, self.card.picture.std)

@@ -14,8 +14,6 @@ from linewarden_vision.tiles import GRID, Size, lay_out
 
 Pixels = NDArray[np.integer[Any] | np.floating[Any]]
 """uint8 or float32 in practice; OpenCV's stubs promise no more than this."""
-MOST_INPUT_PIXELS = 64_000_000
-"""Scaled pictures are at most this large: as much as the decoder lets through unscaled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,10 @@ def prepare_picture(picture: NDArray[np.generic], spec: PictureSpec) -> Prepared
     toned = _channels(_levels(picture, spec.levels), spec.channels)
     native = (toned.shape[0], toned.shape[1])
     inner = inner_size(native, spec)
-    _check_size(inner, spec.scale)
+    most = 64_000_000  # as much as the decoder lets through unscaled
+    if inner[0] * inner[1] > most:
+        text = f"{inner[1]} x {inner[0]} pixels at scale {spec.scale:g}; {most} in all are allowed"
+        raise UnusablePicture("size", text)
     if inner != native:
         shrinks = inner[0] * inner[1] < native[0] * native[1]
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -108,7 +109,12 @@ def _levels(picture: NDArray[np.generic], white: float | None) -> Pixels:
     full = 255 if picture.dtype == np.uint8 else 65535
     if white is None or white == full:
         return np.asarray(picture, np.uint8) if full == 255 else _scaled(picture, full)
-    _check_levels(picture, white, full)
+    # a depth that is not the camera's is refused: scaled wrongly, it might still look like a picture
+    if white > full:
+        raise UnusablePicture("levels", said("depth_other", white=white))
+    brightest = int(np.asarray(picture, np.uint16).max())
+    if brightest > white:
+        raise UnusablePicture("levels", said("level_above_white", brightest=brightest, white=white))
     return _scaled(picture, white)
 
 
@@ -117,25 +123,10 @@ def _scaled(picture: NDArray[np.generic], white: float) -> Pixels:
     return np.asarray(picture, np.float32) / np.float32(white / 255)
 
 
-def _check_levels(picture: NDArray[np.generic], white: float, full: int) -> None:
-    """Refuse a depth that is not the camera's: scaled wrongly, it might still look like a picture."""
-    if white > full:
-        raise UnusablePicture("levels", said("depth_other", white=white))
-    brightest = int(np.asarray(picture, np.uint16).max())
-    if brightest > white:
-        raise UnusablePicture("levels", said("level_above_white", brightest=brightest, white=white))
-
-
 def _channels(levels: Pixels, channels: int) -> Pixels:
     grey = levels[:, :, 0] if levels.ndim == 3 and levels.shape[2] == 1 else levels
     code = {(3, 1): cv2.COLOR_RGB2GRAY, (2, 3): cv2.COLOR_GRAY2RGB}.get((grey.ndim, channels))
     return grey if code is None else cv2.cvtColor(grey, code)
-
-
-def _check_size(inner: Size, scale: float) -> None:
-    if inner[0] * inner[1] > MOST_INPUT_PIXELS:
-        text = f"{inner[1]} x {inner[0]} pixels at scale {scale:g}; {MOST_INPUT_PIXELS} in all are allowed"
-        raise UnusablePicture("size", text)
 
 
 def _check_exposure(toned: Pixels, spec: PictureSpec) -> None:

@@ -15,15 +15,14 @@ from linewarden_vision.errors import BundleError
 
 PROMOTIONS = "promotions.json"
 STAGES: tuple[Stage, ...] = ("taught", "shadow", "assisted", "released")
-EvidenceKind = Literal["evaluation", "qualification"]
 
 
-class Evidence(BaseModel):
+class PromotionEvidence(BaseModel):
     """The file that was looked at: its kind, its SHA-256 and the number of independent groups in it."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    kind: EvidenceKind
+    kind: Literal["evaluation", "qualification"]
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     n: int = Field(gt=0)
 
@@ -36,7 +35,7 @@ class Promotion(BaseModel):
     stage: Stage
     who: str = Field(min_length=1, max_length=128)
     date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
-    evidence: Evidence
+    evidence: PromotionEvidence
     content_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -68,7 +67,7 @@ def stage_of(promotions: Sequence[Promotion], content: str) -> Stage:
 
 
 def promote(
-    promotions: Sequence[Promotion], *, content: str, stage: Stage, who: str, date: str, evidence: Evidence
+    promotions: Sequence[Promotion], *, content: str, stage: Stage, who: str, date: str, evidence: PromotionEvidence
 ) -> list[Promotion]:
     """Append one step; void promotions of other content are dropped. Raises BundleError out of order."""
     valid = [step for step in promotions if step.content_digest == content]
@@ -77,7 +76,7 @@ def promote(
     return ladder
 
 
-def climb(content: str, stage: Stage, *, who: str, date: str, evidence: Evidence) -> list[Promotion]:
+def climb(content: str, stage: Stage, *, who: str, date: str, evidence: PromotionEvidence) -> list[Promotion]:
     """Take every step up to a stage on one piece of evidence, for bundles that a program makes whole."""
     ladder: list[Promotion] = []
     for step in STAGES[1 : STAGES.index(stage) + 1]:

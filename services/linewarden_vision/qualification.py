@@ -14,27 +14,26 @@ from linewarden_vision.errors import BundleError
 QUALIFICATION = "qualification.json"
 _DAY = r"^\d{4}-\d{2}-\d{2}$"
 _SHA256 = r"^[0-9a-f]{64}$"
-Share = FiniteFloat
 
 
-class _Record(BaseModel):
+class _Proof(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-class Statement(_Record):
+class Statement(_Proof):
     """One bound: with confidence 1 - delta at most ``max_pass_rate`` of defects (of a class) pass with trust."""
 
     defect_class: str | None
     """None: all defects of the calibration mix."""
-    max_pass_rate: Share = Field(gt=0, lt=1)
-    delta: Share = Field(gt=0, lt=1)
+    max_pass_rate: FiniteFloat = Field(gt=0, lt=1)
+    delta: FiniteFloat = Field(gt=0, lt=1)
     n: int = Field(gt=0)
     allowed: int = Field(ge=0)
     limit: FiniteFloat | None
     """Divert from here on, ties included; None where the bound needs nothing diverted."""
 
 
-class ClassEvidence(_Record):
+class ClassEvidence(_Proof):
     """Drawn groups of one class, and how many of them the bundle passes with trust; n = 0 is no evidence."""
 
     defect_class: str
@@ -42,16 +41,16 @@ class ClassEvidence(_Record):
     passed: int = Field(ge=0)
 
 
-class Attempt(_Record):
+class Attempt(_Proof):
     """One qualification on these parts; every further one has its own share of delta."""
 
     content_digest: str = Field(pattern=_SHA256)
     parts_digest: str = Field(pattern=_SHA256)
     date: str = Field(pattern=_DAY)
-    delta: Share = Field(gt=0, lt=1)
+    delta: FiniteFloat = Field(gt=0, lt=1)
 
 
-class Qualification(_Record):
+class Qualification(_Proof):
     """The whole record; ``content_digest`` is that of the content at ``precision``."""
 
     schema_version: Literal[1] = 1

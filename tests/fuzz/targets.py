@@ -185,7 +185,7 @@ def coco(folder: Path) -> Target:
         try:
             entries = read_coco(folder).entries
             for entry in entries:
-                drawn = entry.mask.read((40, 56))
+                drawn = None if entry.mask is None else entry.mask.read((40, 56))
                 assert drawn is None or drawn.mask.shape == (40, 56)
         except ValueError:
             return "refused"

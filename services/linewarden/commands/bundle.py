@@ -18,7 +18,7 @@ from .options import Device, Json
 
 if TYPE_CHECKING:
     from linewarden_vision.bundle import Bundle
-    from linewarden_vision.promotions import Evidence
+    from linewarden_vision.promotions import PromotionEvidence
 
 app = typer.Typer(help="Bundles: stages, qualification, evidence.", no_args_is_help=True)
 
@@ -187,12 +187,12 @@ def _qualification_row(bundle: Bundle, precision: str | None) -> dict[str, str]:
     return {"check": "qualification", "well": "NO" if why else "yes", "detail": why or held}
 
 
-def _evidence(path: Path, bundle: Bundle) -> Evidence:
+def _evidence(path: Path, bundle: Bundle) -> PromotionEvidence:
     """Read what was looked at; raises ValueError where it speaks of other content or is no evidence at all."""
     from pydantic import ValidationError  # noqa: PLC0415
 
     from linewarden_train.evaluation.results import Evaluation  # noqa: PLC0415
-    from linewarden_vision.promotions import Evidence  # noqa: PLC0415
+    from linewarden_vision.promotions import PromotionEvidence  # noqa: PLC0415
     from linewarden_vision.qualification import Qualification  # noqa: PLC0415
 
     text = path.read_bytes()
@@ -203,11 +203,11 @@ def _evidence(path: Path, bundle: Bundle) -> Evidence:
             same = found.source is not None and found.source.content_digest == bundle.content
             if not same:
                 raise ValueError(f"{path} evaluates other content than this bundle's: evaluate this bundle")
-            return Evidence(kind="evaluation", sha256=digest, n=found.n)
+            return PromotionEvidence(kind="evaluation", sha256=digest, n=found.n)
         record = Qualification.model_validate_json(text)
     except (ValidationError, json.JSONDecodeError, AttributeError) as error:
         raise ValueError(f"{path} is neither an evaluation nor a qualification") from error
     void = record.void_because(bundle.content)
     if void is not None or record.is_expired(today()):
         raise ValueError(f"{path} does not hold for this bundle: {void or 'it is expired'}")
-    return Evidence(kind="qualification", sha256=digest, n=record.n)
+    return PromotionEvidence(kind="qualification", sha256=digest, n=record.n)

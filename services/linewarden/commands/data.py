@@ -51,11 +51,14 @@ def groups(
 ) -> None:
     """Find near-duplicates, groups whose labels disagree, and groups that the set's own split tears apart."""
     from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
-    from linewarden_train.data.groups import mixed_groups, torn_groups  # noqa: PLC0415
-    from linewarden_train.data.groups_file import write_groups  # noqa: PLC0415
+    from linewarden_train.data.groups import (  # noqa: PLC0415
+        mixed_groups,
+        torn_groups,
+        with_groups,
+    )
     from linewarden_train.data.near_duplicates import group_alike, regrouped, thumbnails_of  # noqa: PLC0415
     from linewarden_train.data.overview import agreement  # noqa: PLC0415
-    from linewarden_train.data.relabel import with_groups  # noqa: PLC0415
+    from linewarden_train.data.reading_sets import write_groups  # noqa: PLC0415
 
     samples, _ = _read(folder, layout)
     try:
@@ -66,7 +69,7 @@ def groups(
         raise ConfigurationError(f"{error}; linewarden data check {folder} lists everything that is wrong") from error
     found = with_groups(samples, names)
     row = {"pictures": len(samples), "groups": len(set(names)), **agreement(samples, names)}
-    mixed, torn = mixed_groups(found), torn_groups(found)
+    mixed, torn = mixed_groups(found.labels), torn_groups(found)
     if as_json:
         typer.echo(json.dumps({**row, "mixed": mixed, "torn": torn}))
     else:
@@ -88,8 +91,8 @@ def _read(folder: Path, layout: str) -> tuple[FileSamples, str]:
     try:
         saw = layout
         if layout == AUTO:
-            recognised = recognise(folder)
-            layout, saw = recognised.layout.name, f"{recognised.layout.name} (saw {recognised.saw})"
+            recognised, seen = recognise(folder)
+            layout, saw = recognised.name, f"{recognised.name} (saw {seen})"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what has no mask is listed by name below
             return read_set(folder, layout), saw

@@ -21,8 +21,12 @@ def drift(
     as_json: Json = False,
 ) -> None:
     """Compare ingredients of passed parts with the bundle's good parts, window by window. Exits 1 on an alarm."""
-    from linewarden_train.live.drift_words import advice, row_of  # noqa: PLC0415 - nothing heavy before it is needed
-    from linewarden_train.live.results_file import good_values, read_results  # noqa: PLC0415
+    from linewarden_train.live.drift import (  # noqa: PLC0415 - nothing heavy before it is needed
+        advice,
+        good_values,
+        read_results,
+        row_of,
+    )
     from linewarden_vision.bundle import read_bundle  # noqa: PLC0415
     from linewarden_vision.watch.drift import find_drift  # noqa: PLC0415
 

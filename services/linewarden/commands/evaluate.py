@@ -35,9 +35,8 @@ def evaluate(
     """Score a split once: the primary endpoint over groups, then what is exploratory, as tables, JSON and a page."""
     from rich.console import Console  # noqa: PLC0415 - nothing heavy before it is needed
 
-    from linewarden_train.evaluation.gallery import card_of  # noqa: PLC0415
     from linewarden_train.evaluation.page import page  # noqa: PLC0415
-    from linewarden_train.evaluation.results import Plan  # noqa: PLC0415
+    from linewarden_train.evaluation.results import EvaluationPlan  # noqa: PLC0415
     from linewarden_train.evaluation.run import Task, evaluate_bundle  # noqa: PLC0415
     from linewarden_train.evaluation.tables import show  # noqa: PLC0415
     from linewarden_vision.bundle import read_bundle  # noqa: PLC0415
@@ -47,12 +46,12 @@ def evaluate(
         samples, held = side_of(data, layout, split), read_bundle(bundle)
         inspector = Inspector.from_bundle(held, device)
         fitted_on = side_of(data, layout, reference) if rivals and split and reference != split else None
-        task = Task(data.name, split, today(), seed, Plan(score=score), reference=fitted_on)
+        task = Task(data.name, split, today(), seed, EvaluationPlan(score=score), reference=fitted_on)
         found, worst = evaluate_bundle(held, inspector, samples, task, on_progress=progress)
     out.mkdir(parents=True, exist_ok=True)
     text = found.model_dump_json(indent=1) + "\n"
     (out / "evaluation.json").write_text(text)
-    (out / "evaluation.html").write_text(page(found, [card_of(shown) for shown in worst]))
+    (out / "evaluation.html").write_text(page(found, worst))
     if as_json:
         typer.echo(text, nl=False)
     else:

@@ -30,9 +30,9 @@ def teach(
     """Teach from a few pictures without masks, in minutes. Every OK of such a bundle goes to a person."""
     from linewarden_train.data.checks import check_set  # noqa: PLC0415 - nothing heavy before it is needed
     from linewarden_train.data.files import FileSamples  # noqa: PLC0415
-    from linewarden_train.data.plain import bad_entries, good_entries  # noqa: PLC0415
-    from linewarden_train.few_shot.card import count  # noqa: PLC0415
-    from linewarden_train.few_shot.teach import FewSettings, teach_few  # noqa: PLC0415
+    from linewarden_train.data.folders import bad_entries, good_entries  # noqa: PLC0415
+    from linewarden_train.few_shot.card import FewSettings, count  # noqa: PLC0415
+    from linewarden_train.few_shot.teach import teach_few  # noqa: PLC0415
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
 

@@ -21,8 +21,8 @@ from .context import in_one_line, today
 from .options import BundleName, Device, Json, Layout, NewBundle
 
 if TYPE_CHECKING:
-    from linewarden_train.training.folder import Summary
-    from linewarden_train.training.loop import Step
+    from linewarden_train.training.folder import TrainingSummary
+    from linewarden_train.training.loop import TrainStep
 
 
 def train(
@@ -40,6 +40,10 @@ def train(
     scale: Annotated[float, typer.Option(min=0.05, max=8, help="Input pixels for each pixel of a picture.")] = 1.0,
     levels: Annotated[float | None, typer.Option(help="White level of the camera, as 4095 for 12 bits.")] = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds for the trust score; 0 takes the calibration side.")] = 2,
+    score: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A trust score to use, up to four times; also one of another distribution."),
+    ] = None,
     balance: Annotated[
         Literal["fixed", "uncertainty", "gradnorm"], typer.Option(help="How the tasks' losses are weighed.")
     ] = "fixed",
@@ -58,7 +62,12 @@ def train(
     from linewarden_train.data.reading_sets import read_set  # noqa: PLC0415
     from linewarden_train.data.sides import sides_of  # noqa: PLC0415
     from linewarden_train.training.checkpoint import Checkpoint  # noqa: PLC0415
-    from linewarden_train.training.folder import TrainOptions, fingerprint, train_folder  # noqa: PLC0415
+    from linewarden_train.training.folder import (  # noqa: PLC0415
+        TrainOptions,
+        fingerprint,
+        settings_of,
+        train_folder,
+    )
     from linewarden_train.training.terms import Surroundings  # noqa: PLC0415
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
@@ -76,6 +85,7 @@ def train(
         steps=steps,
         budget_s=_seconds(budget),
         folds=folds,
+        scores=tuple(score or ()),
         balance=balance,
         patience=patience,
         seed=seed,
@@ -95,6 +105,7 @@ def train(
         torch.set_num_threads(threads)
     cv2.setNumThreads(1)
     with in_one_line():
+        settings_of(options)  # a score that nobody registered is told before pictures are read
         if fresh:
             forget()
         check_place(out)
@@ -117,14 +128,14 @@ def train(
 
 
 @contextmanager
-def _loss_table(path: Path) -> Iterator[Callable[[str, Step], None]]:
+def _loss_table(path: Path) -> Iterator[Callable[[str, TrainStep], None]]:
     """losses.csv: one line a step, appended, so that a run that goes on keeps what was written before."""
     with path.open("a", newline="") as file:
         rows = csv.writer(file)
         if path.stat().st_size == 0:
             rows.writerow(("what", "step", "done", "learning_rate", "classification", "mask", "guide"))
 
-        def write(what: str, step: Step) -> None:
+        def write(what: str, step: TrainStep) -> None:
             values = [f"{float(part.detach()):.5g}" for part in step.losses.parts]
             rows.writerow((what, step.number, f"{step.done:.4f}", f"{step.learning_rate:.3g}", *values))
             if step.number % 20 == 0:
@@ -143,7 +154,7 @@ def _seconds(text: str) -> float | None:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def _report(digest: str, out: Path, summary: Summary, *, as_json: bool) -> None:
+def _report(digest: str, out: Path, summary: TrainingSummary, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"bundle": str(out), "digest": digest, **asdict(summary)}))
         return

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from linewarden_vision.synthetic.part import Part, View
+    from linewarden_vision.synthetic.part import SyntheticPart, SyntheticView
 
 SEEDS_PER_PLAN = 1_000_003
 """Plans of different seeds make different parts, up to so many visits."""
@@ -95,7 +95,7 @@ def plan_visit(plan: LinePlan, number: int) -> PlannedVisit:
     return _fresh(plan, number)
 
 
-def draw(plan: LinePlan, visit: PlannedVisit) -> Part:
+def draw(plan: LinePlan, visit: PlannedVisit) -> SyntheticPart:
     """All views of a visit's part. A part that was repaired is the flawless twin of what it was."""
     from linewarden_vision.synthetic.part import make_part  # noqa: PLC0415 - OpenCV, which a plan does without
 
@@ -108,7 +108,7 @@ def draw(plan: LinePlan, visit: PlannedVisit) -> Part:
     )
 
 
-def draw_view(plan: LinePlan, visit: PlannedVisit, view: int) -> View:
+def draw_view(plan: LinePlan, visit: PlannedVisit, view: int) -> SyntheticView:
     """One view of the same part, without the work for the others."""
     from linewarden_vision.synthetic.part import make_view  # noqa: PLC0415 - the same
 
@@ -156,7 +156,7 @@ def _chance(plan: LinePlan, number: int, what: str) -> random.Random:
     return random.Random(f"{plan.seed}:{number}:{what}")  # noqa: S311 - a simulation, no secret
 
 
-def _truth_of(view: View) -> ViewTruth:
+def _truth_of(view: SyntheticView) -> ViewTruth:
     if view.defect_class is None:
         return ViewTruth()
     return ViewTruth(view.defect_class, int(view.mask.sum()), _box(view.mask))

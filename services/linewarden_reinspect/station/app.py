@@ -140,5 +140,5 @@ def _kafka_away(request: Request, error: Exception) -> Response:  # noqa: ARG001
 
 def _book_away(request: Request, error: Exception) -> Response:
     metrics.BOOK_FAILURES.inc()
-    _log.error("book_not_written", path=request.url.path, detail=str(error))
+    _log.error("book not written", path=request.url.path, detail=str(error))
     return _refused(request, BookAway("problem.book_away"))

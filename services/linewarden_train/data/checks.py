@@ -1,12 +1,10 @@
 """Looking at every picture and mask of a set before anything is taught on it; all errors in one list."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from linewarden_train.data.samples import Samples
-
-MOST_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class UnsoundSet(ValueError):  # a set that must be mended, with everything that
 
     def __init__(self, report: SetReport) -> None:
         self.report = report
-        shown = report.errors[:MOST_SHOWN]
+        shown = report.errors[:20]
         rest = len(report.errors) - len(shown)
         lines = [f"{len(report.errors)} errors in {report.pictures} pictures:", *shown]
         super().__init__("\n  ".join([*lines, f"and {rest} more"] if rest else lines))
@@ -39,7 +37,8 @@ def inspect_set(samples: Samples, on_picture: Callable[[int], None] = lambda _: 
     Found are unreadable and missing files, masks of another size or that mark by other values than the rest, marks
     on good pictures, names that occur twice, and defective pictures without anything marked.
     """
-    errors = list(_twice(samples))
+    counts = Counter(label.name for label in samples.labels if label.name)
+    errors = [f"{name} occurs {count} times" for name, count in counts.items() if count > 1]
     unannotated = []
     scales: dict[str, list[str]] = defaultdict(list)
     for index, label in enumerate(samples.labels):
@@ -65,8 +64,3 @@ def check_set(samples: Samples, on_picture: Callable[[int], None] = lambda _: No
     if report.errors:
         raise UnsoundSet(report)
     return report
-
-
-def _twice(samples: Samples) -> Iterator[str]:
-    counts = Counter(label.name for label in samples.labels if label.name)
-    return (f"{name} occurs {count} times" for name, count in counts.items() if count > 1)

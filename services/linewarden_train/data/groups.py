@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -94,6 +95,21 @@ def split_set(samples: Samples, shares: Mapping[str, float], seed: int) -> dict[
     return {name: Subset(samples, indices) for name, indices in members.items()}
 
 
+def split_folds(samples: Samples, folds: int, seed: int) -> list[tuple[Subset, Subset]]:
+    """Return (rest, held out) for each fold of cross-fitting, classes spread evenly and no group torn apart.
+
+    Raises ValueError for fewer than two folds or too few groups.
+    """
+    if folds < 2:
+        raise ValueError(f"cross-fitting needs at least 2 folds, not {folds}")
+    sides = split_set(samples, {str(number): 1 / folds for number in range(folds)}, seed)
+    parts = [sides[str(number)] for number in range(folds)]
+    return [
+        (Subset(samples, sorted(index for other in parts if other is not held for index in other.indices)), held)
+        for held in parts
+    ]
+
+
 def _groups_by_class(labels: Sequence[Label]) -> dict[str, list[str]]:
     """List groups by the class that they count for, both in order of name."""
     classes: dict[str, set[str]] = defaultdict(set)
@@ -114,10 +130,10 @@ def check_apart(first: Samples, second: Samples) -> None:
         raise ValueError(f"{len(shared)} groups lie on both sides of the split: {', '.join(sorted(shared)[:5])}")
 
 
-def mixed_groups(samples: Samples) -> list[str]:
-    """List groups that hold both good and defective pictures: their labels disagree."""
-    good = {label.group for label in samples.labels if not label.defective}
-    return sorted(good & {label.group for label in samples.labels if label.defective})
+def mixed_groups(labels: Sequence[Label]) -> list[str]:
+    """List groups that hold both good and defective pictures: their labels disagree, or a view shows nothing."""
+    good = {label.group for label in labels if not label.defective}
+    return sorted(good & {label.group for label in labels if label.defective})
 
 
 def torn_groups(samples: Samples) -> dict[str, list[str]]:
@@ -126,3 +142,25 @@ def torn_groups(samples: Samples) -> dict[str, list[str]]:
     for label in samples.labels:
         sides[label.group].add(label.split)
     return {group: sorted(found) for group, found in sorted(sides.items()) if len(found) > 1}
+
+
+class Relabelled:
+    """Samples with labels that replace their own, one for one."""
+
+    def __init__(self, samples: Samples, labels: Sequence[Label]) -> None:
+        self._samples = samples
+        self.labels: Sequence[Label] = list(labels)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return one sample under its new label."""
+        return replace(self._samples[index], label=self.labels[index])
+
+    def __len__(self) -> int:
+        """Count the samples."""
+        return len(self.labels)
+
+
+def with_groups(samples: Samples, groups: Sequence[str]) -> Relabelled:
+    """Put other groups on the samples, one for each; raises ValueError for another number of them."""
+    pairs = zip(samples.labels, groups, strict=True)
+    return Relabelled(samples, [replace(label, group=group) for label, group in pairs])

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from linewarden_domain.tables import Row, read_table
-from linewarden_train.data.files import Entry, FileSamples
-from linewarden_train.data.mask_sources import FileMask
+from linewarden_train.data.files import FileMask, FileSamples, SampleFile
 from linewarden_train.data.samples import GOOD, Label
 
 TABLE = "parts.csv"
-_COLUMNS = {"image": ("file",), "class": (), "defective": (), "group": ("part_id", "part"), "split": ()}
 _DEFECTIVE = {"0": False, "1": True}
 
 
@@ -19,14 +17,24 @@ def read_magnetic_tiles(folder: Path, split: str | None = None) -> FileSamples:
     A picture called good whose group holds a defective one keeps its label: such groups of mixed
     labels are for the report to list.
     """
-    table = read_table(folder / TABLE, _COLUMNS, ("image", "class", "defective", "group"))
+    columns = {"image": ("file",), "class": (), "defective": (), "group": ("part_id", "part"), "split": ()}
+    table = read_table(folder / TABLE, columns, ("image", "class", "defective", "group"))
     if "split" not in table.columns or not table.rows:
         raise ValueError(f"{folder}/{TABLE} needs the column split, which may be empty, and a row for each picture")
     chosen = [row for row in table.rows if split is None or row["split"] == split]
     if not chosen:
         raise ValueError(f"{folder}/{TABLE} has no split {split!r}")
     _check_classes(folder / TABLE, table.rows)
-    return FileSamples([_entry(folder, row) for row in chosen])
+    return FileSamples(
+        [
+            SampleFile(
+                folder / (name := f"images/{row['image']}"),
+                Label(row["class"] if _DEFECTIVE[row["defective"]] else GOOD, row["group"], name, row["split"]),
+                FileMask(folder / "masks" / Path(row["image"]).with_suffix(".png").name),
+            )
+            for row in chosen
+        ]
+    )
 
 
 def _check_classes(path: Path, rows: Sequence[Row]) -> None:
@@ -38,10 +46,3 @@ def _check_classes(path: Path, rows: Sequence[Row]) -> None:
     both = sorted((sides[0] & sides[1]) | (sides[1] & {GOOD}))
     if both:
         raise ValueError(f"{path} calls class {', '.join(both)} good in one row and defective in another")
-
-
-def _entry(folder: Path, row: Row) -> Entry:
-    kind = row["class"] if _DEFECTIVE[row["defective"]] else GOOD
-    mask = folder / "masks" / Path(row["image"]).with_suffix(".png").name
-    name = f"images/{row['image']}"
-    return Entry(folder / name, Label(kind, row["group"], name, row["split"]), FileMask(mask))

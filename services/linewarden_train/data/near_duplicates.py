@@ -10,15 +10,9 @@ from scipy.sparse.csgraph import connected_components
 
 from linewarden_train.data.samples import Picture, Samples
 
-THRESHOLD = 0.9
 _SIDE = 32
-_BLUR = 2.5  # standard deviation in thumbnail pixels: light and shape go, texture and edges stay
 _BLOCK = 512
 _FLAT = 1e-3
-_SHARED = 0.5  # average correlation from which on the pictures show one fixture
-
-Thumbnails = NDArray[np.float32]
-"""(N, pixels), each of length 1, so that a product is a correlation; all 0 for a picture without texture."""
 
 
 def thumbnail(picture: Picture) -> NDArray[np.float32]:
@@ -27,38 +21,32 @@ def thumbnail(picture: Picture) -> NDArray[np.float32]:
     if grey.ndim == 3:
         grey = grey.mean(axis=2)
     small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    sharp = np.asarray(small - cv2.GaussianBlur(small, (0, 0), _BLUR), np.float32).ravel()
+    # a standard deviation of 2.5 thumbnail pixels: light and shape go, texture and edges stay
+    sharp = np.asarray(small - cv2.GaussianBlur(small, (0, 0), 2.5), np.float32).ravel()
     centred = sharp - sharp.mean()
     length = float(np.linalg.norm(centred))
     return np.zeros_like(centred) if length < _FLAT else np.asarray(centred / length, np.float32)
 
 
-def thumbnails_of(samples: Samples, on_picture: Callable[[int], None] = lambda _: None) -> Thumbnails:
-    """Make all thumbnails, without what they all share; ``on_picture`` hears how many are done.
+def thumbnails_of(samples: Samples, on_picture: Callable[[int], None] = lambda _: None) -> NDArray[np.float32]:
+    """Make all thumbnails (N, pixels), each of length 1 or, without texture, 0; ``on_picture`` hears how many are done.
 
-    Raises ValueError for an unreadable file.
+    Where an average pair is alike, a fixture shows one outline, whatever the part: the mean of all is taken off.
+    Elsewhere the mean holds little but the largest groups, and stays. Raises ValueError for an unreadable file.
     """
-    made = []
+    made = np.zeros((len(samples), _SIDE * _SIDE), np.float32)
     for index in range(len(samples)):
-        made.append(thumbnail(samples[index].picture))
+        made[index] = thumbnail(samples[index].picture)
         on_picture(index + 1)
-    return without_shared(np.stack(made)) if made else np.zeros((0, _SIDE * _SIDE), np.float32)
-
-
-def without_shared(thumbnails: Thumbnails) -> Thumbnails:
-    """Take off the mean where an average pair is alike: a fixture shows one outline, whatever the part.
-
-    Elsewhere the mean holds little but the largest groups, and stays.
-    """
-    mean = thumbnails.mean(axis=0)
-    if float(mean @ mean) < _SHARED:
-        return thumbnails
-    rest = thumbnails - mean
+    mean = made.mean(axis=0) if len(made) else made.sum(axis=0)
+    if float(mean @ mean) < 0.5:  # the average correlation of two of them
+        return made
+    rest = made - mean
     lengths = np.linalg.norm(rest, axis=1, keepdims=True)
     return np.asarray(np.where(lengths < _FLAT, 0, rest / np.maximum(lengths, _FLAT)), np.float32)
 
 
-def group_alike(thumbnails: Thumbnails, threshold: float = THRESHOLD) -> NDArray[np.intp]:
+def group_alike(thumbnails: NDArray[np.float32], threshold: float = 0.9) -> NDArray[np.intp]:
     """Return one group number per thumbnail: pairs at or above the threshold are joined, and pairs of pairs.
 
     Numbers follow the first member of each group. Raises ValueError for a threshold outside 0 to 1.
@@ -66,18 +54,15 @@ def group_alike(thumbnails: Thumbnails, threshold: float = THRESHOLD) -> NDArray
     if not 0 < threshold <= 1:
         raise ValueError(f"a correlation threshold lies above 0 and at most at 1, not at {threshold}")
     count = len(thumbnails)
-    pairs = [_pairs(thumbnails, start, threshold) for start in range(0, count, _BLOCK)]
-    rows, columns = np.concatenate(pairs, axis=1) if pairs else np.zeros((2, 0), np.intp)
+    pairs = [np.zeros((2, 0), np.intp)]
+    for start in range(0, count, _BLOCK):  # one block of rows with all rows from there on
+        alike = thumbnails[start : start + _BLOCK] @ thumbnails[start:].T
+        pairs.append(np.stack(np.nonzero(alike >= threshold)) + start)
+    rows, columns = np.concatenate(pairs, axis=1)
     links = coo_array((np.ones(rows.size, bool), (rows, columns)), shape=(count, count))
     labels = np.asarray(connected_components(links, directed=False)[1], np.intp)
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return np.asarray(np.argsort(np.argsort(first))[inverse], np.intp)
-
-
-def _pairs(thumbnails: Thumbnails, start: int, threshold: float) -> NDArray[np.intp]:
-    """Find the pairs (2, K) of one block of rows with all rows from there on."""
-    alike = thumbnails[start : start + _BLOCK] @ thumbnails[start:].T
-    return np.stack(np.nonzero(alike >= threshold)) + start
 
 
 def regrouped(samples: Samples, numbers: NDArray[np.intp]) -> list[str]:

@@ -1,27 +1,25 @@
 """A set in figures, for tables and programs."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from linewarden_train.data.checks import SetReport
-from linewarden_train.data.samples import Label, Samples
+from linewarden_train.data.samples import Samples
 
 
 def counted(samples: Samples) -> list[dict[str, Any]]:
     """Count pictures and groups by class and by side of the set's own split, a row a class, and all of them."""
     sides = sorted({label.split for label in samples.labels} - {""})
     classes = sorted({label.defect_class for label in samples.labels})
-    rows = [_row(kind, [label for label in samples.labels if label.defect_class == kind], sides) for kind in classes]
-    return [*rows, _row("all", samples.labels, sides)]
-
-
-def _row(name: str, labels: Sequence[Label], sides: Sequence[str]) -> dict[str, Any]:
-    counts = Counter(label.split for label in labels)
-    row = {"class": name, "pictures": len(labels), "groups": len({label.group for label in labels})}
-    return row | {side: counts[side] for side in sides}
+    chosen = {kind: [label for label in samples.labels if label.defect_class == kind] for kind in classes}
+    rows = []
+    for name, labels in [*chosen.items(), ("all", samples.labels)]:
+        counts = Counter(label.split for label in labels)
+        row = {"class": name, "pictures": len(labels), "groups": len({label.group for label in labels})}
+        rows.append(row | {side: counts[side] for side in sides})
+    return rows
 
 
 def described(samples: Samples, report: SetReport, layout: str) -> dict[str, Any]:
@@ -53,6 +51,4 @@ def agreement(samples: Samples, groups: Sequence[str]) -> dict[str, int]:
 
 
 def _pairs(keys: Sequence[object]) -> int:
-    names = [repr(key) for key in keys]
-    counts = np.unique(names, return_counts=True)[1]
-    return int((counts * (counts - 1) // 2).sum())
+    return sum(math.comb(count, 2) for count in Counter(keys).values())

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from linewarden_train.data.samples import Picture
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.pictures import reading
+from linewarden_vision.tiles import Size
 
-Size = tuple[int, int]
-_LOSSY = frozenset({".jpg", ".jpeg"})
 _BRIGHT = 128
+"""From where on a value marks by its brightness, not as the number of a class."""
 _MOST_NAMED = 16
+"""Values: a mask of more has soft edges."""
 
 
 class Scale(Enum):
@@ -24,7 +25,7 @@ class Scale(Enum):
     NUMBERS = "class numbers below 128"
 
 
-class Drawn(NamedTuple):
+class DefectMask(NamedTuple):
     """A mask (H, W) in which something is marked, and by what, where it comes from a picture."""
 
     mask: NDArray[np.bool_]
@@ -42,7 +43,7 @@ def read_picture(path: Path) -> Picture:
         raise ValueError(f"{path}: {refused.detail}") from refused
 
 
-def read_mask(path: Path, size: Size | None) -> Drawn | None:
+def read_mask(path: Path, size: Size | None) -> DefectMask | None:
     """Decode a mask of that (height, width), None where there is no file or nothing marked in it.
 
     Marked is what is not 0: in a mask of 0 and one value from 128 on, and in one of class numbers below 128. A lossy
@@ -58,7 +59,7 @@ def read_mask(path: Path, size: Size | None) -> Drawn | None:
     if size is not None and levels.shape != size:
         raise ValueError(f"{path} is {_words(levels.shape)}, its picture {_words(size)}")
     values = np.unique(levels)
-    if path.suffix.lower() in _LOSSY or (values.size > _MOST_NAMED and values[-1] >= _BRIGHT):
+    if path.suffix.lower() in {".jpg", ".jpeg"} or (values.size > _MOST_NAMED and values[-1] >= _BRIGHT):
         return _marked(np.asarray(levels > np.iinfo(levels.dtype).max // 2), Scale.FULL)
     bright = int((values >= _BRIGHT).sum())
     if values.size > 1 and (values[0] != 0 or (bright and values.size > 2)):
@@ -67,8 +68,8 @@ def read_mask(path: Path, size: Size | None) -> Drawn | None:
     return _marked(np.asarray(levels > 0), Scale.FULL if bright else Scale.NUMBERS)
 
 
-def _marked(mask: NDArray[np.bool_], scale: Scale) -> Drawn | None:
-    return Drawn(mask, scale) if mask.any() else None
+def _marked(mask: NDArray[np.bool_], scale: Scale) -> DefectMask | None:
+    return DefectMask(mask, scale) if mask.any() else None
 
 
 def _words(size: tuple[int, ...]) -> str:

@@ -1,5 +1,6 @@
 """The one interface of data sets: labelled pictures with a group that is never split."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -9,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 GOOD = "good"
-SPLITS = ("train", "calibration", "test")
 
 Picture = NDArray[Any]
 """HxW or HxWx3 (RGB), uint8 or uint16."""
@@ -59,10 +59,23 @@ class Samples(Protocol):
 
     @property
     def labels(self) -> Sequence[Label]:
-        """Labels by index."""
+        """Labels by index, known without decoding a picture."""
 
     def __getitem__(self, index: int) -> Sample:
         """Return one sample, decoded."""
 
     def __len__(self) -> int:
         """Count the pictures."""
+
+
+def digest_of(samples: Samples) -> str:
+    """Return the SHA-256 (hex) over labels, shapes, pictures and masks in order."""
+    running = hashlib.sha256()
+    for index in range(len(samples)):
+        sample = samples[index]
+        head = f"{sample.label.defect_class}|{sample.label.group}|{sample.picture.shape}|{sample.mask is not None}"
+        running.update(head.encode())
+        running.update(sample.picture.tobytes())
+        if sample.mask is not None:
+            running.update(sample.mask.tobytes())
+    return running.hexdigest()

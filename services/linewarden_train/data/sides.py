@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from linewarden_train.data.groups import Subset, by_split, check_apart, split_set
+from linewarden_train.data.groups import by_split, check_apart, split_set
 from linewarden_train.data.samples import Samples
 
 SHARES = {"train": 0.5, "calibration": 0.25, "test": 0.25}
-_OF_TRAIN = {"train": 2 / 3, "calibration": 1 / 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +29,10 @@ def sides_of(samples: Samples, seed: int = 0) -> Sides:
     own = {label.split for label in samples.labels} & set(SHARES)
     if own == set(SHARES):
         parts: dict[str, Samples] = {side: by_split(samples, side) for side in SHARES}
-    elif {"train", "test"} <= own and _has_both(train := by_split(samples, "train")):
+    elif {"train", "test"} <= own and len({label.defective for label in samples.labels if label.split == "train"}) == 2:
+        train = by_split(samples, "train")
         own = {"train", "test"}
-        parts = {**split_set(train, _OF_TRAIN, seed), "test": by_split(samples, "test")}
+        parts = {**split_set(train, {"train": 2 / 3, "calibration": 1 / 3}, seed), "test": by_split(samples, "test")}
     else:
         own, parts = set(), dict(split_set(samples, SHARES, seed))
     check_apart(parts["train"], parts["calibration"])
@@ -50,7 +50,3 @@ def side(samples: Samples, name: str) -> Samples:
         return by_split(samples, name)
     sides = sides_of(samples)
     return {"train": sides.train, "calibration": sides.calibration, "test": sides.test}[name]
-
-
-def _has_both(samples: Subset) -> bool:
-    return len({label.defective for label in samples.labels}) == 2

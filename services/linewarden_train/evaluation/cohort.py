@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from linewarden_train.evaluation.scored import Flags, Scored, Values
+from linewarden_domain.resampling import Values, multiplicities, percentiles
+from linewarden_train.evaluation.results import Interval, Size
+from linewarden_train.evaluation.scored import Flags, ScoredSet
 
 Index = NDArray[np.intp]
 
@@ -24,7 +26,7 @@ class Cohort:
     good rows and the defective rows that pass; ``share`` (N,) is one over the good rows of a group in its network.
     """
 
-    scored: Scored
+    scored: ScoredSet
     names: tuple[str, ...]
     group: Index
     network: Index
@@ -54,8 +56,33 @@ class Cohort:
         averaging[np.arange(where.size), where] = 1 / counts[where]
         return np.asarray(values @ averaging)
 
+    def score(self, name: str) -> Values:
+        """Return a score (N,) by name; the margin is always there. Raises ValueError."""
+        if name == "margin":
+            return self.scored.margin
+        if name not in self.scored.scores:
+            raise ValueError(f"no score {name!r}; there are margin, {', '.join(sorted(self.scored.scores))}")
+        return self.scored.scores[name]
 
-def arrange(scored: Scored) -> Cohort:
+    def size_of(self, rows: Index) -> Size:
+        """Count distinct pictures, groups and seeds of rows."""
+        pictures = {(self.scored.names[row], self.scored.labels[row].group) for row in map(int, rows)}
+        return Size(
+            n_pictures=len(pictures),
+            n_groups=int(np.unique(self.group[rows]).size),
+            n_seeds=int(np.unique(self.scored.seed[rows]).size),
+        )
+
+    def share_of_groups(self, hit: Flags, among: Flags) -> float | None:
+        """Return the mean over groups of the share of their chosen rows (N,) that are hit; None without one chosen."""
+        rows = np.flatnonzero(among)
+        if not rows.size:
+            return None
+        _, where, counts = np.unique(self.group[rows], return_inverse=True, return_counts=True)
+        return float((np.bincount(where, hit[rows].astype(float)) / counts).mean())
+
+
+def arrange(scored: ScoredSet) -> Cohort:
     """Arrange; raises ValueError for a network without a decidable good picture: no load can be counted there."""
     names, group = np.unique(np.asarray(scored.groups), return_inverse=True)
     _, network = np.unique(np.stack([scored.fold, scored.seed], axis=1), axis=0, return_inverse=True)
@@ -72,11 +99,6 @@ def arrange(scored: Scored) -> Cohort:
     return Cohort(scored, tuple(str(name) for name in names), group, network, good, missed, share)
 
 
-def as_suspicion(values: Values) -> Values:
-    """Read a score: what is not a number is infinitely suspicious."""
-    return np.where(np.isnan(values), np.inf, values)
-
-
 def loads(
     cohort: Cohort, values: Values, multiplicity: Values, *, ties: float = 1.0, passed_only: bool = False
 ) -> Values:
@@ -85,7 +107,7 @@ def loads(
     ``ties`` is how much of a good picture with the same score counts. The load is a share of all good groups of
     the network, or of those that pass with ``passed_only``. Not a number where a network has no good group drawn.
     """
-    suspicion = as_suspicion(values)
+    suspicion = np.where(np.isnan(values), np.inf, values)  # what is not a number is infinitely suspicious
     result = np.full((multiplicity.shape[0], cohort.missed.size), np.nan)
     for place in np.unique(cohort.network[cohort.missed]):
         columns = np.flatnonzero(cohort.network[cohort.missed] == place)
@@ -118,6 +140,31 @@ def recall(cohort: Cohort, load: Values, budget: float, multiplicity: Values) ->
     return np.asarray(np.divide(found, whole, out=np.full(whole.shape, np.nan), where=whole > 0), np.float64)
 
 
+def finite(value: float) -> float | None:
+    """Return the value, None where it is not a number or infinite: no evidence."""
+    return value if np.isfinite(value) else None
+
+
 def within(load: Values, budget: float) -> Flags:
     """Tell which loads a budget pays for; the last bits of sums of shares decide nothing."""
     return np.asarray(load <= budget + 1e-9)
+
+
+def draw_groups(cohort: Cohort, count: int, rng: np.random.Generator) -> Values:
+    """Draw multiplicities (count, G); groups with a defective picture and groups without are drawn apart."""
+    tainted = np.zeros(len(cohort.names), bool)
+    tainted[cohort.defective_groups] = True
+    drawn = np.zeros((count, len(cohort.names)))
+    for side in (tainted, ~tainted):
+        members = np.flatnonzero(side)
+        if members.size:
+            drawn[:, members] = multiplicities(members.size, count, rng)
+    return drawn
+
+
+def interval(value: float | None, drawn: NDArray[np.float64], confidence: float) -> Interval:
+    """Return the percentile interval; draws that hold no evidence are left out, all of them: no interval."""
+    if value is None or not np.isfinite(value):
+        return Interval(value=None)
+    found = percentiles(drawn, confidence)
+    return Interval(value=value) if found is None else Interval(value=value, low=found[0], high=found[1])

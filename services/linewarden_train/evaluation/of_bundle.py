@@ -7,18 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from linewarden_domain.resampling import Values
 from linewarden_train.data.samples import Sample, Samples
-from linewarden_train.evaluation.scored import Pixels, Scored, Values
+from linewarden_train.evaluation.scored import Pixels, ScoredSet
 from linewarden_vision.errors import ScoresNotFinite, UnusablePicture
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.prepare import Prepared
 
-_BATCH = 16
-_UNDECIDED = (-1, -1, -1, -1)
-
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownMiss:
     """A miss that trust believes in, for people to look at."""
 
     name: str
@@ -38,13 +36,7 @@ class Rows:
     mask_any: NDArray[np.bool_]
     pixels: list[tuple[int, int, int, int]]
     undecidable: Counter[str] = field(default_factory=Counter)
-    worst: list[Shown] = field(default_factory=list)
-
-    @classmethod
-    def empty(cls, count: int) -> "Rows":
-        """Nothing decided yet."""
-        unknown = np.full(count, np.nan)
-        return cls(unknown, unknown.copy(), np.zeros(count, bool), [_UNDECIDED] * count)
+    worst: list[ShownMiss] = field(default_factory=list)
 
     @property
     def decided(self) -> list[int]:
@@ -63,9 +55,10 @@ def inspect_samples(
 
     A picture that cannot be judged stays without numbers and is counted by its reason.
     """
-    rows = Rows.empty(len(samples))
-    for start in range(0, len(samples), _BATCH):
-        chunk = range(start, min(start + _BATCH, len(samples)))
+    count = len(samples)
+    rows = Rows(np.full(count, np.nan), np.full(count, np.nan), np.zeros(count, bool), [(-1, -1, -1, -1)] * count)
+    for start in range(0, count, 16):
+        chunk = range(start, min(start + 16, count))
         ready: dict[int, tuple[Sample, Prepared]] = {}
         for index in chunk:
             sample = samples[index]
@@ -97,12 +90,12 @@ def _note(rows: Rows, index: int, sample: Sample, score: ViewScore, inspector: I
     if worst and sample.label.defective and not inspector.card.thresholds.is_defect(score.margin):
         label = sample.label
         name = label.name or str(index)
-        rows.worst.append(Shown(name, label.group, label.defect_class, sample.picture, sample.mask, score))
+        rows.worst.append(ShownMiss(name, label.group, label.defect_class, sample.picture, sample.mask, score))
         rows.worst.sort(key=lambda shown: shown.score.suspicion)
         del rows.worst[worst:]
 
 
-def scored_of(inspector: Inspector, samples: Samples, rows: Rows, more: Mapping[str, Values]) -> Scored:
+def scored_of(inspector: Inspector, samples: Samples, rows: Rows, more: Mapping[str, Values]) -> ScoredSet:
     """Put one bundle's rows into a record; ``more`` holds further scores of the decided pictures, in order."""
     count = len(samples)
     decided = rows.decided
@@ -112,7 +105,7 @@ def scored_of(inspector: Inspector, samples: Samples, rows: Rows, more: Mapping[
             whole = np.full(count, np.nan)
             whole[decided] = values
             scores[name] = whole
-    return Scored(
+    return ScoredSet(
         names=[label.name or str(index) for index, label in enumerate(samples.labels)],
         labels=list(samples.labels),
         fold=np.zeros(count, np.int64),

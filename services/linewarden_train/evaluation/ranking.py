@@ -4,14 +4,13 @@ AUROC is counted within each network. Average precision, AURC (area under select
 same with generalised risk, Traub et al. 2024) rank all networks together by the share of good groups above, ties half.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from linewarden_train.evaluation.cohort import Cohort, loads, recall
-from linewarden_train.evaluation.groups import interval
-from linewarden_train.evaluation.results import Curve, Plan, ScoreRow
-from linewarden_train.evaluation.scored import Values
+from linewarden_domain.resampling import Values
+from linewarden_train.evaluation.cohort import Cohort, finite, interval, loads, recall
+from linewarden_train.evaluation.results import Curve, EvaluationPlan, Interval, ScoreRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +22,13 @@ class Pool:
     weight: Values
 
 
-def score_row(cohort: Cohort, name: str, values: Values, plan: Plan, draws: Values) -> ScoreRow:
+def score_row(cohort: Cohort, name: str, values: Values, plan: EvaluationPlan, draws: Values) -> ScoreRow:
     """Describe one score; figures are None without a missed part."""
     budgets = sorted({*plan.budgets, plan.budget})
     if not cohort.missed.size:
-        return _no_evidence(name, budgets)
+        none = {f"{budget:g}": None for budget in budgets}
+        areas = dict.fromkeys(("diverted_for_95", "diverted_for_all", "auroc", "average_precision", "aurc", "augrc"))
+        return ScoreRow(name=name, recall=none, at_budget=Interval(value=None), **areas)
     load = loads(cohort, values, cohort.ones)
     at_budget = float(recall(cohort, load, plan.budget, cohort.ones)[0])
     drawn = recall(cohort, loads(cohort, values, draws), plan.budget, draws)
@@ -35,20 +36,15 @@ def score_row(cohort: Cohort, name: str, values: Values, plan: Plan, draws: Valu
     pooled = pool(cohort, values)
     return ScoreRow(
         name=name,
-        recall={budget_name(budget): float(recall(cohort, load, budget, cohort.ones)[0]) for budget in budgets},
+        recall={f"{budget:g}": float(recall(cohort, load, budget, cohort.ones)[0]) for budget in budgets},
         at_budget=interval(at_budget, drawn, plan.confidence),
         diverted_for_95=load_for(cohort, load[0], 0.95),
         diverted_for_all=float(load.max()),
-        auroc=_number(1 - float(cohort.by_group(mid)[0].mean())),
+        auroc=finite(1 - float(cohort.by_group(mid)[0].mean())),
         average_precision=average_precision(pooled),
         aurc=selective_area(pooled, generalised=False),
         augrc=selective_area(pooled, generalised=True),
     )
-
-
-def budget_name(budget: float) -> str:
-    """Return the key of a budget in the record."""
-    return f"{budget:g}"
 
 
 def load_for(cohort: Cohort, load: Values, share: float) -> float:
@@ -74,15 +70,7 @@ def curve(cohort: Cohort, name: str, values: Values) -> Curve:
 def pool(cohort: Cohort, values: Values) -> Pool:
     """Rank passed good and missed pictures of all networks together by the share of passed good groups above."""
     passed = cohort.good[cohort.scored.passed[cohort.good]]
-    as_missed = Cohort(
-        cohort.scored,
-        cohort.names,
-        cohort.group,
-        cohort.network,
-        cohort.good,
-        np.concatenate([cohort.missed, passed]),
-        cohort.share,
-    )
+    as_missed = replace(cohort, missed=np.concatenate([cohort.missed, passed]))
     key = loads(as_missed, values, cohort.ones, ties=0.5, passed_only=True)[0]
     missed = np.zeros(key.size, bool)
     missed[: cohort.missed.size] = True
@@ -96,14 +84,14 @@ def average_precision(pooled: Pool) -> float | None:
     """Return the weighted area under precision and recall, ties as one step."""
     caught, whole = _blocks(pooled, suspicious_first=True)
     gain = np.diff(np.concatenate([[0.0], caught]))
-    return _number(float((gain * caught / whole).sum() / caught[-1])) if caught[-1] else None
+    return finite(float((gain * caught / whole).sum() / caught[-1])) if caught[-1] else None
 
 
 def selective_area(pooled: Pool, *, generalised: bool) -> float | None:
     """Return AURC or AUGRC: mean over coverage of the risk among those accepted (or of the joint probability)."""
     missed, whole = _blocks(pooled, suspicious_first=False)
     width = np.diff(np.concatenate([[0.0], whole])) / whole[-1]
-    return _number(float((width * missed / (whole[-1] if generalised else whole)).sum()))
+    return finite(float((width * missed / (whole[-1] if generalised else whole)).sum()))
 
 
 def _blocks(pooled: Pool, *, suspicious_first: bool) -> tuple[Values, Values]:
@@ -112,21 +100,3 @@ def _blocks(pooled: Pool, *, suspicious_first: bool) -> tuple[Values, Values]:
     keys, where = np.unique(key if suspicious_first else -key, return_inverse=True)
     missed = np.bincount(where, pooled.weight * pooled.missed, minlength=keys.size)
     return np.cumsum(missed), np.cumsum(np.bincount(where, pooled.weight, minlength=keys.size))
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
-def _no_evidence(name: str, budgets: list[float]) -> ScoreRow:
-    return ScoreRow(
-        name=name,
-        recall={budget_name(budget): None for budget in budgets},
-        at_budget=interval(None, np.zeros(0), 0.95),
-        diverted_for_95=None,
-        diverted_for_all=None,
-        auroc=None,
-        average_precision=None,
-        aurc=None,
-        augrc=None,
-    )

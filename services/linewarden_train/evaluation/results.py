@@ -5,13 +5,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 
-class Record(BaseModel):
+class EvaluationRecord(BaseModel):
     """Frozen, with no unknown field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Size(Record):
+class Size(EvaluationRecord):
     """How much evidence a figure rests on; groups are the unit of every claim."""
 
     n_pictures: int
@@ -19,7 +19,7 @@ class Size(Record):
     n_seeds: int
 
 
-class Plan(Record):
+class EvaluationPlan(EvaluationRecord):
     """What is fixed before anyone looks."""
 
     score: str = "trust"
@@ -31,7 +31,7 @@ class Plan(Record):
     bootstraps: int = Field(default=1000, ge=0)
 
 
-class Interval(Record):
+class Interval(EvaluationRecord):
     """A value with the percentile interval of a bootstrap over groups, where one was drawn."""
 
     value: float | None
@@ -39,7 +39,7 @@ class Interval(Record):
     high: float | None = None
 
 
-class Endpoint(Record):
+class Endpoint(EvaluationRecord):
     """The primary endpoint: one named score against one rival, groups caught more by either side."""
 
     score: str
@@ -60,7 +60,7 @@ class Endpoint(Record):
         return len(self.more_by_score) + len(self.more_by_rival)
 
 
-class ScoreRow(Record):
+class ScoreRow(EvaluationRecord):
     """One score at equal load with all others; loads are shares of good groups."""
 
     name: str
@@ -76,7 +76,7 @@ class ScoreRow(Record):
     augrc: float | None
 
 
-class Curve(Record):
+class Curve(EvaluationRecord):
     """Share of good groups diverted against ``trusted_pass_rate_of_defects``, both by group; a step function."""
 
     name: str
@@ -84,7 +84,7 @@ class Curve(Record):
     trusted_pass_rate_of_defects: list[float]
 
 
-class EitherRule(Record):
+class EitherRule(EvaluationRecord):
     """``either`` as the verdict rule against diverting by a score, at the same total load on good groups."""
 
     overkill_rate_of_good: float
@@ -93,7 +93,7 @@ class EitherRule(Record):
     at_same_load: dict[str, float | None]
 
 
-class Rates(Record):
+class Rates(EvaluationRecord):
     """The verdict alone; each rate by group, with its own denominator."""
 
     miss_rate_of_defects: float | None
@@ -107,7 +107,7 @@ class Rates(Record):
     undecidable_defective: int
 
 
-class Findings(Record):
+class Findings(EvaluationRecord):
     """Everything about one set of pictures."""
 
     rates: Rates
@@ -120,8 +120,8 @@ class Findings(Record):
     either: EitherRule | None
 
 
-class ClassFigure(Record):
-    """One class of defects."""
+class ClassFigure(EvaluationRecord):
+    """What one class of defects met: its own miss rate, mask figures where it is annotated."""
 
     defect_class: str
     size: Size
@@ -131,7 +131,7 @@ class ClassFigure(Record):
     annotated: int
 
 
-class MaskFigures(Record):
+class MaskFigures(EvaluationRecord):
     """Masks at native size over annotated pictures, by the definitions of linewarden_vision.metrics."""
 
     size: Size
@@ -144,7 +144,7 @@ class MaskFigures(Record):
     by_class: list[ClassFigure]
 
 
-class OperatingPoint(Record):
+class OperatingPoint(EvaluationRecord):
     """What the bundle's own thresholds do here; shares by group."""
 
     divert_from: float
@@ -153,7 +153,7 @@ class OperatingPoint(Record):
     trusted_pass_rate_of_defects: float | None
 
 
-class Source(Record):
+class EvaluationSource(EvaluationRecord):
     """What was evaluated on what."""
 
     bundle_digest: str
@@ -168,13 +168,13 @@ class Source(Record):
     date: str
 
 
-class Evaluation(Record):
+class Evaluation(EvaluationRecord):
     """Findings with all pictures and without groups of mixed labels; ``plan`` was fixed beforehand."""
 
     kind: Literal["evaluation"] = "evaluation"
     schema_version: Literal[1] = 1
-    plan: Plan
-    source: Source | None = None
+    plan: EvaluationPlan
+    source: EvaluationSource | None = None
     findings: Findings
     masks: MaskFigures
     mixed_groups: list[str]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from linewarden_domain.resampling import Values
 from linewarden_train.data.samples import Label
 
-Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 
@@ -31,17 +31,17 @@ class Pixels:
 
     @classmethod
     def stack(cls, rows: Sequence[tuple[int, int, int, int]]) -> "Pixels":
-        """Collect counted pictures."""
+        """Collect what ``of`` counted, a row a picture."""
         table = np.asarray(rows, np.int64).reshape(len(rows), 4)
         return cls(table[:, 0], table[:, 1], table[:, 2], table[:, 3])
 
     def at(self, rows: NDArray[np.intp]) -> "Pixels":
-        """Return some pictures."""
+        """Return the pictures of these rows, in their order."""
         return Pixels(self.both[rows], self.predicted[rows], self.target[rows], self.total[rows])
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredSet:
     """N scored pictures; a picture that several seeds scored is there once for each.
 
     ``margin`` is not a number where the picture was not decidable: it is diverted whatever any score says.
@@ -78,17 +78,17 @@ class Scored:
 
     @property
     def defective(self) -> Flags:
-        """Pictures called defective."""
+        """True for pictures that are labelled defective, (N,)."""
         return np.asarray([label.defective for label in self.labels], bool)
 
     @property
     def groups(self) -> list[str]:
-        """Group of each picture."""
+        """Group of each picture, N names."""
         return [label.group for label in self.labels]
 
     @property
     def decidable(self) -> Flags:
-        """Pictures with a verdict."""
+        """True for pictures that have a verdict, (N,)."""
         return ~np.isnan(self.margin)
 
     @property
@@ -101,17 +101,11 @@ class Scored:
         """Pictures with the verdict OK, before trust is asked."""
         return np.asarray(self.decidable & (self.margin <= self.reject_above))
 
-    def mixed_groups(self) -> list[str]:
-        """List groups that hold good and defective pictures: their labels disagree, or a view shows nothing."""
-        good = {label.group for label in self.labels if not label.defective}
-        return sorted(good & {label.group for label in self.labels if label.defective})
-
-    def without(self, groups: Sequence[str]) -> "Scored":
+    def without(self, groups: Sequence[str]) -> "ScoredSet":
         """Leave out every picture of these groups."""
-        out = set(groups)
-        rows = np.flatnonzero([label.group not in out for label in self.labels])
-        kept = [int(row) for row in rows]
-        return Scored(
+        rows = np.flatnonzero(~np.isin(np.asarray(self.groups), list(groups)))
+        kept = rows.tolist()
+        return ScoredSet(
             [self.names[row] for row in kept],
             [self.labels[row] for row in kept],
             self.fold[rows],
@@ -124,7 +118,7 @@ class Scored:
         )
 
 
-def pool(parts: Sequence[Scored]) -> Scored:
+def pool(parts: Sequence[ScoredSet]) -> ScoredSet:
     """Put scores of several networks together; only scores that all of them have are kept.
 
     Raises ValueError for no part.
@@ -132,11 +126,8 @@ def pool(parts: Sequence[Scored]) -> Scored:
     if not parts:
         raise ValueError("nothing to pool")
     shared = [name for name in parts[0].scores if all(name in part.scores for part in parts)]
-
-    def joined(column: str) -> NDArray[np.generic]:
-        return np.concatenate([getattr(part.pixels, column) for part in parts])
-
-    return Scored(
+    pixels = [part.pixels for part in parts]
+    return ScoredSet(
         [name for part in parts for name in part.names],
         [label for part in parts for label in part.labels],
         np.concatenate([part.fold for part in parts]),
@@ -145,5 +136,10 @@ def pool(parts: Sequence[Scored]) -> Scored:
         np.concatenate([part.reject_above for part in parts]),
         {name: np.concatenate([part.scores[name] for part in parts]) for name in shared},
         np.concatenate([part.mask_any for part in parts]),
-        Pixels(*(np.asarray(joined(name), np.int64) for name in ("both", "predicted", "target", "total"))),
+        Pixels(
+            np.concatenate([one.both for one in pixels]),
+            np.concatenate([one.predicted for one in pixels]),
+            np.concatenate([one.target for one in pixels]),
+            np.concatenate([one.total for one in pixels]),
+        ),
     )

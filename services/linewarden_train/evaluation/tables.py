@@ -17,7 +17,7 @@ def show(evaluation: Evaluation, console: Console) -> None:
     console.print(Rule(f"{title} (fixed beforehand)", align="left"))
     _endpoint(evaluation.findings, console)
     if evaluation.mixed_groups:
-        console.print(f"groups with good and defective pictures: {_some(evaluation.mixed_groups)}")
+        console.print(f"groups with good and defective pictures: {words.some(evaluation.mixed_groups, 10)}")
         console.print("without them:")
         if evaluation.without_mixed is None:
             console.print("  no good and defective pictures are left; above, each counts by its own label")
@@ -25,7 +25,13 @@ def show(evaluation: Evaluation, console: Console) -> None:
             _endpoint(evaluation.without_mixed, console)
     console.print(Rule("Exploratory: nothing below is a claim", align="left"))
     _rows(console, ("verdict", "", "evidence"), words.verdict_rows(evaluation.findings))
-    _operating(evaluation, console)
+    point = evaluation.operating
+    if point is not None:
+        console.print(
+            f"at the bundle's own thresholds: {words.percent(point.diverted_share_of_good)} of good groups diverted, "
+            f"{words.percent(point.recall)} of misses caught, "
+            f"trusted_pass_rate_of_defects {words.percent(point.trusted_pass_rate_of_defects)}"
+        )
     if evaluation.findings.endpoint is not None:
         _scores(evaluation, console)
     masks = evaluation.masks
@@ -46,7 +52,7 @@ def _endpoint(findings: Findings, console: Console) -> None:
 def _scores(evaluation: Evaluation, console: Console) -> None:
     """Print recalls first, then loads and areas: one table of all would not fit a terminal."""
     headers, rows = words.score_headers(evaluation), words.score_rows(evaluation, evaluation.findings)
-    cut = len(headers) - len(words.SCORE_COLUMNS)
+    cut = headers.index("load for 95 %")
     _rows(console, headers[:cut], [row[:cut] for row in rows])
     _rows(console, [headers[0], *headers[cut:]], [[row[0], *row[cut:]] for row in rows])
     chance = words.random_row(evaluation, evaluation.findings)
@@ -54,22 +60,8 @@ def _scores(evaluation: Evaluation, console: Console) -> None:
     console.print(words.either_text(evaluation.findings))
 
 
-def _operating(evaluation: Evaluation, console: Console) -> None:
-    point = evaluation.operating
-    if point is not None:
-        console.print(
-            f"at the bundle's own thresholds: {words.percent(point.diverted_share_of_good)} of good groups diverted, "
-            f"{words.percent(point.recall)} of misses caught, "
-            f"trusted_pass_rate_of_defects {words.percent(point.trusted_pass_rate_of_defects)}"
-        )
-
-
 def _rows(console: Console, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*headers, show_header=any(headers), title_justify="left")
     for row in rows:
         table.add_row(*row)
     console.print(table)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -1,10 +1,9 @@
 """An evaluation in words and rows, the same for the terminal and the page."""
 
-from linewarden_train.evaluation.endpoint import NEEDED
-from linewarden_train.evaluation.ranking import budget_name
-from linewarden_train.evaluation.results import Endpoint, Evaluation, Findings, Interval, MaskFigures, Size
+from collections.abc import Sequence
 
-SCORE_COLUMNS = ("load for 95 %", "load for all", "AUROC", "AP", "AURC", "AUGRC")
+from linewarden_train.evaluation.evaluate import NEEDED
+from linewarden_train.evaluation.results import Endpoint, Evaluation, Findings, Interval, MaskFigures, Size
 
 
 def percent(value: float | None) -> str:
@@ -37,8 +36,10 @@ def endpoint_rows(endpoint: Endpoint) -> list[tuple[str, str]]:
         (f"recall of misses by {rival} (lowering the threshold)", spread(endpoint.rival_recall)),
         ("difference", spread(endpoint.difference)),
         ("missed", size_text(endpoint.size)),
-        (f"groups caught more by {score}", _named(endpoint.more_by_score)),
-        (f"groups caught more by {rival}", _named(endpoint.more_by_rival)),
+        *(
+            (f"groups caught more by {name}", f"{len(groups)} ({some(groups, 8)})" if groups else "0")
+            for name, groups in ((score, endpoint.more_by_score), (rival, endpoint.more_by_rival))
+        ),
         ("groups caught alike", str(endpoint.tied)),
         ("exact paired test over groups", f"p = {endpoint.p_value:.3g}"),
     ]
@@ -85,7 +86,7 @@ def score_headers(evaluation: Evaluation) -> list[str]:
         "score",
         *(f"recall at {budget}" for budget in budgets),
         f"interval at {evaluation.plan.budget:.0%}",
-        *SCORE_COLUMNS,
+        *("load for 95 %", "load for all", "AUROC", "AP", "AURC", "AUGRC"),
     ]
 
 
@@ -145,9 +146,9 @@ def either_text(findings: Findings) -> str:
 
 
 def _budgets(evaluation: Evaluation) -> list[str]:
-    return [budget_name(budget) for budget in sorted({*evaluation.plan.budgets, evaluation.plan.budget})]
+    return [f"{budget:g}" for budget in sorted({*evaluation.plan.budgets, evaluation.plan.budget})]
 
 
-def _named(groups: list[str]) -> str:
-    shown = ", ".join(groups[:8]) + (f" and {len(groups) - 8} more" if len(groups) > 8 else "")
-    return f"{len(groups)}" + (f" ({shown})" if groups else "")
+def some(names: Sequence[str], most: int) -> str:
+    """Name the first ``most``, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

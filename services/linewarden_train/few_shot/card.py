@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,9 +9,10 @@ from numpy.typing import NDArray
 
 from linewarden_domain.judgeable import NO_MASKS
 from linewarden_domain.rates import rate
-from linewarden_train.data.digest import digest_of
-from linewarden_train.data.samples import Samples
-from linewarden_train.training.calibration import defect_threshold, suspicion_threshold
+from linewarden_domain.resampling import Values
+from linewarden_train.data.samples import Samples, digest_of
+from linewarden_train.training.bundle import full_scale
+from linewarden_train.training.calibration import defect_threshold, frozen, suspicion_threshold
 from linewarden_train.training.pretrained import PRETRAINED_ENCODER
 from linewarden_vision.card import (
     Card,
@@ -33,26 +33,22 @@ from linewarden_vision.stitching import passes
 from linewarden_vision.trust.maps import make_maps
 from linewarden_vision.trust.normaliser import Normaliser
 
-Values = NDArray[np.float64]
-OVERKILL = 0.01
-DIVERTED = 0.05
-_MASK_NEVER = 0.0  # the mask branch answers -3 everywhere
 
+@dataclass(frozen=True, slots=True)
+class FewSettings:
+    """Named beforehand; ``most`` is the longest side of the input in pixels, larger pictures shrink to it."""
 
-class Named(Protocol):
-    """What the card repeats of the settings."""
-
-    @property
-    def name(self) -> str:
-        """Name of the bundle."""
-
-    @property
-    def date(self) -> str:
-        """Day, YYYY-MM-DD."""
-
-    @property
-    def code_version(self) -> str:
-        """Version of the code."""
+    name: str
+    date: str
+    code_version: str
+    most: int = 512
+    folds: int = 5
+    bank: int = 1500
+    seed: int = 0
+    tap_channels: int = 128
+    overkill: float = 0.01
+    diverted: float = 0.05
+    """Shares of good pictures, as the thresholds promise them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +87,27 @@ class FewCounts:
         found = rate("missed", self.missed, self.bad)
         return found.low, found.high
 
+    def in_words(self) -> list[str]:
+        """Say what was counted, and that it proves little."""
+        low, high = self.miss_interval
+        proof = "so few prove nothing: every OK is diverted until a promotion"
+        joined = f"{self.good_groups} and {self.bad_groups} after near-duplicates were joined"
+        interval = f"{low:.0%} to {high:.0%} with 95 % confidence"
+        return [
+            f"taught from {self.good} good and {self.bad} bad pictures without masks; {joined}",
+            f"left out in turn: {self.missed} of {self.bad} bad ones missed ({interval})",
+            f"of the missed, {self.missed_diverted} were diverted",
+            f"left out in turn: {self.overkill} of {self.good} good ones called NG, {self.good_diverted} diverted",
+            f"the thresholds come from these same pictures; {proof}",
+            "the projection of the tap saw all good pictures, without labels; no mask was given, so none is shown",
+        ]
 
-def make_card(network: DefectNetwork, samples: Samples, spec: PictureSpec, held_out: HeldOut, settings: Named) -> Card:
+
+def make_card(
+    network: DefectNetwork, samples: Samples, spec: PictureSpec, held_out: HeldOut, settings: FewSettings
+) -> Card:
     """Write the card; suspicion is the plain sum of both rarities, since few pictures cannot weigh them."""
-    trust = _trust(held_out, _source(samples, held_out, settings, "left out in turn; equal weights, none fitted"))
+    trust = _trust(samples, held_out, settings)
     thresholds = _thresholds(samples, held_out, settings, trust)
     return Card(
         name=settings.name,
@@ -107,7 +120,7 @@ def make_card(network: DefectNetwork, samples: Samples, spec: PictureSpec, held_
         thresholds=thresholds,
         trust=trust,
         map_scales=_map_scales(network, samples, spec, held_out.bad),
-        notes=in_words(count(held_out, thresholds, trust)),
+        notes=count(held_out, thresholds, trust).in_words(),
     )
 
 
@@ -128,32 +141,17 @@ def count(held_out: HeldOut, thresholds: Thresholds, trust: TrustCard) -> FewCou
     )
 
 
-def in_words(counts: FewCounts) -> list[str]:
-    """Say what was counted, and that it proves little."""
-    low, high = counts.miss_interval
-    joined = f"{counts.good_groups} and {counts.bad_groups} after near-duplicates were joined"
-    interval = f"{low:.0%} to {high:.0%} with 95 % confidence"
-    return [
-        f"taught from {counts.good} good and {counts.bad} bad pictures without masks; {joined}",
-        f"left out in turn: {counts.missed} of {counts.bad} bad ones missed ({interval})",
-        f"of the missed, {counts.missed_diverted} were diverted",
-        f"left out in turn: {counts.overkill} of {counts.good} good ones called NG, {counts.good_diverted} diverted",
-        "the thresholds come from these same pictures; so few prove nothing: every OK is diverted until a promotion",
-        "the projection of the tap saw all good pictures, without labels; no mask was given, so none is shown",
-    ]
-
-
-def _trust(held_out: HeldOut, source: Provenance) -> TrustCard:
+def _trust(samples: Samples, held_out: HeldOut, settings: FewSettings) -> TrustCard:
     good = ~held_out.bad
-    knee = float(np.quantile(held_out.rarities()[good], 1 - DIVERTED))
+    knee = float(np.quantile(held_out.rarities()[good], 1 - settings.diverted))
     return TrustCard(
         ingredients=[
-            CheapIngredient(name="novelty", good=_frozen(held_out.novelty[good])),
-            CheapIngredient(name="margin", good=_frozen(held_out.margin[good])),
+            CheapIngredient(name="novelty", good=frozen(held_out.novelty[good])),
+            CheapIngredient(name="margin", good=frozen(held_out.margin[good])),
         ],
         logistic=LogisticCard(intercept=-knee, coefficients=[1.0, 1.0]),
         second=None,
-        provenance=source,
+        provenance=_source(samples, held_out, settings, "left out in turn; equal weights, none fitted"),
     )
 
 
@@ -163,31 +161,27 @@ def _suspicion(held_out: HeldOut, trust: TrustCard) -> Values:
     return model.logistic(np.stack([scale(v) for scale, v in zip(model.normalisers, columns, strict=True)], axis=1))
 
 
-def _thresholds(samples: Samples, held_out: HeldOut, settings: Named, trust: TrustCard) -> Thresholds:
+def _thresholds(samples: Samples, held_out: HeldOut, settings: FewSettings, trust: TrustCard) -> Thresholds:
     good = held_out.margin[~held_out.bad]
-    reject = defect_threshold(good, OVERKILL)
+    reject = defect_threshold(good, settings.overkill)
     passed = _suspicion(held_out, trust)[~held_out.bad][good <= reject]
-    divert = suspicion_threshold(passed, DIVERTED)
+    divert = suspicion_threshold(passed, settings.diverted)
 
     def limit(value: float, point: str) -> Threshold:
         return Threshold(value=value, provenance=_source(samples, held_out, settings, point))
 
     return Thresholds(
-        defect=limit(reject, f"overkill_rate_of_good {OVERKILL:.1%}, good pictures left out in turn"),
-        suspicion=limit(divert, f"diverted share of passed good pictures {DIVERTED:.1%}, left out in turn"),
-        mask=limit(_MASK_NEVER, NO_MASKS),
+        defect=limit(reject, f"overkill_rate_of_good {settings.overkill:.1%}, good pictures left out in turn"),
+        suspicion=limit(divert, f"diverted share of passed good pictures {settings.diverted:.1%}, left out in turn"),
+        mask=limit(0.0, NO_MASKS),  # the mask branch answers -3 everywhere
     )
 
 
-def _source(samples: Samples, held_out: HeldOut, settings: Named, point: str) -> Provenance:
+def _source(samples: Samples, held_out: HeldOut, settings: FewSettings, point: str) -> Provenance:
     groups = len(set(held_out.groups))
     return Provenance(
         set_digest=digest_of(samples), set_name=settings.name, n=groups, curve_point=point, date=settings.date
     )
-
-
-def _frozen(values: Values) -> list[float]:
-    return sorted(float(f"{value:.6g}") for value in values)
 
 
 def _map_scales(network: DefectNetwork, samples: Samples, spec: PictureSpec, bad: NDArray[np.bool_]) -> MapScales:
@@ -199,5 +193,5 @@ def _map_scales(network: DefectNetwork, samples: Samples, spec: PictureSpec, bad
             output = network(to_device(tiles, torch.device("cpu"), spec.mean, spec.std))
             maps = make_maps(output.cells, output.tap)
         peaks.append((float(maps.defect.max()), float(maps.agnostic.max())))
-    specific, agnostic = np.quantile(np.asarray(peaks), 0.9, axis=0).tolist()
-    return MapScales(class_specific=max(specific, 1e-3), class_agnostic=max(agnostic, 1e-3))
+    specific, agnostic = np.asarray(peaks).T
+    return MapScales(class_specific=full_scale([specific]), class_agnostic=full_scale([agnostic]))

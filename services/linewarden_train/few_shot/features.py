@@ -1,6 +1,6 @@
 """What a frozen encoder says of a few pictures, flipped each way: all that teaching from few looks at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,6 @@ from linewarden_vision.network.interface import DefectNetwork, Pyramid
 from linewarden_vision.prepare import prepare_picture
 from linewarden_vision.stitching import passes
 from linewarden_vision.trust.novelty import patch_features
-
-_FLIPS: tuple[tuple[int, int], ...] = ((1, 1), (-1, 1), (1, -1), (-1, -1))
-_KEPT = (8, 16, 32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +36,10 @@ def encode_all(
     network: DefectNetwork, samples: Samples, spec: PictureSpec, on_picture: Callable[[int], None]
 ) -> list[Views]:
     """Encode every picture in its flips, each picture whole; ``on_picture`` hears how many are done."""
-    found = []
+    found, flips = [], ((1, 1), (-1, 1), (1, -1), (-1, -1))
     for index in range(len(samples)):
         picture = samples[index].picture
-        found.append(Views([_encode(network, picture[::down, ::across], spec) for down, across in _FLIPS]))
+        found.append(Views([_encode(network, picture[::down, ::across], spec) for down, across in flips]))
         on_picture(index + 1)
     return found
 
@@ -51,9 +48,4 @@ def _encode(network: DefectNetwork, picture: Picture, spec: PictureSpec) -> Pyra
     (tiles,) = passes([prepare_picture(np.ascontiguousarray(picture), spec)], 1)
     with torch.inference_mode():
         pyramid = network.encode(to_device(tiles, torch.device("cpu"), spec.mean, spec.std))
-    return {stride: pyramid[stride].clone() for stride in _KEPT}
-
-
-def patches_of(views: Sequence[Views]) -> Tensor:
-    """Patches (N, D) of several pictures."""
-    return torch.cat([one.patches() for one in views])
+    return {stride: pyramid[stride].clone() for stride in (8, 16, 32)}

@@ -5,7 +5,7 @@ passes.csv: at_ms, stratum, passes: counts of trusted passes, those drawn for au
 known_bads.csv: at_ms, answer, one row for each known-bad shown.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +13,16 @@ from pathlib import Path
 from linewarden_domain.tables import read_table
 from linewarden_vision.watch.estimate import CatchRecord, Stratum
 
-_OK, _NG = "OK", "NG"
-_KNOWN = dict.fromkeys(("at_ms", "stratum", "answer", "passes"), ())
-
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class AuditWindow:
     """One fixed window [start, start + length) in epoch ms, with its strata in order of name."""
 
     start_ms: int
     strata: tuple[Stratum, ...]
 
 
-def read_windows(audits: Path, passes: Path, length_ms: int) -> list[Window]:
+def read_windows(audits: Path, passes: Path, length_ms: int) -> list[AuditWindow]:
     """Cut into windows that start at whole multiples of their length, in order.
 
     Raises ValueError for a column that is missing, a number that is none, or audits without passes.
@@ -40,28 +37,22 @@ def read_windows(audits: Path, passes: Path, length_ms: int) -> list[Window]:
         place = _start(row, length_ms, audits), row["stratum"]
         if place not in whole:
             raise ValueError(f"{audits}: an audit in stratum {place[1]!r} at {row['at_ms']}, but no passes there")
-        answers[*place, row["answer"] if row["answer"] in {_OK, _NG} else ""] += 1
-    return [
-        Window(start, tuple(_stratum(start, name, whole, answers) for at, name in sorted(whole) if at == start))
-        for start in sorted({start for start, _ in whole})
-    ]
+        answers[*place, row["answer"] if row["answer"] in {"OK", "NG"} else ""] += 1
+    strata: dict[int, list[Stratum]] = defaultdict(list)
+    for start, name in sorted(whole):
+        good, bad, none = (answers[start, name, answer] for answer in ("OK", "NG", ""))
+        strata[start].append(Stratum(name, whole[start, name], good, bad, none))
+    return [AuditWindow(start, tuple(found)) for start, found in strata.items()]
 
 
 def read_catches(path: Path) -> CatchRecord:
     """Count known-bads; the unanswered were not caught. Raises ValueError."""
     answers = Counter(row["answer"] for row in _rows(path, {"at_ms", "answer"}))
-    return CatchRecord(shown=answers.total(), caught=answers[_NG])
-
-
-def _stratum(
-    start: int, name: str, whole: Mapping[tuple[int, str], int], answers: Mapping[tuple[int, str, str], int]
-) -> Stratum:
-    good, bad, none = (answers.get((start, name, answer), 0) for answer in (_OK, _NG, ""))
-    return Stratum(name, whole[start, name], good, bad, none)
+    return CatchRecord(shown=answers.total(), caught=answers["NG"])
 
 
 def _rows(path: Path, columns: set[str]) -> Iterator[dict[str, str]]:
-    table = read_table(path, _KNOWN)
+    table = read_table(path, dict.fromkeys(("at_ms", "stratum", "answer", "passes"), ()))
     if not columns <= table.columns:
         raise ValueError(f"{path} needs the columns {', '.join(sorted(columns))}")
     for row in table.rows:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from linewarden_train.data.samples import Label
-from linewarden_train.qualification.bound import groups_needed
 
 
 def choose_known_bads(
@@ -34,11 +33,6 @@ def choose_known_bads(
                 chosen.append(fresh[int(rng.integers(len(fresh)))])
                 used.add(labels[fresh[0]].group)
     return chosen
-
-
-def known_bads_needed(catch_rate: float, delta: float) -> int:
-    """Return how many must be shown, and all caught, for a lower limit of that rate at confidence 1 - delta."""
-    return groups_needed(1 - catch_rate, delta)
 
 
 def _next(queue: list[list[int]], labels: Sequence[Label], used: Collection[str]) -> list[int]:

@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom
 
 from linewarden_domain.rates import upper_limit
+from linewarden_domain.resampling import Values
 from linewarden_train.data.samples import Label
-
-Values = NDArray[np.float64]
 
 
 class NotCertifiableError(ValueError):

@@ -39,7 +39,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnGroups:
     """Indices drawn for each statement: None stands for all defects; one picture a group."""
 
     indices: Mapping[str | None, list[int]]
@@ -51,7 +51,7 @@ class Drawn:
         return sorted({index for indices in self.indices.values() for index in indices})
 
 
-def draw(labels: Sequence[Label], request: Request, earlier: Sequence[Attempt] = ()) -> Drawn:
+def draw(labels: Sequence[Label], request: Request, earlier: Sequence[Attempt] = ()) -> DrawnGroups:
     """Draw one defective picture a group for every statement, and split delta over statements and attempts.
 
     Raises NotCertifiableError, with every n, where a statement has too few groups.
@@ -70,7 +70,7 @@ def draw(labels: Sequence[Label], request: Request, earlier: Sequence[Attempt] =
     ]
     if short:
         raise NotCertifiableError("; ".join(short))
-    return Drawn(indices, delta)
+    return DrawnGroups(indices, delta)
 
 
 def parts_digest(labels: Sequence[Label], indices: Sequence[int]) -> str:

@@ -11,13 +11,12 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from linewarden_train.data.digest import digest_of
+from linewarden_domain.resampling import Values
 from linewarden_train.data.groups import Subset
-from linewarden_train.data.samples import Label, Samples
+from linewarden_train.data.samples import Label, Samples, digest_of
 from linewarden_train.evaluation.of_bundle import Rows, inspect_samples
-from linewarden_train.evaluation.scored import Values
 from linewarden_train.qualification.bound import Bound, qualify
-from linewarden_train.qualification.plan import Drawn, Request, check_apart_from, draw, parts_digest
+from linewarden_train.qualification.plan import DrawnGroups, Request, check_apart_from, draw, parts_digest
 from linewarden_vision.bundle import Bundle, content_of
 from linewarden_vision.card import Card, Provenance, Threshold
 from linewarden_vision.content import at_precision
@@ -25,8 +24,6 @@ from linewarden_vision.golden import Golden
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.promotions import PROMOTIONS
 from linewarden_vision.qualification import Attempt, ClassEvidence, Qualification, Statement
-
-_GOLDEN_GAP = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +65,8 @@ def qualify_bundle(
     }
     limit = divert_from(bounds.values(), bundle.card.thresholds.suspicion.value, request)
     card = _moved(bundle.card, limit, bounds[None], request, data_digest)
-    outcome = _outcome(rows, drawn, labels, card, by_index)
-    record = _record(bundle, inspector, card, request, (drawn, bounds, known), (outcome, labels, data_digest))
+    counts, classes = _outcome(rows, drawn, labels, card, by_index)
+    record = _record(bundle, inspector, card, request, (drawn, bounds, known), (counts, classes, labels, data_digest))
     stays = card == bundle.card  # promotions are of the content that was promoted
     extra = {name: content for name, content in bundle.extra.items() if stays or name != PROMOTIONS}
     return Qualified(card, regrade(bundle.golden, card, request), extra | record.to_files(), record, bounds[None])
@@ -99,7 +96,7 @@ def regrade(golden: Golden, card: Card, request: Request) -> Golden:
     Raises ValueError where none is left.
     """
     limits = card.thresholds
-    gap = max(_GOLDEN_GAP, request.tolerance)
+    gap = max(1e-3, request.tolerance)
     kept = [
         index
         for index, answer in enumerate(golden.answers)
@@ -125,15 +122,10 @@ def _moved(card: Card, limit: float, bound: Bound, request: Request, data_digest
     return card.model_copy(update={"thresholds": card.thresholds.model_copy(update={"suspicion": moved})})
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What became of the pictures drawn for all defects."""
-
-    counts: Counter[str]
-    classes: list[ClassEvidence]
-
-
-def _outcome(rows: Rows, drawn: Drawn, labels: Sequence[Label], card: Card, by_index: Mapping[int, float]) -> _Outcome:
+def _outcome(
+    rows: Rows, drawn: DrawnGroups, labels: Sequence[Label], card: Card, by_index: Mapping[int, float]
+) -> tuple[Counter[str], list[ClassEvidence]]:
+    """Count what became of the pictures drawn for all defects, in all and by class."""
     margins = dict(zip(drawn.all, rows.margin, strict=True))
     counts: Counter[str] = Counter()
     seen: Counter[str] = Counter()
@@ -144,7 +136,7 @@ def _outcome(rows: Rows, drawn: Drawn, labels: Sequence[Label], card: Card, by_i
         seen[labels[index].defect_class] += 1
         passed[labels[index].defect_class] += what == "passed"
     classes = sorted({*card.class_names, *seen})
-    return _Outcome(counts, [ClassEvidence(defect_class=name, n=seen[name], passed=passed[name]) for name in classes])
+    return counts, [ClassEvidence(defect_class=name, n=seen[name], passed=passed[name]) for name in classes]
 
 
 def _what(margin: float, suspicion: float, card: Card) -> str:
@@ -160,11 +152,11 @@ def _record(
     inspector: Inspector,
     card: Card,
     request: Request,
-    statistics: tuple[Drawn, Mapping[str | None, Bound], Sequence[Attempt]],
-    found: tuple[_Outcome, Sequence[Label], str],
+    statistics: tuple[DrawnGroups, Mapping[str | None, Bound], Sequence[Attempt]],
+    found: tuple[Counter[str], list[ClassEvidence], Sequence[Label], str],
 ) -> Qualification:
     drawn, bounds, known = statistics
-    outcome, labels, data_digest = found
+    counts, classes, labels, data_digest = found
     content = content_of(card, bundle.weights, bundle.extra)
     parts = parts_digest(labels, drawn.indices[None])
     attempt = Attempt(
@@ -184,23 +176,22 @@ def _record(
         seed=request.seed,
         tolerance=request.tolerance,
         divert_from=card.thresholds.suspicion.value,
-        statements=[_statement(name, bound) for name, bound in bounds.items()],
-        classes=outcome.classes,
+        statements=[
+            Statement(
+                defect_class=name,
+                max_pass_rate=bound.rate,
+                delta=bound.delta,
+                n=bound.groups,
+                allowed=bound.allowed,
+                limit=bound.limit if np.isfinite(bound.limit) else None,
+            )
+            for name, bound in bounds.items()
+        ],
+        classes=classes,
         n=whole.groups,
-        rejected=outcome.counts["rejected"],
-        diverted=outcome.counts["diverted"],
-        undecidable=outcome.counts["undecidable"],
-        passed=outcome.counts["passed"],
+        rejected=counts["rejected"],
+        diverted=counts["diverted"],
+        undecidable=counts["undecidable"],
+        passed=counts["passed"],
         attempts=[*(known_one for known_one in known if known_one.parts_digest == parts), attempt],
-    )
-
-
-def _statement(name: str | None, bound: Bound) -> Statement:
-    return Statement(
-        defect_class=name,
-        max_pass_rate=bound.rate,
-        delta=bound.delta,
-        n=bound.groups,
-        allowed=bound.allowed,
-        limit=bound.limit if np.isfinite(bound.limit) else None,
     )

@@ -3,8 +3,6 @@
 from linewarden_train.qualification.bound import SystemEscapes
 from linewarden_vision.qualification import Qualification, Statement
 
-NO_STUDY = "system escapes: operators not qualified (no study of what people miss)"
-
 
 def in_words(record: Qualification, escapes: SystemEscapes | None = None) -> list[str]:
     """Return the printed qualification, a line each."""
@@ -13,12 +11,22 @@ def in_words(record: Qualification, escapes: SystemEscapes | None = None) -> lis
         f"drawn: {record.n} groups, one defective picture each: {record.rejected} rejected, "
         f"{record.diverted} diverted, {record.undecidable} not decidable, {record.passed} passed with trust"
     )
-    lines += [_class_line(one.defect_class, one.passed, one.n) for one in record.classes]
+    lines += [
+        f"  {one.defect_class}: "
+        + (f"k = {one.passed} passed of n = {one.n} groups" if one.n else "no evidence (n = 0)")
+        for one in record.classes
+    ]
     tolerance = f" (tolerance {record.tolerance:g})" if record.tolerance else ""
     lines.append(
         f"diverts from suspicion {record.divert_from:.6g}{tolerance}, at {record.precision} on {record.device}"
     )
-    lines.append(_system(escapes))
+    lines.append(
+        "system escapes: operators not qualified (no study of what people miss)"
+        if escapes is None
+        else f"system escapes: at most {escapes.limit:.1%} of defects, at {escapes.confidence:.1%} joint confidence "
+        f"(diverted share up to {escapes.diverted_share:.1%}, "
+        f"operators' miss rate up to {escapes.operator_miss_rate:.1%})"
+    )
     lines.append(f"valid from {record.date} to {record.expires} for content {record.content_digest[:16]}")
     if len(record.attempts) > 1:
         lines.append(
@@ -38,18 +46,4 @@ def _promise(statement: Statement) -> str:
     return (
         f"trusted_pass_rate_of_defects: at most {statement.max_pass_rate:.1%} of {what} pass with trust, "
         f"at {1 - statement.delta:.1%} confidence (n = {statement.n} groups, k = {statement.allowed}, {limit})"
-    )
-
-
-def _class_line(name: str, passed: int, count: int) -> str:
-    return f"  {name}: " + (f"k = {passed} passed of n = {count} groups" if count else "no evidence (n = 0)")
-
-
-def _system(escapes: SystemEscapes | None) -> str:
-    if escapes is None:
-        return NO_STUDY
-    return (
-        f"system escapes: at most {escapes.limit:.1%} of defects, at {escapes.confidence:.1%} joint confidence "
-        f"(diverted share up to {escapes.diverted_share:.1%}, "
-        f"operators' miss rate up to {escapes.operator_miss_rate:.1%})"
     )

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from linewarden_train.data.samples import Samples
-from linewarden_train.training.gathering import gathered
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.device import to_device
 from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
+from linewarden_vision.prepare import prepare_picture
+from linewarden_vision.stitching import Tile, tiles_of
+from linewarden_vision.tiles import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +78,20 @@ def _passes(
 def pooled(tap: Tensor) -> Tensor:
     """Return a picture's features (B, C): the mean of the tap over its cells, float32."""
     return tap.float().mean((2, 3))
+
+
+def gathered(samples: Samples, spec: PictureSpec, most: int) -> Iterator[list[Tile]]:
+    """Yield every tile of every sample once, owned by the sample's index, at most ``most`` of one shape together.
+
+    Each sample is decoded once. Raises UnusablePicture for one that the inspector would not judge.
+    """
+    waiting: dict[Size, list[Tile]] = {}
+    for index in range(len(samples)):
+        prepared = prepare_picture(samples[index].picture, spec)
+        for tile in tiles_of(prepared, index):
+            waiting.setdefault(prepared.tile, []).append(tile)
+            if len(waiting[prepared.tile]) == most:
+                yield waiting.pop(prepared.tile)
+        if sum(map(len, waiting.values())) > 128:  # tiles held back at most: what a large set takes in memory
+            yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
+    yield from waiting.values()

@@ -13,17 +13,13 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 
+from linewarden_domain.resampling import Values
 from linewarden_train.data.samples import Label, Samples
 from linewarden_train.rivals.interface import looks
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.network.interface import DefectNetwork
-from linewarden_vision.trust.ingredients import measure_of
+from linewarden_vision.trust.agreement import measure_of
 from linewarden_vision.trust.maps import Maps, class_agnostic
-from linewarden_vision.trust.names import AgreementName
-
-Values = NDArray[np.float64]
-FEWEST_HEADS = 100
-_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +44,6 @@ class RandomHeads:
         return self.trained > self.limit
 
 
-def random_heads(
-    network: DefectNetwork,
-    samples: Samples,
-    spec: PictureSpec,
-    *,
-    reject_above: float,
-    rng: np.random.Generator,
-    draws: int = 200,
-    agreement: AgreementName = "agreement",
-    batch: int = 16,
-) -> RandomHeads:
-    """Compare on the false negatives of ``samples`` (defective, margin <= reject_above) and its passed good parts.
-
-    For several networks, such as those of cross-fitting, pool ``head_scores`` and call ``compare_heads``.
-    Raises ValueError as they do.
-    """
-    margins, scores = head_scores(network, samples, spec, rng=rng, draws=draws, agreement=agreement, batch=batch)
-    return compare_heads(scores, margins <= reject_above, samples.labels)
-
-
 def head_scores(
     network: DefectNetwork,
     samples: Samples,
@@ -75,13 +51,14 @@ def head_scores(
     *,
     rng: np.random.Generator,
     draws: int = 200,
-    agreement: AgreementName = "agreement",
+    agreement: str = "agreement",
     batch: int = 16,
 ) -> tuple[Values, Values]:
     """Return the margins (N,) and the agreement (N, 1 + draws) under the trained head, then under random ones.
 
     Heads are drawn from a normal distribution, which prefers no direction; the agreement knows no scale.
-    Of a picture in tiles, each is the largest over the tiles. Raises ValueError for a network in train mode.
+    Of a picture in tiles, each is the largest over the tiles; ``compare_heads`` takes those of several networks, such
+    as cross-fitting has, one after the other. Raises ValueError for a network in train mode.
     """
     trained = network.head.direction.detach().float().cpu()
     drawn = torch.from_numpy(rng.standard_normal((draws, trained.numel()))).float()
@@ -94,12 +71,12 @@ def head_scores(
     return margins, scores
 
 
-def agreements_under(tap: Tensor, directions: Tensor, agreement: AgreementName) -> Values:
+def agreements_under(tap: Tensor, directions: Tensor, agreement: str) -> Values:
     """Return the agreement (B, K) of one tap (B, C, h, w) under each head direction (K, C)."""
     measure, variant = measure_of(agreement)
     features, agnostic = tap.float(), class_agnostic(tap, variant)
     columns: list[Tensor] = []
-    for part in torch.split(directions.to(tap.device), _AT_ONCE):
+    for part in torch.split(directions.to(tap.device), 32):
         cells = torch.einsum("bchw,kc->kbhw", features, part).flatten(0, 1)
         beside = agnostic.repeat(len(part), 1, 1)
         columns.append(measure(Maps(torch.relu(cells), torch.relu(-cells), beside)).view(len(part), -1))
@@ -112,8 +89,8 @@ def compare_heads(scores: Values, passed: NDArray[np.bool_], labels: Sequence[La
     A group's pictures are averaged first, misses and good ones apart. Raises ValueError for fewer than 100
     draws or a side without a picture.
     """
-    if scores.shape[1] < 1 + FEWEST_HEADS:
-        raise ValueError(f"at least {FEWEST_HEADS} random heads, got {scores.shape[1] - 1}")
+    if scores.shape[1] < 101:
+        raise ValueError(f"at least 100 random heads, got {scores.shape[1] - 1}")
     defective = np.asarray([label.defective for label in labels], bool)
     groups = np.asarray([label.group for label in labels])
     missed, good = passed & defective, passed & ~defective

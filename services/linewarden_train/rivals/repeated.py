@@ -11,15 +11,12 @@ from linewarden_train.rivals.interface import Look
 from linewarden_vision.network.fusion import TAP_STRIDES
 from linewarden_vision.network.interface import DefectNetwork
 
-_LIGHTS = (0.9, 1.1)
-"""Factors on grey levels: a lamp that is a tenth weaker or stronger."""
-
 
 def flips_and_lights(look: Look) -> Mapping[str, Tensor]:
     """Return test-time augmentation: the picture, its three flips and two lights (Ayhan and Berens 2018)."""
     flips = [look.pictures.flip(axes) for axes in ((2,), (3,), (2, 3))]
-    # (g x - mean) / std from the normalised (x - mean) / std
-    lights = [factor * look.pictures + (factor - 1) * look.mean / look.std for factor in _LIGHTS]
+    # a lamp that is a tenth weaker or stronger: (g x - mean) / std from the normalised (x - mean) / std
+    lights = [factor * look.pictures + (factor - 1) * look.mean / look.std for factor in (0.9, 1.1)]
     margins = [_margin(look.network, changed) for changed in (*flips, *lights)]
     return _mean_and_spread("tta", [look.output.margin, *margins])
 

@@ -4,33 +4,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from linewarden_domain.resampling import Values
 from linewarden_train.data.samples import Samples
 from linewarden_train.rivals.fitted import Mahalanobis, Nearest
 from linewarden_train.rivals.interface import Rival, looks, pooled_features
-from linewarden_train.rivals.plain import cell_peak, energy, feature_norm, mask_evidence, softmax
+from linewarden_train.rivals.plain import Odin, gradient_norm, readings
 from linewarden_train.rivals.repeated import Ensemble, McDropout, flips_and_lights
-from linewarden_train.rivals.slopes import Odin, gradient_norm
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.network.interface import DefectNetwork
-
-Values = NDArray[np.float64]
-OnScored = Callable[[int], None]
-_UNFITTED: tuple[Rival, ...] = (
-    cell_peak,
-    mask_evidence,
-    softmax,
-    energy,
-    feature_norm,
-    gradient_norm,
-    Odin(),
-    flips_and_lights,
-)
-
-
-def _quiet(_: int) -> None:
-    """Nobody asks how far it is."""
 
 
 def score_rivals(
@@ -61,7 +43,7 @@ def all_rivals(
     *,
     rng: np.random.Generator,
     batch: int = 16,
-    on_scored: OnScored = _quiet,
+    on_scored: Callable[[int], None] = lambda _: None,
 ) -> list[Rival]:
     """Fit what has to be fitted, and return every rival that needs no second network.
 
@@ -77,7 +59,7 @@ def all_rivals(
     features = torch.cat(parts)
     truth = torch.tensor([reference.labels[row].defective for row in rows], dtype=torch.bool)
     fitted: list[Rival] = [Mahalanobis.fit(features, truth), Nearest.fit(features[~truth])]
-    return [*_UNFITTED, *fitted, McDropout.draw(rng)]
+    return [readings, gradient_norm, Odin(), flips_and_lights, *fitted, McDropout.draw(rng)]
 
 
 def score_with(
@@ -87,7 +69,7 @@ def score_with(
     spec: PictureSpec,
     *,
     batch: int = 16,
-    on_scored: OnScored = _quiet,
+    on_scored: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Values]:
     """Show all rivals the same passes; return their scores (N,) by name, of a picture in tiles the largest.
 

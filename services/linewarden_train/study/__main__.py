@@ -63,27 +63,17 @@ def main(
             return
         name = data.resolve().name
         command = f"python -m linewarden_train.study --data .../{name} --work WORK --out {out.name}"
-        command += f" --steps {steps} --seed {seed}"
-        command += _more(ablation_folds, ablation_steps, ensemble_steps)
-        study = run_study(
-            samples, plan, work, around, title=name, machine=_machine(threads), command=command, jobs=jobs
+        command += f" --steps {steps} --seed {seed} --ablation-folds {ablation_folds}"
+        given = {"ablation-steps": ablation_steps, "ensemble-steps": ensemble_steps}
+        command += "".join(f" --{option} {count}" for option, count in given.items() if count)
+        machine = (
+            f"linewarden {version('linewarden')}, torch {torch.__version__}, {platform.machine()}, CPU, {threads} "
+            f"thread{'s' * (threads > 1)} a network, {datetime.now(UTC).date().isoformat()}"
         )
+        study = run_study(samples, plan, work, around, title=name, machine=machine, command=command, jobs=jobs)
     out.with_suffix(".json").write_text(study.evaluation.model_dump_json(indent=1) + "\n")
     out.write_text(as_markdown(study))
     Console().print(f"{out} and {out.with_suffix('.json')}")
-
-
-def _more(folds: int, ablation_steps: int, ensemble_steps: int) -> str:
-    given = {"ablation-steps": ablation_steps, "ensemble-steps": ensemble_steps}
-    return f" --ablation-folds {folds}" + "".join(f" --{name} {steps}" for name, steps in given.items() if steps)
-
-
-def _machine(threads: int) -> str:
-    day = datetime.now(UTC).date().isoformat()
-    return (
-        f"linewarden {version('linewarden')}, torch {torch.__version__}, {platform.machine()}, CPU, {threads} thread"
-        f"{'s' * (threads > 1)} a network, {day}"
-    )
 
 
 if __name__ == "__main__":

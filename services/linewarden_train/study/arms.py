@@ -1,15 +1,20 @@
 """The arms of a study: which tasks a network was taught, on which fold; each trained once and kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
-from linewarden_train.data.groups import Subset
+import cv2
+import torch
+
+from linewarden_train.data.groups import Subset, split_folds
 from linewarden_train.data.samples import Samples
-from linewarden_train.study.parallel import side_by_side
+from linewarden_train.training.calibration import TrustRecipe
 from linewarden_train.training.checkpoint import Checkpoint
-from linewarden_train.training.crossfit import split_folds
 from linewarden_train.training.folder import Tasks, TrainOptions, fingerprint, settings_of
 from linewarden_train.training.inputs import picture_spec
 from linewarden_train.training.network import train_network
@@ -69,15 +74,6 @@ class ArmFold(TrainedFold):
     scores: RawScores
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """The folds that the endpoint is measured on, those of each arm of the ablation, second networks by fold."""
-
-    folds: Sequence[ArmFold]
-    ablation: Mapping[Tasks, Sequence[ArmFold]]
-    partners: Mapping[int, DefectNetwork]
-
-
 def train_fold(samples: Samples, plan: StudyPlan, name: str, work: Path, around: Surroundings) -> TrainedFold:
     """Train one network by its name, or take what an earlier run of the same plan trained.
 
@@ -107,25 +103,60 @@ def _options(plan: StudyPlan, name: str) -> TrainOptions:
     return replace(options, tasks=tasks)
 
 
-def score_fold(fold: TrainedFold, epsilon: float) -> ArmFold:
+def score_fold(fold: TrainedFold, trust: TrustRecipe) -> ArmFold:
     """Score the groups that the network never saw."""
-    scores = score_samples(fold.network, fold.held_out, fold.spec, epsilon=epsilon)
+    scores = score_samples(fold.network, fold.held_out, fold.spec, epsilon=trust.epsilon, also=trust.names)
     return ArmFold(fold.tasks, fold.number, fold.rest, fold.held_out, fold.spec, fold.network, scores)
 
 
-def train_arms(samples: Samples, plan: StudyPlan, work: Path, around: Surroundings, jobs: int) -> Trained:
-    """Train every network of the plan, one after the other, and score their folds side by side."""
+def train_arms(
+    samples: Samples, plan: StudyPlan, work: Path, around: Surroundings, jobs: int
+) -> tuple[list[ArmFold], dict[Tasks, list[ArmFold]], dict[int, DefectNetwork]]:
+    """Train every network of the plan, one after the other, and score their folds side by side.
+
+    Returns the folds that the endpoint is measured on, those of each arm of the ablation, second networks by fold.
+    """
     trained = [train_fold(samples, plan, name, work, around) for name in plan.names]
     partners = [train_fold(samples, plan, name, work, around) for name in plan.partners]
-    epsilon = settings_of(plan.options).trust.epsilon
+    trust = settings_of(plan.options).trust
     tell = partial(around.on_progress, "scoring held-out groups")
-    scored = side_by_side(score_fold, [(fold, epsilon) for fold in trained], jobs, tell)
+    scored = side_by_side(score_fold, [(fold, trust) for fold in trained], jobs, tell)
     found = dict(zip(plan.names, scored, strict=True))
     folds = [found[f"both:{number}"] for number in range(plan.folds)]
     numbers = range(plan.ablation_folds)
-    ablation = {
+    ablation: dict[Tasks, list[ArmFold]] = {
         tasks: [found.get(f"ablation-{tasks}:{number}", found[f"both:{number}"]) for number in numbers]
         for tasks in plan.arms
         if numbers
     }
-    return Trained(folds, ablation, {partner.number: partner.network for partner in partners})
+    return folds, ablation, {partner.number: partner.network for partner in partners}
+
+
+Result = TypeVar("Result")
+
+
+def side_by_side(
+    work: Callable[..., Result], calls: Sequence[tuple[Any, ...]], jobs: int, tell: Callable[[int, int], None]
+) -> list[Result]:
+    """Return the results in the order of the calls; ``tell`` hears how many of how many are done.
+
+    With one job everything stays in this process. Raises what the first failure raised.
+    """
+    tell(0, len(calls))
+    if jobs == 1:
+        results = []
+        for number, call in enumerate(calls, start=1):
+            results.append(work(*call))
+            tell(number, len(calls))
+        return results
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        running = [pool.submit(work, *call) for call in calls]
+        for number, done in enumerate(as_completed(running), start=1):
+            done.result()
+            tell(number, len(calls))
+        return [one.result() for one in running]
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from linewarden_train.evaluation import words
 from linewarden_train.evaluation.results import Evaluation
-from linewarden_train.rivals import RandomHeads
-from linewarden_train.study.ablation import ArmResult
+from linewarden_train.rivals.random_heads import RandomHeads
 from linewarden_train.study.arms import StudyPlan
+from linewarden_train.study.pooling import ArmResult
 from linewarden_train.training.choosing import TURNED_MARGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class StudyReport:
     """Everything that the page shows; ``machine`` and ``command`` say where and how it was made."""
 
     title: str
@@ -27,7 +27,7 @@ class Study:
     notes: Sequence[str]
 
 
-def as_markdown(study: Study) -> str:
+def as_markdown(study: StudyReport) -> str:
     """Return the page; the same study gives the same text."""
     parts = [
         _head(study),
@@ -41,7 +41,7 @@ def as_markdown(study: Study) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _head(study: Study) -> str:
+def _head(study: StudyReport) -> str:
     options = study.plan.options
     return (
         f"# {study.title}\n\n"
@@ -71,7 +71,7 @@ def _primary(evaluation: Evaluation) -> str:
     return "\n\n".join(parts)
 
 
-def _arms(study: Study) -> str:
+def _arms(study: StudyReport) -> str:
     arms = study.arms
     rows = []
     for arm in arms:
@@ -134,9 +134,4 @@ def _heads(heads: RandomHeads | None) -> str:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [_line(columns), _line(["---"] * len(columns)), *map(_line, rows)]
-    return "\n".join(lines)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, ["---"] * len(columns), *rows))

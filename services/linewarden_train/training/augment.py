@@ -10,7 +10,6 @@ from linewarden_train.data.samples import Picture
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +90,16 @@ def _aim(mask: Mask, size: tuple[int, int], rng: np.random.Generator, centred: f
         place = int(rng.integers(rows.size))
         jitter = [int(rng.integers(-side // 3, side // 3 + 1)) for side in size]
         middle = [int(rows[place]) + jitter[0], int(columns[place]) + jitter[1]]
-    row, column = (_inside(value, side, extent) for value, side, extent in zip(middle, size, mask.shape, strict=True))
+    row, column = (
+        extent // 2 if extent <= side else int(np.clip(value, side // 2, extent - (side - side // 2)))
+        for value, side, extent in zip(middle, size, mask.shape, strict=True)
+    )
     return row, column
 
 
-def _inside(middle: int, side: int, extent: int) -> int:
-    if extent <= side:
-        return extent // 2
-    return int(np.clip(middle, side // 2, extent - (side - side // 2)))
-
-
-def _matrix(middle: tuple[int, int], size: tuple[int, int], settings: Augment, rng: np.random.Generator) -> Matrix:
+def _matrix(
+    middle: tuple[int, int], size: tuple[int, int], settings: Augment, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Map window (x, y, 1) to picture (x, y); without turn and zoom by whole pixels."""
     turn = np.deg2rad(rng.uniform(-settings.turn, settings.turn))
     zoom = float(np.exp(rng.uniform(-1, 1) * np.log(settings.zoom)))

@@ -1,16 +1,34 @@
-"""From data sets to a bundle: train, calibrate, set thresholds, choose golden pictures."""
+"""From data sets to a bundle: train, calibrate, set thresholds with their provenance, choose golden pictures."""
 
-from linewarden_train.data.groups import Joined, check_apart
-from linewarden_train.data.samples import Samples
-from linewarden_train.training.calibration import fit_trust
-from linewarden_train.training.card import card_of, fitted_on, mask_limits, source_of, thresholds_of
+import numpy as np
+
+from linewarden_domain.resampling import Values
+from linewarden_train.data.groups import Joined, check_apart, split_folds
+from linewarden_train.data.samples import Samples, digest_of
+from linewarden_train.training.calibration import (
+    defect_threshold,
+    fit_trust,
+    suspicion_of,
+    suspicion_threshold,
+    worst_of_parts,
+)
 from linewarden_train.training.choosing import choose
-from linewarden_train.training.crossfit import split_folds
 from linewarden_train.training.golden import choose_golden, lacking
 from linewarden_train.training.inputs import picture_spec
+from linewarden_train.training.masks import MaskCounts, choose_mask_point
 from linewarden_train.training.network import score, score_held_out, train_network
+from linewarden_train.training.scoring import RawScores
 from linewarden_train.training.terms import NamedSamples, Surroundings, Taught, TeachingSets, TeachSettings
-from linewarden_vision.golden import Golden
+from linewarden_vision.card import (
+    Card,
+    MapScales,
+    NetworkSpec,
+    PictureSpec,
+    Provenance,
+    Threshold,
+    Thresholds,
+    TrustCard,
+)
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.trained_groups import TrainedGroups
 from linewarden_vision.trust.normaliser import FEWEST_GOOD
@@ -24,12 +42,17 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
     for other in (sets.calibration, sets.thresholds, sets.golden):
         check_apart(sets.teaching.samples, other.samples)
     _check_kinds(sets, settings)
-    _check_annotated(sets.teaching if settings.folds else sets.calibration)
+    annotated = sets.teaching if settings.folds else sets.calibration
+    bad = [index for index, label in enumerate(annotated.samples.labels) if label.defective]
+    if all(annotated.samples[index].mask is None for index in bad):  # before hours are spent on it
+        raise ValueError(f"no defective picture of {annotated.name} has a mask; linewarden teach needs none")
     spec = picture_spec(sets.teaching.samples, settings.inputs)
     held_out = score_held_out(sets.teaching.samples, spec, settings, around)
     network = train_network(sets.teaching.samples, spec, settings, around)
     calibrated = score(network, spec, sets.calibration.samples, settings, around.on_progress, "calibrating")
-    source = source_of(settings, sets.teaching if held_out else sets.calibration, fitted_on(settings))
+    scored = f"{settings.folds} folds, each scored by a network that never saw it" if settings.folds else "one network"
+    fitted_on = sets.teaching if held_out else sets.calibration
+    source = source_of(settings, fitted_on, f"good against defective, {scored}")
     choice = choose(held_out, settings.trust, overkill=settings.overkill, diverted=settings.diverted)
     trust = fit_trust(calibrated, choice.recipe, source, held_out)
     same = sets.thresholds is sets.calibration
@@ -38,12 +61,17 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
         if same
         else score(network, spec, sets.thresholds.samples, settings, around.on_progress, "setting thresholds")
     )
-    mask = mask_limits(held_out or [calibrated], settings, sets.teaching if held_out else sets.calibration)
+    mask = mask_limits(held_out or [calibrated], settings, fitted_on)
     thresholds = thresholds_of(settings, sets.thresholds, limits, trust, mask)
     card = card_of(settings, spec, trust, thresholds, held_out or [calibrated])
     seen = [sets.teaching, sets.calibration, sets.thresholds]
     made_by = TrainedGroups.of(_used_groups(seen, goods_only=bool(held_out)))
-    golden = _golden(Inspector(card, network), sets)
+    inspector = Inspector(card, network)
+    try:
+        golden = choose_golden(inspector, sets.golden.samples)
+    except ValueError:  # golden pictures prove equality, not quality: what was taught may help out
+        every = Joined([sets.golden.samples, sets.teaching.samples])
+        golden = choose_golden(inspector, every, complete=False)
     notes = [f"suspicion: {choice}", *(f"the golden set holds no {kind}" for kind in lacking(golden))]
     card = card.model_copy(update={"notes": notes})
     return Taught(card, network, golden, made_by.to_files(), held_out)
@@ -70,22 +98,6 @@ def _check_side(name: str, samples: Samples, fewest_good: int, fewest_bad: int) 
         )
 
 
-def _check_annotated(named: NamedSamples) -> None:
-    """Refuse a set without any mask before hours are spent on it."""
-    samples = named.samples
-    bad = [index for index, label in enumerate(samples.labels) if label.defective]
-    if all(samples[index].mask is None for index in bad):
-        raise ValueError(f"no defective picture of {named.name} has a mask; linewarden teach needs none")
-
-
-def _golden(inspector: Inspector, sets: TeachingSets) -> Golden:
-    """Choose from the golden set, or else from it and the teaching set: golden pictures prove equality, not quality."""
-    try:
-        return choose_golden(inspector, sets.golden.samples)
-    except ValueError:
-        return choose_golden(inspector, Joined([sets.golden.samples, sets.teaching.samples]), complete=False)
-
-
 def _used_groups(sets: list[NamedSamples], *, goods_only: bool) -> list[str]:
     """List the groups that decide anything.
 
@@ -98,3 +110,73 @@ def _used_groups(sets: list[NamedSamples], *, goods_only: bool) -> list[str]:
         tainted = {label.judged for label in named.samples.labels if label.defective}
         used += [label.group for label in named.samples.labels if not (goods_only and label.judged in tainted)]
     return used
+
+
+def source_of(settings: TeachSettings, named: NamedSamples, point: str) -> Provenance:
+    """Say where a number comes from; n counts groups, not pictures."""
+    return Provenance(
+        set_digest=digest_of(named.samples),
+        set_name=named.name,
+        n=len({label.group for label in named.samples.labels}),
+        curve_point=point,
+        date=settings.date,
+    )
+
+
+def mask_limits(
+    scores: list[RawScores], settings: TeachSettings, named: NamedSamples
+) -> tuple[Threshold, float | None]:
+    """Take the mask threshold and the peak of its regions with the best Seg_mIoU over all annotated pictures."""
+    counted = [part.masks for part in scores if part.masks is not None]
+    point, quality, count = choose_mask_point(MaskCounts.stack(counted))
+    source = source_of(settings, named, f"best Seg_mIoU {quality:.3f} of {count} pictures")
+    return Threshold(value=point.threshold, provenance=source), point.peak
+
+
+def thresholds_of(
+    settings: TeachSettings,
+    named: NamedSamples,
+    scores: RawScores,
+    trust: TrustCard,
+    mask: tuple[Threshold, float | None],
+) -> Thresholds:
+    """Set both limits on good parts alone; suspicion on those that the first one passes."""
+    margins = worst_of_parts(scores.margin, scores.groups, scores.good)
+    reject = defect_threshold(margins, settings.overkill)
+    suspicion = worst_of_parts(suspicion_of(scores, trust.build()), scores.groups, scores.good)
+    divert = suspicion_threshold(suspicion[margins <= reject], settings.diverted)
+    overkill = source_of(settings, named, f"overkill_rate_of_good {settings.overkill:.1%}")
+    diverted = source_of(settings, named, f"diverted share of passed good parts {settings.diverted:.1%}")
+    return Thresholds(
+        defect=Threshold(value=reject, provenance=overkill),
+        suspicion=Threshold(value=divert, provenance=diverted),
+        mask=mask[0],
+        mask_peak=mask[1],
+    )
+
+
+def card_of(
+    settings: TeachSettings, spec: PictureSpec, trust: TrustCard, thresholds: Thresholds, scored: list[RawScores]
+) -> Card:
+    """Write the card of a bundle that is taught and nothing more: no promotion, no qualification."""
+    return Card(
+        name=settings.name,
+        stage="taught",
+        created=settings.date,
+        code_version=settings.code_version,
+        network=NetworkSpec(name=settings.network, encoder=settings.encoder, tap_channels=64),
+        picture=spec,
+        class_names=sorted({label.defect_class for part in scored for label in part.labels if label.defective}),
+        thresholds=thresholds,
+        trust=trust,
+        map_scales=MapScales(
+            class_specific=full_scale([part.defect_map_peak[part.defective] for part in scored]),
+            class_agnostic=full_scale([part.agnostic_map_peak[part.defective] for part in scored]),
+        ),
+        notes=[],
+    )
+
+
+def full_scale(peaks: list[Values]) -> float:
+    """Return where a map saturates, so that one defective picture in ten does; blank maps still have a scale."""
+    return max(float(np.quantile(np.concatenate(peaks), 0.9)), 1e-3)

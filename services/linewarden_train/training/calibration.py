@@ -5,11 +5,13 @@ A part is its group of views; its margin and its suspicion are the maxima over i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from linewarden_train.training.scoring import RawScores, Values
+from linewarden_domain.resampling import Values
+from linewarden_train.training.scoring import RawScores
 from linewarden_vision.card import (
     CheapIngredient,
     EnhancedIngredient,
@@ -19,11 +21,10 @@ from linewarden_vision.card import (
     TrustCard,
 )
 from linewarden_vision.trust.cascade import TrustModel, normalise
-from linewarden_vision.trust.names import CheapName, SecondName
 from linewarden_vision.trust.normaliser import Normaliser
-from linewarden_vision.trust.suspicion import Logistic, fit_logistic, group_weights, sum_of_rarities
-
-_FEWEST_DEFECTIVE = 6  # groups; fewer cannot weigh ingredients, as six discordant ones are the least for a test
+from linewarden_vision.trust.registry import find
+from linewarden_vision.trust.scores import TrustScore
+from linewarden_vision.trust.suspicion import MOST_INGREDIENTS, Logistic, fit_logistic, group_weights, sum_of_rarities
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,32 @@ class TrustRecipe:
     ``second_look_share`` of good pictures get the second look.
     """
 
-    cheap: tuple[CheapName, ...] = ("agreement", "mask_evidence", "margin")
-    second: tuple[SecondName, ...] = ("agreement_enhanced",)
+    cheap: tuple[str, ...] = ("agreement", "mask_evidence", "margin")
+    second: tuple[str, ...] = ("agreement_enhanced",)
     epsilon: float = 0.15
     second_look_share: float = 0.10
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> Self:
+        """Of scores by name, those of a second look apart.
+
+        Raises ValueError for none of one pass, more than four, one named twice or that needs a bank of good patches,
+        TrustScoreError for a name that nobody registered.
+        """
+        scores = [find(name) for name in names]
+        cheap = [score for score in scores if isinstance(score, TrustScore)]
+        banked = [score.name for score in cheap if "novelty" in score.needs]
+        if banked:
+            raise ValueError(f"trust score {banked[0]} needs a bank of good patches, which only linewarden teach makes")
+        if not cheap or len(set(names)) != len(names) or len(names) > MOST_INGREDIENTS:
+            raise ValueError(f"name at most {MOST_INGREDIENTS} trust scores, each once, and one of one pass at least")
+        second = [score.name for score in scores if not isinstance(score, TrustScore)]
+        return cls(cheap=tuple(score.name for score in cheap), second=tuple(second))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of one pass first."""
+        return (*self.cheap, *self.second)
 
 
 def fit_trust(
@@ -48,66 +71,53 @@ def fit_trust(
     since another network gave it, and the logistics are fitted on them alone. Without them calibration serves
     for both. Raises ValueError when good or defective pictures are missing or too few.
     """
-    names = (*recipe.cheap, *recipe.second)
-    frozen = {name: _frozen(calibrated.ingredients[name][calibrated.good]) for name in names}
+    names = recipe.names
+    kept = {name: frozen(calibrated.ingredients[name][calibrated.good]) for name in names}
     parts = [_evidence(scores, names) for scores in held_out or [calibrated]]
-    evidence = _Evidence(
-        np.concatenate([part.rarities for part in parts]),
-        np.concatenate([part.defective for part in parts]),
-        [group for part in parts for group in part.groups],
-    )
-    cheap = _logistic(evidence, len(recipe.cheap))
-    own = [Normaliser(np.asarray(frozen[name])) for name in recipe.cheap]
+    rarities, defective = (np.concatenate([part[which] for part in parts]) for which in (0, 1))
+    groups = [group for part in parts for group in part[2]]
+    cheap = _logistic(rarities[:, : len(recipe.cheap)], defective, groups)
+    own = [Normaliser(np.asarray(kept[name])) for name in recipe.cheap]
     suspicion = cheap(normalise(_columns(calibrated, recipe.cheap), own))
     second = None
     if recipe.second:
         second = SecondLookCard(
-            ingredients=[EnhancedIngredient(name=name, good=frozen[name]) for name in recipe.second],
-            logistic=_card(_logistic(evidence, len(names))),
+            ingredients=[EnhancedIngredient(name=name, good=kept[name]) for name in recipe.second],
+            logistic=_card(_logistic(rarities, defective, groups)),
             epsilon=recipe.epsilon,
             gate=float(np.quantile(suspicion[calibrated.good], 1 - recipe.second_look_share)),
         )
     return TrustCard(
-        ingredients=[CheapIngredient(name=name, good=frozen[name]) for name in recipe.cheap],
+        ingredients=[CheapIngredient(name=name, good=kept[name]) for name in recipe.cheap],
         logistic=_card(cheap),
         second=second,
         provenance=provenance,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """What the logistic is fitted on: rarities (N, K), the truth (N,), groups (N)."""
-
-    rarities: Values
-    defective: NDArray[np.bool_]
-    groups: Sequence[str]
-
-
-def _logistic(evidence: _Evidence, count: int) -> Logistic:
-    """Fit on the first ``count`` ingredients; the plain sum of rarities where too few groups could weigh them.
+def _logistic(rarities: Values, defective: NDArray[np.bool_], groups: list[str]) -> Logistic:
+    """Fit on rarities (N, K), the truth (N,), groups (N); their plain sum where too few groups could weigh them.
 
     The same where the fit gives no ingredient any weight: a suspicion that never moves would catch nothing.
     """
-    groups = {group for group, bad in zip(evidence.groups, evidence.defective, strict=True) if bad}
-    if len(groups) < _FEWEST_DEFECTIVE:
-        return sum_of_rarities(count)
-    weights = group_weights(list(evidence.groups))
-    fitted = fit_logistic(evidence.rarities[:, :count], evidence.defective, weights)
-    return fitted if any(fitted.coefficients) else sum_of_rarities(count)
+    bad = {group for group, is_bad in zip(groups, defective, strict=True) if is_bad}
+    if len(bad) < 6:  # fewer cannot weigh ingredients, as six discordant ones are the least for a test
+        return sum_of_rarities(rarities.shape[1])
+    fitted = fit_logistic(rarities, defective, group_weights(groups))
+    return fitted if any(fitted.coefficients) else sum_of_rarities(rarities.shape[1])
 
 
-def _evidence(scores: RawScores, names: Sequence[str]) -> _Evidence:
-    """Normalise one network's scores by its own good pictures; clean views of defective parts are left out."""
+def _evidence(scores: RawScores, names: Sequence[str]) -> tuple[Values, NDArray[np.bool_], list[str]]:
+    """Rarities by the network's own good pictures, truth and groups; clean views of defective parts are left out."""
     used = scores.good | scores.defective
-    own = [Normaliser.fit(np.asarray(_frozen(scores.ingredients[name][scores.good]))) for name in names]
+    own = [Normaliser.fit(np.asarray(frozen(scores.ingredients[name][scores.good]))) for name in names]
     rarities = normalise(_columns(scores, names), own)
     groups = [group for group, kept in zip(scores.groups, used, strict=True) if kept]
-    return _Evidence(rarities[used], scores.defective[used], groups)
+    return rarities[used], scores.defective[used], groups
 
 
-def _frozen(good: Values) -> list[float]:
-    """Sort and keep six significant digits: enough, and the card stays readable."""
+def frozen(good: Values) -> list[float]:
+    """Return good values as a card holds them: sorted, to six significant digits, so that it stays readable."""
     return sorted(float(f"{value:.6g}") for value in good)
 
 

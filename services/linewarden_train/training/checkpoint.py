@@ -9,9 +9,6 @@ from typing import Any
 
 import torch
 
-State = dict[str, Any]
-"""Tensors, numbers, strings, lists and dicts of these: nothing that needs unpickling of code."""
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -24,7 +21,7 @@ class Checkpoint:
     fingerprint: str
     every_s: float = 60.0
 
-    def load(self) -> State | None:
+    def load(self) -> dict[str, Any] | None:
         """Return what was saved, None if nothing was.
 
         Raises ValueError for a file of another run or one that cannot be read: delete it to start afresh.
@@ -32,7 +29,7 @@ class Checkpoint:
         if not self.path.is_file():
             return None
         try:
-            state: State = torch.load(self.path, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, OSError, ValueError, LookupError, UnpicklingError) as error:
             raise ValueError(f"{self.path} cannot be read ({error}); delete it to start afresh") from error
         if state.get("fingerprint") != self.fingerprint:
@@ -40,7 +37,10 @@ class Checkpoint:
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Replace the file as a whole: a stop in the middle leaves the old one."""
+        """Replace the file as a whole: a stop in the middle leaves the old one.
+
+        A state is tensors, numbers, strings, lists and dicts of these: nothing that needs unpickling of code.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
         with partial.open("wb") as file:

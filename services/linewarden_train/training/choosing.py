@@ -27,8 +27,8 @@ OTHERS: Mapping[str, TrustRecipe] = {
     "mask evidence": TrustRecipe(cheap=("mask_evidence",), second=()),
     "trust with a turned second look": TrustRecipe(second=("margin_turned",)),
 }
-_FEWEST_MISSED = 6  # groups, as six discordant ones are the least for a test
-_UNUSED = Provenance(set_digest="0" * 64, set_name="choice", n=1, curve_point="never leaves it", date="2000-01-01")
+NOWHERE = Provenance(set_digest="0" * 64, set_name="choice", n=1, curve_point="never leaves it", date="2000-01-01")
+"""Of a trust that is fitted to compare, and that no card will carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,12 @@ def choose(folds: Sequence[RawScores], trust: TrustRecipe, *, overkill: float, d
     Each fold's misses are judged by a suspicion whose logistic the other folds fitted. With fewer than two folds,
     or misses in fewer than six groups, or a tie, trust is kept.
     """
-    missed = [_missed(part, overkill) for part in folds]
-    groups = {group for part, rows in zip(folds, missed, strict=True) for group in np.asarray(part.groups)[rows]}
-    if len(folds) < 2 or len(groups) < _FEWEST_MISSED:
+    groups = {
+        group
+        for part in folds
+        for group in np.asarray(part.groups)[part.defective & (part.margin <= _reject_above(part, overkill))]
+    }
+    if len(folds) < 2 or len(groups) < 6:  # as six discordant groups are the least for a test
         return Choice("trust", trust, {}, len(groups))
     candidates = {"trust": trust, **OTHERS}
     recall = {name: _recall(folds, recipe, overkill, diverted) for name, recipe in candidates.items()}
@@ -68,16 +71,12 @@ def _recall(folds: Sequence[RawScores], recipe: TrustRecipe, overkill: float, di
     caught: dict[str, list[bool]] = {}
     for part in folds:
         others = [other for other in folds if other is not part]
-        suspicion = suspicion_of(part, fit_trust(part, recipe, _UNUSED, others).build())
+        suspicion = suspicion_of(part, fit_trust(part, recipe, NOWHERE, others).build())
         passed = part.margin <= _reject_above(part, overkill)
         limit = suspicion_threshold(worst_of_parts(suspicion, part.groups, part.good & passed), diverted)
         for row in np.flatnonzero(part.defective & passed):
             caught.setdefault(part.groups[row], []).append(bool(suspicion[row] >= limit))
     return float(np.mean([np.mean(found) for found in caught.values()]))
-
-
-def _missed(part: RawScores, overkill: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return np.flatnonzero(part.defective & (part.margin <= _reject_above(part, overkill)))
 
 
 def _reject_above(part: RawScores, overkill: float) -> float:

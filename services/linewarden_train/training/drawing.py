@@ -1,19 +1,18 @@
 """Drawing training batches: windows at native scale first, whole padded pictures at the end."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from linewarden_train.data.samples import GOOD, Label, Sample, Samples
 from linewarden_train.training.augment import Augment, augment, window
 from linewarden_train.training.paste import Patch, cut_patches, paste
-from linewarden_train.training.sampling import sampling_weights
-
-_STRIDE = 32  # the networks need sides divisible by this
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Normalisation:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingBatch:
     """Tensors: pictures (B, C, H, W) normalised, defective (B,), mask (B, H, W), annotated (B,)."""
 
     pictures: Tensor
@@ -33,9 +32,9 @@ class Batch:
     mask: Tensor
     annotated: Tensor
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device) -> "TrainingBatch":
         """Return the batch on that device."""
-        return Batch(
+        return TrainingBatch(
             self.pictures.to(device), self.defective.to(device), self.mask.to(device), self.annotated.to(device)
         )
 
@@ -69,7 +68,7 @@ class Drawer:
         if settings.side is not None and settings.paste > 0:
             self._patches = cut_patches(samples, settings.side)
 
-    def draw(self, done: float) -> Batch:
+    def draw(self, done: float) -> TrainingBatch:
         """Draw the batch for the share of the training that is ``done``, 0 to 1."""
         settings = self._settings
         in_windows = settings.side is not None and done < settings.window_share
@@ -109,17 +108,24 @@ def _cut(sample: Sample, size: tuple[int, int], settings: Augment, rng: np.rando
 
 def collate(
     chosen: Sequence[Sample], normalisation: Normalisation, settings: Augment, rng: np.random.Generator
-) -> Batch:
+) -> TrainingBatch:
     """Augment, pad to one size (their largest sides, up to a multiple of 32) and stack."""
     changed = [augment(sample.picture, sample.mask, settings, rng) for sample in chosen]
-    height, width = (-(-max(plane.shape[axis] for plane, _ in changed) // _STRIDE) * _STRIDE for axis in (0, 1))
-    pictures = torch.from_numpy(np.stack([_padded(plane, height, width) for plane, _ in changed]))
+    # the networks need sides divisible by 32
+    height, width = (-(-max(plane.shape[axis] for plane, _ in changed) // 32) * 32 for axis in (0, 1))
+    planes = [
+        cv2.copyMakeBorder(
+            np.ascontiguousarray(plane), 0, height - plane.shape[0], 0, width - plane.shape[1], cv2.BORDER_REPLICATE
+        )
+        for plane, _ in changed
+    ]
+    pictures = torch.from_numpy(np.stack(planes))
     pictures = pictures[:, None] if pictures.ndim == 3 else pictures.permute(0, 3, 1, 2)
     masks = np.zeros((len(changed), height, width), np.float32)
     for row, (_, mask) in enumerate(changed):
         if mask is not None:
             masks[row, : mask.shape[0], : mask.shape[1]] = mask
-    return Batch(
+    return TrainingBatch(
         pictures=((pictures - normalisation.mean) / normalisation.std).contiguous(memory_format=torch.channels_last),
         defective=torch.tensor([float(sample.label.defective) for sample in chosen]),
         mask=torch.from_numpy(masks),
@@ -127,6 +133,19 @@ def collate(
     )
 
 
-def _padded(plane: np.ndarray[tuple[int, ...], np.dtype[np.float32]], height: int, width: int) -> np.ndarray:
-    below, right = height - plane.shape[0], width - plane.shape[1]
-    return cv2.copyMakeBorder(np.ascontiguousarray(plane), 0, below, 0, right, cv2.BORDER_REPLICATE)
+def sampling_weights(labels: Sequence[Label], good_share: float = 0.5) -> NDArray[np.float64]:
+    """Return probabilities by index: ``good_share`` is good; classes evenly, then groups evenly within a class.
+
+    Raises ValueError unless both good and defective pictures exist.
+    """
+    classes = {label.defect_class for label in labels}
+    if GOOD not in classes or len(classes) == 1:
+        raise ValueError("training needs good and defective pictures; one of them is missing")
+    groups = {kind: {lb.group for lb in labels if lb.defect_class == kind} for kind in classes}
+    inside = Counter((label.defect_class, label.group) for label in labels)
+    share = {kind: good_share if kind == GOOD else (1 - good_share) / (len(classes) - 1) for kind in classes}
+    weights = [
+        share[label.defect_class] / (len(groups[label.defect_class]) * inside[label.defect_class, label.group])
+        for label in labels
+    ]
+    return np.asarray(np.divide(weights, np.sum(weights)), np.float64)

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-import torch
-from torchmetrics.functional.classification import binary_average_precision
 
 from linewarden_train.data.samples import Samples
 from linewarden_train.data.sides import Sides
 from linewarden_train.training.augment import Augment
 from linewarden_train.training.balance import BalanceName
 from linewarden_train.training.bundle import teach
+from linewarden_train.training.calibration import TrustRecipe
 from linewarden_train.training.drawing import DrawSettings
 from linewarden_train.training.inputs import InputSettings
 from linewarden_train.training.loop import TrainSettings
@@ -22,7 +21,6 @@ from linewarden_train.training.masks import GRID, MaskCounts, MaskPoint
 from linewarden_train.training.pretrained import PRETRAINED_ENCODER
 from linewarden_train.training.scoring import RawScores
 from linewarden_train.training.terms import (
-    FOLD_EFFORT,
     NamedSamples,
     Surroundings,
     Taught,
@@ -32,9 +30,6 @@ from linewarden_train.training.terms import (
 from linewarden_vision.network.build import NetworkName
 
 Tasks = Literal["both", "classification", "segmentation"]
-_SCORING_SHARE = 0.12  # of a budget, for scoring what was trained
-_NO_END = 10**9
-REAL_AUGMENT = Augment(quarter_turns=True, turn=6, zoom=1.1, gain=0.15, offset=12, gamma=0.15, shade=15, noise=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +58,12 @@ class TrainOptions:
     threads: int | None = None
     overkill: float = 0.01
     diverted: float = 0.05
+    scores: tuple[str, ...] = ()
+    """Trust scores named beforehand, in place of those that a recipe has of its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class TrainingSummary:
     """What the training says about itself, out of fold; None where there were no folds or no masks."""
 
     train_pictures: int
@@ -77,7 +74,7 @@ class Summary:
     iou_by_class: dict[str, float] = field(default_factory=dict)
 
 
-def train_folder(sides: Sides, options: TrainOptions, around: Surroundings) -> tuple[Taught, Summary]:
+def train_folder(sides: Sides, options: TrainOptions, around: Surroundings) -> tuple[Taught, TrainingSummary]:
     """Train on one side, calibrate on another and touch nothing of the third.
 
     Raises ValueError for a set that lacks good or defective pictures on a side.
@@ -89,13 +86,26 @@ def train_folder(sides: Sides, options: TrainOptions, around: Surroundings) -> t
         golden=calibration,
     )
     taught = teach(sets, settings_of(options), around)
-    return taught, _summary(sides, taught)
+    counts = [part.masks for part in taught.held_out if part.masks is not None]
+    limits = taught.card.thresholds
+    row = GRID.index(MaskPoint(limits.mask.value, limits.mask_peak))
+    return taught, TrainingSummary(
+        train_pictures=len(sides.train),
+        train_groups=len({label.group for label in sides.train.labels}),
+        calibration_groups=len({label.group for label in sides.calibration.labels}),
+        image_ap=float(np.mean([part.image_ap for part in taught.held_out])) if taught.held_out else None,
+        seg_mean_iou=float(MaskCounts.stack(counts).seg_mean_iou()[row]) if counts else None,
+        iou_by_class=_by_class(taught.held_out, row),
+    )
 
 
 def settings_of(options: TrainOptions) -> TeachSettings:
     """Spell out the settings; a budget is dealt to folds and final training by their effort."""
-    budget = options.budget_s
-    own = None if budget is None else budget * (1 - _SCORING_SHARE) / (1 + options.folds * FOLD_EFFORT)
+    budget, fold_effort = options.budget_s, 0.5
+    # of a budget, 12 % are for scoring what was trained
+    own = None if budget is None else budget * (1 - 0.12) / (1 + options.folds * fold_effort)
+    light = Augment(quarter_turns=True, turn=6, zoom=1.1, gain=0.15, offset=12, gamma=0.15, shade=15, noise=3)
+    classified, marked = options.tasks != "segmentation", options.tasks != "classification"
     return TeachSettings(
         name=options.name,
         date=options.date,
@@ -106,19 +116,22 @@ def settings_of(options: TrainOptions) -> TeachSettings:
         frozen=options.frozen,
         inputs=InputSettings(scale=options.scale, levels=options.levels),
         train=TrainSettings(
-            steps=options.steps if own is None else _NO_END,
+            steps=options.steps if own is None else 10**9,
             learning_rate=1.5e-3,
             encoder_rate=0.2 if options.pretrained else 1.0,
             encoder_from=0.3 if options.pretrained else 0.0,
             seed=options.seed,
             budget_s=own,
             balance=options.balance,
-            draw=DrawSettings(
-                whole=4, side=options.window, windows=8, window_share=0.6, paste=0.3, augment=REAL_AUGMENT
+            draw=DrawSettings(whole=4, side=options.window, windows=8, window_share=0.6, paste=0.3, augment=light),
+            # for the ablation one task is switched off; the guide belongs to the mask's supervision
+            weights=LossWeights(
+                classification=float(classified), mask=float(marked), guide=float(classified and marked)
             ),
-            weights=_weights(options.tasks),
         ),
+        trust=TrustRecipe.of(options.scores) if options.scores else TrustRecipe(),
         folds=options.folds,
+        fold_effort=fold_effort,
         patience=options.patience,
         device=options.device,
         overkill=options.overkill,
@@ -126,47 +139,11 @@ def settings_of(options: TrainOptions) -> TeachSettings:
     )
 
 
-def _weights(tasks: Tasks) -> LossWeights:
-    """Switch one task off for the ablation; the guide belongs to the mask's supervision."""
-    if tasks == "classification":
-        return LossWeights(mask=0.0, guide=0.0)
-    if tasks == "segmentation":
-        return LossWeights(classification=0.0, guide=0.0)
-    return LossWeights()
-
-
 def fingerprint(options: TrainOptions, samples: Samples) -> str:
     """Tell runs apart: what decides among the options, and the labels of every picture, by name."""
     deciding = replace(options, name="", date="", code_version="")
     text = repr((deciding, [(label.name, label.group, label.defect_class) for label in samples.labels]))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _summary(sides: Sides, taught: Taught) -> Summary:
-    counts = [part.masks for part in taught.held_out if part.masks is not None]
-    limits = taught.card.thresholds
-    row = GRID.index(MaskPoint(limits.mask.value, limits.mask_peak))
-    return Summary(
-        train_pictures=len(sides.train),
-        train_groups=len({label.group for label in sides.train.labels}),
-        calibration_groups=len({label.group for label in sides.calibration.labels}),
-        image_ap=_mean_ap(taught.held_out),
-        seg_mean_iou=float(MaskCounts.stack(counts).seg_mean_iou()[row]) if counts else None,
-        iou_by_class=_by_class(taught.held_out, row),
-    )
-
-
-def _mean_ap(parts: Sequence[RawScores]) -> float | None:
-    """Average over folds: margins of two networks don't share a scale."""
-    found = [
-        float(
-            binary_average_precision(
-                torch.sigmoid(torch.from_numpy(part.margin)), torch.from_numpy(part.defective.astype(int))
-            )
-        )
-        for part in parts
-    ]
-    return float(np.mean(found)) if found else None
 
 
 def _by_class(parts: Sequence[RawScores], row: int) -> dict[str, float]:

@@ -13,20 +13,18 @@ from linewarden_vision.inspector import Inspector, ViewScore
 Kind = tuple[bool, bool]
 """(defect, doubtful); doubt about a rejected picture decides nothing."""
 _WORDS: dict[Kind, str] = {(True, False): "NG", (False, True): "doubtful OK", (False, False): "trusted OK"}
-_RELATIVE = 0.05
-"""A narrow gap, as a share of what lies between the 5th and the 95th percentile of the scores."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Gap:
+class _Clearance:
     """How far from a threshold a golden picture keeps."""
 
     margin: float
     suspicion: float
 
 
-_WIDE = _Gap(0.2, 0.02)
-_LEAST = _Gap(0.01, 0.0005)  # float32 on two devices differs by less than a tenth of this
+_WIDE = _Clearance(0.2, 0.02)
+_LEAST = _Clearance(0.01, 0.0005)  # float32 on two devices differs by less than a tenth of this
 
 
 def choose_golden(inspector: Inspector, samples: Samples, *, each: int = 6, complete: bool = True) -> Golden:
@@ -39,23 +37,35 @@ def choose_golden(inspector: Inspector, samples: Samples, *, each: int = 6, comp
     """
     if not len(samples):
         raise ValueError("the golden set needs pictures; there are none")
-    scores = _score(inspector, samples)
+    scores: list[ViewScore] = []
+    for start in range(0, len(samples), 16):
+        indices = range(start, min(start + 16, len(samples)))
+        scores += inspector.score([inspector.prepare(samples[index].picture) for index in indices])
     narrow = _narrow(scores)
     kinds = _sort(scores, inspector.card, _WIDE, each)
     if not all(kinds.values()):
         kinds = _sort(scores, inspector.card, narrow, each)
     for kind, found in kinds.items():
         if not found and (complete or not any(kinds.values())):
-            near = sum(_kind(score, inspector.card, _Gap(0.0, 0.0)) == kind for score in scores)
+            near = sum(_kind(score, inspector.card, _Clearance(0.0, 0.0)) == kind for score in scores)
             raise ValueError(
                 f"the golden set needs a {_WORDS[kind]}: {near} of {len(scores)} pictures are, none of them farther "
                 f"than {narrow.margin:.3g} (margin) and {narrow.suspicion:.3g} (suspicion) from a threshold; "
                 "give more samples"
             )
+    limits = inspector.card.thresholds
     chosen = sorted(index for found in kinds.values() for index in found)
     return Golden(
         pictures=[samples[index].picture for index in chosen],
-        answers=[_answer(scores[index], inspector.card) for index in chosen],
+        answers=[
+            GoldenAnswer(
+                margin=scores[index].margin,
+                suspicion=scores[index].suspicion,
+                defect=limits.is_defect(scores[index].margin),
+                doubtful=limits.is_doubtful(scores[index].suspicion),
+            )
+            for index in chosen
+        ],
     )
 
 
@@ -65,17 +75,20 @@ def lacking(golden: Golden) -> list[str]:
     return [word for kind, word in _WORDS.items() if kind not in held]
 
 
-def _narrow(scores: Sequence[ViewScore]) -> _Gap:
-    """The distance for tight thresholds: never wider than the usual one, never within reach of rounding."""
+def _narrow(scores: Sequence[ViewScore]) -> _Clearance:
+    """The distance for tight thresholds: never wider than the usual one, never within reach of rounding.
+
+    In between, a twentieth of what lies between the 5th and the 95th percentile of the scores.
+    """
     margins, suspicions = ([score.margin for score in scores], [score.suspicion for score in scores])
-    spread = [float(np.subtract(*np.percentile(values, [95, 5]))) for values in (margins, suspicions)]
-    return _Gap(
-        margin=float(np.clip(_RELATIVE * spread[0], _LEAST.margin, _WIDE.margin)),
-        suspicion=float(np.clip(_RELATIVE * spread[1], _LEAST.suspicion, _WIDE.suspicion)),
+    share = [0.05 * float(np.subtract(*np.percentile(values, [95, 5]))) for values in (margins, suspicions)]
+    return _Clearance(
+        margin=float(np.clip(share[0], _LEAST.margin, _WIDE.margin)),
+        suspicion=float(np.clip(share[1], _LEAST.suspicion, _WIDE.suspicion)),
     )
 
 
-def _sort(scores: Sequence[ViewScore], card: Card, gap: _Gap, each: int) -> dict[Kind, list[int]]:
+def _sort(scores: Sequence[ViewScore], card: Card, gap: _Clearance, each: int) -> dict[Kind, list[int]]:
     """Indices of the first ``each`` of every kind."""
     kinds: dict[Kind, list[int]] = {kind: [] for kind in _WORDS}
     for index, score in enumerate(scores):
@@ -85,15 +98,7 @@ def _sort(scores: Sequence[ViewScore], card: Card, gap: _Gap, each: int) -> dict
     return kinds
 
 
-def _score(inspector: Inspector, samples: Samples) -> Sequence[ViewScore]:
-    scores: list[ViewScore] = []
-    for start in range(0, len(samples), 16):
-        indices = range(start, min(start + 16, len(samples)))
-        scores += inspector.score([inspector.prepare(samples[index].picture) for index in indices])
-    return scores
-
-
-def _kind(score: ViewScore, card: Card, gap: _Gap) -> Kind | None:
+def _kind(score: ViewScore, card: Card, gap: _Clearance) -> Kind | None:
     limits = card.thresholds
     if abs(score.margin - limits.defect.value) < gap.margin:
         return None
@@ -102,12 +107,3 @@ def _kind(score: ViewScore, card: Card, gap: _Gap) -> Kind | None:
     gate = card.trust.second.gate if card.trust.second else limits.suspicion.value
     near = min(abs(score.suspicion - limits.suspicion.value), abs(score.suspicion - gate))
     return None if near < gap.suspicion else (False, limits.is_doubtful(score.suspicion))
-
-
-def _answer(score: ViewScore, card: Card) -> GoldenAnswer:
-    return GoldenAnswer(
-        margin=score.margin,
-        suspicion=score.suspicion,
-        defect=card.thresholds.is_defect(score.margin),
-        doubtful=card.thresholds.is_doubtful(score.suspicion),
-    )

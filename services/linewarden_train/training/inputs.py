@@ -10,11 +10,6 @@ from linewarden_train.data.samples import Label, Sample, Samples
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.prepare import prepare_picture
 
-_STRIDE = 32
-_EVERY_PICTURE = PictureSpec(
-    height=_STRIDE, width=_STRIDE, channels=1, mean=0.0, std=1.0, brightness=(-1.0, 256.0), contrast=(-1.0, 256.0)
-)
-
 
 @dataclass(frozen=True, slots=True)
 class InputSettings:
@@ -62,7 +57,10 @@ def picture_spec(samples: Samples, settings: InputSettings) -> PictureSpec:
     picture has it.
     """
     channels = 3 if any(samples[index].picture.ndim == 3 for index in range(len(samples))) else 1
-    every = _EVERY_PICTURE.model_copy(
+    whole = PictureSpec(
+        height=32, width=32, channels=1, mean=0.0, std=1.0, brightness=(-1.0, 256.0), contrast=(-1.0, 256.0)
+    )
+    every = whole.model_copy(
         update={"channels": channels, "scale": settings.scale, "levels": settings.levels, "pad": "stretch"}
     )
     means, deviations, sizes = [], [], []
@@ -72,7 +70,10 @@ def picture_spec(samples: Samples, settings: InputSettings) -> PictureSpec:
         means.append(float(inside.mean()))
         deviations.append(float(inside.std()))
         sizes.append(prepared.inner)
-    height, width = (min(_grown(max(size[axis] for size in sizes)), _grown(settings.most)) for axis in (0, 1))
+    height, width = (
+        -(-min(max(size[axis] for size in sizes), settings.most) // 32) * 32  # up to a multiple of 32
+        for axis in (0, 1)
+    )
     return PictureSpec(
         height=height,
         width=width,
@@ -86,7 +87,3 @@ def picture_spec(samples: Samples, settings: InputSettings) -> PictureSpec:
         pad="stretch",
         levels=settings.levels,
     )
-
-
-def _grown(length: int) -> int:
-    return -(-length // _STRIDE) * _STRIDE

@@ -2,22 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from linewarden_train.data.samples import Samples
-from linewarden_train.training.balance import Balance, BalanceName, make_balance
-from linewarden_train.training.checkpoint import Checkpoint, State
-from linewarden_train.training.drawing import Batch, Drawer, DrawSettings, Normalisation
-from linewarden_train.training.ema import averaged, copy_average
-from linewarden_train.training.losses import Losses, LossWeights, two_task_loss
+from linewarden_train.training.balance import BalanceName, LossBalance, make_balance
+from linewarden_train.training.checkpoint import Checkpoint
+from linewarden_train.training.drawing import Drawer, DrawSettings, Normalisation, TrainingBatch
+from linewarden_train.training.losses import LossWeights, TaskLosses, two_task_loss
 from linewarden_train.training.watch import EarlyStop
 from linewarden_vision.network.interface import DefectNetwork
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class TrainSettings:
     ema_decay: float = 0.995
     seed: int = 0
     budget_s: float | None = None
-    precision: Precision = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 on CUDA, float32 elsewhere (on a CPU without it, bfloat16 took 10 times as long)."""
     balance: BalanceName = "fixed"
     draw: DrawSettings = field(default_factory=DrawSettings)
@@ -52,14 +50,14 @@ class TrainSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrainStep:
     """Progress after one step: 1-based number, of how many, share done, learning rate, its losses."""
 
     number: int
     steps: int
     done: float
     learning_rate: float
-    losses: Losses
+    losses: TaskLosses
 
 
 def train(
@@ -69,7 +67,7 @@ def train(
     settings: TrainSettings,
     *,
     clock: Callable[[], float],
-    on_step: Callable[[Step], None] = lambda _: None,
+    on_step: Callable[[TrainStep], None] = lambda _: None,
     checkpoint: Checkpoint | None = None,
     early_stop: EarlyStop | None = None,
 ) -> int:
@@ -97,7 +95,8 @@ def train(
             saved = clock()
         if early_stop is not None and early_stop.is_over(run.taken, run.averaged_network):
             break
-    copy_average(run.average, network)
+    with torch.no_grad():
+        network.load_state_dict(run.average.module.state_dict())
     if early_stop is not None:
         early_stop.bring_back(network)
     network.eval()
@@ -154,8 +153,8 @@ class _Run:
             return by_steps
         return max(by_steps, self._elapsed() / self._settings.budget_s)
 
-    def step(self, done: float) -> Step:
-        """Take one step."""
+    def step(self, done: float) -> TrainStep:
+        """Take one step with the batch for the share of the training that is ``done``, 0 to 1."""
         rate = schedule(done)
         if not self._encoder_learns and done >= self._settings.encoder_from:
             self._let_encoder_learn()
@@ -164,9 +163,9 @@ class _Run:
         losses = self._learn(self._drawer.draw(done).to(self._device))
         self.average.update_parameters(self._network)
         self.taken += 1
-        return Step(self.taken, self._settings.steps, done, self._settings.learning_rate * rate, losses)
+        return TrainStep(self.taken, self._settings.steps, done, self._settings.learning_rate * rate, losses)
 
-    def state(self) -> State:
+    def state(self) -> dict[str, Any]:
         """Return everything that going on needs."""
         return {
             "taken": self.taken,
@@ -177,7 +176,7 @@ class _Run:
             "rng": self._rng.bit_generator.state,
         }
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Go on from there; balances with a memory start theirs anew."""
         self.taken, self._before, self._started = int(state["taken"]), float(state["elapsed"]), self._clock()
         self._network.load_state_dict(state["network"])
@@ -193,7 +192,7 @@ class _Run:
     def _elapsed(self) -> float:
         return self._before + self._clock() - self._started
 
-    def _learn(self, batch: Batch) -> Losses:
+    def _learn(self, batch: TrainingBatch) -> TaskLosses:
         precision = self._settings.precision
         half = precision == "bfloat16" or (precision == "auto" and self._device.type == "cuda")
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=half):
@@ -207,7 +206,7 @@ class _Run:
         return losses
 
 
-def _optimiser(network: DefectNetwork, balance: Balance, settings: TrainSettings) -> torch.optim.Optimizer:
+def _optimiser(network: DefectNetwork, balance: LossBalance, settings: TrainSettings) -> torch.optim.Optimizer:
     backbone = {id(parameter) for parameter in network.backbone.parameters()}
     learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
     parts = [
@@ -216,3 +215,26 @@ def _optimiser(network: DefectNetwork, balance: Balance, settings: TrainSettings
     ]
     groups = [{"params": chosen, "lr": rate, "full": rate} for rate, chosen in parts]
     return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+
+
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def averaged(network: nn.Module, decay: float) -> AveragedModel:
+    """Return a shadow of the network; batch-norm statistics are averaged too.
+
+    The decay rises to ``decay`` as (1 + n) / (10 + n) with the number of updates, so that a short run does
+    not end with its first weights.
+    """
+
+    @torch.no_grad()
+    def mix(shadow: _Tensors, current: _Tensors, updates: Tensor | int) -> None:
+        count = int(updates)
+        step = 1 - min(decay, (1 + count) / (10 + count))
+        for kept, new in zip(shadow, current, strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(new, step)
+            else:
+                kept.copy_(new)
+
+    return AveragedModel(network, multi_avg_fn=mix, use_buffers=True)

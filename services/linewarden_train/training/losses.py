@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from linewarden_train.training.skeleton import soft_cldice
 from linewarden_vision.network.interface import NetworkOutput, upsample_mask
 
 
@@ -27,7 +26,7 @@ class LossWeights:
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
+class TaskLosses:
     """The parts, weighted; their sum is what is minimised unless a balance decides otherwise."""
 
     classification: Tensor
@@ -36,12 +35,12 @@ class Losses:
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return all three."""
+        """The three weighted parts, scalars: classification, mask, guide."""
         return self.classification, self.mask, self.guide
 
     @property
     def total(self) -> Tensor:
-        """Return the plain sum."""
+        """The plain sum of the parts, a scalar."""
         return self.classification + self.mask + self.guide
 
 
@@ -69,7 +68,7 @@ def balanced_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 def two_task_loss(
     output: NetworkOutput, defective: Tensor, mask: Tensor, annotated: Tensor, weights: LossWeights
-) -> Losses:
+) -> TaskLosses:
     """Return the weighted losses of both tasks.
 
     ``defective`` (B,) and ``mask`` (B, H, W) hold 0 or 1; samples with ``annotated`` (B,) False
@@ -83,7 +82,7 @@ def two_task_loss(
     per_sample = (weights.pixels * pixelwise + region) * annotated
     masked = per_sample.sum() / annotated.sum().clamp(min=1)
     guided = (weights.pixels * _guide(output.cells, mask) * annotated).sum() / annotated.sum().clamp(min=1)
-    return Losses(weights.classification * classification, weights.mask * masked, weights.guide * guided)
+    return TaskLosses(weights.classification * classification, weights.mask * masked, weights.guide * guided)
 
 
 def _region(probability: Tensor, mask: Tensor, weights: LossWeights) -> Tensor:
@@ -97,3 +96,34 @@ def _guide(cells: Tensor, mask: Tensor) -> Tensor:
     """Return the cross-entropy per sample (B,) of cells against "any defect in this cell"."""
     target = functional.adaptive_max_pool2d(mask[:, None], (cells.shape[-2], cells.shape[-1]))[:, 0]
     return balanced_cross_entropy(cells, target)
+
+
+def soft_cldice(probability: Tensor, target: Tensor, thinnings: int = 5) -> Tensor:
+    """Return 1 - soft clDice per sample (B,) of probabilities and truth, (B, H, W); equal masks give about 0."""
+    found, true = soft_skeleton(probability, thinnings), soft_skeleton(target, thinnings)
+    axes = (1, 2)
+    precision = ((found * target).sum(axes) + 1) / (found.sum(axes) + 1)
+    sensitivity = ((true * probability).sum(axes) + 1) / (true.sum(axes) + 1)
+    return 1 - 2 * precision * sensitivity / (precision + sensitivity)
+
+
+def soft_skeleton(mask: Tensor, thinnings: int = 5) -> Tensor:
+    """Return the soft centre line of masks (B, H, W) up to ``2 * thinnings`` pixels wide."""
+    thin = mask
+    line = functional.relu(thin - _opened(thin))
+    for _ in range(thinnings):
+        thin = _eroded(thin)
+        rest = functional.relu(thin - _opened(thin))
+        line = line + functional.relu(rest - line * rest)
+    return line
+
+
+def _eroded(mask: Tensor) -> Tensor:
+    shrunk = -mask[:, None]
+    rows = functional.max_pool2d(shrunk, (3, 1), 1, (1, 0))
+    columns = functional.max_pool2d(shrunk, (1, 3), 1, (0, 1))
+    return -torch.maximum(rows, columns)[:, 0]
+
+
+def _opened(mask: Tensor) -> Tensor:
+    return functional.max_pool2d(_eroded(mask)[:, None], 3, 1, 1)[:, 0]

@@ -11,7 +11,6 @@ from linewarden_vision.prepare import Prepared, restore_logits
 
 Counts = NDArray[np.int64]
 _THRESHOLDS = tuple(float(value) for value in np.arange(-3.0, 4.01, 0.5))
-_PEAKS = tuple(float(value) for value in np.arange(1.0, 6.01, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class MaskPoint:
 GRID = tuple(
     MaskPoint(threshold, peak)
     for threshold in _THRESHOLDS
-    for peak in (None, *(peak for peak in _PEAKS if peak > threshold))
+    for peak in (None, *(peak for peak in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0) if peak > threshold))
 )
 
 

@@ -5,21 +5,20 @@ from functools import partial
 
 import torch
 
+from linewarden_train.data.groups import split_folds
 from linewarden_train.data.samples import Samples
-from linewarden_train.training.crossfit import cross_fit
+from linewarden_train.progress import OnProgress, counting
 from linewarden_train.training.drawing import Normalisation
 from linewarden_train.training.inputs import InputSamples
-from linewarden_train.training.loop import Step, train
+from linewarden_train.training.loop import TrainStep, train
 from linewarden_train.training.pretrained import load_imagenet
 from linewarden_train.training.scoring import RawScores, score_samples
-from linewarden_train.training.terms import OnProgress, Surroundings, TeachSettings
+from linewarden_train.training.terms import Surroundings, TeachSettings
 from linewarden_train.training.watch import EarlyStop, quality_of, watched_apart
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.device import choose_device
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
-
-_THOUSANDTHS = 1000
 
 
 def train_network(
@@ -41,9 +40,9 @@ def train_network(
         kept, watched = watched_apart(samples, settings.train.seed)
         early_stop = EarlyStop(partial(quality_of, samples=watched, spec=spec), patience=settings.patience)
 
-    def show(step: Step) -> None:
+    def show(step: TrainStep) -> None:
         around.on_step(text, step)
-        around.on_progress(text, round(_THOUSANDTHS * step.done), _THOUSANDTHS)
+        around.on_progress(text, round(1000 * step.done), 1000)  # thousandths
 
     train(
         network,
@@ -55,7 +54,7 @@ def train_network(
         checkpoint=around.checkpoint(text),
         early_stop=early_stop,
     )
-    around.on_progress(text, _THOUSANDTHS, _THOUSANDTHS)
+    around.on_progress(text, 1000, 1000)
     return network.to("cpu")
 
 
@@ -66,26 +65,12 @@ def score_held_out(
     if not settings.folds:
         return []
     part = replace(settings, train=settings.train.shortened(settings.fold_effort))
-    scored = 0
-
-    def count(more: int) -> None:
-        nonlocal scored
-        scored += more
-        around.on_progress("scoring out of fold", scored, len(samples))
-
-    def train_one(rest: Samples, number: int) -> DefectNetwork:
-        return train_network(rest, spec, part, around, f"fold {number + 1} of {settings.folds}")
-
-    folds = cross_fit(
-        samples,
-        spec,
-        train_one,
-        folds=settings.folds,
-        seed=settings.train.seed,
-        epsilon=settings.trust.epsilon,
-        on_scored=count,
-    )
-    return [fold.scores for fold in folds]
+    trust = settings.trust
+    scored, tell = [], counting(around.on_progress, "scoring out of fold", len(samples))
+    for number, (rest, held_out) in enumerate(split_folds(samples, settings.folds, settings.train.seed), 1):
+        network = train_network(rest, spec, part, around, f"fold {number} of {settings.folds}")
+        scored.append(score_samples(network, held_out, spec, epsilon=trust.epsilon, also=trust.names, on_batch=tell))
+    return scored
 
 
 def score(
@@ -97,11 +82,6 @@ def score(
     text: str,
 ) -> RawScores:
     """Score samples with every ingredient, telling the progress."""
-    done = 0
-
-    def count(scored: int) -> None:
-        nonlocal done
-        done += scored
-        on_progress(text, done, len(samples))
-
-    return score_samples(network, samples, spec, epsilon=settings.trust.epsilon, on_batch=count)
+    tell = counting(on_progress, text, len(samples))
+    trust = settings.trust
+    return score_samples(network, samples, spec, epsilon=trust.epsilon, also=trust.names, on_batch=tell)

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_train.data.samples import Label, Sample, Samples
+from linewarden_train.training.augment import Mask
 
-Mask = NDArray[np.bool_]
 _RING = 6  # pixels around a defect that are taken for its surroundings
-_LARGEST_SHARE = 0.2  # of a window that a pasted defect may cover: unevenness is no thing to be pasted
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +28,8 @@ class Patch:
 def cut_patches(samples: Samples, side: int) -> list[Patch]:
     """Cut every annotated grey defect that fits a window of that side; give training groups alone."""
     patches = [_cut(samples[index]) for index, label in enumerate(samples.labels) if label.defective]
-    return [
-        patch
-        for patch in patches
-        if patch is not None and max(patch.mask.shape) < side and patch.mask.sum() < _LARGEST_SHARE * side * side
-    ]
+    # of a window a defect covers at most a fifth: unevenness is no thing to be pasted
+    return [one for one in patches if one and max(one.mask.shape) < side and one.mask.sum() < 0.2 * side * side]
 
 
 def _cut(sample: Sample) -> Patch | None:

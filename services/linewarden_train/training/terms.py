@@ -6,21 +6,16 @@ from dataclasses import dataclass, field
 import torch
 
 from linewarden_train.data.samples import Samples
+from linewarden_train.progress import OnProgress
 from linewarden_train.training.calibration import TrustRecipe
 from linewarden_train.training.checkpoint import Checkpoint
 from linewarden_train.training.inputs import InputSettings
-from linewarden_train.training.loop import Step, TrainSettings
+from linewarden_train.training.loop import TrainSettings, TrainStep
 from linewarden_train.training.scoring import RawScores
 from linewarden_vision.card import Card
 from linewarden_vision.golden import Golden
 from linewarden_vision.network.build import NetworkName
 from linewarden_vision.network.interface import DefectNetwork
-
-FOLD_EFFORT = 0.5
-OnProgress = Callable[[str, int, int], None]
-"""Hears what is being done, how much of it is done, and of how much."""
-OnStep = Callable[[str, Step], None]
-"""Hears the losses of each training step, with the name of what is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +24,8 @@ class Surroundings:
 
     clock: Callable[[], float]
     on_progress: OnProgress
-    on_step: OnStep = lambda *_: None
+    on_step: Callable[[str, TrainStep], None] = lambda *_: None
+    """Hears the losses of each training step, with the name of what is trained."""
     checkpoint: Callable[[str], Checkpoint | None] = lambda _: None
     """The checkpoint of what is trained, by its name; None keeps nothing."""
 
@@ -73,7 +69,7 @@ class TeachSettings:
     train: TrainSettings = field(default_factory=TrainSettings)
     trust: TrustRecipe = field(default_factory=TrustRecipe)
     folds: int = 0
-    fold_effort: float = FOLD_EFFORT
+    fold_effort: float = 0.5
     patience: int | None = None
     """Looks at held-out groups without a gain that end training early; None trains to the end on all groups."""
     device: str = "auto"
@@ -95,5 +91,5 @@ class Taught:
 
     @property
     def weights(self) -> dict[str, torch.Tensor]:
-        """The network's state."""
+        """The network's state as a bundle stores it, tensors by name."""
         return dict(self.network.state_dict())

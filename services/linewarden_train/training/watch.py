@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
-from torchmetrics.functional.classification import binary_average_precision
 
 from linewarden_train.data.groups import Subset, split_set
 from linewarden_train.data.samples import Samples
@@ -13,9 +11,6 @@ from linewarden_vision.card import PictureSpec
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.trust.enhancement import REFERENCE
 
-_EVERY = 200
-_WATCHED_SHARE = 0.15
-
 
 class EarlyStop:
     """Every ``every`` steps ``quality`` judges the averaged network; ``patience`` looks without a gain end it.
@@ -23,7 +18,7 @@ class EarlyStop:
     ``quality`` gets the network in eval mode and returns a number, high is good.
     """
 
-    def __init__(self, quality: Callable[[DefectNetwork], float], *, patience: int, every: int = _EVERY) -> None:
+    def __init__(self, quality: Callable[[DefectNetwork], float], *, patience: int, every: int = 200) -> None:
         if every < 1 or patience < 1:
             raise ValueError(f"every and patience are at least 1, not {every} and {patience}")
         self._quality, self._every, self._patience = quality, every, patience
@@ -50,14 +45,12 @@ class EarlyStop:
 
 def watched_apart(samples: Samples, seed: int) -> tuple[Subset, Subset]:
     """Return (kept, watched): 15 % of the groups are watched, classes in proportion."""
-    sides = split_set(samples, {"kept": 1 - _WATCHED_SHARE, "watched": _WATCHED_SHARE}, seed)
+    sides = split_set(samples, {"kept": 1 - 0.15, "watched": 0.15}, seed)
     return sides["kept"], sides["watched"]
 
 
 def quality_of(network: DefectNetwork, samples: Samples, spec: PictureSpec) -> float:
     """Return the mean of image AP and of Seg_mIoU at its best threshold, 0 to 1."""
     scores = score_samples(network, samples, spec, epsilon=REFERENCE.epsilon)
-    truth = torch.from_numpy(scores.defective.astype(int))
-    precision = float(binary_average_precision(torch.sigmoid(torch.from_numpy(scores.margin)), truth))
     overlap = 0.0 if scores.masks is None else float(scores.masks.seg_mean_iou().max())
-    return (precision + overlap) / 2
+    return (scores.image_ap + overlap) / 2

@@ -19,10 +19,9 @@ from linewarden_vision.stitching import passes
 from linewarden_vision.tiles import Size, lay_out
 
 METADATA = "linewarden"
-_TILES_AT_ONCE = 16
 
 
-class Session(Protocol):
+class OnnxSession(Protocol):
     """The part of an ``onnxruntime.InferenceSession`` that is used here."""
 
     def run(self, output_names: Sequence[str] | None, input_feed: dict[str, NDArray[Any]]) -> Sequence[Any]:
@@ -69,7 +68,7 @@ def check_export(model: bytes, bundle: Bundle) -> ExportReport:
     import onnxruntime  # noqa: PLC0415 - only the extra "export" installs it
 
     try:
-        session: Session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        session: OnnxSession = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         size = _checked_size(session, bundle)
         prepared = _prepared(bundle)
         rows = [row for row, one in enumerate(prepared) if one.tile == size]
@@ -101,7 +100,7 @@ def _prepared(bundle: Bundle) -> list[Prepared]:
     return [prepare_picture(picture, bundle.card.picture) for picture in bundle.golden.pictures]
 
 
-def _checked_size(session: Session, bundle: Bundle) -> Size:
+def _checked_size(session: OnnxSession, bundle: Bundle) -> Size:
     """Return the file's input size; raises GateError for a file of another bundle."""
     said = json.loads(dict(session.get_modelmeta().custom_metadata_map).get(METADATA, "{}"))
     digest = said.get("bundle_digest")
@@ -111,10 +110,10 @@ def _checked_size(session: Session, bundle: Bundle) -> Size:
     return int(height), int(width)
 
 
-def _score(session: Session, prepared: Sequence[Prepared]) -> list[tuple[float, float]]:
+def _score(session: OnnxSession, prepared: Sequence[Prepared]) -> list[tuple[float, float]]:
     """Margin and suspicion of each golden picture, the largest of its tiles."""
     found = np.full((len(prepared), 2), -np.inf)
-    for tiles in passes(prepared, _TILES_AT_ONCE):
+    for tiles in passes(prepared, 16):
         natives = [prepared[tile.owner].native for tile in tiles]
         margins, suspicions, doubts, *rest = _run(session, [tile.pixels for tile in tiles], natives)
         if not all(np.isfinite(values).all() for values in (margins, suspicions, *rest)):
@@ -127,7 +126,7 @@ def _score(session: Session, prepared: Sequence[Prepared]) -> list[tuple[float, 
     return [(float(margin), float(suspicion)) for margin, suspicion in found]
 
 
-def _run(session: Session, pixels: Sequence[NDArray[Any]], natives: Sequence[Size]) -> Sequence[NDArray[Any]]:
+def _run(session: OnnxSession, pixels: Sequence[NDArray[Any]], natives: Sequence[Size]) -> Sequence[NDArray[Any]]:
     """Feed pictures HxWxC with their native (height, width)."""
     pictures = np.stack([np.moveaxis(np.asarray(one, np.float32), 2, 0) for one in pixels])
     feed: dict[str, NDArray[Any]] = {
@@ -158,7 +157,7 @@ def unfit_pictures(prepared: Prepared, card: Card) -> dict[str, tuple[NDArray[np
     return shown
 
 
-def _refuse_trust_in_the_unfit(session: Session, prepared: Prepared, card: Card) -> None:
+def _refuse_trust_in_the_unfit(session: OnnxSession, prepared: Prepared, card: Card) -> None:
     unfit = unfit_pictures(prepared, card)
     pictures, natives = zip(*unfit.values(), strict=True)
     _, suspicions, doubts, *_ = _run(session, pictures, natives)

@@ -15,9 +15,6 @@ from linewarden_vision.trust.ingredients import cheap_ingredients
 from linewarden_vision.trust.maps import make_maps
 from linewarden_vision.trust.normaliser import Normaliser
 
-INPUTS = ("pictures", "native_size")
-OUTPUTS = ("margin", "suspicion", "undecidable", "cells", "class_agnostic", "mask_logits")
-
 
 class Doubt(IntEnum):
     """Why a picture is not fit to be judged, as the output ``undecidable`` says it; the first that applies counts."""
@@ -64,15 +61,15 @@ class ExportedPass(nn.Module):
         self.network = network
         self.suspicion = _Suspicion(trust)
         self.fitness = _Fitness(card.picture, size)
-        self._names = list(trust.names)
+        self.names = list(trust.names)
         self.register_buffer("mean", torch.tensor(card.picture.mean))
         self.register_buffer("std", torch.tensor(card.picture.std))
 
     def forward(self, pictures: Tensor, native_size: Tensor) -> Exported:
-        """Judge pictures (B, C, H, W) in 0 to 1; where one is not fit to be judged its suspicion is 1."""
+        """All outputs of B pictures (B, C, H, W), grey levels 0 to 255."""
         output = self.network((pictures - self.mean) / self.std)
         maps = make_maps(output.cells, output.tap)
-        suspicion = self.suspicion(cheap_ingredients(output, maps, self._names))
+        suspicion = self.suspicion(cheap_ingredients(output, maps, self.names))
         undecidable = self.fitness(pictures, native_size)
         suspicion = torch.where(undecidable == Doubt.NONE, suspicion, torch.ones_like(suspicion))
         return Exported(output.margin, suspicion, undecidable, output.cells, maps.agnostic, output.mask_logits)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-_PEAK_SHARE = 0.02
-
 
 @dataclass(frozen=True, slots=True)
 class Classification:
@@ -45,4 +43,4 @@ class LinearHead(nn.Module):
 
 
 def _peak_count(flat: Tensor) -> int:
-    return max(1, math.ceil(_PEAK_SHARE * flat.shape[1]))
+    return max(1, math.ceil(0.02 * flat.shape[1]))

@@ -52,7 +52,7 @@ class _ChildLost(Exception):
     """The child died or did not answer in time."""
 
 
-class _Child:
+class _DecoderProcess:
     """One decoding process; used by one thread at a time."""
 
     def __init__(self, function: str) -> None:
@@ -172,7 +172,7 @@ class Decoders:
 
     def __init__(self, most: int, limits: DecoderLimits = DecoderLimits(), function: str = NATIVE) -> None:
         self._limits, self._function = limits, function
-        self._idle: list[_Child] = []
+        self._idle: list[_DecoderProcess] = []
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(most)
         self._is_closed = False
@@ -207,22 +207,22 @@ class Decoders:
         for child in idle:
             child.close()
 
-    def _take(self) -> _Child:
+    def _take(self) -> _DecoderProcess:
         while True:
             with self._lock:
                 child = self._idle.pop() if self._idle else None
             if child is None:
-                return _Child(self._function)
+                return _DecoderProcess(self._function)
             if child.is_alive:
                 return child
             child.close()
 
-    def _put_back(self, child: _Child) -> None:
+    def _put_back(self, child: _DecoderProcess) -> None:
         if not child.is_alive:
             child.close()
             if self._is_closed:
                 return
-            child = _Child(self._function)
+            child = _DecoderProcess(self._function)
         with self._lock:
             if not self._is_closed:
                 self._idle.append(child)

@@ -13,7 +13,6 @@ MAGIC = b"\xff\xd8\xff"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """The next marker behind entropy-coded data: neither a stuffed byte nor a restart."""
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_READ_FRAMES = {0xC0, 0xC1, 0xC2}
 _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
 _SOS, _EOI, _SOI, _APP0, _APP2, _APP14, _APP15, _COMMENT = 0xDA, 0xD9, 0xD8, 0xE0, 0xE2, 0xEE, 0xEF, 0xFE
 _KINDS = {
@@ -24,7 +23,7 @@ _KINDS = {
 
 
 @dataclass(slots=True)
-class _Frame:
+class _FrameHeader:
     """The frame header, and by component how far each of its 64 coefficients is known (-1: not at all)."""
 
     width: int
@@ -37,7 +36,7 @@ class _Frame:
 class _Walk:
     """What a walk over the markers found; `end` is the place behind the end marker."""
 
-    frame: _Frame | None = None
+    frame: _FrameHeader | None = None
     end: int = 0
     images: int = 1
     spans: list[tuple[int, int]] = field(default_factory=list)
@@ -69,13 +68,9 @@ def _count(payload: bytes, at: int) -> int:
     found = 0
     while at >= 0:
         found += 1
-        at = payload.find(MAGIC, _next_end(payload, at))
+        end = payload.find(b"\xff\xd9", at)
+        at = payload.find(MAGIC, len(payload) if end < 0 else end + 2)
     return found
-
-
-def _next_end(payload: bytes, at: int) -> int:
-    end = payload.find(b"\xff\xd9", at)
-    return len(payload) if end < 0 else end + 2
 
 
 def _walk(payload: bytes, start: int) -> _Walk:
@@ -110,7 +105,10 @@ def _segments(payload: bytes, at: int) -> Iterator[tuple[int, int, int]]:
             continue
         if at + 4 > len(payload):
             break
-        end = at + 2 + _length(payload, at)
+        length = int.from_bytes(payload[at + 2 : at + 4], "big")
+        if marker == _SOI or length < 2:
+            raise unreadable(f"the JPEG is broken at byte {at}")
+        end = at + 2 + length
         if end > len(payload):
             break
         yield marker, at, end
@@ -119,13 +117,6 @@ def _segments(payload: bytes, at: int) -> Iterator[tuple[int, int, int]]:
             end = behind.start() if behind else len(payload)
         at = end
     raise unreadable("the image/jpeg is cut short: its end marker is missing")
-
-
-def _length(payload: bytes, at: int) -> int:
-    length = int.from_bytes(payload[at + 2 : at + 4], "big")
-    if payload[at + 1] == _SOI or length < 2:
-        raise unreadable(f"the JPEG is broken at byte {at}")
-    return length
 
 
 def _is_tag(payload: bytes, at: int, marker: int) -> bool:
@@ -151,7 +142,7 @@ def _images_announced(segment: bytes) -> int:
 
 def _begin_frame(walk: _Walk, payload: bytes, at: int, end: int) -> None:
     marker = payload[at + 1]
-    if marker not in _READ_FRAMES:
+    if marker not in {0xC0, 0xC1, 0xC2}:
         raise unreadable(f"a JPEG of the {_KINDS[marker]} kind is not read here; a usual one is needed")
     try:
         depth, height, width, channels = struct.unpack_from(">BHHB", payload, at + 4)
@@ -163,7 +154,7 @@ def _begin_frame(walk: _Walk, payload: bytes, at: int, end: int) -> None:
     if depth != 8 or channels not in {1, 3}:
         meaning = " (CMYK or YCCK)" if channels == 4 else ""
         raise unreadable(f"a JPEG of {channels} channels{meaning} at {depth} bits is not a camera's")
-    walk.frame = _Frame(width, height, marker == 0xC2, {name: [-1] * 64 for name in names})
+    walk.frame = _FrameHeader(width, height, marker == 0xC2, {name: [-1] * 64 for name in names})
 
 
 def _take_scan(walk: _Walk, segment: bytes) -> None:

@@ -6,8 +6,6 @@ import struct
 
 from .header import PictureHeader, check_tail, several, unreadable
 
-_BITS = {1, 4, 8, 24, 32}
-
 
 def read_bmp(payload: bytes) -> PictureHeader:
     """Read an uncompressed BMP: 24 or 32 bit (without alpha), or a palette, which is grey where all of it is.
@@ -20,19 +18,16 @@ def read_bmp(payload: bytes) -> PictureHeader:
         (used,) = struct.unpack_from("<I", payload, 46)
     except struct.error as error:
         raise unreadable("the BMP ends inside its header") from error
-    if size < 40 or planes != 1 or width <= 0 or bits not in _BITS or compression:
+    if size < 40 or planes != 1 or width <= 0 or bits not in {1, 4, 8, 24, 32} or compression:
         raise unreadable(f"a BMP of {bits} bits with compression {compression} is not read; plain ones are")
     end = offset + (width * bits + 31) // 32 * 4 * abs(height)
     if end > len(payload):
         raise unreadable("the BMP is cut short: rows are missing")
     check_tail(payload, end, b"BM")
-    channels = 3 if bits > 8 else _palette_channels(payload[14 + size : offset], used or 1 << bits)
-    return PictureHeader("image/bmp", width, abs(height), channels, 8)
-
-
-def _palette_channels(palette: bytes, colours: int) -> int:
-    entries = [palette[4 * number : 4 * number + 3] for number in range(min(colours, len(palette) // 4))]
-    return 1 if all(len(set(entry)) == 1 for entry in entries) else 3
+    palette = payload[14 + size : offset]
+    colours = min(used or 1 << bits, len(palette) // 4)
+    grey = bits <= 8 and all(len(set(palette[4 * number : 4 * number + 3])) == 1 for number in range(colours))
+    return PictureHeader("image/bmp", width, abs(height), 1 if grey else 3, 8)
 
 
 def read_webp(payload: bytes) -> PictureHeader:

@@ -9,7 +9,6 @@ from .header import PictureHeader, check_tail, several, unreadable
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 3}
-_ALPHA = {4: 4, 6: 4}
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 _PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 
@@ -26,13 +25,14 @@ def read_png(payload: bytes, *, alpha: bool = False) -> PictureHeader:
     while kind != b"IEND":
         kind, begin, end = _chunk(payload, at)
         if header is None:
-            header = _header(kind, payload[begin:end], _CHANNELS | _ALPHA if alpha else _CHANNELS)
+            header = _header(kind, payload[begin:end], _CHANNELS | {4: 4, 6: 4} if alpha else _CHANNELS)
         elif kind == b"acTL":
             raise several(max(2, int.from_bytes(payload[begin : begin + 4], "big")))
         elif kind == b"tRNS":
             raise unreadable("a PNG with transparency is not a camera's")
         if kind in _PIXELS:
-            _extend(spans, at, end + 4)
+            begins = spans.pop()[0] if spans[-1][1] == at else at
+            spans.append((begins, end + 4))
         elif kind[:1].isupper():
             raise unreadable(f"the PNG has a chunk {kind!r} that nobody knows")
         at = end + 4
@@ -40,13 +40,6 @@ def read_png(payload: bytes, *, alpha: bool = False) -> PictureHeader:
     if header is None:
         raise unreadable("the PNG does not begin with its header")
     return PictureHeader(header.content_type, header.width, header.height, header.channels, header.depth, tuple(spans))
-
-
-def _extend(spans: list[tuple[int, int]], begin: int, end: int) -> None:
-    if spans[-1][1] == begin:
-        spans[-1] = (spans[-1][0], end)
-    else:
-        spans.append((begin, end))
 
 
 def _chunk(payload: bytes, at: int) -> tuple[bytes, int, int]:

@@ -15,7 +15,6 @@ _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 277, 284, 338, 339
 _PACKED = {1: "none", 5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits"}
 _FORMATS = {1: "unsigned", 2: "signed", 3: "float", 4: "undefined", 5: "complex", 6: "complex float"}
 _MEANINGS = {0: "white is 0", 3: "a palette", 4: "a transparency mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab"}
-_MOST_PAGES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def _pages(payload: bytes, order: str) -> list[int]:
     """Places of the directories, each once."""
     found: list[int] = []
     (at,) = struct.unpack_from(f"{order}I", payload, 4)
-    while at and at not in found[-1:] and len(found) < _MOST_PAGES:
+    while at and at not in found[-1:] and len(found) < 10_000:
         if at in set(found):
             raise unreadable("the pages of the TIFF run in a circle")
         found.append(at)

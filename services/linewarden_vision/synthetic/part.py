@@ -17,7 +17,7 @@ _PART, _SURFACE, _DEFECT = range(3)  # independent random streams of one seed
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SyntheticView:
     """One picture of a part: grey HxW uint8, exact mask HxW bool, class or None if nothing shows."""
 
     picture: NDArray[np.uint8]
@@ -26,10 +26,10 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SyntheticPart:
     """All views of one part; a defective one shows its defect in one or two of them."""
 
-    views: list[View]
+    views: list[SyntheticView]
     defective: bool
 
 
@@ -40,7 +40,7 @@ def make_part(
     size: int = 160,
     defect_rate: float = 0.1,
     difficulty: float = 0.5,
-) -> Part:
+) -> SyntheticPart:
     """Make one part; ``difficulty`` 0 is plain to see, 1 is at the edge of the texture's noise.
 
     View 0 is a brushed plate, 1 a turned ring, 2 a cast face; further views repeat these.
@@ -52,7 +52,7 @@ def make_part(
         _make_view(seed, index, size, difficulty, kind if defective and index in showing else None)
         for index in range(views)
     ]
-    return Part(views=made, defective=defective)
+    return SyntheticPart(views=made, defective=defective)
 
 
 def make_view(
@@ -63,7 +63,7 @@ def make_view(
     size: int = 160,
     defect_rate: float = 0.1,
     difficulty: float = 0.5,
-) -> View:
+) -> SyntheticView:
     """Make view ``index`` of the part that `make_part` makes of the same arguments, and draw no other view.
 
     Raises ValueError when an argument is out of its range.
@@ -78,7 +78,12 @@ def _plan(
     seed: int, views: int, size: int, defect_rate: float, difficulty: float
 ) -> tuple[bool, DefectClass, list[int]]:
     """Whether the part is defective, by what, and which views show it."""
-    _check(views, size, defect_rate, difficulty)
+    if views < 1:
+        raise ValueError(f"a part has at least one view, not {views}")
+    if size < 64:
+        raise ValueError(f"size {size}: below 64 pixels the textures and defects no longer fit")
+    if not 0 <= defect_rate <= 1 or not 0 <= difficulty <= 1:
+        raise ValueError(f"defect_rate {defect_rate} and difficulty {difficulty} lie between 0 and 1")
     rng = np.random.default_rng([seed, _PART])
     defective = bool(rng.random() < defect_rate)
     kind = DEFECT_CLASSES[int(rng.integers(len(DEFECT_CLASSES)))]
@@ -86,22 +91,13 @@ def _plan(
     return defective, kind, showing
 
 
-def _check(views: int, size: int, defect_rate: float, difficulty: float) -> None:
-    if views < 1:
-        raise ValueError(f"a part has at least one view, not {views}")
-    if size < 64:
-        raise ValueError(f"size {size}: below 64 pixels the textures and defects no longer fit")
-    if not 0 <= defect_rate <= 1 or not 0 <= difficulty <= 1:
-        raise ValueError(f"defect_rate {defect_rate} and difficulty {difficulty} lie between 0 and 1")
-
-
-def _make_view(seed: int, index: int, size: int, difficulty: float, kind: DefectClass | None) -> View:
+def _make_view(seed: int, index: int, size: int, difficulty: float, kind: DefectClass | None) -> SyntheticView:
     surface = draw_surface(np.random.default_rng([seed, _SURFACE, index]), index % 3, size, difficulty)
     if kind is None:
-        return View(_expose(surface, None), np.zeros((size, size), bool), None)
+        return SyntheticView(_expose(surface, None), np.zeros((size, size), bool), None)
     rng = np.random.default_rng([seed, _DEFECT, index])
     defect = draw_defect(rng, kind, surface.region, difficulty)
-    return View(_expose(surface, defect), defect.layer != 0, kind)
+    return SyntheticView(_expose(surface, defect), defect.layer != 0, kind)
 
 
 def _expose(surface: Surface, defect: Defect | None) -> NDArray[np.uint8]:

@@ -8,9 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
-
-_BELT = 34.0  # grey level of the conveyor behind the part
+from linewarden_vision.synthetic.defects import Plane
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ def draw_surface(rng: np.random.Generator, kind: int, size: int, difficulty: flo
     """Draw kind 0 (brushed plate), 1 (turned ring) or 2 (cast face), size x size pixels."""
     coverage, texture = (_brushed, _turned, _cast)[kind](rng, size)
     texture += _benign_marks(rng, size, 5.0 + 7.0 * (1.0 - difficulty))
-    belt = _BELT + 3.0 * _smooth_noise(rng, size, 24)
+    belt = 34.0 + 3.0 * _smooth_noise(rng, size, 24)  # the conveyor behind the part
     reflectance = belt + (texture + _bevel(coverage) - belt) * coverage
     region = cv2.erode((coverage > 0.99).astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=0)
     noise = rng.standard_normal((size, size), np.float32) * np.float32(1.6)

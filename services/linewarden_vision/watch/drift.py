@@ -10,19 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
-Values = NDArray[np.float64]
-LARGE = 0.25
-WATCH = 0.10
-LEAST = 50
-"""Parts below which a window says nothing."""
-_CELLS = 10
+from linewarden_domain.resampling import Values
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class IngredientShift:
     """One ingredient in one window; ``p_value`` is corrected for all that were looked at."""
 
     window: int
@@ -38,11 +32,11 @@ class Shift:
 class Drift:
     """All shifts in order of window and name; parts of a last window that was too short are counted."""
 
-    shifts: tuple[Shift, ...]
+    shifts: tuple[IngredientShift, ...]
     left_over: int
 
     @property
-    def alarms(self) -> tuple[Shift, ...]:
+    def alarms(self) -> tuple[IngredientShift, ...]:
         """Shifts that are large and not chance."""
         return tuple(shift for shift in self.shifts if shift.level == "alarm")
 
@@ -58,26 +52,29 @@ def find_drift(
     names = sorted(set(reference) & set(seen))
     if not names:
         raise ValueError("the results hold no ingredient that the bundle has good values of")
-    if window < LEAST:
-        raise ValueError(f"a window of {window} parts says nothing; take {LEAST} or more")
+    if window < 50:
+        raise ValueError(f"a window of {window} parts says nothing; take 50 or more")
     total = max(seen[name].size for name in names)
-    found = [
-        (place, name, part)
-        for place in range(total // window)
-        for name in names
-        if (part := _finite(seen[name][place * window : (place + 1) * window])).size >= LEAST
-    ]
+    found = []
+    for place in range(total // window):
+        for name in names:
+            part = seen[name][place * window : (place + 1) * window]
+            part = part[np.isfinite(part)]
+            if part.size >= 50:
+                found.append((place, name, part))
     raw = [float(ks_2samp(reference[name], part).pvalue) for _, name, part in found]
-    shifts = [
-        _shift(place, name, part, stability_index(reference[name], part), p_value, delta)
-        for (place, name, part), p_value in zip(found, holm(raw), strict=True)
-    ]
+    shifts = []
+    for (place, name, part), p_value in zip(found, holm(raw), strict=True):
+        psi, level = stability_index(reference[name], part), "steady"
+        if p_value <= delta and psi >= 0.10:
+            level = "alarm" if psi >= 0.25 else "watch"
+        shifts.append(IngredientShift(place, name, int(part.size), psi, p_value, level))
     return Drift(tuple(shifts), total % window)
 
 
 def stability_index(reference: Values, seen: Values) -> float:
     """Return the PSI over tenths of the reference; a cell that holds nothing counts as half a value."""
-    edges = np.unique(np.quantile(reference, np.linspace(0, 1, _CELLS + 1)[1:-1]))
+    edges = np.unique(np.quantile(reference, np.linspace(0, 1, 11)[1:-1]))
     expected = _shares(reference, edges)
     actual = _shares(seen, edges)
     return float(((actual - expected) * np.log(actual / expected)).sum())
@@ -94,18 +91,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def _shift(place: int, name: str, part: Values, psi: float, p_value: float, delta: float) -> Shift:
-    level = "steady"
-    if p_value <= delta and psi >= WATCH:
-        level = "alarm" if psi >= LARGE else "watch"
-    return Shift(place, name, int(part.size), psi, p_value, level)
-
-
 def _shares(values: Values, edges: Values) -> Values:
     counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=edges.size + 1)
     filled = np.maximum(counts, 0.5)
     return np.asarray(filled / filled.sum(), np.float64)
-
-
-def _finite(values: Values) -> Values:
-    return values[np.isfinite(values)]

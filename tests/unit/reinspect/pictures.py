@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from linewarden_schemas.ids import digest
 from linewarden_schemas.inspection import Evidence, Maps
-from linewarden_vision.synthetic.part import Part, make_part
+from linewarden_vision.synthetic.part import SyntheticPart, make_part
 
 AT = 1_764_000_000_000
 _HEAT_SIZE = 40
 
 
-def part(number: int, *, size: int = 512, views: int = 3) -> Part:
+def part(number: int, *, size: int = 512, views: int = 3) -> SyntheticPart:
     """A defective part."""
     return make_part(seed=number, views=views, size=size, defect_rate=1.0)
 

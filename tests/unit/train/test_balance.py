@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from linewarden_train.training.balance import BalanceName, GradNormBalance, UncertaintyBalance, make_balance
-from linewarden_train.training.losses import Losses
+from linewarden_train.training.losses import TaskLosses
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
 
@@ -15,9 +15,9 @@ def network() -> DefectNetwork:
     return build_network("light", "mobilenetv3_small_050", 1)
 
 
-def _losses(network: DefectNetwork, scale: float) -> Losses:
+def _losses(network: DefectNetwork, scale: float) -> TaskLosses:
     tap = network.fuse(network.encode(torch.ones(2, 1, 64, 64)))
-    return Losses(tap.mean(), scale * tap.square().mean(), tap.sum() * 0)
+    return TaskLosses(tap.mean(), scale * tap.square().mean(), tap.sum() * 0)
 
 
 @pytest.mark.parametrize("name", get_args(BalanceName))
@@ -46,7 +46,7 @@ def test_uncertainty_learns_to_weigh_the_larger_loss_less() -> None:
     balance = UncertaintyBalance(torch.device("cpu"))
     parameters = list(balance.parameters())
     optimiser = torch.optim.SGD(parameters, lr=0.1)
-    losses = Losses(torch.tensor(10.0), torch.tensor(0.1), torch.tensor(0.0))
+    losses = TaskLosses(torch.tensor(10.0), torch.tensor(0.1), torch.tensor(0.0))
     for _ in range(200):
         optimiser.zero_grad()
         torch.autograd.backward(balance.total(losses))

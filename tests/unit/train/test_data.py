@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from linewarden_train.data.files import FileSamples
-from linewarden_train.data.folders import read_folders
 from linewarden_train.data.groups import check_apart, mixed_groups, split_by_group
 from linewarden_train.data.magnetic_tile import read_magnetic_tiles
+from linewarden_train.data.reading_sets import read_set
 from linewarden_train.data.samples import GOOD
 from linewarden_train.data.synthetic import SyntheticSamples
 from linewarden_train.training.inputs import InputSamples, InputSettings, picture_spec
@@ -46,7 +46,7 @@ def test_tiles_come_with_masks_groups_and_unannotated_defects(tmp_path: Path) ->
     assert unmarked is None
     assert good is not None
     assert not good.any()
-    assert mixed_groups(tiles) == ["g1"]
+    assert mixed_groups(tiles.labels) == ["g1"]
 
 
 @pytest.mark.parametrize("text", ["image,class\na.jpg,free\n", ""])
@@ -68,7 +68,7 @@ def test_folders_give_classes_by_name_and_warn_about_missing_masks(tmp_path: Pat
     _write(tmp_path / "images" / "pore" / "2.png", grey)
     (tmp_path / "groups.csv").write_text("image,group\npore/2.png,part-7\n")
     with pytest.warns(UserWarning, match="1 defective pictures have no mask"):
-        samples = read_folders(tmp_path)
+        samples = read_set(tmp_path, "folders")
     assert [(label.defect_class, label.group) for label in samples.labels] == [
         ("good", "good/1.png"),
         ("pore", "part-7"),
@@ -78,7 +78,7 @@ def test_folders_give_classes_by_name_and_warn_about_missing_masks(tmp_path: Pat
 
 def test_an_empty_folder_says_where_pictures_belong(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="images/good"):
-        read_folders(tmp_path)
+        read_set(tmp_path, "folders")
 
 
 def test_a_broken_or_missing_picture_is_named(tmp_path: Path) -> None:

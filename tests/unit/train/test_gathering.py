@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from linewarden_train.data.samples import GOOD, Label, Sample
-from linewarden_train.training.gathering import gathered
+from linewarden_train.rivals.interface import gathered
 from tests.unit.vision.helpers import small_card
 
 _SPEC = small_card().picture.model_copy(update={"pad": "multiple"})

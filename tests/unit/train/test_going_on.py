@@ -9,7 +9,7 @@ from linewarden_train.data.synthetic import SyntheticSamples
 from linewarden_train.training.checkpoint import Checkpoint
 from linewarden_train.training.drawing import DrawSettings, Normalisation
 from linewarden_train.training.inputs import InputSettings, picture_spec
-from linewarden_train.training.loop import Step, TrainSettings, train
+from linewarden_train.training.loop import TrainSettings, TrainStep, train
 from linewarden_train.training.watch import EarlyStop, quality_of, watched_apart
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
@@ -37,7 +37,7 @@ def _train(
 ) -> tuple[DefectNetwork, list[int]]:
     network, numbers = _network(), list[int]()
 
-    def heard(step: Step) -> None:
+    def heard(step: TrainStep) -> None:
         if numbers and stop_after == len(numbers):
             raise _Stopped
         numbers.append(step.number)

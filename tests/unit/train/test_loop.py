@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from linewarden_train.data.digest import digest_of
+from linewarden_train.data.samples import digest_of
 from linewarden_train.data.synthetic import SyntheticSamples
 from linewarden_train.training.drawing import DrawSettings, Normalisation
 from linewarden_train.training.loop import TrainSettings, schedule, train

@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from linewarden_train.data.groups import by_split, check_apart, mixed_groups, split_set, torn_groups
+from linewarden_train.data.groups import by_split, check_apart, mixed_groups, split_set, torn_groups, with_groups
 from linewarden_train.data.near_duplicates import group_alike, regrouped, thumbnail, thumbnails_of
 from linewarden_train.data.overview import agreement, counted
-from linewarden_train.data.relabel import with_groups
 from linewarden_train.data.samples import GOOD, Label, Picture, Sample
 
 RNG = np.random.default_rng(0)
@@ -55,7 +54,7 @@ def test_near_duplicates_are_joined_whatever_the_light_and_flat_pictures_are_not
     assert group_alike(thumbnails_of(samples)).tolist() == [0, 1, 0, 2, 3]
     found = with_groups(samples, regrouped(samples, group_alike(thumbnails_of(samples))))
     assert [label.group for label in found.labels] == ["0.png", "1.png", "0.png", "3.png", "4.png"]
-    assert mixed_groups(found) == ["0.png"]
+    assert mixed_groups(found.labels) == ["0.png"]
     assert torn_groups(found) == {"0.png": ["test", "train"]}
     assert found[2].label == found.labels[2]
 

@@ -10,7 +10,7 @@ from linewarden_train.evaluation.of_bundle import Rows
 from linewarden_train.qualification.bound import Bound, NotCertifiableError
 from linewarden_train.qualification.plan import NotApartError, Request, check_apart_from, draw
 from linewarden_train.qualification.run import as_qualified, divert_from, qualify_bundle
-from linewarden_train.qualification.words import NO_STUDY, in_words
+from linewarden_train.qualification.words import in_words
 from linewarden_vision.bundle import Bundle, read_bundle, write_bundle
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.qualification import Attempt
@@ -78,9 +78,8 @@ def test_groups_that_made_the_bundle_are_refused(bundle: Bundle) -> None:
 
 def test_what_never_passes_is_infinitely_suspicious(bundle: Bundle) -> None:
     limit = bundle.card.thresholds.defect.value
-    rows = Rows.empty(4)
-    rows.margin[:] = [limit - 1, limit + 1, limit + 0.05, np.nan]
-    rows.suspicion[:] = [0.2, 0.3, 0.4, np.nan]
+    margin = np.asarray([limit - 1, limit + 1, limit + 0.05, np.nan])
+    rows = Rows(margin, np.asarray([0.2, 0.3, 0.4, np.nan]), np.zeros(4, bool), [(-1, -1, -1, -1)] * 4)
     assert as_qualified(rows, bundle.card, 0.0).tolist() == [0.2, np.inf, np.inf, np.inf]
     assert as_qualified(rows, bundle.card, 0.1).tolist() == [0.2, np.inf, 0.4, np.inf]
 
@@ -124,6 +123,6 @@ def test_the_words_name_every_n_and_what_is_not_promised(bundle: Bundle, inspect
     told = "\n".join(in_words(record.model_copy(update={"classes": classes})))
     assert "n = 60 groups, k = 0" in told
     assert "dent: no evidence (n = 0)" in told
-    assert NO_STUDY in told
+    assert "system escapes: operators not qualified" in told
     assert "not ppm shipped" in told
     assert "escape rate" not in told

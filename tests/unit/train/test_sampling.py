@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from linewarden_train.data.samples import GOOD, Label
-from linewarden_train.training.sampling import sampling_weights
+from linewarden_train.training.drawing import sampling_weights
 
 
 def test_good_has_half_and_each_class_and_each_group_within_it_has_an_equal_share() -> None:

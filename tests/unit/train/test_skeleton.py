@@ -1,6 +1,6 @@
 import torch
 
-from linewarden_train.training.skeleton import soft_cldice, soft_skeleton
+from linewarden_train.training.losses import soft_cldice, soft_skeleton
 
 
 def _bar(width: int) -> torch.Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linewarden_train.data.groups import Subset
+from linewarden_train.data.groups import Subset, split_folds
 from linewarden_train.data.samples import GOOD, Label, Sample
 from linewarden_train.data.sides import sides_of
 from linewarden_train.data.synthetic import SyntheticSamples
@@ -14,9 +14,8 @@ from linewarden_train.study.arms import StudyPlan
 from linewarden_train.study.page import as_markdown
 from linewarden_train.study.run import run_study
 from linewarden_train.training.bundle import _used_groups
-from linewarden_train.training.crossfit import split_folds
 from linewarden_train.training.folder import TrainOptions, fingerprint, train_folder
-from linewarden_train.training.loop import Step
+from linewarden_train.training.loop import TrainStep
 from linewarden_train.training.terms import NamedSamples, Surroundings
 from linewarden_vision.bundle import read_bundle, write_bundle
 from linewarden_vision.inspector import Inspector
@@ -129,7 +128,7 @@ def test_a_study_takes_up_what_was_trained_and_writes_the_same_page(samples: Syn
     for jobs in (1, 2):
         taken: list[int] = []
 
-        def heard(_: str, step: Step, taken: list[int] = taken) -> None:
+        def heard(_: str, step: TrainStep, taken: list[int] = taken) -> None:
             taken.append(step.number)
 
         around = Surroundings(_Frozen(), lambda *_: None, on_step=heard)

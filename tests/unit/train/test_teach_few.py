@@ -12,19 +12,17 @@ import torch
 from linewarden.cli import main
 from linewarden_train.data.groups import Subset
 from linewarden_train.data.synthetic import SyntheticSamples
-from linewarden_train.few_shot.card import HeldOut, count, in_words
+from linewarden_train.few_shot.card import FewSettings, HeldOut, count
 from linewarden_train.few_shot.features import Views
-from linewarden_train.few_shot.head import HeadSettings, train_head
-from linewarden_train.few_shot.neck import set_neck
-from linewarden_train.few_shot.novelty import build_bank, cover
-from linewarden_train.few_shot.teach import FewSettings, TaughtFew, teach_few
+from linewarden_train.few_shot.fitting import build_bank, cover, set_neck, train_head
+from linewarden_train.few_shot.teach import TaughtFew, teach_few
 from linewarden_vision.bundle import read_bundle, write_bundle
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.network.fusion import TopDownFusion
 
 SIZE = 64
 LEFT_OUT = "stain"
-SETTINGS = FewSettings("few", "2026-01-01", "0", folds=2, bank=300, head=HeadSettings(steps=40))
+SETTINGS = FewSettings("few", "2026-01-01", "0", folds=2, bank=300)
 
 
 def _parts(start: int, count: int) -> SyntheticSamples:
@@ -94,12 +92,12 @@ def test_the_head_finds_the_channel_that_tells_bad_from_good_in_pictures_of_any_
     bad = [index >= 8 for index in range(12)]
     for tap, is_bad in zip(taps, bad, strict=True):
         tap[0, 2, 3, 3] += 4.0 * is_bad
-    head = train_head(taps, bad, HeadSettings(steps=80))
+    head = train_head(taps, bad, steps=80)
     margins = [float(head(tap).margin) for tap in taps]
     assert min(margins[8:]) > max(margins[:8])
     assert int(head.direction.argmax()) == 2
     with pytest.raises(ValueError, match="good and bad"):
-        train_head(taps, [True] * 12, HeadSettings())
+        train_head(taps, [True] * 12)
 
 
 def test_the_neck_shows_every_direction_both_ways_at_unit_spread() -> None:
@@ -149,7 +147,7 @@ def test_counts_say_what_happened_to_those_left_out(taught: TaughtFew) -> None:
     low, high = counts.miss_interval
     assert low <= counts.missed / 10 <= high
     assert high - low > 0.2  # ten pictures prove little
-    assert in_words(counts) == taught.card.notes
+    assert counts.in_words() == taught.card.notes
 
 
 @pytest.mark.slow

@@ -12,12 +12,12 @@ from linewarden_vision.card import Card
 from linewarden_vision.content import at_precision
 from linewarden_vision.errors import BundleError
 from linewarden_vision.golden import Golden, GoldenAnswer
-from linewarden_vision.promotions import Evidence, Promotion, climb, next_stage, promote, stage_of, to_files
+from linewarden_vision.promotions import Promotion, PromotionEvidence, climb, next_stage, promote, stage_of, to_files
 from linewarden_vision.qualification import Attempt, Qualification, Statement
 from linewarden_vision.trained_groups import TrainedGroups
 from tests.unit.vision.helpers import small_card, small_network
 
-_EVIDENCE = Evidence(kind="evaluation", sha256="a" * 64, n=12)
+_EVIDENCE = PromotionEvidence(kind="evaluation", sha256="a" * 64, n=12)
 _HERE = "c" * 64
 _GOLDEN = Golden(
     np.zeros((1, 32, 32), np.uint8), [GoldenAnswer(margin=0.0, suspicion=0.0, defect=False, doubtful=False)]

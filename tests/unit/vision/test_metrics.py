@@ -6,13 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from linewarden_vision.metrics.counts import count_pixels
-from linewarden_vision.metrics.images import (
-    ImageAUROC,
-    ImageAveragePrecision,
-    MissRateOfDefects,
-    OverkillRateOfGood,
-)
 from linewarden_vision.metrics.pixels import (
     DefectIoUByClass,
     PooledIoU,
@@ -20,6 +13,7 @@ from linewarden_vision.metrics.pixels import (
     SegMeanIoU,
     SegRecall,
     TwoClassPooledMeanIoU,
+    count_pixels,
 )
 
 
@@ -80,31 +74,6 @@ def test_batches_add_up_to_the_whole(metric: type[PooledIoU]) -> None:
     for row in range(4):
         parts.update(PREDICTED[row : row + 1], TARGET[row : row + 1])
     assert float(parts.compute()) == pytest.approx(float(whole.compute()))
-
-
-def test_miss_and_overkill_rates_have_their_own_denominators() -> None:
-    decided = torch.tensor([True, False, False, True, False])
-    defective = torch.tensor([True, True, True, False, False])
-    miss, overkill = MissRateOfDefects(), OverkillRateOfGood()
-    miss.update(decided, defective)
-    overkill.update(decided, defective)
-    assert float(miss.compute()) == pytest.approx(2 / 3)
-    assert float(overkill.compute()) == pytest.approx(1 / 2)
-
-
-def test_a_rate_without_evidence_is_not_a_number() -> None:
-    miss = MissRateOfDefects()
-    miss.update(torch.tensor([True]), torch.tensor([False]))
-    assert math.isnan(float(miss.compute()))
-
-
-def test_ranking_metrics_match_a_hand_count() -> None:
-    scores, truth = torch.tensor([0.9, 0.8, 0.7, 0.1]), torch.tensor([1, 0, 1, 0])
-    auroc, precision = ImageAUROC(), ImageAveragePrecision()
-    auroc.update(scores, truth)
-    precision.update(scores, truth)
-    assert float(auroc.compute()) == pytest.approx(3 / 4)
-    assert float(precision.compute()) == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_masks_of_unequal_shape_are_refused() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_schemas.vocabulary import Cause, Judgement, Verdict
-from linewarden_vision.watch.drift import Shift, find_drift
+from linewarden_vision.watch.drift import IngredientShift, find_drift
 from linewarden_vision.watch.estimate import CatchRecord, LiveEstimate, Stratum, estimate
 
 from .index import HistoryIndex
@@ -44,8 +44,8 @@ class Moved:
 
     frames: int
     has_reference: bool
-    trust: tuple[Shift, ...]
-    ingredients: tuple[Shift, ...]
+    trust: tuple[IngredientShift, ...]
+    ingredients: tuple[IngredientShift, ...]
 
     @property
     def alarms(self) -> tuple[str, ...]:
@@ -89,7 +89,9 @@ def drift_of(frames: Sequence[SeenFrame], good: Mapping[str, Values]) -> Moved:
     seen = {name: np.asarray([one.ingredients.get(name, np.nan) for one in passed], np.float64) for name in good}
     made_of = find_drift(good, seen, window=WINDOW, delta=DELTA / 2).shifts if good else ()
     # windows of trust are counted as those of the ingredients are: its first one is the reference
-    trust_shifts = tuple(Shift(one.window + 1, one.name, one.count, one.psi, one.p_value, one.level) for one in moved)
+    trust_shifts = tuple(
+        IngredientShift(one.window + 1, one.name, one.count, one.psi, one.p_value, one.level) for one in moved
+    )
     return Moved(len(passed), bool(good), trust_shifts, made_of)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from linewarden_train.data.samples import GOOD, Label
-from linewarden_train.evaluation.scored import Pixels, Scored
+from linewarden_train.evaluation.scored import Pixels, ScoredSet
 
 
 def scored_set(
@@ -17,10 +17,10 @@ def scored_set(
     mask_any: Sequence[bool] | None = None,
     scores: Mapping[str, Sequence[float]] | None = None,
     pixels: Sequence[tuple[int, int, int, int]] | None = None,
-) -> Scored:
+) -> ScoredSet:
     """Rows are group, defective, margin and trust's suspicion."""
     count = len(rows)
-    return Scored(
+    return ScoredSet(
         names=[f"{number}.png" for number in range(count)],
         labels=[Label("crack" if defective else GOOD, group) for group, defective, _, _ in rows],
         fold=np.asarray(fold or [0] * count, np.int64),

@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 
-from linewarden_train.evaluation.cohort import arrange, loads, recall
-from linewarden_train.evaluation.endpoint import NEEDED, primary, sign_test
-from linewarden_train.evaluation.evaluate import evaluate, findings_of
-from linewarden_train.evaluation.groups import draw_groups, interval
-from linewarden_train.evaluation.results import Evaluation, Plan
+from linewarden_train.evaluation.cohort import arrange, draw_groups, interval, loads, recall
+from linewarden_train.evaluation.evaluate import NEEDED, evaluate, findings_of, primary, sign_test
+from linewarden_train.evaluation.results import Evaluation, EvaluationPlan
 from linewarden_train.evaluation.scored import pool
 from tests.unit.train.evaluation.sets import goods, scored_set
 
@@ -70,7 +68,7 @@ def test_the_endpoint_counts_groups_and_names_those_that_differ() -> None:
     both = [("x", True, 9.5, 99.0), ("x", True, -5.0, -1.0)]
     scored = scored_set([*goods(8), *by_trust, *by_margin, *both])
     cohort = arrange(scored)
-    found = primary(cohort, Plan(bootstraps=50), draw_groups(cohort, 50, np.random.default_rng(0)))
+    found = primary(cohort, EvaluationPlan(bootstraps=50), draw_groups(cohort, 50, np.random.default_rng(0)))
     assert found is not None
     assert found.more_by_score == [f"t{number}" for number in range(6)]
     assert found.more_by_rival == ["m"]
@@ -110,7 +108,7 @@ def test_an_interval_without_evidence_is_none() -> None:
 
 def test_groups_of_mixed_labels_are_listed_and_results_given_without_them() -> None:
     rows = [*goods(30), ("mix", True, 0, 99.0), ("mix", False, 0, 98.0), ("a", True, 0, -1.0)]
-    found = evaluate(scored_set(rows, reject_above=100), Plan(bootstraps=10), np.random.default_rng(0))
+    found = evaluate(scored_set(rows, reject_above=100), EvaluationPlan(bootstraps=10), np.random.default_rng(0))
     assert found.mixed_groups == ["mix"]
     assert found.findings.endpoint is not None
     assert found.findings.endpoint.recall.value == pytest.approx(0.5)
@@ -121,7 +119,9 @@ def test_groups_of_mixed_labels_are_listed_and_results_given_without_them() -> N
 
 
 def test_without_a_miss_there_is_no_endpoint_and_no_zero() -> None:
-    found = evaluate(scored_set([*goods(5), ("a", True, 99.0, 1)]), Plan(bootstraps=5), np.random.default_rng(0))
+    found = evaluate(
+        scored_set([*goods(5), ("a", True, 99.0, 1)]), EvaluationPlan(bootstraps=5), np.random.default_rng(0)
+    )
     assert found.findings.endpoint is None
     assert found.findings.scores[0].auroc is None
     assert found.findings.rates.miss_rate_of_defects == 0.0
@@ -131,12 +131,14 @@ def test_without_a_miss_there_is_no_endpoint_and_no_zero() -> None:
 
 def test_an_unknown_score_names_those_that_are_there() -> None:
     with pytest.raises(ValueError, match="there are margin, trust"):
-        evaluate(scored_set([*goods(3), ("a", True, 0, 1)]), Plan(score="magic"), np.random.default_rng(0))
+        evaluate(scored_set([*goods(3), ("a", True, 0, 1)]), EvaluationPlan(score="magic"), np.random.default_rng(0))
 
 
 def test_an_evaluation_survives_json_and_equal_seeds_agree() -> None:
     scored = scored_set([*goods(12), ("a", True, 0, 6.5), ("b", True, 3, 99)], reject_above=100)
-    first, second = (evaluate(scored, Plan(bootstraps=20), np.random.default_rng(1), divert_from=6.0) for _ in "ab")
+    first, second = (
+        evaluate(scored, EvaluationPlan(bootstraps=20), np.random.default_rng(1), divert_from=6.0) for _ in "ab"
+    )
     assert first == second
     assert Evaluation.model_validate_json(first.model_dump_json()) == first
     assert first.n == 2
@@ -147,7 +149,7 @@ def test_an_evaluation_survives_json_and_equal_seeds_agree() -> None:
 
 def test_undecidable_pictures_are_counted_and_never_passed() -> None:
     rows = [*goods(4), ("u", True, float("nan"), float("nan")), ("v", False, float("nan"), 0.0), ("a", True, 0, 9.0)]
-    found = findings_of(arrange(scored_set(rows)), Plan(bootstraps=0), np.random.default_rng(0))
+    found = findings_of(arrange(scored_set(rows)), EvaluationPlan(bootstraps=0), np.random.default_rng(0))
     assert (found.rates.undecidable_defective, found.rates.undecidable_good) == (1, 1)
     assert found.rates.miss_rate_of_defects == 0.5
     assert found.curves[0].trusted_pass_rate_of_defects[-1] == 0.0

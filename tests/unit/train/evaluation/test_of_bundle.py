@@ -12,13 +12,10 @@ import pytest
 from rich.console import Console
 
 from linewarden_train.data.samples import Label, Sample
-from linewarden_train.evaluation.gallery import card_of
-from linewarden_train.evaluation.ingredients import EveryIngredient
 from linewarden_train.evaluation.of_bundle import inspect_samples
-from linewarden_train.evaluation.page import page
-from linewarden_train.evaluation.results import Curve, Evaluation, Plan
-from linewarden_train.evaluation.run import Task, evaluate_bundle
-from linewarden_train.evaluation.svg import draw
+from linewarden_train.evaluation.page import draw, page
+from linewarden_train.evaluation.results import Curve, Evaluation, EvaluationPlan
+from linewarden_train.evaluation.run import Task, evaluate_bundle, every_ingredient
 from linewarden_train.evaluation.tables import show
 from linewarden_train.evaluation.words import endpoint_verdict
 from linewarden_train.rivals.scoring import score_with
@@ -26,10 +23,9 @@ from linewarden_train.training.scoring import score_samples
 from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import Bundle
 from linewarden_vision.inspector import Inspector
-from linewarden_vision.trust.enhancement import Enhancement
 from tests.unit.train.proving import Pictures, bundle_of, pictures
 
-_TASK = Task("noise", "test", "2026-01-31", plan=Plan(bootstraps=20), worst=3)
+_TASK = Task("noise", "test", "2026-01-31", plan=EvaluationPlan(bootstraps=20), worst=3)
 
 
 class _Dark(Pictures):
@@ -93,7 +89,7 @@ def test_a_bundle_is_evaluated_into_one_page_that_fetches_nothing(
     assert any("1 groups of this set also made the bundle" in note for note in found.notes)
     assert Evaluation.model_validate_json(found.model_dump_json()) == found
     assert json.loads(found.model_dump_json())["kind"] == "evaluation"
-    text = page(found, [card_of(shown) for shown in worst])
+    text = page(found, worst)
     parsed = _Page()
     parsed.feed(text)
     assert "script" not in parsed.tags
@@ -106,7 +102,7 @@ def test_a_bundle_is_evaluated_into_one_page_that_fetches_nothing(
 
 def test_every_ingredient_beside_the_rivals_is_what_calibration_scores(bundle: Bundle) -> None:
     network, spec, samples = network_of(bundle), bundle.card.picture, pictures(3, good=2)
-    found = score_with([EveryIngredient(Enhancement(epsilon=0.15))], network, samples, spec, batch=2)
+    found = score_with([every_ingredient(0.15)], network, samples, spec, batch=2)
     expected = score_samples(network, samples, spec, epsilon=0.15).ingredients
     assert found.keys() == expected.keys()
     for name, values in expected.items():
@@ -153,9 +149,9 @@ def test_a_set_that_nobody_can_judge_is_an_error(bundle: Bundle, inspector: Insp
 def test_curves_are_steps_and_stay_inside_the_drawing() -> None:
     curve = Curve(name="trust", diverted=[0.0, 0.1, 0.4], trusted_pass_rate_of_defects=[0.2, 0.1, 0.0])
     chart = draw("all", [curve], ["trust"], most=0.25, budget=0.05)
-    pairs = [point.split(",") for point in chart.lines[-1].points.split()]
+    pairs = [point.split(",") for point in chart.lines[-1]["points"].split()]
     points = [(float(x), float(y)) for x, y in pairs]
-    assert chart.lines[-1].style == "c0"
+    assert chart.lines[-1]["style"] == "c0"
     assert points[0] == (float(chart.left), float(chart.top))
     assert points[-1][0] == chart.right
     assert all(chart.left <= x <= chart.right and chart.top <= y <= chart.bottom for x, y in points)

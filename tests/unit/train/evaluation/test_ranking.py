@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from linewarden_train.evaluation.cohort import arrange
+from linewarden_train.evaluation.evaluate import either_rule, either_score, rates_of
 from linewarden_train.evaluation.masks import mask_figures
 from linewarden_train.evaluation.ranking import average_precision, curve, load_for, pool, score_row, selective_area
-from linewarden_train.evaluation.results import Plan
-from linewarden_train.evaluation.verdicts import either_rule, either_score, rates_of
+from linewarden_train.evaluation.results import EvaluationPlan
 from tests.unit.train.evaluation.sets import goods, scored_set
 
-_PLAN = Plan(bootstraps=0)
+_PLAN = EvaluationPlan(bootstraps=0)
 
 
 def test_ranking_figures_by_hand() -> None:

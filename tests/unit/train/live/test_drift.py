@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linewarden_train.live.drift_words import advice, row_of
-from linewarden_train.live.results_file import read_results
+from linewarden_train.live.drift import advice, read_results, row_of
 from linewarden_vision.watch.drift import find_drift, holm, stability_index
 
 

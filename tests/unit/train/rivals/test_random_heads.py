@@ -10,7 +10,7 @@ from linewarden_train.rivals.random_heads import (
     agreements_under,
     auroc,
     compare_heads,
-    random_heads,
+    head_scores,
 )
 from linewarden_vision.trust.agreement import agreement_difference
 from linewarden_vision.trust.maps import make_maps
@@ -87,15 +87,16 @@ def test_each_direction_gives_the_agreement_that_a_head_of_that_direction_would(
 
 def test_the_whole_check_runs_on_a_networks_false_negatives() -> None:
     network, samples = small_network(), _Samples(6, 3)
-    result = random_heads(
-        network, samples, small_card().picture, reject_above=1e9, rng=np.random.default_rng(0), draws=100, batch=4
-    )
+
+    def checked(batch: int) -> RandomHeads:
+        rng = np.random.default_rng(0)
+        margins, scores = head_scores(network, samples, small_card().picture, rng=rng, draws=100, batch=batch)
+        return compare_heads(scores, margins <= 1e9, samples.labels)
+
+    result = checked(batch=4)
     assert (result.missed_pictures, result.passed_pictures, result.heads.shape) == (3, 3, (100,))
     assert ((result.heads >= 0.5) & (result.heads <= 1)).all()
-    again = random_heads(
-        network, samples, small_card().picture, reject_above=1e9, rng=np.random.default_rng(0), draws=100, batch=1
-    )
-    np.testing.assert_allclose(again.heads, result.heads, atol=0.12)
+    np.testing.assert_allclose(checked(batch=1).heads, result.heads, atol=0.12)
 
 
 def test_too_few_heads_or_a_side_without_pictures_are_refused() -> None:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from linewarden_train.data.samples import GOOD, Label, Sample
-from linewarden_train.rivals import plain, score_rivals
+from linewarden_train.rivals import plain
 from linewarden_train.rivals.fitted import Mahalanobis, Nearest
 from linewarden_train.rivals.interface import Look
+from linewarden_train.rivals.plain import Odin, gradient_norm
 from linewarden_train.rivals.repeated import Ensemble, McDropout, flips_and_lights
-from linewarden_train.rivals.slopes import Odin, gradient_norm
+from linewarden_train.rivals.scoring import score_rivals
 from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
 from tests.unit.vision.helpers import pictures, small_card, small_network
 
@@ -51,17 +52,17 @@ class _Samples:
 
 def test_peak_and_mask_evidence_are_the_largest_cell_and_the_strongest_logits() -> None:
     look = _look_at(torch.zeros(2))
-    assert plain.cell_peak(look)["cell_peak"].tolist() == [3, 7]
-    assert plain.mask_evidence(look)["mask_evidence"].tolist() == [198.5, 398.5]  # ceil(.0073 * 200) = 2
+    assert plain.readings(look)["cell_peak"].tolist() == [3, 7]
+    assert plain.readings(look)["mask_evidence"].tolist() == [198.5, 398.5]  # ceil(.0073 * 200) = 2
 
 
 def test_confidence_entropy_and_temperature_all_rank_ok_parts_as_the_margin_does() -> None:
     margin = torch.linspace(-9, 0, 40, dtype=torch.float64)
-    score = plain.softmax(_look_at(margin))["softmax"]
+    score = plain.readings(_look_at(margin))["softmax"]
     confidence = torch.maximum(score, 1 - score)
     entropy = -(score * score.log() + (1 - score) * (1 - score).log())
     cooled = torch.sigmoid(margin / 3.7)
-    energy = plain.energy(_look_at(margin))["energy"]
+    energy = plain.readings(_look_at(margin))["energy"]
     for suspicious in (score, -confidence, entropy, cooled, energy):
         assert bool((suspicious.diff() > 0).all())
 
@@ -69,13 +70,13 @@ def test_confidence_entropy_and_temperature_all_rank_ok_parts_as_the_margin_does
 def test_energy_is_that_of_two_logits_half_a_margin_either_way() -> None:
     margin = torch.tensor([-2.0, 0.0, 3.0])
     logits = torch.stack([margin / 2, -margin / 2], dim=1).double()
-    torch.testing.assert_close(plain.energy(_look_at(margin))["energy"], -logits.logsumexp(1))
+    torch.testing.assert_close(plain.readings(_look_at(margin))["energy"], -logits.logsumexp(1))
 
 
 def test_the_feature_norm_is_that_of_the_cells_mean() -> None:
     tap = torch.zeros(1, 2, 2, 2)
     tap[0, 0], tap[0, 1] = 3.0, torch.tensor([[8.0, 0.0], [4.0, 4.0]])
-    assert plain.feature_norm(_look_at(torch.zeros(1), tap))["feature_norm"].tolist() == [5.0]
+    assert plain.readings(_look_at(torch.zeros(1), tap))["feature_norm"].tolist() == [5.0]
 
 
 def test_mahalanobis_is_the_distance_in_deviations_of_the_shared_covariance() -> None:
