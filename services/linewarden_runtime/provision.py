@@ -14,7 +14,6 @@ from .records import OutRecord
 
 DEFAULT_PARTITIONS = 12
 _SMALL_TOPIC_PARTITIONS = 1
-_SPREAD = ("evidence", "dead-letters", "queue-events")
 
 
 def topic_specs(namespace: Namespace, partitions: int, replication: int = 1) -> list[TopicSpec]:
@@ -57,4 +56,4 @@ def _record(topic: str, key: str, message: Message, source: str, at_ms: int) -> 
 
 
 def _partitions(topic: Topic, partitions: int) -> int:
-    return partitions if topic.by_visit or topic.name in _SPREAD else _SMALL_TOPIC_PARTITIONS
+    return partitions if topic.by_visit or topic.is_spread else _SMALL_TOPIC_PARTITIONS

@@ -24,7 +24,7 @@ from .access.permissions import require_all_entered
 from .context import Station
 from .errors import BookAway, Forbidden, KafkaAway, NotSignedIn, QueueAway, StationError
 from .insight import auditor, engineer, lead, trust
-from .rendering import PAGES, refused_page
+from .rendering import is_page, pages_of, refused_page
 from .texts import language_of, told
 
 _log = structlog.get_logger(__name__)
@@ -33,18 +33,19 @@ _health = APIRouter()
 ROUTERS = (
     _health,
     ways_in.router,
-    people.router,
-    auditor.router,
-    lead.router,
-    engineer.router,
-    trust.router,
     pages.router,
     api.router,
     compare.router,
     pictures.router,
     study.router,
     events.router,
+    auditor.router,
+    lead.router,
+    engineer.router,
+    trust.router,
+    people.router,
 )
+"""Whatever is served; pages stand in the bar in this order."""
 
 
 def create_app(station: Station) -> FastAPI:
@@ -58,6 +59,7 @@ def create_app(station: Station) -> FastAPI:
         title="linewarden station", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(_admitted)]
     )
     app.state.station = station
+    app.state.pages = pages_of(ROUTERS)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     for router in ROUTERS:
         app.include_router(router)
@@ -102,10 +104,9 @@ def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, StationError):
         raise error
     request.state.refused = error.word
-    is_page = request.method == "GET" and request.url.path in PAGES
-    if is_page and isinstance(error, NotSignedIn):
-        return RedirectResponse(f"/sign-in?why={error.word}", status_code=303)
-    if is_page:
+    if is_page(request.scope.get("route")):
+        if isinstance(error, NotSignedIn):
+            return RedirectResponse(f"/sign-in?why={error.word}", status_code=303)
         return refused_page(request, error)
     if request.url.path.endswith("/decision"):
         metrics.DECISIONS_REFUSED.labels(error.word).inc()

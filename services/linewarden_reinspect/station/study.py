@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
 from linewarden_schemas.vocabulary import Judgement
@@ -31,7 +31,7 @@ class StudyAnswer(RequestBody):
     answer: Judgement
 
 
-@router.get("/study")
+@router.get("/study", response_class=HTMLResponse)
 def study_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
     """The study of whoever is signed in."""
     return page(request, station, session, "study.html")

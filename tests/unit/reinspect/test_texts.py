@@ -10,6 +10,8 @@ import pytest
 
 from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
+from linewarden_reinspect.station.app import ROUTERS
+from linewarden_reinspect.station.rendering import pages_of
 from linewarden_schemas.vocabulary import Cause, Judgement, Role, Verdict
 from linewarden_vision.inspecting.reasons import doubted
 from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES, words_of
@@ -34,6 +36,7 @@ def built() -> set[str]:
     keys |= {f"{kind}.{judgement.value}" for judgement in Judgement for kind in ("judge", "judgement", "said")}
     keys |= {f"verdict.{verdict.value}" for verdict in Verdict} | {"verdict.none"}
     keys |= {f"role.{role.value}{end}" for role in Role for end in ("", ".short")}
+    keys |= {f"bar.{path[1:] or 'queue'}" for path in pages_of(ROUTERS)}
     keys |= {f"bar.language.{name}" for name in texts.LANGUAGES}
     keys |= {f"heat.{name}" for name in ("off", "specific", "agnostic", "difference")}
     keys |= {f"{page}.ask.{ask.value}" for ask in Ask for page in ("queue", "bar")}

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody
@@ -56,7 +56,7 @@ class Disabled(RequestBody):
     disabled: bool
 
 
-@router.get("/users")
+@router.get("/users", response_class=HTMLResponse)
 def users_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
     """Everybody, with what can be changed."""
     return page(request, station, session, "users.html", roles=[role.value for role in Role])
