@@ -12,7 +12,7 @@ from linewarden_reinspect.station.access.permissions import Permission, allows
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation
 from linewarden_reinspect.station.rendering import page
 
-from . import history
+from .index import HistoryFilter
 
 router = APIRouter()
 _Word = Annotated[str, Query(max_length=128)]
@@ -24,7 +24,7 @@ _Before = Annotated[str, Query(pattern=r"^(\d{1,16}\.\d{1,16})?$")]
 @router.get("/history", response_class=HTMLResponse)
 def history_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
     """The page of histories, with every kind of event that the index knows to filter by."""
-    return page(request, station, session, "history.html", kinds=history.kinds(station.insight.index))
+    return page(request, station, session, "history.html", kinds=station.insight.index.kinds())
 
 
 @router.get("/api/history")
@@ -47,12 +47,12 @@ def events(
     settled_only = allows(session.role, Permission.REVIEW)
     people = station.access.pseudonyms
     who = people.known(actor.strip())
-    wanted = history.HistoryFilter(part.strip(), settled_only, slot.strip(), who, kind, from_ms, to_ms)
+    wanted = HistoryFilter(part.strip(), settled_only, slot.strip(), who, kind, from_ms, to_ms)
     place = None
     if before:
         at_ms, _, number = before.partition(".")
         place = (int(at_ms), int(number))
-    found = history.page(station.insight.index, wanted, place, limit)
+    found = station.insight.index.page(wanted, place, limit)
     last = f"{found[-1]['at_ms']}.{found[-1]['id']}" if len(found) == limit else None
     return {"events": [one | {"actor": people.name(one["actor"])} for one in found], "next": last}
 

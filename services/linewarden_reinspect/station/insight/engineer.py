@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from linewarden_reinspect.station.access.permissions import Permission, allows
-from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody, Station
 from linewarden_reinspect.station.errors import BadInput, NothingHeld
 from linewarden_reinspect.station.pictures import PICTURES, PRIVATE
 from linewarden_reinspect.station.rendering import page
@@ -21,23 +22,16 @@ from linewarden_schemas.recipe import Provenance, Thresholds
 from linewarden_vision.pictures.reading import as_shown
 
 from . import drafts as states
-from . import history, judgements
+from . import judgements
 from .drafts import Draft
-from .recent import SeenFrame
 from .thresholds import simulate
 
 router = APIRouter()
 _Level = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 _Reason = Annotated[str, Field(min_length=8, max_length=500)]
-_Number = Annotated[int, Field(ge=1, le=2**53)]
-_RULE = "set by hand over the newest recorded visits"
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class WantedThreshold(_Body):
+class WantedThreshold(RequestBody):
     """A threshold on suspicion for what a line runs now."""
 
     line_id: Id
@@ -45,14 +39,14 @@ class WantedThreshold(_Body):
     suspicion: _Level
 
 
-class DraftVerdict(_Body):
+class DraftVerdict(RequestBody):
     """What somebody else says of a draft, and why."""
 
     approve: bool
     reason: _Reason
 
 
-class WayBack(_Body):
+class WayBack(RequestBody):
     """Why a line goes back to what it ran before."""
 
     reason: _Reason
@@ -77,13 +71,13 @@ def preview(
     session: CurrentSession,
     line_id: Annotated[str, Query(max_length=128)],
     recipe_id: Annotated[str, Query(max_length=128)],
-    suspicion: Annotated[float, Query(ge=-1e6, le=1e6, allow_inf_nan=False)],
+    suspicion: _Level,
 ) -> dict[str, Any]:
     """What a threshold would have done to the newest visits, against the one in force."""
     found = _simulated(station, line_id, recipe_id, suspicion)
     if allows(session.role, Permission.REVIEW):  # who may judge a visit must not see what the machine thinks of it
         index = station.insight.index
-        found["changing"] = [one for one in found["changing"] if not history.is_open(index, one["visit_id"])]
+        found["changing"] = [one for one in found["changing"] if not index.is_open(one["visit_id"])]
     return found
 
 
@@ -112,7 +106,11 @@ def save(wanted: WantedThreshold, request: Request, station: CurrentStation, ses
 
 @router.post("/api/thresholds/drafts/{number}/verdict")
 def judge(
-    number: _Number, verdict: DraftVerdict, request: Request, station: CurrentStation, session: CurrentSession
+    number: Annotated[int, Field(ge=1, le=2**53)],
+    verdict: DraftVerdict,
+    request: Request,
+    station: CurrentStation,
+    session: CurrentSession,
 ) -> dict[str, Any]:
     """Approve somebody else's draft, which runs from now on and voids the qualification; or refuse it."""
     request.state.detail = f"{'approved' if verdict.approve else 'refused'}: {verdict.reason}"
@@ -179,12 +177,8 @@ def _before(station: Station, line_id: str) -> dict[str, Any]:
 def _limits(station: Station, line_id: str, ref: RecipeRef) -> Thresholds | None:
     """The bundle's thresholds, as its newest inspection of this line carries them."""
     frames = [one for visit in station.insight.recent.of_line(line_id, ref.recipe_id).values() for one in visit]
-    newest = max((one for one in frames if one.limits is not None), key=_captured, default=None)
+    newest = max((one for one in frames if one.limits is not None), key=attrgetter("captured_ms"), default=None)
     return None if newest is None else newest.limits
-
-
-def _captured(frame: SeenFrame) -> int:
-    return frame.captured_ms
 
 
 def _thresholds(station: Station, draft: Draft) -> Thresholds:
@@ -196,7 +190,7 @@ def _thresholds(station: Station, draft: Draft) -> Thresholds:
         data_digest=digest("\n".join(sorted(visits)).encode()),
         n_defects=draft.figures["wanted"]["known_misses"],
         n_good=draft.figures["wanted"]["good"],
-        rule=f"{_RULE}; draft {draft.id}",
+        rule=f"set by hand over the newest recorded visits; draft {draft.id}",
         dated_ms=draft.made_ms,
     )
     return Thresholds(defect=limits.defect, suspicion=draft.suspicion, provenance=provenance)

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from linewarden_reinspect.station.access.permissions import Permission, allows
-from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody, Station
 from linewarden_reinspect.station.errors import BadInput, NothingHeld, QueueAway
 from linewarden_reinspect.station.rendering import page
 from linewarden_schemas.base import Id
@@ -17,16 +17,11 @@ from linewarden_schemas.base import Id
 from . import judgements, shift
 
 router = APIRouter()
-_HOUR_MS = 3_600_000
-_LONGEST_MS = 31 * 24 * _HOUR_MS
 _Ms = Annotated[int, Query(ge=0, le=2**53)]
-_Line = Annotated[str, Query(max_length=128)]
 
 
-class BinCount(BaseModel):
+class BinCount(RequestBody):
     """Parts counted in the bin of a line by hand."""
-
-    model_config = ConfigDict(extra="forbid")
 
     line_id: Id
     counted: Annotated[int, Field(ge=0, le=1_000_000)]
@@ -41,7 +36,9 @@ def shift_page(request: Request, station: CurrentStation, session: CurrentSessio
 
 
 @router.get("/api/shift")
-def figures(station: CurrentStation, from_ms: _Ms, to_ms: _Ms, line_id: _Line = "") -> dict[str, Any]:
+def figures(
+    station: CurrentStation, from_ms: _Ms, to_ms: _Ms, line_id: Annotated[str, Query(max_length=128)] = ""
+) -> dict[str, Any]:
     """Figures between two times (epoch ms), of one line where one is named; and what waits now."""
     judged = judgements.counting(station.insight.index, *_span(from_ms, to_ms), line_id)
     return shift.figures(judged, from_ms, to_ms) | {"waiting": _waiting(station)}
@@ -80,7 +77,7 @@ def count_bin(count: BinCount, request: Request, station: CurrentStation, sessio
 
 
 def _span(from_ms: int, to_ms: int) -> tuple[int, int]:
-    if not from_ms < to_ms <= from_ms + _LONGEST_MS:
+    if not from_ms < to_ms <= from_ms + 31 * 86_400_000:
         raise BadInput("problem.span")
     return from_ms, to_ms
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Annotated, Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def trust_page(request: Request, station: CurrentStation, session: CurrentSessio
 def _shown(station: Station, line_id: str, recipe_id: str) -> dict[str, Any]:
     insight = station.insight
     visits = insight.recent.of_line(line_id, recipe_id)
-    frames = sorted((one for visit in visits.values() for one in visit), key=_captured)
+    frames = sorted((one for visit in visits.values() for one in visit), key=attrgetter("captured_ms"))
     judged = judgements.counting(insight.index, frames[0].captured_ms, 2**53, line_id)
     causes = causes_of(insight.index, line_id)
     passes = passes_of(visits, judgements.truth(judged), causes, station.recipe)
@@ -62,10 +63,6 @@ def _drift(station: Station, frames: list[SeenFrame]) -> Moved:
     good = {} if digest is None else station.references.good_values(digest)
     ours = [one for one in frames if one.bundle_digest == digest]
     return drift_of(ours, {name: np.asarray(values, np.float64) for name, values in good.items()})
-
-
-def _captured(frame: SeenFrame) -> int:
-    return frame.captured_ms
 
 
 def _day(at_ms: int) -> str:

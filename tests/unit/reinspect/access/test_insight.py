@@ -11,8 +11,7 @@ import pytest
 
 from linewarden_reinspect.station.access.access import AccessRules
 from linewarden_reinspect.station.errors import Conflict
-from linewarden_reinspect.station.insight.history import HistoryFilter, page
-from linewarden_reinspect.station.insight.index import HistoryEvent, HistoryIndex
+from linewarden_reinspect.station.insight.index import HistoryEvent, HistoryFilter, HistoryIndex
 from linewarden_reinspect.station.insight.releases import Releases
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.partitions import partition_of
@@ -155,7 +154,7 @@ def test_what_was_read_once_is_not_read_again_and_a_new_topic_is_read_anew(tmp_p
     again = HistoryIndex(tmp_path)
     assert again.start("line1.decisions", "id-1", {position: 0}) == {position: 7}
     assert again.start("line1.decisions", "id-2", {position: 0}) == {position: 0}
-    assert page(again, HistoryFilter(), None, 10) == []
+    assert again.page(HistoryFilter(), None, 10) == []
     again.close()
 
 
@@ -164,7 +163,7 @@ def test_what_was_deleted_before_it_was_read_is_told(tmp_path: Path) -> None:
     index = HistoryIndex(tmp_path)
     index.take({"line1.decisions": "id-1"}, {position: 7}, [])
     assert index.start("line1.decisions", "id-1", {position: 20}) == {position: 20}
-    assert [event["detail"] for event in page(index, HistoryFilter(), None, 10)] == [
+    assert [event["detail"] for event in index.page(HistoryFilter(), None, 10)] == [
         "13 records of line1.decisions were deleted before they were read"
     ]
     index.close()
