@@ -9,21 +9,6 @@ from linewarden_reinspect.queue.types import Standing
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
-    """Read on from these offsets, by partition."""
-
-    offsets: Mapping[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuild:
-    """Empty the view and read the topic whole; `cause` is a word for counting and the log."""
-
-    cause: str
-    offsets: Mapping[int, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Log:
     """A topic as it is: identity, oldest offset kept and end, by partition."""
 
@@ -32,20 +17,13 @@ class Log:
     ends: Mapping[int, int]
 
 
-def plan(standing: Standing, log: Log, max_age_ms: int) -> Resume | Rebuild:
-    """How to bring a view to the end of its topic.
+def why_rebuild(standing: Standing, log: Log, max_age_ms: int) -> str | None:
+    """Why a view must be built anew, a word for counting and the log; None where it can be followed from its offsets.
 
     A view older than `max_age_ms` is built anew: compaction may by now have dropped both a close and its
-    tombstone, and a slot would stay open for ever.
+    tombstone, and a slot would stay open for ever. The first cause that holds is told; the later ones presume that
+    the earlier do not.
     """
-    cause = _mismatch(standing, log, max_age_ms)
-    if cause is not None:
-        return Rebuild(cause, log.begins)
-    return Resume({partition: standing.offsets[partition] for partition in log.ends})
-
-
-def _mismatch(standing: Standing, log: Log, max_age_ms: int) -> str | None:
-    """The first reason that holds; the later ones presume that the earlier do not."""
     if standing.topic_id != log.topic_id:
         return "empty" if standing.topic_id is None else "other_topic"
     offsets = standing.offsets

@@ -22,7 +22,7 @@ from linewarden_runtime.ports import Admin, Reader
 from linewarden_runtime.records import InRecord, Position
 
 from .changes import change_of
-from .plan import Log, Rebuild, plan
+from .plan import Log, why_rebuild
 
 _log = structlog.get_logger(__name__)
 
@@ -76,13 +76,14 @@ class Projector:
         self._current = False
         log = self._look()
         try:
-            decided = plan(self._view.standing(), log, self._pace.max_age_ms)
+            standing = self._view.standing()
         except ViewDamaged as damage:
             _log.error("view damaged", detail=str(damage))
             return self._empty(log, "damaged")
-        if isinstance(decided, Rebuild):
-            return self._empty(log, decided.cause)
-        self._seek(log.topic_id, decided.offsets)
+        cause = why_rebuild(standing, log, self._pace.max_age_ms)
+        if cause is not None:
+            return self._empty(log, cause)
+        self._seek(log.topic_id, {partition: standing.offsets[partition] for partition in log.ends})
         return None
 
     def rebuild(self, cause: str = "asked") -> int:
