@@ -23,15 +23,12 @@ from linewarden_runtime.ports import Broker, Consumer, TransactionalProducer
 from linewarden_runtime.records import GroupSnapshot, InRecord, Position
 
 from .lane import Lane
-from .limits import RouterLimits
 from .metrics import RESTORE_SECONDS, RESTORES
-from .plan import JOINED, WRITTEN, Desk, Plan
+from .plan import JOINED, WRITTEN, RouteDesk, TransactionPlan
 from .probe import Probe
 from .restore import Known
-from .visits import Damaged
-
-_TELL_MS = 1_000
-"""By how much this node's clock may be wrong before that is told; nothing is judged by it."""
+from .settings import RouterLimits
+from .visits import DamagedState
 
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +40,7 @@ class Router:
         self,
         broker: Broker,
         consumer: Consumer,
-        desk: Desk,
+        desk: RouteDesk,
         clock: Clock,
         *,
         limits: RouterLimits | None = None,
@@ -265,7 +262,8 @@ class Router:
             found["append times"] = "this broker keeps the producers' time: a demo, no mode for production"
         if not is_known:
             found["broker time"] = "not known, so nothing passes: a clock was stepped, or no broker answers"
-        elif error_ms is not None and abs(error_ms) > _TELL_MS:
+        # A clock that is wrong by more than a second is told; nothing is judged by it.
+        elif error_ms is not None and abs(error_ms) > 1_000:
             found["clock"] = words_of(error_ms)
         self._unwell(found)
 
@@ -289,19 +287,21 @@ class Router:
                 lane.confirm()
             self._desk.poison.require_within_cap()
 
-    def _plan(self, partition: int, group: GroupSnapshot) -> Plan | None:
+    def _plan(self, partition: int, group: GroupSnapshot) -> TransactionPlan | None:
         """What a partition has to do; where a state cannot be read, the partition is restored from what readers see."""
         lane = self._lanes[partition]
         try:
             return lane.plan()
-        except Damaged as damage:
+        except DamagedState as damage:
             _log.error("a partition is restored thoroughly", partition=partition, why=str(damage))
             self._suspects[partition] = lane.suspects
             self._lanes.pop(partition).close()
             self._open(partition, "damaged-state", group, thorough=True)
             return None
 
-    def _commit(self, partition: int, plan: Plan, group: GroupSnapshot) -> TransactionFailed | TooLarge | None:
+    def _commit(
+        self, partition: int, plan: TransactionPlan, group: GroupSnapshot
+    ) -> TransactionFailed | TooLarge | None:
         began = self._clock.monotonic()
         try:
             self._lanes[partition].commit(plan, group)

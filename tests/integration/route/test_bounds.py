@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from linewarden_route.bounds import MOST_FRAMES, MOST_GENERATIONS
-from linewarden_route.limits import RouterLimits
 from linewarden_route.positions import MOST
+from linewarden_route.settings import RouterLimits
 from linewarden_route.visits import Visits
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import DeadLetterCapExceeded
