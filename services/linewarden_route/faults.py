@@ -18,7 +18,7 @@ from .contradictions import VERDICTS, as_reason
 
 
 @dataclass(frozen=True, slots=True)
-class Objection:
+class RoutingFinding:
     """What speaks against a pass: a routing no better than which the visit can have, and why."""
 
     routing: Routing
@@ -26,18 +26,18 @@ class Objection:
     reason: Said
 
 
-def contradictions(visit: VisitSnapshot, recipe: Recipe | None) -> frozenset[Objection]:
+def contradictions(visit: VisitSnapshot, recipe: Recipe | None) -> frozenset[RoutingFinding]:
     """Whatever records and recipe say differently: of each one that is new after revision 0 people are told."""
     views = (found for view in visit.views for found in of_view(visit, view, recipe))
     return frozenset((*told_apart(visit), *_product(visit, recipe), *views))
 
 
-def told_apart(visit: VisitSnapshot) -> Iterator[Objection]:
+def told_apart(visit: VisitSnapshot) -> Iterator[RoutingFinding]:
     """Contradictions between records, of the visit and of its frames, whatever the recipe says."""
     yield from (_told(found) for found in visit.contradictions)
 
 
-def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Objection]:
+def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     """Faults of the visit as a whole."""
     yield from (_told(found) for found in visit.contradictions if found.frame_id is None)
     yield from _product(visit, recipe)
@@ -50,7 +50,7 @@ def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Objection]
         yield _fault(said("recipe_unjudged", asked=asked))
 
 
-def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Objection]:
+def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     """What speaks against one frame whatever its verdict: contradictions first, then what recipe and views say."""
     name = view.view_id
     yield from (_told(found) for found in visit.contradictions if found.frame_id == view.frame_id)
@@ -79,12 +79,12 @@ def is_answered_apart(visit: VisitSnapshot, view: ViewState) -> bool:
     return any((one.what, one.frame_id) == (VERDICTS, view.frame_id) for one in visit.contradictions)
 
 
-def _product(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Objection]:
+def _product(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     if recipe is not None and visit.product_id is not None and visit.product_id != recipe.product_id:
         yield _fault(said("product_other", product=visit.product_id, expected=recipe.product_id))
 
 
-def _of_thresholds(view: ViewState, recipe: Recipe) -> Iterator[Objection]:
+def _of_thresholds(view: ViewState, recipe: Recipe) -> Iterator[RoutingFinding]:
     """Thresholds that are not the recipe's; a bundle that is not released is given a suspicion of 0, for every OK."""
     own, used = recipe.thresholds, view.thresholds
     if own is None or used is None:
@@ -95,7 +95,7 @@ def _of_thresholds(view: ViewState, recipe: Recipe) -> Iterator[Objection]:
         yield _fault(said("view_thresholds", view=view.view_id, **limits, **recipes))
 
 
-def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[Objection]:
+def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     """A verdict against the numbers that it was made from, and an OK that does not tell what made it."""
     limits = [one.defect for one in (recipe.thresholds if recipe else None, view.thresholds) if one is not None]
     name, p = view.view_id, view.p_defect
@@ -114,9 +114,9 @@ def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[Objection]:
         yield _fault(said("view_ng_below", view=name, p=p, limit=min(limits)))
 
 
-def _told(found: Contradiction) -> Objection:
+def _told(found: Contradiction) -> RoutingFinding:
     return _fault(as_reason(found))
 
 
-def _fault(reason: Said) -> Objection:
-    return Objection(Routing.DIVERTED, Cause.FAULT, reason)
+def _fault(reason: Said) -> RoutingFinding:
+    return RoutingFinding(Routing.DIVERTED, Cause.FAULT, reason)

@@ -20,7 +20,7 @@ from linewarden_schemas.route_state import ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict
 
 from . import faults
-from .faults import Objection
+from .faults import RoutingFinding
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +105,23 @@ def rule_first(visit: VisitSnapshot, recipe: Recipe | None, secret: bytes, now_m
     return ruling
 
 
-def findings(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[Objection, ...]:
+def findings(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[RoutingFinding, ...]:
     """Everything that speaks against a pass, in a fixed order; of a known-bad only what no picture can explain."""
     if visit.known_bad:
-        return (Objection(Routing.DIVERTED, Cause.KNOWN_BAD, said("known_bad")), *faults.told_apart(visit))
+        return (RoutingFinding(Routing.DIVERTED, Cause.KNOWN_BAD, said("known_bad")), *faults.told_apart(visit))
     return tuple(_findings(visit, recipe))
 
 
-def _findings(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Objection]:
+def _findings(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     if recipe is None:
         name = f"{visit.recipe.recipe_id}@{visit.recipe.version}"
-        yield Objection(Routing.DIVERTED, Cause.FAULT, said("recipe_unknown", recipe=name))
+        yield RoutingFinding(Routing.DIVERTED, Cause.FAULT, said("recipe_unknown", recipe=name))
     yield from faults.of_visit(visit, recipe)
     if visit.returned is not None and visit.returned.authority is None:
         before = visit.returned.previous_visit_id
-        yield Objection(Routing.DIVERTED, Cause.FAULT, said("came_back", visit=before))
+        yield RoutingFinding(Routing.DIVERTED, Cause.FAULT, said("came_back", visit=before))
     for view_id in missing_views(visit, recipe):
-        yield Objection(Routing.DIVERTED, Cause.LATE, said("view_missing", view=view_id))
+        yield RoutingFinding(Routing.DIVERTED, Cause.LATE, said("view_missing", view=view_id))
     for view in visit.views:
         yield from _view_findings(visit, view, recipe)
 
@@ -132,31 +132,31 @@ def missing_views(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[str, ...
     return tuple(spec.view_id for spec in (recipe.views if recipe else ()) if spec.view_id not in known)
 
 
-def _view_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Objection]:
+def _view_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     name = view.view_id
     yield from faults.of_view(visit, view, recipe)
     if view.lost is not None:
-        yield Objection(Routing.DIVERTED, Cause.FAULT, said("view_lost", view=name, why=view.lost.value))
+        yield RoutingFinding(Routing.DIVERTED, Cause.FAULT, said("view_lost", view=name, why=view.lost.value))
     if view.out_of_time:
-        yield Objection(Routing.DIVERTED, Cause.LATE, said("view_out_of_time", view=name))
+        yield RoutingFinding(Routing.DIVERTED, Cause.LATE, said("view_out_of_time", view=name))
     if not view.captured:
-        yield Objection(Routing.DIVERTED, Cause.LATE, said("view_no_capture", view=name))
+        yield RoutingFinding(Routing.DIVERTED, Cause.LATE, said("view_no_capture", view=name))
     yield from _verdict_findings(visit, view, recipe)
 
 
-def _verdict_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Objection]:
+def _verdict_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     name = view.view_id
     if view.verdict is Verdict.NG and not faults.is_answered_apart(visit, view):
-        yield Objection(Routing.REJECTED, None, said("view_defect", view=name, p=_score(view.p_defect)))
+        yield RoutingFinding(Routing.REJECTED, None, said("view_defect", view=name, p=_score(view.p_defect)))
     elif view.verdict is Verdict.NOT_DECIDABLE:
         why = view.undecidable or Undecidable.BAD_METADATA
         cause = Cause.LATE if why is Undecidable.LATE else Cause.NOT_DECIDABLE
-        yield Objection(Routing.DIVERTED, cause, said("view_undecidable", view=name, why=why.value))
+        yield RoutingFinding(Routing.DIVERTED, cause, said("view_undecidable", view=name, why=why.value))
     elif view.verdict is Verdict.OK and is_low_trust(view, recipe):
         told = said("view_suspicion", view=name, suspicion=_score(view.suspicion))
-        yield Objection(Routing.DIVERTED, Cause.LOW_TRUST, told)
+        yield RoutingFinding(Routing.DIVERTED, Cause.LOW_TRUST, told)
     elif view.verdict is None and view.lost is None:
-        yield Objection(Routing.DIVERTED, Cause.LATE, said("view_no_inspection", view=name))
+        yield RoutingFinding(Routing.DIVERTED, Cause.LATE, said("view_no_inspection", view=name))
 
 
 def is_low_trust(view: ViewState, recipe: Recipe | None) -> bool:

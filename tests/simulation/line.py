@@ -44,8 +44,8 @@ from linewarden_reinspect.station.desk import Desk
 from linewarden_reinspect.station.outbox import Outbox
 from linewarden_route.bootstrap import opened_router
 from linewarden_route.lane import Lane
-from linewarden_route.settings import RouterLimits
 from linewarden_route.router import Router
+from linewarden_route.settings import RouterLimits
 from linewarden_runtime.books import LineBook, RecipeBook, positions_of
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.errors import Poison
