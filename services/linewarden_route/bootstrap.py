@@ -45,45 +45,16 @@ def _serve(stop: Stop) -> None:
     broker = KafkaBroker(settings.kafka)
     verify_topics(broker, namespace, (*CO_PARTITIONED, "recipes", "dead-letters"))
     secret = coin_secret(settings.route.coin_secret_file, namespace)
+    limits, by_digest = settings.route.limits(), settings.recipes_by_digest
+
+    def serve() -> None:
+        with opened_router(
+            broker, namespace, settings.instance, secret, clock, health, limits, recipes_by_digest=by_digest
+        ) as router:
+            router.run(stop)
+
     with HealthServer(health, settings.health_port, settings.health_host):
-        limits = settings.route.limits()
-        by_digest = settings.recipes_by_digest
-        run_visibly(
-            lambda: serve(
-                broker,
-                namespace,
-                settings.instance,
-                secret,
-                clock,
-                health,
-                limits,
-                stop,
-                recipes_by_digest=by_digest,
-            ),
-            health,
-            stop,
-            clock,
-        )
-
-
-def serve(
-    broker: Broker,
-    namespace: Namespace,
-    instance: str,
-    secret: bytes,
-    clock: Clock,
-    health: Health,
-    limits: RouterLimits,
-    stop: Stop,
-    *,
-    recipes_by_digest: bool = False,
-) -> None:
-    """Route a namespace on a broker until asked to stop."""
-    opened = opened_router(
-        broker, namespace, instance, secret, clock, health, limits, recipes_by_digest=recipes_by_digest
-    )
-    with opened as router:
-        router.run(stop)
+        run_visibly(serve, health, stop, clock)
 
 
 @contextmanager

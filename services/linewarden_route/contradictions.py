@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from linewarden_domain.agreement import ACROSS_DEVICES_TOLERANCE, SAME_DEVICE_TOLERANCE, deviation
-from linewarden_domain.words import Said, said
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import LineStateRef, RecipeRef
@@ -35,14 +34,6 @@ def noted(visit: VisitSnapshot, pairs: Iterable[Pair], frame_id: str | None = No
         if known is not None and told is not None and known != told:
             visit = _with(visit, what, {known, told}, frame_id)
     return visit
-
-
-def as_reason(found: Contradiction) -> Said:
-    """One contradiction as a reason that names its values."""
-    values = ", ".join(found.values)
-    if found.frame_id is None:
-        return said("records_apart", what=found.what, values=values)
-    return said("frame_records_apart", frame=found.frame_id, what=found.what, values=values)
 
 
 def of_both(visit: VisitSnapshot, record: Capture | Inspection) -> tuple[Pair, ...]:
@@ -96,11 +87,6 @@ def of_frame(view: ViewState, record: Capture | Inspection, sha256: str | None) 
 def has_record(view: ViewState) -> bool:
     """Whether a capture or inspection of this frame was seen; a view taken over from a routing has neither."""
     return view.camera_id is not None
-
-
-def of_known_bad(visit: VisitSnapshot, capture: Capture) -> tuple[Pair, ...]:
-    """A frame that was a part's before and is now a known-bad; the reverse is told of other views each time."""
-    return (("purposes", "part", "known-bad"),) if capture.known_bad and not visit.known_bad else ()
 
 
 def of_answers(view: ViewState, inspection: Inspection) -> tuple[Pair, ...]:

@@ -14,8 +14,6 @@ from linewarden_schemas.recipe import Recipe, unjudged
 from linewarden_schemas.route_state import Contradiction, ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, LineMode, Routing, Verdict, VerdictRule
 
-from .contradictions import VERDICTS, as_reason
-
 
 @dataclass(frozen=True, slots=True)
 class RoutingFinding:
@@ -74,11 +72,6 @@ def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Ite
     yield from _of_thresholds(view, recipe)
 
 
-def is_answered_apart(visit: VisitSnapshot, view: ViewState) -> bool:
-    """Whether two inspections of this frame give two verdicts, so that none of them is believed."""
-    return any((one.what, one.frame_id) == (VERDICTS, view.frame_id) for one in visit.contradictions)
-
-
 def _product(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     if recipe is not None and visit.product_id is not None and visit.product_id != recipe.product_id:
         yield _fault(said("product_other", product=visit.product_id, expected=recipe.product_id))
@@ -115,7 +108,10 @@ def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFindi
 
 
 def _told(found: Contradiction) -> RoutingFinding:
-    return _fault(as_reason(found))
+    values = ", ".join(found.values)
+    if found.frame_id is None:
+        return _fault(said("records_apart", what=found.what, values=values))
+    return _fault(said("frame_records_apart", frame=found.frame_id, what=found.what, values=values))
 
 
 def _fault(reason: Said) -> RoutingFinding:

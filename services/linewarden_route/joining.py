@@ -16,7 +16,7 @@ from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
 
 from .bounds import fault, short, short_coded
-from .contradictions import has_record, noted, of_answers, of_both, of_capture, of_frame, of_known_bad
+from .contradictions import has_record, noted, of_answers, of_both, of_capture, of_frame
 
 Model = TypeVar("Model", ViewState, VisitSnapshot)
 
@@ -60,7 +60,9 @@ def with_capture(visit: VisitSnapshot, capture: Capture, *, out_of_time: bool) -
         **_times(view, capture),
     }
     if view.captured:
-        told = noted(told, of_known_bad(visit, capture), view.frame_id)
+        # A frame that was a part's before and is now a known-bad; the reverse is told of other views each time.
+        if capture.known_bad and not visit.known_bad:
+            told = noted(told, [("purposes", "part", "known-bad")], view.frame_id)
     else:
         # The first capture counts; one that is sent again, with its picture or as lost, is a duplicate.
         facts |= {"captured": True, "lost": capture.lost, "out_of_time": out_of_time}

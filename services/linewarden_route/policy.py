@@ -20,6 +20,7 @@ from linewarden_schemas.route_state import ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict
 
 from . import faults
+from .contradictions import VERDICTS
 from .faults import RoutingFinding
 
 
@@ -146,7 +147,9 @@ def _view_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None)
 
 def _verdict_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     name = view.view_id
-    if view.verdict is Verdict.NG and not faults.is_answered_apart(visit, view):
+    # Of two inspections that give two verdicts none is believed.
+    is_apart = any((one.what, one.frame_id) == (VERDICTS, view.frame_id) for one in visit.contradictions)
+    if view.verdict is Verdict.NG and not is_apart:
         yield RoutingFinding(Routing.REJECTED, None, said("view_defect", view=name, p=_score(view.p_defect)))
     elif view.verdict is Verdict.NOT_DECIDABLE:
         why = view.undecidable or Undecidable.BAD_METADATA

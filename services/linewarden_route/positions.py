@@ -21,11 +21,6 @@ MOST = 256
 """Diversions that are remembered of each line and recipe; what people see now, not what they saw last week."""
 
 
-def is_drawn(causes: Sequence[Cause]) -> bool:
-    """Whether a visit is withheld by a draw, whatever else speaks against it."""
-    return bool(causes) and causes[0] in DRAWN
-
-
 def is_model(visit: VisitSnapshot, recipe: Recipe | None) -> bool:
     """Whether a drawn visit may pass for this one: doubted, with every view and picture."""
     is_whole = not missing_views(visit, recipe) and all(view.lost is None and view.captured for view in visit.views)

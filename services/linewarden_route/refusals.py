@@ -1,4 +1,7 @@
-"""Why a decision is refused. A refused judgement opens its slot anew; a refused undo changes nothing."""
+"""Why a decision is refused: a short stable word for counting, and a sentence for the person.
+
+A refused judgement opens its slot anew; a refused undo changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,9 @@ _FITTING = {
 }
 
 
-Refusal = tuple[str, str]
-"""A short stable word for counting, and a sentence for the person."""
-
-
 def judge_refusals(
     visit: VisitSnapshot, slot: SlotState, decision: Decision, recipe: Recipe | None
-) -> Iterator[Refusal]:
+) -> Iterator[tuple[str, str]]:
     """Why this judgement of an open slot is not valid; nothing if it is."""
     # Without one it fits no outcome, so it is refused if it names any.
     judgement = decision.judgement or Judgement.UNSURE
@@ -55,7 +54,7 @@ def judge_refusals(
         yield "uncovered", f"doubtful frames were not looked at: {', '.join(uncovered)}"[:2000]
 
 
-def undo_refusals(visit: VisitSnapshot, decision: Decision, context: Context) -> Iterator[Refusal]:
+def undo_refusals(visit: VisitSnapshot, decision: Decision, context: Context) -> Iterator[tuple[str, str]]:
     """Why this undo is not valid; nothing if it is."""
     slot = next((one for one in visit.slots if one.decision_id == decision.undoes), None)
     if slot is None or slot.judgement is None or slot.closed_ms is None:

@@ -12,7 +12,7 @@ from . import faults, review, slots
 from .bounds import until
 from .events import Context, Counted, Effect, Publish, Step, Tally
 from .policy import Ruling, findings, frames_to_cover, rule, rule_first, time_budget
-from .positions import drawn_position, is_drawn
+from .positions import DRAWN, drawn_position
 from .slots import RELEASING, counting_slots, outcome_of, settled
 
 
@@ -23,7 +23,8 @@ def first_routing(visit: VisitSnapshot, context: Context) -> Step:
         ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), (said("time_unknown"),))
     # A pass and a reject wait for nobody; the reject that was drawn for review is a diversion by now.
     final = ruling.routing is not Routing.DIVERTED
-    position = drawn_position(context.secret, visit.visit_id, context.positions) if is_drawn(ruling.causes) else None
+    is_drawn = DRAWN.intersection(ruling.causes[:1])  # by its first cause, whatever else speaks against it
+    position = drawn_position(context.secret, visit.visit_id, context.positions) if is_drawn else None
     routed = _ruled(visit, ruling).model_copy(update={"revision": 0, "final": final, "position": position})
     if final:
         closed = with_forget_time(routed, context)
