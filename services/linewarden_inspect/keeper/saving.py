@@ -18,7 +18,7 @@ from linewarden_schemas.ids import Namespace, digest
 from linewarden_schemas.inspection import Evidence, Inspection, Maps, SourceRef
 from linewarden_vision.pictures.reading import is_wire_format
 
-from .fetching import Gone, RecordFetcher
+from .fetching import RecordFetcher, RecordGone
 from .kept import KeptEvidence, Remembered
 
 SERVICE = "keeper"
@@ -168,7 +168,7 @@ class EvidenceSaver:
         try:
             record = self._fetcher.fetch(place)
             message = decode(record.headers, record.value).message
-        except (Gone, EnvelopeError):
+        except (RecordGone, EnvelopeError):
             return None  # the picture counts; its maps can be computed again
         return message if isinstance(message, Inspection) else None
 
@@ -178,7 +178,7 @@ class EvidenceSaver:
         try:
             record = self._fetcher.fetch(place)
             return decode_frame(record.headers, record.value), None
-        except Gone as gone:
+        except RecordGone as gone:
             return None, f"the picture is not there any more: {gone}"
         except EnvelopeError as error:
             return None, f"the frame record cannot be read: {error}"

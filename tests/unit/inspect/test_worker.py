@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from linewarden_inspect.bootstrap import loader
-from linewarden_inspect.errors import DeviceLost
+from linewarden_inspect.device_lane import DeviceLost
 from linewarden_inspect.writing import Writer
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.provision import recipe_record
