@@ -236,8 +236,18 @@ def glossary_page(banner: str) -> str:
     Raises:
         ValueError: where a word is used in something that does not exist, or a value of an enum has no meaning.
     """
-    enums = _enums()
-    places = _places(enums)
+    enums = {
+        name: kind
+        for name, kind in vars(vocabulary).items()
+        if isinstance(kind, type) and issubclass(kind, StrEnum) and kind is not StrEnum
+    }
+    schema = "../schemas/jsonschema"
+    places = (
+        dict.fromkeys(CATALOGUE, "topics.md")
+        | {message.__name__: f"{schema}/{message.TYPE}.json" for message in MESSAGES}
+        | {FrameMetadata.__name__: f"{schema}/{FRAME_TYPE}.json"}
+        | {name: f"#{name.lower()}" for name in enums}
+    )
     rows = "\n".join(
         f"| {name} | {word.meaning} | {', '.join(_place(one, places, name) for one in word.used_in)} |"
         for name, word in sorted(WORDS.items())
@@ -264,24 +274,6 @@ def _told(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
         match node, following:
             case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
                 yield name, text
-
-
-def _enums() -> dict[str, type[StrEnum]]:
-    return {
-        name: kind
-        for name, kind in vars(vocabulary).items()
-        if isinstance(kind, type) and issubclass(kind, StrEnum) and kind is not StrEnum
-    }
-
-
-def _places(enums: Mapping[str, type[StrEnum]]) -> dict[str, str]:
-    schema = "../schemas/jsonschema"
-    return (
-        dict.fromkeys(CATALOGUE, "topics.md")
-        | {message.__name__: f"{schema}/{message.TYPE}.json" for message in MESSAGES}
-        | {FrameMetadata.__name__: f"{schema}/{FRAME_TYPE}.json"}
-        | {name: f"#{name.lower()}" for name in enums}
-    )
 
 
 def _place(name: str, places: Mapping[str, str], word: str) -> str:

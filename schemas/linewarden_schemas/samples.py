@@ -35,10 +35,13 @@ SHA = digest(b"picture")
 LINE_STATE = LineStateRef(mode=LineMode.PRODUCTION, since_ms=AT - 60_000, order_id="PO-1001", shift="early")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAPS = Maps(mask_png=_PNG, class_specific_png=_PNG, class_agnostic_png=_PNG)
-_PROVENANCE = Provenance(
-    data_digest=SHA, n_defects=299, n_good=2000, rule="1 % overkill; u of 5 % of good parts", dated_ms=AT
+THRESHOLDS = Thresholds(
+    defect=0.5,
+    suspicion=0.62,
+    provenance=Provenance(
+        data_digest=SHA, n_defects=299, n_good=2000, rule="1 % overkill; u of 5 % of good parts", dated_ms=AT
+    ),
 )
-THRESHOLDS = Thresholds(defect=0.5, suspicion=0.62, provenance=_PROVENANCE)
 RECIPE = Recipe(
     recipe_id="bracket",
     version=3,
