@@ -24,7 +24,7 @@ from linewarden_vision.pictures.reading import Limits
 
 from . import metrics
 from .device_lane import Answer, DeviceLane
-from .writing import Writer, source_of
+from .writing import InspectionWriter, source_of
 
 
 class Submission:
@@ -74,7 +74,7 @@ class InspectStage:
         self,
         shelf: Shelf,
         lane: DeviceLane,
-        writer: Writer,
+        writer: InspectionWriter,
         dead_letters: DeadLetters,
         *,
         limits: Limits,

@@ -15,7 +15,7 @@ from linewarden_schemas.capture import Capture
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
 
-from .bounds import fault, short, short_coded
+from .bounds import fault, short_reasons
 from .contradictions import has_record, noted, of_answers, of_both, of_capture, of_frame
 
 Model = TypeVar("Model", ViewState, VisitSnapshot)
@@ -126,10 +126,9 @@ def _made(view: ViewState, inspection: Inspection, at: SourceRef) -> dict[str, o
         # An answer without its inspection came of an adopted routing, which may know more against the frame.
         "doubtful": inspection.is_doubtful or (view.verdict is not None and view.doubtful),
         "risk": risk_of(inspection),
-        "reasons": short(inspection.reasons),
-        "reasons_coded": short_coded(inspection.reasons_coded),
         "frame": inspection.source,
         "inspection": at,
+        **short_reasons(inspection),
         **(_fault_of(inspection) if view.fault is None else {}),
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from linewarden_schemas.decision import Decision
+from linewarden_schemas.ids import slot_id
 from linewarden_schemas.route_state import SlotState, VisitSnapshot
 from linewarden_schemas.vocabulary import Act, CloseReason, Judgement, Skill
 
@@ -37,13 +38,31 @@ class _Answering:
         detail: str | None = None,
     ) -> None:
         now_ms = self.context.now_ms
-        done = slots.closed(slot, now_ms, decision, counts=counts)
-        done = done.model_copy(update={"refused": reason is CloseReason.REFUSED})
-        self.visit = slots.with_slot(self.visit, done)
+        changes: dict[str, object] = {"open": False, "closed_ms": now_ms, "judgement": None, "outcome": None}
+        changes["refused"] = reason is CloseReason.REFUSED
+        if decision is not None:
+            changes |= {"actor": decision.actor, "decision_id": decision.decision_id}
+        # Only an answer that counts leaves its judgement.
+        if decision is not None and counts:
+            changes |= {
+                "judgement": decision.judgement,
+                "outcome": decision.outcome,
+                "concession": decision.concession,
+            }
+        self.visit = slots.with_slot(self.visit, slot.model_copy(update=changes))
         self.effects.append(Publish(slots.close_record(self.visit, slot, reason, now_ms, decision, detail)))
 
     def open(self, review_round: int, skill: Skill) -> None:
-        slot = slots.next_generation(self.visit, review_round, skill, self.context.now_ms)
+        newest = slots.latest(self.visit, review_round)
+        generation = 0 if newest is None else newest.generation + 1
+        slot = SlotState(
+            slot_id=slot_id(self.visit.visit_id, review_round, generation),
+            round=review_round,
+            generation=generation,
+            open=True,
+            skill=skill,
+            opened_ms=self.context.now_ms,
+        )
         self.visit = slots.with_slot(self.visit, slot)
         for old in superfluous(self.visit.slots, review_round):
             left = tuple(one for one in self.visit.slots if one is not old)
@@ -79,7 +98,7 @@ def ask(visit: VisitSnapshot, context: Context) -> Step:
     """
     work = _Answering(visit.model_copy(update={"undo_until_ms": None}), context)
     required = context.rules.reviews_required
-    for number in slots.rounds(visit):
+    for number in sorted({slot.round for slot in visit.slots}):
         newest = slots.latest(work.visit, number)
         # A tie-break is between answers, and these are asked for anew.
         if newest is not None and newest.open and number >= required:

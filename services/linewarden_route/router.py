@@ -184,6 +184,7 @@ class Router:
 
     def _open(self, partition: int, reason: str, group: GroupSnapshot, *, thorough: bool = False) -> None:
         began = self._clock.monotonic()
+        failed_s, known = self._known.get(partition, (0.0, None))
         try:
             lane = Lane.open(
                 self._broker,
@@ -193,7 +194,7 @@ class Router:
                 self._time,
                 self._limits.adopt_horizon_ms,
                 thorough=thorough,
-                known=None if thorough else self._heritage(partition),
+                known=None if thorough or began - failed_s > self._limits.known_s else known,
             )
         except (TransactionFailed, BrokerUnavailable) as failure:
             self._count_failure(partition, failure)
@@ -206,10 +207,6 @@ class Router:
         self._lanes[partition] = lane
         self._rewind(lane)
         _log.info("partition restored", partition=partition, reason=reason)
-
-    def _heritage(self, partition: int) -> Known | None:
-        at_s, known = self._known.get(partition, (0.0, None))
-        return None if self._clock.monotonic() - at_s > self._limits.known_s else known
 
     def _mark(self) -> None:
         """Note once in a while where the topics end, while no transaction is on its way: the memory has all of it."""

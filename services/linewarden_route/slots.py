@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import SlotClose, SlotFrame, SlotOpen
-from linewarden_schemas.ids import slot_id
 from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.route_state import SlotState, VisitSnapshot
-from linewarden_schemas.vocabulary import Cause, CloseReason, Judgement, Outcome, Skill
+from linewarden_schemas.vocabulary import Cause, CloseReason, Judgement, Outcome
 
 from .bounds import until
 from .policy import frames_to_cover, missing_views
@@ -24,11 +23,6 @@ def latest(visit: VisitSnapshot, review_round: int) -> SlotState | None:
     """The newest generation of a round; None if the round was never opened."""
     slots = [slot for slot in visit.slots if slot.round == review_round]
     return max(slots, key=lambda slot: slot.generation, default=None)
-
-
-def rounds(visit: VisitSnapshot) -> tuple[int, ...]:
-    """Rounds that were ever opened, in order."""
-    return tuple(sorted({slot.round for slot in visit.slots}))
 
 
 def open_slots(visit: VisitSnapshot) -> tuple[SlotState, ...]:
@@ -47,34 +41,6 @@ def with_slot(visit: VisitSnapshot, slot: SlotState) -> VisitSnapshot:
     others = tuple(one for one in visit.slots if one.slot_id != slot.slot_id)
     ordered = tuple(sorted((*others, slot), key=lambda one: (one.round, one.generation)))
     return visit.model_copy(update={"slots": ordered})
-
-
-def next_generation(visit: VisitSnapshot, review_round: int, skill: Skill, now_ms: int) -> SlotState:
-    """A new open slot of a round, one generation after its newest."""
-    newest = latest(visit, review_round)
-    generation = 0 if newest is None else newest.generation + 1
-    return SlotState(
-        slot_id=slot_id(visit.visit_id, review_round, generation),
-        round=review_round,
-        generation=generation,
-        open=True,
-        skill=skill,
-        opened_ms=now_ms,
-    )
-
-
-def closed(slot: SlotState, now_ms: int, decision: Decision | None, *, counts: bool) -> SlotState:
-    """The slot closed by a decision or by none; only one that counts leaves its judgement."""
-    changes: dict[str, object] = {"open": False, "closed_ms": now_ms, "judgement": None, "outcome": None}
-    if decision is not None:
-        changes |= {"actor": decision.actor, "decision_id": decision.decision_id}
-    if decision is not None and counts:
-        changes |= {
-            "judgement": decision.judgement,
-            "outcome": decision.outcome,
-            "concession": decision.concession,
-        }
-    return slot.model_copy(update=changes)
 
 
 def close_record(

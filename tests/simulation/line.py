@@ -33,7 +33,7 @@ from linewarden_inspect.device_lane import DeviceLane
 from linewarden_inspect.keeper.bootstrap import forget, save
 from linewarden_inspect.settings import KeeperSettings
 from linewarden_inspect.stage import InspectStage
-from linewarden_inspect.writing import SERVICE, Writer
+from linewarden_inspect.writing import SERVICE, InspectionWriter
 from linewarden_reinspect.evidence.store import EvidenceStore
 from linewarden_reinspect.projector.projector import Pace, Projector
 from linewarden_reinspect.projector.service import ProjectorService
@@ -437,7 +437,7 @@ class Line:
             stage = InspectStage(
                 Shelf(book.get, lambda _: scorer),
                 lane,
-                Writer(NAMESPACE, PARTITIONS),
+                InspectionWriter(NAMESPACE, PARTITIONS),
                 letters,
                 limits=Limits(),
                 clock=clock,

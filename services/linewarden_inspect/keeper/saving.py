@@ -22,8 +22,6 @@ from .fetching import RecordFetcher, RecordGone
 from .kept import KeptEvidence, Remembered
 
 SERVICE = "keeper"
-MakeMaps = Callable[[Frame, SourceRef], Maps | None]
-_RETRY_S = 1.0
 
 
 class RememberingProducer:
@@ -70,7 +68,7 @@ class EvidenceSaver:
         fetcher: RecordFetcher,
         remembered: Remembered,
         kept: KeptEvidence,
-        make_maps: MakeMaps,
+        make_maps: Callable[[Frame, SourceRef], Maps | None],
         clock: Clock,
     ) -> None:
         self._topic = namespace.topic("evidence")
@@ -98,7 +96,7 @@ class EvidenceSaver:
             ]
             there = self._kept.among([one.frame_id for one, _ in made if one.picture is None])
         except BrokerUnavailable as error:
-            raise SlowDown(_RETRY_S, str(error)) from error
+            raise SlowDown(1.0, str(error)) from error
         return [record for one, record in made if self._is_saved(one, there)]
 
     def turned(self) -> None:

@@ -17,8 +17,6 @@ from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.pictures.folders import SUFFIXES, pictures_below
 
-TABLE = "parts.csv"
-
 _MASK_ENDINGS = re.compile(r"(_mask|_label|_GT)$", re.IGNORECASE)
 
 
@@ -53,7 +51,7 @@ def list_pictures(folder: Path, part_pattern: re.Pattern[str] | None = None) -> 
     root = folder.resolve()
     skipped: Counter[str] = Counter()
     found = sorted(path.relative_to(root).as_posix() for path in pictures_below(root, skipped))
-    table = root / TABLE
+    table = root / "parts.csv"
     if table.is_file():
         listing = _by_table(root, table, found, skipped)
     else:
