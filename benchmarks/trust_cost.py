@@ -33,17 +33,16 @@ from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.synthetic.part import make_part
 from linewarden_vision.trust.cascade import SecondLook, TrustModel, assess
-from linewarden_vision.trust.enhancement import REFERENCE, Enhancement, Response, Source, enhance
-from linewarden_vision.trust.ingredients import cheap_ingredients, enhanced_ingredients
+from linewarden_vision.trust.enhancement import REFERENCE, Enhancement, Response, Source
+from linewarden_vision.trust.ingredients import cheap_ingredients, second_ingredients
 from linewarden_vision.trust.maps import make_maps
-from linewarden_vision.trust.names import SecondName
 from linewarden_vision.trust.normaliser import Normaliser
 from linewarden_vision.trust.suspicion import Logistic, sum_of_rarities
 
 AIMS: Mapping[str, float] = {"closed form": 1.05, "step on all": 1.5, "cascade": 1.15, "turned cascade": 1.15}
 CHEAP = ("agreement", "mask_evidence")
-LATER: tuple[SecondName, ...] = ("agreement_enhanced",)
-TURNED: tuple[SecondName, ...] = ("margin_turned",)
+LATER: tuple[str, ...] = ("agreement_enhanced",)
+TURNED: tuple[str, ...] = ("margin_turned",)
 SHARE = TrustRecipe().second_look_share
 _GREY_LEVEL = 1 / 50
 _DEMO = Path(__file__).parents[1] / "services" / "linewarden" / "assets" / "demo-bundle"
@@ -121,8 +120,8 @@ def _ways(case: Case) -> dict[str, Way]:
             output = network(pictures)
             cheap_ingredients(output, make_maps(output.cells, output.tap), CHEAP)
             before = Response.of(output)
-            after = enhance(network, Source(pictures, output.pyramid, _GREY_LEVEL), settings, before)
-            return enhanced_ingredients(after, before, LATER)
+            source = Source(pictures, output.pyramid, _GREY_LEVEL)
+            return second_ingredients(network, source, before, LATER, settings)
 
     def cascade(model: TrustModel) -> Way:
         def run(pictures: Tensor) -> object:
@@ -142,7 +141,7 @@ def _ways(case: Case) -> dict[str, Way]:
     }
 
 
-def _cascade(case: Case, later: Sequence[SecondName]) -> TrustModel:
+def _cascade(case: Case, later: Sequence[str]) -> TrustModel:
     """Freeze a gate that lets SHARE of these pictures through to a second look at ``later``."""
     with torch.inference_mode():
         output = case.network(case.pictures)

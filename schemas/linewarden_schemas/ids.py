@@ -116,6 +116,10 @@ class Namespace:
         """Physical name of a topic of the catalogue."""
         return f"{self.name}.{logical}"
 
+    def source(self, writer: str) -> str:
+        """Source of the events of a writer, as CloudEvents has it."""
+        return f"/{self.name}/{writer}"
+
     def group(self, service: str) -> str:
         """Consumer group of a service."""
         return f"{self.name}.{service}"

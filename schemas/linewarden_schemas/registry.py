@@ -6,20 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from .base import Message
-from .capture import CameraHeartbeat, Capture
-from .decision import Decision, QueueEvent
-from .disposition import Disposition, SlotClose, SlotOpen
-from .escape import Escape
-from .inspection import Evidence, Inspection
-from .line import Activation, LineState
-from .operations import Actuation, Balance, ChainHead, DeadLetter
-from .recipe import Recipe
-from .route_state import CameraProgress, VisitSnapshot
+from .topics import CATALOGUE
 
-MESSAGES: tuple[type[Message], ...] = (
-    Activation, Actuation, Balance, CameraHeartbeat, CameraProgress, Capture, ChainHead, DeadLetter, Decision,
-    Disposition, Escape, Evidence, Inspection, LineState, QueueEvent, Recipe, SlotClose, SlotOpen, VisitSnapshot,
-)  # fmt: skip
+MESSAGES: tuple[type[Message], ...] = tuple(
+    message for topic in CATALOGUE.values() for message in topic.messages if issubclass(message, Message)
+)
 MESSAGE_TYPES: dict[str, type[Message]] = {message.TYPE: message for message in MESSAGES}
 
 

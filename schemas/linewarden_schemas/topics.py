@@ -48,6 +48,8 @@ class Topic:
     retention_ms: int = 365 * 24 * _HOUR
     cleanup: Cleanup = Cleanup.DELETE
     by_visit: bool = True
+    is_spread: bool = False
+    """Whether its keys spread over as many partitions as those of a visit; what is not by visit has one else."""
     max_record_bytes: int = MIB
 
     @property
@@ -165,6 +167,7 @@ CATALOGUE: dict[str, Topic] = {
             read_by=("keeper", "station", "audit", "history"),
             cleanup=Cleanup.COMPACT,
             by_visit=False,
+            is_spread=True,
             max_record_bytes=9 * MIB,
             purpose="picture, mask and heatmaps of requested visits",
         ),
@@ -195,6 +198,7 @@ CATALOGUE: dict[str, Topic] = {
             written_by=("station",),
             read_by=("station", "history"),
             by_visit=False,
+            is_spread=True,
             purpose="claims, leases and skips for audit",
         ),
         _topic(
@@ -242,6 +246,7 @@ CATALOGUE: dict[str, Topic] = {
             written_by=("inspect", "keeper", "route", "projector"),
             read_by=("audit", "history", "cli"),
             by_visit=False,
+            is_spread=True,
             max_record_bytes=8 * MIB,
             purpose="records that could not be handled, with their cause",
         ),

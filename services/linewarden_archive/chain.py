@@ -8,7 +8,7 @@ from heapq import merge
 
 from linewarden_audit.notary.anchors import Anchor, by_place
 from linewarden_audit.notary.notary import CHAINED, head_in
-from linewarden_audit.notary.verify import Bounds, Found, PartitionCheck, PartitionReport, found_in
+from linewarden_audit.notary.verify import Found, PartitionCheck, PartitionReport, TimeBounds, found_in
 from linewarden_audit.notary.verifying import unmet
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.records import InRecord
@@ -37,7 +37,7 @@ def verify_chain(
         written = [one.at_ms for one in archive.segments(name)]
         opened = (one for one in archive.entries if isinstance(one, Opened) and name in one.topics)
         begun_ms = next((one.at_ms for one in opened), None)
-        bounds = Bounds(max(written, default=None), CATALOGUE[name].retention_ms, begun_ms=begun_ms)
+        bounds = TimeBounds(max(written, default=None), CATALOGUE[name].retention_ms, begun_ms=begun_ms)
         source = archive.topics.get(name)
         for partition in range(source.partitions if source else 0):
             segments = archive.segments(name, partition)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from linewarden_audit.notary.verify import Comparison, Fault, Found, found_in
+from linewarden_audit.notary.verify import ChainComparison, ChainFault, Found, found_in
 from linewarden_runtime.errors import ConfigurationError
 
 from .archive import current, is_being_written
@@ -154,16 +154,16 @@ def _damage(file: str, content: bytes, segment: ArchiveSegment, contents: Conten
 def _first_touched(contents: Contents, found: Sequence[Found]) -> tuple[int | None, str]:
     """The first record that is not as it was, by the offset that it had, and what became of it; None where all are."""
     places = list(contents.kept())
-    comparison = Comparison(found)
+    comparison = ChainComparison(found)
     for place in places:
         comparison.chained(contents.links[place])
     finding = comparison.finding()
     if finding is None and comparison.unsealed:
-        return found[len(places)].offset, Fault.INSERTED.value
+        return found[len(places)].offset, ChainFault.INSERTED.value
     if finding is None:
         return None, "every record can still be read as it was"
     at = places[finding.index]
-    was_there = finding.fault is not Fault.INSERTED
+    was_there = finding.fault is not ChainFault.INSERTED
     offset = contents.offsets[at] if was_there else finding.offset
     told = f"{finding.fault.value} ({contents.keys[at] if was_there else finding.key})"
     lost = len(places) - len(found)

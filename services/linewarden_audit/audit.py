@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from linewarden_history.ledger import CameraEpoch, Ledger, Written, place, run_of, visit_of
-from linewarden_history.reading import records_between
-from linewarden_runtime.books import positions_of, read_to_end
+from linewarden_audit.ledger import AuditLedger, CameraEpoch, run_of
+from linewarden_history.reading import Looked, WrittenAt, place, records_between, visit_of
+from linewarden_runtime.books import positions_of, read_to_end, reader_of_all
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
@@ -25,16 +25,11 @@ from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.operations import Balance, DeadLetter, Stretch
 from linewarden_schemas.topics import CATALOGUE
 
-from .balance import Allowance, BalanceReport, balance
+from .balance import balance
+from .findings import Allowance, BalanceReport
 
 READ_ORDER = ("dispositions", "reinspections", "inspections", "dead-letters", "decisions", "captures")
 """Effects before causes: while the line runs, whatever was answered has its cause in what is read after it."""
-
-_DEAD_LETTERED = frozenset({"captures", "inspections", "decisions"})
-"""Topics of which route makes a dead letter of every record that it cannot handle."""
-
-Progress = Callable[[str, int], None]
-"""Called with the topic's name and the records read of it so far."""
 
 
 def balance_records(
@@ -48,16 +43,16 @@ def balance_records(
     Those of a partition come in the order of their offsets; topics may come in any order, and such that no balance
     needs are passed over. `partitions`: how many a topic has, so that a record in the wrong one is named.
     """
-    ledger, counts = Ledger(), partitions or {}
+    ledger, counts = AuditLedger(), partitions or {}
     for record in records:
         _learn_dropped(record, ledger)
         message = message_in(record, ledger, counts.get(record.topic))
         if message is not None:
-            ledger.learn(message, _written(record))
+            ledger.learn(message, WrittenAt.of(record))
     return balance(ledger, now_ms, allowance)
 
 
-def message_in(record: InRecord, ledger: Ledger, partitions: int | None = None) -> Message | None:
+def message_in(record: InRecord, ledger: AuditLedger, partitions: int | None = None) -> Message | None:
     """What a record says where it lies; None for a tombstone and for one that does not belong there, which is entered.
 
     The balance asks for the dead letter of one that does not belong there, where somebody would have made it.
@@ -66,16 +61,16 @@ def message_in(record: InRecord, ledger: Ledger, partitions: int | None = None) 
         return None
     logical = record.topic.rsplit(".", 1)[-1]
     message = _belonging(record, logical, partitions)
-    if message is None and logical in _DEAD_LETTERED:
-        ledger.learn_unreadable(record.topic, record.partition, record.offset)
+    if message is None and logical in {"captures", "inspections", "decisions"}:  # of these route makes dead letters
+        ledger.unreadable.add(place(record))
     elif message is None:
-        ledger.learn_stray(record.topic, record.partition, record.offset)
+        ledger.strays.add(place(record))
     elif record.key != _key_of(message, record):
-        ledger.miskeyed.add(_place(record))
+        ledger.miskeyed.add(place(record))
     return message
 
 
-def _learn_dropped(record: InRecord, ledger: Ledger) -> None:
+def _learn_dropped(record: InRecord, ledger: AuditLedger) -> None:
     """Enter the tombstone of a slot; those of other topics only forget what was closed before."""
     if record.value is None and record.key is not None and record.topic.endswith(".reinspections"):
         ledger.learn_dropped(record.key.decode(errors="replace"), record.offset)
@@ -108,14 +103,6 @@ def _key_of(message: Message, record: InRecord) -> bytes | None:
             return record.key if visit_id is None else visit_id.encode()
 
 
-def _written(record: InRecord) -> Written:
-    return Written(record.offset, record.timestamp_ms, _place(record))
-
-
-def _place(record: InRecord) -> str:
-    return place(record.topic, record.partition, record.offset)
-
-
 @dataclass(slots=True)
 class Unclosed:
     """What follows on a closed period: its ledger, and where the records lie.
@@ -126,7 +113,7 @@ class Unclosed:
     """
 
     last: Balance | None
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: AuditLedger = field(default_factory=AuditLedger)
     stretches: dict[Position, tuple[int, int]] = field(default_factory=dict)
     captured: set[str] = field(default_factory=set)
     inspected: set[str] = field(default_factory=set)
@@ -179,7 +166,7 @@ class Unclosed:
     def learn(self, record: InRecord) -> None:
         """Enter a record. One that does not belong where it lies is entered as that, unless a period closed it."""
         is_new = record.offset >= self.stretches[record.position][0]
-        message = message_in(record, self.ledger if is_new else Ledger(), self._counts[record.topic])
+        message = message_in(record, self.ledger if is_new else AuditLedger(), self._counts[record.topic])
         if message is None:
             return
         if is_new:
@@ -190,7 +177,7 @@ class Unclosed:
 
     def recall(self, record: InRecord, wanted: Collection[str]) -> None:
         """Enter a record of before where it is about a wanted visit or frame, or gave a belated number."""
-        message = message_in(record, Ledger(), self._counts[record.topic])
+        message = message_in(record, AuditLedger(), self._counts[record.topic])
         if message is None:
             return  # the period before has seen its dead letter
         if record.offset >= self._began[record.position] and self._is_carried(message):
@@ -239,7 +226,7 @@ class Unclosed:
 
     def _learn(self, record: InRecord, message: Message) -> None:
         position, offset = record.position, record.offset
-        self.ledger.learn(message, _written(record))
+        self.ledger.learn(message, WrittenAt.of(record))
         name = visit_of(message) or getattr(message, "frame_id", None)
         if name is None:
             return
@@ -251,7 +238,7 @@ class Unclosed:
 
 
 def read_unclosed(
-    broker: Broker, namespace: Namespace, last: Balance | None, progress: Progress = lambda _name, _count: None
+    broker: Broker, namespace: Namespace, last: Balance | None, progress: Looked = lambda _name, _count: None
 ) -> Unclosed:
     """Everything that follows on a closed period, with what its open visits need; all there is where `last` is None.
 
@@ -269,16 +256,14 @@ def look_back(broker: Broker, namespace: Namespace, found: Unclosed, wanted: Col
     """Read what the periods before closed once more, for some visits and frames and for belated numbers alone."""
     for name in READ_ORDER:
         positions = positions_of(broker, namespace.topic(name))
-        with broker.reader(dict.fromkeys(positions, 0)) as reader:
+        with reader_of_all(broker, positions) as reader:
             ends = {one: min(found.stretches[one][0], end) for one, end in reader.end_offsets(positions).items()}
-            for position, offset in reader.beginning_offsets(positions).items():
-                reader.seek(position, offset)
             for record in records_between(reader, ends):
                 if record.value is not None:
                     found.recall(record, wanted)
 
 
-def read_ledger(broker: Broker, namespace: Namespace, progress: Progress = lambda _name, _count: None) -> Ledger:
+def read_ledger(broker: Broker, namespace: Namespace, progress: Looked = lambda _name, _count: None) -> AuditLedger:
     """Everything that the topics of a namespace hold now; raises BrokerUnavailable."""
     return read_unclosed(broker, namespace, None, progress).ledger
 
@@ -305,13 +290,10 @@ def _since(reader: Reader, at_ms: int, ends: Mapping[Position, int]) -> dict[Pos
     return {position: end if found[position] is None else found[position] or 0 for position, end in ends.items()}
 
 
-def read_recipes(broker: Broker, namespace: Namespace, ledger: Ledger) -> None:
+def read_recipes(broker: Broker, namespace: Namespace, ledger: AuditLedger) -> None:
     """Enter every recipe that is kept: they are few, compacted and never closed; raises BrokerUnavailable."""
-    positions = positions_of(broker, namespace.topic("recipes"))
-    with broker.reader(dict.fromkeys(positions, 0)) as reader:
-        for position, offset in reader.beginning_offsets(positions).items():
-            reader.seek(position, offset)
+    with reader_of_all(broker, positions_of(broker, namespace.topic("recipes"))) as reader:
         for record in read_to_end(reader):
             message = message_in(record, ledger)
             if message is not None:
-                ledger.learn(message, _written(record))
+                ledger.learn(message, WrittenAt.of(record))

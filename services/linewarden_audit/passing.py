@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from linewarden_history.ledger import CapturedFrame, InspectedFrame, RecipeName
+from linewarden_audit.facts import CapturedFrame, InspectedFrame, RecipeName
 from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.vocabulary import Cause, LineMode, Undecidable, Verdict
 

@@ -1,4 +1,4 @@
-"""What a visit's revisions, slots and outcomes must be, by what was captured, inspected and decided. Pure.
+"""What a visit's revisions, requests and outcomes must be, by what was captured, inspected and decided. Pure.
 
 As `passing.py` it shares no code with what routes. Every function yields, in words, what does not follow.
 """
@@ -9,18 +9,29 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from linewarden_history.ledger import AskedFrame, Decided, Reviewed, RoutedVisit, SlotClosed, SlotOpened, ToldView
-from linewarden_schemas.ids import slot_id
+from linewarden_audit.facts import CapturedFrame, Decided, Reviewed, RoutedVisit, SlotClosed, SlotOpened, ToldView
+from linewarden_history.reading import place
+from linewarden_schemas.disposition import SlotFrame
 from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Judgement, Outcome, Role, Routing, Skill, Verdict
 
 from .passing import Seen, against_frame, against_visit
+from .slots import in_order
 
 RELEASED = frozenset({Outcome.ACCEPT, Outcome.USE_AS_IS})
 """Outcomes that let a part go on."""
 _LEADS = frozenset({Role.LEAD, Role.QUALITY})
+_WORDS = {
+    "line_id": "line",
+    "station_id": "station",
+    "part_id": "serial",
+    "lot_id": "lot",
+    "product_id": "product",
+    "bin_slot": "place",
+    "line_state": "line state",
+    "is_simulated": "kind, simulated or real,",
+}
 _JUDGES = {Skill.OPERATOR: _LEADS | {Role.OPERATOR}, Skill.LEAD: _LEADS}
-_UNDOABLE = frozenset({CloseReason.DECIDED, CloseReason.ESCALATED})
 
 
 def against_revisions(history: Sequence[RoutedVisit]) -> Iterator[str]:
@@ -65,25 +76,23 @@ def against_telling(one: RoutedVisit, frames: Mapping[str, Seen]) -> Iterator[st
         known = None if seen is None else seen.captured or seen.inspected
         if known is not None and known.view_id != view.view_id:
             yield f"{name} names frame {view.frame_id} as view {view.view_id}"
-    captures = [each for seen in frames.values() for each in (seen.captured, *seen.again) if each is not None]
-    if not captures:
-        return
-    told = (
-        ("line", one.line_id, {each.line_id for each in captures}),
-        ("station", one.station_id, {each.station_id for each in captures}),
-        ("serial", one.part_id, {each.part_id for each in captures}),
-        ("lot", one.lot_id, {each.lot_id for each in captures}),
-        ("product", one.product_id, {each.product_id for each in captures}),
-        ("line state", one.line_state, {each.line_state for each in captures}),
-        ("visit before", one.returned_from, {each.returned[0] for each in captures if each.returned}),
-        ("kind, simulated or real,", one.is_simulated, {each.is_simulated for each in captures}),
-    )
-    yield from (
-        f"{name} names a {what} that no capture names"
-        for what, value, values in told
-        if value is not None and value not in values
-    )
-    if not any(one.recipe.may_be(each.recipe) for each in captures):
+    captures = _captures(frames)
+    yield from _unnamed(name, one, captures)
+    if captures and one.returned_from not in {None, *(each.returned[0] for each in captures if each.returned)}:
+        yield f"{name} names a visit before that no capture names"
+
+
+def _captures(frames: Mapping[str, Seen]) -> list[CapturedFrame]:
+    return [each for seen in frames.values() for each in (seen.captured, *seen.again) if each is not None]
+
+
+def _unnamed(name: str, one: RoutedVisit | SlotOpened, captures: Sequence[CapturedFrame]) -> Iterator[str]:
+    """What a disposition or a slot, which names less, says of its part and no capture of it does."""
+    for field, what in _WORDS.items() if captures else ():
+        value = getattr(one, field, None)
+        if value is not None and value not in {getattr(each, field) for each in captures}:
+            yield f"{name} names a {what} that no capture names"
+    if captures and not any(one.recipe.may_be(each.recipe) for each in captures):
         yield f"{name} names a recipe that no capture names"
 
 
@@ -95,23 +104,8 @@ def _told(one: RoutedVisit, frames: Mapping[str, Seen]) -> list[Seen]:
 
 def against_asking(one: SlotOpened, frames: Mapping[str, Seen], recipe: Recipe | None) -> Iterator[str]:
     """Where a slot asks for something else than what its visit is."""
-    captures = [each for seen in frames.values() for each in (seen.captured, *seen.again) if each is not None]
-    told = (
-        ("line", one.line_id, {each.line_id for each in captures}),
-        ("serial", one.part_id, {each.part_id for each in captures}),
-        ("product", one.product_id, {each.product_id for each in captures}),
-        ("place", one.bin_slot, {each.bin_slot for each in captures}),
-        ("kind, simulated or real,", one.is_simulated, {each.is_simulated for each in captures}),
-    )
     name = f"slot {one.slot_id}"
-    if captures:
-        yield from (
-            f"{name} names a {what} that no capture names"
-            for what, value, values in told
-            if value is not None and value not in values
-        )
-        if not any(one.recipe.may_be(each.recipe) for each in captures):
-            yield f"{name} names a recipe that no capture names"
+    yield from _unnamed(name, one, _captures(frames))
     for asked in one.frames:
         seen = frames.get(asked.frame_id)
         if seen is None or not _shows(asked, seen):
@@ -120,13 +114,13 @@ def against_asking(one: SlotOpened, frames: Mapping[str, Seen], recipe: Recipe |
             yield f"{name} does not say that frame {asked.frame_id} has to be looked at"
 
 
-def _shows(asked: AskedFrame, seen: Seen) -> bool:
+def _shows(asked: SlotFrame, seen: Seen) -> bool:
     known = [one for one in (seen.captured, seen.inspected) if one is not None]
     digests = {seen.captured and seen.captured.sha256, seen.inspected and seen.inspected.frame_sha256}
     answers = [] if seen.inspected is None else [seen.inspected, *seen.further]
     said = (asked.verdict, asked.p_defect, asked.suspicion)
     is_told = asked.verdict is None or any(said == (one.verdict, one.p_defect, one.suspicion) for one in answers)
-    lies = asked.source is None or not answers or asked.source in {one.source for one in answers}
+    lies = asked.frame is None or not answers or place(asked.frame) in {one.source for one in answers}
     return lies and is_told and asked.view_id in {one.view_id for one in known} and asked.sha256 in {None, *digests}
 
 
@@ -179,140 +173,6 @@ def _other_causes(causes: Collection[Cause], due: Collection[Cause | None]) -> I
             yield f"its records show {cause.value}, which its routing does not name"
         if cause in causes and cause not in due and cause is not Cause.FAULT:
             yield f"diverted for {cause.value}, which no record shows"
-
-
-def against_slots(visit_id: str, reviewed: Reviewed, *, forgotten: bool) -> Iterator[str]:
-    """Slots that are no requests of this visit, or were opened or closed out of turn.
-
-    Of a visit that may be `forgotten` compaction may have taken some. After a torn transaction
-    records are read a second time: a slot that nobody decided and that was withdrawn may be opened anew, and one that
-    was decided, perhaps undone, may be opened again to be closed by the same decisions.
-    """
-    closed: dict[str, list[SlotClosed]] = {}
-    to_come_again: dict[str, list[SlotClosed]] = {}
-    open_in: dict[int, SlotOpened] = {}
-    seen: set[str] = set()
-    for one in in_order(reviewed):
-        if isinstance(one, SlotClosed):
-            to_come = to_come_again.get(one.slot_id)
-            if to_come and _is_withdrawn([one]):
-                to_come.clear()  # its closes did not come through again, and the state does not know of the undoing
-            elif to_come and _is_same(to_come[0], one):
-                del to_come[0]
-            elif to_come:
-                yield f"slot {one.slot_id} was closed twice"
-            else:
-                yield from _closing(one, closed.setdefault(one.slot_id, []))
-            open_in = {number: slot for number, slot in open_in.items() if slot.slot_id != one.slot_id}
-        else:
-            if _is_withdrawn(closed.get(one.slot_id, ())):
-                del closed[one.slot_id]
-            elif one.slot_id in closed:
-                to_come_again[one.slot_id] = list(closed[one.slot_id])
-            yield from _opening(visit_id, one, open_in.get(one.round), closed)
-            if one.generation > 0 and not forgotten and slot_id(visit_id, one.round, one.generation - 1) not in seen:
-                yield f"slot {one.slot_id} was opened without the generation before"
-            open_in[one.round] = one
-        seen.add(one.slot_id)
-    unfounded = sorted(name for name, to_come in to_come_again.items() if to_come == closed.get(name))
-    yield from (f"slot {name} was opened after it was closed" for name in unfounded)
-
-
-def _is_withdrawn(closes: Sequence[SlotClosed]) -> bool:
-    return len(closes) == 1 and closes[0].reason is CloseReason.WITHDRAWN and closes[0].decision_id is None
-
-
-def is_taken_back(asked: SlotOpened, reviewed: Reviewed) -> bool:
-    """Whether a slot was next withdrawn, as where the routing that it was opened for did not come through."""
-    later = (one for one in in_order(reviewed) if one.written.offset > asked.written.offset)
-    closes = [one for one in later if isinstance(one, SlotClosed) and one.slot_id == asked.slot_id]
-    return _is_withdrawn(closes[:1])
-
-
-def in_order(reviewed: Reviewed) -> list[SlotOpened | SlotClosed]:
-    """Records of slots in the order in which they lie."""
-    return sorted(reviewed.slots, key=lambda one: one.written.offset)
-
-
-def against_skill(reviewed: Reviewed, required: int) -> Iterator[str]:
-    """Slots that a lead has to take, and that were opened for anybody: tie-breaks, and what is escalated.
-
-    The very slot that was escalated may be opened once more as it was, after a torn transaction: what escalated it is
-    read again and closes it.
-    """
-    escalated: dict[int, str] = {}
-    asked: dict[str, Skill] = {}
-    rounds = {one.slot_id: one.round for one in reviewed.slots if isinstance(one, SlotOpened)}
-    for one in in_order(reviewed):
-        if isinstance(one, SlotOpened):
-            is_again = escalated.get(one.round) == one.slot_id and asked.get(one.slot_id) is one.skill
-            is_for_lead = one.round >= required or (one.round in escalated and not is_again)
-            if one.skill is not Skill.LEAD and is_for_lead:
-                yield f"slot {one.slot_id} is for a lead, and was opened for the skill {one.skill.value}"
-            asked.setdefault(one.slot_id, one.skill)
-        elif one.reason is CloseReason.ESCALATED and one.slot_id in rounds:
-            escalated[rounds[one.slot_id]] = one.slot_id
-        elif one.reason is CloseReason.UNDONE:
-            escalated = {number: name for number, name in escalated.items() if name != one.slot_id}
-
-
-def _opening(visit_id: str, one: SlotOpened, current: SlotOpened | None, closed: Collection[str]) -> Iterator[str]:
-    if one.slot_id != slot_id(visit_id, one.round, one.generation):
-        yield f"slot {one.slot_id} is not that of its visit, round and generation"
-    if one.slot_id not in closed and current is not None and current.slot_id != one.slot_id:
-        yield f"slot {one.slot_id} was opened while {current.slot_id} was open"
-
-
-def _is_same(one: SlotClosed, other: SlotClosed) -> bool:
-    return (one.reason, one.decision_id) == (other.reason, other.decision_id)
-
-
-def _closing(one: SlotClosed, before: list[SlotClosed]) -> Iterator[str]:
-    last = before[-1] if before else None
-    if len(before) > 1 and before[-1].reason is CloseReason.UNDONE and _is_same(before[-2], one):
-        del before[-1]  # the undoing did not come through, and came too late when it was read again
-    elif last is None or not _is_same(last, one):
-        before.append(one)
-        is_undone = last is not None and last.reason in _UNDOABLE and one.reason is CloseReason.UNDONE
-        if last is not None and not is_undone:
-            yield f"slot {one.slot_id} was closed twice"
-    if (one.decision_id is None) is not (one.reason is CloseReason.WITHDRAWN):
-        yield f"slot {one.slot_id} was closed as {one.reason.value} by the wrong hand"
-
-
-def against_answers(reviewed: Reviewed, dead_sources: Collection[str]) -> Iterator[str]:
-    """Slots that were closed by what nobody decided, and decisions that were not the first on their slot."""
-    for one in reviewed.slots:
-        if not isinstance(one, SlotClosed) or one.decision_id is None:
-            continue
-        decision = reviewed.decisions.get(one.decision_id)
-        if decision is None:
-            yield f"slot {one.slot_id} was closed by decision {one.decision_id}, which nobody made"
-        elif not _closes(one, decision, reviewed):
-            yield f"slot {one.slot_id} was closed as {one.reason.value} by decision {one.decision_id}, which is another"
-        elif one.reason in _UNDOABLE and _is_overtaken(decision, reviewed, dead_sources):
-            yield f"slot {one.slot_id} was closed by decision {one.decision_id}, which was not the first on it"
-
-
-def _closes(closed: SlotClosed, decision: Decided, reviewed: Reviewed) -> bool:
-    if closed.actor != decision.actor:
-        return False
-    if closed.reason is CloseReason.UNDONE:
-        undone = reviewed.decisions.get(decision.undoes or "")
-        return decision.act is Act.UNDO and undone is not None and undone.slot_id == closed.slot_id
-    is_unsure = decision.judgement is Judgement.UNSURE
-    fits = closed.reason is CloseReason.REFUSED or (closed.reason is CloseReason.ESCALATED) is is_unsure
-    return decision.act is Act.JUDGE and decision.slot_id == closed.slot_id and fits
-
-
-def _is_overtaken(decision: Decided, reviewed: Reviewed, dead_sources: Collection[str]) -> bool:
-    return any(
-        one.slot_id == decision.slot_id
-        and one.act is Act.JUDGE
-        and one.written.offset < decision.written.offset
-        and one.written.place not in dead_sources
-        for one in reviewed.decisions.values()
-    )
 
 
 def against_outcome(

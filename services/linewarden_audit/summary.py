@@ -5,44 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from linewarden_history.ledger import InspectedFrame, Ledger
+from linewarden_audit.facts import InspectedFrame
+from linewarden_audit.ledger import AuditLedger
 from linewarden_schemas.vocabulary import Cause, Routing, Verdict
 
-from .balance import Allowance, BalanceReport, Kind, balance
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds from the first capture of a visit to its routing; None where no visit was routed."""
-
-    p50: float | None
-    p99: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class TrustWorth:
-    """Trust against the rival that anybody could have: lowering the threshold until as many passes are diverted.
-
-    Counted are visits. `misses_without_trust`: defective visits whose views the network all called OK.
-    `misses_by_threshold_at_same_diversion`: those of them that remain when the visits with the highest p_defect are
-    diverted instead, as many as trust diverted. `diversion_rate_of_passes` has the visits that the network alone
-    would have passed as denominator; low trust and audit count in it. None where there were none.
-    """
-
-    defective: int
-    misses_passed: int
-    misses_without_trust: int
-    misses_by_threshold_at_same_diversion: int
-    diversion_rate_of_passes: float | None
-
-
-def latency(ledger: Ledger) -> Latency:
-    """Latency of all first routings."""
-    values = sorted(visit.decided_ms - visit.first_captured_ms for visit in ledger.first.values())
-    return Latency(percentile(values, 0.50), percentile(values, 0.99))
+from .balance import balance
+from .findings import Allowance, Discrepancy
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
@@ -52,29 +23,14 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
     return float(ordered[max(0, math.ceil(share * len(ordered)) - 1)])
 
 
-def routings(ledger: Ledger) -> dict[Routing, int]:
-    """First routings by kind, all kinds named."""
-    counted = Counter(visit.routing for visit in ledger.first.values())
-    return {routing: counted[routing] for routing in Routing}
+def trust_worth(ledger: AuditLedger, truth: Mapping[str, bool]) -> dict[str, int | float | None]:
+    """Trust against the rival that anybody could have: lowering the threshold until as many passes are diverted.
 
-
-def diverted_by_cause(ledger: Ledger) -> dict[str, int]:
-    """First diversions by cause; a visit with two causes counts in both."""
-    diverted = (visit for visit in ledger.first.values() if visit.routing is Routing.DIVERTED)
-    return dict(sorted(Counter(cause.value for visit in diverted for cause in visit.causes).items()))
-
-
-def frames_per_s(ledger: Ledger) -> float | None:
-    """Frames answered a second, from the first capture to the last answer; None for fewer than two."""
-    if len(ledger.inspected) < 2:
-        return None
-    begun = min(frame.captured_ms for frame in ledger.inspected.values())
-    ended = max(frame.inspected_ms for frame in ledger.inspected.values())
-    return round(len(ledger.inspected) * 1000 / max(1, ended - begun), 2)
-
-
-def trust_worth(ledger: Ledger, truth: Mapping[str, bool]) -> TrustWorth:
-    """What trust caught and what it cost, over the visits whose truth (defective or not) is known."""
+    Counted are visits whose truth (defective or not) is known. `misses_without_trust`: defective ones whose views the
+    network all called OK. `misses_by_threshold_at_same_diversion`: those of them that remain when the visits with the
+    highest p_defect are diverted instead, as many as trust diverted. `diversion_rate_of_passes` has the visits that
+    the network alone would have passed as denominator; low trust and audit count in it. None where there were none.
+    """
     known = {visit: first for visit, first in ledger.first.items() if visit in truth}
     passes = {visit: p for visit, p in _network_passes(ledger.inspected.values()).items() if visit in known}
     by_trust = {visit for visit in passes if Cause.LOW_TRUST in known[visit].causes}
@@ -82,13 +38,13 @@ def trust_worth(ledger: Ledger, truth: Mapping[str, bool]) -> TrustWorth:
     rivals = sorted(passes.keys() - by_audit, key=lambda visit: (-passes[visit], visit))
     defective = {visit for visit in known if truth[visit]}
     passed = {visit for visit, first in known.items() if first.routing is Routing.TRUSTED_PASS}
-    return TrustWorth(
-        defective=len(defective),
-        misses_passed=len(defective & passed),
-        misses_without_trust=len(defective & passes.keys()),
-        misses_by_threshold_at_same_diversion=len(defective & set(rivals[len(by_trust) :])),
-        diversion_rate_of_passes=round(len(by_trust | by_audit) / len(passes), 4) if passes else None,
-    )
+    return {
+        "defective": len(defective),
+        "misses_passed": len(defective & passed),
+        "misses_without_trust": len(defective & passes.keys()),
+        "misses_by_threshold_at_same_diversion": len(defective & set(rivals[len(by_trust) :])),
+        "diversion_rate_of_passes": round(len(by_trust | by_audit) / len(passes), 4) if passes else None,
+    }
 
 
 def _network_passes(frames: Iterable[InspectedFrame]) -> dict[str, float]:
@@ -104,30 +60,35 @@ def _network_passes(frames: Iterable[InspectedFrame]) -> dict[str, float]:
 
 
 def shift_summary(
-    ledger: Ledger, now_ms: int, truth: Mapping[str, bool] | None = None, allowance: Allowance | None = None
+    ledger: AuditLedger, now_ms: int, truth: Mapping[str, bool] | None = None, allowance: Allowance | None = None
 ) -> dict[str, Any]:
-    """All figures of a shift that the topics tell, for JSON; `truth` says of visits whether they are defective."""
+    """All figures of a shift that the topics tell, for JSON; `truth` says of visits whether they are defective.
+
+    `diverted_by_cause` counts a visit with two causes in both; `latency_ms` is from first capture to first routing.
+    """
     report = balance(ledger, now_ms, allowance)
-    counted = routings(ledger)
+    first, inspected = ledger.first.values(), ledger.inspected.values()
+    routed = Counter(visit.routing for visit in first)
+    causes = Counter(cause.value for one in first if one.routing is Routing.DIVERTED for cause in one.causes)
+    times = sorted(visit.decided_ms - visit.first_captured_ms for visit in first)
+    frames_per_s = None
+    if len(inspected) > 1:  # from the first capture to the last answer
+        begun, ended = min(one.captured_ms for one in inspected), max(one.inspected_ms for one in inspected)
+        frames_per_s = round(len(inspected) * 1000 / max(1, ended - begun), 2)
     summary: dict[str, Any] = {
         "visits": report.visits,
         "frames": report.frames,
-        **{routing.value: count for routing, count in counted.items()},
-        "diverted_by_cause": diverted_by_cause(ledger),
+        **{routing.value: routed[routing] for routing in Routing},
+        "diverted_by_cause": dict(sorted(causes.items())),
         "not_decidable": report.not_decidable,
         "dead_letters": report.dead_letters,
         "in_flight": report.in_flight,
         "waiting": report.waiting,
-        "balance": balance_counts(report),
+        "balance": {"closes": report.closes} | {kind.value: len(report.named(kind)) for kind in Discrepancy},
         "findings": [asdict(finding) for finding in report.findings],
-        "latency_ms": asdict(latency(ledger)),
-        "frames_per_s": frames_per_s(ledger),
+        "latency_ms": {"p50": percentile(times, 0.50), "p99": percentile(times, 0.99)},
+        "frames_per_s": frames_per_s,
     }
     if truth is not None:
-        summary["truth"] = asdict(trust_worth(ledger, truth))
+        summary["truth"] = trust_worth(ledger, truth)
     return summary
-
-
-def balance_counts(report: BalanceReport) -> dict[str, Any]:
-    """Whether it closes, and how many ids do not add up."""
-    return {"closes": report.closes} | {kind.value: len(report.named(kind)) for kind in Kind}

@@ -31,25 +31,12 @@ def distance(one: Maps, other: Maps) -> float:
 
     Infinite where a map cannot be read or has another size.
     """
-    heat = [
-        _apart(one.class_specific_png, other.class_specific_png),
-        _apart(one.class_agnostic_png, other.class_agnostic_png),
-    ]
-    return max(_differing(one.mask_png, other.mask_png), *heat)
-
-
-def _differing(one: bytes, other: bytes) -> float:
-    first, second = _read(one), _read(other)
-    return float("inf") if not _fit(first, second) else float(np.mean((first > 0) != (second > 0)))
-
-
-def _apart(one: bytes, other: bytes) -> float:
-    first, second = _read(one), _read(other)
-    return float("inf") if not _fit(first, second) else float(cv2.absdiff(first, second).max()) / 255
-
-
-def _fit(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    return one.size > 0 and one.shape == other.shape
+    pairs = [(_read(getattr(one, name)), _read(getattr(other, name))) for name in Maps.model_fields]
+    if any(first.size == 0 or first.shape != second.shape for first, second in pairs):
+        return float("inf")
+    masks, *heat = pairs
+    apart = [float(cv2.absdiff(first, second).max()) / 255 for first, second in heat]
+    return max(float(np.mean((masks[0] > 0) != (masks[1] > 0))), *apart)
 
 
 def _read(png: bytes) -> NDArray[np.uint8]:

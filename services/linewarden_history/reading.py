@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
-from linewarden_runtime.books import positions_of, read_to_end
-from linewarden_runtime.errors import BrokerUnavailable
+from linewarden_runtime.books import positions_of, read_to_end, read_until
 from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
+from linewarden_schemas.base import Message
 from linewarden_schemas.inspection import SourceRef
+from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.recipe import TimeBudget
 
 SLACK_MS = TimeBudget().spool_horizon_ms
 """How far a camera's clock may be from the broker's append time for its records to be found: a spool's horizon."""
 
-_POLL_S = 0.5
-_IDLE_POLLS = 60
+Looked = Callable[[str, int], None]
+"""Hears the topic that is read, and how many records of it were."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenAt:
+    """Where a record lies, and when it was written (epoch ms); None where that is not known."""
+
+    offset: int = 0
+    at_ms: int | None = None
+    place: str = ""
+
+    @classmethod
+    def of(cls, record: InRecord) -> WrittenAt:
+        """Where this record lies, and when the broker or its writer says that it was written."""
+        return cls(record.offset, record.timestamp_ms, place(record))
+
+
+def place(at: InRecord | SourceRef) -> str:
+    """Where a record lies, in words: `topic[partition]@offset`."""
+    return f"{at.topic}[{at.partition}]@{at.offset}"
+
+
+def visit_of(message: Message) -> str | None:
+    """The visit that a message is about; None where it names none."""
+    named: str | None = getattr(message, "visit_id", None)
+    if named is None and isinstance(message, DeadLetter) and message.source.topic.endswith(".frames") and message.key:
+        return message.key.decode(errors="replace")  # its headers could not be read; the key is the visit
+    return named
 
 
 def records_since(broker: Broker, topic: str, from_ms: int) -> Iterator[InRecord]:
@@ -46,17 +75,11 @@ def records_between(reader: Reader, ends: Mapping[Position, int]) -> Iterator[In
     Raises:
         BrokerUnavailable: when they are not reached although nothing arrives any more.
     """
-    idle = 0
-    while any(reader.position(position) < end for position, end in ends.items()):
-        records = reader.poll(_POLL_S)
-        idle = 0 if records else idle + 1
-        if idle > _IDLE_POLLS:
-            raise BrokerUnavailable(f"no records for {idle * _POLL_S:.0f} s before {dict(ends)}")
-        yield from (record for record in records if record.offset < ends[record.position])
+    yield from (record for record in read_until(reader, ends) if record.offset < ends[record.position])
 
 
 def source_of(record: InRecord) -> SourceRef:
-    """Where a record lies."""
+    """Where a record lies, as other records name it."""
     return SourceRef(topic=record.topic, partition=record.partition, offset=record.offset)
 
 

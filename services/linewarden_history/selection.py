@@ -10,24 +10,6 @@ from linewarden_schemas.capture import FrameMetadata
 from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.vocabulary import Routing, Verdict
 
-_OF_VISIT = {
-    "line_id": "v.line_id = :line_id",
-    "lot_id": "v.lot_id = :lot_id",
-    "part_id": "v.part_id = :part_id",
-    "product_id": "v.product_id = :product_id",
-    "recipe": "(v.recipe = :recipe OR v.recipe_id = :recipe)",
-    "routing": "v.routing = :routing",
-    "operator": "EXISTS (SELECT 1 FROM entries e WHERE e.visit_id = v.visit_id AND e.kind IN ('judged', 'undone') "
-    "AND e.actor = :operator)",
-}
-_OF_FRAME = {
-    "camera_id": "f.camera_id = :camera_id",
-    "bundle": "f.bundle = :bundle",
-    "verdict": "f.verdict = :verdict",
-}
-_BY_FRAME = frozenset({"from_ms", "to_ms", "line_id", "camera_id", "recipe"})
-"""What the headers of a frame tell; everything else needs the index."""
-
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -60,7 +42,7 @@ class Selection:
     @property
     def needs_index(self) -> bool:
         """Whether it names anything that a frame alone does not tell."""
-        return bool(self.words().keys() - _BY_FRAME)
+        return bool(self.words().keys() - {"from_ms", "to_ms", "line_id", "camera_id", "recipe"})
 
     def words(self) -> dict[str, Any]:
         """The criteria that are given, the range among them, as an index and a manifest keep them."""
@@ -98,15 +80,27 @@ class Selection:
 
 def where(selection: Selection) -> tuple[str, dict[str, Any]]:
     """The condition on a row `v` of the index's `visits`, and its values by name."""
+    of_visit = {
+        "line_id": "v.line_id = :line_id",
+        "lot_id": "v.lot_id = :lot_id",
+        "part_id": "v.part_id = :part_id",
+        "product_id": "v.product_id = :product_id",
+        "recipe": "(v.recipe = :recipe OR v.recipe_id = :recipe)",
+        "routing": "v.routing = :routing",
+        "operator": "EXISTS (SELECT 1 FROM entries e WHERE e.visit_id = v.visit_id AND e.kind IN ('judged', 'undone') "
+        "AND e.actor = :operator)",
+    }
+    of_frame = {
+        "camera_id": "f.camera_id = :camera_id",
+        "bundle": "f.bundle = :bundle",
+        "verdict": "f.verdict = :verdict",
+    }
     words = selection.words()
-    parts = ["v.captured_ms BETWEEN :from_ms AND :to_ms", *(sql for name, sql in _OF_VISIT.items() if name in words)]
-    of_frame = [sql for name, sql in _OF_FRAME.items() if name in words]
-    if of_frame:
-        parts.append(f"EXISTS (SELECT 1 FROM frames f WHERE f.visit_id = v.visit_id AND {' AND '.join(of_frame)})")  # noqa: S608 - fixed words
+    parts = ["v.captured_ms BETWEEN :from_ms AND :to_ms", *(sql for name, sql in of_visit.items() if name in words)]
+    seen = [sql for name, sql in of_frame.items() if name in words]
+    if seen:
+        parts.append(f"EXISTS (SELECT 1 FROM frames f WHERE f.visit_id = v.visit_id AND {' AND '.join(seen)})")  # noqa: S608 - fixed words
     return " AND ".join(parts), words
-
-
-_MS_DIGITS, _DAY_DIGITS = 13, 8
 
 
 def epoch_ms(text: str) -> int:
@@ -119,10 +113,10 @@ def epoch_ms(text: str) -> int:
         ValueError: for anything else.
     """
     digits = text.strip()
-    if digits.isascii() and digits.isdecimal() and len(digits) != _DAY_DIGITS:
-        if len(digits) == _MS_DIGITS or not int(digits):
+    if digits.isascii() and digits.isdecimal() and len(digits) != 8:
+        if len(digits) == 13 or not int(digits):
             return int(digits)
-        raise ValueError(f"{text!r} could be seconds or anything: epoch milliseconds have {_MS_DIGITS} digits")
+        raise ValueError(f"{text!r} could be seconds or anything: epoch milliseconds have 13 digits")
     try:
         moment = datetime.fromisoformat(digits)
     except ValueError as error:

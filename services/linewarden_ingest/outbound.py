@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from linewarden_runtime.events import event_record
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.capture import CameraHeartbeat, Capture
-from linewarden_schemas.envelope import encode, encode_frame
+from linewarden_schemas.envelope import encode_frame
 from linewarden_schemas.ids import Namespace
 
 from .captures import Place, frame_metadata
@@ -26,13 +27,12 @@ class Outbound:
     @property
     def source(self) -> str:
         """The writer, as CloudEvents has it."""
-        return f"/{self.namespace.name}/ingest/{self.place.camera_id}"
+        return self.namespace.source(f"ingest/{self.place.camera_id}")
 
     def capture(self, capture: Capture) -> OutRecord:
         """A capture; one that lost its picture is another event than before, of the same frame id."""
         name = capture.frame_id if capture.lost is None else f"{capture.frame_id}.{capture.lost}"
-        encoded = encode(capture, id=name, source=self.source, time_ms=capture.captured_ms)
-        return self._record("captures", capture.visit_id, encoded.value, encoded.headers)
+        return self._record(capture.visit_id, capture, name, capture.captured_ms)
 
     def frame(self, ticket: Ticket, picture: bytes) -> OutRecord:
         """A frame, the picture untouched.
@@ -44,7 +44,9 @@ class Outbound:
             raise ValueError(f"{ticket.capture.frame_id} has no picture")
         meta = frame_metadata(ticket.capture, ticket.content_type)
         encoded = encode_frame(meta, picture, source=self.source)
-        return self._record("frames", meta.visit_id, encoded.value, encoded.headers)
+        partition = partition_of(meta.visit_id, self.partitions)
+        topic = self.namespace.topic("frames")
+        return OutRecord(topic, meta.visit_id.encode(), encoded.value, encoded.headers, partition)
 
     def heartbeat(
         self, last_sequence: int, lost_by_cause: dict[str, int], at_ms: int, clock_error_ms: int | None = None
@@ -62,9 +64,8 @@ class Outbound:
             clock_error_ms=clock_error_ms,
         )
         name = f"{place.camera_id}.{self.spool_epoch:x}.{at_ms}"
-        encoded = encode(heartbeat, id=name, source=self.source, time_ms=at_ms)
-        return self._record("captures", place.camera_id, encoded.value, encoded.headers)
+        return self._record(place.camera_id, heartbeat, name, at_ms)
 
-    def _record(self, topic: str, key: str, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> OutRecord:
-        partition = partition_of(key, self.partitions)
-        return OutRecord(self.namespace.topic(topic), key.encode(), value, headers, partition)
+    def _record(self, key: str, message: Capture | CameraHeartbeat, name: str, at_ms: int) -> OutRecord:
+        topic, partition = self.namespace.topic("captures"), partition_of(key, self.partitions)
+        return event_record(topic, key, message, id=name, source=self.source, time_ms=at_ms, partition=partition)

@@ -7,7 +7,7 @@ import threading
 import structlog
 
 from linewarden_domain.judgeable import LONGEST_DECIDE_BY_MS
-from linewarden_runtime.books import LineBook, RecipeBook
+from linewarden_runtime.books import Freshness, LineBook, RecipeBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError
 from linewarden_schemas.line import Activation, LineState
@@ -38,8 +38,8 @@ class PinBoard:
         max_age_s: float = 60.0,
     ) -> None:
         self._lines, self._recipes, self._line_id = lines, recipes, line_id
-        self._clock, self._max_age_s = clock, max_age_s
-        self._note()
+        self._freshness = Freshness(clock, max_age_s)
+        self._known = recipes.all
 
     def refresh(self) -> None:
         """Learn what was published since.
@@ -47,10 +47,10 @@ class PinBoard:
         Raises:
             BrokerUnavailable: where the broker does not answer; what is known stays in force.
         """
-        begun_s = self._clock.monotonic()
-        self._lines.refresh()
-        self._recipes.refresh()
-        self._note(begun_s)
+        with self._freshness.look():
+            self._lines.refresh()
+            self._recipes.refresh()
+            self._known = self._recipes.all
 
     def follow(self, clock: Clock, stop: threading.Event) -> None:
         """Refresh every second until the stop; an outage is counted and waited out."""
@@ -90,7 +90,9 @@ class PinBoard:
         if recipe is None:
             UNPINNED.labels(line=self._line_id).inc()
         ref = activation.recipe if recipe is None else recipe.ref()
-        doubt = doubt or self._stale()
+        stale_s = self._freshness.stale_s()
+        if doubt is None and stale_s is not None:
+            doubt = f"recipe and line state could not be renewed for {stale_s:.0f} s"
         if doubt is not None:
             DOUBTFUL.labels(line=self._line_id).inc()
         budget_ms = (recipe.time if recipe else TimeBudget()).decide_by_ms
@@ -118,17 +120,7 @@ class PinBoard:
             return told[0], "no recipe was active at the time of the picture; look at the camera node's clock"
         return found, None
 
-    def _stale(self) -> str | None:
-        age_s = self._clock.monotonic() - self._refreshed_s
-        if age_s <= self._max_age_s:
-            return None
-        return f"recipe and line state could not be renewed for {age_s:.0f} s"
-
     def _state(self, at_ms: int) -> LineState:
         # A line that never told its state is being set up: nothing of it enters statistics.
         told = self._lines.state(self._line_id, at_ms)
         return told or LineState(line_id=self._line_id, mode=LineMode.SETUP, since_ms=0, actor="ingest")
-
-    def _note(self, refreshed_s: float | None = None) -> None:
-        self._known = self._recipes.all
-        self._refreshed_s = self._clock.monotonic() if refreshed_s is None else refreshed_s

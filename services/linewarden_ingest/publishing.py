@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import threading
-from typing import Self
 
+from linewarden_runtime.background import Background
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.lifecycle import Stop
 
-from .background import Background
 from .publisher import Publisher
 
 _STEP_S = 0.1
 _LAST_BEAT_S = 5.0
 
 
-class Publishing:
+class Publishing(Background):
     """The publisher's thread. Its failure asks the process to stop, and `drain` raises it."""
 
     def __init__(self, publisher: Publisher, clock: Clock, stop: Stop) -> None:
-        self._publisher, self._clock, self._stop = publisher, clock, stop
+        super().__init__("publisher", self._publish, stop)
+        self._publisher, self._clock = publisher, clock
         self._draining = threading.Event()
-        self._leaving = threading.Event()
         self._ended = threading.Event()
-        self._thread = Background("publisher", self._run, stop)
 
     def drain(self, at_most_s: float, *, at_once: bool = False) -> None:
         """Wait until everything is acknowledged; once a stop is asked for, or `at_once`, at most `at_most_s`.
@@ -35,12 +33,12 @@ class Publishing:
         while left_s > 0 and not self._clock.wait(self._ended, _STEP_S):
             if at_once or self._stop.is_set():
                 left_s -= _STEP_S
-        self._leaving.set()
-        self._thread.result()
+        self.until.set("drained")
+        self.result()
 
-    def _run(self) -> None:
+    def _publish(self, until: Stop) -> None:
         try:
-            while not self._leaving.is_set():
+            while not until.is_set():
                 self._publisher.step(_STEP_S)
                 if self._draining.is_set() and self._publisher.is_drained:
                     break
@@ -48,11 +46,3 @@ class Publishing:
         finally:
             self._publisher.close()
             self._ended.set()
-
-    def __enter__(self) -> Self:
-        self._thread.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._leaving.set()
-        self._thread.__exit__()

@@ -9,18 +9,20 @@ from dataclasses import dataclass
 
 import structlog
 
+from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.broker_time import words_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError, Fatal
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
 
-from .backoff import Backoff
 from .metrics import CAMERA_RESTARTS, CAMERA_UP
 
 _LOOK_S = 0.2
 _TELL_S = 1.0
 _GRACE_S = 15.0
+_STEADY_S = 60.0
+"""Of a life after which the waits begin anew."""
 _log = structlog.get_logger(__name__)
 
 
@@ -32,6 +34,7 @@ class DrainTimedOut(Fatal):
 class _Child:
     camera_id: str
     backoff: Backoff
+    failures: int = 0
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_at: float = 0.0
@@ -63,9 +66,10 @@ class Supervisor:
         self._command, self._clock, self._drain_s = command, clock, drain_s
         self._clock_error_s, self._told_at = clock_error_s, float("-inf")
         self._health, self._environment, self._on_death = health, dict(environment), on_death
+        chances = [(one, random.Random(one).random) for one in camera_ids]  # noqa: S311 - jitter
         self._children = [
-            _Child(camera_id, Backoff(restart_after_s, restart_at_most_s, random.Random(camera_id)))  # noqa: S311 - jitter
-            for camera_id in camera_ids
+            _Child(one, Backoff(restart_after_s, restart_at_most_s, jitter=(0.75, 1.25), chance=chance))
+            for one, chance in chances
         ]
 
     def run(self, stop: Stop) -> None:
@@ -122,7 +126,8 @@ class Supervisor:
         if code == ConfigurationError.exit_code:
             raise ConfigurationError(f"camera {child.camera_id} cannot run as it is set up; its own message says why")
         now = self._clock.monotonic()
-        wait_s = child.backoff.next_s(now - child.started_at)
+        child.failures = 1 if now - child.started_at >= _STEADY_S else child.failures + 1
+        wait_s = child.backoff.wait_s(child.failures)
         child.start_at = now + wait_s
         CAMERA_RESTARTS.labels(camera=child.camera_id).inc()
         self._health.not_ready(child.camera_id, f"dead, exit code {code}")
@@ -130,7 +135,7 @@ class Supervisor:
             "camera dead",
             camera_id=child.camera_id,
             exit_code=code,
-            failures=child.backoff.failures,
+            failures=child.failures,
             restart_in_s=round(wait_s, 1),
         )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 
 import structlog
 
+from linewarden_runtime.background import Background
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError, Fatal
 from linewarden_runtime.lifecycle import Stop
@@ -15,7 +15,6 @@ from linewarden_runtime.ports import Producer
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import Recipe, TimeBudget
 
-from .background import Background
 from .cameras.interface import Camera, CameraFault
 from .cameras.options import CameraOptions, CameraRun
 from .captures import Place
@@ -28,7 +27,7 @@ from .pins import PinBoard
 from .publisher import Publisher, PublisherRules
 from .publishing import Publishing
 from .settings import IngestOptions
-from .spool.committer import Committer
+from .spool.committer import commit
 from .spool.limits import Limits
 from .spool.spool import Spool
 from .ticket import place_of
@@ -81,8 +80,8 @@ class Worker:
         with ExitStack() as stack:
             spool = stack.enter_context(Spool(options.folder / self._camera.camera_id, limits, self._clock))
             self._report(spool)
-            stack.enter_context(Committer(spool))
-            stack.enter_context(self._following_books(stop))
+            stack.enter_context(Background("spool-commit", lambda until: commit(spool, until.event), stop))
+            stack.enter_context(Background("books", lambda until: self._board.follow(self._clock, until.event), stop))
             publishing = stack.enter_context(Publishing(self._publisher(spool), self._clock, stop))
             dead = self._take_all(spool, stop, run_ms)
             spool.sync()
@@ -136,16 +135,6 @@ class Worker:
             unacknowledged=spool.next_sequence - spool.acked_next,
             torn_bytes=torn,
         )
-
-    @contextmanager
-    def _following_books(self, stop: Stop) -> Iterator[None]:
-        done = threading.Event()
-        with Background("books", lambda: self._board.follow(self._clock, done), stop) as books:
-            try:
-                yield
-            finally:
-                done.set()
-        books.result()
 
     def _publisher(self, spool: Spool) -> Publisher:
         options = self._options

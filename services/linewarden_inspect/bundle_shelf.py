@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.recipe import Recipe
 from linewarden_vision.errors import BundleError, GateError
@@ -33,7 +33,7 @@ class BundleShelf:
 
     def __init__(self, load: Callable[[str], Scorer], *, wait_s: float, held: int, clock: Clock) -> None:
         self._load, self._wait_s, self._held, self._clock = load, wait_s, held, clock
-        self._bundles: OrderedDict[str, _Loading] = OrderedDict()
+        self._bundles: Bounded[str, _Loading] = Bounded(held)
         self._lock = threading.Lock()
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="bundles")
 
@@ -59,7 +59,6 @@ class BundleShelf:
                 known.future.add_done_callback(self._count)
                 self._bundles[digest] = known
             self._bundles.move_to_end(digest)
-            self._give_up_oldest()
             metrics.BUNDLES_LOADED.set(len(self._bundles))
             return known.future
 
@@ -78,10 +77,6 @@ class BundleShelf:
         if not loading.future.done() or loading.future.exception() is None:
             return False
         return self._clock.monotonic() - loading.begun >= _RETRY_S
-
-    def _give_up_oldest(self) -> None:
-        while len(self._bundles) > self._held:
-            self._bundles.popitem(last=False)
 
     @staticmethod
     def _count(future: Future[Scorer]) -> None:

@@ -58,6 +58,7 @@ class DeviceLane:
         self._coming = 0
         self._changed = threading.Condition()
         self._stopped = False
+        # No Background: a failure belongs to its batch, whose futures carry it to the loop.
         self._thread = threading.Thread(target=self._run, name="device", daemon=True) if is_threaded else None
         if self._thread is not None:
             self._thread.start()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 
 import structlog
 
 from linewarden_domain.words import Said, said
-from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.books import Freshness, RecipeBook
+from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.metrics import RECIPE_FAILURES
@@ -42,15 +44,16 @@ class RecipeShelf:
         on_news: Callable[[list[Recipe]], object] = lambda _: None,
     ) -> None:
         self._open_book, self._on_news = open_book, on_news
-        self._wait_s, self._refresh_s, self._stale_s, self._clock = wait_s, refresh_s, stale_s, clock
-        self._looked_s = clock.monotonic()
+        self._wait_s, self._refresh_s, self._clock = wait_s, refresh_s, clock
+        self._freshness = Freshness(clock, stale_s)
         self._recipes = KnownRecipes()
-        self._asked: dict[str, float] = {}
+        self._asked: Bounded[str, float] = Bounded(_REMEMBERED_UNKNOWN)
         self._changed = threading.Condition()
         self._wake = threading.Event()
         self._stopped = False
         self._failure: BaseException | None = None
         self._read_once = False
+        # No Background: a failure is raised by whoever asks for a recipe next.
         self._thread = threading.Thread(target=self._run, name="recipes", daemon=True)
 
     def start(self) -> None:
@@ -72,7 +75,7 @@ class RecipeShelf:
         if ref.name in self._recipes.versions:
             return self._recipes.get(ref)
         with self._changed:
-            deadline = self._first_asked(ref.name) + self._wait_s
+            deadline = self._asked.setdefault(ref.name, self._clock.monotonic()) + self._wait_s
             while ref.name not in self._recipes.versions and not self._stopped:
                 self._raise_failure()
                 left = deadline - self._clock.monotonic()
@@ -84,8 +87,8 @@ class RecipeShelf:
 
     def stale(self) -> Said | None:
         """Why none is believed; None where they are renewed."""
-        age_s = self._clock.monotonic() - self._looked_s
-        return None if age_s <= self._stale_s else said("recipes_stale", seconds=age_s)
+        age_s = self._freshness.stale_s()
+        return None if age_s is None else said("recipes_stale", seconds=age_s)
 
     def known(self) -> list[Recipe]:
         """Every version known now, oldest first."""
@@ -100,11 +103,6 @@ class RecipeShelf:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def _first_asked(self, key: str) -> float:
-        if len(self._asked) >= _REMEMBERED_UNKNOWN:
-            del self._asked[next(iter(self._asked))]
-        return self._asked.setdefault(key, self._clock.monotonic())
-
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
@@ -118,33 +116,26 @@ class RecipeShelf:
                 self._changed.notify_all()
 
     def _follow(self) -> None:
-        begun_s = self._clock.monotonic()
-        book = self._open_book()
-        try:
+        with ExitStack() as stack:
+            with self._freshness.look():
+                book = stack.enter_context(closing(self._open_book()))
+            self._learn(book)
             while not self._stopped:
-                self._learn(book, begun_s)
                 self._clock.wait(self._wake, self._refresh_s)
                 self._wake.clear()
-                begun_s = self._renewed(book)
-        finally:
-            book.close()
+                try:
+                    with self._freshness.look():
+                        book.refresh()
+                        self._learn(book)  # before anybody believes that it was renewed
+                except BrokerUnavailable as error:
+                    RECIPE_FAILURES.inc()
+                    _log.warning("recipes may be stale", error=str(error))
+                    self._learn(book)
 
-    def _renewed(self, book: RecipeBook) -> float:
-        """When the last look that succeeded was begun."""
-        begun_s = self._clock.monotonic()
-        try:
-            book.refresh()
-        except BrokerUnavailable as error:
-            RECIPE_FAILURES.inc()
-            _log.warning("recipes may be stale", error=str(error))
-            return self._looked_s
-        return begun_s
-
-    def _learn(self, book: RecipeBook, looked_s: float) -> None:
+    def _learn(self, book: RecipeBook) -> None:
         before, now = self._recipes, book.all
         with self._changed:
-            self._recipes, self._looked_s = now, looked_s
-            self._read_once = True
+            self._recipes, self._read_once = now, True
             self._changed.notify_all()
         news = [recipe for recipe in now.known() if before.get(recipe.ref()) is None] if now is not before else []
         if news:

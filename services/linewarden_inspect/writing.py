@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from linewarden_runtime.events import event_record
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_runtime.sizes import fits
-from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection, SourceRef
 
@@ -19,7 +19,7 @@ class InspectionWriter:
 
     def __init__(self, namespace: Namespace, partitions: int) -> None:
         self._topic = namespace.topic("inspections")
-        self._source = f"/{namespace.name}/{SERVICE}"
+        self._source = namespace.source(SERVICE)
         self._partitions = partitions
 
     def inspection(self, inspection: Inspection, traceparent: str | None = None) -> OutRecord:
@@ -34,15 +34,16 @@ class InspectionWriter:
         return self._record(inspection.model_copy(update={"maps": None}), traceparent)
 
     def _record(self, inspection: Inspection, traceparent: str | None) -> OutRecord:
-        encoded = encode(
+        return event_record(
+            self._topic,
+            inspection.visit_id,
             inspection,
             id=inspection.frame_id,
             source=self._source,
             time_ms=inspection.inspected_ms,
+            partition=partition_of(inspection.visit_id, self._partitions),
             traceparent=traceparent,
         )
-        partition = partition_of(inspection.visit_id, self._partitions)
-        return OutRecord(self._topic, inspection.visit_id.encode(), encoded.value, encoded.headers, partition)
 
 
 def source_of(record: InRecord) -> SourceRef:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
@@ -27,10 +28,11 @@ from linewarden_reinspect.station.insight.insight import opened_insight
 from linewarden_reinspect.station.outbox import Outbox
 from linewarden_reinspect.station.recipes import Recipes
 from linewarden_reinspect.station.references import References
-from linewarden_reinspect.station.server import WebServer, Work
+from linewarden_reinspect.station.server import WebServer
 from linewarden_reinspect.station.studies import Studies
 from linewarden_reinspect.station.watch import QueueWatch
 from linewarden_runtime import logs
+from linewarden_runtime.background import Background
 from linewarden_runtime.books import RecipeBook, positions_of
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.deadletters import DeadLetters
@@ -118,7 +120,7 @@ def _told(failure: Exception | None) -> None:
     """A stray changes nothing of the view: that its letter was not delivered is counted and stops nothing."""
     if failure is not None:
         metrics.LETTERS_LOST.inc()
-        _log.error("dead_letter_lost", detail=str(failure))
+        _log.error("dead letter lost", detail=str(failure))
 
 
 def run_station(settings: StationProcess, stop: Stop) -> None:
@@ -134,15 +136,24 @@ def run_station(settings: StationProcess, stop: Stop) -> None:
         works = {"evidence": evidence.run, "queue-watch": station.watch.run, "history": station.insight.follower.run}
         works["queue-events"] = outbox.run
         for name, run in (works | {"web": web.run}).items():
-            work = Work(name, run, stop)
-            work.start()
-            stack.callback(work.finish)
+            stack.callback(beside(name, run, stop).start().result, timeout_s=10.0)
+            stack.callback(stop.set, "finishing")
         _offer_ways_in(station.access, settings.station, listening.getsockname()[1])
         while not stop.wait(clock, 1.0):
             _report(health, "evidence", ready=evidence.is_current)
             _report(health, "queue", ready=station.watch.summary is not None)
             _report_memory(health, memory)
             health.unwell(station.watch.demands())
+
+
+def beside(name: str, run: Callable[[threading.Event], None], stop: Stop) -> Background:
+    """Work that the station does not go on without: whichever way it ends, the station stops."""
+
+    def work(_until: Stop) -> None:
+        run(stop.event)
+        stop.set(f"{name} ended")
+
+    return Background(name, work, stop)
 
 
 def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Station, EvidenceStore, Outbox]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from linewarden_history.msa.models import Machine, Plan, Presentation
+from linewarden_history.msa.models import AppraisalPlan, Machine, Presentation
 from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Judgement, Undecidable, Verdict, VerdictRule
 from linewarden_vision.inspecting.judging import code_version, thresholds_of_card, verdict_of
@@ -19,7 +19,7 @@ from linewarden_vision.pictures.reading import read_picture
 
 
 def present(
-    plan: Plan, scorer: Scorer, most: int | None = None, progress: Callable[[int], object] = lambda _: None
+    plan: AppraisalPlan, scorer: Scorer, most: int | None = None, progress: Callable[[int], object] = lambda _: None
 ) -> Machine:
     """Judge every presentation of every planned part, at most `most` of each.
 
@@ -47,7 +47,7 @@ def present(
     )
 
 
-def _read(plan: Plan, scorer: Scorer, most: int | None) -> Iterator[tuple[str, str, str, object | Refused]]:
+def _read(plan: AppraisalPlan, scorer: Scorer, most: int | None) -> Iterator[tuple[str, str, str, object | Refused]]:
     """Part, picture, its digest, and what the network takes or why not."""
     for part in plan.parts:
         for picture in part.pictures[:most]:

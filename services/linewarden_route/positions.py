@@ -6,9 +6,9 @@ take the risk of a real diversion, drawn by a key from the newest ones of the sa
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
+from linewarden_runtime.bounded import Bounded
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause
@@ -43,7 +43,7 @@ class Positions:
     """Risks of the newest real diversions, by line and recipe, each visit once."""
 
     def __init__(self) -> None:
-        self._risks: dict[tuple[str, str], OrderedDict[str, float]] = {}
+        self._risks: dict[tuple[str, str], Bounded[str, float]] = {}
         self._given: dict[tuple[str, str], tuple[float, ...]] = {}
 
     def of(self, visit: VisitSnapshot) -> tuple[float, ...]:
@@ -52,13 +52,11 @@ class Positions:
 
     def learn(self, visit: VisitSnapshot, recipe: Recipe | None) -> None:
         """Remember a visit if it is a real diversion."""
-        risks = self._risks.setdefault(_key(visit), OrderedDict())
+        risks = self._risks.setdefault(_key(visit), Bounded(MOST))
         # Once, however often it is read: what others draw must not depend on that.
         if visit.visit_id in risks or not is_model(visit, recipe):
             return
         risks[visit.visit_id] = risk_of_visit(visit, recipe)
-        while len(risks) > MOST:
-            risks.popitem(last=False)
         self._given[_key(visit)] = tuple(risks.values())
 
 

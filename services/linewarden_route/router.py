@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
 
+from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.broker_time import BrokerTime, words_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, OffsetMissing, RuntimeFault, TooLarge, TransactionFailed
@@ -64,7 +65,7 @@ class Router:
         """By partition: passes of a lane that failed, of which it is not known when they became visible."""
         self._known: dict[int, tuple[float, Known]] = {}
         """By partition: what a lane that failed knew, and when it failed."""
-        self._jitter = jitter
+        self._backoff = Backoff(2.0 * self._limits.backoff_s, self._limits.max_backoff_s, chance=jitter)
         self._name = desk.namespace.group("route")
         self._topics = [desk.namespace.topic(name) for name in JOINED]
         self._lanes: dict[int, Lane] = {}
@@ -327,5 +328,4 @@ class Router:
         _log.warning("partition failed", partition=partition, failure=str(failure), in_a_row=in_a_row)
         if in_a_row >= self._limits.failures:
             raise failure
-        backoff = min(self._limits.max_backoff_s, self._limits.backoff_s * 2.0**in_a_row)
-        self._stop.wait(self._clock, backoff * (0.5 + self._jitter() / 2))
+        self._stop.wait(self._clock, self._backoff.wait_s(in_a_row))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from linewarden_runtime.events import event_record
 from linewarden_runtime.records import OutRecord, Position
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
-from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
@@ -109,10 +109,16 @@ class Writer:
     def _record(
         self, logical: str, key: str, message: Message, name: str, now_ms: int, traceparent: str | None
     ) -> OutRecord:
-        source = f"/{self.namespace.name}/route"
-        encoded = encode(message, id=name, source=source, time_ms=now_ms, traceparent=traceparent)
-        topic = self.namespace.topic(logical)
-        return OutRecord(topic, key.encode(), encoded.value, encoded.headers, self.partition)
+        return event_record(
+            self.namespace.topic(logical),
+            key,
+            message,
+            id=name,
+            source=self.namespace.source("route"),
+            time_ms=now_ms,
+            partition=self.partition,
+            traceparent=traceparent,
+        )
 
     def _tombstone(self, logical: str, key: str) -> OutRecord:
         return OutRecord(self.namespace.topic(logical), key.encode(), None, (), self.partition)

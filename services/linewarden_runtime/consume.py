@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.clock import Clock, SystemClock
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.errors import BrokerUnavailable, CommitRefused, DeliveryFailed, Poison, SlowDown, TooLarge
@@ -50,7 +51,7 @@ class ConsumeLoop:
         self._limits = limits or LoopLimits()
         self._ack_timeout_s = ack_timeout_s
         self._beat = beat
-        self._jitter = jitter
+        self._backoff = Backoff(2.0 * self._limits.backoff_s, chance=jitter)
         self._stop = Stop()
         self._owed: dict[Position, int] = {}
 
@@ -157,7 +158,7 @@ class ConsumeLoop:
                 _log.warning("delivery failed", failure=str(failure), in_a_row=failures)
                 self._producer.close()
                 self._producer = self._make_producer()
-                self._wait_polling(self._limits.backoff_s * 2.0**failures * (0.5 + self._jitter() / 2), group)
+                self._wait_polling(self._backoff.wait_s(failures), group)
             else:
                 for output in outputs:
                     RECORDS_WRITTEN.labels(topic=output.topic).inc()

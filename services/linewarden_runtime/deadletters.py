@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import DeadLetterCapExceeded
+from linewarden_runtime.events import event_record
 from linewarden_runtime.metrics import DEAD_LETTERS
 from linewarden_runtime.records import InRecord, OutRecord
-from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.operations import DeadLetter
@@ -36,7 +36,7 @@ class DeadLetters:
     def __init__(self, service: str, namespace: Namespace, clock: Clock, cap: DeadLetterCap | None = None) -> None:
         self._service = service
         self._topic = namespace.topic("dead-letters")
-        self._source = f"/{namespace.name}/{service}"
+        self._source = namespace.source(service)
         self._clock = clock
         self._cap = cap or DeadLetterCap()
         self._recent: deque[bool] = deque(maxlen=self._cap.window)
@@ -79,9 +79,8 @@ class DeadLetters:
             visit_id=visit_id,
             frame_id=frame_id,
         )
-        source = f"{record.topic}-{record.partition}-{record.offset}"
-        encoded = encode(message, id=source, source=self._source, time_ms=message.at_ms)
-        return OutRecord(self._topic, source.encode(), encoded.value, encoded.headers)
+        place = f"{record.topic}-{record.partition}-{record.offset}"
+        return event_record(self._topic, place, message, id=place, source=self._source, time_ms=message.at_ms)
 
     @property
     def is_exceeded(self) -> bool:

@@ -70,6 +70,7 @@ class HealthServer:
     ) -> None:
         self._server = ThreadingHTTPServer((host, port), _handler(health, registry))
         self._server.daemon_threads = True
+        # No Background: a failure belongs to the one answer, and probes are answered to the very end.
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.clock import Clock, SystemClock
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.errors import BrokerUnavailable, Fenced, OffsetMissing, Poison, TooLarge, TransactionFailed
@@ -75,7 +76,7 @@ class TransactionalLoop:
         self._clock = clock or SystemClock()
         self._limits = limits or LoopLimits()
         self._beat = beat
-        self._jitter = jitter
+        self._backoff = Backoff(2.0 * self._limits.backoff_s, self._limits.max_backoff_s, chance=jitter)
         self._wake = threading.Event()
         self._flight = Flight(stage, self._letter, self._wake.set, self._limits.max_batches, self._limits.max_bytes)
         self._producer: TransactionalProducer | None = None
@@ -247,9 +248,7 @@ class TransactionalLoop:
         # A stop waits for no broker: nothing is lost, since nothing of this was committed.
         if self._failures >= self._limits.failures or self._stop.is_set():
             raise failure
-        backoff = min(self._limits.max_backoff_s, self._limits.backoff_s * 2.0**self._failures)
-        # Spread, so that workers that failed together do not come back together.
-        self._stop.wait(self._clock, backoff * (0.5 + self._jitter() / 2))
+        self._stop.wait(self._clock, self._backoff.wait_s(self._failures))
 
     def _rewind(self, *, read_only: bool = False) -> None:
         """Seek every partition back to what is committed; what was polled since is read again.

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from linewarden_schemas.base import Message
-from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace, recipe_key
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.topics import CATALOGUE, Topic
 
+from .events import event_record
 from .ports import Admin, TopicSpec
 from .records import OutRecord
 
 DEFAULT_PARTITIONS = 12
 _SMALL_TOPIC_PARTITIONS = 1
-_SPREAD = ("evidence", "dead-letters", "queue-events")
 
 
 def topic_specs(namespace: Namespace, partitions: int, replication: int = 1) -> list[TopicSpec]:
@@ -53,9 +52,8 @@ def line_state_record(namespace: Namespace, state: LineState, source: str) -> Ou
 
 
 def _record(topic: str, key: str, message: Message, source: str, at_ms: int) -> OutRecord:
-    encoded = encode(message, id=f"{key}.{at_ms}", source=source, time_ms=at_ms)
-    return OutRecord(topic, key.encode(), encoded.value, encoded.headers)
+    return event_record(topic, key, message, id=f"{key}.{at_ms}", source=source, time_ms=at_ms)
 
 
 def _partitions(topic: Topic, partitions: int) -> int:
-    return partitions if topic.by_visit or topic.name in _SPREAD else _SMALL_TOPIC_PARTITIONS
+    return partitions if topic.by_visit or topic.is_spread else _SMALL_TOPIC_PARTITIONS

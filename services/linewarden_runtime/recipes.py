@@ -21,6 +21,7 @@ from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
 
+from .bounded import Bounded
 from .clock import Clock
 from .errors import BrokerUnavailable
 from .metrics import RECIPE_FAILURES
@@ -203,7 +204,7 @@ class PatientRecipes:
         self._named = named
         self._get, self._clock, self._retry_s, self._stale_s = get, clock, retry_s, stale_s
         self._glance, self._look_s = glance, look_s
-        self._answers: dict[tuple[str, str | None], _Answer] = {}
+        self._answers: Bounded[tuple[str, str | None], _Answer] = Bounded(_REMEMBERED)
         self._lock = threading.Lock()
 
     def __call__(self, ref: RecipeRef) -> Recipe | None:
@@ -212,8 +213,6 @@ class PatientRecipes:
         with self._lock:
             known = self._answers.get(key)
             if known is None or self._clock.monotonic() >= known.until_s:
-                if len(self._answers) >= _REMEMBERED:
-                    self._answers.clear()
                 known = self._answers[key] = self._ask(ref, known)
             return known.recipe
 

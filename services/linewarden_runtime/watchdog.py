@@ -62,6 +62,7 @@ class Watchdog:
 
     def _start(self) -> None:
         if self._thread is None and self._looks:
+            # No Background: it ends a process that hangs, and so can ask nobody to stop.
             self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
             self._thread.start()
 

@@ -1,15 +1,15 @@
 """The card of a bundle: what it is, what it was taught, its thresholds and where they come from."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from linewarden_vision.network.build import NetworkName
 from linewarden_vision.trust.cascade import SecondLook, TrustModel
 from linewarden_vision.trust.enhancement import Direction, Enhancement, Space, Stride
-from linewarden_vision.trust.names import CheapName, SecondName
 from linewarden_vision.trust.normaliser import FEWEST_GOOD, Normaliser
+from linewarden_vision.trust.registry import find_cheap, find_second
 from linewarden_vision.trust.suspicion import MOST_INGREDIENTS, Logistic
 
 Stage = Literal["taught", "shadow", "assisted", "released"]
@@ -115,16 +115,16 @@ class LogisticCard(_Strict):
 
 
 class CheapIngredient(_Strict):
-    """An ingredient of the one pass and its sorted values on good calibration pictures."""
+    """A trust score of the one pass and its sorted values on good calibration pictures."""
 
-    name: CheapName
+    name: Annotated[str, AfterValidator(lambda name: find_cheap(name).name)]
     good: list[FiniteFloat] = Field(min_length=FEWEST_GOOD)
 
 
 class EnhancedIngredient(_Strict):
-    """An ingredient of the enhanced pass and its sorted values on good calibration pictures."""
+    """A trust score of the second look and its sorted values on good calibration pictures."""
 
-    name: SecondName
+    name: Annotated[str, AfterValidator(lambda name: find_second(name).name)]
     good: list[FiniteFloat] = Field(min_length=FEWEST_GOOD)
 
 

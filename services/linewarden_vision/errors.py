@@ -2,6 +2,7 @@
 
 VisionError
 ├── BundleError          the folder is damaged, incomplete or of another version: do not start
+│   └── TrustScoreError  a trust score that is named is not installed, or its distribution is broken: the same
 ├── GateError            this device or precision changes a golden verdict: do not start
 ├── UnusablePicture      this one picture cannot be judged: answer NOT_DECIDABLE, go on
 └── ScoresNotFinite      the device returned no numbers: answer NOT_DECIDABLE for the batch
@@ -16,6 +17,10 @@ class VisionError(Exception):
 
 class BundleError(VisionError):
     """The bundle cannot be loaded as it is."""
+
+
+class TrustScoreError(BundleError, ValueError):
+    """No usable trust score has that name; a ValueError, so that a card that names it does not parse."""
 
 
 class GateError(VisionError):

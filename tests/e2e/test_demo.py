@@ -1,4 +1,4 @@
-"""`linewarden demo` as a new user runs it, from an installed wheel, away from the repository."""
+"""What a new user runs from the built distribution, away from the repository: the demo, a folder inspected."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
+import cv2
 import pytest
+
+from linewarden_vision.synthetic.demo import demo_part
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
@@ -23,20 +25,43 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel's contents alone; its dependencies are those of this environment."""
-    wheels, packages = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("packages")
-    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(ROOT)]
+    """The wheel that the sdist makes, installed alone; its dependencies are those of this environment."""
+    built, packages = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("packages")
+    subprocess.run([sys.executable, "-m", "build", "-o", str(built), str(ROOT)], check=True, capture_output=True)
+    (wheel,) = built.glob("linewarden-*.whl")
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        str(packages),
+        str(wheel),
+    ]
     subprocess.run(pip, check=True)
-    (wheel,) = wheels.glob("linewarden-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(packages)
     return packages
 
 
-def demo(installed: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def linewarden(installed: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    command = [sys.executable, "-m", "linewarden", "demo", "--headless", *words]
+    command = [sys.executable, "-m", "linewarden", *words]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def demo(installed: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return linewarden(installed, folder, "demo", "--headless", *words)
+
+
+def drawn(folder: Path) -> Path:
+    """A folder of four pictures of the demo's parts."""
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    for number in range(4):
+        cv2.imwrite(str(pictures / f"{number}.png"), demo_part(number).views[0].picture)
+    return pictures
 
 
 def logs(folder: Path) -> str:
@@ -60,17 +85,20 @@ def test_it_stops_by_itself_and_its_balance_closes(installed: Path, tmp_path: Pa
 
 
 def test_a_folder_of_pictures_takes_the_place_of_the_simulation(installed: Path, tmp_path: Path) -> None:
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    script = (
-        "import cv2; from linewarden_vision.synthetic.demo import demo_part\n"
-        "for n in range(4): cv2.imwrite(f'pictures/{n}.png', demo_part(n).views[0].picture)"
-    )
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
-    done = demo(installed, tmp_path, "--source", str(pictures))
+    done = demo(installed, tmp_path, "--source", str(drawn(tmp_path)))
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads((tmp_path / "demo-summary.json").read_text())
     assert (summary["visits"], summary["frames"], summary["truth"]) == (4, 4, None)
+
+
+def test_a_folder_is_inspected_with_the_bundle_that_the_wheel_brings(installed: Path, tmp_path: Path) -> None:
+    bundle = installed / "linewarden" / "assets" / "demo-bundle"
+    words = ("--bundle", str(bundle), "--out", "answers.jsonl", "--maps", "maps")
+    done = linewarden(installed, tmp_path, "inspect", str(drawn(tmp_path)), *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert len(answers) == 4
+    assert {answer["verdict"] for answer in answers} <= {"OK", "NG"}
 
 
 def test_a_source_that_is_no_folder_is_named(installed: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from linewarden.demo import line
 from linewarden.demo.servers import Servers, servers
-from linewarden_audit.balance import BalanceReport
+from linewarden_audit.findings import BalanceReport
 from linewarden_ingest.cameras.simulation import LinePlan
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from linewarden_audit.audit import READ_ORDER, balance_records
-from linewarden_audit.balance import Allowance, Kind
+from linewarden_audit.findings import Allowance, Discrepancy
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_route.lane import Lane
 from linewarden_route.restore import restore
@@ -314,8 +314,8 @@ def _balance(line: Line) -> Iterator[str]:
     captures = [one for one, _ in ever(line, "captures", Capture)]
     seen = views_captured(captures) | _views_of(excused)
     for one in report.findings:
-        is_excused = one.kind is not Kind.UNSAFE and visit_in(one.name) in excused
-        if not is_excused and not (one.kind is Kind.LOST and _is_gap_taken_again(line, seen, one.name)):
+        is_excused = one.kind is not Discrepancy.UNSAFE and visit_in(one.name) in excused
+        if not is_excused and not (one.kind is Discrepancy.LOST and _is_gap_taken_again(line, seen, one.name)):
             yield f"balance: {one.kind.value} {one.name}: {one.reason}"
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -33,8 +32,7 @@ from linewarden_vision.promotions import PromotionEvidence, climb, to_files
 
 SIZE = 64
 _ENCODER = "mobilenetv3_small_050"
-_Name = Literal["margin", "mask_evidence"]
-_INGREDIENTS: tuple[_Name, ...] = ("margin", "mask_evidence")
+_COEFFICIENTS: Mapping[str, float] = {"margin": 0.7, "mask_evidence": 0.3}
 _SOURCE = Provenance(set_digest="0" * 64, set_name="random", n=20, curve_point="none", date="2026-01-01")
 
 
@@ -47,17 +45,22 @@ def random_picture(seed: int, size: int = SIZE) -> NDArray[np.uint8]:
     return np.clip(noise, 0, 255).astype(np.uint8)
 
 
-def tiny_bundle(folder: Path, seed: int = 0) -> str:
-    """Write a bundle of 64 x 64 grey pictures and return its digest; about a third are NG, a third doubtful."""
+def tiny_bundle(folder: Path, seed: int = 0, trust: Mapping[str, float] = _COEFFICIENTS) -> str:
+    """Write a bundle of 64 x 64 grey pictures and return its digest; about a third are NG, a third doubtful.
+
+    ``trust`` has its scores by name, each with its coefficient.
+    """
     pictures = np.stack([random_picture(1000 + number) for number in range(24)])
     network = _network(seed, pictures)
-    good = _card(0.0, 0.5, {name: list(np.linspace(-1, 1, 24)) for name in _INGREDIENTS})
+    coefficients = list(trust.values())
+    good = _card(0.0, 0.5, {name: list(np.linspace(-1, 1, 24)) for name in trust}, coefficients)
     draft = _scores(network, good, pictures)
-    ingredients = {name: sorted(score.ingredients[name] for score in draft) for name in _INGREDIENTS}
+    ingredients = {name: sorted(score.ingredients[name] for score in draft) for name in trust}
     golden = np.stack([random_picture(2000 + number) for number in range(24)])
-    draft = _scores(network, _card(0.0, 0.5, ingredients), golden)
+    draft = _scores(network, _card(0.0, 0.5, ingredients, coefficients), golden)
     reject = _gap([score.margin for score in draft], 16)
-    card = _card(reject, _gap([score.suspicion for score in draft if score.margin <= reject], 8), ingredients)
+    limit = _gap([score.suspicion for score in draft if score.margin <= reject], 8)
+    card = _card(reject, limit, ingredients, coefficients)
     answers = [_answer(score, card) for score in _scores(network, card, golden)]
     weights = dict(network.state_dict())
     return write_bundle(folder, card, weights, Golden(golden, answers), _promoted(card, weights))
@@ -105,7 +108,7 @@ def _answer(score: ViewScore, card: Card) -> GoldenAnswer:
     )
 
 
-def _card(defect: float, suspicion: float, good: Mapping[_Name, list[float]]) -> Card:
+def _card(defect: float, suspicion: float, good: Mapping[str, list[float]], coefficients: Sequence[float]) -> Card:
     def limit(value: float) -> Threshold:
         return Threshold(value=value, provenance=_SOURCE)
 
@@ -122,7 +125,7 @@ def _card(defect: float, suspicion: float, good: Mapping[_Name, list[float]]) ->
         thresholds=Thresholds(defect=limit(defect), suspicion=limit(suspicion), mask=limit(0.0)),
         trust=TrustCard(
             ingredients=[CheapIngredient(name=name, good=values) for name, values in good.items()],
-            logistic=LogisticCard(intercept=-1.0, coefficients=[0.7, 0.3]),
+            logistic=LogisticCard(intercept=-1.0, coefficients=list(coefficients)),
             second=None,
             provenance=_SOURCE,
         ),

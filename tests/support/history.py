@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from linewarden_history.ledger import visit_of
+from linewarden_history.reading import visit_of
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import InRecord, OutRecord

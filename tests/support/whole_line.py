@@ -14,8 +14,9 @@ from linewarden.demo.figures import Figures, Follower
 from linewarden.demo.running import RunningLine
 from linewarden.demo.servers import Servers
 from linewarden_audit.audit import read_ledger
-from linewarden_audit.balance import BalanceReport, balance
-from linewarden_history.ledger import Ledger
+from linewarden_audit.balance import balance
+from linewarden_audit.findings import BalanceReport
+from linewarden_audit.ledger import AuditLedger
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_runtime.books import Book
 from linewarden_runtime.processes import free_port
@@ -48,7 +49,7 @@ class LineUnderTest:
         self.until(lambda: bool(self.figures.visits) and not self.figures.unrouted, "every visit is routed")
         self.until(lambda: not self.figures.lag, "every picture is answered")
 
-    def ledger(self) -> Ledger:
+    def ledger(self) -> AuditLedger:
         """Everything that the topics hold now."""
         return read_ledger(self.running.broker, line.NAMESPACE)
 

@@ -44,8 +44,8 @@ def report(
 
     Exits 1 where the balance does not close, the chain does not hold or closed periods do not follow on each other.
     """
-    from linewarden_audit.report.page import page as draw  # noqa: PLC0415 - nothing heavy before it is needed
     from linewarden_audit.report.report import SCHEMA, Audit  # noqa: PLC0415
+    from linewarden_audit.report.report import page as draw  # noqa: PLC0415 - nothing heavy before it is needed
     from linewarden_audit.report.report import report as make  # noqa: PLC0415
     from linewarden_history.reports.rendering import as_json as stored  # noqa: PLC0415
     from linewarden_history.reports.rendering import read_stored  # noqa: PLC0415

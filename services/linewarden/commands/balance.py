@@ -13,7 +13,7 @@ from .context import actor, now_ms, show_table
 from .options import By, Json
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
-    from linewarden_audit.balance import BalanceReport
+    from linewarden_audit.findings import BalanceReport
 
 
 def balance(
@@ -34,11 +34,10 @@ def balance(
     carried on. Exits 1 where it does not add up: then nothing is closed, and what is missing is named.
     """
     from linewarden_audit.audit import read_ledger  # noqa: PLC0415 - nothing heavy before it is needed
-    from linewarden_audit.balance import Allowance  # noqa: PLC0415
     from linewarden_audit.balance import balance as add_up  # noqa: PLC0415
+    from linewarden_audit.findings import Allowance  # noqa: PLC0415
     from linewarden_audit.notary.signing import read_key  # noqa: PLC0415
-    from linewarden_audit.periods.closing import balance_unclosed, close_period  # noqa: PLC0415
-    from linewarden_audit.periods.period import Occasion  # noqa: PLC0415
+    from linewarden_audit.periods import balance_unclosed, close_period  # noqa: PLC0415
 
     if close and whole:
         raise typer.BadParameter("what is closed already is not closed again: give --close or --whole")
@@ -46,8 +45,8 @@ def balance(
     broker, namespace = recorded.live()
     period = None
     if close:
-        now = Occasion(namespace.name, now_ms(), actor(by))
-        report, period = close_period(broker, namespace, now, allowance, None if key is None else read_key(key))
+        signer = None if key is None else read_key(key)
+        report, period = close_period(broker, namespace, now_ms(), actor(by), allowance, signer)
     elif whole:
         report = add_up(read_ledger(broker, namespace), now_ms(), allowance)
     else:
@@ -71,14 +70,13 @@ def periods(
     as_json: Json = False,
 ) -> None:
     """List the closed periods. Exits 1, and names the first one that does not follow on the one before."""
-    from linewarden_audit.periods.closing import read_periods  # noqa: PLC0415 - as above
-    from linewarden_audit.periods.period import first_break  # noqa: PLC0415
-    from linewarden_history.ledger import place  # noqa: PLC0415
+    from linewarden_audit.periods import first_break, read_periods  # noqa: PLC0415 - as above
+    from linewarden_history.reading import place  # noqa: PLC0415
     from linewarden_history.reports.rendering import when  # noqa: PLC0415
 
     broker, namespace = recorded.live()
     strays: list[str] = []
-    found = read_periods(broker, namespace, lambda one: strays.append(place(one.topic, one.partition, one.offset)))
+    found = read_periods(broker, namespace, lambda one: strays.append(place(one)))
     broken = first_break(found, public_key or (), signed=bool(public_key))
     if as_json:
         rows = [one.period.model_dump(mode="json", exclude_none=True) | {"digest": one.digest} for one in found]

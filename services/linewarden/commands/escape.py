@@ -12,7 +12,7 @@ from .context import SOURCE, Connection, actor, connect, now_ms, publish, show
 from .options import DEFAULT_INDEX, By, Index, Json, in_words, opened_index
 
 if TYPE_CHECKING:
-    from linewarden_history.index.reported import Reported
+    from linewarden_history.index.story import Reported
     from linewarden_schemas.escape import Escape
 
 app = typer.Typer(help="Escapes reported from the field, by serial.", no_args_is_help=True)
@@ -32,7 +32,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Report one part. It is kept whatever is known of its serial; exits 1 where no visit fits yet."""
-    from linewarden_history.escapes.reporting import escape_of  # noqa: PLC0415 - nothing heavy before its need
+    from linewarden_history.escapes import escape_of  # noqa: PLC0415 - nothing heavy before its need
 
     at_ms = now_ms()
     row = {"serial": serial, "defect": defect, "found_at": found_at, "when": when or str(at_ms), "visit": visit}
@@ -52,7 +52,7 @@ def import_(
 
     It may also have the columns visit, reference, comment and by. Exits 1 where no visit fits a serial yet.
     """
-    from linewarden_history.escapes.reporting import read_table  # noqa: PLC0415 - as above
+    from linewarden_history.escapes import read_table  # noqa: PLC0415 - as above
 
     with in_words():
         told = read_table(table, actor(by), now_ms())
@@ -69,7 +69,7 @@ def withdraw(
     index: Index = DEFAULT_INDEX,
 ) -> None:
     """Take back a report that was a mistake: it counts nowhere from then on, and stays in the story."""
-    from linewarden_history.escapes.reporting import escape_record  # noqa: PLC0415 - as above
+    from linewarden_history.escapes import escape_record  # noqa: PLC0415 - as above
 
     here = connect()
     known = next((one for one in _known(here, index) if one.escape.escape_id == escape_id), None)
@@ -89,7 +89,7 @@ def list_(index: Index = DEFAULT_INDEX, as_json: Json = False) -> None:
 def _publish(
     here: Connection, told: Sequence[Escape], index: Path, known: Collection[str] = (), *, as_json: bool
 ) -> None:
-    from linewarden_history.escapes.reporting import escape_record  # noqa: PLC0415 - as above
+    from linewarden_history.escapes import escape_record  # noqa: PLC0415 - as above
 
     publish(
         here.broker,
@@ -105,7 +105,7 @@ def _publish(
 
 
 def _known(here: Connection, index: Path, *, hidden: bool = False) -> list[Reported]:
-    from linewarden_history.index.reported import all_reports  # noqa: PLC0415 - as above
+    from linewarden_history.index.story import all_reports  # noqa: PLC0415 - as above
 
     with opened_index(index, lambda: (here.broker, here.namespace), hidden=hidden) as opened:
         return list(all_reports(opened))

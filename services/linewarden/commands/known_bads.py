@@ -94,14 +94,14 @@ def rates(
     """Show how many people caught, by line, day and shift, with exact 95 % intervals. The last week by default."""
     from linewarden.known_bads.catches import by_shift  # noqa: PLC0415
     from linewarden_history.reports.gather import gather, tell_visits  # noqa: PLC0415
-    from linewarden_history.reports.shelf import Shelf  # noqa: PLC0415
+    from linewarden_history.reports.store import VisitStore  # noqa: PLC0415
     from linewarden_history.selection import Selection  # noqa: PLC0415
 
     here, until = connect(), now_ms()
     with in_words():
         to_ms = parse_time(end) if end else until
         stretch = Selection(parse_time(begin) if begin else to_ms - 7 * 86_400_000, to_ms, line_id=line)
-        with Shelf() as shelf:
+        with VisitStore() as shelf:
             gather(here.broker, here.namespace, stretch, shelf)
             rows = by_shift(tell_visits(shelf, stretch))
     show(rows if as_json else [_readable(row) for row in rows], as_json=as_json, empty="no known-bad was shown")

@@ -79,8 +79,8 @@ def run(
     if bundle is None and not answers:
         raise typer.BadParameter("give --bundle, --answers or both: there is nothing to collect")
     with in_words():
-        planned = models.read(models.Plan, plan_file)
-        study = models.read(models.Study, out) if out.exists() else models.Study(plan=planned)
+        planned = models.read(models.AppraisalPlan, plan_file)
+        study = models.read(models.AttributeStudy, out) if out.exists() else models.AttributeStudy(plan=planned)
         if study.plan.digest != planned.digest:
             raise ValueError(f"{out} is a study of another plan; choose another file")
         for source in answers or ():
@@ -114,16 +114,17 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Effectiveness, misses, false alarms and kappas, with intervals, beside the trade's limits."""
-    from linewarden_history.msa.document import SCHEMA, document  # noqa: PLC0415
-    from linewarden_history.msa.models import Study, read  # noqa: PLC0415
-    from linewarden_history.msa.page import as_csv  # noqa: PLC0415
-    from linewarden_history.msa.page import page as draw  # noqa: PLC0415
+    from linewarden_history.msa.models import AttributeStudy, read  # noqa: PLC0415
+    from linewarden_history.msa.report import SCHEMA, as_csv, document  # noqa: PLC0415
+    from linewarden_history.msa.report import page as draw  # noqa: PLC0415
     from linewarden_history.reports.rendering import number, percent, read_stored  # noqa: PLC0415
 
     if (study_file is None) == (from_json is None):
         raise typer.BadParameter("give a study, or --from-json with a stored report")
     with in_words():
-        told = read_stored(from_json, SCHEMA) if from_json else document(read(Study, Path(str(study_file))), seed)
+        told = (
+            read_stored(from_json, SCHEMA) if from_json else document(read(AttributeStudy, Path(str(study_file))), seed)
+        )
     limits = told["limits"]
     columns = [f"{name} ({one['is']} {one['limit']:.0%})" for name, one in limits.items()]
     rows = [

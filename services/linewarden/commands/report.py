@@ -41,9 +41,9 @@ def shift(
     Only what was captured in production counts. Overkill is estimated from reviewed rejects alone.
     """
     from linewarden_history.reports.rendering import lasted, read_stored  # noqa: PLC0415 - nothing heavy before its need
+    from linewarden_history.shifts.page import as_csv  # noqa: PLC0415
     from linewarden_history.shifts.page import page as draw  # noqa: PLC0415
-    from linewarden_history.shifts.report import Wanted, report  # noqa: PLC0415
-    from linewarden_history.shifts.table import as_csv  # noqa: PLC0415
+    from linewarden_history.shifts.report import report  # noqa: PLC0415
     from linewarden_history.shifts.tally import Scope  # noqa: PLC0415
 
     with in_words():
@@ -53,8 +53,8 @@ def shift(
             here = connect()
             until = parse_time(end) if end else now_ms()
             scope = Scope(name, simulated, subgroup_min * 60_000)
-            wanted = Wanted(parse_time(begin) if begin else None, until, line, scope)
-            document = report(here.broker, here.namespace, wanted)
+            since = parse_time(begin) if begin else None
+            document = report(here.broker, here.namespace, scope, from_ms=since, to_ms=until, line_id=line)
     rows = [*rate_rows(document)]
     times = document["time_ms"] if document["periods"] else {}
     rows += [(what, lasted(times[what]) if times else "not told", "") for what in ("stopped", "bypass")]

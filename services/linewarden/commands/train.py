@@ -40,6 +40,10 @@ def train(
     scale: Annotated[float, typer.Option(min=0.05, max=8, help="Input pixels for each pixel of a picture.")] = 1.0,
     levels: Annotated[float | None, typer.Option(help="White level of the camera, as 4095 for 12 bits.")] = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds for the trust score; 0 takes the calibration side.")] = 2,
+    score: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A trust score to use, up to four times; also one of another distribution."),
+    ] = None,
     balance: Annotated[
         Literal["fixed", "uncertainty", "gradnorm"], typer.Option(help="How the tasks' losses are weighed.")
     ] = "fixed",
@@ -58,7 +62,12 @@ def train(
     from linewarden_train.data.reading_sets import read_set  # noqa: PLC0415
     from linewarden_train.data.sides import sides_of  # noqa: PLC0415
     from linewarden_train.training.checkpoint import Checkpoint  # noqa: PLC0415
-    from linewarden_train.training.folder import TrainOptions, fingerprint, train_folder  # noqa: PLC0415
+    from linewarden_train.training.folder import (  # noqa: PLC0415
+        TrainOptions,
+        fingerprint,
+        settings_of,
+        train_folder,
+    )
     from linewarden_train.training.terms import Surroundings  # noqa: PLC0415
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
@@ -76,6 +85,7 @@ def train(
         steps=steps,
         budget_s=_seconds(budget),
         folds=folds,
+        scores=tuple(score or ()),
         balance=balance,
         patience=patience,
         seed=seed,
@@ -95,6 +105,7 @@ def train(
         torch.set_num_threads(threads)
     cv2.setNumThreads(1)
     with in_one_line():
+        settings_of(options)  # a score that nobody registered is told before pictures are read
         if fresh:
             forget()
         check_place(out)

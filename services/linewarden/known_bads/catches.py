@@ -9,12 +9,12 @@ from typing import Any
 
 from linewarden_audit.report.tally import counting
 from linewarden_domain.rates import rate
-from linewarden_history.reports.story import Story
+from linewarden_history.reports.story import VisitHistory
 from linewarden_history.shifts.tally import UNNAMED
 from linewarden_schemas.vocabulary import Judgement
 
 
-def by_shift(stories: Iterable[Story]) -> list[dict[str, Any]]:
+def by_shift(stories: Iterable[VisitHistory]) -> list[dict[str, Any]]:
     """One row of each line, day (UTC) and shift with a known-bad, with its exact 95 % interval.
 
     Caught where anybody's counting judgement is NG; unsure is no answer, and stays among those shown.

@@ -23,12 +23,6 @@ from linewarden_schemas.operations import ChainHead
 from .signing import content_of
 
 NO_SEAL = bytes(32)
-_CODE_BYTES = 10
-_CHECK = 16
-_WORDS = 7
-_MOST = 4_096
-_TAIL_BYTES = 4_096
-_ON_PAPER = re.compile(r"(?P<topic>[a-z0-9._-]+)\[(?P<partition>\d+)\] +(?P<length>\d+) +(?P<code>[A-Za-z2-7 -]+)")
 
 
 def sealed(before: bytes, head: ChainHead) -> bytes:
@@ -53,7 +47,7 @@ class Anchor:
         if self.told:
             return self.told
         short = hashlib.sha256(f"{self.topic} {self.partition} {self.length} {self.head} {self.seal}".encode())
-        return _in_fours(b32encode(short.digest()[:_CODE_BYTES]).decode())
+        return _in_fours(b32encode(short.digest()[:10]).decode())
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}] {self.length} {self.code}"
@@ -68,9 +62,10 @@ def from_paper(text: str) -> Anchor:
 
     Raises ConfigurationError for anything else.
     """
-    found = _ON_PAPER.fullmatch(text.strip())
+    shape = r"(?P<topic>[a-z0-9._-]+)\[(?P<partition>\d+)\] +(?P<length>\d+) +(?P<code>[A-Za-z2-7 -]+)"
+    found = re.fullmatch(shape, text.strip())
     letters = "" if found is None else found["code"].replace("-", "").replace(" ", "").upper()
-    if found is None or len(letters) != _CODE_BYTES * 8 // 5:
+    if found is None or len(letters) != 16:
         raise ConfigurationError(
             f"{text!r} is no anchor; give it as it was printed: 'line1.decisions[0] 1234 ABCD-EFGH-IJKL-MNOP'"
         )
@@ -98,12 +93,13 @@ class AnchorFile:
     def append(self, at_ms: int, anchors: Sequence[Anchor]) -> None:
         """Put anchors down, so that they last; one process at a time. Raises ConfigurationError where that fails."""
         try:
+            when = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
             file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 text, check = "", _last_check(file)
                 for one in anchors:
-                    line = _line(at_ms, one)
+                    line = f"{when} {one.topic} {one.partition} {one.length} {one.head} {one.seal}"
                     check = _check(check, line)
                     text += f"{line} {check}\n"
                 content = text.encode()
@@ -134,7 +130,10 @@ class AnchorFile:
                         broken = broken or f"line {number} of {self._path} is not as it was written"
                         check = told
                     if anchor is not None:
-                        _keep(kept.setdefault((anchor.topic, anchor.partition), []), anchor)
+                        of_place = kept.setdefault((anchor.topic, anchor.partition), [])
+                        of_place.append(anchor)
+                        if len(of_place) > 4_096:
+                            del of_place[:2_048:2]
         except OSError as error:
             raise ConfigurationError(f"anchors cannot be read from {self._path}: {error.strerror}") from error
         return Anchored(tuple(one for of_place in kept.values() for one in of_place), broken)
@@ -154,32 +153,21 @@ def printed(at_ms: int, anchors: Collection[Anchor]) -> str:
     return "\n".join([f"sealed at {when}", *map(str, anchors)])
 
 
-def _keep(kept: list[Anchor], anchor: Anchor) -> None:
-    kept.append(anchor)
-    if len(kept) > _MOST:
-        del kept[: _MOST // 2 : 2]
-
-
-def _line(at_ms: int, one: Anchor) -> str:
-    when = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    return f"{when} {one.topic} {one.partition} {one.length} {one.head} {one.seal}"
-
-
 def _anchor(body: str) -> Anchor | None:
     words = body.split(" ")
-    if len(words) != _WORDS - 1 or not (words[2].isdigit() and words[3].isdigit()):
+    if len(words) != 6 or not (words[2].isdigit() and words[3].isdigit()):
         return None
     return Anchor(words[1], int(words[2]), int(words[3]), words[4], words[5])
 
 
 def _check(before: str, line: str) -> str:
-    return hashlib.sha256(f"{before} {line}".encode()).hexdigest()[:_CHECK]
+    return hashlib.sha256(f"{before} {line}".encode()).hexdigest()[:16]
 
 
 def _last_check(file: int) -> str:
     """The check of the last line. What a power failure left of a line behind it goes: it was never told to be there."""
     end = os.fstat(file).st_size
-    tail = os.pread(file, min(end, _TAIL_BYTES), max(0, end - _TAIL_BYTES))
+    tail = os.pread(file, min(end, 4_096), max(0, end - 4_096))
     whole = tail.rfind(b"\n") + 1
     os.ftruncate(file, end - len(tail) + whole)
     return _check("", "") if not whole else tail[:whole].decode(errors="replace").split()[-1]

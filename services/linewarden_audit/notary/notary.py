@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from linewarden_runtime.books import positions_of, read_to_end, reader_of_all
 from linewarden_runtime.clock import Clock
+from linewarden_runtime.events import event_record
 from linewarden_runtime.metrics import UNREADABLE
 from linewarden_runtime.ports import Broker, Reader, TransactionalProducer
 from linewarden_runtime.records import InRecord, OutRecord, Position
-from linewarden_schemas.envelope import EnvelopeError, decode, encode
+from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.operations import ChainHead
 
@@ -179,9 +180,8 @@ class Notary:
 
     def _record(self, head: ChainHead) -> OutRecord:
         name = f"{head.topic}.{head.partition}.{head.length}"
-        source = f"/{self._namespace.name}/notary"
-        sent = encode(head, id=name, source=source, time_ms=head.signed_ms)
-        return OutRecord(self._heads, head.topic.encode(), sent.value, sent.headers, 0)
+        source = self._namespace.source("notary")
+        return event_record(self._heads, head.topic, head, id=name, source=source, time_ms=head.signed_ms, partition=0)
 
 
 def read_heads(

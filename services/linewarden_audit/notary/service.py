@@ -36,7 +36,7 @@ class NotarySettings(BaseModel):
 
 
 class NotaryProcess(ServiceSettings):
-    """Environment of the notary."""
+    """Settings of the process, as its environment gives them."""
 
     notary: NotarySettings = NotarySettings()
 

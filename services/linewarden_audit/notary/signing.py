@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.operations import Balance, ChainHead
 
-_UNSIGNED = bytes(64)
 Signed = TypeVar("Signed", ChainHead, Balance)
 
 
@@ -73,6 +72,6 @@ def content_of(head: ChainHead | Balance) -> bytes:
 
     A head leaves out what it does not tell, as old heads knew nothing of it; a period names it as null.
     """
-    unsigned = head.model_copy(update={"signature": _UNSIGNED})
+    unsigned = head.model_copy(update={"signature": bytes(64)})
     told = unsigned.model_dump(mode="json", exclude_none=isinstance(head, ChainHead))
     return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()

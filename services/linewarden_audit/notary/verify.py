@@ -20,8 +20,8 @@ from .chain import Chain, link_of, split_links
 from .signing import is_signed_by
 
 
-class Fault(StrEnum):
-    """What is wrong first."""
+class ChainFault(StrEnum):
+    """What is wrong first in a partition, in words."""
 
     SIGNATURE = "a head that no trusted key signed"
     HEADS = "heads that do not follow from each other"
@@ -35,12 +35,10 @@ class Fault(StrEnum):
 
 
 DEFAULT_UNSEALED_MS = 60_000
-_SKEW_MS = 60_000
-"""By how much the clock that verifies may be ahead of the broker's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class TimeBounds:
     """What time allows, as of `now_ms` (epoch ms); nothing is judged where that is None.
 
     `retention_ms`: how long records are kept at least; None for ever. `unsealed_ms`: how long a record may be without
@@ -57,14 +55,12 @@ class Bounds:
         if self.now_ms is None:
             return True
         begun_ms = self.now_ms if self.begun_ms is None else self.begun_ms
-        return self.retention_ms is not None and at_ms + self.retention_ms <= begun_ms + _SKEW_MS
+        skew_ms = 60_000  # by so much the clock that verifies may be ahead of the broker's
+        return self.retention_ms is not None and at_ms + self.retention_ms <= begun_ms + skew_ms
 
     def may_be_unsealed(self, at_ms: int | None) -> bool:
         """Whether what was written then may still wait for its head."""
         return self.now_ms is None or at_ms is None or at_ms + self.unsealed_ms > self.now_ms
-
-
-UNBOUND = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +79,10 @@ def found_in(record: InRecord) -> Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ChainFinding:
     """The first thing that does not fit: its place in the chain, from 0, and where it lies, if it does."""
 
-    fault: Fault
+    fault: ChainFault
     index: int
     offset: int | None
     key: str | None
@@ -107,19 +103,19 @@ class PartitionReport:
     gone: int
     verified: int
     unsealed: int
-    finding: Finding | None
+    finding: ChainFinding | None
 
     @property
     def holds(self) -> bool:
-        """Whether everything fits."""
+        """Whether nothing was found that does not fit."""
         return self.finding is None
 
     def as_dict(self) -> dict[str, Any]:
-        """For programs."""
+        """The fields as plain values, for programs."""
         return asdict(self)
 
 
-class Comparison:
+class ChainComparison:
     """Records against the links that were chained of them, from place `base` of the chain on.
 
     Once they differ, the rest of both is only looked through for what belongs there: nothing is kept.
@@ -131,7 +127,7 @@ class Comparison:
         self._expected: bytes | None = None
         self._here: Found | None = None
         self._belongs: int | None = None
-        self._mistimed: Finding | None = None
+        self._mistimed: ChainFinding | None = None
         self.first_unsealed: Found | None = None
         """The first record behind the last link; known after `finding`."""
 
@@ -152,7 +148,7 @@ class Comparison:
         else:
             self._expected = link
 
-    def finding(self) -> Finding | None:
+    def finding(self) -> ChainFinding | None:
         """The first thing that differs, once all links were given; what lies behind the last link is not judged."""
         moved_to = self._read_on()
         if self._expected is None:
@@ -160,24 +156,26 @@ class Comparison:
         place, here = self._base + self.verified, self._here
         if here is None:
             left = self._links - self.verified
-            return Finding(Fault.MISSING, place, None, None, f"the last {left} chained records are missing")
+            return ChainFinding(ChainFault.MISSING, place, None, None, f"the last {left} chained records are missing")
         if moved_to is None and self._belongs is not None:
             what = "a record is" if self._belongs == 1 else f"{self._belongs} records are"
-            return Finding(Fault.MISSING, place, None, None, f"{what} missing before offset {here.offset}")
+            return ChainFinding(ChainFault.MISSING, place, None, None, f"{what} missing before offset {here.offset}")
         if moved_to is None:
-            return Finding(Fault.CHANGED, place, here.offset, here.key, "its bytes are not what was chained")
+            return ChainFinding(ChainFault.CHANGED, place, here.offset, here.key, "its bytes are not what was chained")
         if self._belongs is None:
-            return Finding(Fault.INSERTED, place, here.offset, here.key, "nothing like it was chained")
-        return Finding(Fault.MOVED, place, here.offset, here.key, f"what belongs here lies at offset {moved_to}")
+            return ChainFinding(ChainFault.INSERTED, place, here.offset, here.key, "nothing like it was chained")
+        return ChainFinding(
+            ChainFault.MOVED, place, here.offset, here.key, f"what belongs here lies at offset {moved_to}"
+        )
 
     @property
     def unsealed(self) -> int:
         """Records behind the last link; known after `finding`."""
         return max(0, self._seen - self._links)
 
-    def _of_time(self, one: Found) -> Finding:
+    def _of_time(self, one: Found) -> ChainFinding:
         detail = "its time is none at which its head says that it was written"
-        return Finding(Fault.CHANGED, self._base + self.verified, one.offset, one.key, detail)
+        return ChainFinding(ChainFault.CHANGED, self._base + self.verified, one.offset, one.key, detail)
 
     def _read_on(self) -> int | None:
         moved_to: int | None = None
@@ -204,18 +202,18 @@ class PartitionCheck:
         found: Iterable[Found],
         first_kept: int,
         keys: Collection[str],
-        bounds: Bounds = UNBOUND,
+        bounds: TimeBounds | None = None,
         anchors: Sequence[Anchor] = (),
     ) -> None:
-        self._topic, self._partition, self._bounds = topic, partition, bounds
+        self._topic, self._partition, self._bounds = topic, partition, bounds or TimeBounds()
         self._anchors = deque(sorted(anchors, key=lambda one: one.length))
         self._seal, self._gone_ms, self._last_ms = NO_SEAL, 0, 0
-        self._unmet: Finding | None = None
+        self._unmet: ChainFinding | None = None
         self._found, self._first_kept, self._keys = iter(found), first_kept, keys
         self._heads = self._gone = self._end = 0
         self._chain = Chain()
-        self._bad: Finding | None = None
-        self._comparison: Comparison | None = None
+        self._bad: ChainFinding | None = None
+        self._comparison: ChainComparison | None = None
 
     def take(self, head: ChainHead) -> None:
         """Hold the next head against what came before it, and records against its links."""
@@ -228,7 +226,7 @@ class PartitionCheck:
     def report(self) -> PartitionReport:
         """What was verified, once every head was taken."""
         if self._comparison is None:
-            self._comparison = Comparison((one for one in self._found if one.offset >= self._end), self._gone)
+            self._comparison = ChainComparison((one for one in self._found if one.offset >= self._end), self._gone)
         finding = self._comparison.finding() or self._bad or self._unmet or self._left_over() or self._out_of_time()
         return PartitionReport(
             topic=self._topic,
@@ -254,48 +252,50 @@ class PartitionCheck:
             anchor = self._anchors.popleft()
             met = anchor.length == head.length and anchor.is_met_by(head.length, head.head, self._seal)
             if not met and self._unmet is None:
-                self._unmet = Finding(
-                    Fault.ANCHOR, anchor.length, None, None, f"{anchor}: the heads tell another chain"
+                self._unmet = ChainFinding(
+                    ChainFault.ANCHOR, anchor.length, None, None, f"{anchor}: the heads tell another chain"
                 )
 
-    def _left_over(self) -> Finding | None:
+    def _left_over(self) -> ChainFinding | None:
         if not self._anchors:
             return None
         last = self._anchors[-1]
-        return Finding(Fault.ANCHOR, last.length, None, None, f"{last}: the heads end at length {self._chain.length}")
+        return ChainFinding(
+            ChainFault.ANCHOR, last.length, None, None, f"{last}: the heads end at length {self._chain.length}"
+        )
 
-    def _out_of_time(self) -> Finding | None:
+    def _out_of_time(self) -> ChainFinding | None:
         """What is gone although it is to be kept, or has waited too long for a head; known once all is compared."""
         if self._gone and not self._bounds.may_be_gone(self._gone_ms):
             detail = f"{self._gone} records before offset {self._first_kept} are gone, and retention keeps them longer"
-            return Finding(Fault.DELETED, self._gone - 1, None, None, detail)
+            return ChainFinding(ChainFault.DELETED, self._gone - 1, None, None, detail)
         if self._first_kept > self._end and not self._bounds.may_be_gone(self._last_ms):
             detail = f"what lay before offset {self._first_kept} is gone, and no head covers it"
-            return Finding(Fault.DELETED, self._chain.length, None, None, detail)
+            return ChainFinding(ChainFault.DELETED, self._chain.length, None, None, detail)
         first = None if self._comparison is None else self._comparison.first_unsealed
         if first is not None and not self._bounds.may_be_unsealed(first.at_ms):
             detail = f"no head covers it within {self._bounds.unsealed_ms / 1000:g} s"
-            return Finding(Fault.UNSEALED, self._chain.length, first.offset, first.key, detail)
+            return ChainFinding(ChainFault.UNSEALED, self._chain.length, first.offset, first.key, detail)
         return None
 
-    def _follow(self, head: ChainHead) -> Finding | None:
+    def _follow(self, head: ChainHead) -> ChainFinding | None:
         """Go on with a head that a trusted key signed and that follows on the one before, or say what is wrong."""
         if not is_signed_by(head, self._keys):
-            return self._of_head(Fault.SIGNATURE, f"at length {head.length}")
+            return self._of_head(ChainFault.SIGNATURE, f"at length {head.length}")
         try:
             links = split_links(head.links)
         except ValueError as error:
-            return self._of_head(Fault.HEADS, str(error))
+            return self._of_head(ChainFault.HEADS, str(error))
         longer = self._chain.extended(links)
         if (longer.length, longer.head.hex()) != (head.length, head.head) or head.next_offset < self._end:
-            return self._of_head(Fault.HEADS, f"at length {head.length}, does not follow")
+            return self._of_head(ChainFault.HEADS, f"at length {head.length}, does not follow")
         self._chain, self._end = longer, head.next_offset
         self._last_ms = head.signed_ms if head.last_ms is None else head.last_ms
         self._compare(head, links)
         return None
 
-    def _of_head(self, fault: Fault, detail: str) -> Finding:
-        return Finding(fault, self._heads, None, None, f"head {self._heads}: {detail}")
+    def _of_head(self, fault: ChainFault, detail: str) -> ChainFinding:
+        return ChainFinding(fault, self._heads, None, None, f"head {self._heads}: {detail}")
 
     def _compare(self, head: ChainHead, links: list[bytes]) -> None:
         if self._comparison is None and head.next_offset <= self._first_kept:
@@ -308,7 +308,7 @@ class PartitionCheck:
         for link in links:
             self._comparison.chained(link, times)
 
-    def _begin(self, head: ChainHead, links: list[bytes]) -> tuple[Comparison, int]:
+    def _begin(self, head: ChainHead, links: list[bytes]) -> tuple[ChainComparison, int]:
         """Find the first link of this head whose record is kept still: that of the oldest record there is."""
         early: list[Found] = []
         for one in self._found:
@@ -323,4 +323,4 @@ class PartitionCheck:
         self._gone = head.length - len(links) + first
         if first:
             self._gone_ms = max(self._gone_ms, head.signed_ms if head.first_ms is None else head.first_ms)
-        return Comparison(chain(early, self._found), self._gone), first
+        return ChainComparison(chain(early, self._found), self._gone), first

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from linewarden_history.ledger import place
+from linewarden_history.reading import Looked, place
 from linewarden_runtime.books import positions_of, read_to_end
 from linewarden_runtime.ports import Broker, Reader
-from linewarden_runtime.records import InRecord, Position
+from linewarden_runtime.records import Position
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.topics import CATALOGUE, FOR_EVER
 
 from .anchors import Anchor, by_place
 from .notary import CHAINED, read_heads
-from .verify import DEFAULT_UNSEALED_MS, Bounds, Fault, Finding, Found, PartitionCheck, PartitionReport, found_in
-
-Looked = Callable[[str, int], None]
-"""Hears the topic that is read, and how many records of one of its partitions were."""
+from .verify import (
+    DEFAULT_UNSEALED_MS,
+    ChainFault,
+    ChainFinding,
+    Found,
+    PartitionCheck,
+    PartitionReport,
+    TimeBounds,
+    found_in,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +62,14 @@ def verify_namespace(
         checks: dict[tuple[str, int], PartitionCheck] = {}
         for name in CHAINED:
             topic = namespace.topic(name)
-            bounds = Bounds(witness.now_ms, retention_ms(broker, topic, name), witness.unsealed_ms)
+            bounds = TimeBounds(witness.now_ms, retention_ms(broker, topic, name), witness.unsealed_ms)
             for one in positions_of(broker, topic):
                 reader = readers.enter_context(broker.reader({one: 0}))
                 first = reader.beginning_offsets([one])[one]
                 reader.seek(one, first)
                 found, mine = _found(reader, one, looked), anchors.pop(one, ())
                 checks[one] = PartitionCheck(one.topic, one.partition, found, first, keys, bounds, mine)
-        for head in read_heads(broker, namespace, lambda record: strays.append(_place(record))):
+        for head in read_heads(broker, namespace, lambda record: strays.append(place(record))):
             check = checks.get((head.topic, head.partition))
             if check is not None:
                 check.take(head)
@@ -84,7 +90,14 @@ def unmet(anchors: Mapping[tuple[str, int], Sequence[Anchor]]) -> list[Partition
     missing = "there is no such partition"
     return [
         PartitionReport(
-            topic, partition, 0, 0, 0, 0, 0, Finding(Fault.ANCHOR, 0, None, None, f"{of_place[-1]}: {missing}")
+            topic,
+            partition,
+            0,
+            0,
+            0,
+            0,
+            0,
+            ChainFinding(ChainFault.ANCHOR, 0, None, None, f"{of_place[-1]}: {missing}"),
         )
         for (topic, partition), of_place in anchors.items()
     ]
@@ -95,11 +108,7 @@ def keys_in_heads(broker: Broker, namespace: Namespace) -> list[str]:
     return sorted({head.public_key for head in read_heads(broker, namespace)})
 
 
-def _found(reader: Reader, place: Position, looked: Looked) -> Iterator[Found]:
+def _found(reader: Reader, position: Position, looked: Looked) -> Iterator[Found]:
     for count, record in enumerate(read_to_end(reader), start=1):
         yield found_in(record)
-        looked(place.topic, count)
-
-
-def _place(record: InRecord) -> str:
-    return place(record.topic, record.partition, record.offset)
+        looked(position.topic, count)

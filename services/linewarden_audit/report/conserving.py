@@ -6,20 +6,21 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from linewarden_audit.balance import Allowance, Kind, balance
-from linewarden_history.ledger import UNWRITTEN, Ledger
-from linewarden_history.reports.gather import Unreadable
-from linewarden_history.reports.shelf import Shelf
-from linewarden_history.reports.story import Story
+from linewarden_audit.balance import balance
+from linewarden_audit.findings import Allowance, Discrepancy
+from linewarden_audit.ledger import AuditLedger
+from linewarden_history.reading import WrittenAt
+from linewarden_history.reports.gather import UnreadableRecords
+from linewarden_history.reports.store import VisitStore
+from linewarden_history.reports.story import VisitHistory
 from linewarden_schemas.base import Message
 
 COUNTS = (
     "visits", "frames", "inspected", "pictures_lost", "not_decidable", "dead_letters", "duplicates", "final", "waiting",
     "in_flight",
 )  # fmt: skip
-FAULTS = tuple(kind.value for kind in Kind)
+FAULTS = tuple(kind.value for kind in Discrepancy)
 _AT_ONCE = 2_000
-_MOST_NAMED = 50
 
 
 class Conservation:
@@ -29,7 +30,12 @@ class Conservation:
     """
 
     def __init__(
-        self, now_ms: int, loose: Iterable[Message], unreadable: Unreadable, allowance: Allowance, known: Ledger
+        self,
+        now_ms: int,
+        loose: Iterable[Message],
+        unreadable: UnreadableRecords,
+        allowance: Allowance,
+        known: AuditLedger,
     ) -> None:
         self._now_ms, self._allowance, self._unreadable = now_ms, allowance, unreadable
         self._loose = known
@@ -41,16 +47,16 @@ class Conservation:
         self._answered = set(self._loose.dead_sources)
         self._ledger, self._held = self._fresh(), 0
 
-    def add(self, story: Story) -> None:
+    def add(self, story: VisitHistory) -> None:
         """Enter one visit; it must be whole."""
-        places = story.written or [UNWRITTEN] * len(story.messages)
+        places = story.written or [WrittenAt()] * len(story.messages)
         for message, written in zip(story.messages, places, strict=True):
             self._ledger.learn(message, written)
         self._held += 1
         if self._held >= _AT_ONCE:
             self._close()
 
-    def result(self, shelf: Shelf) -> dict[str, Any]:
+    def result(self, shelf: VisitStore) -> dict[str, Any]:
         """All portions together: counts, how many ids do not add up, and the first of them by name."""
         self._close()
         self._fault("lost", shelf.gaps())
@@ -76,9 +82,11 @@ class Conservation:
     def _fault(self, name: str, ids: Iterable[str]) -> None:
         for one in ids:
             self._faults[name] += 1
-            if len(self._named[name]) < _MOST_NAMED:
+            if len(self._named[name]) < 50:
                 self._named[name].append(one)
 
-    def _fresh(self) -> Ledger:
+    def _fresh(self) -> AuditLedger:
         loose = self._loose
-        return Ledger(dead_frames=set(loose.dead_frames), recipes=loose.recipes, dead_sources=set(loose.dead_sources))
+        return AuditLedger(
+            dead_frames=set(loose.dead_frames), recipes=loose.recipes, dead_sources=set(loose.dead_sources)
+        )

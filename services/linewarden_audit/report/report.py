@@ -10,34 +10,31 @@ from pathlib import Path
 from typing import Any
 
 from linewarden_audit.audit import read_recipes
-from linewarden_audit.balance import Allowance
-from linewarden_audit.notary.verify import Fault
+from linewarden_audit.findings import Allowance
+from linewarden_audit.ledger import AuditLedger
+from linewarden_audit.notary.verify import ChainFault
 from linewarden_audit.notary.verifying import Witness, keys_in_heads, verify_namespace
-from linewarden_audit.periods.closing import read_periods
-from linewarden_audit.periods.period import Closed, first_break
+from linewarden_audit.periods import Closed, first_break, read_periods
 from linewarden_domain.kappa import SOURCE as KAPPA
 from linewarden_domain.kappa import cohen
 from linewarden_domain.rates import INTERVAL, rate
-from linewarden_history.ledger import Ledger
-from linewarden_history.reports.gather import Looked, Unreadable, gather, messages, tell_visits
-from linewarden_history.reports.numbering import period_before
-from linewarden_history.reports.shelf import Shelf
+from linewarden_history.reading import Looked
+from linewarden_history.reports.gather import gather, messages, tell_visits
+from linewarden_history.reports.rendering import render
+from linewarden_history.reports.store import VisitStore
 from linewarden_history.selection import Selection
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.base import Message
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation
-from linewarden_schemas.operations import Balance
 from linewarden_schemas.recipe import Recipe
 
-from .conserving import Conservation
-from .differences import read_rerun, with_pictures
-from .frames import Sought
+from .conserving import COUNTS, FAULTS, Conservation
+from .differences import SoughtFrames, read_rerun, with_pictures
 from .tally import AuditTally
 from .versions import bundles_used, in_force, recipes_used
 
 SCHEMA = "linewarden.audit-report.v2"
-_MOST_LISTED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +51,6 @@ class Audit:
     allowance: Allowance | None = None
 
 
-class _Source:
-    """The namespace, with what could not be read of it."""
-
-    def __init__(self, broker: Broker, namespace: Namespace, looked: Looked) -> None:
-        self.broker, self.namespace, self.looked = broker, namespace, looked
-        self.unreadable = Unreadable()
-
-    def all_of(self, name: str, from_ms: int = 0) -> Iterator[Message]:
-        topic = self.namespace.topic(name)
-        return messages(self.broker, topic, from_ms, self.unreadable, self.looked)
-
-
 def report(broker: Broker, namespace: Namespace, audit: Audit, looked: Looked = lambda *_: None) -> dict[str, Any]:
     """Read the namespace by assign() and report; nothing is written.
 
@@ -74,58 +59,54 @@ def report(broker: Broker, namespace: Namespace, audit: Audit, looked: Looked = 
         BrokerUnavailable: where the end of a topic cannot be reached.
     """
     rerun = None if audit.rerun is None else read_rerun(audit.rerun)
-    source = _Source(broker, namespace, looked)
-    tally = AuditTally(audit.simulated)
+    tally, known = AuditTally(simulated=audit.simulated), AuditLedger()
     periods = read_periods(broker, namespace)
-    before = period_before([one.period for one in periods], audit.stretch.from_ms)
-    sought = Sought(() if rerun is None else (one["frame_id"] for one in rerun["shown"]))
-    conservation, reported = _count(source, audit, (tally, sought), before)
+    ended = [one.period for one in periods if one.period.to_ms <= audit.stretch.from_ms and one.period.stretches]
+    before = ended[-1] if ended else None
+    sought = SoughtFrames(() if rerun is None else (one["frame_id"] for one in rerun["shown"]))
+    with VisitStore() as store:
+        unreadable, escapes = gather(broker, namespace, audit.stretch, store, looked, before)
+        loose = store.messages_of("")
+        read_recipes(broker, namespace, known)
+        conservation = Conservation(audit.now_ms, loose, unreadable, audit.allowance or Allowance(), known)
+        for story in tell_visits(store, audit.stretch):
+            conservation.add(story)
+            tally.add(story)
+            sought.add(story)
+        balanced = conservation.result(store)
+
+    def all_of(name: str) -> Iterator[Message]:
+        return messages(broker, namespace.topic(name), 0, unreadable.add, looked)
+
     if rerun is not None:
         pictures = sought.pictures(broker, namespace.topic("frames"))
-        rerun = with_pictures(rerun, chain(pictures, source.all_of("evidence")))
+        rerun = with_pictures(rerun, chain(pictures, all_of("evidence")))
     return {
         "schema": SCHEMA,
-        "scope": _scope(source.namespace, audit, tally),
-        "balance": conservation | {"after_period": None if before is None else before.number},
+        "scope": {
+            "namespace": namespace.name,
+            "line_id": audit.stretch.line_id,
+            "from_ms": audit.stretch.from_ms,
+            "to_ms": audit.stretch.to_ms,
+            "made_ms": audit.now_ms,
+            "simulated": audit.simulated,
+            "visits_by_state": dict(sorted(tally.by_state.items())),
+            "left_out": dict(sorted(tally.left_out.items())),
+        },
+        "balance": balanced | {"after_period": None if before is None else before.number},
         "periods": _closed(periods, audit),
         **_figures(tally),
-        **_in_force(source, audit, tally),
-        "notary": _notary(source, audit),
-        "escapes": tally.escapes.as_dict(tally.counts["visits"], reported),
+        **_in_force(all_of, audit, tally),
+        "notary": _notary(broker, namespace, audit),
+        "escapes": tally.escapes.as_dict(tally.counts["visits"], escapes),
         "rerun": rerun,
-        "unreadable": {"count": source.unreadable.count, "places": source.unreadable.places},
+        "unreadable": {"count": unreadable.count, "places": unreadable.places},
     }
 
 
-def _count(
-    source: _Source, audit: Audit, counts: tuple[AuditTally, Sought], before: Balance | None
-) -> tuple[dict[str, Any], int]:
-    """Go through the visits once; the balance, and how many escapes are reported of whatever part."""
-    with Shelf() as shelf:
-        gathered = gather(source.broker, source.namespace, audit.stretch, shelf, source.looked, before)
-        source.unreadable = gathered.unreadable
-        loose = shelf.messages_of("")
-        known = Ledger()
-        read_recipes(source.broker, source.namespace, known)
-        conservation = Conservation(audit.now_ms, loose, source.unreadable, audit.allowance or Allowance(), known)
-        for story in tell_visits(shelf, audit.stretch):
-            conservation.add(story)
-            for one in counts:
-                one.add(story)
-        return conservation.result(shelf), gathered.escapes
-
-
-def _scope(namespace: Namespace, audit: Audit, tally: AuditTally) -> dict[str, Any]:
-    return {
-        "namespace": namespace.name,
-        "line_id": audit.stretch.line_id,
-        "from_ms": audit.stretch.from_ms,
-        "to_ms": audit.stretch.to_ms,
-        "made_ms": audit.now_ms,
-        "simulated": audit.simulated,
-        "visits_by_state": dict(sorted(tally.by_state.items())),
-        "left_out": dict(sorted(tally.left_out.items())),
-    }
+def page(document: Mapping[str, Any]) -> str:
+    """The report as one page; the same document gives the same page, byte for byte."""
+    return render("audit.html.j2", document, counts_of=COUNTS, faults=FAULTS)
 
 
 def _figures(tally: AuditTally) -> dict[str, Any]:
@@ -158,10 +139,10 @@ def _figures(tally: AuditTally) -> dict[str, Any]:
     }
 
 
-def _in_force(source: _Source, audit: Audit, tally: AuditTally) -> dict[str, Any]:
+def _in_force(all_of: Callable[[str], Iterator[Message]], audit: Audit, tally: AuditTally) -> dict[str, Any]:
     stretch = audit.stretch
-    activations = [one for one in source.all_of("activations") if isinstance(one, Activation)]
-    recipes = [one for one in source.all_of("recipes") if isinstance(one, Recipe)]
+    activations = [one for one in all_of("activations") if isinstance(one, Activation)]
+    recipes = [one for one in all_of("recipes") if isinstance(one, Recipe)]
     frames: Counter[str] = Counter()
     for (_, bundle, _, _), count in tally.versions.items():
         frames[bundle] += count
@@ -183,16 +164,16 @@ def _closed(periods: Sequence[Closed], audit: Audit) -> dict[str, Any]:
     rows = [
         one.period.model_dump(mode="json", include=set(told))
         | {"left_open": len(one.period.open_ids), "signed": one.period.signature is not None, "digest": one.digest}
-        for one in inside[-_MOST_LISTED:]
+        for one in inside[-200:]
     ]
     return {"closed": len(periods), "broken": first_break(periods, audit.keys), "listed": rows}
 
 
-def _notary(source: _Source, audit: Audit) -> dict[str, Any]:
-    trusted = list(audit.keys) or keys_in_heads(source.broker, source.namespace)
-    found = verify_namespace(source.broker, source.namespace, trusted, Witness(audit.now_ms))
+def _notary(broker: Broker, namespace: Namespace, audit: Audit) -> dict[str, Any]:
+    trusted = list(audit.keys) or keys_in_heads(broker, namespace)
+    found = verify_namespace(broker, namespace, trusted, Witness(audit.now_ms))
     heads = sum(one.heads for one in found.partitions)
-    unsealed = all(one.finding is None or one.finding.fault is Fault.UNSEALED for one in found.partitions)
+    unsealed = all(one.finding is None or one.finding.fault is ChainFault.UNSEALED for one in found.partitions)
     return {
         "holds": found.holds or (not heads and not audit.keys and unsealed),
         "proven": bool(audit.keys),

@@ -9,39 +9,30 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from linewarden_domain.rates import Rate, rate
-from linewarden_history.reports.escapes import EscapeTally
-from linewarden_history.reports.story import Story
+from linewarden_history.reports.story import VisitHistory
+from linewarden_history.reports.tally import ProductionTally
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.vocabulary import Act, Cause, Judgement, LineMode, Routing
 
-_SLOT = re.compile(r"\.r(\d+)\.g(\d+)$")
-_BLIND_ROUNDS = (0, 1)
 _ANSWERS = (Judgement.OK, Judgement.NG)
-_OF_PASSES = frozenset({Cause.LOW_TRUST, Cause.AUDIT})
 
 
 @dataclass(slots=True)
-class AuditTally:
+class AuditTally(ProductionTally):
     """Counts of a range. Rates are over production; simulated visits count only where `simulated` says so."""
 
     simulated: bool = False
-    counts: Counter[str] = field(default_factory=Counter)
     by_state: Counter[str] = field(default_factory=Counter)
-    routings: Counter[str] = field(default_factory=Counter)
-    causes: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    left_out: Counter[str] = field(default_factory=Counter)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
     people: set[str] = field(default_factory=set)
     thresholds: Counter[str] = field(default_factory=Counter)
     versions: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     """Frames by recipe version, bundle, code version, device and precision."""
-    escapes: EscapeTally = field(default_factory=EscapeTally)
 
-    def add(self, story: Story) -> None:
-        """Count one visit."""
+    def add(self, story: VisitHistory) -> None:
+        """Count one visit: what the machine said, what people said, and as production where it is."""
         if story.is_simulated and not self.simulated:
             self.left_out["simulated"] += 1
             return
@@ -71,23 +62,10 @@ class AuditTally:
             rate("changed_rate_of_blind_judgements", counts["changed"], counts["blind"]),
         ]
 
-    def _production(self, story: Story) -> None:
-        counts, latest = self.counts, story.latest
-        counts["visits"] += 1
-        self.escapes.add(story)
+    def _production(self, story: VisitHistory) -> None:
+        self.count(story)
+        counts, answered = self.counts, story.found_good or story.found_bad
         counts["routed"] += story.first is not None
-        self.routings[story.first.routing.value if story.first else "none yet"] += 1
-        if story.first is not None and story.first.routing is Routing.DIVERTED:
-            self.causes.update(cause.value for cause in story.causes)
-        if latest is not None and latest.outcome is not None:
-            self.outcomes[latest.outcome.value] += 1
-        if story.network_passed:
-            counts["network_passes"] += 1
-            counts["diverted_passes"] += bool(_OF_PASSES & set(story.causes))
-        answered = story.found_good or story.found_bad
-        counts["machine_rejected"] += story.machine_rejected
-        counts["reviewed_rejects"] += story.machine_rejected and answered
-        counts["overruled_rejects"] += story.machine_rejected and story.found_good
         for cause, name, bad in (
             (Cause.AUDIT, "audited", "audited_bad"),
             (Cause.LOW_TRUST, "low_trust_answered", "low_trust_bad"),
@@ -103,18 +81,18 @@ class AuditTally:
             told = {"recipe": recipe, "bundle": one.bundle_digest} | one.thresholds.model_dump(mode="json")
             self.thresholds[json.dumps(told, sort_keys=True)] += 1
 
-    def _people(self, story: Story) -> None:
+    def _people(self, story: VisitHistory) -> None:
         judged = counting(story)
         self.people.update(one.actor for one in judged.values())
         self.counts["judgements"] += len(judged)
         for one in judged.values():
             self.counts["blind"] += bool(one.blind)
             self.counts["changed"] += bool(one.blind) and one.first_judgement is not one.judgement
-        both = [judged[number] for number in _BLIND_ROUNDS if number in judged]
+        both = [judged[number] for number in (0, 1) if number in judged]
         if len(both) == 2 and both[0].actor != both[1].actor and all(one.judgement in _ANSWERS for one in both):
             self.pairs[str(both[0].judgement), str(both[1].judgement)] += 1
 
-    def _known_bad(self, story: Story) -> None:
+    def _known_bad(self, story: VisitHistory) -> None:
         self.counts["known_bads"] += 1
         answers = [one.judgement for one in counting(story).values() if one.judgement in _ANSWERS]
         self.counts["known_bads_answered"] += bool(answers)
@@ -125,12 +103,12 @@ class AuditTally:
         return [json.loads(text) | {"frames": count} for text, count in sorted(self.thresholds.items())]
 
 
-def counting(story: Story) -> dict[int, Decision]:
+def counting(story: VisitHistory) -> dict[int, Decision]:
     """The judgement of each round that counts: the newest generation's, first in the log, not undone."""
     undone = {one.undoes for one in story.decisions.values() if one.act is Act.UNDO}
     found: dict[int, tuple[int, Decision]] = {}
     for one in story.decisions.values():
-        place = _SLOT.search(one.slot_id)
+        place = re.search(r"\.r(\d+)\.g(\d+)$", one.slot_id)
         if place is None or one.act is not Act.JUDGE or one.decision_id in undone:
             continue
         number, generation = int(place[1]), int(place[2])

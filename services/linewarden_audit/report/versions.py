@@ -21,7 +21,18 @@ def in_force(told: Iterable[Activation], from_ms: int, to_ms: int, line_id: str 
         ordered.sort(key=lambda one: one.from_ms)  # stable: of two for the same moment the later told comes last
         before = [one for one in ordered if one.from_ms <= from_ms][-1:]
         within = [one for one in ordered if one.from_ms > from_ms]
-        rows += [_row(line, one) for one in (*before, *within)]
+        rows += [
+            {
+                "line_id": line,
+                "recipe": recipe_key(one.recipe.recipe_id, one.recipe.version, one.recipe.digest),
+                "bundle": one.bundle_digest,
+                "from_ms": one.from_ms,
+                "actor": one.actor,
+                "approved_by": one.approved_by,
+                "reason": one.reason,
+            }
+            for one in (*before, *within)
+        ]
     return rows
 
 
@@ -50,18 +61,6 @@ def bundles_used(frames: Mapping[str, int], look: Callable[[str], Mapping[str, A
             told = look(digest)
         rows.append({"bundle": digest, "frames": count, "joint_confidence": None, **nothing, **told})
     return rows
-
-
-def _row(line: str, one: Activation) -> dict[str, Any]:
-    return {
-        "line_id": line,
-        "recipe": recipe_key(one.recipe.recipe_id, one.recipe.version, one.recipe.digest),
-        "bundle": one.bundle_digest,
-        "from_ms": one.from_ms,
-        "actor": one.actor,
-        "approved_by": one.approved_by,
-        "reason": one.reason,
-    }
 
 
 def _recipe(name: str, one: Recipe | None) -> dict[str, Any]:

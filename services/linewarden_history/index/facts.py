@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from linewarden_history.index import schema
 from linewarden_history.maps import digest_of
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.base import Message
@@ -26,13 +25,45 @@ TOPICS = (
 """What an index follows; pictures stay where they are."""
 
 Statement = tuple[str, dict[str, Any]]
-_NOT_KEPT = {"maps": True, "marks": True, "value": True, "headers": True, "key": True}
+_VISIT = """
+INSERT INTO visits (visit_id, line_id, station_id, part_id, lot_id, product_id, recipe, recipe_id, captured_ms, mode,
+  known_bad, returned_from, simulated, recipe_digest)
+VALUES (:visit_id, :line_id, :station_id, :part_id, :lot_id, :product_id, :recipe, :recipe_id, :captured_ms, :mode,
+  :known_bad, :returned_from, :simulated, :recipe_digest)
+ON CONFLICT (visit_id) DO UPDATE SET
+  line_id = COALESCE(line_id, excluded.line_id), station_id = COALESCE(station_id, excluded.station_id),
+  part_id = COALESCE(part_id, excluded.part_id), lot_id = COALESCE(lot_id, excluded.lot_id),
+  product_id = COALESCE(product_id, excluded.product_id), recipe = COALESCE(recipe, excluded.recipe),
+  recipe_id = COALESCE(recipe_id, excluded.recipe_id), recipe_digest = COALESCE(recipe_digest, excluded.recipe_digest),
+  mode = COALESCE(mode, excluded.mode),
+  captured_ms = MIN(COALESCE(captured_ms, excluded.captured_ms), COALESCE(excluded.captured_ms, captured_ms)),
+  known_bad = MAX(COALESCE(known_bad, 0), COALESCE(excluded.known_bad, 0)),
+  returned_from = COALESCE(returned_from, excluded.returned_from),
+  simulated = MAX(COALESCE(simulated, 0), COALESCE(excluded.simulated, 0))
+"""
+"""What is known stays, what is missing is filled in: topics are read in any order, and parts of them twice."""
+_FRAME = """
+INSERT INTO frames (visit_id, frame_id, view_id, camera_id, lost, sha256)
+VALUES (:visit_id, :frame_id, :view_id, :camera_id, :lost, :sha256)
+ON CONFLICT (visit_id, frame_id) DO UPDATE SET lost = COALESCE(lost, excluded.lost),
+  sha256 = COALESCE(sha256, excluded.sha256)
+"""
 
 
 def statements_of(record: InRecord, logical: str, message: Message) -> list[Statement]:
     """Statements for one record of the topic `logical`; none for a message that is about no visit and no part."""
-    if isinstance(message, Escape):
-        return [(schema.ESCAPE, _escape(message) | {"partition": record.partition, "offset": record.offset})]
+    place = {"partition": record.partition, "offset": record.offset}
+    if isinstance(message, Escape):  # the newest report of an escape counts; all of one serial lie in one partition
+        escape = """
+            INSERT INTO escapes (escape_id, part_id, visit_id, withdrawn, partition, offset, told)
+            VALUES (:escape_id, :part_id, :visit_id, :withdrawn, :partition, :offset, :told)
+            ON CONFLICT (escape_id) DO UPDATE SET part_id = excluded.part_id, visit_id = excluded.visit_id,
+              withdrawn = excluded.withdrawn, partition = excluded.partition, offset = excluded.offset,
+              told = excluded.told
+            WHERE excluded.offset > offset
+        """
+        values = message.model_dump(include={"escape_id", "part_id", "visit_id", "withdrawn"}) | place
+        return [(escape, values | {"told": message.model_dump_json(exclude_none=True)})]
     told = _TOLD.get(type(message))
     if told is None:
         return []
@@ -48,13 +79,15 @@ def statements_of(record: InRecord, logical: str, message: Message) -> list[Stat
         "at_ms": at_ms,
         "kind": kind,
         "actor": actor,
-        "told": message.model_dump_json(exclude_none=True, exclude=_NOT_KEPT),
+        "told": message.model_dump_json(
+            exclude_none=True, exclude=dict.fromkeys(("maps", "marks", "value", "headers", "key"), True)
+        ),
     }
-    place = {"partition": record.partition, "offset": record.offset}
-    return [
-        *((sql, values | place if sql == schema.ANSWER else values) for sql, values in facts),
-        (schema.ENTRY, entry),
-    ]
+    keep = """
+        INSERT OR IGNORE INTO entries (visit_id, topic, partition, offset, at_ms, kind, actor, told)
+        VALUES (:visit_id, :topic, :partition, :offset, :at_ms, :kind, :actor, :told)
+    """
+    return [*((sql, values | place) for sql, values in facts), (keep, entry)]
 
 
 Told = tuple[str, int, str | None, list[Statement]]
@@ -73,7 +106,7 @@ def _capture(capture: Capture) -> Told:
         "simulated": capture.is_simulated,
     }
     frame = _frame(capture) | {"lost": None if capture.lost is None else capture.lost.value, "sha256": capture.sha256}
-    return "captured", capture.captured_ms, None, [(schema.VISIT, visit), (schema.FRAME, frame)]
+    return "captured", capture.captured_ms, None, [(_VISIT, visit), (_FRAME, frame)]
 
 
 def _inspection(one: Inspection) -> Told:
@@ -92,7 +125,14 @@ def _inspection(one: Inspection) -> Told:
         "maps": digest_of(one.maps),
     }
     frame = _frame(one) | {"lost": None, "sha256": one.frame_sha256}
-    facts: list[Statement] = [(schema.VISIT, visit), (schema.FRAME, frame), (schema.ANSWER, answer)]
+    # the first inspection of a frame counts; `partition` and `offset` are where it lies in `inspections`
+    keep = """
+        UPDATE frames SET verdict = :verdict, undecidable = :undecidable, doubtful = :doubtful, p_defect = :p_defect,
+          suspicion = :suspicion, bundle = :bundle, device = :device, code = :code, maps = :maps,
+          partition = :partition, offset = :offset
+        WHERE visit_id = :visit_id AND frame_id = :frame_id AND verdict IS NULL
+    """
+    facts: list[Statement] = [(_VISIT, visit), (_FRAME, frame), (keep, answer)]
     return "inspected", one.inspected_ms, None, facts
 
 
@@ -116,7 +156,15 @@ def _disposition(one: Disposition) -> Told:
     }
     kind = "routed" if one.revision == 0 else "revised"
     actor = one.actors[-1] if one.actors else None
-    facts = [(schema.VISIT, visit), (schema.FIRST_ROUTING, state), (schema.LATEST, state)]
+    first = """
+        UPDATE visits SET routing = :routing, causes = :causes
+        WHERE visit_id = :visit_id AND routing IS NULL AND :revision = 0
+    """
+    latest = """
+        UPDATE visits SET revision = :revision, latest_routing = :routing, outcome = :outcome, final = :final
+        WHERE visit_id = :visit_id AND COALESCE(revision, -1) < :revision
+    """
+    facts = [(_VISIT, visit), (first, state), (latest, state)]
     return kind, one.decided_ms, actor, facts
 
 
@@ -138,25 +186,11 @@ def _frame(of: Capture | Inspection) -> dict[str, Any]:
     return {"visit_id": of.visit_id, "frame_id": of.frame_id, "view_id": of.view_id, "camera_id": of.camera_id}
 
 
-def _escape(one: Escape) -> dict[str, Any]:
-    return {
-        "escape_id": one.escape_id,
-        "part_id": one.part_id,
-        "visit_id": one.visit_id,
-        "withdrawn": one.withdrawn,
-        "told": one.model_dump_json(exclude_none=True),
-    }
-
-
-def _judged(one: Decision) -> Told:
-    return ("judged" if one.act is Act.JUDGE else "undone"), one.decided_ms, one.actor, []
-
-
 _TOLD: dict[type[Message], Callable[[Any], Told]] = {
     Capture: _capture,
     Inspection: _inspection,
     Disposition: _disposition,
-    Decision: _judged,
+    Decision: lambda one: ("judged" if one.act is Act.JUDGE else "undone", one.decided_ms, one.actor, []),
     SlotOpen: lambda one: ("asked", one.opened_ms, None, []),
     SlotClose: lambda one: ("closed", one.closed_ms, one.actor, []),
     QueueEvent: lambda one: (one.event, one.at_ms, one.actor, []),

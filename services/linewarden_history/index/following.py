@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from linewarden_history.reading import SLACK_MS
+from linewarden_history.reading import SLACK_MS, Looked
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.ports import Broker, Reader
-from linewarden_runtime.records import InRecord, Position
+from linewarden_runtime.records import Position
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 
@@ -17,11 +17,7 @@ from .facts import TOPICS, Statement, statements_of
 from .store import StoryIndex
 
 _POLL_S = 0.5
-_IDLE_POLLS = 60
 _BATCH = 2_000
-
-Progress = Callable[[str, int], None]
-"""Hears the topic that is read, and how many records of it were since the last call."""
 
 
 def catch_up(
@@ -30,9 +26,11 @@ def catch_up(
     index: StoryIndex,
     *,
     from_ms: int = 0,
-    progress: Progress = lambda _name, _count: None,
+    progress: Looked = lambda _name, _count: None,
 ) -> None:
     """Take in everything up to the end as it is now; the first time from what may have been captured at `from_ms` on.
+
+    `progress` hears how many records of a topic were read since it was called last.
 
     Records that cannot be read are counted in `places`, and left to their dead letters. Interrupted, it goes on where
     it stopped.
@@ -67,21 +65,16 @@ def _follow(reader: Reader, index: StoryIndex, logical: str, progress: Callable[
     while any(reader.position(position) < end for position, end in ends.items()):
         records = reader.poll(_POLL_S, _BATCH)
         idle = 0 if records else idle + 1
-        if idle > _IDLE_POLLS:
+        if idle > 60:
             raise BrokerUnavailable(f"no records for {idle * _POLL_S:.0f} s before the end of {logical}")
-        statements, unreadable = _learn(records, logical)
+        statements: list[Statement] = []
+        unreadable: Counter[Position] = Counter()
+        for record in records:
+            if record.value is None:
+                continue  # a tombstone says only that the topic forgets; the index keeps
+            try:
+                statements += statements_of(record, logical, decode(record.headers, record.value).message)
+            except EnvelopeError:
+                unreadable[record.position] += 1
         index.take(statements, {position: reader.position(position) for position in ends}, unreadable)
         progress(len(records))
-
-
-def _learn(records: Sequence[InRecord], logical: str) -> tuple[list[Statement], Counter[Position]]:
-    statements: list[Statement] = []
-    unreadable: Counter[Position] = Counter()
-    for record in records:
-        if record.value is None:
-            continue  # a tombstone says only that the topic forgets; the index keeps
-        try:
-            statements += statements_of(record, logical, decode(record.headers, record.value).message)
-        except EnvelopeError:
-            unreadable[record.position] += 1
-    return statements, unreadable

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.vocabulary import Cause, Judgement, Outcome
-
-UNNAMED = "defect"
-"""The class of a defect that nobody named."""
 
 
 class LeftOut(StrEnum):
@@ -31,12 +27,17 @@ class LeftOut(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class JudgedVisit:
     """What the log tells of one visit: its first and its latest disposition, and the decisions of the latest."""
 
     first: Disposition
     latest: Disposition
     decisions: tuple[Decision, ...]
+
+    @property
+    def group(self) -> str:
+        """The part, where it has a serial; else the visit, or the one that it came back from. Never split a group."""
+        return self.first.part_id or self.first.returned_from or self.first.visit_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class FrameLabel:
     defective: bool
     defect_class: str | None
     mask_png: bytes | None
-    told: Told
+    told: JudgedVisit
 
     @property
     def blind(self) -> bool:
@@ -57,7 +58,7 @@ class FrameLabel:
         return all(one.blind and one.first_judgement is one.judgement for one in self.told.decisions)
 
 
-def label_visit(told: Told, *, simulated: bool = False) -> tuple[list[FrameLabel], Counter[LeftOut]]:
+def label_visit(told: JudgedVisit, *, simulated: bool = False) -> tuple[list[FrameLabel], Counter[LeftOut]]:
     """Label the frames that the counting decisions cover, and count what gives no label.
 
     Route names in the latest disposition the decisions that counted: undone and overruled ones are not among them. An
@@ -72,6 +73,8 @@ def label_visit(told: Told, *, simulated: bool = False) -> tuple[list[FrameLabel
     agreed = [one for one in told.decisions if (one.judgement is Judgement.OK) == good]
     covered = {frame for one in agreed for frame in one.covers}
     marks = {mark.frame_id: mark.mask_png for one in agreed for mark in one.marks}
+    named = [one.defect_class for one in agreed if one.defect_class is not None]
+    kind = None if good else (named or ["defect"])[-1]
     labels: list[FrameLabel] = []
     left: Counter[LeftOut] = Counter()
     for view in frames:
@@ -81,18 +84,11 @@ def label_visit(told: Told, *, simulated: bool = False) -> tuple[list[FrameLabel
         elif not good and frame not in marks and (marks or len(frames) > 1):
             left[LeftOut.OTHER_VIEW] += 1
         else:
-            name = None if good else _class_of(agreed)
-            labels.append(FrameLabel(frame, view.view_id, group_of(told), not good, name, marks.get(frame), told))
+            labels.append(FrameLabel(frame, view.view_id, told.group, not good, kind, marks.get(frame), told))
     return labels, left
 
 
-def group_of(told: Told) -> str:
-    """The part, where it has a serial; else the visit, or the one that it came back from. Never split a group."""
-    first = told.first
-    return first.part_id or first.returned_from or first.visit_id
-
-
-def _refused(told: Told, simulated: bool) -> LeftOut | None:
+def _refused(told: JudgedVisit, simulated: bool) -> LeftOut | None:
     latest = told.latest
     named = {one.decision_id for one in told.decisions}
     checks = (
@@ -103,19 +99,3 @@ def _refused(told: Told, simulated: bool) -> LeftOut | None:
         (not named >= set(latest.decision_ids), LeftOut.DECISION_MISSING),
     )
     return next((cause for holds, cause in checks if holds), None)
-
-
-def _class_of(decisions: Iterable[Decision]) -> str:
-    named = [one.defect_class for one in decisions if one.defect_class is not None]
-    return named[-1] if named else UNNAMED
-
-
-def tell(
-    first: Mapping[str, Disposition], latest: Mapping[str, Disposition], known: Mapping[str, Decision]
-) -> list[Told]:
-    """Put together what the log tells of each visit, in order of capture."""
-    visits = [
-        Told(first.get(visit, last), last, tuple(known[name] for name in last.decision_ids if name in known))
-        for visit, last in latest.items()
-    ]
-    return sorted(visits, key=lambda told: (told.latest.first_captured_ms, told.latest.visit_id))

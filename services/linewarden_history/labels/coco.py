@@ -13,7 +13,7 @@ from .choosing import FrameLabel
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class LabelledPicture:
     """A labelled picture: its file, its size, and its mask (H, W) where somebody drew one."""
 
     label: FrameLabel
@@ -24,7 +24,7 @@ class Drawn:
     side: str
 
 
-def as_coco(drawn: Sequence[Drawn]) -> dict[str, Any]:
+def as_coco(drawn: Sequence[LabelledPicture]) -> dict[str, Any]:
     """Return the document; each image names its `split`.
 
     A defective picture that nobody marked is a crowd all over: somewhere in it is a defect, and tools of the format
@@ -46,7 +46,7 @@ def as_coco(drawn: Sequence[Drawn]) -> dict[str, Any]:
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def _annotation(one: Drawn, image: int, category: int) -> dict[str, Any]:
+def _annotation(one: LabelledPicture, image: int, category: int) -> dict[str, Any]:
     is_drawn = one.mask is not None and bool(one.mask.any())
     mask = one.mask if one.mask is not None and is_drawn else np.ones((one.height, one.width), np.bool_)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

@@ -20,19 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_schemas.decision import Decision
 from linewarden_schemas.inspection import Evidence, Inspection
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.pictures.reading import read_header, read_picture
 
 from .choosing import FrameLabel, LeftOut
-from .coco import Drawn, as_coco
+from .coco import LabelledPicture, as_coco
 
-TABLE, COCO, PROVENANCE, MANIFEST = "parts.csv", "coco/labels.json", "labels.jsonl", "manifest.json"
-_COLUMNS = ("image", "class", "defective", "group", "split")
-_ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png"}
+MANIFEST = "manifest.json"
 _SIDES = (("train", 60), ("calibration", 80), ("test", 100))
-_GOOD = "good"
 
 
 def side_of(group: str) -> str:
@@ -48,7 +44,7 @@ class LabelFolder:
     folder: Path
     labels: Mapping[str, FrameLabel]
     left_out: Counter[LeftOut]
-    _drawn: dict[str, Drawn] = field(default_factory=dict)
+    _drawn: dict[str, LabelledPicture] = field(default_factory=dict)
     _unusable: set[str] = field(default_factory=set)
 
     @classmethod
@@ -81,11 +77,11 @@ class LabelFolder:
         if mask is not None and mask.shape != (height, width):
             self._leave_out(label, LeftOut.MASK_UNUSABLE)
             return
-        name = f"{label.frame_id}{_ENDINGS.get(str(evidence.content_type), '.png')}"
+        name = f"{label.frame_id}.{'jpg' if evidence.content_type == 'image/jpeg' else 'png'}"
         (self.folder / "images" / name).write_bytes(header.plain(picture))
         if label.mask_png is not None:
             (self.folder / "masks" / f"{label.frame_id}.png").write_bytes(label.mask_png)
-        self._drawn[label.frame_id] = Drawn(label, name, height, width, mask, side_of(label.group))
+        self._drawn[label.frame_id] = LabelledPicture(label, name, height, width, mask, side_of(label.group))
 
     def _leave_out(self, label: FrameLabel, why: LeftOut) -> None:
         if label.frame_id not in self._unusable:
@@ -97,26 +93,34 @@ class LabelFolder:
         missing = len(self.labels) - len(self._drawn) - len(self._unusable)
         left = self.left_out + Counter({LeftOut.NO_PICTURE: missing})
         drawn = [self._drawn[frame] for frame in self.labels if frame in self._drawn]
-        self._write_table(drawn)
-        (self.folder / COCO).write_text(json.dumps(as_coco(drawn)) + "\n")
-        for side, _ in _SIDES:
-            own = as_coco([one for one in drawn if one.side == side])
-            (self.folder / COCO).with_name(f"{side}.json").write_text(json.dumps(own) + "\n")
-        lines = [json.dumps(provenance(one.label, inspections.get(one.label.frame_id))) for one in drawn]
-        (self.folder / PROVENANCE).write_text("".join(f"{line}\n" for line in lines))
-        manifest = {**about, **counts(drawn), "left_out": {cause.value: n for cause, n in left.items()}}
-        manifest["files"] = digests(self.folder)
-        (self.folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-        return manifest
-
-    def _write_table(self, drawn: list[Drawn]) -> None:
-        with (self.folder / TABLE).open("w", newline="") as file:
+        labels = [one.label for one in drawn]
+        with (self.folder / "parts.csv").open("w", newline="") as file:
             rows = csv.writer(file)
-            rows.writerow(_COLUMNS)
+            rows.writerow(("image", "class", "defective", "group", "split"))
             for one in drawn:
                 label = one.label
-                kind = label.defect_class or _GOOD
-                rows.writerow((one.file_name, kind, int(label.defective), label.group, side_of(label.group)))
+                rows.writerow(
+                    (one.file_name, label.defect_class or "good", int(label.defective), label.group, one.side)
+                )
+        (self.folder / "coco/labels.json").write_text(json.dumps(as_coco(drawn)) + "\n")
+        for side, _ in _SIDES:
+            own = as_coco([one for one in drawn if one.side == side])
+            (self.folder / f"coco/{side}.json").write_text(json.dumps(own) + "\n")
+        lines = [json.dumps(provenance(label, inspections.get(label.frame_id))) for label in labels]
+        (self.folder / "labels.jsonl").write_text("".join(f"{line}\n" for line in lines))
+        manifest = {
+            **about,
+            "pictures": len(labels),
+            "groups": len({label.group for label in labels}),
+            "with_mask": sum(label.mask_png is not None for label in labels),
+            "blind": sum(label.blind for label in labels),
+            "classes": dict(Counter(label.defect_class or "good" for label in labels)),
+            "sides": dict(Counter(one.side for one in drawn)),
+            "left_out": {cause.value: n for cause, n in left.items()},
+            "files": digests(self.folder),
+        }
+        (self.folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        return manifest
 
 
 def _mask(label: FrameLabel) -> NDArray[np.bool_] | None:
@@ -129,22 +133,10 @@ def _mask(label: FrameLabel) -> NDArray[np.bool_] | None:
         return np.zeros((0, 0), np.bool_)
 
 
-def counts(drawn: list[Drawn]) -> dict[str, Any]:
-    """Pictures, groups, and how many were drawn on, judged blind, and of each class and side."""
-    labels = [one.label for one in drawn]
-    return {
-        "pictures": len(labels),
-        "groups": len({label.group for label in labels}),
-        "with_mask": sum(label.mask_png is not None for label in labels),
-        "blind": sum(label.blind for label in labels),
-        "classes": dict(Counter(label.defect_class or _GOOD for label in labels)),
-        "sides": dict(Counter(side_of(label.group) for label in labels)),
-    }
-
-
 def provenance(label: FrameLabel, inspection: Inspection | None) -> dict[str, Any]:
     """Who said it of which frame, what was on the screen, and what the machine had said."""
     latest = label.told.latest
+    kept = {"verdict", "p_defect", "suspicion", "bundle_digest", "frame_sha256", "code_version"}
     return {
         "frame_id": label.frame_id,
         "visit_id": latest.visit_id,
@@ -159,28 +151,25 @@ def provenance(label: FrameLabel, inspection: Inspection | None) -> dict[str, An
         "blind": label.blind,
         "outcome": latest.outcome,
         "causes": [cause.value for cause in label.told.first.causes],
-        "decisions": [_decision(one, label.frame_id) for one in label.told.decisions],
-        "machine": None if inspection is None else _machine(inspection),
+        "decisions": [
+            {
+                "decision_id": one.decision_id,
+                "actor": one.actor,
+                "role": one.role.value,
+                "decided_ms": one.decided_ms,
+                "judgement": one.judgement,
+                "first_judgement": one.first_judgement,
+                "blind": one.blind,
+                "shown": [
+                    shown.model_dump(mode="json")
+                    for shown in (*one.first_shown, *one.shown)
+                    if shown.frame_id == label.frame_id
+                ],
+            }
+            for one in label.told.decisions
+        ],
+        "machine": None if inspection is None else inspection.model_dump(mode="json", include=kept),
     }
-
-
-def _decision(one: Decision, frame_id: str) -> dict[str, Any]:
-    on_screen = [shown for shown in (*one.first_shown, *one.shown) if shown.frame_id == frame_id]
-    return {
-        "decision_id": one.decision_id,
-        "actor": one.actor,
-        "role": one.role.value,
-        "decided_ms": one.decided_ms,
-        "judgement": one.judgement,
-        "first_judgement": one.first_judgement,
-        "blind": one.blind,
-        "shown": [shown.model_dump(mode="json") for shown in on_screen],
-    }
-
-
-def _machine(inspection: Inspection) -> dict[str, Any]:
-    kept = {"verdict", "p_defect", "suspicion", "bundle_digest", "frame_sha256", "code_version"}
-    return inspection.model_dump(mode="json", include=kept)
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -13,27 +13,27 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from linewarden_schemas.vocabulary import Judgement as Answer
 
 
-class Reference(StrEnum):
+class ReferenceValue(StrEnum):
     """What a part is known to be."""
 
     OK = "OK"
     NG = "NG"
 
 
-class _Record(BaseModel):
+class _StudyFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Part(_Record):
+class ReferencePart(_StudyFile):
     """A part with its reference. `pictures`: paths of its presentations to a camera, each re-loaded."""
 
     part_id: str = Field(min_length=1)
-    reference: Reference
+    reference: ReferenceValue
     defect_class: str | None = None
     pictures: tuple[str, ...] = Field(min_length=1)
 
 
-class Place(_Record):
+class SheetLine(_StudyFile):
     """One presentation on a sheet: what the person sees is the token alone."""
 
     token: str
@@ -41,28 +41,28 @@ class Place(_Record):
     picture: str
 
 
-class Sheet(_Record):
+class AppraisalSheet(_StudyFile):
     """What one person judges in one round, in this order."""
 
     operator: str
     round: int = Field(ge=1)
-    places: tuple[Place, ...]
+    places: tuple[SheetLine, ...]
 
 
-class Plan(_Record):
+class AppraisalPlan(_StudyFile):
     """Who judges what in which order. The same parts and seed give the same plan."""
 
     schema_name: Literal["linewarden.msa-plan.v1"] = "linewarden.msa-plan.v1"
     seed: int
     rounds: int
     operators: tuple[str, ...]
-    parts: tuple[Part, ...] = Field(min_length=2)
-    sheets: tuple[Sheet, ...]
+    parts: tuple[ReferencePart, ...] = Field(min_length=2)
+    sheets: tuple[AppraisalSheet, ...]
     left_out: dict[str, int] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _has_both_kinds(self) -> Plan:
-        if {part.reference for part in self.parts} != set(Reference):
+    def _has_both_kinds(self) -> AppraisalPlan:
+        if {part.reference for part in self.parts} != set(ReferenceValue):
             raise ValueError("a study needs good and defective parts")
         return self
 
@@ -72,7 +72,7 @@ class Plan(_Record):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-class Presentation(_Record):
+class Presentation(_StudyFile):
     """What the machine said of one picture. `verdict` is the network's, `answer` that of network and trust together."""
 
     part_id: str
@@ -85,7 +85,7 @@ class Presentation(_Record):
     undecidable: str | None = None
 
 
-class Machine(_Record):
+class Machine(_StudyFile):
     """The machine's part of a study, and with what it was done."""
 
     bundle_digest: str
@@ -98,7 +98,7 @@ class Machine(_Record):
     presentations: tuple[Presentation, ...]
 
 
-class Judgement(_Record):
+class Appraisal(_StudyFile):
     """One answer of one person."""
 
     operator: str
@@ -107,17 +107,17 @@ class Judgement(_Record):
     answer: Answer
 
 
-class Study(_Record):
+class AttributeStudy(_StudyFile):
     """Everything that was collected for a plan. `dropped` counts answers that belong to nothing, by cause."""
 
     schema_name: Literal["linewarden.msa-study.v1"] = "linewarden.msa-study.v1"
-    plan: Plan
+    plan: AppraisalPlan
     machine: Machine | None = None
-    judgements: tuple[Judgement, ...] = ()
+    judgements: tuple[Appraisal, ...] = ()
     dropped: dict[str, int] = Field(default_factory=dict)
 
 
-_File = TypeVar("_File", Plan, Study)
+_File = TypeVar("_File", AppraisalPlan, AttributeStudy)
 
 
 def read(kind: type[_File], path: Path) -> _File:
@@ -126,15 +126,16 @@ def read(kind: type[_File], path: Path) -> _File:
         return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
         said = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise ValueError(f"{path} is no {kind.__name__.lower()} of a study: {said}") from error
+        what = "plan" if kind is AppraisalPlan else "study"
+        raise ValueError(f"{path} is no {what} of a study: {said}") from error
 
 
-def write(path: Path, content: Plan | Study) -> None:
+def write(path: Path, content: AppraisalPlan | AttributeStudy) -> None:
     """Write a plan or a study."""
     path.write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def with_judgements(study: Study, found: Sequence[Judgement], dropped: dict[str, int]) -> Study:
+def with_judgements(study: AttributeStudy, found: Sequence[Appraisal], dropped: dict[str, int]) -> AttributeStudy:
     """Add answers; of two to the same round and part by the same person the first stands, and the other is counted."""
     known = {(one.operator, one.round, one.part_id): one for one in study.judgements}
     lost = dict(study.dropped)

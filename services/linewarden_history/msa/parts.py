@@ -9,20 +9,14 @@ from pathlib import Path
 from linewarden_domain.tables import read_table
 from linewarden_vision.pictures.folders import is_hidden, is_picture
 
-from .models import Part, Reference
+from .models import ReferencePart, ReferenceValue
 
-TABLE = "parts.csv"
-_SHOWN = frozenset({".png", ".jpg", ".jpeg"})
-_COLUMNS = {"image": ("picture", "file"), "part_id": ("part", "group")} | dict.fromkeys(
-    ("reference", "defective", "class", "split", "lot_id", "product_id", "visit", "view"), ()
-)
 _GOOD = frozenset({"ok", "good", "0", "free"})
-_BAD = frozenset({"ng", "bad", "defective", "1"})
-Row = tuple[str, Reference, str | None, Path]
+Row = tuple[str, ReferenceValue, str | None, Path]
 """Part, reference, defect class, picture."""
 
 
-def read_parts(source: Path) -> tuple[list[Part], Counter[str]]:
+def read_parts(source: Path) -> tuple[list[ReferencePart], Counter[str]]:
     """Parts of a CSV, of a folder with a `parts.csv`, or of a folder whose subfolders name the reference.
 
     A table has a column `image`, one of `reference` (OK, NG) and `defective` (0, 1), and may have `part_id` (or
@@ -33,7 +27,7 @@ def read_parts(source: Path) -> tuple[list[Part], Counter[str]]:
     Raises:
         ValueError: for a table that lacks a column or has another word in it, a missing picture, or no part at all.
     """
-    table = source if source.is_file() else source / TABLE
+    table = source if source.is_file() else source / "parts.csv"
     rows = list(_of_table(table) if table.is_file() else _of_folders(source))
     if not rows:
         raise ValueError(f"{source} holds no part with a reference")
@@ -48,36 +42,39 @@ def read_parts(source: Path) -> tuple[list[Part], Counter[str]]:
             continue
         kind = next((row[2] for row in found if row[2]), None)
         pictures = tuple(str(row[3]) for row in found)
-        parts.append(Part(part_id=part_id, reference=found[0][1], defect_class=kind, pictures=pictures))
+        parts.append(ReferencePart(part_id=part_id, reference=found[0][1], defect_class=kind, pictures=pictures))
     return parts, left
 
 
 def _of_table(table: Path) -> Iterator[Row]:
-    read = read_table(table, _COLUMNS, ("image",))
+    columns = {"image": ("picture", "file"), "part_id": ("part", "group")} | dict.fromkeys(
+        ("reference", "defective", "class", "split", "lot_id", "product_id", "visit", "view"), ()
+    )
+    read = read_table(table, columns, ("image",))
     told = next((name for name in ("reference", "defective") if name in read.columns), None)
     if told is None:
         raise ValueError(f"{table} needs the columns image and reference (OK or NG), or defective (0 or 1)")
     for row in read.rows:
         reference = _reference(row[told], f"{table}, line {row.line}")
-        kind = (row["class"] or None) if reference is Reference.NG else None
+        kind = (row["class"] or None) if reference is ReferenceValue.NG else None
         yield row["part_id"] or row["image"], reference, kind, _found(table.parent, row["image"])
 
 
 def _of_folders(folder: Path) -> Iterator[Row]:
     for path in sorted(folder.glob("*/*")):
-        if path.suffix.lower() in _SHOWN and is_picture(path) and not is_hidden(path.parent.name):
+        if path.suffix.lower() in {".png", ".jpg", ".jpeg"} and is_picture(path) and not is_hidden(path.parent.name):
             name = path.parent.name
             good = name.lower() in _GOOD
             part_id = f"{name}/{path.stem}"
-            yield part_id, Reference.OK if good else Reference.NG, None if good else name, path.resolve()
+            yield part_id, ReferenceValue.OK if good else ReferenceValue.NG, None if good else name, path.resolve()
 
 
-def _reference(text: str, where: str) -> Reference:
+def _reference(text: str, where: str) -> ReferenceValue:
     word = (text or "").strip().lower()
     if word in _GOOD:
-        return Reference.OK
-    if word in _BAD:
-        return Reference.NG
+        return ReferenceValue.OK
+    if word in {"ng", "bad", "defective", "1"}:
+        return ReferenceValue.NG
     raise ValueError(f"{where}: {text!r} is no reference; write OK or NG")
 
 

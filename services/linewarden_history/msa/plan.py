@@ -8,18 +8,18 @@ from random import Random
 
 from linewarden_schemas.ids import check_id
 
-from .models import Part, Place, Plan, Reference, Sheet
+from .models import AppraisalPlan, AppraisalSheet, ReferencePart, ReferenceValue, SheetLine
 
 
 def make_plan(
-    parts: Sequence[Part],
+    parts: Sequence[ReferencePart],
     *,
     count: int,
     operators: Sequence[str],
     rounds: int,
     seed: int,
     left_out: Mapping[str, int] | None = None,
-) -> Plan:
+) -> AppraisalPlan:
     """Choose `count` parts, half of them defective (classes in turn), and shuffle them for every person and round.
 
     Where there are fewer of a kind, as many as there are of both: the plan stays balanced. A part never comes twice
@@ -34,15 +34,15 @@ def make_plan(
         if not check_id(name).strip("."):
             raise ValueError(f"{name!r} is no name of an operator")
     dice = Random(seed)  # noqa: S311 - a plan is repeated by its seed, nothing is kept secret by it
-    kinds = {kind: [part for part in parts if part.reference is kind] for kind in Reference}
+    kinds = {kind: [part for part in parts if part.reference is kind] for kind in ReferenceValue}
     half = min(count // 2, *(len(found) for found in kinds.values()))
     if half < 1:
         raise ValueError("a study needs at least one good and one defective part")
-    chosen = [part for kind in Reference for part in _in_turn(kinds[kind], half, dice)]
+    chosen = [part for kind in ReferenceValue for part in _in_turn(kinds[kind], half, dice)]
     chosen.sort(key=lambda part: part.part_id)
     left = Counter(left_out or {})
     left.update({"parts not chosen": len(parts) - len(chosen)})
-    return Plan(
+    return AppraisalPlan(
         seed=seed,
         rounds=rounds,
         operators=tuple(operators),
@@ -52,16 +52,16 @@ def make_plan(
     )
 
 
-def _in_turn(parts: Sequence[Part], count: int, dice: Random) -> list[Part]:
+def _in_turn(parts: Sequence[ReferencePart], count: int, dice: Random) -> list[ReferencePart]:
     """Draw parts, their classes in turn, so that a rare class is not left to chance."""
-    classes: defaultdict[str, list[Part]] = defaultdict(list)
+    classes: defaultdict[str, list[ReferencePart]] = defaultdict(list)
     for part in parts:
         classes[part.defect_class or ""].append(part)
-    waiting: deque[list[Part]] = deque()
+    waiting: deque[list[ReferencePart]] = deque()
     for _, members in sorted(classes.items()):
         dice.shuffle(members)
         waiting.append(members)
-    drawn: list[Part] = []
+    drawn: list[ReferencePart] = []
     while len(drawn) < count:
         members = waiting.popleft()
         drawn.append(members.pop())
@@ -70,8 +70,8 @@ def _in_turn(parts: Sequence[Part], count: int, dice: Random) -> list[Part]:
     return drawn
 
 
-def _sheets(operator: str, parts: Sequence[Part], rounds: int, dice: Random) -> list[Sheet]:
-    sheets: list[Sheet] = []
+def _sheets(operator: str, parts: Sequence[ReferencePart], rounds: int, dice: Random) -> list[AppraisalSheet]:
+    sheets: list[AppraisalSheet] = []
     last = ""
     for number in range(1, rounds + 1):
         order = list(parts)
@@ -81,8 +81,8 @@ def _sheets(operator: str, parts: Sequence[Part], rounds: int, dice: Random) -> 
         last = order[-1].part_id
         tokens = dice.sample(range(1000, 10_000 + 9 * len(order)), len(order))
         places = tuple(
-            Place(token=f"{token}", part_id=part.part_id, picture=part.pictures[(number - 1) % len(part.pictures)])
+            SheetLine(token=f"{token}", part_id=part.part_id, picture=part.pictures[(number - 1) % len(part.pictures)])
             for token, part in zip(tokens, order, strict=True)
         )
-        sheets.append(Sheet(operator=operator, round=number, places=places))
+        sheets.append(AppraisalSheet(operator=operator, round=number, places=places))
     return sheets

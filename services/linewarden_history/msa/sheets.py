@@ -10,13 +10,10 @@ from pathlib import Path
 from linewarden_domain.study_sheet import FILE, SheetRow, answer_of, as_text, folder_of
 from linewarden_domain.tables import read_table
 
-from .models import Judgement, Plan, Sheet
-
-_OPERATOR, _ROUND = "operator", "round"
-_COLUMNS = ("token", "part_id", "picture", "answer", "comment", _OPERATOR, _ROUND)
+from .models import Appraisal, AppraisalPlan, AppraisalSheet
 
 
-def write_sheets(plan: Plan, folder: Path) -> None:
+def write_sheets(plan: AppraisalPlan, folder: Path) -> None:
     """Write a folder for every person and round: `sheet.csv` in the order to be judged, and the pictures.
 
     Raises:
@@ -33,7 +30,7 @@ def write_sheets(plan: Plan, folder: Path) -> None:
         (place / FILE).write_text(as_text(rows), encoding="utf-8", newline="")
 
 
-def read_answers(plan: Plan, source: Path) -> tuple[list[Judgement], Counter[str]]:
+def read_answers(plan: AppraisalPlan, source: Path) -> tuple[list[Appraisal], Counter[str]]:
     """Answers of a table with the columns operator, round, token (or part_id) and answer, or of a folder of sheets.
 
     What has no answer, an unknown token or another word in it is left out, and counted.
@@ -43,7 +40,7 @@ def read_answers(plan: Plan, source: Path) -> tuple[list[Judgement], Counter[str
     """
     if source.is_file():
         return _read(plan, source, None)
-    found: list[Judgement] = []
+    found: list[Appraisal] = []
     dropped: Counter[str] = Counter()
     sheets = [(sheet, source / folder_of(sheet.operator, sheet.round) / FILE) for sheet in plan.sheets]
     if not any(path.is_file() for _, path in sheets):
@@ -58,15 +55,17 @@ def read_answers(plan: Plan, source: Path) -> tuple[list[Judgement], Counter[str
     return found, dropped
 
 
-def _read(plan: Plan, path: Path, sheet: Sheet | None) -> tuple[list[Judgement], Counter[str]]:
-    found: list[Judgement] = []
+def _read(plan: AppraisalPlan, path: Path, sheet: AppraisalSheet | None) -> tuple[list[Appraisal], Counter[str]]:
+    found: list[Appraisal] = []
     dropped: Counter[str] = Counter()
-    table = read_table(path, dict.fromkeys(_COLUMNS, ()))
-    needed = {"answer"} | (set() if sheet else {_OPERATOR, _ROUND})
+    table = read_table(
+        path, dict.fromkeys(("token", "part_id", "picture", "answer", "comment", "operator", "round"), ())
+    )
+    needed = {"answer"} | (set() if sheet else {"operator", "round"})
     if not needed <= table.columns or not table.columns & {"token", "part_id"}:
         raise ValueError(f"{path} needs the columns {', '.join(sorted(needed))} and token or part_id")
     for row in table.rows:
-        cells = row.cells if sheet is None else row.cells | {_OPERATOR: sheet.operator, _ROUND: str(sheet.round)}
+        cells = row.cells if sheet is None else row.cells | {"operator": sheet.operator, "round": str(sheet.round)}
         judged = _judgement(plan, cells)
         if isinstance(judged, str):
             dropped[judged] += 1
@@ -75,7 +74,7 @@ def _read(plan: Plan, path: Path, sheet: Sheet | None) -> tuple[list[Judgement],
     return found, dropped
 
 
-def _judgement(plan: Plan, row: Mapping[str, str]) -> Judgement | str:
+def _judgement(plan: AppraisalPlan, row: Mapping[str, str]) -> Appraisal | str:
     """The judgement of a row, or why it is none."""
     try:
         answer = answer_of(row.get("answer", ""))
@@ -83,7 +82,7 @@ def _judgement(plan: Plan, row: Mapping[str, str]) -> Judgement | str:
         return "answer is none of OK, NG, UNSURE"
     if answer is None:
         return "no answer"
-    place = (row.get(_OPERATOR, ""), row.get(_ROUND, ""))
+    place = (row.get("operator", ""), row.get("round", ""))
     sheet = next((one for one in plan.sheets if (one.operator, str(one.round)) == place), None)
     if sheet is None:
         return "operator or round is not in the plan"
@@ -91,4 +90,4 @@ def _judgement(plan: Plan, row: Mapping[str, str]) -> Judgement | str:
     part_id = parts.get(row["token"]) if parts else row.get("part_id")
     if part_id not in {place.part_id for place in sheet.places}:
         return "token or part is not on the sheet"
-    return Judgement(operator=sheet.operator, round=sheet.round, part_id=part_id, answer=answer)
+    return Appraisal(operator=sheet.operator, round=sheet.round, part_id=part_id, answer=answer)

@@ -16,12 +16,11 @@ from linewarden_domain.rates import Rate, rate
 from linewarden_domain.resampling import Estimate, Values, estimate
 from linewarden_schemas.vocabulary import Judgement as Answer
 
-from .models import Reference
+from .models import ReferenceValue
 
 ANSWERS = tuple(Answer)
 Answers = Mapping[str, Sequence[Answer]]
 """One appraiser's answers by part, in the order of the rounds."""
-References = Mapping[str, Reference]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,11 @@ class Appraised:
     against_reference: Estimate
 
 
-def appraise(answers: Answers, references: References, seed: int) -> Appraised:
+def appraise(answers: Answers, references: Mapping[str, ReferenceValue], seed: int) -> Appraised:
     """All figures of one appraiser; parts without an answer count nowhere."""
     judged = {part: list(said) for part, said in answers.items() if said}
-    bad = {part: said for part, said in judged.items() if references[part] is Reference.NG}
-    good = {part: said for part, said in judged.items() if references[part] is Reference.OK}
+    bad = {part: said for part, said in judged.items() if references[part] is ReferenceValue.NG}
+    good = {part: said for part, said in judged.items() if references[part] is ReferenceValue.OK}
     repeated = {part: said for part, said in judged.items() if len(said) > 1}
     right = [all(one.value == references[part].value for one in said) for part, said in judged.items()]
     alike = [len(set(said)) == 1 for said in repeated.values()]
@@ -95,7 +94,14 @@ def cohen(by_part: Sequence[tuple[Sequence[str], Sequence[str]]], seed: int) -> 
     for place, (first, second) in enumerate(by_part):
         for one, other in zip(first, second, strict=True):
             tables[place, ANSWERS.index(Answer(one)), ANSWERS.index(Answer(other))] += 1
-    return estimate(tables.reshape(len(by_part), size * size), _cohen, seed)
+
+    def kappa(sums: Values) -> Values:
+        shares = sums.reshape(-1, size, size)
+        shares = shares / shares.sum(axis=(1, 2), keepdims=True)
+        by_chance = (shares.sum(axis=1) * shares.sum(axis=2)).sum(axis=1)
+        return _beyond(np.trace(shares, axis1=1, axis2=2), by_chance)
+
+    return estimate(tables.reshape(len(by_part), size * size), kappa, seed)
 
 
 def fleiss(by_part: Answers, seed: int) -> Estimate:
@@ -109,21 +115,13 @@ def fleiss(by_part: Answers, seed: int) -> Estimate:
     )
     alike = (np.square(counts).sum(axis=1, keepdims=True) - usual) / (usual * (usual - 1))
     rows = np.hstack([counts, alike, np.ones((len(counts), 1))])
-    return estimate(rows.astype(float), lambda sums: _fleiss(sums, usual), seed)
 
+    def kappa(sums: Values) -> Values:
+        parts = sums[:, -1]
+        shares = sums[:, : len(ANSWERS)] / (parts[:, None] * usual)
+        return _beyond(sums[:, -2] / parts, np.square(shares).sum(axis=1))
 
-def _cohen(sums: Values) -> Values:
-    tables = sums.reshape(-1, len(ANSWERS), len(ANSWERS))
-    shares = tables / tables.sum(axis=(1, 2), keepdims=True)
-    alike = np.trace(shares, axis1=1, axis2=2)
-    by_chance = (shares.sum(axis=1) * shares.sum(axis=2)).sum(axis=1)
-    return _beyond(alike, by_chance)
-
-
-def _fleiss(sums: Values, answers: int) -> Values:
-    parts = sums[:, -1]
-    shares = sums[:, : len(ANSWERS)] / (parts[:, None] * answers)
-    return _beyond(sums[:, -2] / parts, np.square(shares).sum(axis=1))
+    return estimate(rows.astype(float), kappa, seed)
 
 
 def _beyond(alike: Values, by_chance: Values) -> Values:

@@ -1,13 +1,12 @@
-"""From the topics to a shelf of visits: one record in memory at a time, nothing committed."""
+"""From the topics to a store of visits: one record in memory at a time, nothing committed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from linewarden_history.escapes.matching import EscapeBook
-from linewarden_history.ledger import Written, place, visit_of
-from linewarden_history.reading import records_since
+from linewarden_history.escapes import EscapeBook
+from linewarden_history.reading import Looked, WrittenAt, place, records_since, visit_of
 from linewarden_history.selection import Selection
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import InRecord
@@ -21,94 +20,80 @@ from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.operations import Balance, DeadLetter
 from linewarden_schemas.vocabulary import Verdict
 
-from .numbering import Numbering
-from .shelf import Shelf
-from .story import Story, tell
+from .store import Numbering, VisitStore
+from .story import VisitHistory, tell
 
-TOPICS = ("dispositions", "decisions", "inspections", "dead-letters", "reinspections", "captures")
-"""Effects before causes: while a line runs, whatever was answered has its capture in what is read after it."""
 SLACK_MS = 600_000
 """Views of a visit lie no farther apart, so that a visit at the edge is whole."""
-_MOST_NAMED = 100
-
-Looked = Callable[[str, int], None]
-"""Hears the topic that is read, and how many records of it were."""
 
 
 @dataclass(slots=True)
-class Unreadable:
+class UnreadableRecords:
     """Records that are none of ours: how many, and where the first of them lie."""
 
     count: int = 0
     places: list[str] = field(default_factory=list)
 
     def add(self, place: str) -> None:
-        """Count one."""
+        """Count a record, and name its place while few are named."""
         self.count += 1
-        if len(self.places) < _MOST_NAMED:
+        if len(self.places) < 100:
             self.places.append(place)
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """What else was learnt: what could not be read, and how many escapes are reported, of whatever part."""
-
-    unreadable: Unreadable
-    escapes: int
 
 
 def gather(
     broker: Broker,
     namespace: Namespace,
     stretch: Selection,
-    shelf: Shelf,
+    store: VisitStore,
     looked: Looked = lambda *_: None,
     before: Balance | None = None,
-) -> Gathered:
-    """Put everything about the visits of a stretch on the shelf, also what the field reported of them since.
+) -> tuple[UnreadableRecords, int]:
+    """Put everything about the visits of a stretch into the store, also what the field reported of them since.
 
-    Cameras' numbers go on from those of the period `before`, where it is given.
+    Returns what could not be read, and how many escapes are reported, of whatever part. Cameras' numbers go on from
+    those of the period `before`, where it is given.
 
     Raises:
         BrokerUnavailable: where the end of a topic cannot be reached.
     """
-    unreadable = Unreadable()
-    book = EscapeBook(messages(broker, namespace.topic("escapes"), 0, unreadable, looked))
-    numbering = Numbering(stretch, shelf, before)
-    for name in TOPICS:
+    unreadable = UnreadableRecords()
+    book = EscapeBook(messages(broker, namespace.topic("escapes"), 0, unreadable.add, looked))
+    numbering = Numbering(stretch, store, before)
+    # effects before causes: while a line runs, whatever was answered has its capture in what is read after it
+    for name in ("dispositions", "decisions", "inspections", "dead-letters", "reinspections", "captures"):
         from_ms = numbering.from_ms if name == "captures" else stretch.from_ms
-        for message, record in placed(broker, namespace.topic(name), from_ms - SLACK_MS, unreadable, looked):
+        for message, record in placed(broker, namespace.topic(name), from_ms - SLACK_MS, unreadable.add, looked):
             if isinstance(message, Capture | CameraHeartbeat):
                 numbering.learn(message)
-            _keep(message, stretch, shelf, record)
+            _keep(message, stretch, store, record)
             book.learn(message)
     escapes = list(book.matched())
     for visit_id, escape in escapes:
         if visit_id is not None:
-            shelf.put(visit_id, escape)
-    return Gathered(unreadable, len(escapes))
+            store.put(visit_id, escape)
+    return unreadable, len(escapes)
 
 
-def tell_visits(shelf: Shelf, stretch: Selection) -> Iterator[Story]:
+def tell_visits(store: VisitStore, stretch: Selection) -> Iterator[VisitHistory]:
     """Visits of the stretch, one at a time; of those that no capture, inspection or routing names nothing is told."""
-    for visit_id, found, written in shelf.visits():
-        story = tell(visit_id, found)
-        story.written = written
+    for visit_id, found, written in store.visits():
+        story = tell(visit_id, found, written)
         at_ms, line_id = story.captured_ms, story.line_id
         if at_ms is not None and line_id is not None and stretch.holds(line_id, at_ms):
             yield story
 
 
 def messages(
-    broker: Broker, topic: str, from_ms: int, unreadable: Unreadable, looked: Looked = lambda *_: None
+    broker: Broker, topic: str, from_ms: int, unreadable: Callable[[str], None], looked: Looked = lambda *_: None
 ) -> Iterator[Message]:
-    """Messages of a topic written from a time on; tombstones are passed over, what is none of ours is counted."""
+    """Messages of a topic written from a time on, without tombstones; `unreadable` hears the place of what is none."""
     for message, _ in placed(broker, topic, from_ms, unreadable, looked):
         yield message
 
 
 def placed(
-    broker: Broker, topic: str, from_ms: int, unreadable: Unreadable, looked: Looked = lambda *_: None
+    broker: Broker, topic: str, from_ms: int, unreadable: Callable[[str], None], looked: Looked = lambda *_: None
 ) -> Iterator[tuple[Message, InRecord]]:
     """As `messages`, each with its record."""
     for count, record in enumerate(records_since(broker, topic, max(0, from_ms)), start=1):
@@ -118,35 +103,26 @@ def placed(
         try:
             message = decode(record.headers, record.value).message
         except EnvelopeError:
-            unreadable.add(place(record.topic, record.partition, record.offset))
+            unreadable(place(record))
         else:
             yield message, record
 
 
-def _keep(message: Message, stretch: Selection, shelf: Shelf, record: InRecord) -> None:
-    written = Written(record.offset, record.timestamp_ms, place(record.topic, record.partition, record.offset))
+def _keep(message: Message, stretch: Selection, store: VisitStore, record: InRecord) -> None:
+    written = WrittenAt.of(record)
     match message:
-        case Capture():
-            if _is_near(stretch, message.line_id, message.captured_ms):
-                shelf.put(message.visit_id, message, written)
-        case Inspection():
-            if _is_near(stretch, message.line_id, message.captured_ms):
-                shelf.put(message.visit_id, _lighter(message), written)
-        case Disposition():
-            if _is_near(stretch, message.line_id, message.first_captured_ms):
-                shelf.put(message.visit_id, message, written)
+        case Capture() | Inspection() | Disposition():
+            at_ms = message.first_captured_ms if isinstance(message, Disposition) else message.captured_ms
+            in_time = stretch.from_ms - SLACK_MS <= at_ms <= stretch.to_ms + SLACK_MS
+            if in_time and stretch.line_id in {None, message.line_id}:
+                store.put(message.visit_id, _lighter(message) if isinstance(message, Inspection) else message, written)
         case Decision() | SlotOpen() | SlotClose():
-            shelf.put(message.visit_id, message, written)
+            store.put(message.visit_id, message, written)
         case DeadLetter():
             told = tuple(header for header in message.headers if header[0] == "ce_id")
-            shelf.put(visit_of(message) or "", message.model_copy(update={"value": None, "headers": told}))
+            store.put(visit_of(message) or "", message.model_copy(update={"value": None, "headers": told}))
         case _:
             pass
-
-
-def _is_near(stretch: Selection, line_id: str, at_ms: int) -> bool:
-    in_time = stretch.from_ms - SLACK_MS <= at_ms <= stretch.to_ms + SLACK_MS
-    return in_time and stretch.line_id in {None, line_id}
 
 
 def _lighter(inspection: Inspection) -> Inspection:

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.pictures.reading import read_picture
 
-_LONGEST = 320
-Picture = NDArray[np.uint8]
-
 
 def shown(picture: bytes | None, mask_png: bytes | None) -> tuple[str, str | None] | None:
     """The picture, and the same with the outline of the mask where there is one; None for what is no picture."""
-    whole = _coloured(picture)
-    if whole is None:
+    found = _decoded(picture)
+    if found is None:
         return None
+    coloured = cv2.cvtColor(found, cv2.COLOR_GRAY2BGR if found.ndim == 2 else cv2.COLOR_RGB2BGR)
+    whole = np.asarray(coloured, np.uint8)  # blue, green, red, as OpenCV draws and writes
     mask = _decoded(mask_png)
     if mask is None or mask.ndim != 2 or mask.shape != whole.shape[:2] or not mask.any():
         return _inline(whole), None
@@ -29,15 +28,7 @@ def shown(picture: bytes | None, mask_png: bytes | None) -> tuple[str, str | Non
     return _inline(whole), _inline(marked)
 
 
-def _coloured(payload: bytes | None) -> Picture | None:
-    """Blue, green, red at 8 bits, as OpenCV draws and writes."""
-    found = _decoded(payload)
-    if found is None:
-        return None
-    return np.asarray(cv2.cvtColor(found, cv2.COLOR_GRAY2BGR if found.ndim == 2 else cv2.COLOR_RGB2BGR), np.uint8)
-
-
-def _decoded(payload: bytes | None) -> Picture | None:
+def _decoded(payload: bytes | None) -> NDArray[np.uint8] | None:
     try:
         found = read_picture(payload or b"")
     except Refused:
@@ -46,8 +37,8 @@ def _decoded(payload: bytes | None) -> Picture | None:
     return np.asarray(deep >> 8 if found.dtype == np.uint16 else deep, np.uint8)
 
 
-def _inline(picture: Picture) -> str:
-    scale = min(1.0, _LONGEST / max(picture.shape[:2]))
+def _inline(picture: NDArray[np.uint8]) -> str:
+    scale = min(1.0, 320 / max(picture.shape[:2]))
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
     done, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])
     if not done:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,15 @@ def render(template: str, document: Mapping[str, Any], **more: object) -> str:
     return text
 
 
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table of figures as CSV with a header, lines ended by a line feed."""
+    out = StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
 def as_json(document: Mapping[str, Any]) -> str:
     """The document as it is stored: the page made of the stored one is the same byte for byte."""
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -45,12 +56,12 @@ def read_stored(path: Path, schema: str) -> dict[str, Any]:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A share in words."""
+    """A share as a percentage with so many digits; a dash where it is not known."""
     return NONE if value is None else f"{100 * value:.{digits}f} %"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number in words."""
+    """A number with so many digits behind the point; a dash where it is not known."""
     return NONE if value is None else f"{value:.{digits}f}"
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from linewarden_history.ledger import Written
+from linewarden_history.reading import WrittenAt
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.escape import Escape
 from linewarden_schemas.inspection import Inspection
-from linewarden_schemas.line import LineStateRef, RecipeRef
+from linewarden_schemas.line import LineStateRef
 from linewarden_schemas.vocabulary import Cause, Judgement, Outcome, Routing, Verdict
-
-_BAD = frozenset({Outcome.REWORK, Outcome.SCRAP})
 
 
 @dataclass(slots=True)
-class Story:
+class VisitHistory:
     """One visit; of messages that came twice the first counts, of dispositions the first and the newest revision."""
 
     visit_id: str
@@ -30,7 +28,7 @@ class Story:
     decisions: dict[str, Decision] = field(default_factory=dict)
     escapes: list[Escape] = field(default_factory=list)
     """What the field reported of the part since it left by this visit."""
-    written: list[Written] = field(default_factory=list)
+    written: list[WrittenAt] = field(default_factory=list)
     """Where each of the messages lies, where that is known."""
 
     @property
@@ -43,7 +41,7 @@ class Story:
 
     @property
     def line_id(self) -> str | None:
-        """Its line."""
+        """The line that its first witness names; None where nothing tells."""
         return next((one.line_id for one in self._witnesses()), None)
 
     @property
@@ -52,11 +50,6 @@ class Story:
         pinned = [one.line_state for one in self.captures.values()]
         pinned += [one.line_state for one in self._dispositions() if one.line_state is not None]
         return pinned[0] if pinned else None
-
-    @property
-    def recipe(self) -> RecipeRef | None:
-        """The recipe version pinned at its capture."""
-        return next((one.recipe for one in self._witnesses()), None)
 
     @property
     def is_simulated(self) -> bool:
@@ -108,7 +101,7 @@ class Story:
     @property
     def found_bad(self) -> bool:
         """Whether people found a defect, whatever became of the part then."""
-        return self._reviewed and self.latest is not None and self.latest.outcome in {*_BAD, Outcome.USE_AS_IS}
+        return self._reviewed and self.latest is not None and self.latest.outcome not in {None, Outcome.ACCEPT}
 
     @property
     def is_defective(self) -> bool:
@@ -144,9 +137,9 @@ class Story:
         return [one for one in (self.first, self.latest) if one is not None]
 
 
-def tell(visit_id: str, messages: list[Message]) -> Story:
-    """Put the messages of a visit together, in whatever order they come."""
-    story = Story(visit_id, messages)
+def tell(visit_id: str, messages: list[Message], written: list[WrittenAt] | None = None) -> VisitHistory:
+    """Put the messages of a visit together, in whatever order they come; `written` is where each of them lies."""
+    story = VisitHistory(visit_id, messages, written=written or [])
     for message in messages:
         match message:
             case Capture():
@@ -154,7 +147,10 @@ def tell(visit_id: str, messages: list[Message]) -> Story:
             case Inspection():
                 story.inspections.setdefault(message.frame_id, message)
             case Disposition():
-                _dispose(story, message)
+                if message.revision == 0 and story.first is None:
+                    story.first = message
+                if story.latest is None or story.latest.revision < message.revision:
+                    story.latest = message
             case Decision():
                 story.decisions.setdefault(message.decision_id, message)
             case Escape():
@@ -162,10 +158,3 @@ def tell(visit_id: str, messages: list[Message]) -> Story:
             case _:
                 pass
     return story
-
-
-def _dispose(story: Story, message: Disposition) -> None:
-    if message.revision == 0 and story.first is None:
-        story.first = message
-    if story.latest is None or story.latest.revision < message.revision:
-        story.latest = message

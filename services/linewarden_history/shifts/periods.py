@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from linewarden_schemas.line import LineState
@@ -25,12 +25,12 @@ class Period:
 
     @property
     def length_ms(self) -> int:
-        """How long it lasts."""
+        """How long it lasts, in milliseconds."""
         return self.end_ms - self.begin_ms
 
     def as_dict(self) -> dict[str, Any]:
-        """For documents."""
-        return asdict(self)
+        """The fields as plain values for a document."""
+        return asdict(self) | {"mode": self.mode.value}
 
 
 def periods(states: Iterable[LineState], from_ms: int, to_ms: int, line_id: str | None = None) -> list[Period]:
@@ -46,8 +46,19 @@ def periods(states: Iterable[LineState], from_ms: int, to_ms: int, line_id: str 
     for _, by_time in sorted(told.items()):
         ordered = [by_time[since] for since in sorted(by_time)]
         ends = [*(one.since_ms for one in ordered[1:]), to_ms]
-        whole = [_period(one, end) for one, end in zip(ordered, ends, strict=True)]
-        cut += [replace(one, begin_ms=max(one.begin_ms, from_ms), end_ms=min(one.end_ms, to_ms)) for one in whole]
+        cut += [
+            Period(
+                line_id=one.line_id,
+                mode=one.mode,
+                begin_ms=max(one.since_ms, from_ms),
+                end_ms=min(end_ms, to_ms),
+                since_ms=one.since_ms,
+                shift=one.shift,
+                reason=one.reason,
+                actor=one.actor,
+            )
+            for one, end_ms in zip(ordered, ends, strict=True)
+        ]
     return [one for one in cut if one.length_ms > 0]
 
 
@@ -77,16 +88,3 @@ def total_by_mode(told: Iterable[Period]) -> dict[str, int]:
     for one in told:
         total[one.mode.value] += one.length_ms
     return total
-
-
-def _period(state: LineState, end_ms: int) -> Period:
-    return Period(
-        line_id=state.line_id,
-        mode=state.mode,
-        begin_ms=state.since_ms,
-        end_ms=end_ms,
-        since_ms=state.since_ms,
-        shift=state.shift,
-        reason=state.reason,
-        actor=state.actor,
-    )

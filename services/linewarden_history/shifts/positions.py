@@ -17,19 +17,10 @@ COLUMNS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """A defect's centre and area as shares of the picture's width, height and area."""
-
-    x: float
-    y: float
-    area: float
-
-
-@dataclass(frozen=True, slots=True)
 class Marked:
-    """What one mask shows; `aspect` is its height over its width."""
+    """What one mask shows: centres of its regions as shares of width and height; `aspect` is height over width."""
 
-    spots: tuple[Spot, ...]
+    spots: tuple[tuple[float, float], ...]
     aspect: float
 
 
@@ -42,11 +33,8 @@ def spots(mask_png: bytes) -> Marked | None:
     if mask.ndim != 2:
         return None
     height, width = mask.shape
-    count, _, boxes, centres = cv2.connectedComponentsWithStats((mask > 0).astype(np.uint8), connectivity=8)
-    found = [
-        Spot(float(centres[n][0] + 0.5) / width, float(centres[n][1] + 0.5) / height, float(boxes[n][4]) / mask.size)
-        for n in range(1, count)
-    ]
+    count, _, _, centres = cv2.connectedComponentsWithStats((mask > 0).astype(np.uint8), connectivity=8)
+    found = [(float(centres[n][0] + 0.5) / width, float(centres[n][1] + 0.5) / height) for n in range(1, count)]
     return Marked(tuple(found), height / width)
 
 
@@ -66,13 +54,13 @@ class PositionMap:
         self.other_shapes += abs(marked.aspect - self._aspect) > 0.01
         self._frames[source] += 1
         rows = self.rows
-        for spot in marked.spots:
-            cell = (min(COLUMNS - 1, int(spot.x * COLUMNS)), min(rows - 1, int(spot.y * rows)))
+        for x, y in marked.spots:
+            cell = (min(COLUMNS - 1, int(x * COLUMNS)), min(rows - 1, int(y * rows)))
             self._cells[cell] += 1
 
     @property
     def rows(self) -> int:
-        """Cells down the picture."""
+        """Cells down the picture, at least one, as many as keep them square."""
         return max(1, round(COLUMNS * (self._aspect or 1.0)))
 
     def as_dict(self) -> dict[str, Any]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from linewarden_history.reports.escapes import EscapeTally
-from linewarden_history.reports.story import Story
-from linewarden_schemas.vocabulary import Cause, Judgement, LineMode, Outcome, Routing, Verdict
+from linewarden_history.reports.story import VisitHistory
+from linewarden_history.reports.tally import ProductionTally
+from linewarden_schemas.vocabulary import Judgement, LineMode, Outcome, Verdict
 
 from .positions import PositionMap, spots
 
 UNNAMED = "not named"
-_OF_PASSES = frozenset({Cause.LOW_TRUST, Cause.AUDIT})
-Subgroup = list[int]
-"""Nonconforming and made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,42 +24,33 @@ class Scope:
 
 
 @dataclass(slots=True)
-class ShiftTally:
-    """Counts of a shift; `left_out` says why a visit is none of its production."""
+class ShiftTally(ProductionTally):
+    """Counts of a shift: beside production what was defective, when and where, and what was checked."""
 
-    scope: Scope
-    left_out: Counter[str] = field(default_factory=Counter)
-    counts: Counter[str] = field(default_factory=Counter)
-    routings: Counter[str] = field(default_factory=Counter)
-    causes: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
+    scope: Scope = field(default_factory=Scope)
     by_class: Counter[str] = field(default_factory=Counter)
     by_camera: Counter[str] = field(default_factory=Counter)
     by_product: Counter[str] = field(default_factory=Counter)
-    subgroups: dict[int, Subgroup] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    subgroups: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    """Nonconforming and made, by the subgroup's beginning (epoch ms)."""
     maps: dict[str, PositionMap] = field(default_factory=lambda: defaultdict(PositionMap))
     checks: dict[tuple[str, int], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Visits of verification periods by line and the state's beginning."""
-    escapes: EscapeTally = field(default_factory=EscapeTally)
 
-    def add(self, story: Story) -> None:
+    def add(self, story: VisitHistory) -> None:
         """Count one visit: as production, as a check in verification, or as left out."""
         reason = self._refused(story)
         if reason is not None:
             self.left_out[reason] += 1
             return
-        self.counts["visits"] += 1
-        self.escapes.add(story)
+        self.count(story)
         self.counts["returned"] += story.is_returned
-        self.routings[story.first.routing.value if story.first else "none yet"] += 1
-        if story.first is not None and story.first.routing is Routing.DIVERTED:
-            self.causes.update(cause.value for cause in story.causes)
         self._rates(story)
         self._chart(story)
         if story.is_defective:
             self._defect(story)
 
-    def _refused(self, story: Story) -> str | None:
+    def _refused(self, story: VisitHistory) -> str | None:
         state = story.state
         if story.is_simulated and not self.scope.simulated:
             return "simulated"
@@ -76,33 +64,22 @@ class ShiftTally:
             return f"line state {state.mode.value}"
         return "seeded known-bad" if story.is_known_bad else None
 
-    def _check(self, story: Story) -> None:
+    def _check(self, story: VisitHistory) -> None:
         state = story.state
         if state is None or story.line_id is None:
             return
         routing = story.first.routing.value if story.first else "none yet"
         self.checks[story.line_id, state.since_ms].update(("visits", routing))
 
-    def _rates(self, story: Story) -> None:
-        latest = story.latest
-        if story.network_passed:
-            self.counts["network_passes"] += 1
-            self.counts["diverted_passes"] += bool(_OF_PASSES & set(story.causes))
-        if latest is not None and latest.outcome is not None:
-            self.outcomes[latest.outcome.value] += 1
+    def _rates(self, story: VisitHistory) -> None:
         if story.is_settled and not story.is_returned:
             self.counts["settled_first"] += 1
             self.counts["passed_first"] += story.passed_first
         self.counts["settled"] += story.is_settled
         self.counts["defective"] += story.is_defective
-        if story.machine_rejected:
-            self.counts["machine_rejected"] += 1
-            reviewed = story.found_good or story.found_bad
-            self.counts["reviewed_rejects"] += reviewed
-            self.counts["overruled_rejects"] += story.found_good
-        self.counts["concessions"] += latest is not None and latest.outcome is Outcome.USE_AS_IS
+        self.counts["concessions"] += story.latest is not None and story.latest.outcome is Outcome.USE_AS_IS
 
-    def _chart(self, story: Story) -> None:
+    def _chart(self, story: VisitHistory) -> None:
         if story.captured_ms is None:
             return
         length = self.scope.subgroup_ms
@@ -110,11 +87,12 @@ class ShiftTally:
         subgroup[0] += story.is_defective
         subgroup[1] += 1
 
-    def _defect(self, story: Story) -> None:
+    def _defect(self, story: VisitHistory) -> None:
         self.by_class[story.defect_class or UNNAMED] += 1
         product = story.latest.product_id if story.latest else None
         self.by_product[product or UNNAMED] += 1
-        drawn = {mark.frame_id: mark.mask_png for one in story.counted if _is_ng(one.judgement) for mark in one.marks}
+        rejecting = [one for one in story.counted if one.judgement is Judgement.NG]
+        drawn = {mark.frame_id: mark.mask_png for one in rejecting for mark in one.marks}
         shown = {frame for frame, one in story.inspections.items() if one.verdict is Verdict.NG} | drawn.keys()
         seen = [one for one in story.inspections.values() if one.frame_id in shown]
         cameras = {one.camera_id for one in seen}
@@ -129,7 +107,3 @@ class ShiftTally:
                 self.counts["mapped"] += 1
             else:
                 self.counts["unmapped"] += 1
-
-
-def _is_ng(judgement: Judgement | None) -> bool:
-    return judgement is Judgement.NG

@@ -137,7 +137,7 @@ class FolderCamera:
         try:
             return replace(shot, picture=from_bytes(path.read_bytes(), self._encoding))
         except Unreadable as error:
-            _log.warning("picture_unreadable", file=path.name, why=str(error))
+            _log.warning("picture unreadable", file=path.name, why=str(error))
             return replace(shot, loss=Loss.UNREADABLE, loss_detail=f"{path.name}: {error}")
         except OSError as error:
             raise CameraFault(f"{path}: {error}", shot) from error

@@ -82,5 +82,5 @@ class VideoCamera:
         if wanted < self._frames:
             if self._index > self._first:
                 raise CameraFault(f"{self._path}: frame {wanted} of {self._frames} cannot be read")
-            _log.error("video_shorter_than_announced", file=str(self._path), announced=self._frames, found=self._at)
+            _log.error("video shorter than announced", file=str(self._path), announced=self._frames, found=self._at)
         raise EndOfPictures

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from linewarden_inspect.settings import KeeperProcess, KeeperSettings
 from linewarden_runtime import logs
+from linewarden_runtime.background import Background
 from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.broker_time import BrokerTime
 from linewarden_runtime.clock import Clock, SystemClock
@@ -25,7 +26,6 @@ from linewarden_schemas.envelope import Frame
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Maps, SourceRef
 
-from .beside import Beside
 from .fetching import RecordFetcher
 from .forgetting import Forgetter
 from .kept import KeptEvidence, Remembered
@@ -80,13 +80,8 @@ def keep(
     health: Health,
 ) -> None:
     """Save and forget evidence until asked to stop; raises what either raised."""
-    beside = Beside("forget", lambda until: forget(broker, namespace, instance, clock, until), stop)
-    beside.start()
-    try:
+    with Background("forget", lambda until: forget(broker, namespace, instance, clock, until), stop):
         save(broker, namespace, settings, stop, instance=instance, clock=clock, health=health)
-    finally:
-        beside.join()
-    beside.raise_failure()
 
 
 def _requests(broker: Broker, namespace: Namespace, instance: str, max_records: int) -> Consumer:

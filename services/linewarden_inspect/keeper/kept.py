@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection
 
 from linewarden_runtime.books import positions_of
+from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, RetentionOvertook
 from linewarden_runtime.partitions import partition_of
@@ -16,29 +16,16 @@ from linewarden_schemas.ids import Namespace
 _POLL_S = 0.2
 
 
-class Remembered:
-    """The last `count` frames whose evidence is known to lie in the log."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._frames: OrderedDict[str, None] = OrderedDict()
-
-    def __contains__(self, frame_id: str) -> bool:
-        return frame_id in self._frames
+class Remembered(Bounded[str, None]):
+    """The last frames whose evidence is known to lie in the log."""
 
     def add(self, frame_id: str) -> None:
         """Remember a frame, and forget the oldest where there are too many."""
-        self._frames[frame_id] = None
-        while len(self._frames) > self._count:
-            self._frames.popitem(last=False)
+        self[frame_id] = None
 
     def discard(self, frame_id: str) -> None:
         """Forget a frame, so that it is looked up or saved again; one that is not known is no error."""
-        self._frames.pop(frame_id, None)
-
-    def clear(self) -> None:
-        """Forget every frame: what was sent may not have arrived."""
-        self._frames.clear()
+        self.pop(frame_id, None)
 
 
 class KeptEvidence:

@@ -9,11 +9,12 @@ from typing import Self
 from linewarden_inspect import metrics
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, Poison, SlowDown
+from linewarden_runtime.events import event_record
 from linewarden_runtime.ports import Delivery, Producer
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_runtime.sizes import fits
 from linewarden_schemas.disposition import SlotFrame, SlotOpen
-from linewarden_schemas.envelope import EnvelopeError, Frame, decode, decode_frame, encode
+from linewarden_schemas.envelope import EnvelopeError, Frame, decode, decode_frame
 from linewarden_schemas.ids import Namespace, digest
 from linewarden_schemas.inspection import Evidence, Inspection, Maps, SourceRef
 from linewarden_vision.pictures.reading import is_wire_format
@@ -72,7 +73,7 @@ class EvidenceSaver:
         clock: Clock,
     ) -> None:
         self._topic = namespace.topic("evidence")
-        self._source = f"/{namespace.name}/{SERVICE}"
+        self._source = namespace.source(SERVICE)
         self._fetcher, self._remembered, self._kept = fetcher, remembered, kept
         self._make_maps, self._clock = make_maps, clock
         self._is_idle = True
@@ -133,8 +134,8 @@ class EvidenceSaver:
         return evidence, record
 
     def _record(self, evidence: Evidence) -> OutRecord:
-        encoded = encode(evidence, id=evidence.frame_id, source=self._source, time_ms=evidence.kept_ms)
-        return OutRecord(self._topic, evidence.frame_id.encode(), encoded.value, encoded.headers)
+        name, at_ms = evidence.frame_id, evidence.kept_ms
+        return event_record(self._topic, name, evidence, id=name, source=self._source, time_ms=at_ms)
 
     def _evidence(self, slot: SlotOpen, asked: SlotFrame) -> Evidence:
         inspection = self._inspection(asked.inspection)

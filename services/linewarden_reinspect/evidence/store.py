@@ -70,7 +70,7 @@ class EvidenceStore:
                 with self._make_reader() as reader:
                     self._follow(reader, stop)
             except RuntimeFault as fault:
-                _log.warning("evidence_reader_made_anew", cause=type(fault).__name__, detail=str(fault))
+                _log.warning("evidence reader made anew", cause=type(fault).__name__, detail=str(fault))
                 self._clock.wait(stop, 1.0)
         self._close_fetcher()
 
@@ -153,6 +153,6 @@ def _evidence(record: InRecord) -> Evidence | None:
         message = decode(record.headers, record.value).message
     except EnvelopeError as error:
         metrics.EVIDENCE_UNREADABLE.inc()
-        _log.error("evidence_unreadable", detail=str(error), partition=record.partition, offset=record.offset)
+        _log.error("evidence unreadable", detail=str(error), partition=record.partition, offset=record.offset)
         return None
     return message if isinstance(message, Evidence) else None

@@ -78,7 +78,7 @@ class Projector:
         try:
             decided = plan(self._view.standing(), log, self._pace.max_age_ms)
         except Damaged as damage:
-            _log.error("view_damaged", detail=str(damage))
+            _log.error("view damaged", detail=str(damage))
             return self._empty(log, "damaged")
         if isinstance(decided, Rebuild):
             return self._empty(log, decided.cause)
@@ -107,12 +107,12 @@ class Projector:
             taken = self._take()
             self._confirm()
         except Damaged as damage:
-            _log.error("view_damaged", detail=str(damage))
+            _log.error("view damaged", detail=str(damage))
             self._empty(self._look(), "damaged")
             return 0
         except (ViewMoved, LogTruncated, RetentionOvertook) as error:
             metrics.RESYNCS.inc()
-            _log.warning("view_moved", cause=type(error).__name__, detail=str(error))
+            _log.warning("view moved", cause=type(error).__name__, detail=str(error))
             self.synchronise()
             return 0
         return taken
@@ -124,7 +124,7 @@ class Projector:
 
     def _empty(self, log: Log, cause: str) -> str:
         metrics.REBUILDS.labels(cause).inc()
-        _log.warning("view_rebuild", cause=cause, topic=self._topic)
+        _log.warning("view rebuild", cause=cause, topic=self._topic)
         self._current = False
         self._view.wipe(log.topic_id, log.begins)
         self._seek(log.topic_id, log.begins)
@@ -151,7 +151,7 @@ class Projector:
             return change_of(record)
         except Poison as poison:
             metrics.UNREADABLE.labels(poison.cause).inc()
-            _log.error("slot_unreadable", cause=poison.cause, detail=poison.detail, offset=record.offset)
+            _log.error("slot unreadable", cause=poison.cause, detail=poison.detail, offset=record.offset)
             self._poisoned(poison)
             return Change(record.partition, record.offset)
 

@@ -10,13 +10,14 @@ import redis
 import structlog
 
 from linewarden_reinspect import metrics
+from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable
 
 from .projector import Projector
 
 _log = structlog.get_logger(__name__)
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 5.0
+_BACKOFF = Backoff(0.2, 5.0, jitter=(1.0, 1.0))
 
 Making = Callable[[], AbstractContextManager[Projector]]
 
@@ -26,7 +27,7 @@ class ProjectorService:
 
     def __init__(self, make: Making, clock: Clock) -> None:
         self._make, self._clock = make, clock
-        self._wait_s = _FIRST_WAIT_S
+        self._failures = 0
 
     def run(self, stop: threading.Event, on_turn: Callable[[bool], None] = lambda _: None) -> None:
         """Follow until `stop` is set, telling at every turn whether the view is current.
@@ -38,10 +39,11 @@ class ProjectorService:
                 self._follow(stop, on_turn)
             except (redis.RedisError, BrokerUnavailable) as error:
                 metrics.QUEUE_DOWN.labels("projector").inc()
-                _log.warning("projector_waits", error=type(error).__name__, detail=str(error), wait_s=self._wait_s)
+                self._failures += 1
+                wait_s = _BACKOFF.wait_s(self._failures)
+                _log.warning("projector waits", error=type(error).__name__, detail=str(error), wait_s=wait_s)
                 on_turn(False)
-                self._clock.wait(stop, self._wait_s)
-                self._wait_s = min(_LONGEST_WAIT_S, self._wait_s * 2)
+                self._clock.wait(stop, wait_s)
 
     def _follow(self, stop: threading.Event, on_turn: Callable[[bool], None]) -> None:
         with self._make() as projector:
@@ -49,4 +51,4 @@ class ProjectorService:
             while not stop.is_set():
                 projector.step()
                 on_turn(projector.is_current)
-                self._wait_s = _FIRST_WAIT_S
+                self._failures = 0

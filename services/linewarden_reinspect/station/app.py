@@ -25,7 +25,7 @@ from .context import Station
 from .errors import BookAway, Forbidden, KafkaAway, NotSignedIn, QueueAway, StationError
 from .guards import HEADERS, require_own_page
 from .insight import auditor, engineer, lead, trust
-from .rendering import PAGES, refused_page
+from .rendering import is_page, pages_of, refused_page
 from .texts import language_of, told
 
 _log = structlog.get_logger(__name__)
@@ -34,18 +34,19 @@ _health = APIRouter()
 ROUTERS = (
     _health,
     ways_in.router,
-    people.router,
-    auditor.router,
-    lead.router,
-    engineer.router,
-    trust.router,
     pages.router,
     api.router,
     compare.router,
     pictures.router,
     study.router,
     events.router,
+    auditor.router,
+    lead.router,
+    engineer.router,
+    trust.router,
+    people.router,
 )
+"""Whatever is served; pages stand in the bar in this order."""
 
 
 def create_app(station: Station) -> FastAPI:
@@ -59,6 +60,7 @@ def create_app(station: Station) -> FastAPI:
         title="linewarden station", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(_admitted)]
     )
     app.state.station = station
+    app.state.pages = pages_of(ROUTERS)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     for router in ROUTERS:
         app.include_router(router)
@@ -103,10 +105,9 @@ def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, StationError):
         raise error
     request.state.refused = error.word
-    is_page = request.method == "GET" and request.url.path in PAGES
-    if is_page and isinstance(error, NotSignedIn):
-        return RedirectResponse(f"/sign-in?why={error.word}", status_code=303)
-    if is_page:
+    if is_page(request.scope.get("route")):
+        if isinstance(error, NotSignedIn):
+            return RedirectResponse(f"/sign-in?why={error.word}", status_code=303)
         return refused_page(request, error)
     if request.url.path.endswith("/decision"):
         metrics.DECISIONS_REFUSED.labels(error.word).inc()
@@ -139,5 +140,5 @@ def _kafka_away(request: Request, error: Exception) -> Response:  # noqa: ARG001
 
 def _book_away(request: Request, error: Exception) -> Response:
     metrics.BOOK_FAILURES.inc()
-    _log.error("book_not_written", path=request.url.path, detail=str(error))
+    _log.error("book not written", path=request.url.path, detail=str(error))
     return _refused(request, BookAway("problem.book_away"))

@@ -12,11 +12,11 @@ from linewarden_reinspect import metrics
 from linewarden_reinspect.queue.types import Happened
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BackpressureTimeout, RuntimeFault
+from linewarden_runtime.events import event_record
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Producer
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.decision import Decision, QueueEvent
-from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
 
 from .errors import NotRecorded
@@ -54,18 +54,20 @@ class StationBus:
 
     def record(self, decision: Decision) -> None:
         """Write a decision to its visit's partition and wait for all replicas. Raises NotRecorded."""
-        source = f"/{self._namespace.name}/station"
-        encoded = encode(decision, id=decision.decision_id, source=source, time_ms=decision.decided_ms)
-        partition = partition_of(decision.visit_id, self._partitions)
-        topic = self._namespace.topic("decisions")
+        record = event_record(
+            self._namespace.topic("decisions"),
+            decision.visit_id,
+            decision,
+            id=decision.decision_id,
+            source=self._namespace.source("station"),
+            time_ms=decision.decided_ms,
+            partition=partition_of(decision.visit_id, self._partitions),
+        )
         try:
-            producer = self._current()
-            producer.send(
-                OutRecord(topic, decision.visit_id.encode(), encoded.value, encoded.headers, partition)
-            ).result(self._ack_s)
+            self._current().send(record).result(self._ack_s)
         except RuntimeFault as fault:
             self._discard()
-            _log.error("decision_not_confirmed", decision_id=decision.decision_id, detail=str(fault))
+            _log.error("decision not confirmed", decision_id=decision.decision_id, detail=str(fault))
             raise NotRecorded("problem.answer_unconfirmed") from fault
 
     def tell(self, event: str, slot_id: str, visit_id: str, actor: str, cause: str | None = None) -> None:
@@ -89,9 +91,8 @@ class StationBus:
 
     def _write(self, told: QueueEvent, serial: str, done: Done) -> None:
         name = f"{told.slot_id}.{told.event}.{serial}"
-        encoded = encode(told, id=name, source=f"/{self._namespace.name}/station", time_ms=told.at_ms)
-        topic = self._namespace.topic("queue-events")
-        record = OutRecord(topic, told.slot_id.encode(), encoded.value, encoded.headers)
+        topic, source = self._namespace.topic("queue-events"), self._namespace.source("station")
+        record = event_record(topic, told.slot_id, told, id=name, source=source, time_ms=told.at_ms)
         if self._untold.acquire(blocking=False):
             self._teller.submit(self._send, record, done)
         else:
@@ -145,4 +146,4 @@ def _nothing() -> None:
 def _count_loss(failure: Exception | None) -> None:
     if failure is not None:
         metrics.EVENTS_LOST.inc()
-        _log.warning("queue_event_lost", detail=str(failure))
+        _log.warning("queue event lost", detail=str(failure))

@@ -74,7 +74,7 @@ class Desk(Holding):
             self._queue.park(decision.slot_id, hand.token, decision.decision_id)
         except (LeaseLost, redis.RedisError) as error:
             # The decision lies in the log and route answers it; unparked, the slot may at worst be offered once more.
-            _log.info("slot_not_parked", slot_id=decision.slot_id, cause=type(error).__name__)
+            _log.info("slot not parked", slot_id=decision.slot_id, cause=type(error).__name__)
 
     def undo(self, session: Session) -> Decision:
         """Take back the newest judgement of this session; whether it is in time is route's to say.

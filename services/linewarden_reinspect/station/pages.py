@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 
 from .context import CurrentSession, CurrentStation
 from .rendering import page
@@ -11,13 +11,13 @@ from .rendering import page
 router = APIRouter()
 
 
-@router.get("/")
+@router.get("/", response_class=HTMLResponse)
 def queue_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
     """The page of what waits, by line; it fills itself from `/api/events`."""
     return page(request, station, session, "queue.html")
 
 
-@router.get("/review")
+@router.get("/review", response_class=HTMLResponse)
 def review_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
     """The page on which a visit is claimed, looked at and judged."""
     return page(request, station, session, "review.html")

@@ -26,5 +26,5 @@ class Recipes:
         try:
             return self._known(ref)
         except RuntimeFault as fault:
-            _log.warning("recipe_not_read", recipe=ref.short, detail=str(fault))
+            _log.warning("recipe not read", recipe=ref.short, detail=str(fault))
             return None

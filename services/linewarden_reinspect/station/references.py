@@ -104,7 +104,7 @@ class References:
         try:
             golden = Golden.from_files((folder / "golden.npz").read_bytes(), (folder / "golden.json").read_bytes())
         except (BundleError, OSError) as error:
-            _log.warning("golden_pictures_not_read", bundle=folder.name, detail=str(error))
+            _log.warning("golden pictures not read", bundle=folder.name, detail=str(error))
             return
         pairs = zip(golden.pictures, golden.answers, strict=True)
         good = [picture for picture, answer in pairs if not answer.defect and not answer.doubtful]
@@ -151,5 +151,5 @@ def _approval(path: Path) -> Approval | None:
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        _log.warning("approval_not_read", path=str(path), detail=str(error))
+        _log.warning("approval not read", path=str(path), detail=str(error))
         return None

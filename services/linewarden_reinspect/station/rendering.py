@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from fastapi import Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from fastapi.routing import APIRoute
 from fastapi.templating import Jinja2Templates
 
-from .access.permissions import GRANTS
+from .access.permissions import GRANTS, allows, permission_of
 from .context import Station
 from .errors import StationError
 from .sessions import Session
 from .texts import for_page
 
-PAGES = frozenset({"/", "/review", "/study", "/users", "/history", "/shift", "/thresholds", "/trust"})
-"""Paths at which a browser shows a page, also of a refusal; others answer JSON."""
-
 _templates = Jinja2Templates(Path(__file__).parent / "templates", context_processors=[for_page])
 
 
+def is_page(route: object) -> TypeGuard[APIRoute]:
+    """Whether a browser shows what a route answers, also where it refuses; others answer JSON."""
+    return isinstance(route, APIRoute) and route.response_class is HTMLResponse
+
+
+def pages_of(routers: Iterable[APIRouter]) -> tuple[str, ...]:
+    """Paths of the pages of routers, in their order: that of the bar."""
+    return tuple(route.path for router in routers for route in router.routes if is_page(route))
+
+
 def page(request: Request, station: Station, session: Session, name: str, **more: Any) -> Response:  # noqa: ANN401
-    """A page for a signed-in person; `may` holds the words of what their role is allowed."""
+    """A page for a signed-in person; `may` holds the words of what their role is allowed, `pages` the bar's paths."""
     context: dict[str, Any] = {
         "actor": session.actor,
         "role": session.role.value,
         "csrf": session.csrf,
         "namespace": station.namespace,
-        "has_studies": station.studies.are_open,
+        "pages": _in_bar(request, station, session),
         "may": {permission.value for permission, roles in GRANTS.items() if session.role in roles},
     }
     return plain(request, name, **context, **more)
+
+
+def _in_bar(request: Request, station: Station, session: Session) -> list[str]:
+    """Pages that a person may see; that of studies where there are some."""
+    allowed = [path for path in request.app.state.pages if allows(session.role, permission_of("GET", path))]
+    return [path for path in allowed if path != "/study" or station.studies.are_open]
 
 
 def plain(request: Request, name: str, *, status: int = 200, **context: Any) -> Response:  # noqa: ANN401

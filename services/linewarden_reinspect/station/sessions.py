@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from linewarden_domain.authority import MAY_TAKE
+from linewarden_runtime.bounded import Bounded
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.vocabulary import Role, Skill
 
@@ -32,7 +32,7 @@ class Session:
     lock: threading.RLock = field(default_factory=threading.RLock)
     hand: Hand | None = None
     ahead: Hand | None = None
-    recorded: OrderedDict[str, Decision] = field(default_factory=OrderedDict)
+    recorded: Bounded[str, Decision] = field(default_factory=lambda: Bounded(_REMEMBERED))
 
     @property
     def is_lead(self) -> bool:
@@ -42,8 +42,6 @@ class Session:
     def remember(self, decision: Decision) -> None:
         """Keep what was recorded, so that the same request again is the same decision."""
         self.recorded[decision.decision_id] = decision
-        while len(self.recorded) > _REMEMBERED:
-            self.recorded.popitem(last=False)
 
     def last_judgement(self) -> Decision | None:
         """The newest recorded judgement that was not undone."""

@@ -172,5 +172,5 @@ def _write(sheet: _Sheet, rows: list[SheetRow]) -> None:
 
 
 def _unusable(path: Path, why: str) -> SheetUnusable:
-    _log.error("study_sheet_unusable", path=str(path), why=why)
+    _log.error("study sheet unusable", path=str(path), why=why)
     return SheetUnusable("problem.sheet_unusable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_schemas.vocabulary import Judgement
@@ -33,7 +33,7 @@ class Answer(BaseModel):
     answer: Judgement
 
 
-@router.get("/study")
+@router.get("/study", response_class=HTMLResponse)
 def study_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
     """The study of whoever is signed in."""
     return page(request, station, session, "study.html")

@@ -48,8 +48,8 @@ def reason_in_words(reason: Reason, language: str) -> str | None:
     """A reason of the machine in a language; None where the catalogues lack its words: of a newer writer."""
     if "ingredient" not in reason.parameters:
         return in_words(reason, language)
-    words = catalogue(language).get(f"reason.found.{reason.parameters['ingredient']}")
-    return None if words is None else in_words(reason, language, {"ingredient": words})
+    found = reason.parameters.get(f"found_{language}")  # a score of any distribution brings its own words
+    return None if found is None else in_words(reason, language, {"ingredient": str(found)})
 
 
 def for_page(request: Request) -> dict[str, Any]:

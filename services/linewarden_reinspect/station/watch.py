@@ -49,7 +49,7 @@ class QueueWatch:
         except redis.RedisError as error:
             metrics.QUEUE_DOWN.labels("station").inc()
             if self._summary is not None:
-                _log.warning("queue_away", error=type(error).__name__, detail=str(error))
+                _log.warning("queue away", error=type(error).__name__, detail=str(error))
             self._summary = None
             self._asked = {}
             for row in self._rows:
@@ -87,10 +87,10 @@ class QueueWatch:
             row = demand.line_id, demand.recipe_id
             metrics.LINE_ASK.labels(*row).set(2 if demand.ask is Ask.STOP else 1)
             if known.get(row) is not demand.ask:
-                _log.warning("line_asked", ask=demand.ask.value, words=demand.words(summary.now_ms))
+                _log.warning("line asked", ask=demand.ask.value, words=demand.words(summary.now_ms))
         self._rows |= self._asked.keys()
         for row in self._rows - self._asked.keys():
             metrics.LINE_ASK.labels(*row).set(0)
         for row in known.keys() - self._asked.keys():
-            _log.info("line_free", line=row[0], recipe=row[1])
+            _log.info("line free", line=row[0], recipe=row[1])
         metrics.EVENTS_UNTOLD.set(summary.untold)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from linewarden_history.reports.pictures import shown
+from linewarden_runtime.events import event_record
 from linewarden_runtime.guard import IsolatedProducer, require_isolated
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker, TopicSpec
 from linewarden_runtime.records import OutRecord
-from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.topics import CATALOGUE
@@ -47,11 +47,15 @@ class Keeping:
         return one.inspection.frame_id, found[0], found[1] or ""
 
     def _record(self, inspection: Inspection) -> OutRecord:
-        source, at_ms = f"/{self._own.name}/replay", inspection.inspected_ms
-        encoded = encode(inspection, id=inspection.frame_id, source=source, time_ms=at_ms)
-        partition = partition_of(inspection.visit_id, self._partitions)
-        key = inspection.visit_id.encode()
-        return OutRecord(self._own.topic("inspections"), key, encoded.value, encoded.headers, partition)
+        return event_record(
+            self._own.topic("inspections"),
+            inspection.visit_id,
+            inspection,
+            id=inspection.frame_id,
+            source=self._own.source("replay"),
+            time_ms=inspection.inspected_ms,
+            partition=partition_of(inspection.visit_id, self._partitions),
+        )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """One bundle on one side of one set: score it, evaluate it, say where every number comes from."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
@@ -17,12 +17,13 @@ from linewarden_train.evaluation.results import Evaluation, EvaluationPlan, Eval
 from linewarden_train.progress import OnProgress, counting
 from linewarden_train.rivals.interface import Look, Rival
 from linewarden_train.rivals.scoring import all_rivals, score_with
-from linewarden_train.training.scoring import INGREDIENTS, all_ingredients
+from linewarden_train.training.scoring import with_built_in
 from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import Bundle
 from linewarden_vision.errors import UnusablePicture
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.trust.enhancement import Enhancement, Source
+from linewarden_vision.trust.ingredients import named_ingredients
 from linewarden_vision.trust.maps import make_maps
 
 
@@ -98,7 +99,8 @@ def _more_scores(
         reference = Subset(task.reference, usable)
         told = counting(on_progress, "fitting rivals", len(reference))
         asked += all_rivals(network, reference, spec, rng=np.random.default_rng(task.seed), on_scored=told)
-    asked.append(every_ingredient(second.epsilon if second else 0.15))
+    named = [part.name for part in (*bundle.card.trust.ingredients, *(second.ingredients if second else ()))]
+    asked.append(every_ingredient(second.epsilon if second else 0.15, named))
     told = counting(on_progress, _scoring(task), len(samples))
     return score_with(asked, network, samples, spec, on_scored=told)
 
@@ -117,14 +119,15 @@ def _notes(bundle: Bundle, samples: Samples, rows: Rows) -> list[str]:
     return notes
 
 
-def every_ingredient(epsilon: float) -> Rival:
-    """Return what gives each ingredient (B,) under its name, those that the bundle does not use included."""
+def every_ingredient(epsilon: float, also: Sequence[str] = ()) -> Rival:
+    """Return what gives each built-in ingredient (B,) under its name, used or not, and those of ``also``."""
+    names = with_built_in(also)
 
     def scores(look: Look) -> Mapping[str, Tensor]:
         output = look.output
         source = Source(look.pictures, output.pyramid, 1 / look.std)
         maps = make_maps(output.cells, output.tap)
-        values = all_ingredients(look.network, source, output, maps, Enhancement(epsilon=epsilon))
-        return dict(zip(INGREDIENTS, values.unbind(1), strict=True))
+        values = named_ingredients(look.network, source, output, maps, names, Enhancement(epsilon=epsilon))
+        return dict(zip(names, values.unbind(1), strict=True))
 
     return scores

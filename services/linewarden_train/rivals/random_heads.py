@@ -18,9 +18,8 @@ from linewarden_train.data.samples import Label, Samples
 from linewarden_train.rivals.interface import looks
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.network.interface import DefectNetwork
-from linewarden_vision.trust.ingredients import measure_of
+from linewarden_vision.trust.agreement import measure_of
 from linewarden_vision.trust.maps import Maps, class_agnostic
-from linewarden_vision.trust.names import AgreementName
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def head_scores(
     *,
     rng: np.random.Generator,
     draws: int = 200,
-    agreement: AgreementName = "agreement",
+    agreement: str = "agreement",
     batch: int = 16,
 ) -> tuple[Values, Values]:
     """Return the margins (N,) and the agreement (N, 1 + draws) under the trained head, then under random ones.
@@ -72,7 +71,7 @@ def head_scores(
     return margins, scores
 
 
-def agreements_under(tap: Tensor, directions: Tensor, agreement: AgreementName) -> Values:
+def agreements_under(tap: Tensor, directions: Tensor, agreement: str) -> Values:
     """Return the agreement (B, K) of one tap (B, C, h, w) under each head direction (K, C)."""
     measure, variant = measure_of(agreement)
     features, agnostic = tap.float(), class_agnostic(tap, variant)

@@ -13,6 +13,7 @@ import torch
 
 from linewarden_train.data.groups import Subset, split_folds
 from linewarden_train.data.samples import Samples
+from linewarden_train.training.calibration import TrustRecipe
 from linewarden_train.training.checkpoint import Checkpoint
 from linewarden_train.training.folder import Tasks, TrainOptions, fingerprint, settings_of
 from linewarden_train.training.inputs import picture_spec
@@ -102,9 +103,9 @@ def _options(plan: StudyPlan, name: str) -> TrainOptions:
     return replace(options, tasks=tasks)
 
 
-def score_fold(fold: TrainedFold, epsilon: float) -> ArmFold:
+def score_fold(fold: TrainedFold, trust: TrustRecipe) -> ArmFold:
     """Score the groups that the network never saw."""
-    scores = score_samples(fold.network, fold.held_out, fold.spec, epsilon=epsilon)
+    scores = score_samples(fold.network, fold.held_out, fold.spec, epsilon=trust.epsilon, also=trust.names)
     return ArmFold(fold.tasks, fold.number, fold.rest, fold.held_out, fold.spec, fold.network, scores)
 
 
@@ -117,9 +118,9 @@ def train_arms(
     """
     trained = [train_fold(samples, plan, name, work, around) for name in plan.names]
     partners = [train_fold(samples, plan, name, work, around) for name in plan.partners]
-    epsilon = settings_of(plan.options).trust.epsilon
+    trust = settings_of(plan.options).trust
     tell = partial(around.on_progress, "scoring held-out groups")
-    scored = side_by_side(score_fold, [(fold, epsilon) for fold in trained], jobs, tell)
+    scored = side_by_side(score_fold, [(fold, trust) for fold in trained], jobs, tell)
     found = dict(zip(plan.names, scored, strict=True))
     folds = [found[f"both:{number}"] for number in range(plan.folds)]
     numbers = range(plan.ablation_folds)

@@ -17,12 +17,12 @@ from linewarden_train.rivals.scoring import score_rivals
 from linewarden_train.study.arms import ArmFold, StudyPlan, side_by_side, train_arms
 from linewarden_train.study.page import StudyReport
 from linewarden_train.study.pooling import arm_result, pooled
-from linewarden_train.training.calibration import TrustRecipe
 from linewarden_train.training.choosing import Choice, choose
+from linewarden_train.training.folder import settings_of
 from linewarden_train.training.terms import Surroundings
 from linewarden_vision.network.interface import DefectNetwork
-from linewarden_vision.trust.enhancement import NAMED_ENHANCEMENTS, Response, Source, enhance
-from linewarden_vision.trust.ingredients import enhanced_ingredients
+from linewarden_vision.trust.enhancement import NAMED_ENHANCEMENTS, Response, Source
+from linewarden_vision.trust.ingredients import second_ingredients
 
 
 def run_study(
@@ -41,7 +41,7 @@ def run_study(
     ``jobs`` processes score folds and their rivals side by side.
     """
     both, ablation, partners = train_arms(samples, plan, work, around, jobs)
-    recipe, rng = TrustRecipe(), np.random.default_rng(plan.options.seed)
+    recipe, rng = settings_of(plan.options).trust, np.random.default_rng(plan.options.seed)
     calls = [(fold, partners.get(fold.number), part) for fold, part in zip(both, rng.spawn(len(both)), strict=True)]
     found = side_by_side(_rivals, calls, jobs, partial(around.on_progress, "rivals, by fold"))
     rivals = dict(zip([fold.number for fold in both], found, strict=True))
@@ -110,10 +110,7 @@ def _step_scores(fold: ArmFold) -> dict[str, Values]:
     for rows, look in looks(fold.network, fold.held_out, fold.spec, batch=16):
         source = Source(look.pictures, look.output.pyramid, 1 / look.std)
         before = Response.of(look.output)
-        columns = [
-            enhanced_ingredients(enhance(fold.network, source, NAMED_ENHANCEMENTS[step], before), before, told)
-            for step in steps
-        ]
+        columns = [second_ingredients(fold.network, source, before, told, NAMED_ENHANCEMENTS[step]) for step in steps]
         values = np.concatenate([np.asarray(column.double().cpu().numpy(), np.float64) for column in columns], axis=1)
         np.maximum.at(table, rows, values)
     return {name: table[:, column] for column, name in enumerate(names)}

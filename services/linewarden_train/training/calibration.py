@@ -5,6 +5,7 @@ A part is its group of views; its margin and its suspicion are the maxima over i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,10 @@ from linewarden_vision.card import (
     TrustCard,
 )
 from linewarden_vision.trust.cascade import TrustModel, normalise
-from linewarden_vision.trust.names import CheapName, SecondName
 from linewarden_vision.trust.normaliser import Normaliser
-from linewarden_vision.trust.suspicion import Logistic, fit_logistic, group_weights, sum_of_rarities
+from linewarden_vision.trust.registry import find
+from linewarden_vision.trust.scores import TrustScore
+from linewarden_vision.trust.suspicion import MOST_INGREDIENTS, Logistic, fit_logistic, group_weights, sum_of_rarities
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,32 @@ class TrustRecipe:
     ``second_look_share`` of good pictures get the second look.
     """
 
-    cheap: tuple[CheapName, ...] = ("agreement", "mask_evidence", "margin")
-    second: tuple[SecondName, ...] = ("agreement_enhanced",)
+    cheap: tuple[str, ...] = ("agreement", "mask_evidence", "margin")
+    second: tuple[str, ...] = ("agreement_enhanced",)
     epsilon: float = 0.15
     second_look_share: float = 0.10
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> Self:
+        """Of scores by name, those of a second look apart.
+
+        Raises ValueError for none of one pass, more than four, one named twice or that needs a bank of good patches,
+        TrustScoreError for a name that nobody registered.
+        """
+        scores = [find(name) for name in names]
+        cheap = [score for score in scores if isinstance(score, TrustScore)]
+        banked = [score.name for score in cheap if "novelty" in score.needs]
+        if banked:
+            raise ValueError(f"trust score {banked[0]} needs a bank of good patches, which only linewarden teach makes")
+        if not cheap or len(set(names)) != len(names) or len(names) > MOST_INGREDIENTS:
+            raise ValueError(f"name at most {MOST_INGREDIENTS} trust scores, each once, and one of one pass at least")
+        second = [score.name for score in scores if not isinstance(score, TrustScore)]
+        return cls(cheap=tuple(score.name for score in cheap), second=tuple(second))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of one pass first."""
+        return (*self.cheap, *self.second)
 
 
 def fit_trust(
@@ -47,7 +71,7 @@ def fit_trust(
     since another network gave it, and the logistics are fitted on them alone. Without them calibration serves
     for both. Raises ValueError when good or defective pictures are missing or too few.
     """
-    names = (*recipe.cheap, *recipe.second)
+    names = recipe.names
     kept = {name: frozen(calibrated.ingredients[name][calibrated.good]) for name in names}
     parts = [_evidence(scores, names) for scores in held_out or [calibrated]]
     rarities, defective = (np.concatenate([part[which] for part in parts]) for which in (0, 1))

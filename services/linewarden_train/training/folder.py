@@ -12,6 +12,7 @@ from linewarden_train.data.sides import Sides
 from linewarden_train.training.augment import Augment
 from linewarden_train.training.balance import BalanceName
 from linewarden_train.training.bundle import teach
+from linewarden_train.training.calibration import TrustRecipe
 from linewarden_train.training.drawing import DrawSettings
 from linewarden_train.training.inputs import InputSettings
 from linewarden_train.training.loop import TrainSettings
@@ -57,6 +58,8 @@ class TrainOptions:
     threads: int | None = None
     overkill: float = 0.01
     diverted: float = 0.05
+    scores: tuple[str, ...] = ()
+    """Trust scores named beforehand, in place of those that a recipe has of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ def settings_of(options: TrainOptions) -> TeachSettings:
                 classification=float(classified), mask=float(marked), guide=float(classified and marked)
             ),
         ),
+        trust=TrustRecipe.of(options.scores) if options.scores else TrustRecipe(),
         folds=options.folds,
         fold_effort=fold_effort,
         patience=options.patience,

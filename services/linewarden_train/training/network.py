@@ -65,10 +65,11 @@ def score_held_out(
     if not settings.folds:
         return []
     part = replace(settings, train=settings.train.shortened(settings.fold_effort))
+    trust = settings.trust
     scored, tell = [], counting(around.on_progress, "scoring out of fold", len(samples))
     for number, (rest, held_out) in enumerate(split_folds(samples, settings.folds, settings.train.seed), 1):
         network = train_network(rest, spec, part, around, f"fold {number} of {settings.folds}")
-        scored.append(score_samples(network, held_out, spec, epsilon=settings.trust.epsilon, on_batch=tell))
+        scored.append(score_samples(network, held_out, spec, epsilon=trust.epsilon, also=trust.names, on_batch=tell))
     return scored
 
 
@@ -82,4 +83,5 @@ def score(
 ) -> RawScores:
     """Score samples with every ingredient, telling the progress."""
     tell = counting(on_progress, text, len(samples))
-    return score_samples(network, samples, spec, epsilon=settings.trust.epsilon, on_batch=tell)
+    trust = settings.trust
+    return score_samples(network, samples, spec, epsilon=trust.epsilon, also=trust.names, on_batch=tell)

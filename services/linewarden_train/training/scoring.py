@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torchmetrics.functional.classification import binary_average_precision
 
 from linewarden_domain.resampling import Values
@@ -14,16 +13,16 @@ from linewarden_train.data.samples import Label, Sample, Samples
 from linewarden_train.training.masks import MaskCounts, count_mask
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.device import to_device
-from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
+from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.prepare import prepare_picture
 from linewarden_vision.stitching import Mosaic, Tile, TileScore, passes
-from linewarden_vision.trust.enhancement import Enhancement, Response, Source
-from linewarden_vision.trust.ingredients import CHEAP_NAMES, cheap_ingredients
-from linewarden_vision.trust.maps import Maps, make_maps
-from linewarden_vision.trust.second_look import SECOND_NAMES, second_ingredients
+from linewarden_vision.trust.enhancement import Enhancement, Source
+from linewarden_vision.trust.ingredients import named_ingredients
+from linewarden_vision.trust.maps import make_maps
+from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES
 
 INGREDIENTS = (*CHEAP_NAMES, *SECOND_NAMES)
-"""Every ingredient that any network has, those of the second look last."""
+"""Every built-in ingredient that any network has, those of the second look last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,42 +69,54 @@ class RawScores:
         return [label.group for label in self.labels]
 
 
+def with_built_in(names: Sequence[str]) -> tuple[str, ...]:
+    """Return every built-in ingredient, then those of ``names`` that are none of them."""
+    return (*INGREDIENTS, *(name for name in names if name not in INGREDIENTS))
+
+
 def score_samples(
     network: DefectNetwork,
     samples: Samples,
     spec: PictureSpec,
     *,
     epsilon: float,
+    also: Sequence[str] = (),
     batch: int = 16,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> RawScores:
     """Score all samples with the network in eval mode; ``on_batch`` hears how many were scored.
 
-    Raises UnusablePicture for one that the inspector would not judge.
+    ``also`` names ingredients besides the built-in ones. Raises UnusablePicture for one that the inspector would not
+    judge.
     """
-    enhancement = Enhancement(epsilon=epsilon)
+    enhancement, names = Enhancement(epsilon=epsilon), with_built_in(also)
     rows: list[Values] = []
     masks: list[MaskCounts] = []
     for start in range(0, len(samples), batch):
         chosen = [samples[index] for index in range(start, min(start + batch, len(samples)))]
-        for values, counts in _score_batch(network, chosen, spec, enhancement, batch):
+        for values, counts in _score_batch(network, chosen, spec, enhancement, names, batch):
             rows.append(values)
             masks.append(counts)
         on_batch(len(chosen))
     table = np.stack(rows)
-    columns = {name: table[:, column] for column, name in enumerate(INGREDIENTS)}
+    columns = {name: table[:, column] for column, name in enumerate(names)}
     return RawScores(columns, table[:, -2], table[:, -1], list(samples.labels), MaskCounts.stack(masks))
 
 
 def _score_batch(
-    network: DefectNetwork, chosen: Sequence[Sample], spec: PictureSpec, enhancement: Enhancement, most: int
+    network: DefectNetwork,
+    chosen: Sequence[Sample],
+    spec: PictureSpec,
+    enhancement: Enhancement,
+    names: Sequence[str],
+    most: int,
 ) -> list[tuple[Values, MaskCounts]]:
     """Score a few pictures of any sizes, in their order."""
     prepared = [prepare_picture(sample.picture, spec) for sample in chosen]
-    table = np.full((len(chosen), len(INGREDIENTS) + 2), -np.inf)
+    table = np.full((len(chosen), len(names) + 2), -np.inf)
     mosaics = [Mosaic(one) for one in prepared]
     for tiles in passes(prepared, most):
-        values, logits = _pass(network, tiles, spec, enhancement)
+        values, logits = _pass(network, tiles, spec, enhancement, names)
         for tile, row, mask in zip(tiles, values, logits, strict=True):
             table[tile.owner] = np.maximum(table[tile.owner], row)  # what is not a number stays so
             sides = prepared[tile.owner].tile
@@ -119,7 +130,7 @@ def _score_batch(
 
 
 def _pass(
-    network: DefectNetwork, tiles: Sequence[Tile], spec: PictureSpec, enhancement: Enhancement
+    network: DefectNetwork, tiles: Sequence[Tile], spec: PictureSpec, enhancement: Enhancement, names: Sequence[str]
 ) -> tuple[Values, NDArray[np.float32]]:
     """Return ingredients and map peaks (B, K + 2) and mask logits (B, H', W') of one device pass."""
     device = next(network.parameters()).device
@@ -129,17 +140,9 @@ def _pass(
         maps = make_maps(output.cells, output.tap)
         source = Source(pictures, output.pyramid, 1 / spec.std)
         parts = [
-            all_ingredients(network, source, output, maps, enhancement),
+            named_ingredients(network, source, output, maps, names, enhancement),
             maps.defect.flatten(1).amax(1, keepdim=True),
             maps.agnostic.flatten(1).amax(1, keepdim=True),
         ]
         values = np.asarray(torch.cat(parts, dim=1).cpu().numpy(), np.float64)
         return values, np.asarray(output.mask_logits.float().cpu().numpy(), np.float32)
-
-
-def all_ingredients(
-    network: DefectNetwork, source: Source, output: NetworkOutput, maps: Maps, enhancement: Enhancement
-) -> Tensor:
-    """Stack every ingredient of one pass, (B, len(INGREDIENTS)) float32, those of the second look last."""
-    second = second_ingredients(network, source, Response.of(output), SECOND_NAMES, enhancement)
-    return torch.cat([cheap_ingredients(output, maps, CHEAP_NAMES), second], dim=1)

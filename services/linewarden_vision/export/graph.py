@@ -61,7 +61,7 @@ class ExportedPass(nn.Module):
         self.network = network
         self.suspicion = _Suspicion(trust)
         self.fitness = _Fitness(card.picture, size)
-        self._names = list(trust.names)
+        self.names = list(trust.names)
         self.register_buffer("mean", torch.tensor(card.picture.mean))
         self.register_buffer("std", torch.tensor(card.picture.std))
 
@@ -69,7 +69,7 @@ class ExportedPass(nn.Module):
         """All outputs of B pictures (B, C, H, W), grey levels 0 to 255."""
         output = self.network((pictures - self.mean) / self.std)
         maps = make_maps(output.cells, output.tap)
-        suspicion = self.suspicion(cheap_ingredients(output, maps, self._names))
+        suspicion = self.suspicion(cheap_ingredients(output, maps, self.names))
         undecidable = self.fitness(pictures, native_size)
         suspicion = torch.where(undecidable == Doubt.NONE, suspicion, torch.ones_like(suspicion))
         return Exported(output.margin, suspicion, undecidable, output.cells, maps.agnostic, output.mask_logits)

@@ -9,6 +9,7 @@ from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import Bundle
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.export.checking import METADATA, ExportReport, check_export, covers_of, golden_sizes
+from linewarden_vision.export.foreign import MOST_PICTURES, refuse_scores_alone
 from linewarden_vision.export.graph import Doubt, Exported, ExportedPass
 from linewarden_vision.prepare import inner_size
 from linewarden_vision.tiles import GRID, Size, lay_out
@@ -19,8 +20,8 @@ def export_bundle(bundle: Bundle, size: Size | None = None) -> tuple[bytes, Expo
 
     They are those of the bundle, or, where its inputs differ in size, those of most golden pictures unless
     ``size`` names others; the gate scores the golden pictures of that size. Raises GateError where the file
-    repeats the golden answers not exactly enough, ValueError where no golden picture has that size, ImportError
-    without the extra ``export``.
+    repeats the golden answers not exactly enough or another distribution's trust score cannot be exported, ValueError
+    where no golden picture has that size, ImportError without the extra ``export``.
     """
     sizes = golden_sizes(bundle)
     chosen = size or sizes.most_common(1)[0][0]
@@ -36,17 +37,21 @@ def _graph(bundle: Bundle, size: Size) -> bytes:
     network = network_of(bundle).to(memory_format=torch.contiguous_format)
     exported = ExportedPass(network, bundle.card, size).eval()
     example = torch.full((2, spec.channels, *size), spec.mean)
-    batch = torch.export.Dim("batch", min=1, max=4096)
-    with torch.no_grad():
-        program = torch.onnx.export(
-            exported,
-            (example, torch.tensor([size, size])),
-            dynamo=True,
-            verbose=False,
-            input_names=["pictures", "native_size"],
-            output_names=list(Exported._fields),
-            dynamic_shapes=({0: batch}, {0: torch.export.Dim.AUTO}),  # one and the same axis
-        )
+    batch = torch.export.Dim("batch", min=1, max=MOST_PICTURES)
+    try:
+        with torch.no_grad():
+            program = torch.onnx.export(
+                exported,
+                (example, torch.tensor([size, size])),
+                dynamo=True,
+                verbose=False,
+                input_names=["pictures", "native_size"],
+                output_names=list(Exported._fields),
+                dynamic_shapes=({0: batch}, {0: torch.export.Dim.AUTO}),  # one and the same axis
+            )
+    except Exception:  # whatever a foreign score or torch raises; it is told whose fault it is
+        refuse_scores_alone(network, example, exported.names)
+        raise
     if program is None:
         raise ValueError("torch gave no ONNX program")
     model = program.model_proto

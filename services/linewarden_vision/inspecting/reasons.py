@@ -6,36 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from linewarden_domain.words import Said, said
+from linewarden_domain.words import LANGUAGES, Said, said
 from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.card import Card, CheapIngredient, EnhancedIngredient
 from linewarden_vision.inspector import ViewScore
-from linewarden_vision.trust.names import without_agnostic_map
 from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.registry import words_of
 
-_WORDS: Mapping[str, str] = {
-    "agreement": "its evidence for a defect lies where it responds most",
-    "agreement_soft": "its evidence for a defect overlaps with where it responds",
-    "agreement_plain_soft": "its evidence for a defect is strong where it responds",
-    "normal_disagreement": "its evidence for a good part lies elsewhere than where it responds",
-    "mask_evidence": "its mask shows a faint defect",
-    "novelty": "something looks unlike every good part it was shown",
-    "margin": "it was less sure than with good parts",
-    "cell_peak": "one spot looked defective",
-    "agreement_enhanced": "the evidence for a defect stood out once it was enhanced",
-    "agreement_gain": "the evidence for a defect grew when it was enhanced",
-    "agreement_soft_enhanced": "the evidence for a defect spread over where it responds once it was enhanced",
-    "agreement_soft_gain": "the evidence for a defect spread when it was enhanced",
-    "agreement_plain_soft_enhanced": "the evidence for a defect was strong once it was enhanced",
-    "agreement_plain_soft_gain": "the evidence for a defect became stronger when it was enhanced",
-    "normal_disagreement_enhanced": "once enhanced, the evidence for a good part lay elsewhere than where it responds",
-    "normal_disagreement_gain": "the evidence for a good part moved away from where it responds when it was enhanced",
-    "margin_enhanced": "a small push was enough to make it doubt",
-    "margin_gain": "a small push moved it farther than it moves good parts",
-    "margin_turned": "it was less sure of the picture and its half turn together than with good parts",
-}
-"""By ingredient; the agnostic map that an agreement is measured against changes nothing for a person."""
 UNTRUSTED_STAGES: Mapping[str, str] = {"taught": "network_taught", "shadow": "network_shadow"}
 """Stages of a bundle in which no OK is believed, with the code of the reason."""
 
@@ -55,15 +33,16 @@ def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card:
 
 
 def doubted(p: float, suspicion: float, limit: float, ingredient: str) -> Said:
-    """Why an OK is doubted; the ingredient is named without its agnostic map, `unusual` where there is none."""
-    name = without_agnostic_map(ingredient) or "unusual"
-    words = {"ingredient": words_for(ingredient)}
-    return said("network_doubted", words, p=p, ingredient=name, suspicion=suspicion, limit=limit)
+    """Why an OK is doubted; the reason carries what the ingredient found in every language, for readers without it."""
+    found = {f"found_{language}": words_for(ingredient, language) for language in LANGUAGES}
+    shown = {"ingredient": words_for(ingredient)}
+    named = {"ingredient": ingredient or "unusual", **found}
+    return said("network_doubted", shown, p=p, suspicion=suspicion, limit=limit, **named)
 
 
-def words_for(ingredient: str) -> str:
+def words_for(ingredient: str, language: str = "en") -> str:
     """Say what an ingredient found; without an ingredient, that something is unusual."""
-    return _WORDS.get(without_agnostic_map(ingredient), "its evidence is unusual for a good part")
+    return words_of(ingredient, language)
 
 
 def strongest(ingredients: Mapping[str, float], card: Card) -> str:

@@ -7,7 +7,7 @@ pictures -> encode -> pyramid -> fuse -> tap F -> classify -> cells, margin
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,22 @@ class NetworkOutput:
     mask_logits: Tensor
     pyramid: Pyramid
     novelty: Tensor | None = None
+
+
+@runtime_checkable
+class SteppedNetwork(Protocol):
+    """What a second look runs again: any network in these steps, also one of another project."""
+
+    training: bool
+
+    def encode(self, pictures: Tensor) -> Pyramid:
+        """Encode normalised pictures (B, C, H, W); strides 8, 16 and 32 at least."""
+
+    def fuse(self, pyramid: Pyramid) -> Tensor:
+        """Return the tap F (B, C, h, w)."""
+
+    def classify(self, tap: Tensor) -> Classification:
+        """Return cells (B, h, w) and margin (B,)."""
 
 
 class DefectNetwork(nn.Module, ABC):

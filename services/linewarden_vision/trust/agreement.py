@@ -5,12 +5,20 @@ normaliser takes as infinitely rare, so that a broken map diverts.
 """
 
 import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from linewarden_vision.trust.maps import Maps
+from linewarden_vision.trust.maps import AgnosticVariant, Maps
+from linewarden_vision.trust.scores import TrustScore
 
+if TYPE_CHECKING:
+    from linewarden_vision.network.interface import NetworkOutput
+
+Measure = Callable[[Maps], Tensor]
 TOP_SHARE = 0.10
 
 
@@ -84,3 +92,52 @@ def _to_mass(values: Tensor, reference: Tensor) -> Tensor:
 def _known(value: Tensor, maps: Maps) -> Tensor:
     mass = (maps.defect + maps.normal + maps.agnostic).flatten(1).sum(1)
     return torch.where(mass.isfinite(), value, torch.nan)
+
+
+MEASURES: Mapping[str, Measure] = {
+    "agreement": agreement_difference,
+    "agreement_soft": soft_agreement_difference,
+    "agreement_plain_soft": plain_soft_difference,
+    "normal_disagreement": normal_disagreement,
+}
+AGNOSTIC: Mapping[str, AgnosticVariant] = {"": "energy", "_mean": "mean", "_eigen": "eigen", "_fem": "fem"}
+"""Agnostic maps by the end of a name; which one an agreement is measured against changes nothing for a person."""
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "agreement": {
+        "en": "its evidence for a defect lies where it responds most",
+        "de": "seine Hinweise auf einen Fehler liegen dort, wo es am stärksten reagiert",
+    },
+    "agreement_soft": {
+        "en": "its evidence for a defect overlaps with where it responds",
+        "de": "seine Hinweise auf einen Fehler überdecken sich mit dem, worauf es reagiert",
+    },
+    "agreement_plain_soft": {
+        "en": "its evidence for a defect is strong where it responds",
+        "de": "seine Hinweise auf einen Fehler sind stark, wo es reagiert",
+    },
+    "normal_disagreement": {
+        "en": "its evidence for a good part lies elsewhere than where it responds",
+        "de": "seine Hinweise auf ein Gutteil liegen anderswo als dort, wo es reagiert",
+    },
+}
+
+
+def measure_of(agreement: str) -> tuple[Measure, AgnosticVariant]:
+    """Return what an agreement of a plain pass measures, and on which agnostic map; KeyError for another name."""
+    return _AGREEMENTS[agreement]
+
+
+def _measured(output: "NetworkOutput", maps: Maps, *, measure: Measure, variant: AgnosticVariant) -> Tensor:
+    return measure(maps.against(variant, output.tap))
+
+
+_AGREEMENTS = {
+    measure + suffix: (MEASURES[measure], variant) for measure in MEASURES for suffix, variant in AGNOSTIC.items()
+}
+SCORES = tuple(
+    TrustScore(
+        measure + suffix, _WORDS[measure], partial(_measured, measure=MEASURES[measure], variant=AGNOSTIC[suffix])
+    )
+    for measure in MEASURES
+    for suffix in AGNOSTIC
+)

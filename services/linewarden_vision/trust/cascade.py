@@ -14,10 +14,9 @@ from torch import Tensor
 
 from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
 from linewarden_vision.trust.enhancement import Enhancement, Response, Source
-from linewarden_vision.trust.ingredients import cheap_ingredients
+from linewarden_vision.trust.ingredients import cheap_ingredients, second_ingredients
 from linewarden_vision.trust.maps import Maps, make_maps
 from linewarden_vision.trust.normaliser import Normaliser
-from linewarden_vision.trust.second_look import second_ingredients
 from linewarden_vision.trust.suspicion import Logistic
 
 Values = NDArray[np.float64]

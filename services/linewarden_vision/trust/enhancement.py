@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from linewarden_vision.network.fusion import TAP_STRIDES
-from linewarden_vision.network.interface import DefectNetwork, NetworkOutput, Pyramid
+from linewarden_vision.network.interface import DefectNetwork, NetworkOutput, Pyramid, SteppedNetwork
 
 Space = Literal["feature", "input"]
 Stride = Literal[8, 16, 32]
@@ -103,19 +103,19 @@ class Response:
 
 
 def enhance(
-    network: DefectNetwork, source: Source, settings: Enhancement = REFERENCE, before: Response | None = None
+    network: SteppedNetwork, source: Source, settings: Enhancement = REFERENCE, before: Response | None = None
 ) -> Response:
     """Return the response after the step F' = F + epsilon * sigma * sign(dm/dF), one batched pass each way.
 
-    ``before`` is the plain response of the same pictures: with it one step in feature space takes its slope in
-    closed form, without passing neck and head again.
+    ``before`` is the plain response of the same pictures: with it one step in feature space of a ``DefectNetwork``
+    takes its slope in closed form, without passing neck and head again.
     The network's parameters, gradients and modes stay as they are, also when this raises; no hooks.
     Raises ValueError for a network in train mode, whose batch norm would mix pictures, and for a
     step in input space without the grey level.
     """
     if network.training:
         raise ValueError("the enhancement needs the network in eval mode: call network.eval() first")
-    if before is not None and settings.space == "feature" and settings.steps == 1:
+    if before is not None and isinstance(network, DefectNetwork) and (settings.space, settings.steps) == ("feature", 1):
         return _one_step(network, source.pyramid, settings, before)
     with torch.inference_mode(mode=False):
         base, radius, to_tap = _start(network, source, settings)
@@ -143,7 +143,7 @@ def _radius(base: Tensor, settings: Enhancement) -> Tensor:
 
 
 def _start(
-    network: DefectNetwork, source: Source, settings: Enhancement
+    network: SteppedNetwork, source: Source, settings: Enhancement
 ) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]:
     """Return where the walk begins, how far it may go (B or 1, 1, 1, 1), and the way on to the tap."""
     if settings.space == "input":

@@ -1,118 +1,64 @@
-"""Named ingredients of suspicion; each is a (B,) tensor, high is suspicious.
+"""Named scores of a batch, each a (B,) column, high is suspicious; what is not named is not computed."""
 
-The agreements are four measures of four agnostic maps. Names: the measure, then the agnostic map
-(none for the energy), then ``_enhanced`` for the value after the step and ``_gain`` for what the
-step added. An ingredient that is not named is not computed.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from linewarden_vision.network.interface import NetworkOutput
-from linewarden_vision.trust.agreement import (
-    agreement_difference,
-    normal_disagreement,
-    plain_soft_difference,
-    soft_agreement_difference,
-)
-from linewarden_vision.trust.enhancement import Response
-from linewarden_vision.trust.evidence import cell_peak, mask_evidence
-from linewarden_vision.trust.maps import AgnosticVariant, Maps, class_agnostic, make_maps
-from linewarden_vision.trust.names import AgreementName, CheapName, EnhancedName
-
-__all__ = [
-    "BANKED_NAMES",
-    "CHEAP_NAMES",
-    "ENHANCED_NAMES",
-    "CheapName",
-    "EnhancedName",
-    "cheap_ingredients",
-    "enhanced_ingredients",
-    "measure_of",
-]
-
-
-def _novelty(output: NetworkOutput) -> Tensor:
-    if output.novelty is None:
-        raise ValueError("novelty needs a network with a bank of good patches")
-    return output.novelty.float()
-
-
-_MEASURES: Mapping[str, Callable[[Maps], Tensor]] = {
-    "agreement": agreement_difference,
-    "agreement_soft": soft_agreement_difference,
-    "agreement_plain_soft": plain_soft_difference,
-    "normal_disagreement": normal_disagreement,
-}
-_AGNOSTIC: Mapping[str, AgnosticVariant] = {"": "energy", "_mean": "mean", "_eigen": "eigen", "_fem": "fem"}
-_AGREEMENTS = {
-    measure + suffix: (_MEASURES[measure], variant) for measure in _MEASURES for suffix, variant in _AGNOSTIC.items()
-}
-_OTHERS: Mapping[str, Callable[[NetworkOutput], Tensor]] = {
-    "mask_evidence": lambda output: mask_evidence(output.mask_logits),
-    "margin": lambda output: output.margin.float(),
-    "cell_peak": lambda output: cell_peak(output.cells),
-    "novelty": _novelty,
-}
-BANKED_NAMES = ("novelty",)
-"""Ingredients that only a network with a bank of good patches has."""
-CHEAP_NAMES: tuple[str, ...] = (*_AGREEMENTS, *(name for name in _OTHERS if name not in BANKED_NAMES))
-"""Ingredients of one pass that every network has."""
-ENHANCED_NAMES: tuple[str, ...] = (
-    *(name + suffix for name in _AGREEMENTS for suffix in ("_enhanced", "_gain")),
-    "margin_enhanced",
-    "margin_gain",
-)
-
-
-def measure_of(agreement: AgreementName) -> tuple[Callable[[Maps], Tensor], AgnosticVariant]:
-    """Return what an agreement of a plain pass measures, and on which agnostic map."""
-    return _AGREEMENTS[agreement]
+from linewarden_vision.errors import TrustScoreError
+from linewarden_vision.network.interface import NetworkOutput, SteppedNetwork
+from linewarden_vision.trust.enhancement import Enhancement, Response, Source
+from linewarden_vision.trust.maps import Maps
+from linewarden_vision.trust.registry import find, find_cheap, find_second, origin
+from linewarden_vision.trust.scores import TrustScore
+from linewarden_vision.trust.second_look import SecondPass
 
 
 def cheap_ingredients(output: NetworkOutput, maps: Maps, names: Sequence[str]) -> Tensor:
-    """Stack the named ingredients that need no second pass, (B, len(names)) float32.
+    """Stack the named scores of one pass, (B, len(names)) float32; a value that is not finite is not a number.
 
-    ``maps`` are those of the energy. Raises KeyError for a name that is none, ValueError for novelty of
-    a network without a bank.
+    ``maps`` are those of the energy. Raises TrustScoreError for a name that is none and for a score that gives
+    something else than one value a picture, ValueError for novelty of a network without a bank.
     """
-    agreements = _Agreements(output.tap, maps)
-    columns = [agreements[name] if name in _AGREEMENTS else _OTHERS[name](output) for name in names]
-    return _stack(columns, output.margin)
+    return _stack({name: find_cheap(name).measure(output, maps) for name in names}, names, output.margin)
 
 
-def enhanced_ingredients(after: Response, before: Response, names: Sequence[str]) -> Tensor:
-    """Stack the named ingredients of the enhanced pass, (B, len(names)) float32; ``before`` is the plain pass."""
-    late = _Agreements(after.tap, make_maps(after.cells, after.tap))
-    early = _Agreements(before.tap, make_maps(before.cells, before.tap))
+def second_ingredients(
+    network: SteppedNetwork, source: Source, before: Response, names: Sequence[str], enhancement: Enhancement
+) -> Tensor:
+    """Stack the named scores of a second look, (B, len(names)) float32; what no name needs is not run.
 
-    def column(name: str) -> Tensor:
-        gain = name.endswith("_gain")
-        plain = name.removesuffix("_gain" if gain else "_enhanced")
-        if plain == "margin":
-            return after.margin.float() - before.margin.float() if gain else after.margin.float()
-        return late[plain] - early[plain] if gain else late[plain]
-
-    return _stack([column(name) for name in names], after.margin)
+    ``before`` is the plain pass of the same pictures. Raises ValueError for a network in train mode, TrustScoreError
+    as ``cheap_ingredients``.
+    """
+    again = SecondPass(network, source, before, enhancement)
+    return _stack({name: find_second(name).measure(again) for name in names}, names, before.margin)
 
 
-class _Agreements:
-    """Agreements of one pass by name; an agnostic map is made once, when first asked for."""
+def named_ingredients(
+    network: SteppedNetwork,
+    source: Source,
+    output: NetworkOutput,
+    maps: Maps,
+    names: Sequence[str],
+    enhancement: Enhancement,
+) -> Tensor:
+    """Stack named scores of either kind, (B, len(names)) float32, in their order; raises as the other two do."""
+    cheap = [name for name in names if isinstance(find(name), TrustScore)]
+    second = [name for name in names if name not in cheap]
+    columns = dict(zip(cheap, cheap_ingredients(output, maps, cheap).unbind(1), strict=True))
+    if second:
+        found = second_ingredients(network, source, Response.of(output), second, enhancement)
+        columns |= dict(zip(second, found.unbind(1), strict=True))
+    return _stack(columns, names, output.margin)
 
-    def __init__(self, tap: Tensor, maps: Maps) -> None:
-        self._tap, self._maps = tap, {"energy": maps}
 
-    def __getitem__(self, name: str) -> Tensor:
-        measure, variant = _AGREEMENTS[name]
-        if variant not in self._maps:
-            energy = self._maps["energy"]
-            self._maps[variant] = Maps(energy.defect, energy.normal, class_agnostic(self._tap, variant))
-        return measure(self._maps[variant])
-
-
-def _stack(columns: Sequence[Tensor], like: Tensor) -> Tensor:
-    if not columns:
+def _stack(columns: dict[str, Tensor], names: Sequence[str], like: Tensor) -> Tensor:
+    if not names:
         return like.new_zeros((like.shape[0], 0), dtype=torch.float32)
-    return torch.stack([column.float() for column in columns], dim=1)
+    for name in names:
+        if not isinstance(columns[name], Tensor) or columns[name].shape != like.shape[:1]:
+            what = list(getattr(columns[name], "shape", ())) or type(columns[name]).__name__
+            raise TrustScoreError(f"trust score {name} of {origin(name)} gives {what}, not one value for each picture")
+    stacked = torch.stack([columns[name].float() for name in names], dim=1)
+    return torch.where(stacked.isfinite(), stacked, torch.nan)

@@ -1,7 +1,7 @@
 """Class-specific and class-agnostic maps of one pass, closed form: no hooks, no backward pass."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -22,6 +22,15 @@ class Maps:
     defect: Tensor
     normal: Tensor
     agnostic: Tensor
+    _others: dict[AgnosticVariant, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def against(self, variant: AgnosticVariant, tap: Tensor) -> "Maps":
+        """Return those of the energy beside another agnostic map of the same tap, which is made once."""
+        if variant == "energy":
+            return self
+        if variant not in self._others:
+            self._others[variant] = class_agnostic(tap, variant)
+        return Maps(self.defect, self.normal, self._others[variant])
 
 
 def make_maps(cells: Tensor, tap: Tensor, variant: AgnosticVariant = "energy") -> Maps:

@@ -8,6 +8,7 @@ nearest one in the bank, here averaged over the worst places of a picture.
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import safetensors
 import torch
@@ -15,6 +16,11 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from linewarden_vision.errors import BundleError
+from linewarden_vision.trust.scores import TrustScore
+
+if TYPE_CHECKING:
+    from linewarden_vision.network.interface import NetworkOutput
+    from linewarden_vision.trust.maps import Maps
 
 NOVELTY_FILE = "novelty.safetensors"
 PATCH_STRIDES = (8, 16)
@@ -85,3 +91,22 @@ def patch_features(pyramid: Mapping[int, Tensor]) -> Tensor:
     )
     grown = nn.functional.interpolate(coarse, fine.shape[-2:], mode="bilinear", align_corners=False)
     return torch.cat([fine, grown], dim=1).flatten(2).transpose(1, 2)
+
+
+def _novelty(output: "NetworkOutput", _: "Maps") -> Tensor:
+    if output.novelty is None:
+        raise ValueError("novelty needs a network with a bank of good patches")
+    return output.novelty.float()
+
+
+SCORES = (
+    TrustScore(
+        "novelty",
+        {
+            "en": "something looks unlike every good part it was shown",
+            "de": "etwas sieht anders aus als jedes Gutteil, das es kennt",
+        },
+        _novelty,
+        needs=("novelty",),
+    ),
+)

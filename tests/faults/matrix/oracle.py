@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from linewarden_audit.balance import Allowance, BalanceReport, balance
-from linewarden_history.ledger import Ledger
+from linewarden_audit.balance import balance
+from linewarden_audit.findings import Allowance, BalanceReport
+from linewarden_audit.ledger import AuditLedger
 
 _NUMBERED = re.compile(r"(?P<place>.+)\.(?P<due_ms>\d{13})\.(?P<number>\d{6,})")
 """How a visit of the simulated line is named: where, when its trigger was due, and the trigger's number from 0 on."""
@@ -63,7 +64,7 @@ class Judgement:
         return sorted(found)[:most]
 
 
-def judge(ledger: Ledger, now_ms: int, seen: Collection[str], parts_per_s: float | None = None) -> Judgement:
+def judge(ledger: AuditLedger, now_ms: int, seen: Collection[str], parts_per_s: float | None = None) -> Judgement:
     """Judge everything that the topics hold.
 
     `seen`: visits that were seen to arrive and, says whoever watched, have been routed. One that is not in the log any

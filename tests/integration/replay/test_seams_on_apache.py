@@ -15,8 +15,7 @@ from typer.testing import CliRunner, Result
 
 from linewarden.cli import app
 from linewarden_archive.archive import Archive
-from linewarden_audit.periods.closing import close_period
-from linewarden_audit.periods.period import Occasion
+from linewarden_audit.periods import close_period
 from linewarden_history.reading import records_since
 from linewarden_history.selection import Selection
 from linewarden_replay.inspecting import ReplayPlan, Setting
@@ -274,7 +273,7 @@ def test_a_period_is_closed_once_and_what_comes_later_about_it_is_named(
             assert close()[0] == 0
 
     with pytest.raises(Fenced):
-        close_period(apache_kafka, told, Occasion(told.name, SystemClock().now_ms(), "ben"), progress=meanwhile)
+        close_period(apache_kafka, told, SystemClock().now_ms(), "ben", progress=meanwhile)
     commit(apache_kafka, told, disposition(2, Routing.REJECTED))
     code, refused = close()
     assert (code, refused["doubled"], refused["period"]) == (1, [visit(2)], None)

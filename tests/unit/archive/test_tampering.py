@@ -26,7 +26,7 @@ from linewarden_archive.tables import write_table
 from linewarden_archive.verify import verify_archive
 from linewarden_audit.notary.notary import Notary, NotaryLimits
 from linewarden_audit.notary.signing import make_key, read_key
-from linewarden_audit.notary.verify import Fault, PartitionReport
+from linewarden_audit.notary.verify import ChainFault, PartitionReport
 from linewarden_runtime.records import InRecord
 
 from .kept import LINE, Line
@@ -116,9 +116,11 @@ def test_an_untouched_archive_holds_and_its_chain_too(sealed: Sealed) -> None:
 
 
 @pytest.mark.parametrize("topic", ["decisions", "frames"])
-@pytest.mark.parametrize(("act", "fault"), [(flip, Fault.CHANGED), (drop, Fault.MISSING), (swap, Fault.MOVED)])
+@pytest.mark.parametrize(
+    ("act", "fault"), [(flip, ChainFault.CHANGED), (drop, ChainFault.MISSING), (swap, ChainFault.MOVED)]
+)
 def test_a_record_that_was_touched_in_its_file_is_named_by_its_offset(
-    sealed: Sealed, act: Act, fault: Fault, topic: str
+    sealed: Sealed, act: Act, fault: ChainFault, topic: str
 ) -> None:
     segment = next(one for one in sealed.archive.segments(topic) if one.records >= 3)
     records = sealed.records(segment)
@@ -128,9 +130,11 @@ def test_a_record_that_was_touched_in_its_file_is_named_by_its_offset(
     assert finding.records.startswith(fault.value)
 
 
-@pytest.mark.parametrize(("act", "fault"), [(flip, Fault.CHANGED), (drop, Fault.MISSING), (swap, Fault.MOVED)])
+@pytest.mark.parametrize(
+    ("act", "fault"), [(flip, ChainFault.CHANGED), (drop, ChainFault.MISSING), (swap, ChainFault.MOVED)]
+)
 def test_a_record_that_was_touched_by_somebody_who_made_everything_fit_again_breaks_the_chain(
-    sealed: Sealed, act: Act, fault: Fault
+    sealed: Sealed, act: Act, fault: ChainFault
 ) -> None:
     segment = sealed.archive.segments("decisions")[1]
     sealed.forge(segment, act(sealed.records(segment), 2))
@@ -150,7 +154,7 @@ def test_a_cut_segment_is_named_with_its_first_record_that_cannot_be_read(
     assert (finding.wrong, finding.topic, finding.partition, finding.offset) == (Wrong.CUT, "decisions", 0, 4)
     chained = sealed.chain().finding
     assert chained is not None
-    assert (chained.fault, chained.index) == (Fault.MISSING, 4)
+    assert (chained.fault, chained.index) == (ChainFault.MISSING, 4)
     for command in (["archive", "verify", str(sealed.root)], ["audit", "verify", "--archive", str(sealed.root)]):
         monkeypatch.setattr(sys, "argv", ["linewarden", *command])
         with pytest.raises(SystemExit) as ended:
@@ -252,7 +256,9 @@ def test_any_record_touched_by_somebody_who_makes_everything_fit_is_named_at_its
     segment = sealed.archive.segments("decisions")[number]
     records = sealed.records(segment)
     at = data.draw(st.integers(0, len(records) - 2))
-    act, fault = data.draw(st.sampled_from([(flip, Fault.CHANGED), (drop, Fault.MISSING), (swap, Fault.MOVED)]))
+    act, fault = data.draw(
+        st.sampled_from([(flip, ChainFault.CHANGED), (drop, ChainFault.MISSING), (swap, ChainFault.MOVED)])
+    )
     if (number, at, act) == (0, 0, drop):
         return  # the oldest record of all is gone as if by retention: `gone` counts it
     sealed.forge(segment, act(records, at))

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 
 from linewarden.commands.audit_report import report as command
-from linewarden_audit.balance import Allowance, balance
+from linewarden_audit.balance import balance
+from linewarden_audit.findings import Allowance
+from linewarden_audit.ledger import AuditLedger
 from linewarden_audit.notary.notary import Notary, NotaryLimits
 from linewarden_audit.notary.signing import make_key, read_key
 from linewarden_audit.report.conserving import Conservation
 from linewarden_audit.report.differences import read_rerun
-from linewarden_audit.report.page import page
-from linewarden_audit.report.report import Audit, report
+from linewarden_audit.report.report import Audit, page, report
 from linewarden_audit.report.tally import counting
 from linewarden_audit.report.versions import in_force
-from linewarden_history.ledger import Ledger
-from linewarden_history.reports.gather import Unreadable
+from linewarden_history.reports.gather import UnreadableRecords
 from linewarden_history.reports.rendering import as_json
-from linewarden_history.reports.shelf import Shelf
+from linewarden_history.reports.store import VisitStore
 from linewarden_history.reports.story import tell
 from linewarden_history.selection import Selection
 from linewarden_replay.standing import standing_of, threshold_rows
@@ -116,7 +116,7 @@ def test_the_balance_is_that_of_the_whole_ledger_whatever_the_size_of_its_portio
         *[one for one in passes(13) if not isinstance(one, type(capture(0)))],
         heartbeat(13),
     ]
-    ledger = Ledger()
+    ledger = AuditLedger()
     for message in faulty:
         ledger.learn(message)
     whole = balance(ledger, AT + HOUR)
@@ -286,8 +286,8 @@ def test_an_empty_range_says_that_nothing_is_known() -> None:
 
 
 def test_records_that_cannot_be_read_and_are_too_many_to_name_keep_the_balance_open() -> None:
-    conservation = Conservation(AT, [], Unreadable(count=3, places=[]), Allowance(), Ledger())
-    with Shelf() as shelf:
+    conservation = Conservation(AT, [], UnreadableRecords(count=3, places=[]), Allowance(), AuditLedger())
+    with VisitStore() as shelf:
         found = conservation.result(shelf)
     assert (found["closes"], found["unknown"]["count"]) == (False, 3)
 

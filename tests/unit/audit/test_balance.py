@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linewarden_audit.balance import DEFAULT_MARGIN_MS, BalanceReport, balance
-from linewarden_history.ledger import Ledger, Written
+from linewarden_audit.balance import balance
+from linewarden_audit.findings import Allowance, BalanceReport
+from linewarden_audit.ledger import AuditLedger
+from linewarden_history.reading import WrittenAt
 from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import Disposition, SlotOpen, ViewResult
 from linewarden_schemas.inspection import Inspection, SourceRef
@@ -46,10 +48,10 @@ ENDS: tuple[Callable[[int], list[Message]], ...] = (passed, rejected, waiting, d
 
 def of(messages: Iterable[Message], now_ms: int = NOW, order: random.Random | None = None) -> BalanceReport:
     """The balance of messages in the order of their offsets, learnt in another order where one is given."""
-    written = [(message, Written(offset)) for offset, message in enumerate((recipe(), *messages))]
+    written = [(message, WrittenAt(offset)) for offset, message in enumerate((recipe(), *messages))]
     if order is not None:
         order.shuffle(written)
-    ledger = Ledger()
+    ledger = AuditLedger()
     for message, at in written:
         ledger.learn(message, at)
     return balance(ledger, now_ms)
@@ -97,14 +99,14 @@ def test_the_heartbeat_shows_a_lost_tail() -> None:
 
 def at_times(*told: tuple[Message, int]) -> BalanceReport:
     """The balance of messages, each written so long (ms) before now."""
-    ledger = Ledger()
+    ledger = AuditLedger()
     for offset, (message, ago_ms) in enumerate(((recipe(), 0), *told)):
-        ledger.learn(message, Written(offset, NOW - ago_ms))
+        ledger.learn(message, WrittenAt(offset, NOW - ago_ms))
     return balance(ledger, NOW)
 
 
 def test_a_number_is_lost_only_when_what_shows_that_it_is_missing_is_old() -> None:
-    young, old = 1_000, DEFAULT_MARGIN_MS + 1
+    young, old = 1_000, Allowance().margin_ms + 1
     first, second, fourth = ([(one, at) for one in passed(n)] for n, at in ((0, old), (1, young), (3, young)))
     lost = ("cam1.epoch1.seq2-2",)
     assert at_times(*first, (heartbeat(0), old), (heartbeat(4), young)).lost == ()
@@ -222,8 +224,8 @@ def test_a_defect_that_is_answered_after_a_late_visit_was_diverted_is_no_fault_o
 
 
 def test_a_record_that_nobody_can_read_opens_the_balance_until_its_dead_letter_is_there() -> None:
-    ledger = Ledger()
-    ledger.learn_unreadable("line1.captures", 3, 17)
+    ledger = AuditLedger()
+    ledger.unreadable.add("line1.captures[3]@17")
     assert balance(ledger, NOW).unknown == ("line1.captures[3]@17",)
     source = SourceRef(topic="line1.captures", partition=3, offset=17)
     ledger.learn(DeadLetter(service="route", cause="envelope", detail="not ours", source=source, at_ms=NOW))

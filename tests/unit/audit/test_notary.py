@@ -18,7 +18,14 @@ from linewarden_audit.notary.anchors import Anchor
 from linewarden_audit.notary.chain import Chain, link_of
 from linewarden_audit.notary.notary import Notary, NotaryLimits, read_heads
 from linewarden_audit.notary.signing import is_signed_by, make_key, read_key, signed
-from linewarden_audit.notary.verify import Comparison, Fault, Finding, Found, PartitionCheck, PartitionReport
+from linewarden_audit.notary.verify import (
+    ChainComparison,
+    ChainFault,
+    ChainFinding,
+    Found,
+    PartitionCheck,
+    PartitionReport,
+)
 from linewarden_audit.notary.verifying import Verified, Witness, keys_in_heads, verify_namespace
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError, Fenced, RetentionOvertook
@@ -41,8 +48,8 @@ def log(count: int) -> list[Found]:
     return [Found(2 * n, f"v{n}", link_of(record(2 * n, f"record {n}".encode()))) for n in range(count)]
 
 
-def first_difference(chained: list[bytes], found: list[Found], base: int) -> Finding | None:
-    comparison = Comparison(found, base)
+def first_difference(chained: list[bytes], found: list[Found], base: int) -> ChainFinding | None:
+    comparison = ChainComparison(found, base)
     for link in chained:
         comparison.chained(link)
     return comparison.finding()
@@ -68,21 +75,21 @@ def test_a_link_tells_every_part_of_a_record_apart() -> None:
 
 
 @settings(max_examples=300)
-@given(st.integers(2, 30), st.randoms(use_true_random=False), st.sampled_from(list(Fault)[2:6]))
-def test_any_tampering_is_named_at_its_place(count: int, dice: random.Random, fault: Fault) -> None:
+@given(st.integers(2, 30), st.randoms(use_true_random=False), st.sampled_from(list(ChainFault)[2:6]))
+def test_any_tampering_is_named_at_its_place(count: int, dice: random.Random, fault: ChainFault) -> None:
     found = log(count)
     chained = links(found)
     place = dice.randrange(count - 1)
     match fault:
-        case Fault.CHANGED:
+        case ChainFault.CHANGED:
             flipped = bytearray(found[place].link)
             flipped[dice.randrange(32)] ^= 1 << dice.randrange(8)
             found[place] = replace(found[place], link=bytes(flipped))
-        case Fault.MISSING:
+        case ChainFault.MISSING:
             del found[place : place + dice.randint(1, 3)]
-        case Fault.INSERTED:
+        case ChainFault.INSERTED:
             found.insert(place, Found(2 * place - 1, "forged", b"?" * 32))
-        case Fault.MOVED:
+        case ChainFault.MOVED:
             other = dice.randrange(place + 1, count)
             found[place], found[other] = (
                 replace(found[place], link=found[other].link),
@@ -100,7 +107,7 @@ def test_what_lies_behind_the_last_link_is_not_judged(count: int, more: int) -> 
 
 def test_a_cut_end_is_named() -> None:
     finding = first_difference(links(log(9)), log(6), 0)
-    assert finding == Finding(Fault.MISSING, 6, None, None, "the last 3 chained records are missing")
+    assert finding == ChainFinding(ChainFault.MISSING, 6, None, None, "the last 3 chained records are missing")
 
 
 class Line:
@@ -129,7 +136,7 @@ class Line:
         notary.step()
         notary.close()
 
-    def faults(self, *keys: str) -> list[Fault]:
+    def faults(self, *keys: str) -> list[ChainFault]:
         return [report.finding.fault for report in self.reports(*keys) if report.finding is not None]
 
     def reports(self, *keys: str, anchors: Sequence[Anchor] = ()) -> list[PartitionReport]:
@@ -207,7 +214,7 @@ def test_records_that_are_gone_before_their_time_are_a_finding(line: Line) -> No
     line.clock.advance(30)
     for gone in (2, 4):
         line.broker.log(Position(TOPIC, 0)).delete_before(gone)
-        assert line.faults() == [Fault.DELETED]
+        assert line.faults() == [ChainFault.DELETED]
 
 
 def test_the_retention_in_force_is_that_of_the_topic(line: Line) -> None:
@@ -216,11 +223,11 @@ def test_the_retention_in_force_is_that_of_the_topic(line: Line) -> None:
     spec = line.broker.specs[TOPIC]
     line.broker.specs[TOPIC] = replace(spec, configs={**spec.configs, "retention.ms": "3600000"})
     line.broker.log(Position(TOPIC, 0)).delete_before(2)
-    assert line.faults() == [Fault.DELETED]
+    assert line.faults() == [ChainFault.DELETED]
     line.clock.advance(3_700)
     assert line.faults() == []
     line.broker.specs[TOPIC] = replace(spec, configs={**spec.configs, "retention.ms": "-1"})
-    assert line.faults() == [Fault.DELETED]
+    assert line.faults() == [ChainFault.DELETED]
 
 
 def test_records_that_went_unsealed_are_a_finding(line: Line) -> None:
@@ -228,19 +235,19 @@ def test_records_that_went_unsealed_are_a_finding(line: Line) -> None:
     line.chain_all()
     line.put("b")
     line.broker.log(Position(TOPIC, 0)).delete_before(2)
-    assert line.faults() == [Fault.DELETED]
+    assert line.faults() == [ChainFault.DELETED]
 
 
 def test_a_record_may_be_without_a_head_for_a_minute_whether_the_notary_lives_or_not(line: Line) -> None:
     line.put("a")
     assert line.faults() == []
     line.clock.advance(61)
-    assert line.faults() == [Fault.UNSEALED]
+    assert line.faults() == [ChainFault.UNSEALED]
     line.chain_all()
     assert line.faults() == []
     line.put("b")
     line.clock.advance(61)
-    assert line.faults() == [Fault.UNSEALED]
+    assert line.faults() == [ChainFault.UNSEALED]
 
 
 def test_a_record_among_the_heads_that_is_none_stops_nobody_and_is_named(line: Line) -> None:
@@ -263,14 +270,14 @@ def test_a_changed_record_is_named_with_its_visit(line: Line) -> None:
     entry.record = replace(entry.record, value=b"B")
     (report,) = [one for one in line.reports() if not one.holds]
     assert report.finding is not None
-    assert (report.finding.fault, report.finding.index, report.finding.offset) == (Fault.CHANGED, 1, 1)
+    assert (report.finding.fault, report.finding.index, report.finding.offset) == (ChainFault.CHANGED, 1, 1)
     assert (report.finding.key, report.verified) == ("v", 1)
 
 
 def test_heads_of_another_key_are_not_believed_although_they_fit(line: Line, tmp_path: Path) -> None:
     line.put("a")
     line.chain_all()
-    assert line.faults(make_key(tmp_path / "other.pem")) == [Fault.SIGNATURE]
+    assert line.faults(make_key(tmp_path / "other.pem")) == [ChainFault.SIGNATURE]
     assert keys_in_heads(line.broker, NAMESPACE) == [line.public]
 
 
@@ -286,7 +293,7 @@ def test_a_head_that_was_touched_or_taken_out_is_found(line: Line) -> None:
     assert check.report().finding is not None
     report = verified([heads[0], heads[2]], [], 10, line.public)
     assert report.finding is not None
-    assert report.finding.fault is Fault.HEADS
+    assert report.finding.fault is ChainFault.HEADS
 
 
 def verified(heads: list[ChainHead], found: list[Found], first_kept: int, public: str) -> PartitionReport:
@@ -302,15 +309,15 @@ def test_what_is_kept_of_a_head_whose_oldest_records_are_gone_is_verified_too(li
     (head,) = read_heads(line.broker, NAMESPACE)
     a, b, c, d, e = (Found(n, "v", link_of(one)) for n, one in enumerate(line.broker.records(TOPIC)))
 
-    def told(*found: Found) -> tuple[int, int, tuple[Fault, int] | None]:
+    def told(*found: Found) -> tuple[int, int, tuple[ChainFault, int] | None]:
         report = verified([head], list(found), found[0].offset, line.public)
         finding = report.finding
         return report.gone, report.verified, None if finding is None else (finding.fault, finding.index)
 
     assert told(a, b, c, d, e) == (0, 5, None)
     assert told(c, d, e) == (2, 3, None)
-    assert told(c, e) == (2, 1, (Fault.MISSING, 3))
-    assert told(replace(c, link=b"?" * 32), d, e) == (2, 0, (Fault.CHANGED, 2))
+    assert told(c, e) == (2, 1, (ChainFault.MISSING, 3))
+    assert told(replace(c, link=b"?" * 32), d, e) == (2, 0, (ChainFault.CHANGED, 2))
 
 
 def test_memory_does_not_grow_with_the_range(line: Line) -> None:

@@ -20,7 +20,7 @@ from linewarden_audit.notary.anchors import Anchor, AnchorFile, from_paper
 from linewarden_audit.notary.chain import Chain, link_of
 from linewarden_audit.notary.notary import Notary, NotaryLimits
 from linewarden_audit.notary.signing import make_key, public_text, read_key, signed
-from linewarden_audit.notary.verify import Fault
+from linewarden_audit.notary.verify import ChainFault
 from linewarden_audit.notary.verifying import Verified, Witness, verify_namespace
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.provision import provision_topics
@@ -196,7 +196,7 @@ def test_a_record_that_is_moved_to_another_partition_is_named_in_both(scene: Sce
         log = scene.log.copy()
         log.records[PLACES[1]].append(log.records[PLACES[0]].pop(at))
         named = [one.finding.fault for one in scene.verified(log).partitions if one.finding is not None]
-        assert named == [Fault.MISSING, Fault.UNSEALED], "there it is one that no head covers"
+        assert named == [ChainFault.MISSING, ChainFault.UNSEALED], "there it is one that no head covers"
 
 
 def test_whatever_is_altered_in_a_head_without_the_key_is_named(scene: Scene) -> None:
@@ -239,7 +239,7 @@ def test_whoever_has_the_key_and_rewrites_a_record_with_all_its_heads_is_found_b
         rewritten = scene.resealed(log, place)
         assert scene.verified(rewritten).holds, "without an anchor nobody can tell"
         (finding,) = [one.finding for one in scene.verified(rewritten, *anchors).partitions if one.finding is not None]
-        assert finding.fault is Fault.ANCHOR, what
+        assert finding.fault is ChainFault.ANCHOR, what
 
 
 def test_a_tail_that_is_cut_off_with_its_heads_is_found_by_the_anchor(scene: Scene) -> None:
@@ -254,7 +254,7 @@ def test_a_tail_that_is_cut_off_with_its_heads_is_found_by_the_anchor(scene: Sce
         assert scene.verified(log).holds
         for anchor in (scene.anchors.read().anchors, [from_paper(str(one)) for one in scene.anchors.read().anchors]):
             (finding,) = [one.finding for one in scene.verified(log, *anchor).partitions if one.finding is not None]
-            assert finding.fault is Fault.ANCHOR
+            assert finding.fault is ChainFault.ANCHOR
 
 
 def test_whatever_is_altered_in_an_anchor_or_its_file_is_named(scene: Scene, tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_a_stranger_with_a_key_of_their_own_is_named(scene: Scene, tmp_path: Pat
         value = encode(forged, id="h", source="/n", time_ms=0).value
         log.records[Position(HEADS, 0)][number] = replace(record, value=value)
         faults = [one.finding.fault for one in scene.verified(log).partitions if one.finding is not None]
-        assert Fault.SIGNATURE in faults
+        assert ChainFault.SIGNATURE in faults
 
 
 def test_anchors_are_put_down_printed_and_held_against(

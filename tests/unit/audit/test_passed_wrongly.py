@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from linewarden_audit.balance import BalanceReport, balance
-from linewarden_history.ledger import Ledger, Written
+from linewarden_audit.balance import balance
+from linewarden_audit.findings import BalanceReport
+from linewarden_audit.ledger import AuditLedger
+from linewarden_history.reading import WrittenAt
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.decision import Shown
@@ -55,10 +57,10 @@ OTHER = "b" * 64
 
 def of(*messages: Message, append_ms: int | None = None) -> BalanceReport:
     """The balance an hour later; dispositions were written at `append_ms`, everything else at once."""
-    ledger = Ledger()
+    ledger = AuditLedger()
     for offset, message in enumerate(messages):
         late = append_ms if isinstance(message, type(disposition(0, Routing.REJECTED))) else None
-        ledger.learn(message, Written(offset, late or AT + 100))
+        ledger.learn(message, WrittenAt(offset, late or AT + 100))
     return balance(ledger, LONG_AFTER)
 
 
@@ -185,11 +187,11 @@ def test_contents_of_a_recipe_count_that_whoever_routed_can_have_read(
     """By when each content was written, from the routing on; no record names a digest."""
 
     def report(routed: list[Message]) -> BalanceReport:
-        ledger = Ledger()
+        ledger = AuditLedger()
         for offset, ms in enumerate(written_ms):
-            ledger.learn(changed(note=f"content {offset}"), Written(offset, AT + 100 + ms))
+            ledger.learn(changed(note=f"content {offset}"), WrittenAt(offset, AT + 100 + ms))
         for offset, message in enumerate(routed):
-            ledger.learn(message, Written(offset, AT + 100))
+            ledger.learn(message, WrittenAt(offset, AT + 100))
         return balance(ledger, LONG_AFTER)
 
     assert (report(waiting(0)).unsound == ()) is waiting_is_sound
@@ -198,11 +200,11 @@ def test_contents_of_a_recipe_count_that_whoever_routed_can_have_read(
 
 def test_a_diversion_whose_writer_stood_still_owes_nothing_to_contents_written_meanwhile_and_a_pass_does() -> None:
     def report(routed: list[Message]) -> BalanceReport:
-        ledger = Ledger()
+        ledger = AuditLedger()
         for offset, ms in enumerate((0, 20_000)):
-            ledger.learn(changed(note=f"content {offset}"), Written(offset, AT + ms))
+            ledger.learn(changed(note=f"content {offset}"), WrittenAt(offset, AT + ms))
         for offset, message in enumerate(routed):
-            ledger.learn(message, Written(offset, AT + (90_000 if isinstance(message, Disposition) else 100)))
+            ledger.learn(message, WrittenAt(offset, AT + (90_000 if isinstance(message, Disposition) else 100)))
         return balance(ledger, LONG_AFTER)
 
     assert report(waiting(0)).unsound == ()

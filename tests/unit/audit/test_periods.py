@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linewarden_audit.balance import Allowance, BalanceReport, balance
+from linewarden_audit.balance import balance
+from linewarden_audit.findings import Allowance, BalanceReport
+from linewarden_audit.ledger import AuditLedger
 from linewarden_audit.notary.signing import make_key, read_key
-from linewarden_audit.periods.closing import close_period, read_periods
-from linewarden_audit.periods.period import Closed, Occasion, digest_of, first_break
+from linewarden_audit.periods import Closed, close_period, digest_of, first_break, read_periods
 from linewarden_audit.report.report import Audit
 from linewarden_audit.report.report import report as audit_report
-from linewarden_history.ledger import Ledger, Written
+from linewarden_history.reading import WrittenAt
 from linewarden_history.selection import Selection
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import Fenced
@@ -83,7 +84,7 @@ class Line:
             self.broker.append(OutRecord(topic, key, sent.value, sent.headers, 0 if "recipes" in topic else number))
 
     def close(self, now_ms: int = SOON, **more: Any) -> tuple[BalanceReport, Balance | None]:
-        return close_period(self.broker, LINE, Occasion(LINE.name, now_ms, "anna"), Allowance(), **more)
+        return close_period(self.broker, LINE, now_ms, "anna", Allowance(), **more)
 
     def closed(self, now_ms: int = SOON, **more: Any) -> Balance:
         report, period = self.close(now_ms, **more)
@@ -297,9 +298,9 @@ ENDS: tuple[Callable[[int], list[Message]], ...] = (passed, rejected, waiting, d
 
 
 def whole(messages: Iterable[Message], now_ms: int) -> BalanceReport:
-    ledger = Ledger()
+    ledger = AuditLedger()
     for offset, message in enumerate((recipe(), *messages)):
-        ledger.learn(message, Written(offset))
+        ledger.learn(message, WrittenAt(offset))
     return balance(ledger, now_ms)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from linewarden_audit.ledger import AuditLedger
 from linewarden_audit.summary import percentile, shift_summary, trust_worth
-from linewarden_history.ledger import Ledger
 from linewarden_schemas.base import Message
 from linewarden_schemas.vocabulary import Cause, Routing
 from tests.support.shift import AT, capture, disposition, inspection, passed, rejected, visit, waiting
@@ -17,9 +17,9 @@ def diverted(number: int, p: float, cause: Cause) -> list[Message]:
     ]
 
 
-def shift() -> Ledger:
+def shift() -> AuditLedger:
     """Ten visits: 0 to 5 passed with rising p, 6 and 7 diverted by trust, 8 by audit, 9 rejected."""
-    ledger = Ledger()
+    ledger = AuditLedger()
     messages: list[Message] = []
     for number in range(6):
         routed = disposition(number, Routing.TRUSTED_PASS, decided_ms=AT + number + 100 * (number + 1))
@@ -34,21 +34,21 @@ def shift() -> Ledger:
 def test_trust_is_held_against_the_threshold_at_the_same_diversion() -> None:
     truth = {visit(number): number in {1, 5, 6, 7, 9} for number in range(10)}
     worth = trust_worth(shift(), truth)
-    assert worth.defective == 5
-    assert worth.misses_without_trust == 4  # 1, 5, 6, 7; 9 was rejected by the network
-    assert worth.misses_passed == 2  # 1 and 5; 6 and 7 were caught by trust
-    assert worth.misses_by_threshold_at_same_diversion == 3  # it diverts 5 and 4, the highest p, and misses 1, 6, 7
-    assert worth.diversion_rate_of_passes == 0.3333  # 6, 7 and 8 of nine
+    assert worth["defective"] == 5
+    assert worth["misses_without_trust"] == 4  # 1, 5, 6, 7; 9 was rejected by the network
+    assert worth["misses_passed"] == 2  # 1 and 5; 6 and 7 were caught by trust
+    assert worth["misses_by_threshold_at_same_diversion"] == 3  # it diverts 5 and 4, the highest p, and misses 1, 6, 7
+    assert worth["diversion_rate_of_passes"] == 0.3333  # 6, 7 and 8 of nine
 
 
 def test_visits_of_unknown_truth_do_not_count() -> None:
     worth = trust_worth(shift(), {visit(6): True})
-    assert (worth.defective, worth.misses_without_trust, worth.misses_passed) == (1, 1, 0)
-    assert worth.diversion_rate_of_passes == 1.0
+    assert (worth["defective"], worth["misses_without_trust"], worth["misses_passed"]) == (1, 1, 0)
+    assert worth["diversion_rate_of_passes"] == 1.0
 
 
 def test_an_empty_shift_has_no_rates() -> None:
-    summary = shift_summary(Ledger(), AT, {})
+    summary = shift_summary(AuditLedger(), AT, {})
     assert summary["latency_ms"] == {"p50": None, "p99": None}
     assert summary["frames_per_s"] is None
     assert summary["truth"]["diversion_rate_of_passes"] is None
@@ -66,7 +66,7 @@ def test_the_summary_counts_routings_causes_and_latency() -> None:
 
 
 def test_waiting_visits_are_counted() -> None:
-    ledger = Ledger()
+    ledger = AuditLedger()
     for message in [*passed(0), *waiting(1)]:
         ledger.learn(message)
     assert shift_summary(ledger, AT + 5_000)["waiting"] == 1

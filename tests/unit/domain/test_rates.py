@@ -32,14 +32,14 @@ def test_more_than_all_is_refused() -> None:
 
 def test_a_p_chart_has_its_centre_over_all_and_tells_the_subgroup_that_is_out() -> None:
     chart = p_chart([(0, 2, 100), (1, 1, 100), (2, 0, 0), (3, 15, 100)])
-    assert chart.centre == pytest.approx(18 / 300)
-    assert [(one.at_ms, one.signal) for one in chart.points] == [(0, False), (1, False), (3, True)]
-    assert chart.points[0].upper == 0.14  # P(X > 14) < 0.00135 <= P(X > 13) for Binomial(100, 0.06)
-    assert chart.points[0].lower == 0.0
+    assert chart["centre"] == pytest.approx(18 / 300)
+    assert [(one["at_ms"], one["signal"]) for one in chart["points"]] == [(0, False), (1, False), (3, True)]
+    assert chart["points"][0]["upper"] == 0.14  # P(X > 14) < 0.00135 <= P(X > 13) for Binomial(100, 0.06)
+    assert chart["points"][0]["lower"] == 0.0
 
 
 def test_smaller_subgroups_have_wider_limits_and_nothing_made_gives_no_chart() -> None:
-    small, large = p_chart([(0, 1, 10), (1, 20, 200)]).points
-    assert small.upper > large.upper
-    assert small.lower < large.lower
-    assert p_chart([(0, 0, 0)]).centre is None
+    small, large = p_chart([(0, 1, 10), (1, 20, 200)])["points"]
+    assert small["upper"] > large["upper"]
+    assert small["lower"] < large["lower"]
+    assert p_chart([(0, 0, 0)])["centre"] is None

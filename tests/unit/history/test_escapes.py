@@ -8,21 +8,17 @@ from typing import Any
 
 import pytest
 
-from linewarden_audit.report.page import page as audit_page
 from linewarden_audit.report.report import Audit
+from linewarden_audit.report.report import page as audit_page
 from linewarden_audit.report.report import report as audit
-from linewarden_history.escapes.matching import let_go_by, newest
-from linewarden_history.escapes.reporting import escape_record, found_ms, read_table
-from linewarden_history.index import schema
+from linewarden_history.escapes import escape_record, found_ms, let_go_by, newest, read_table
 from linewarden_history.index.following import catch_up
-from linewarden_history.index.reported import all_reports
-from linewarden_history.index.store import StoryIndex
-from linewarden_history.index.story import stories, unmatched
+from linewarden_history.index.store import VERSION, StoryIndex
+from linewarden_history.index.story import all_reports, stories, unmatched
 from linewarden_history.selection import Selection
+from linewarden_history.shifts.page import as_csv
 from linewarden_history.shifts.page import page as shift_page
-from linewarden_history.shifts.report import Wanted
 from linewarden_history.shifts.report import report as shift
-from linewarden_history.shifts.table import as_csv
 from linewarden_history.shifts.tally import Scope
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Returned
@@ -100,7 +96,7 @@ def test_escapes_count_visits_of_production_by_the_way_they_left() -> None:
     assert found["by_way"] == {"accepted by people": 1, "trusted pass": 1}
     assert found["by_class"] == {"crack": 2, "dent": 1}
     assert "2 of the visits in production let a part go" in audit_page(document)
-    told_shift = shift(broker, NAMESPACE, Wanted(AT - HOUR, AT + HOUR, None, Scope()))
+    told_shift = shift(broker, NAMESPACE, Scope(), from_ms=AT - HOUR, to_ms=AT + HOUR)
     assert told_shift["escapes"]["by_way"] == found["by_way"]
     assert "customer A" in shift_page(told_shift)
     assert "escapes,escapes_ppm_of_inspected,2,4,500000.0" in as_csv(told_shift)
@@ -145,4 +141,4 @@ def test_an_index_of_the_version_before_is_taken_on_with_what_it_holds(tmp_path:
         assert len(stories(index, "P1")) == 1
         catch_up(broker, NAMESPACE, index)
         assert [one.kind for one in stories(index, "P1")[0].happened][-1] == "escaped"
-        assert index.row("PRAGMA user_version", {})["user_version"] == schema.VERSION  # type: ignore[index]
+        assert index.row("PRAGMA user_version", {})["user_version"] == VERSION  # type: ignore[index]

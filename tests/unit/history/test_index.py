@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from linewarden.commands import select
-from linewarden_history.errors import IndexUnusable
 from linewarden_history.index.following import catch_up
-from linewarden_history.index.store import StoryIndex
+from linewarden_history.index.store import IndexUnusable, StoryIndex
 from linewarden_history.index.story import count, is_selected, selected, stories
 from linewarden_history.selection import Selection
 from linewarden_runtime.partitions import partition_of

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from linewarden_history.labels.choosing import FrameLabel, LeftOut, Told, label_visit
+from linewarden_history.labels.choosing import FrameLabel, JudgedVisit, LeftOut, label_visit
 from linewarden_history.labels.coco import run_lengths
 from linewarden_history.labels.export import export_labels
 from linewarden_history.labels.folder import LabelFolder, side_of, verify
@@ -80,9 +80,9 @@ def ended(number: int, outcome: Outcome, *decisions: str, **changes: Any) -> Dis
     return disposition(number, Routing.DIVERTED, Cause.LOW_TRUST, **(named | changes))
 
 
-def told(number: int, outcome: Outcome, *decisions: Decision, **changes: Any) -> Told:
+def told(number: int, outcome: Outcome, *decisions: Decision, **changes: Any) -> JudgedVisit:
     names = [one.decision_id for one in decisions]
-    return Told(diverted(number), ended(number, outcome, *names, **changes), decisions)
+    return JudgedVisit(diverted(number), ended(number, outcome, *names, **changes), decisions)
 
 
 def test_an_accepted_visit_makes_good_frames_and_a_rejected_one_a_defective_one() -> None:
@@ -125,13 +125,13 @@ def test_only_those_who_agree_with_the_outcome_speak_and_only_of_what_they_saw()
 @pytest.mark.parametrize(
     ("case", "cause"),
     [
-        (Told(diverted(1), diverted(1), ()), LeftOut.NOT_FINAL),
-        (Told(diverted(1), ended(1, Outcome.SCRAP), ()), LeftOut.DECISION_MISSING),
+        (JudgedVisit(diverted(1), diverted(1), ()), LeftOut.NOT_FINAL),
+        (JudgedVisit(diverted(1), ended(1, Outcome.SCRAP), ()), LeftOut.DECISION_MISSING),
         (told(1, Outcome.SCRAP, decision(1), is_simulated=True), LeftOut.SIMULATED),
         (told(1, Outcome.SCRAP, decision(1), causes=(Cause.KNOWN_BAD,)), LeftOut.KNOWN_BAD),
     ],
 )
-def test_what_cannot_be_a_label_is_left_out_and_counted(case: Told, cause: LeftOut) -> None:
+def test_what_cannot_be_a_label_is_left_out_and_counted(case: JudgedVisit, cause: LeftOut) -> None:
     assert label_visit(case) == ([], Counter({cause: 1}))
 
 
@@ -335,7 +335,7 @@ def test_an_exported_picture_lies_under_its_mask_in_every_reader(tmp_path: Path)
 
 
 def _two_labels() -> list[FrameLabel]:
-    told = Told(diverted(1), diverted(1), ())
+    told = JudgedVisit(diverted(1), diverted(1), ())
     return [FrameLabel(f"f{n}", "top", f"g{n}", True, "crack", None, told) for n in range(2)]
 
 

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from linewarden_history.reports.rendering import as_json
-from linewarden_history.shifts.page import page
+from linewarden_history.shifts.page import as_csv, page
 from linewarden_history.shifts.periods import newest_shift, periods, total_by_mode
 from linewarden_history.shifts.positions import PositionMap, spots
-from linewarden_history.shifts.report import Wanted, report
-from linewarden_history.shifts.table import as_csv
+from linewarden_history.shifts.report import report
 from linewarden_history.shifts.tally import Scope
 from linewarden_schemas.vocabulary import Cause, Judgement, LineMode, Outcome, Routing
 from tests.support.lines import HOUR, NAMESPACE, by_topic, line, mask, passes, ref, rejects, reviewed, state
@@ -54,7 +53,7 @@ def shift() -> list[Any]:
 
 def made(scope: Scope | None = None, begin: int | None = BEGIN) -> dict[str, Any]:
     broker = line(*by_topic(shift()))
-    return report(broker, NAMESPACE, Wanted(begin, END, None, scope or Scope(shift="A")))
+    return report(broker, NAMESPACE, scope or Scope(shift="A"), from_ms=begin, to_ms=END)
 
 
 def rate_of(document: dict[str, Any], name: str) -> tuple[int, int]:
@@ -137,7 +136,7 @@ def test_the_page_needs_nothing_and_is_the_same_from_the_stored_document() -> No
 
 
 def test_an_empty_range_and_a_line_without_state_say_that_nothing_is_known() -> None:
-    document = report(line(), NAMESPACE, Wanted(BEGIN, END, None, Scope()))
+    document = report(line(), NAMESPACE, Scope(), from_ms=BEGIN, to_ms=END)
     text = page(document)
     assert "downtime and bypass are unknown, not none" in text
     assert "no evidence" in text
@@ -175,13 +174,13 @@ def test_a_run_of_a_shift_goes_over_changes_of_state_and_ends_where_another_begi
     assert newest_shift(told, "B", 40) == (10, 20)
 
 
-def test_regions_of_a_mask_are_spots_with_their_share_of_the_picture() -> None:
+def test_regions_of_a_mask_are_spots_by_their_place_in_the_picture() -> None:
     marked = spots(mask((0, 0, 8, 4), (40, 20, 2, 2)))
     assert marked is not None
     assert marked.aspect == 0.5
     first, second = marked.spots
-    assert (first.x, first.y, first.area) == pytest.approx((4 / 80, 2 / 40, 32 / 3200))
-    assert (second.x, second.y) == pytest.approx((41 / 80, 21 / 40))
+    assert first == pytest.approx((4 / 80, 2 / 40))
+    assert second == pytest.approx((41 / 80, 21 / 40))
 
 
 def test_a_mask_that_cannot_be_read_is_no_map_and_another_shape_is_told() -> None:

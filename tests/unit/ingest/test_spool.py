@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linewarden_ingest.spool.committer import Committer
+from linewarden_ingest.spool.committer import commit
 from linewarden_ingest.spool.faults import SpoolFull, SpoolInUse
 from linewarden_ingest.spool.format import Kind
 from linewarden_ingest.spool.limits import Limits
 from linewarden_ingest.spool.reader import Gap, SpoolReader
 from linewarden_ingest.spool.spool import Spool
 from linewarden_ingest.spool.window import Record
+from linewarden_runtime.background import Background
 from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.lifecycle import Stop
 
 SMALL = Limits(capacity_bytes=40_000, segment_bytes=4_000, unsynced_bytes=10_000)
 
@@ -76,7 +78,7 @@ def test_nothing_is_read_before_it_is_durable(tmp_path: Path) -> None:
 
 def test_the_committer_makes_records_durable_by_itself(tmp_path: Path) -> None:
     durable = threading.Event()
-    with open_spool(tmp_path) as spool, Committer(spool):
+    with open_spool(tmp_path) as spool, Background("commit", lambda until: commit(spool, until.event), Stop()):
         reader = spool.reader(durable.set)
         spool.append(b"h", b"p")
         while not (found := read_all(reader)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import sys
 import threading
 from collections.abc import Callable
@@ -11,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from linewarden_ingest.backoff import Backoff
 from linewarden_ingest.metrics import CAMERA_RESTARTS
 from linewarden_ingest.supervisor import Supervisor
-from linewarden_runtime.clock import SystemClock
+from linewarden_runtime.clock import ManualClock, SystemClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
@@ -80,7 +78,13 @@ def test_asked_to_stop_it_asks_every_camera_to_drain(tmp_path: Path) -> None:
 
 
 def test_the_wait_doubles_up_to_its_bound_and_begins_anew_after_a_steady_life() -> None:
-    backoff = Backoff(1.0, 8.0, random.Random(1))
-    waits = [backoff.next_s(0.1) for _ in range(6)]
-    assert all(0.75 * w <= got <= 1.25 * w for got, w in zip(waits, (1, 2, 4, 8, 8, 8), strict=True))
-    assert backoff.next_s(100.0) <= 1.25
+    clock = ManualClock()
+    made = Supervisor(
+        ["e1"], lambda _: [], clock=clock, health=Health(), environment={}, restart_after_s=1.0, restart_at_most_s=8.0
+    )
+    [child] = made._children
+    for lived_s, about_s in ((0.1, 1), (0.1, 2), (0.1, 4), (0.1, 8), (0.1, 8), (100.0, 1)):
+        child.started_at = clock.monotonic()
+        clock.advance(lived_s)
+        made._ended(child, 1)
+        assert 0.75 * about_s <= child.start_at - clock.monotonic() <= 1.25 * about_s

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from linewarden_inspect import metrics
-from linewarden_inspect.keeper.beside import Beside
 from linewarden_inspect.keeper.bootstrap import keep
 from linewarden_inspect.keeper.fetching import RecordFetcher
 from linewarden_inspect.keeper.forgetting import Forgetter
@@ -28,7 +27,6 @@ from linewarden_runtime.consume import ConsumeLoop
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.health import Health
-from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.loop import LoopLimits
 from linewarden_runtime.ports import Consumer
 from linewarden_runtime.provision import provision_topics, recipe_record
@@ -629,20 +627,6 @@ def test_a_topic_of_evidence_that_was_made_anew_keeps_nothing() -> None:
         kept.refresh([name])
     assert name not in remembered
     assert kept.among([name]) == frozenset()
-
-
-def test_a_keeper_whose_forgetting_fails_ends() -> None:
-    stop = Stop()
-
-    def fail(_own: Stop) -> None:
-        raise BrokerUnavailable("gone")
-
-    beside = Beside("forget", fail, stop)
-    beside.start()
-    beside.join()
-    assert stop.is_set()
-    with pytest.raises(BrokerUnavailable):
-        beside.raise_failure()
 
 
 def test_a_keeper_stands_back_for_those_who_decide_and_never_comes_forward() -> None:

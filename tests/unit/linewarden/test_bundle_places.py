@@ -31,3 +31,18 @@ def test_a_folder_of_other_things_is_refused_before_anything_is_read(
         main()
     assert ended.value.code not in (0, None)
     assert "notes.txt" in capsys.readouterr().err
+
+
+def test_a_trust_score_that_nobody_offers_is_told_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    arguments = ["train", "--data", "empty", "--out", "out", "--score", "margin", "--score", "gloss"]
+    monkeypatch.setattr(sys, "argv", ["linewarden", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code not in (0, None)
+    said = capsys.readouterr().err
+    assert "no trust score 'gloss' is installed" in said
+    assert "Traceback" not in said

@@ -10,7 +10,7 @@ import pytest
 
 from linewarden.known_bads.catches import by_shift
 from linewarden.known_bads.seeding import Seeding, slip_in
-from linewarden_history.reports.story import Story
+from linewarden_history.reports.story import VisitHistory
 from linewarden_ingest.cameras.interface import EncodedPicture
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
@@ -101,13 +101,13 @@ def test_among_no_parts_a_known_bad_is_refused(line: RouteLine) -> None:
 
 
 def test_catches_are_told_by_shift_and_unsure_is_no_answer() -> None:
-    def story(number: int, shift: str, judgement: Judgement | None, known_bad: bool = True) -> Story:
+    def story(number: int, shift: str, judgement: Judgement | None, known_bad: bool = True) -> VisitHistory:
         name = f"v{number}"
         state = LineStateRef(mode=LineMode.PRODUCTION, since_ms=T0, shift=shift)
         capture = make_capture("top", name, line_state=state, known_bad=known_bad)
         slot = f"{name}.r0.g0"
         decisions = {"d": make_decision(slot, judgement, decision_id="d")} if judgement else {}
-        return Story(name, [], captures={capture.frame_id: capture}, decisions=decisions)
+        return VisitHistory(name, [], captures={capture.frame_id: capture}, decisions=decisions)
 
     rows = by_shift(
         [

@@ -11,7 +11,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 
-from linewarden_reinspect.bootstrap import evidence_store, sign_in_link, skills_of
+from linewarden_reinspect.bootstrap import beside, evidence_store, sign_in_link, skills_of
 from linewarden_reinspect.evidence.store import EvidenceStore
 from linewarden_reinspect.projector.projector import Pace, Projector
 from linewarden_reinspect.queue.memory import MemoryQueue
@@ -23,7 +23,7 @@ from linewarden_reinspect.station.bus import StationBus
 from linewarden_reinspect.station.context import Station
 from linewarden_reinspect.station.desk import Desk
 from linewarden_reinspect.station.insight.insight import opened_insight
-from linewarden_reinspect.station.server import WebServer, Work
+from linewarden_reinspect.station.server import WebServer
 from linewarden_reinspect.station.watch import QueueWatch
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.clock import Clock
@@ -191,9 +191,8 @@ def serving(made: Rig, *others: Callable[[threading.Event], None]) -> Iterator[s
             *others,
         ]
         for number, run in enumerate(runs):
-            work = Work(f"rig-{number}", run, stop)
-            work.start()
-            stack.callback(work.finish)
+            stack.callback(beside(f"rig-{number}", run, stop).start().result, 10.0)
+            stack.callback(stop.set, "finishing")
         stack.callback(made.station.stop.set)
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 

@@ -39,7 +39,7 @@ def test_a_demand_is_shown_as_a_figure_and_said_once_in_words() -> None:
                 clock.advance(31.0)
                 watch.look()
         assert asked() == 2
-        assert [log["words"] for log in logs if log["event"] == "line_asked"] == [
+        assert [log["words"] for log in logs if log["event"] == "line asked"] == [
             "Stop line line1: a part of bracket waits for 1 minutes; 1 are allowed."
         ]
         queue.apply(standing.topic_id, [Change(0, 1, closed=slot.slot_id)], {})

@@ -10,11 +10,11 @@ import pytest
 
 from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
+from linewarden_reinspect.station.app import ROUTERS
+from linewarden_reinspect.station.rendering import pages_of
 from linewarden_schemas.vocabulary import Cause, Judgement, Role, Verdict
 from linewarden_vision.inspecting.reasons import doubted
-from linewarden_vision.trust.ingredients import BANKED_NAMES, CHEAP_NAMES, ENHANCED_NAMES
-from linewarden_vision.trust.names import without_agnostic_map
-from linewarden_vision.trust.second_look import SECOND_NAMES
+from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES, words_of
 
 STATION = Path(texts.__file__).parent
 PAGES = sorted((STATION / "templates").glob("*.html"))
@@ -22,9 +22,6 @@ MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
 CHOSEN = re.compile(r"""["']((?:reason|step|queue|cover|compare|error|scan|study)\.[a-z_]+)["']""")
 RAISED = re.compile(r'"(problem\.[a-z_]+)"')
-INGREDIENTS = sorted(
-    {without_agnostic_map(name) for name in (*CHEAP_NAMES, *BANKED_NAMES, *ENHANCED_NAMES, *SECOND_NAMES)}
-)
 
 
 def read(paths: list[Path]) -> str:
@@ -39,6 +36,7 @@ def built() -> set[str]:
     keys |= {f"{kind}.{judgement.value}" for judgement in Judgement for kind in ("judge", "judgement", "said")}
     keys |= {f"verdict.{verdict.value}" for verdict in Verdict} | {"verdict.none"}
     keys |= {f"role.{role.value}{end}" for role in Role for end in ("", ".short")}
+    keys |= {f"bar.{path[1:] or 'queue'}" for path in pages_of(ROUTERS)}
     keys |= {f"bar.language.{name}" for name in texts.LANGUAGES}
     keys |= {f"heat.{name}" for name in ("off", "specific", "agnostic", "difference")}
     keys |= {f"{page}.ask.{ask.value}" for ask in Ask for page in ("queue", "bar")}
@@ -46,7 +44,6 @@ def built() -> set[str]:
     keys |= {f"compare.{side}" for side in ("acceptable", "unacceptable")}
     keys |= {f"thresholds.to.{side}" for side in ("diverted", "passed")}
     keys |= {f"thresholds.qualification.{word}" for word in ("bundle", "void")}
-    keys |= {f"reason.found.{name}" for name in (*INGREDIENTS, "unusual")}
     keys |= set(RAISED.findall(read(sorted(STATION.rglob("*.py")))))
     return keys | {key for key in texts.catalogue("en") if key.startswith("error.") and key[6:] in words()}
 
@@ -91,17 +88,19 @@ def test_a_page_holds_no_words_of_its_own(page: Path) -> None:
     assert [word for word in (*said, *labels) if word not in {"linewarden", "&nbsp;", "OK", "NG"}] == []
 
 
-@pytest.mark.parametrize("ingredient", INGREDIENTS)
+@pytest.mark.parametrize("ingredient", [*CHEAP_NAMES, "novelty", *SECOND_NAMES, ""])
 def test_what_an_ingredient_found_is_said_as_in_the_sentence_of_the_record(ingredient: str) -> None:
     why = doubted(0.12, 0.7, 0.5, ingredient)
     assert texts.reason_in_words(why.reason, "en") == why.sentence
     german = texts.reason_in_words(why.reason, "de")
     assert german is not None
-    assert texts.catalogue("de")[f"reason.found.{ingredient}"] in german
+    assert words_of(ingredient, "de") in german
 
 
-def test_an_ingredient_that_has_no_words_here_leaves_the_sentence_as_it_came() -> None:
-    assert texts.reason_in_words(doubted(0.12, 0.7, 0.5, "one_of_a_newer_writer").reason, "de") is None
+def test_an_ingredient_that_came_without_words_leaves_the_sentence_as_it_came() -> None:
+    reason = doubted(0.12, 0.7, 0.5, "margin").reason
+    del reason.parameters["found_de"]
+    assert texts.reason_in_words(reason, "de") is None
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def party_of(place: str) -> str:
 
 
 def used(root: Path) -> set[tuple[str, str, str]]:
-    """Verb, topic and party of every use in the source."""
-    uses = topic_uses(root, frozenset(CATALOGUE))
+    """Verb, topic and party of every use in the source, but for what it offers to tests."""
+    uses = [one for one in topic_uses(root, frozenset(CATALOGUE)) if not one.module.endswith(".testing")]
     found = {(one.verb, one.topic, party_of(f"{one.module}.{one.symbol}")) for one in uses}
     return {one for one in found if one[0] == "reads" or one[2] not in ELSEWHERE}
 

@@ -11,10 +11,10 @@ from linewarden_train.training.calibration import (
     suspicion_threshold,
     worst_of_parts,
 )
+from linewarden_train.training.folder import TrainOptions, settings_of
 from linewarden_train.training.scoring import RawScores
 from linewarden_vision.card import Provenance
-from linewarden_vision.trust.ingredients import CHEAP_NAMES
-from linewarden_vision.trust.second_look import SECOND_NAMES
+from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES
 
 _SOURCE = Provenance(set_digest="0" * 64, set_name="t", n=1, curve_point="none", date="2026-01-01")
 
@@ -103,3 +103,27 @@ def test_with_defects_of_too_few_groups_suspicion_is_the_sum_of_rarities() -> No
     assert card.logistic.coefficients[0] > 0
     fitted = fit_trust(every, TrustRecipe(), _SOURCE)
     assert len(set(fitted.logistic.coefficients)) > 1
+
+
+def test_scores_named_beforehand_are_the_recipe_each_in_its_own_look() -> None:
+    named = TrustRecipe(cheap=("margin", "cell_peak"), second=("margin_turned",))
+    assert TrustRecipe.of(["margin_turned", "margin", "cell_peak"]) == named
+    options = TrainOptions("n", "2026-01-01", "0", scores=named.names)
+    assert settings_of(options).trust == named
+    assert settings_of(TrainOptions("n", "2026-01-01", "0")).trust == TrustRecipe()
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        ([], "one of one pass"),
+        (["margin_turned"], "one of one pass"),
+        (["margin", "margin"], "each once"),
+        (["margin", "cell_peak", "agreement", "mask_evidence", "margin_turned"], "at most 4"),
+        (["margin", "novelty"], "novelty needs a bank"),
+        (["margin", "agreement_median"], "no trust score 'agreement_median' is installed"),
+    ],
+)
+def test_scores_that_make_no_recipe_are_refused(names: list[str], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        TrustRecipe.of(names)

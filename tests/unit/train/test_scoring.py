@@ -6,7 +6,10 @@ from numpy.typing import NDArray
 
 from linewarden_train.data.samples import GOOD, Label, Sample
 from linewarden_train.training import scoring
-from linewarden_train.training.scoring import INGREDIENTS, score_samples
+from linewarden_train.training.calibration import TrustRecipe, fit_trust
+from linewarden_train.training.scoring import INGREDIENTS, RawScores, score_samples
+from linewarden_vision.card import Provenance
+from tests.support.distributions import InstallScores
 from tests.unit.vision.helpers import small_card, small_network
 
 _SPEC = small_card().picture.model_copy(update={"pad": "multiple"})
@@ -41,3 +44,20 @@ def test_what_is_not_a_number_in_one_tile_is_none_of_the_picture(monkeypatch: py
     assert rows == [2]
     assert np.isnan(found[INGREDIENTS[0]]).all()
     assert np.isfinite(found["margin"]).all()
+
+
+def test_a_score_of_another_distribution_is_scored_besides_and_fitted(install: InstallScores) -> None:
+    source = """
+from linewarden_vision.trust.scores import TrustScore
+SPREAD = TrustScore("spread", {"en": "it spread"}, lambda output, maps: (maps.defect > 0).float().mean((1, 2)))
+"""
+    install("plate-scores", source, {"spread": "SPREAD"})
+    found = score_samples(small_network(), _InTiles(), _SPEC, epsilon=0.15, also=["spread", "margin"]).ingredients
+    assert list(found) == [*INGREDIENTS, "spread"]
+    assert 0 <= found["spread"][0] <= 1
+    spread = np.random.default_rng(0).uniform(0, 1, 80)
+    labels = [Label("crack" if part % 4 == 0 else GOOD, f"p{part}") for part in range(80)]
+    ones = np.ones(80)
+    source_of = Provenance(set_digest="0" * 64, set_name="t", n=1, curve_point="none", date="2026-01-01")
+    card = fit_trust(RawScores({"spread": spread}, ones, ones, labels), TrustRecipe.of(["spread"]), source_of)
+    assert [part.name for part in card.ingredients] == ["spread"]

@@ -9,10 +9,13 @@ import torch
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.trust.cascade import SecondLook, TrustModel, assess
 from linewarden_vision.trust.enhancement import REFERENCE, Response, Source
+from linewarden_vision.trust.ingredients import second_ingredients
 from linewarden_vision.trust.normaliser import Normaliser
-from linewarden_vision.trust.second_look import TURNED, second_ingredients, turned_margin
+from linewarden_vision.trust.second_look import turned_margin
 from linewarden_vision.trust.suspicion import Logistic
 from tests.unit.vision.helpers import small_network
+
+TURNED = "margin_turned"
 
 
 def _pictures(count: int = 3) -> torch.Tensor:

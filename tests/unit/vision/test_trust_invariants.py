@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from linewarden_vision.bundle import read_bundle
 from linewarden_vision.network.build import build_network
+from linewarden_vision.network.head import Classification
 from linewarden_vision.network.interface import DefectNetwork, Pyramid
 from linewarden_vision.synthetic.demo import demo_part
 from linewarden_vision.trust.enhancement import (
@@ -22,18 +23,15 @@ from linewarden_vision.trust.enhancement import (
     Source,
     enhance,
 )
-from linewarden_vision.trust.ingredients import (
-    CHEAP_NAMES,
-    ENHANCED_NAMES,
-    cheap_ingredients,
-    enhanced_ingredients,
-)
+from linewarden_vision.trust.ingredients import cheap_ingredients, second_ingredients
 from linewarden_vision.trust.maps import Maps, make_maps
+from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES
 from tests.unit.vision.helpers import small_network
 
 _DEMO = Path(__file__).parents[3] / "services" / "linewarden" / "assets" / "demo-bundle"
 _EVERY = pytest.mark.parametrize("settings", NAMED_ENHANCEMENTS.values(), ids=NAMED_ENHANCEMENTS.keys())
 _GREY_LEVEL = 1 / 50
+ENHANCED_NAMES = [name for name in SECOND_NAMES if name != "margin_turned"]
 
 
 @contextmanager
@@ -62,9 +60,9 @@ def _scores(network: DefectNetwork, pictures: Tensor, settings: Enhancement, *, 
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         output = network(pictures)
         before = Response.of(output)
-        after = enhance(network, Source(pictures, output.pyramid, _GREY_LEVEL), settings, before)
+        source = Source(pictures, output.pyramid, _GREY_LEVEL)
         cheap = cheap_ingredients(output, make_maps(output.cells, output.tap), CHEAP_NAMES)
-        return torch.cat([cheap, enhanced_ingredients(after, before, ENHANCED_NAMES)], dim=1)
+        return torch.cat([cheap, second_ingredients(network, source, before, ENHANCED_NAMES, settings)], dim=1)
 
 
 @cache
@@ -158,8 +156,8 @@ class _Linear(DefectNetwork):
     def fuse(self, pyramid: Pyramid) -> Tensor:
         return pyramid[8] * 4 - 2 * pyramid[16] + pyramid[32]
 
-    def classify(self, tap: Tensor) -> Response:  # type: ignore[override]
-        return Response(tap, tap.sum(1), tap.sum((1, 2, 3)))
+    def classify(self, tap: Tensor) -> Classification:
+        return Classification(tap.sum(1), tap.sum((1, 2, 3)))
 
 
 @pytest.mark.parametrize(

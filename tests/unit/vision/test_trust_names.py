@@ -1,6 +1,6 @@
 """Every ingredient has a name that a card takes, words for a person, and a switch."""
 
-from typing import get_args
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -17,26 +17,15 @@ from linewarden_vision.trust.agreement import (
     soft_agreement_difference,
 )
 from linewarden_vision.trust.cascade import TrustModel, assess
-from linewarden_vision.trust.enhancement import NAMED_ENHANCEMENTS, Enhancement, Response
-from linewarden_vision.trust.ingredients import (
-    BANKED_NAMES,
-    CHEAP_NAMES,
-    ENHANCED_NAMES,
-    cheap_ingredients,
-    enhanced_ingredients,
-)
+from linewarden_vision.trust.enhancement import NAMED_ENHANCEMENTS, REFERENCE, Enhancement, Response, Source
+from linewarden_vision.trust.ingredients import cheap_ingredients, second_ingredients
 from linewarden_vision.trust.maps import AgnosticVariant, make_maps
-from linewarden_vision.trust.names import AgreementName, CheapName, EnhancedName, SecondName
 from linewarden_vision.trust.normaliser import Normaliser
-from linewarden_vision.trust.second_look import SECOND_NAMES
+from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES
 from linewarden_vision.trust.suspicion import Logistic, sum_of_rarities
 from tests.unit.vision.helpers import small_card, small_network
 
 _GOOD = np.linspace(-1, 1, 40)
-
-
-def _spelled(kind: object) -> set[str]:
-    return {name for part in get_args(kind) for name in (_spelled(part) if get_args(part) else {part})}
 
 
 def _output(seed: int = 0) -> NetworkOutput:
@@ -47,13 +36,6 @@ def _output(seed: int = 0) -> NetworkOutput:
     return NetworkOutput(cells.amax((1, 2)), cells, tap, torch.randn(12, 40, 36, generator=generator), {})
 
 
-def test_the_spelled_names_are_exactly_those_that_can_be_computed() -> None:
-    assert _spelled(CheapName) == {*CHEAP_NAMES, *BANKED_NAMES}
-    assert _spelled(EnhancedName) == set(ENHANCED_NAMES)
-    assert _spelled(SecondName) == set(SECOND_NAMES)
-    assert len(get_args(AgreementName)) == 4 * 4
-
-
 @pytest.mark.parametrize("name", [*CHEAP_NAMES, *SECOND_NAMES])
 def test_every_ingredient_has_words_of_its_own_for_a_person(name: str) -> None:
     assert words_for(name) != words_for("")
@@ -62,13 +44,18 @@ def test_every_ingredient_has_words_of_its_own_for_a_person(name: str) -> None:
 def test_a_name_gives_the_same_values_alone_and_beside_all_others() -> None:
     output = _output()
     maps = make_maps(output.cells, output.tap)
-    after, before = Response.of(_output(1)), Response.of(output)
-    every = torch.cat(
-        [cheap_ingredients(output, maps, CHEAP_NAMES), enhanced_ingredients(after, before, ENHANCED_NAMES)], dim=1
-    )
-    alone = [cheap_ingredients(output, maps, [name]) for name in CHEAP_NAMES]
-    alone += [enhanced_ingredients(after, before, [name]) for name in ENHANCED_NAMES]
-    torch.testing.assert_close(every, torch.cat(alone, dim=1))
+    every = cheap_ingredients(output, maps, CHEAP_NAMES)
+    torch.testing.assert_close(every, torch.cat([cheap_ingredients(output, maps, [name]) for name in CHEAP_NAMES], 1))
+    every = _second(SECOND_NAMES)
+    assert every.shape == (3, len(SECOND_NAMES))
+    torch.testing.assert_close(every, torch.cat([_second([name]) for name in SECOND_NAMES], 1))
+
+
+def _second(names: Sequence[str]) -> torch.Tensor:
+    network, pictures = small_network(), torch.randn(3, 1, 64, 64, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        output = network(pictures)
+    return second_ingredients(network, Source(pictures, output.pyramid), Response.of(output), names, REFERENCE)
 
 
 @pytest.mark.parametrize("variant", ["energy", "mean", "eigen", "fem"])
@@ -88,11 +75,13 @@ def test_a_name_is_its_measure_of_its_agnostic_map(variant: AgnosticVariant) -> 
 
 
 def test_a_gain_is_the_value_after_the_step_less_the_value_before() -> None:
-    output, after = _output(), Response.of(_output(1))
+    network, pictures = small_network(), torch.randn(3, 1, 64, 64, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        output = network(pictures)
     maps = make_maps(output.cells, output.tap)
     for name in ("agreement_fem", "normal_disagreement_mean", "margin"):
         before = cheap_ingredients(output, maps, [name])
-        late, gain = enhanced_ingredients(after, Response.of(output), [f"{name}_enhanced", f"{name}_gain"]).T
+        late, gain = _second([f"{name}_enhanced", f"{name}_gain"]).T
         torch.testing.assert_close(gain, late - before[:, 0])
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from linewarden_reinspect.station.errors import Forbidden, ProviderAway
+from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.vocabulary import Role
 
@@ -67,7 +67,7 @@ class OpenIdProvider:
 
     def __init__(self, rules: ProviderRules, clock: Clock, timeout_s: float = 5.0) -> None:
         self._rules, self._clock, self._timeout_s = rules, clock, timeout_s
-        self._begun: OrderedDict[str, _Begun] = OrderedDict()
+        self._begun: Bounded[str, _Begun] = Bounded(_MOST_BEGUN)
         self._lock = threading.Lock()
         self._addresses: dict[str, str] | None = None
 
@@ -79,8 +79,6 @@ class OpenIdProvider:
             url, state = client.create_authorization_url(address, nonce=nonce, code_verifier=verifier)
         with self._lock:
             self._begun[ticket] = _Begun(state, nonce, verifier, self._clock.now_ms() + _BEGUN_MS)
-            while len(self._begun) > _MOST_BEGUN:
-                self._begun.popitem(last=False)
         return url, ticket
 
     def finish(self, ticket: str, state: str, code: str) -> tuple[str, Role]:

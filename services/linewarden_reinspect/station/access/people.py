@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation
@@ -60,7 +60,7 @@ class Disabled(_Body):
     disabled: bool
 
 
-@router.get("/users")
+@router.get("/users", response_class=HTMLResponse)
 def users_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
     """Everybody, with what can be changed."""
     return page(request, station, session, "users.html", roles=[role.value for role in Role])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 
 from linewarden_reinspect import metrics
 from linewarden_reinspect.station.errors import TooMany
+from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
 
 _MINUTE_S = 60.0
@@ -18,7 +19,7 @@ class Throttle:
 
     def __init__(self, clock: Clock, failures_per_minute: int = 10) -> None:
         self._clock, self._most = clock, failures_per_minute
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._failures: Bounded[str, deque[float]] = Bounded(_MOST_KEYS)
         self._lock = threading.Lock()
 
     def check(self, *keys: str) -> None:
@@ -34,8 +35,6 @@ class Throttle:
             for key in keys:
                 self._failures.setdefault(key, deque()).append(self._clock.monotonic())
                 self._failures.move_to_end(key)
-            while len(self._failures) > _MOST_KEYS:
-                self._failures.popitem(last=False)
 
     def _recent(self, key: str) -> deque[float]:
         times = self._failures.get(key, deque())

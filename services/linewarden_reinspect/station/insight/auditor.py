@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 
 from linewarden_reinspect.station.access.permissions import Permission, allows
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation
@@ -21,7 +21,7 @@ _Limit = Annotated[int, Query(ge=1, le=200)]
 _Before = Annotated[str, Query(pattern=r"^(\d{1,16}\.\d{1,16})?$")]
 
 
-@router.get("/history")
+@router.get("/history", response_class=HTMLResponse)
 def history_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
     """The page of histories, with every kind of event that the index knows to filter by."""
     return page(request, station, session, "history.html", kinds=history.kinds(station.insight.index))

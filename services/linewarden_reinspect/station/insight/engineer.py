@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_reinspect.station.access.permissions import Permission, allows
@@ -58,7 +58,7 @@ class WayBack(_Body):
     reason: _Reason
 
 
-@router.get("/thresholds")
+@router.get("/thresholds", response_class=HTMLResponse)
 def thresholds_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
     """The page on which thresholds are tried on recent visits and drafted."""
     return page(request, station, session, "thresholds.html")

@@ -50,7 +50,7 @@ class TopicFollower:
             except (RuntimeFault, sqlite3.Error) as fault:
                 if isinstance(fault, sqlite3.Error):
                     metrics.BOOK_FAILURES.inc()
-                _log.warning("history_waits", error=type(fault).__name__, detail=str(fault))
+                _log.warning("history waits", error=type(fault).__name__, detail=str(fault))
                 self._clock.wait(stop, _RETRY_S)
 
     def catch_up(self) -> None:
@@ -79,7 +79,7 @@ class TopicFollower:
             message = decode(record.headers, record.value).message
         except EnvelopeError as error:
             metrics.HISTORY_UNREADABLE.labels(record.topic).inc()
-            _log.warning("history_unreadable", topic=record.topic, offset=record.offset, detail=str(error))
+            _log.warning("history unreadable", topic=record.topic, offset=record.offset, detail=str(error))
             return []
         if isinstance(message, Inspection):
             self._recent.learn(message)

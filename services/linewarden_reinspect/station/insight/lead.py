@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_reinspect.station.access.permissions import Permission, allows
@@ -33,7 +33,7 @@ class BinCount(BaseModel):
     shift: Annotated[str, Field(max_length=64)] = ""
 
 
-@router.get("/shift")
+@router.get("/shift", response_class=HTMLResponse)
 def shift_page(request: Request, station: CurrentStation, session: CurrentSession) -> Response:
     """The page of a shift's figures; by person only where the station allows it and the role may see it."""
     people = station.access.rules.results_by_operator and allows(session.role, Permission.PEOPLE)

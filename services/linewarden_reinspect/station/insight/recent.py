@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from linewarden_runtime.bounded import Bounded
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Thresholds
@@ -37,8 +37,8 @@ class RecentVisits:
     """The newest visits' frames by visit, at most so many; a frame inspected twice counts once, the first."""
 
     def __init__(self, most: int = _MOST_VISITS, frames_a_visit: int = 4) -> None:
-        self._most, self.frames = most, most * frames_a_visit
-        self._visits: OrderedDict[str, dict[str, SeenFrame]] = OrderedDict()
+        self.frames = most * frames_a_visit
+        self._visits: Bounded[str, dict[str, SeenFrame]] = Bounded(most)
         self._lock = threading.Lock()
 
     def learn(self, inspection: Inspection) -> None:
@@ -59,8 +59,6 @@ class RecentVisits:
         )
         with self._lock:
             self._visits.setdefault(frame.visit_id, {}).setdefault(frame.frame_id, frame)
-            while len(self._visits) > self._most:
-                self._visits.popitem(last=False)
 
     def of_line(self, line_id: str, recipe_id: str) -> dict[str, tuple[SeenFrame, ...]]:
         """Frames by visit of one line under any version of one recipe, oldest visit first."""

@@ -27,7 +27,7 @@ class Releases:
 
     def __init__(self, broker: Broker, namespace: Namespace, clock: Clock) -> None:
         self._broker, self._namespace, self._clock = broker, namespace, clock
-        self._source = f"/{namespace.name}/station"
+        self._source = namespace.source("station")
         self._turn = threading.Lock()
 
     def active(self, line_id: str) -> Activation | None:

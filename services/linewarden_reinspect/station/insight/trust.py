@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
 from linewarden_reinspect.station.rendering import page
@@ -22,7 +22,7 @@ router = APIRouter()
 _Name = Annotated[str, Query(max_length=257)]
 
 
-@router.get("/trust")
+@router.get("/trust", response_class=HTMLResponse)
 def trust_page(request: Request, station: CurrentStation, session: CurrentSession, running: _Name = "") -> Response:
     """Curves, estimate and drift of one recipe on one line; `running` is line/recipe, the first where it is empty."""
     lines = [(line, ref.recipe_id) for line, ref in station.insight.recent.recipes()]

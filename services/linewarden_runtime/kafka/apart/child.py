@@ -30,6 +30,7 @@ class Reporter:
         self._changed = threading.Condition()
         self._report = Report(0, [], [])
         self._is_due = self._is_over = False
+        # No Background: it ends with the pipe, and nobody is left to be told of a failure.
         self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
         self._thread.start()
 

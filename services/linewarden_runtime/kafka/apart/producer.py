@@ -90,6 +90,7 @@ class ApartProducer:
         self._number = self._unread = 0
         self._is_over = False
         self._open(client)
+        # No Background: where it ends, everything pending fails.
         self._listener = threading.Thread(target=self._listen, name="reports", daemon=True)
         self._listener.start()
 

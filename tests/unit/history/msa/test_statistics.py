@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from linewarden_history.msa.models import Reference
+from linewarden_history.msa.models import ReferenceValue
 from linewarden_history.msa.statistics import appraise, between, cohen, fleiss, pair
 from linewarden_schemas.vocabulary import Judgement as Answer
 
 OK, NG, UNSURE = Answer.OK, Answer.NG, Answer.UNSURE
-TRUTH = {"a": Reference.OK, "b": Reference.OK, "c": Reference.NG, "d": Reference.NG}
+TRUTH = {"a": ReferenceValue.OK, "b": ReferenceValue.OK, "c": ReferenceValue.NG, "d": ReferenceValue.NG}
 SAID = {"a": [OK, OK, OK], "b": [OK, NG, OK], "c": [NG, NG, NG], "d": [NG, OK, UNSURE]}
 
 
@@ -59,6 +59,6 @@ def test_a_part_that_one_of_two_judged_less_often_is_left_out_of_their_kappa() -
 
 def test_who_never_missed_gets_the_exact_limit_of_as_many_parts() -> None:
     told = {f"p{number}": [NG, NG, NG] for number in range(30)}
-    miss = appraise(told, dict.fromkeys(told, Reference.NG), seed=1).miss
+    miss = appraise(told, dict.fromkeys(told, ReferenceValue.NG), seed=1).miss
     assert (miss.count, miss.of, miss.parts, miss.low) == (0, 90, 30, 0.0)
     assert miss.high == pytest.approx(1 - 0.025 ** (1 / 30))  # not that of 90 decisions

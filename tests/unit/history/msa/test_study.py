@@ -14,28 +14,37 @@ from typer.testing import CliRunner
 
 from linewarden.cli import app
 from linewarden.demo.line import BUNDLE
-from linewarden_history.msa.models import Judgement, Part, Plan, Reference, Study, with_judgements
+from linewarden_history.msa.models import (
+    Appraisal,
+    AppraisalPlan,
+    AttributeStudy,
+    ReferencePart,
+    ReferenceValue,
+    with_judgements,
+)
 from linewarden_history.msa.plan import make_plan
 from linewarden_schemas.vocabulary import Judgement as Answer
 
 OPERATORS = ("A", "B", "C")
 
 
-def _parts(good: int = 6, bad: int = 6) -> list[Part]:
-    kinds = [(Reference.OK, None)] * good + [(Reference.NG, "pore" if one % 3 else "crack") for one in range(bad)]
+def _parts(good: int = 6, bad: int = 6) -> list[ReferencePart]:
+    kinds = [(ReferenceValue.OK, None)] * good + [
+        (ReferenceValue.NG, "pore" if one % 3 else "crack") for one in range(bad)
+    ]
     return [
-        Part(part_id=f"p{number}", reference=kind, defect_class=name, pictures=(f"{number}.png",))
+        ReferencePart(part_id=f"p{number}", reference=kind, defect_class=name, pictures=(f"{number}.png",))
         for number, (kind, name) in enumerate(kinds)
     ]
 
 
-def _plan(seed: int = 1) -> Plan:
+def _plan(seed: int = 1) -> AppraisalPlan:
     return make_plan(_parts(), count=8, operators=OPERATORS, rounds=3, seed=seed)
 
 
 def test_a_plan_is_balanced_shuffled_and_repeated_by_its_seed() -> None:
     plan = _plan()
-    assert [sum(part.reference is kind for part in plan.parts) for kind in Reference] == [4, 4]
+    assert [sum(part.reference is kind for part in plan.parts) for kind in ReferenceValue] == [4, 4]
     assert {part.defect_class for part in plan.parts} == {None, "pore", "crack"}
     planned = {part.part_id for part in plan.parts}
     assert all({place.part_id for place in sheet.places} == planned for sheet in plan.sheets)
@@ -55,8 +64,8 @@ def test_operators_are_named_once_and_by_names_that_a_folder_may_have(operators:
 
 def test_the_first_answer_to_a_place_stands_and_the_other_is_counted() -> None:
     plan = _plan()
-    first, second = (Judgement(operator="A", round=1, part_id="p1", answer=one) for one in (Answer.OK, Answer.NG))
-    study = with_judgements(Study(plan=plan), [first, second], {})
+    first, second = (Appraisal(operator="A", round=1, part_id="p1", answer=one) for one in (Answer.OK, Answer.NG))
+    study = with_judgements(AttributeStudy(plan=plan), [first, second], {})
     assert study.judgements == (first,)
     assert study.dropped == {"answered before": 1}
 
@@ -80,9 +89,9 @@ def _run(*words: object) -> str:
     return result.output
 
 
-def _fill(sheets: Path, plan: Plan) -> None:
+def _fill(sheets: Path, plan: AppraisalPlan) -> None:
     """Everybody is right but B, who passes one defect in the last round."""
-    bad = {part.part_id for part in plan.parts if part.reference is Reference.NG}
+    bad = {part.part_id for part in plan.parts if part.reference is ReferenceValue.NG}
     missed = min(bad)
     for sheet in plan.sheets:
         path = sheets / sheet.operator / f"round{sheet.round}" / "sheet.csv"
@@ -101,7 +110,7 @@ def test_a_study_goes_from_folders_to_a_page_and_is_made_again_from_its_document
 ) -> None:
     plan_file, study, sheets = (tmp_path / name for name in ("plan.json", "study.json", "sheets"))
     _run("plan", pictures, "--out", plan_file, "--parts", 6, "--sheets", sheets)
-    plan = Plan.model_validate_json(plan_file.read_text())
+    plan = AppraisalPlan.model_validate_json(plan_file.read_text())
     shown = (sheets / "A" / "round1" / "sheet.csv").read_text()
     assert not any(word in shown for word in ("good", "pore", "NG"))
     _fill(sheets, plan)
@@ -130,4 +139,4 @@ def test_answers_to_another_plan_are_refused_in_words(pictures: Path, tmp_path: 
     result = CliRunner().invoke(app, ["msa", "run", str(other), "--out", str(study), "--answers", str(sheets)])
     assert result.exit_code == 2
     assert "study of another plan" in " ".join(result.output.split())
-    assert Study.model_validate_json(study.read_text()).dropped == {"no answer": 36}
+    assert AttributeStudy.model_validate_json(study.read_text()).dropped == {"no answer": 36}

@@ -1,1 +1,0 @@
-"""Closed periods of the conservation audit, each continuing where the one before ended."""

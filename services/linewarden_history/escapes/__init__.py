@@ -1,1 +1,0 @@
-"""Escapes reported from the field, joined to the visits that let them go."""
