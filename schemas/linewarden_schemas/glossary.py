@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
@@ -262,18 +262,15 @@ def glossary_page(banner: str) -> str:
 def meanings(kind: type[StrEnum]) -> dict[str, str]:
     """What each value of an enum means: the text under it in the source; raises ValueError where one has none."""
     [body] = [node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef)]
-    found = dict(_told(body))
+    found = {}
+    for node, following in pairwise(body):
+        match node, following:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = text
     silent = [one.name for one in kind if one.name not in found]
     if silent:
         raise ValueError(f"{kind.__name__} does not say what {', '.join(silent)} means")
     return {one.value: found[one.name] for one in kind}
-
-
-def _told(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
-    for node, following in pairwise(body):
-        match node, following:
-            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
-                yield name, text
 
 
 def _place(name: str, places: Mapping[str, str], word: str) -> str:

@@ -84,7 +84,8 @@ def reconcile(visit: VisitSnapshot | None, seen: Sequence[SlotOpen | SlotClose],
         return Step(None, tuple(effects))
     for slot in visit.slots:
         again = None if slot.open else _close_again(visit, slot, closed.get(slot.slot_id), context)
-        effects += [Publish(again)] if again else []
+        if again is not None:
+            effects.append(Publish(again))
     missing = [slot for slot in slots.open_slots(visit) if slot.slot_id not in offered]
     effects += [Publish(slots.open_record(visit, slot, context.recipe, context.rules)) for slot in missing]
     if visit.revision >= 0 and not visit.final and not slots.open_slots(visit) and visit.undo_until_ms is None:

@@ -51,14 +51,9 @@ class Router:
         executor: Executor | None = None,
         unwell: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
-        self._broker = broker
-        self._consumer = consumer
-        self._desk = desk
-        self._clock = clock
+        self._broker, self._consumer, self._desk, self._clock = broker, consumer, desk, clock
         self._limits = limits or RouterLimits()
-        self._beat = beat
-        self._ready = ready
-        self._unwell = unwell
+        self._beat, self._ready, self._unwell, self._jitter = beat, ready, unwell, jitter
         self._time = BrokerTime(clock, "route", stamps=desk.append_time)
         self._probe = Probe(broker, desk.namespace, desk.partitions, self._time, clock)
         self._suspects: dict[int, list[tuple[str, int]]] = {}
