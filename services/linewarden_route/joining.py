@@ -21,7 +21,7 @@ from .contradictions import has_record, noted, of_answers, of_both, of_capture, 
 Model = TypeVar("Model", ViewState, VisitSnapshot)
 
 
-def visit_of(record: Capture | Inspection) -> VisitSnapshot:
+def new_visit(record: Capture | Inspection) -> VisitSnapshot:
     """A new visit, still without views."""
     return VisitSnapshot(
         visit_id=record.visit_id,

@@ -107,10 +107,7 @@ class Restored:
 
     def learn(self, records: Iterable[InRecord], desk: RouteDesk) -> None:
         """Take in the newest record of each key; one that is none of route's is remembered as a stray."""
-        told = [record for record in records if record.key != PROBE_KEY.encode()]
-        for record in told:
-            self.newest_ms = max(self.newest_ms or 0, record.timestamp_ms)
-        for record in _newest(told):
+        for record in _newest(self._dated(records)):
             key = _key(record)
             self.touched.add(key)
             try:
@@ -122,6 +119,12 @@ class Restored:
                     # What was known of a visit before is not its state any more.
                     self.visits.forget(key)
                     self.damaged.add(key)
+
+    def _dated(self, records: Iterable[InRecord]) -> Iterator[InRecord]:
+        for record in records:
+            if record.key != PROBE_KEY.encode():
+                self.newest_ms = max(self.newest_ms or 0, record.timestamp_ms)
+                yield record
 
     def _learn(self, record: InRecord, desk: RouteDesk) -> None:
         key = (record.key or b"").decode()

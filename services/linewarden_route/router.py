@@ -53,7 +53,7 @@ class Router:
     ) -> None:
         self._broker, self._consumer, self._desk, self._clock = broker, consumer, desk, clock
         self._limits = limits or RouterLimits()
-        self._beat, self._ready, self._unwell, self._jitter = beat, ready, unwell, jitter
+        self._beat, self._ready, self._unwell = beat, ready, unwell
         self._time = BrokerTime(clock, "route", stamps=desk.append_time)
         self._probe = Probe(broker, desk.namespace, desk.partitions, self._time, clock)
         self._suspects: dict[int, list[tuple[str, int]]] = {}

@@ -34,7 +34,7 @@ from .events import (
     Tally,
     TimerDue,
 )
-from .joining import frame_of, in_budget, visit_of, with_capture, with_inspection
+from .joining import frame_of, in_budget, new_visit, with_capture, with_inspection
 from .policy import is_complete, time_budget
 from .routing import finish, first_routing, reconsider, restate, take_back
 
@@ -109,7 +109,7 @@ def _on_capture(visit: VisitSnapshot | None, event: CaptureSeen, context: Contex
         return _forgotten("late-capture", capture.visit_id)
     # The camera's clock, or route's view of the broker's, may be too far from the append time.
     apart_ms = max(abs(context.now_ms - event.append_ms), abs(capture.captured_ms - event.append_ms))
-    before = visit or visit_of(capture)
+    before = visit or new_visit(capture)
     after = with_capture(before, capture, out_of_time=apart_ms > time_budget(context.recipe).max_skew_ms)
     if after is before:
         return Step(visit, (Counted(Tally.DUPLICATE, "capture"),))
@@ -122,7 +122,7 @@ def _on_inspection(visit: VisitSnapshot | None, event: InspectionSeen, context: 
     append_ms = inspection.captured_ms if event.append_ms is None else event.append_ms
     if visit is None and _is_forgotten(inspection, append_ms, context):
         return _forgotten("late-inspection", inspection.visit_id)
-    before = visit or visit_of(inspection)
+    before = visit or new_visit(inspection)
     after = with_inspection(before, inspection, event.at)
     if after is before:
         return Step(visit, (Counted(Tally.DUPLICATE, "inspection"),))
