@@ -50,7 +50,7 @@ _LOOP = ("tests/unit/runtime/test_loop.py", "tests/unit/runtime/test_loop_bounds
 TARGETS: dict[str, tuple[str, ...]] = {
     **{
         f"services/linewarden_route/{name}.py": _ROUTE
-        for name in ("policy", "visit", "joining", "routing", "review", "settling", "slots", "refusals", "adoption")
+        for name in ("policy", "visit", "joining", "routing", "review", "slots", "refusals", "adoption")
     },
     **{f"services/linewarden_route/{name}.py": _ROUTE for name in ("lane", "plan", "restore", "router")},
     "services/linewarden_runtime/loop.py": _LOOP,

@@ -21,13 +21,13 @@ MOST_MS = 2**53
 """The largest time and duration, exact in every reader's numbers."""
 EpochMs = Annotated[int, Field(ge=0, le=MOST_MS), EPOCH]
 DurationMs = Annotated[int, Field(ge=0, le=MOST_MS)]
+Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, StringConstraints(max_length=2000)]
 Actor = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 _READING = {"linewarden_reading": True}
-_TYPE = re.compile(r"^linewarden\.[a-z-]+\.v[1-9][0-9]*$")
 
 
 def is_reading(info: ValidationInfo) -> bool:
@@ -56,7 +56,7 @@ class Message(Part):
     def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 - pydantic's own signature
         """Refuse a message class whose type is not of the form linewarden.<name>.v<N>."""
         super().__init_subclass__(**kwargs)
-        if "TYPE" in cls.__dict__ and not _TYPE.match(cls.TYPE):
+        if "TYPE" in cls.__dict__ and not re.match(r"^linewarden\.[a-z-]+\.v[1-9][0-9]*$", cls.TYPE):
             raise TypeError(f"{cls.__name__}.TYPE is {cls.TYPE!r}, not linewarden.<name>.v<N>")
 
     def to_json(self) -> bytes:

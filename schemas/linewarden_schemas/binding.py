@@ -21,9 +21,9 @@ Attributes = dict[str, Any]
 _PREFIX = "ce_"
 _CONTENT_TYPE = "content-type"
 _STRUCTURED = "application/cloudevents"
-_JSON = "application/json"
+
 _NEVER_EMPTY = ("id", "source", "type", "datacontenttype")
-_MOST_SHAPES = 256
+
 _shapes: set[frozenset[str]] = set()
 
 
@@ -45,7 +45,10 @@ def to_headers(attributes: Attributes) -> tuple[tuple[str, bytes], ...]:
     """
     if not _is_plain(attributes):
         return bound(attributes)
-    return tuple((_header(name), _text(value)) for name, value in attributes.items())
+    return tuple(
+        (_CONTENT_TYPE if name == "datacontenttype" else _PREFIX + name, _text(value))
+        for name, value in attributes.items()
+    )
 
 
 def bound(attributes: Attributes) -> tuple[tuple[str, bytes], ...]:
@@ -107,7 +110,7 @@ def from_structured(kind: str, value: bytes) -> tuple[Attributes, bytes]:
         raise ValueError("the event has data and data_base64")
     encoded = told.pop("data_base64", None)
     data = to_json(told.pop("data", None)) if encoded is None else b64decode(encoded, validate=True)
-    attributes: Attributes = {"datacontenttype": _JSON} | {name: _plain(one) for name, one in told.items()}
+    attributes: Attributes = {"datacontenttype": "application/json"} | {name: _plain(one) for name, one in told.items()}
     missing = [name for name in ("specversion", "id") if name not in attributes]
     if missing:
         raise ValueError(f"{missing[0]} is missing")
@@ -139,7 +142,7 @@ def _remember(attributes: Attributes) -> None:
     names = frozenset(attributes)
     # Bounded, since whoever may write to a topic may name attributes as he likes; optional ones that only the
     # package checks are never taken here.
-    if len(_shapes) < _MOST_SHAPES and not names & {"subject", "dataschema"} and names >= {"time", *_NEVER_EMPTY}:
+    if len(_shapes) < 256 and not names & {"subject", "dataschema"} and names >= {"time", *_NEVER_EMPTY}:
         _shapes.add(names)
 
 
@@ -148,10 +151,6 @@ def _time(text: str | None) -> datetime | None:
         return datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
-
-
-def _header(name: str) -> str:
-    return _CONTENT_TYPE if name == "datacontenttype" else _PREFIX + name
 
 
 def _text(value: object) -> bytes:

@@ -6,11 +6,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import Digest, EpochMs, Id, Message, Part, Text
+from .base import Count, Digest, EpochMs, Id, Message, Part, Text
 from .line import LineStateRef, RecipeRef
 from .vocabulary import Loss, PartIdSource
 
-Sequence = Annotated[int, Field(ge=0)]
 ContentType = Literal["image/jpeg", "image/png"]
 
 
@@ -38,8 +37,8 @@ class Capture(Message):
     line_id: Id
     station_id: Id
     camera_id: Id
-    spool_epoch: Sequence
-    sequence: Sequence
+    spool_epoch: Count
+    sequence: Count
     captured_ms: EpochMs
     decide_by_ms: EpochMs
     recipe: RecipeRef
@@ -52,7 +51,7 @@ class Capture(Message):
     known_bad: bool = False
     returned: Returned | None = None
     sha256: Digest | None = None
-    size_bytes: Annotated[int, Field(ge=0)] | None = None
+    size_bytes: Count | None = None
     lost: Loss | None = None
     lost_detail: Text | None = None
     clock_checked: bool = False
@@ -77,7 +76,7 @@ class CameraHeartbeat(Message):
     line_id: Id
     station_id: Id
     camera_id: Id
-    spool_epoch: Sequence
+    spool_epoch: Count
     last_sequence: Annotated[int, Field(ge=-1)]
     at_ms: EpochMs
     lost_by_cause: dict[str, int] = Field(default_factory=dict)

@@ -6,13 +6,11 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from .base import Actor, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text
+from .base import Actor, Count, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text
 from .inspection import SourceRef
 from .line import LineStateRef, RecipeRef
 from .reason import CodedReasons
 from .vocabulary import Cause, CloseReason, Outcome, Routing, Skill, Undecidable, Verdict
-
-Count = Annotated[int, Field(ge=0)]
 
 
 class ViewResult(Part):

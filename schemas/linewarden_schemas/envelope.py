@@ -24,7 +24,6 @@ from .registry import MESSAGE_TYPES, upcast
 FRAME_TYPE = "linewarden.frame.v1"
 JSON = "application/json"
 Headers = tuple[tuple[str, bytes], ...]
-_ID_DIGITS = 16
 
 
 class EnvelopeError(ValueError):
@@ -85,9 +84,9 @@ def encode(
         type(message).from_json(value)
     except ValidationError as error:
         raise Unwritable(f"{message.TYPE}: {_first(error)}") from error
-    unique = f"{id}.{digest(value)[:_ID_DIGITS]}" if id else id  # an empty one is refused below
+    unique = f"{id}.{digest(value)[:16]}" if id else id  # an empty one is refused below
     attributes = _attributes(unique, source, message.TYPE, time_ms, JSON, traceparent)
-    return _encode(attributes, value)
+    return Encoded(value, to_headers(attributes))
 
 
 def encode_frame(meta: FrameMetadata, picture: bytes, *, source: str, traceparent: str | None = None) -> Encoded:
@@ -110,7 +109,7 @@ def encode_frame(meta: FrameMetadata, picture: bytes, *, source: str, traceparen
         attributes["recipedigest"] = meta.recipe.digest
     if meta.clock_checked:
         attributes["clockchecked"] = "true"
-    return _encode(attributes, picture)
+    return Encoded(picture, to_headers(attributes))
 
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
@@ -127,7 +126,11 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
         message = upcast(MESSAGE_TYPES[kind].from_json(data))
     except ValidationError as error:
         raise EnvelopeError(f"{kind}: {_first(error)}") from error
-    return Event(event["id"], event["source"], kind, _time_ms(event), message, event.get("traceparent"))
+    time: datetime | None = event.get("time")
+    if time is None:
+        raise EnvelopeError("the event has no time")
+    time_ms = round(time.timestamp() * 1000)
+    return Event(event["id"], event["source"], kind, time_ms, message, event.get("traceparent"))
 
 
 def decode_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Frame:
@@ -190,10 +193,6 @@ def _attributes(
     return attributes
 
 
-def _encode(attributes: Attributes, data: bytes) -> Encoded:
-    return Encoded(data, to_headers(attributes))
-
-
 def _parse(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> tuple[Attributes, bytes]:
     listed = list(headers)
     unique = dict(listed)
@@ -204,13 +203,6 @@ def _parse(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> tuple[A
         return (from_headers(unique), value or b"") if kind is None else from_structured(kind, value or b"")
     except (CloudEventValidationError, ValueError, AttributeError, TypeError) as error:
         raise EnvelopeError(f"not a CloudEvent: {error}") from error
-
-
-def _time_ms(event: Attributes) -> int:
-    time: datetime | None = event.get("time")
-    if time is None:
-        raise EnvelopeError("the event has no time")
-    return round(time.timestamp() * 1000)
 
 
 def _first(error: ValidationError) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
@@ -236,8 +236,18 @@ def glossary_page(banner: str) -> str:
     Raises:
         ValueError: where a word is used in something that does not exist, or a value of an enum has no meaning.
     """
-    enums = _enums()
-    places = _places(enums)
+    enums = {
+        name: kind
+        for name, kind in vars(vocabulary).items()
+        if isinstance(kind, type) and issubclass(kind, StrEnum) and kind is not StrEnum
+    }
+    schema = "../schemas/jsonschema"
+    places = (
+        dict.fromkeys(CATALOGUE, "topics.md")
+        | {message.__name__: f"{schema}/{message.TYPE}.json" for message in MESSAGES}
+        | {FrameMetadata.__name__: f"{schema}/{FRAME_TYPE}.json"}
+        | {name: f"#{name.lower()}" for name in enums}
+    )
     rows = "\n".join(
         f"| {name} | {word.meaning} | {', '.join(_place(one, places, name) for one in word.used_in)} |"
         for name, word in sorted(WORDS.items())
@@ -252,36 +262,15 @@ def glossary_page(banner: str) -> str:
 def meanings(kind: type[StrEnum]) -> dict[str, str]:
     """What each value of an enum means: the text under it in the source; raises ValueError where one has none."""
     [body] = [node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef)]
-    found = dict(_told(body))
+    found = {}
+    for node, following in pairwise(body):
+        match node, following:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = text
     silent = [one.name for one in kind if one.name not in found]
     if silent:
         raise ValueError(f"{kind.__name__} does not say what {', '.join(silent)} means")
     return {one.value: found[one.name] for one in kind}
-
-
-def _told(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
-    for node, following in pairwise(body):
-        match node, following:
-            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
-                yield name, text
-
-
-def _enums() -> dict[str, type[StrEnum]]:
-    return {
-        name: kind
-        for name, kind in vars(vocabulary).items()
-        if isinstance(kind, type) and issubclass(kind, StrEnum) and kind is not StrEnum
-    }
-
-
-def _places(enums: Mapping[str, type[StrEnum]]) -> dict[str, str]:
-    schema = "../schemas/jsonschema"
-    return (
-        dict.fromkeys(CATALOGUE, "topics.md")
-        | {message.__name__: f"{schema}/{message.TYPE}.json" for message in MESSAGES}
-        | {FrameMetadata.__name__: f"{schema}/{FRAME_TYPE}.json"}
-        | {name: f"#{name.lower()}" for name in enums}
-    )
 
 
 def _place(name: str, places: Mapping[str, str], word: str) -> str:

@@ -18,7 +18,6 @@ MOST_VISIT_ID = MOST_ID - len(".r000.g00000000")
 _ID = re.compile(ID_PATTERN)
 _NAMESPACE = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$")
 _NUMBER = re.compile(r"\.(?P<epoch>[0-9a-f]{1,16})-(?P<sequence>[0-9a-f]{1,16})$")
-_ISOLATED = ("replay.", "shadow.")
 
 
 class InvalidId(ValueError):
@@ -111,7 +110,7 @@ class Namespace:
     @property
     def is_isolated(self) -> bool:
         """Whether it belongs to a replay or a shadow, which may never touch a live name."""
-        return self.name.startswith(_ISOLATED)
+        return self.name.startswith(("replay.", "shadow."))
 
     def topic(self, logical: str) -> str:
         """Physical name of a topic of the catalogue."""

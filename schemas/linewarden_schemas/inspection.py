@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from .base import Digest, EpochMs, Finite, Id, Message, Part, Share, Text
+from .base import Count, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
 from .line import RecipeRef
 from .reason import CodedReasons
 from .recipe import Thresholds
@@ -17,8 +17,8 @@ class SourceRef(Part):
     """Where a record lies: physical topic, partition and offset."""
 
     topic: Id
-    partition: Annotated[int, Field(ge=0)]
-    offset: Annotated[int, Field(ge=0)]
+    partition: Count
+    offset: Count
 
 
 class Maps(Part):

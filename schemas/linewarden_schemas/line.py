@@ -10,8 +10,6 @@ from .base import Actor, Digest, EpochMs, Id, Message, Part, Text
 from .ids import recipe_key
 from .vocabulary import LineMode
 
-_SHORT = 12
-
 
 class RecipeRef(Part):
     """One immutable version of a recipe, and the digest of the content that is meant.
@@ -43,7 +41,7 @@ class RecipeRef(Part):
     @property
     def short(self) -> str:
         """For people: the name, and where it is known the first twelve characters of the digest."""
-        return self.name if self.digest is None else f"{self.name}@{self.digest[:_SHORT]}"
+        return self.name if self.digest is None else f"{self.name}@{self.digest[:12]}"
 
     def is_same(self, other: RecipeRef) -> bool:
         """Whether both mean one version, and name no two contents of it.

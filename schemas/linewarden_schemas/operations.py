@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import Field
-
-from .base import Actor, Digest, EpochMs, Id, Message, Part, Text
+from .base import Actor, Count, Digest, EpochMs, Id, Message, Part, Text
 from .inspection import SourceRef
-
-Count = Annotated[int, Field(ge=0)]
 
 
 class DeadLetter(Message):

@@ -11,7 +11,7 @@ from .base import MOST_MS, Finite, Part
 MOST_PARAMETER = 500
 """Characters of a parameter."""
 
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
+
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 _Text = Annotated[str, StringConstraints(max_length=MOST_PARAMETER)]
 _Whole = Annotated[int, Field(ge=-MOST_MS, le=MOST_MS)]
@@ -23,7 +23,7 @@ class Reason(Part):
     A reader that does not know the code, or lacks a parameter, shows the sentence that stands beside it.
     """
 
-    code: Code
+    code: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
     parameters: Annotated[dict[_Name, _Text | _Whole | Finite], Field(max_length=8)] = Field(default_factory=dict)
 
 

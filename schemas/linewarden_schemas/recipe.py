@@ -8,12 +8,11 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, ValidationInfo, model_validator
 
 from . import ids
-from .base import Actor, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text, is_reading
+from .base import Actor, Count, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text, is_reading
 from .line import RecipeRef
 from .vocabulary import Outcome, VerdictRule
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Point = tuple[Finite, Finite]
 
 
 class Provenance(Part):
@@ -38,7 +37,7 @@ class Zone(Part):
     """A polygon in part coordinates (mm). An ignored zone is not judged."""
 
     zone_id: Id
-    polygon: tuple[Point, ...]
+    polygon: tuple[tuple[Finite, Finite], ...]
     ignore: bool = False
 
 
@@ -69,7 +68,7 @@ class Criterion(Part):
     zone_id: Id | None = None
     max_length_mm: Positive | None = None
     max_area_mm2: Positive | None = None
-    max_count: Annotated[int, Field(ge=0)] | None = None
+    max_count: Count | None = None
 
 
 class ReviewRules(Part):
@@ -183,8 +182,5 @@ def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 def unjudged(recipe: Recipe) -> tuple[str, ...]:
     """What a recipe asks for and no stage of a line judges, in words; its visits never pass on trust."""
-    asked = (
-        (recipe.criteria, "acceptance criteria"),
-        (recipe.zones, "zones"),
-    )
+    asked = ((recipe.criteria, "acceptance criteria"), (recipe.zones, "zones"))
     return tuple(what for given, what in asked if given)

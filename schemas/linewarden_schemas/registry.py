@@ -13,12 +13,12 @@ MESSAGES: tuple[type[Message], ...] = tuple(
 )
 MESSAGE_TYPES: dict[str, type[Message]] = {message.TYPE: message for message in MESSAGES}
 
-Upcaster = Callable[[Any], Message]
-UPCASTERS: dict[str, Upcaster] = {}
+
+UPCASTERS: dict[str, Callable[[Any], Message]] = {}
 """From a superseded type to a function that makes the next version of it. Empty while every type is at v1."""
 
 
-def upcast(message: Message, upcasters: dict[str, Upcaster] = UPCASTERS) -> Message:
+def upcast(message: Message, upcasters: dict[str, Callable[[Any], Message]] = UPCASTERS) -> Message:
     """Bring a message to its newest version, a step at a time."""
     while (step := upcasters.get(message.TYPE)) is not None:
         message = step(message)

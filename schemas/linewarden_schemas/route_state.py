@@ -6,15 +6,13 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from .base import Actor, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
+from .base import Actor, Count, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
 from .capture import Returned
 from .inspection import SourceRef
 from .line import LineStateRef, RecipeRef
 from .reason import CodedReasons, Reason
 from .recipe import Thresholds
 from .vocabulary import Cause, Judgement, Loss, Outcome, Routing, Skill, Undecidable, Verdict
-
-Count = Annotated[int, Field(ge=0)]
 
 
 class Contradiction(Part):

@@ -35,10 +35,7 @@ SHA = digest(b"picture")
 LINE_STATE = LineStateRef(mode=LineMode.PRODUCTION, since_ms=AT - 60_000, order_id="PO-1001", shift="early")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAPS = Maps(mask_png=_PNG, class_specific_png=_PNG, class_agnostic_png=_PNG)
-_PROVENANCE = Provenance(
-    data_digest=SHA, n_defects=299, n_good=2000, rule="1 % overkill; u of 5 % of good parts", dated_ms=AT
-)
-THRESHOLDS = Thresholds(defect=0.5, suspicion=0.62, provenance=_PROVENANCE)
+
 RECIPE = Recipe(
     recipe_id="bracket",
     version=3,
@@ -55,7 +52,13 @@ RECIPE = Recipe(
         ),
         ViewSpec(view_id="side", camera_id="cam2"),
     ),
-    thresholds=THRESHOLDS,
+    thresholds=Thresholds(
+        defect=0.5,
+        suspicion=0.62,
+        provenance=Provenance(
+            data_digest=SHA, n_defects=299, n_good=2000, rule="1 % overkill; u of 5 % of good parts", dated_ms=AT
+        ),
+    ),
     zones=(Zone(zone_id="seal", polygon=((0.0, 0.0), (10.0, 0.0), (10.0, 5.0))),),
     criteria=(Criterion(defect_class="scratch", zone_id="seal", max_length_mm=0.5, max_count=0),),
     review=ReviewRules(audit_share_of_passes=0.01, reject_review_share=0.05),
@@ -143,7 +146,7 @@ SAMPLES: tuple[Message, ...] = (
         margin=-1.99,
         suspicion=0.71,
         ingredients={"agreement": 2.1, "mask_evidence": 3.4, "margin": 1.2, "novelty": 4.7},
-        thresholds=THRESHOLDS,
+        thresholds=RECIPE.thresholds,
         maps=_MAPS,
         recipe=RECIPE_REF,
         frame_sha256=SHA,

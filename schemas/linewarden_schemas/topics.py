@@ -17,8 +17,6 @@ from .recipe import Recipe
 from .route_state import CameraProgress, VisitSnapshot
 
 _HOUR = 3_600_000
-_DAY = 24 * _HOUR
-_YEAR = 365 * _DAY
 FOR_EVER = -1
 READ_ALL = ("archive",)
 """Who reads every topic, besides those that each topic names."""
@@ -47,7 +45,7 @@ class Topic:
     written_by: tuple[str, ...]
     read_by: tuple[str, ...]
     purpose: str
-    retention_ms: int = _YEAR
+    retention_ms: int = 365 * 24 * _HOUR
     cleanup: Cleanup = Cleanup.DELETE
     by_visit: bool = True
     is_spread: bool = False

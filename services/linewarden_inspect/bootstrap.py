@@ -71,17 +71,14 @@ def loader(
     def load(digest: str) -> Inspector:
         bundle = read_bundle(find_bundle(store, digest), expected_digest=digest)
         inspector = Inspector.from_bundle(bundle, device, precision, forward=forward, max_batch=max_batch)
-        why = bundle.unqualified(inspector.precision, _today())
+        today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC).date().isoformat()
+        why = bundle.unqualified(inspector.precision, today)
         if why is not None:
             level = logging.INFO if bundle.qualification is None else logging.WARNING
             _log.log(level, why, bundle=digest, stage=bundle.card.stage)
         return inspector
 
     return load
-
-
-def _today() -> str:
-    return datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC).date().isoformat()
 
 
 def set_threads(torch_threads: int) -> None:

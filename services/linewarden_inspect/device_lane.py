@@ -10,16 +10,22 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import Fatal
 from linewarden_vision.inspecting.preparing import Ready
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import score_batch
 from linewarden_vision.inspector import ViewScore
 
 from . import metrics
-from .errors import DeviceLost
 
 Answer = ViewScore | Refused
 Guard = Callable[[], AbstractContextManager[None]]
+
+
+class DeviceLost(Fatal):
+    """Too many frames in a row failed on the device, each of them alone: a new process may find it well again."""
+
+    exit_code = 75
 
 
 @dataclass(slots=True)

@@ -6,8 +6,9 @@ the visit can be read, with a dead letter alone; that visit diverts by its deadl
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from linewarden_runtime.clock import Clock
@@ -23,8 +24,37 @@ from linewarden_vision.pictures.reading import Limits
 
 from . import metrics
 from .device_lane import Answer, DeviceLane
-from .submission import Submission
-from .writing import Writer, source_of
+from .writing import InspectionWriter, source_of
+
+
+class Submission:
+    """Collects the outputs of `count` records; `future` brings all of them, or the first failure."""
+
+    def __init__(self, count: int) -> None:
+        self.future: Future[Sequence[OutRecord]] = Future()
+        self._outputs: list[list[OutRecord]] = [[] for _ in range(count)]
+        self._left = count
+        self._lock = threading.Lock()
+        if count == 0:
+            self.future.set_result([])
+
+    def done(self, place: int, outputs: list[OutRecord]) -> None:
+        """The outputs of the record at `place`."""
+        with self._lock:
+            self._outputs[place] = outputs
+            self._left -= 1
+            is_last = self._left == 0
+        if is_last and self.future.set_running_or_notify_cancel():
+            self.future.set_result([record for listed in self._outputs for record in listed])
+
+    def watch(self, task: Future[None]) -> None:
+        """Call with every task that works on it, once it ended: a failure is the whole submission's."""
+        failure = CancelledError("the stage was closed") if task.cancelled() else task.exception()
+        if failure is None:
+            return
+        with self._lock:
+            if not self.future.done():
+                self.future.set_exception(failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +74,7 @@ class InspectStage:
         self,
         shelf: Shelf,
         lane: DeviceLane,
-        writer: Writer,
+        writer: InspectionWriter,
         dead_letters: DeadLetters,
         *,
         limits: Limits,
@@ -115,13 +145,9 @@ class InspectStage:
             outputs.append(self._writer.inspection(inspection, frame.traceparent))
         if refused.is_record_fault:
             metrics.REFUSED_RECORDS.labels(refused.reason.value).inc()
-            outputs.append(self._dead_letter(job.record, refused, frame))
+            about = {"visit_id": frame.meta.visit_id, "frame_id": frame.meta.frame_id} if frame else {}
+            outputs.append(self._dead_letters.letter(job.record, refused.reason.value, refused.detail, **about))
         job.submission.done(job.place, outputs)
-
-    def _dead_letter(self, record: InRecord, refused: Refused, frame: Frame | None) -> OutRecord:
-        visit_id, frame_id = (frame.meta.visit_id, frame.meta.frame_id) if frame else (None, None)
-        cause = refused.reason.value
-        return self._dead_letters.letter(record, cause, refused.detail, visit_id=visit_id, frame_id=frame_id)
 
 
 def _count(inspection: Inspection) -> None:

@@ -24,7 +24,7 @@ from .device_lane import DeviceLane, Guard
 from .recipe_shelf import RecipeShelf
 from .settings import InspectSettings
 from .stage import InspectStage
-from .writing import SERVICE, Writer
+from .writing import SERVICE, InspectionWriter
 
 _READY = "bundles"
 _log = structlog.get_logger(__name__)
@@ -122,7 +122,7 @@ class InspectWorker:
         return InspectStage(
             Shelf(self._recipes.get, self._bundles.get),
             lane,
-            Writer(self._namespace, partitions),
+            InspectionWriter(self._namespace, partitions),
             dead_letters,
             limits=settings.limits(),
             clock=self._clock,

@@ -14,7 +14,7 @@ from . import metrics
 SERVICE = "inspect"
 
 
-class Writer:
+class InspectionWriter:
     """Inspections of one namespace, whose visit-keyed topics have `partitions` partitions."""
 
     def __init__(self, namespace: Namespace, partitions: int) -> None:

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -26,13 +25,9 @@ from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.topics import CO_PARTITIONED
 
-from .limits import RouterLimits
-from .plan import JOINED, Desk
+from .plan import JOINED, RouteDesk
 from .router import Router
-from .settings import RouteSettings
-
-_NO_CAP = DeadLetterCap(run=2**62, ratio=1.0)
-"""Late records are many after every outage, and no sign of a bad release."""
+from .settings import RouterLimits, RouteSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:  # noqa: ARG001 - every service has the same entry
@@ -50,45 +45,16 @@ def _serve(stop: Stop) -> None:
     broker = KafkaBroker(settings.kafka)
     verify_topics(broker, namespace, (*CO_PARTITIONED, "recipes", "dead-letters"))
     secret = coin_secret(settings.route.coin_secret_file, namespace)
+    limits, by_digest = settings.route.limits(), settings.recipes_by_digest
+
+    def serve() -> None:
+        with opened_router(
+            broker, namespace, settings.instance, secret, clock, health, limits, recipes_by_digest=by_digest
+        ) as router:
+            router.run(stop)
+
     with HealthServer(health, settings.health_port, settings.health_host):
-        limits = settings.route.limits()
-        by_digest = settings.recipes_by_digest
-        run_visibly(
-            lambda: serve(
-                broker,
-                namespace,
-                settings.instance,
-                secret,
-                clock,
-                health,
-                limits,
-                stop,
-                recipes_by_digest=by_digest,
-            ),
-            health,
-            stop,
-            clock,
-        )
-
-
-def serve(
-    broker: Broker,
-    namespace: Namespace,
-    instance: str,
-    secret: bytes,
-    clock: Clock,
-    health: Health,
-    limits: RouterLimits,
-    stop: Stop,
-    *,
-    recipes_by_digest: bool = False,
-) -> None:
-    """Route a namespace on a broker until asked to stop."""
-    opened = opened_router(
-        broker, namespace, instance, secret, clock, health, limits, recipes_by_digest=recipes_by_digest
-    )
-    with opened as router:
-        router.run(stop)
+        run_visibly(serve, health, stop, clock)
 
 
 @contextmanager
@@ -114,8 +80,14 @@ def opened_router(
         instance=f"route-{instance}",
         max_records=limits.max_records,
     )
+
+    def ready(is_ready: bool) -> None:
+        if is_ready:
+            health.ready("partitions")
+        else:
+            health.not_ready("partitions", "joining the group, or restoring partitions")
+
     try:
-        ready = partial(_tell, health)
         ready(False)
         yield Router(
             broker,
@@ -133,27 +105,25 @@ def opened_router(
         book.close()
 
 
-def _tell(health: Health, is_ready: bool) -> None:
-    if is_ready:
-        health.ready("partitions")
-    else:
-        health.not_ready("partitions", "joining the group, or restoring partitions")
-
-
-def make_desk(broker: Broker, namespace: Namespace, recipes: PatientRecipes, secret: bytes, clock: Clock) -> Desk:
+def make_desk(broker: Broker, namespace: Namespace, recipes: PatientRecipes, secret: bytes, clock: Clock) -> RouteDesk:
     """What the partitions share.
 
     Raises:
         ConfigurationError: where the topics keyed by visit differ in their partition count.
     """
-    count = _partition_count(broker, namespace)
-    return Desk(
+    with broker.admin() as admin:
+        counts = {name: admin.describe(namespace.topic(name)).partitions for name in CO_PARTITIONED}
+    if len(set(counts.values())) != 1:
+        raise ConfigurationError(f"topics keyed by visit must have one partition count, not {counts}")
+    count = next(iter(counts.values()))
+    return RouteDesk(
         namespace=namespace,
         recipe=recipes,
         partition_of=lambda visit_id: partition_of(visit_id, count),
         secret=secret,
         poison=DeadLetters("route", namespace, clock),
-        rejects=DeadLetters("route", namespace, clock, _NO_CAP),
+        # Without a cap: late records are many after every outage, and no sign of a bad release.
+        rejects=DeadLetters("route", namespace, clock, DeadLetterCap(run=2**62, ratio=1.0)),
         dead_letters=positions_of(broker, namespace.topic("dead-letters")),
         partitions=count,
         append_time=broker.append_time,
@@ -172,11 +142,3 @@ def coin_secret(path: Path | None, namespace: Namespace) -> bytes:
         "no coin secret", hint="set LINEWARDEN_ROUTE__COIN_SECRET_FILE, or audited parts can be foretold"
     )
     return hashlib.sha256(f"linewarden coins of {namespace.name}".encode()).digest()
-
-
-def _partition_count(broker: Broker, namespace: Namespace) -> int:
-    with broker.admin() as admin:
-        counts = {name: admin.describe(namespace.topic(name)).partitions for name in CO_PARTITIONED}
-    if len(set(counts.values())) != 1:
-        raise ConfigurationError(f"topics keyed by visit must have one partition count, not {counts}")
-    return next(iter(counts.values()))

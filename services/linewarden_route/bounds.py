@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from linewarden_domain.words import said
 from linewarden_schemas.base import MOST_MS
+from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.reason import Reason
 from linewarden_schemas.route_state import SlotState, VisitSnapshot
 
@@ -46,16 +47,14 @@ def fault(view_id: str, name: str, **parameters: str | float) -> dict[str, objec
     return {"fault": said(f"fault.{name}", **parameters).sentence, "fault_coded": told.reason}
 
 
-def short(reasons: tuple[str, ...]) -> tuple[str, ...]:
-    """Reasons as a visit remembers them."""
-    return tuple(reason[:MOST_REASON] for reason in reasons[:MOST_REASONS])
-
-
-def short_coded(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
-    """The same as data; none at all where one names more than a sentence of that length could."""
-    kept = reasons[:MOST_REASONS]
-    is_long = any(sum(len(str(value)) for value in one.parameters.values()) > MOST_REASON for one in kept)
-    return () if is_long else tuple(Reason(code=one.code, parameters=one.parameters) for one in kept)
+def short_reasons(inspection: Inspection) -> dict[str, object]:
+    """Reasons of an inspection as a visit remembers them; none as data where one names more than its sentence may."""
+    coded = inspection.reasons_coded[:MOST_REASONS]
+    is_long = any(sum(len(str(value)) for value in one.parameters.values()) > MOST_REASON for one in coded)
+    return {
+        "reasons": tuple(reason[:MOST_REASON] for reason in inspection.reasons[:MOST_REASONS]),
+        "reasons_coded": () if is_long else tuple(Reason(code=one.code, parameters=one.parameters) for one in coded),
+    }
 
 
 def superfluous(slots: tuple[SlotState, ...], review_round: int) -> tuple[SlotState, ...]:

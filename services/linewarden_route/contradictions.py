@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from linewarden_domain.agreement import ACROSS_DEVICES_TOLERANCE, SAME_DEVICE_TOLERANCE, deviation
-from linewarden_domain.words import Said, said
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import LineStateRef, RecipeRef
@@ -37,51 +36,49 @@ def noted(visit: VisitSnapshot, pairs: Iterable[Pair], frame_id: str | None = No
     return visit
 
 
-def as_reason(found: Contradiction) -> Said:
-    """One contradiction as a reason that names its values."""
-    values = ", ".join(found.values)
-    if found.frame_id is None:
-        return said("records_apart", what=found.what, values=values)
-    return said("frame_records_apart", frame=found.frame_id, what=found.what, values=values)
-
-
 def of_both(visit: VisitSnapshot, record: Capture | Inspection) -> tuple[Pair, ...]:
     """What every record says of its visit."""
-    return (
-        _recipes(visit.recipe, record.recipe),
+    pairs = (
         ("lines", visit.line_id, record.line_id),
         ("kinds", _world(visit.is_simulated), _world(record.is_simulated)),
     )
+    if visit.recipe.is_same(record.recipe):
+        return pairs
+    return (("recipes", _named(visit.recipe), _named(record.recipe)), *pairs)
 
 
 def of_capture(visit: VisitSnapshot, capture: Capture) -> tuple[Pair, ...]:
     """What captures alone say of their visit."""
-    return (
+    known, told = visit.returned, capture.returned
+    pairs = (
         ("stations", visit.station_id, capture.station_id),
         ("line states", _state(visit.line_state), _state(capture.line_state)),
         ("serials", visit.part_id, capture.part_id),
         ("lots", visit.lot_id, capture.lot_id),
         ("products", visit.product_id, capture.product_id),
         ("places", visit.bin_slot, capture.bin_slot),
-        *_returns(visit, capture),
+    )
+    if known is None or told is None:
+        return pairs
+    return (
+        *pairs,
+        ("visits before", known.previous_visit_id, told.previous_visit_id),
+        ("authorities", known.authority, told.authority),
     )
 
 
 def of_frame(view: ViewState, record: Capture | Inspection, sha256: str | None) -> tuple[Pair, ...]:
     """What every record says of its frame; `sha256` is its digest of the picture."""
-    return (
+    pairs = (
         ("views", view.view_id, record.view_id),
         ("cameras", view.camera_id, record.camera_id),
         ("pictures", view.sha256, sha256),
-        *_times(view, record),
     )
-
-
-def _times(view: ViewState, record: Capture | Inspection) -> tuple[Pair, ...]:
-    """When its picture was taken and is to be decided by, unless no record of it was seen yet."""
+    # When its picture was taken and is to be decided by, unless no record of it was seen yet.
     if not has_record(view):
-        return ()
+        return pairs
     return (
+        *pairs,
         ("times of capture", str(view.captured_ms), str(record.captured_ms)),
         ("deadlines", str(view.decide_by_ms), str(record.decide_by_ms)),
     )
@@ -90,11 +87,6 @@ def _times(view: ViewState, record: Capture | Inspection) -> tuple[Pair, ...]:
 def has_record(view: ViewState) -> bool:
     """Whether a capture or inspection of this frame was seen; a view taken over from a routing has neither."""
     return view.camera_id is not None
-
-
-def of_known_bad(visit: VisitSnapshot, capture: Capture) -> tuple[Pair, ...]:
-    """A frame that was a part's before and is now a known-bad; the reverse is told of other views each time."""
-    return (("purposes", "part", "known-bad"),) if capture.known_bad and not visit.known_bad else ()
 
 
 def of_answers(view: ViewState, inspection: Inspection) -> tuple[Pair, ...]:
@@ -112,13 +104,10 @@ def of_answers(view: ViewState, inspection: Inspection) -> tuple[Pair, ...]:
         if is_late and told is not Verdict.NG:
             return (bundles, limits)
         return ((VERDICTS, known.value, told.value), bundles, limits)
-    scores = ("scores", _scores(view), _scores(inspection)) if _is_apart(view, inspection) else ("scores", None, None)
-    return (scores, bundles, limits)
-
-
-def _is_apart(view: ViewState, inspection: Inspection) -> bool:
     same_device = (view.device, view.precision) == (inspection.device, inspection.precision)
-    return deviation(view, inspection) > (SAME_DEVICE_TOLERANCE if same_device else ACROSS_DEVICES_TOLERANCE)
+    if deviation(view, inspection) > (SAME_DEVICE_TOLERANCE if same_device else ACROSS_DEVICES_TOLERANCE):
+        return (("scores", _scores(view), _scores(inspection)), bundles, limits)
+    return (bundles, limits)
 
 
 def _with(visit: VisitSnapshot, what: str, told: set[str], frame_id: str | None) -> VisitSnapshot:
@@ -135,24 +124,8 @@ def _with(visit: VisitSnapshot, what: str, told: set[str], frame_id: str | None)
     return visit.model_copy(update={"contradictions": tuple(ordered)})
 
 
-def _recipes(known: RecipeRef, told: RecipeRef) -> Pair:
-    if known.is_same(told):
-        return "recipes", None, None
-    return "recipes", _named(known), _named(told)
-
-
 def _named(ref: RecipeRef) -> str:
     return ref.name if ref.digest is None else f"{ref.name}@{ref.digest}"
-
-
-def _returns(visit: VisitSnapshot, capture: Capture) -> tuple[Pair, ...]:
-    known, told = visit.returned, capture.returned
-    if known is None or told is None:
-        return ()
-    return (
-        ("visits before", known.previous_visit_id, told.previous_visit_id),
-        ("authorities", known.authority, told.authority),
-    )
 
 
 def _state(state: LineStateRef | None) -> str | None:

@@ -14,11 +14,9 @@ from linewarden_schemas.recipe import Recipe, unjudged
 from linewarden_schemas.route_state import Contradiction, ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, LineMode, Routing, Verdict, VerdictRule
 
-from .contradictions import VERDICTS, as_reason
-
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RoutingFinding:
     """What speaks against a pass: a routing no better than which the visit can have, and why."""
 
     routing: Routing
@@ -26,18 +24,18 @@ class Finding:
     reason: Said
 
 
-def contradictions(visit: VisitSnapshot, recipe: Recipe | None) -> frozenset[Finding]:
+def contradictions(visit: VisitSnapshot, recipe: Recipe | None) -> frozenset[RoutingFinding]:
     """Whatever records and recipe say differently: of each one that is new after revision 0 people are told."""
     views = (found for view in visit.views for found in of_view(visit, view, recipe))
     return frozenset((*told_apart(visit), *_product(visit, recipe), *views))
 
 
-def told_apart(visit: VisitSnapshot) -> Iterator[Finding]:
+def told_apart(visit: VisitSnapshot) -> Iterator[RoutingFinding]:
     """Contradictions between records, of the visit and of its frames, whatever the recipe says."""
     yield from (_told(found) for found in visit.contradictions)
 
 
-def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
+def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     """Faults of the visit as a whole."""
     yield from (_told(found) for found in visit.contradictions if found.frame_id is None)
     yield from _product(visit, recipe)
@@ -50,7 +48,7 @@ def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
         yield _fault(said("recipe_unjudged", asked=asked))
 
 
-def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
+def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     """What speaks against one frame whatever its verdict: contradictions first, then what recipe and views say."""
     name = view.view_id
     yield from (_told(found) for found in visit.contradictions if found.frame_id == view.frame_id)
@@ -58,7 +56,10 @@ def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Ite
         told = said("view_fault", view=name, fault=view.fault)
         yield _fault(told if view.fault_coded is None else Said(told.sentence, view.fault_coded))
     yield from _of_verdict(view, recipe)
-    yield from _beside_others(visit, view)
+    # An OK and an NG of two frames of the same view.
+    others = (one.verdict for one in visit.views if one.view_id == name)
+    if view.verdict is Verdict.NG and Verdict.OK in others:
+        yield _fault(said("view_apart", view=name))
     if recipe is None:
         return
     expected = next((spec.camera_id for spec in recipe.views if spec.view_id == name), None)
@@ -71,17 +72,12 @@ def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Ite
     yield from _of_thresholds(view, recipe)
 
 
-def is_answered_apart(visit: VisitSnapshot, view: ViewState) -> bool:
-    """Whether two inspections of this frame give two verdicts, so that none of them is believed."""
-    return any((one.what, one.frame_id) == (VERDICTS, view.frame_id) for one in visit.contradictions)
-
-
-def _product(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
+def _product(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     if recipe is not None and visit.product_id is not None and visit.product_id != recipe.product_id:
         yield _fault(said("product_other", product=visit.product_id, expected=recipe.product_id))
 
 
-def _of_thresholds(view: ViewState, recipe: Recipe) -> Iterator[Finding]:
+def _of_thresholds(view: ViewState, recipe: Recipe) -> Iterator[RoutingFinding]:
     """Thresholds that are not the recipe's; a bundle that is not released is given a suspicion of 0, for every OK."""
     own, used = recipe.thresholds, view.thresholds
     if own is None or used is None:
@@ -92,7 +88,7 @@ def _of_thresholds(view: ViewState, recipe: Recipe) -> Iterator[Finding]:
         yield _fault(said("view_thresholds", view=view.view_id, **limits, **recipes))
 
 
-def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
+def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     """A verdict against the numbers that it was made from, and an OK that does not tell what made it."""
     limits = [one.defect for one in (recipe.thresholds if recipe else None, view.thresholds) if one is not None]
     name, p = view.view_id, view.p_defect
@@ -111,17 +107,12 @@ def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
         yield _fault(said("view_ng_below", view=name, p=p, limit=min(limits)))
 
 
-def _beside_others(visit: VisitSnapshot, view: ViewState) -> Iterator[Finding]:
-    """An OK and an NG of two frames of the same view."""
-    if view.verdict is Verdict.NG and any(
-        one.view_id == view.view_id and one.verdict is Verdict.OK for one in visit.views
-    ):
-        yield _fault(said("view_apart", view=view.view_id))
+def _told(found: Contradiction) -> RoutingFinding:
+    values = ", ".join(found.values)
+    if found.frame_id is None:
+        return _fault(said("records_apart", what=found.what, values=values))
+    return _fault(said("frame_records_apart", frame=found.frame_id, what=found.what, values=values))
 
 
-def _told(found: Contradiction) -> Finding:
-    return _fault(as_reason(found))
-
-
-def _fault(reason: Said) -> Finding:
-    return Finding(Routing.DIVERTED, Cause.FAULT, reason)
+def _fault(reason: Said) -> RoutingFinding:
+    return RoutingFinding(Routing.DIVERTED, Cause.FAULT, reason)

@@ -11,37 +11,25 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from linewarden_domain.agreement import ACROSS_DEVICES_TOLERANCE
-from linewarden_schemas.capture import Capture, Returned
+from linewarden_schemas.capture import Capture
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
 
-from .bounds import fault, short, short_coded
-from .contradictions import has_record, noted, of_answers, of_both, of_capture, of_frame, of_known_bad
+from .bounds import fault, short_reasons
+from .contradictions import has_record, noted, of_answers, of_both, of_capture, of_frame
 
 Model = TypeVar("Model", ViewState, VisitSnapshot)
 
 
-def visit_of_capture(capture: Capture) -> VisitSnapshot:
+def new_visit(record: Capture | Inspection) -> VisitSnapshot:
     """A new visit, still without views."""
     return VisitSnapshot(
-        visit_id=capture.visit_id,
-        line_id=capture.line_id,
-        recipe=capture.recipe,
-        first_captured_ms=capture.captured_ms,
-        decide_by_ms=capture.decide_by_ms,
-        is_simulated=capture.is_simulated,
-    )
-
-
-def visit_of_inspection(inspection: Inspection) -> VisitSnapshot:
-    """A new visit, still without views, whose capture is yet to come."""
-    return VisitSnapshot(
-        visit_id=inspection.visit_id,
-        line_id=inspection.line_id,
-        recipe=inspection.recipe,
-        first_captured_ms=inspection.captured_ms,
-        decide_by_ms=inspection.decide_by_ms,
-        is_simulated=inspection.is_simulated,
+        visit_id=record.visit_id,
+        line_id=record.line_id,
+        recipe=record.recipe,
+        first_captured_ms=record.captured_ms,
+        decide_by_ms=record.decide_by_ms,
+        is_simulated=record.is_simulated,
     )
 
 
@@ -62,26 +50,24 @@ def frame_of(visit: VisitSnapshot, frame_id: str) -> ViewState | None:
 
 def with_capture(visit: VisitSnapshot, capture: Capture, *, out_of_time: bool) -> VisitSnapshot:
     """The visit with this capture; the same object where it says nothing new."""
-    known = frame_of(visit, capture.frame_id)
-    view = known or ViewState(
-        view_id=capture.view_id,
-        frame_id=capture.frame_id,
-        decide_by_ms=capture.decide_by_ms,
-        captured_ms=capture.captured_ms,
-    )
+    view = _view_of(visit, capture)
     told = noted(visit, (*of_both(visit, capture), *of_capture(visit, capture)))
     told = noted(told, of_frame(view, capture, capture.sha256), view.frame_id)
     facts: dict[str, object] = {
         "sha256": view.sha256 or capture.sha256,
         "camera_id": view.camera_id or capture.camera_id,
-        "fault": view.fault or capture.doubt or _why_lost(view, capture),
+        "fault": view.fault or capture.doubt,
         **_times(view, capture),
     }
     if view.captured:
-        told = noted(told, of_known_bad(visit, capture), view.frame_id)
+        # A frame that was a part's before and is now a known-bad; the reverse is told of other views each time.
+        if capture.known_bad and not visit.known_bad:
+            told = noted(told, [("purposes", "part", "known-bad")], view.frame_id)
     else:
         # The first capture counts; one that is sent again, with its picture or as lost, is a duplicate.
         facts |= {"captured": True, "lost": capture.lost, "out_of_time": out_of_time}
+        if capture.lost is not None and capture.lost_detail is not None:
+            facts["fault"] = facts["fault"] or f"{capture.lost.value}: {capture.lost_detail}"
     return _with_view(_with_metadata(told, capture), _changed(view, facts))
 
 
@@ -90,13 +76,7 @@ def with_inspection(visit: VisitSnapshot, inspection: Inspection, at: SourceRef)
 
     The first answer about a frame stands; of a routing that was adopted the first record fills in what it lacks.
     """
-    known = frame_of(visit, inspection.frame_id)
-    view = known or ViewState(
-        view_id=inspection.view_id,
-        frame_id=inspection.frame_id,
-        decide_by_ms=inspection.decide_by_ms,
-        captured_ms=inspection.captured_ms,
-    )
+    view = _view_of(visit, inspection)
     told = noted(visit, of_both(visit, inspection))
     told = noted(told, of_frame(view, inspection, inspection.frame_sha256), view.frame_id)
     if view.verdict is not None:
@@ -104,34 +84,33 @@ def with_inspection(visit: VisitSnapshot, inspection: Inspection, at: SourceRef)
     told = _changed(told, {"recipe": visit.recipe.sharper(inspection.recipe)})
     if view.inspection is not None:
         return told
-    answer = _answer(inspection) if view.verdict is None else {}
-    changed = _changed(view, _made(view, inspection, at) | _times(view, inspection) | answer)
+    made = _made(view, inspection, at) | _times(view, inspection)
+    if view.verdict is None:
+        made |= {
+            "verdict": inspection.verdict,
+            "undecidable": inspection.undecidable,
+            "p_defect": inspection.p_defect,
+            "suspicion": inspection.suspicion,
+        }
     facts = {
         "first_captured_ms": min(visit.first_captured_ms, inspection.captured_ms),
         "decide_by_ms": min(visit.decide_by_ms, inspection.decide_by_ms),
     }
-    return _with_view(_changed(told, facts), changed)
+    return _with_view(_changed(told, facts), _changed(view, made))
 
 
-def _why_lost(view: ViewState, capture: Capture) -> str | None:
-    """Why there never was a picture, in words; what is told of a frame that is known already is no news."""
-    if view.captured or capture.lost is None or capture.lost_detail is None:
-        return None
-    return f"{capture.lost.value}: {capture.lost_detail}"
+def _view_of(visit: VisitSnapshot, record: Capture | Inspection) -> ViewState:
+    return frame_of(visit, record.frame_id) or ViewState(
+        view_id=record.view_id,
+        frame_id=record.frame_id,
+        decide_by_ms=record.decide_by_ms,
+        captured_ms=record.captured_ms,
+    )
 
 
 def _times(view: ViewState, record: Capture | Inspection) -> dict[str, object]:
     """The times of a frame, by its first record."""
     return {} if has_record(view) else {"captured_ms": record.captured_ms, "decide_by_ms": record.decide_by_ms}
-
-
-def _answer(inspection: Inspection) -> dict[str, object]:
-    return {
-        "verdict": inspection.verdict,
-        "undecidable": inspection.undecidable,
-        "p_defect": inspection.p_defect,
-        "suspicion": inspection.suspicion,
-    }
 
 
 def _made(view: ViewState, inspection: Inspection, at: SourceRef) -> dict[str, object]:
@@ -147,10 +126,9 @@ def _made(view: ViewState, inspection: Inspection, at: SourceRef) -> dict[str, o
         # An answer without its inspection came of an adopted routing, which may know more against the frame.
         "doubtful": inspection.is_doubtful or (view.verdict is not None and view.doubtful),
         "risk": risk_of(inspection),
-        "reasons": short(inspection.reasons),
-        "reasons_coded": short_coded(inspection.reasons_coded),
         "frame": inspection.source,
         "inspection": at,
+        **short_reasons(inspection),
         **(_fault_of(inspection) if view.fault is None else {}),
     }
 
@@ -182,6 +160,10 @@ def risk_of(inspection: Inspection) -> float:
 
 
 def _with_metadata(visit: VisitSnapshot, capture: Capture) -> VisitSnapshot:
+    returned = visit.returned or capture.returned
+    # Of two tellings the one without an authority, so that the order of captures cannot matter.
+    if capture.returned is not None and capture.returned.authority is None:
+        returned = capture.returned
     changes = {
         "recipe": visit.recipe.sharper(capture.recipe),
         "station_id": visit.station_id or capture.station_id,
@@ -191,18 +173,11 @@ def _with_metadata(visit: VisitSnapshot, capture: Capture) -> VisitSnapshot:
         "product_id": visit.product_id or capture.product_id,
         "bin_slot": visit.bin_slot or capture.bin_slot,
         "known_bad": visit.known_bad or capture.known_bad,
-        "returned": _returned(visit.returned, capture.returned),
+        "returned": returned,
         "first_captured_ms": min(visit.first_captured_ms, capture.captured_ms),
         "decide_by_ms": min(visit.decide_by_ms, capture.decide_by_ms),
     }
     return _changed(visit, changes)
-
-
-def _returned(known: Returned | None, told: Returned | None) -> Returned | None:
-    """Of two tellings the one without an authority, so that the order of captures cannot matter."""
-    if known is None or told is None:
-        return known or told
-    return told if told.authority is None else known
 
 
 def _with_view(visit: VisitSnapshot, view: ViewState) -> VisitSnapshot:

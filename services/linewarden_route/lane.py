@@ -13,27 +13,17 @@ from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, Posit
 from linewarden_schemas.envelope import Unwritable
 
 from .events import PassLate
-from .metrics import OPEN_VISITS, REMEMBERED_VISITS
-from .plan import Desk, Plan
-from .reporting import report
+from .metrics import OPEN_VISITS, REMEMBERED_VISITS, report
+from .plan import RouteDesk, TransactionPlan
 from .restore import Known, Restored, mend, restore
-from .visits import Damaged, Visits
+from .visits import DamagedState, Visits
 from .writing import Writer
 
 TIMERS_A_CYCLE = 500
 """Bounds a transaction after a long absence; the rest follows in the next cycle at once."""
 
-CONFIRM_MS = 1_000
-"""How long after a pass its partition has to be quiet until it's said that the pass was seen in time; else the next
-transaction says so."""
 
-MOST_HALVINGS = 8
-"""Halvings of a visit after which it is not to blame."""
-
-Committed = Callable[[TransactionalProducer], Mapping[Position, int]]
-
-
-class _Pass(NamedTuple):
+class _UnconfirmedPass(NamedTuple):
     """One of which it has to be seen whether it was visible in time, when that is known."""
 
     visit_id: str
@@ -51,29 +41,24 @@ class Lane:
         self,
         producer: TransactionalProducer,
         visits: Visits,
-        desk: Desk,
+        desk: RouteDesk,
         writer: Writer,
         offsets: Mapping[Position, int],
         time: BrokerTime,
         agreed: Mapping[str, int],
         routed_until_ms: int,
     ) -> None:
-        self._producer = producer
-        self._visits = visits
-        self._desk = desk
-        self._writer = writer
-        self._time = time
-        self._routed_until_ms = routed_until_ms
+        self._producer, self._visits, self._desk, self._writer = producer, visits, desk, writer
+        self._time, self._routed_until_ms = time, routed_until_ms
         self._wanted = dict(offsets)
         self._waiting: list[InRecord] = []
-        self._unchecked: list[_Pass] = []
+        self._unchecked: list[_UnconfirmedPass] = []
         self._late: list[str] = []
         self._told = dict(offsets)
         """How far `route-state` says that the partition was read."""
         self._confirm_at_ms: int | None = None
         """When it is to be said that no pass is unseen; None where nothing says that one is."""
-        self._careful = 0
-        self._timers = TIMERS_A_CYCLE
+        self._careful, self._timers = 0, TIMERS_A_CYCLE
         self._halved: Counter[str] = Counter()
         self._is_held_back = False
         self._unfit: dict[tuple[Position, int], str] = {}
@@ -91,9 +76,9 @@ class Lane:
     def open(
         cls,
         broker: Broker,
-        desk: Desk,
+        desk: RouteDesk,
         partition: int,
-        committed: Committed,
+        committed: Callable[[TransactionalProducer], Mapping[Position, int]],
         time: BrokerTime,
         horizon_ms: int,
         *,
@@ -117,7 +102,7 @@ class Lane:
             producer.init()
             offsets = committed(producer)
             restored, mended = _restored(broker, desk, writer, time, horizon_ms, known, thorough=thorough)
-            offsets = restored.where_to_read(offsets, lambda behind: _beginnings(broker, behind))
+            offsets = restored.where_to_read(offsets, broker)
             unseen = [*restored.unseen.items(), *mended.passes()]
             if not restored.read_to or mended.passes():
                 mended.outputs.append(writer.read_to(offsets, mended.said_from, unseen))
@@ -127,8 +112,7 @@ class Lane:
         except BaseException:
             producer.close()
             raise
-        until_ms = restored.newest_ms or 0
-        lane = cls(producer, restored.visits, desk, writer, offsets, time, restored.ends, until_ms)
+        lane = cls(producer, restored.visits, desk, writer, offsets, time, restored.ends, restored.newest_ms or 0)
         lane.suspect(unseen)
         return lane
 
@@ -164,19 +148,24 @@ class Lane:
         """When its earliest timer runs out (epoch ms)."""
         return self._visits.next_due_ms()
 
-    def plan(self) -> Plan | None:
+    def plan(self) -> TransactionPlan | None:
         """What is to be done now: due timers first, so that nothing late is decided as if in time; None if nothing.
 
         Raises:
-            Damaged: where the state of a visit that this is about cannot be read; open the lane anew, thoroughly.
+            DamagedState: where the state of a visit that this is about cannot be read; open the lane anew, thoroughly.
         """
         self._check_passes()
         # By one look at the clock for timers and records alike, so that none of them sees another time.
         now_ms = self._time.now_ms()
         due = self._visits.due(now_ms, self._timers)
         if not due and not self._waiting and not self._late:
-            return self._confirmation(now_ms)
-        plan = Plan(
+            # The last passes were seen in time, and nothing else says so.
+            if self._confirm_at_ms is None or self._unchecked or now_ms < self._confirm_at_ms:
+                return None
+            plan = TransactionPlan(self._visits, self._desk, self._writer, now_ms)
+            self._say_read(plan)
+            return plan
+        plan = TransactionPlan(
             self._visits,
             self._desk,
             self._writer,
@@ -192,14 +181,16 @@ class Lane:
             return self.plan()
         return plan
 
-    def _fill(self, plan: Plan, due: list[str]) -> None:
+    def _fill(self, plan: TransactionPlan, due: list[str]) -> None:
         for visit_id in self._late:
             plan.settle(visit_id, PassLate())
         for visit_id in due:
             for _ in range(self._halved[visit_id]):
                 plan.halve(visit_id)
         plan.run_timers(due)
-        for record in self._next_up(due):
+        # After a plan that cannot be written a timer or a record, never both, or nobody knew which of them is to blame.
+        next_up = self._waiting if not self._careful else [] if due else self._waiting[:1]
+        for record in next_up:
             why = self._unfit.get((record.position, record.offset))
             if why is None:
                 plan.take(record)
@@ -212,27 +203,16 @@ class Lane:
         if plan.taken or self._confirm_at_ms is not None:
             self._say_read(plan)
 
-    def _confirmation(self, now_ms: int) -> Plan | None:
-        """The last passes were seen in time, and nothing else says so."""
-        if self._confirm_at_ms is None or self._unchecked or now_ms < self._confirm_at_ms:
-            return None
-        plan = Plan(self._visits, self._desk, self._writer, now_ms)
-        self._say_read(plan)
-        return plan
-
-    def _say_read(self, plan: Plan) -> None:
-        plan.read_to = self._read_to(plan) if plan.taken else dict(self._told)
-        unseen = [*self._doubted(), *plan.passes()]
-        plan.outputs.append(self._writer.read_to(plan.read_to, self.said_from, unseen))
-
-    def _read_to(self, plan: Plan) -> dict[Position, int]:
-        """How far the state goes: not past a record whose dead letter might not be seen."""
-        offsets = self._wanted | next_offsets(plan.taken)
+    def _say_read(self, plan: TransactionPlan) -> None:
+        read_to = self._wanted | next_offsets(plan.taken) if plan.taken else dict(self._told)
+        # Not past a record whose dead letter might not be seen.
         for record in plan.lettered:
-            offsets[record.position] = min(offsets[record.position], record.offset)
-        return offsets
+            read_to[record.position] = min(read_to[record.position], record.offset)
+        plan.read_to = read_to
+        unseen = [*self._doubted(), *plan.passes()]
+        plan.outputs.append(self._writer.read_to(read_to, self.said_from, unseen))
 
-    def commit(self, plan: Plan, group: GroupSnapshot) -> None:
+    def commit(self, plan: TransactionPlan, group: GroupSnapshot) -> None:
         """Publish a plan with the offsets of the records it came from; safe on another thread.
 
         Raises Fenced, TransactionFailed, after which the lane is of no more use, and TooLarge, before anything began.
@@ -241,15 +221,13 @@ class Lane:
         self._trip, stamp_ms = _transact(self._producer, self._time, plan.outputs, offsets, group if offsets else None)
         self._newest_ms = max(self._newest_ms, plan.now_ms if stamp_ms is None else stamp_ms)
 
-    def suspect(self, passes: Iterable[tuple[str, int]]) -> None:
+    def suspect(self, passes: Iterable[tuple[str, int]], sent: Trip | None = None) -> None:
         """Passes, with their decide-by, of which it has to be seen whether they became visible in time."""
-        self._suspect(passes, None)
-
-    def _suspect(self, passes: Iterable[tuple[str, int]], sent: Trip | None) -> None:
         now = self._time.sending()
-        self._unchecked += [_Pass(visit_id, decide_by_ms, now, sent) for visit_id, decide_by_ms in passes]
+        self._unchecked += [_UnconfirmedPass(visit_id, decide_by_ms, now, sent) for visit_id, decide_by_ms in passes]
         if self._unchecked:
-            self._confirm_at_ms = self._time.now_ms() + CONFIRM_MS
+            # Quiet for so long, the partition says by itself that they were seen in time; else its next transaction.
+            self._confirm_at_ms = self._time.now_ms() + 1_000
 
     @property
     def suspects(self) -> list[tuple[str, int]]:
@@ -272,13 +250,7 @@ class Lane:
             elif one.decide_by_ms <= self._time.at_ms(one.visible.sent_at):
                 self._late.append(one.visit_id)
 
-    def _next_up(self, due: list[str]) -> list[InRecord]:
-        if not self._careful:
-            return self._waiting
-        # A timer or a record, never both, or nobody knew which of them is to blame.
-        return [] if due else self._waiting[:1]
-
-    def shrink(self, plan: Plan, refusal: TooLarge | Unwritable) -> None:
+    def shrink(self, plan: TransactionPlan, refusal: TooLarge | Unwritable) -> None:
         """Go on record by record after a plan that cannot be written; a record of which alone it cannot is given up.
 
         A visit that cannot be written when its time is over forgets half of its frames, and diverts for it. Raises what
@@ -290,12 +262,12 @@ class Lane:
         elif plan.taken:
             [record] = plan.taken
             self._unfit[record.position, record.offset] = str(refusal)
-        elif not plan.due or self._halved[plan.due[0]] >= MOST_HALVINGS:
+        elif not plan.due or self._halved[plan.due[0]] >= 8:  # halved so often it is not to blame
             raise refusal
         else:
             self._halved[plan.due[0]] += 1
 
-    def land(self, plan: Plan) -> None:
+    def land(self, plan: TransactionPlan) -> None:
         """Take over what has committed."""
         self._wanted |= next_offsets(plan.taken)
         # They were taken from the front, and nothing is queued while a transaction is on its way.
@@ -311,7 +283,7 @@ class Lane:
             self._told, self._confirm_at_ms = plan.read_to, None
         plan.apply()
         self._late.clear()
-        self._suspect(plan.passes(), self._trip)
+        self.suspect(plan.passes(), self._trip)
         self._check_passes()
         report(plan.effects)
         OPEN_VISITS.labels(partition=str(self.partition)).set(self._visits.open_count)
@@ -344,20 +316,20 @@ class Lane:
 
 def _restored(
     broker: Broker,
-    desk: Desk,
+    desk: RouteDesk,
     writer: Writer,
     time: BrokerTime,
     horizon_ms: int,
     known: Known | None,
     *,
     thorough: bool,
-) -> tuple[Restored, Plan]:
+) -> tuple[Restored, TransactionPlan]:
     try:
         restored = restore(broker, desk, writer.partition, thorough=thorough, known=known)
         if restored.newest_ms is not None:
             time.saw(restored.newest_ms)  # better than a wall clock, while nothing else is known
         return restored, mend(broker, desk, restored, writer, time.now_ms(), horizon_ms)
-    except Damaged:
+    except DamagedState:
         if thorough:
             raise
         # Final states are left unread until one is needed; it is, and it cannot be read, so all are looked at.
@@ -376,8 +348,3 @@ def _transact(
     stamp_ms = producer.transact(outputs, offsets, group)
     time.answered(trip, stamp_ms)
     return trip, stamp_ms
-
-
-def _beginnings(broker: Broker, places: list[Position]) -> dict[Position, int]:
-    with broker.reader(dict.fromkeys(places, 0)) as reader:
-        return reader.beginning_offsets(places)

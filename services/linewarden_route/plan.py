@@ -48,12 +48,8 @@ WRITTEN = ("dispositions", "reinspections", "route-state")
 """The topics that route writes, each in the partition that it read."""
 
 
-def _unknown(_: RecipeRef) -> Recipe | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
-class Desk:
+class RouteDesk:
     """What every partition of a process shares: names, recipes, the coins' secret, dead letters.
 
     `poison` is capped; `rejects` are records that came too late or for nothing, which are no sign of a bad release.
@@ -70,7 +66,7 @@ class Desk:
     partitions: int = 1
     append_time: bool = True
     """Whether the broker stamps records; if not, what is read counts as appended now."""
-    named: Callable[[RecipeRef], Recipe | None] = _unknown
+    named: Callable[[RecipeRef], Recipe | None] = lambda _: None
     """The content that a reference names where `recipe` has none, since its version is in doubt."""
 
     def writes(self, partition: int) -> list[Position]:
@@ -87,11 +83,11 @@ class Poisoned(ValueError):
 
 
 @dataclass(slots=True)
-class Plan:
+class TransactionPlan:
     """What one transaction of a partition will say, and what is true once it has committed."""
 
     visits: Visits
-    desk: Desk
+    desk: RouteDesk
     writer: Writer
     now_ms: int
     outputs: list[OutRecord] = field(default_factory=list)
@@ -186,8 +182,17 @@ class Plan:
         if isinstance(message, CameraHeartbeat) and logical == "captures":
             return
         append_ms = record.timestamp_ms if self.desk.append_time else self.now_ms
-        happened = _event_of(message, logical, record, append_ms)
-        visit_id = _visit_of(happened)
+        happened: CaptureSeen | InspectionSeen | DecisionSeen
+        if isinstance(message, Capture) and logical == "captures":
+            happened = CaptureSeen(message, append_ms)
+        elif isinstance(message, Inspection) and logical == "inspections":
+            at = SourceRef(topic=record.topic, partition=record.partition, offset=record.offset)
+            happened = InspectionSeen(message, at, append_ms)
+        elif isinstance(message, Decision) and logical == "decisions":
+            happened = DecisionSeen(message)
+        else:
+            raise Poisoned("unexpected-type", f"{type(message).__name__} does not belong into {logical}")
+        visit_id = message.visit_id
         if len(visit_id) > MOST_VISIT_ID:
             raise Poisoned("bad-id", f"visit {visit_id} has {len(visit_id)} characters; {MOST_VISIT_ID} are allowed")
         if self.desk.partition_of(visit_id) != self.writer.partition:
@@ -195,7 +200,7 @@ class Plan:
         # Before the camera's progress takes this record in: a new spool epoch would hide what was forgotten.
         was_forgotten = isinstance(message, Capture | Inspection) and self._was_forgotten(message)
         if isinstance(message, Capture):
-            self._see_camera(message)
+            self._reach(message.line_id, message.camera_id, (message.spool_epoch, message.sequence))
         self._step(visit_id, happened, record, event.traceparent, was_forgotten=was_forgotten)
 
     def _step(
@@ -261,9 +266,6 @@ class Plan:
             case _:
                 return []
 
-    def _see_camera(self, capture: Capture) -> None:
-        self._reach(capture.line_id, capture.camera_id, (capture.spool_epoch, capture.sequence))
-
     def _reach(self, line_id: str, camera_id: str, number: tuple[int, int], *, is_forgotten: bool = False) -> None:
         """Let the camera have come as far as a number at least; one of a former spool epoch tells nothing more."""
         epoch, sequence = number
@@ -299,26 +301,3 @@ class Plan:
         if number is None or known is None or known.forgotten_sequence is None:
             return False
         return number[0] == known.spool_epoch and number[1] <= known.forgotten_sequence
-
-
-def _event_of(
-    message: object, logical: str, record: InRecord, append_ms: int
-) -> CaptureSeen | InspectionSeen | DecisionSeen:
-    if isinstance(message, Capture) and logical == "captures":
-        return CaptureSeen(message, append_ms)
-    if isinstance(message, Inspection) and logical == "inspections":
-        at = SourceRef(topic=record.topic, partition=record.partition, offset=record.offset)
-        return InspectionSeen(message, at, append_ms)
-    if isinstance(message, Decision) and logical == "decisions":
-        return DecisionSeen(message)
-    raise Poisoned("unexpected-type", f"{type(message).__name__} does not belong into {logical}")
-
-
-def _visit_of(event: CaptureSeen | InspectionSeen | DecisionSeen) -> str:
-    match event:
-        case CaptureSeen():
-            return event.capture.visit_id
-        case InspectionSeen():
-            return event.inspection.visit_id
-        case DecisionSeen():
-            return event.decision.visit_id

@@ -20,9 +20,8 @@ from linewarden_schemas.route_state import ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict
 
 from . import faults
-from .faults import Finding
-
-_COIN_BYTES = 8
+from .contradictions import VERDICTS
+from .faults import RoutingFinding
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,12 @@ def coin(secret: bytes, purpose: str, visit_id: str, share: float) -> bool:
     HMAC-SHA256 of purpose and visit under a secret: nobody without it can foretell or choose the audited
     parts, coins of different purposes are independent, and every process draws the same.
     """
-    drawn = hmac.new(secret, f"{purpose}\x00{visit_id}".encode(), hashlib.sha256).digest()[:_COIN_BYTES]
-    return int.from_bytes(drawn, "big") < share * (1 << 8 * _COIN_BYTES)
+    return drawn(secret, purpose, visit_id) < share * (1 << 64)
+
+
+def drawn(secret: bytes, purpose: str, visit_id: str) -> int:
+    """The number of 64 bits that a visit draws for a purpose."""
+    return int.from_bytes(hmac.new(secret, f"{purpose}\x00{visit_id}".encode(), hashlib.sha256).digest()[:8], "big")
 
 
 def is_complete(visit: VisitSnapshot, recipe: Recipe | None) -> bool:
@@ -103,29 +106,25 @@ def rule_first(visit: VisitSnapshot, recipe: Recipe | None, secret: bytes, now_m
     return ruling
 
 
-def findings(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[Finding, ...]:
+def findings(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[RoutingFinding, ...]:
     """Everything that speaks against a pass, in a fixed order; of a known-bad only what no picture can explain."""
     if visit.known_bad:
-        return (Finding(Routing.DIVERTED, Cause.KNOWN_BAD, said("known_bad")), *faults.told_apart(visit))
+        return (RoutingFinding(Routing.DIVERTED, Cause.KNOWN_BAD, said("known_bad")), *faults.told_apart(visit))
     return tuple(_findings(visit, recipe))
 
 
-def _findings(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
+def _findings(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     if recipe is None:
         name = f"{visit.recipe.recipe_id}@{visit.recipe.version}"
-        yield Finding(Routing.DIVERTED, Cause.FAULT, said("recipe_unknown", recipe=name))
+        yield RoutingFinding(Routing.DIVERTED, Cause.FAULT, said("recipe_unknown", recipe=name))
     yield from faults.of_visit(visit, recipe)
     if visit.returned is not None and visit.returned.authority is None:
         before = visit.returned.previous_visit_id
-        yield Finding(Routing.DIVERTED, Cause.FAULT, said("came_back", visit=before))
-    yield from _missing_views(visit, recipe)
+        yield RoutingFinding(Routing.DIVERTED, Cause.FAULT, said("came_back", visit=before))
+    for view_id in missing_views(visit, recipe):
+        yield RoutingFinding(Routing.DIVERTED, Cause.LATE, said("view_missing", view=view_id))
     for view in visit.views:
         yield from _view_findings(visit, view, recipe)
-
-
-def _missing_views(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[Finding]:
-    for view_id in missing_views(visit, recipe):
-        yield Finding(Routing.DIVERTED, Cause.LATE, said("view_missing", view=view_id))
 
 
 def missing_views(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[str, ...]:
@@ -134,31 +133,33 @@ def missing_views(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[str, ...
     return tuple(spec.view_id for spec in (recipe.views if recipe else ()) if spec.view_id not in known)
 
 
-def _view_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
+def _view_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     name = view.view_id
     yield from faults.of_view(visit, view, recipe)
     if view.lost is not None:
-        yield Finding(Routing.DIVERTED, Cause.FAULT, said("view_lost", view=name, why=view.lost.value))
+        yield RoutingFinding(Routing.DIVERTED, Cause.FAULT, said("view_lost", view=name, why=view.lost.value))
     if view.out_of_time:
-        yield Finding(Routing.DIVERTED, Cause.LATE, said("view_out_of_time", view=name))
+        yield RoutingFinding(Routing.DIVERTED, Cause.LATE, said("view_out_of_time", view=name))
     if not view.captured:
-        yield Finding(Routing.DIVERTED, Cause.LATE, said("view_no_capture", view=name))
+        yield RoutingFinding(Routing.DIVERTED, Cause.LATE, said("view_no_capture", view=name))
     yield from _verdict_findings(visit, view, recipe)
 
 
-def _verdict_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[Finding]:
+def _verdict_findings(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFinding]:
     name = view.view_id
-    if view.verdict is Verdict.NG and not faults.is_answered_apart(visit, view):
-        yield Finding(Routing.REJECTED, None, said("view_defect", view=name, p=_score(view.p_defect)))
+    # Of two inspections that give two verdicts none is believed.
+    is_apart = any((one.what, one.frame_id) == (VERDICTS, view.frame_id) for one in visit.contradictions)
+    if view.verdict is Verdict.NG and not is_apart:
+        yield RoutingFinding(Routing.REJECTED, None, said("view_defect", view=name, p=_score(view.p_defect)))
     elif view.verdict is Verdict.NOT_DECIDABLE:
         why = view.undecidable or Undecidable.BAD_METADATA
         cause = Cause.LATE if why is Undecidable.LATE else Cause.NOT_DECIDABLE
-        yield Finding(Routing.DIVERTED, cause, said("view_undecidable", view=name, why=why.value))
+        yield RoutingFinding(Routing.DIVERTED, cause, said("view_undecidable", view=name, why=why.value))
     elif view.verdict is Verdict.OK and is_low_trust(view, recipe):
         told = said("view_suspicion", view=name, suspicion=_score(view.suspicion))
-        yield Finding(Routing.DIVERTED, Cause.LOW_TRUST, told)
+        yield RoutingFinding(Routing.DIVERTED, Cause.LOW_TRUST, told)
     elif view.verdict is None and view.lost is None:
-        yield Finding(Routing.DIVERTED, Cause.LATE, said("view_no_inspection", view=name))
+        yield RoutingFinding(Routing.DIVERTED, Cause.LATE, said("view_no_inspection", view=name))
 
 
 def is_low_trust(view: ViewState, recipe: Recipe | None) -> bool:
@@ -176,12 +177,10 @@ def frames_to_cover(visit: VisitSnapshot, recipe: Recipe | None) -> frozenset[st
     """
     told = recipe is None or any(faults.of_visit(visit, recipe))
     return frozenset(
-        view.frame_id for view in visit.views if _has_picture(view) and (told or not _is_vouched(visit, view, recipe))
+        view.frame_id
+        for view in visit.views
+        if (view.lost is None or view.frame is not None) and (told or not _is_vouched(visit, view, recipe))
     )
-
-
-def _has_picture(view: ViewState) -> bool:
-    return view.lost is None or view.frame is not None
 
 
 def _is_vouched(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> bool:

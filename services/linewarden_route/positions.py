@@ -6,8 +6,6 @@ take the risk of a real diversion, drawn by a key from the newest ones of the sa
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 
 from linewarden_runtime.bounded import Bounded
@@ -15,21 +13,12 @@ from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause
 
-from .policy import missing_views
+from .policy import drawn, missing_views
 from .slots import risk_of_visit
 
 DRAWN = frozenset({Cause.AUDIT, Cause.REJECT_REVIEW, Cause.KNOWN_BAD})
 MOST = 256
 """Diversions that are remembered of each line and recipe; what people see now, not what they saw last week."""
-
-_DRAW_BYTES = 8
-_LOWEST_UNKNOWN = 0.5
-"""By the scale of `joining.risk_of` the least that diverts; draws start there while no diversion is known."""
-
-
-def is_drawn(causes: Sequence[Cause]) -> bool:
-    """Whether a visit is withheld by a draw, whatever else speaks against it."""
-    return bool(causes) and causes[0] in DRAWN
 
 
 def is_model(visit: VisitSnapshot, recipe: Recipe | None) -> bool:
@@ -43,11 +32,11 @@ def drawn_position(secret: bytes, visit_id: str, among: Sequence[float]) -> floa
 
     The same visit draws the same from the same diversions. With none yet it is uniform over what diverts.
     """
-    drawn = hmac.new(secret, f"position\x00{visit_id}".encode(), hashlib.sha256).digest()[:_DRAW_BYTES]
-    number = int.from_bytes(drawn, "big")
+    number = drawn(secret, "position", visit_id)
     if among:
         return among[number % len(among)]
-    return _LOWEST_UNKNOWN + (1.0 - _LOWEST_UNKNOWN) * number / (1 << 8 * _DRAW_BYTES)
+    # By the scale of `joining.risk_of` one half is the least that diverts.
+    return 0.5 + 0.5 * number / (1 << 64)
 
 
 class Positions:

@@ -13,11 +13,11 @@ written since all of it agreed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from linewarden_runtime.books import read_to_end, reader_of_all
-from linewarden_runtime.ports import Broker, Reader
+from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import decode
@@ -25,7 +25,7 @@ from linewarden_schemas.ids import MOST_VISIT_ID, visit_of
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
 from .events import PassLate, Publish, RoutingSeen, RoutingUnseen, SlotsSeen
-from .plan import Desk, Plan
+from .plan import RouteDesk, TransactionPlan
 from .visits import Dormant, Visits
 from .writing import (
     FIRST_HEADER,
@@ -105,30 +105,28 @@ class Restored:
             agreed=known.agreed,
         )
 
-    def learn(self, records: Iterable[InRecord], desk: Desk) -> None:
+    def learn(self, records: Iterable[InRecord], desk: RouteDesk) -> None:
         """Take in the newest record of each key; one that is none of route's is remembered as a stray."""
-        told = (record for record in records if record.key != PROBE_KEY.encode())
-        for record in _newest(self._dated(told)):
-            self.touched.add(_key(record))
+        for record in _newest(self._dated(records)):
+            key = _key(record)
+            self.touched.add(key)
             try:
                 self._learn(record, desk)
             except (KeyError, ValueError) as error:
                 self.strays.append((record, str(error)))
-                self._lose(_key(record), desk, record.partition)
+                is_visit = MOST_VISIT_ID >= len(key) > 0 and ":" not in key
+                if is_visit and desk.partition_of(key) == record.partition:
+                    # What was known of a visit before is not its state any more.
+                    self.visits.forget(key)
+                    self.damaged.add(key)
 
     def _dated(self, records: Iterable[InRecord]) -> Iterator[InRecord]:
         for record in records:
-            self.newest_ms = max(self.newest_ms or 0, record.timestamp_ms)
-            yield record
+            if record.key != PROBE_KEY.encode():
+                self.newest_ms = max(self.newest_ms or 0, record.timestamp_ms)
+                yield record
 
-    def _lose(self, key: str, desk: Desk, partition: int) -> None:
-        """What was known of a visit before is not its state any more."""
-        is_visit = MOST_VISIT_ID >= len(key) > 0 and ":" not in key and desk.partition_of(key) == partition
-        if is_visit:
-            self.visits.forget(key)
-            self.damaged.add(key)
-
-    def _learn(self, record: InRecord, desk: Desk) -> None:
+    def _learn(self, record: InRecord, desk: RouteDesk) -> None:
         key = (record.key or b"").decode()
         headers = dict(record.headers)
         if key == READ_TO_KEY:
@@ -148,18 +146,15 @@ class Restored:
             self.visits.put_dormant(key, dormant)
             self._learn_revision(key, headers)
         else:
-            self._learn_message(key, headers, record, desk)
-
-    def _learn_message(self, key: str, headers: Mapping[str, bytes], record: InRecord, desk: Desk) -> None:
-        message = decode(record.headers, record.value).message
-        if isinstance(message, VisitSnapshot) and message.visit_id == key:
-            _require_place(key, desk, record)
-            self.visits.put(key, message)
-            self._learn_revision(key, headers)
-        elif isinstance(message, CameraProgress):
-            self.visits.cameras[camera_key(message)] = message
-        else:
-            raise Stray(f"{message.TYPE} under the key {key!r} does not belong into route-state")
+            message = decode(record.headers, record.value).message
+            if isinstance(message, VisitSnapshot) and message.visit_id == key:
+                _require_place(key, desk, record)
+                self.visits.put(key, message)
+                self._learn_revision(key, headers)
+            elif isinstance(message, CameraProgress):
+                self.visits.cameras[camera_key(message)] = message
+            else:
+                raise Stray(f"{message.TYPE} under the key {key!r} does not belong into route-state")
 
     def _learn_revision(self, key: str, headers: Mapping[str, bytes]) -> None:
         if FIRST_HEADER in headers:
@@ -167,9 +162,7 @@ class Restored:
         if REVISED_HEADER in headers:
             self.revised[key] = int(headers[REVISED_HEADER])
 
-    def where_to_read(
-        self, committed: Mapping[Position, int], beginnings: Callable[[list[Position]], Mapping[Position, int]]
-    ) -> dict[Position, int]:
+    def where_to_read(self, committed: Mapping[Position, int], broker: Broker) -> dict[Position, int]:
         """Where each joined topic is read on.
 
         Offsets that were committed without the state that belongs to them would pass over its records: they are read
@@ -177,13 +170,15 @@ class Restored:
         """
         told = {place: self.read_to.get(place.topic.rpartition(".")[2], offset) for place, offset in committed.items()}
         behind = [place for place, offset in committed.items() if told[place] < offset]
-        oldest = beginnings(behind) if behind else {}
-        reachable = {place: told[place] for place in behind if told[place] >= oldest[place]}
-        return {**committed, **reachable}
+        if not behind:
+            return dict(committed)
+        with broker.reader(dict.fromkeys(behind, 0)) as reader:
+            oldest = reader.beginning_offsets(behind)
+        return {**committed, **{place: told[place] for place in behind if told[place] >= oldest[place]}}
 
 
 @dataclass(slots=True)
-class _Said:
+class _VisibleRevisions:
     """What readers of `dispositions` see from `first` on to `end`: the newest revision of each visit."""
 
     first: int
@@ -191,29 +186,19 @@ class _Said:
     newest: dict[str, Disposition] = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
     """Visits whose pass was appended too late."""
-    strays: list[tuple[InRecord, str]] = field(default_factory=list)
 
-    def learn(self, record: InRecord, desk: Desk) -> None:
-        """Take in one record; of two of one revision the first counts."""
-        try:
-            message = _disposition(record, desk)
-        except ValueError as error:
-            self.strays.append((record, str(error)))
-            return
+    def learn(self, record: InRecord, desk: RouteDesk) -> None:
+        """Take in one record; of two of one revision the first counts. Raises ValueError for a stray."""
+        message = _disposition(record, desk)
         if desk.append_time and message.is_late_pass(record.timestamp_ms):
             self.late.append(message.visit_id)
         known = self.newest.get(message.visit_id)
         if known is None or known.revision < message.revision:
             self.newest[message.visit_id] = message
 
-    def revision(self, visit_id: str) -> int:
-        """The newest visible revision; -1 for none."""
-        found = self.newest.get(visit_id)
-        return -1 if found is None else found.revision
-
 
 def restore(
-    broker: Broker, desk: Desk, partition: int, *, thorough: bool = False, known: Known | None = None
+    broker: Broker, desk: RouteDesk, partition: int, *, thorough: bool = False, known: Known | None = None
 ) -> Restored:
     """The memory of a partition as the log has it, to the end as it is now; `thorough` reads final visits too.
 
@@ -221,7 +206,7 @@ def restore(
     is changed in place; where that breaks off, it can be taken over once more.
 
     Raises:
-        Damaged: where the state of a final visit cannot be read; only without `thorough`.
+        DamagedState: where the state of a final visit cannot be read; only without `thorough`.
     """
     restored = Restored(thorough=thorough) if known is None else Restored.of(known)
     restored.learn(_records(broker, desk, "route-state", partition, restored), desk)
@@ -230,34 +215,57 @@ def restore(
     return restored
 
 
-def mend(broker: Broker, desk: Desk, restored: Restored, writer: Writer, now_ms: int, horizon_ms: int) -> Plan:
+def mend(
+    broker: Broker, desk: RouteDesk, restored: Restored, writer: Writer, now_ms: int, horizon_ms: int
+) -> TransactionPlan:
     """A plan after which `dispositions`, `reinspections` and the memory say the same; `said_from` is its own.
 
     `horizon_ms` is how far before the last word of its owner a partition is looked through that does not tell since
     when it has to be; by the log's time, since no clock of a process is believed.
     """
-    visits, plan = restored.visits, Plan(restored.visits, desk, writer, now_ms)
+    visits, plan = restored.visits, TransactionPlan(restored.visits, desk, writer, now_ms)
     said = _said(broker, desk, restored, writer.partition, horizon_ms)
     plan.said_from = restored.ends["dispositions"] = said.end
     for message in said.newest.values():
         if message.visit_id not in restored.forgotten and visits.revision(message.visit_id) < message.revision:
             plan.settle(message.visit_id, RoutingSeen(message))
     for visit_id, from_offset in restored.revised.items():
-        if from_offset >= said.first and visits.revision(visit_id) > said.revision(visit_id):
+        seen = said.newest.get(visit_id)
+        if from_offset >= said.first and visits.revision(visit_id) > (-1 if seen is None else seen.revision):
             plan.settle(visit_id, RoutingUnseen(restored.first.get(visit_id)))
     for visit_id in said.late:
         plan.settle(visit_id, PassLate())
     # What nothing tells of is ended, or its state would be found damaged by every heir.
     plan.changes |= dict.fromkeys(restored.damaged - plan.changes.keys())
-    strays = _mend_slots(plan, broker, desk, restored)
-    plan.reject([*restored.strays, *said.strays, *strays])
+    _mend_slots(plan, broker, desk, restored)
+    plan.reject(restored.strays)
     plan.finish()
     return plan
 
 
-def _mend_slots(plan: Plan, broker: Broker, desk: Desk, restored: Restored) -> list[tuple[InRecord, str]]:
-    """Let each visit that may be torn look at its slots as readers see them; what is no slot."""
-    seen, strays = _slots(plan, broker, desk, restored)
+def _slots(
+    plan: TransactionPlan, broker: Broker, desk: RouteDesk, restored: Restored
+) -> dict[str, SlotOpen | SlotClose]:
+    """The last word on every slot; of a memory that was taken over, of visits that were touched."""
+    seen: dict[str, SlotOpen | SlotClose] = {}
+    since = 0 if restored.agreed is None else restored.agreed["reinspections"]
+    newest = list(_newest(_records(broker, desk, "reinspections", plan.writer.partition, restored)))
+    restored.touched |= {visit_of(_key(record)) for record in newest if record.offset >= since} | plan.changes.keys()
+    for record in newest:
+        if record.value is None or (record.offset < since and visit_of(_key(record)) not in restored.touched):
+            continue
+        try:
+            message = _slot(record, desk)
+        except ValueError as error:
+            restored.strays.append((record, str(error)))
+        else:
+            seen[message.slot_id] = message
+    return seen
+
+
+def _mend_slots(plan: TransactionPlan, broker: Broker, desk: RouteDesk, restored: Restored) -> None:
+    """Let each visit that may be torn look at its slots as readers see them."""
+    seen = _slots(plan, broker, desk, restored)
     for effect in plan.effects:
         if isinstance(effect, Publish) and not isinstance(effect.message, Disposition):
             # As readers will see them once this plan has committed.
@@ -273,54 +281,30 @@ def _mend_slots(plan: Plan, broker: Broker, desk: Desk, restored: Restored) -> l
         is_over = visit_id in plan.visits and not plan.visits.is_open(visit_id) and visit_id not in plan.changes
         if not is_over or any(isinstance(slot, SlotOpen) for slot in slots):
             plan.settle(visit_id, SlotsSeen(slots))
-    return strays
 
 
-def _said(broker: Broker, desk: Desk, restored: Restored, partition: int, horizon_ms: int) -> _Said:
+def _said(broker: Broker, desk: RouteDesk, restored: Restored, partition: int, horizon_ms: int) -> _VisibleRevisions:
     position = Position(desk.namespace.topic("dispositions"), partition)
     with broker.reader({position: 0}) as reader:
         oldest = reader.beginning_offsets([position])[position]
-        first = max(oldest, _first_said(reader, position, restored, horizon_ms, oldest))
-        said = _Said(first, reader.end_offsets([position])[position])
+        first, end = restored.said_from, reader.end_offsets([position])[position]
+        if first is None and restored.newest_ms is not None:
+            first = reader.offsets_for_times({position: max(0, restored.newest_ms - horizon_ms)})[position]
+            first = end if first is None else first
+        first = oldest if first is None else max(oldest, first)
+        said = _VisibleRevisions(first, end)
         # Of a state that is damaged the revisions tell, however long ago they were made.
         reader.seek(position, oldest if restored.damaged else first)
         for record in read_to_end(reader, _POLL_S):
             if record.offset >= first or _key(record) in restored.damaged:
-                said.learn(record, desk)
+                try:
+                    said.learn(record, desk)
+                except ValueError as error:
+                    restored.strays.append((record, str(error)))
     return said
 
 
-def _first_said(reader: Reader, position: Position, restored: Restored, horizon_ms: int, oldest: int) -> int:
-    if restored.said_from is not None:
-        return restored.said_from
-    if restored.newest_ms is None:
-        return oldest
-    found = reader.offsets_for_times({position: max(0, restored.newest_ms - horizon_ms)})[position]
-    return reader.end_offsets([position])[position] if found is None else found
-
-
-def _slots(
-    plan: Plan, broker: Broker, desk: Desk, restored: Restored
-) -> tuple[dict[str, SlotOpen | SlotClose], list[tuple[InRecord, str]]]:
-    """The last word on every slot, and what is none; of a memory that was taken over, of visits that were touched."""
-    seen: dict[str, SlotOpen | SlotClose] = {}
-    strays: list[tuple[InRecord, str]] = []
-    since = 0 if restored.agreed is None else restored.agreed["reinspections"]
-    newest = list(_newest(_records(broker, desk, "reinspections", plan.writer.partition, restored)))
-    restored.touched |= {visit_of(_key(record)) for record in newest if record.offset >= since} | plan.changes.keys()
-    for record in newest:
-        if record.value is None or (record.offset < since and visit_of(_key(record)) not in restored.touched):
-            continue
-        try:
-            message = _slot(record, desk)
-        except ValueError as error:
-            strays.append((record, str(error)))
-        else:
-            seen[message.slot_id] = message
-    return seen, strays
-
-
-def _records(broker: Broker, desk: Desk, logical: str, partition: int, restored: Restored) -> Iterator[InRecord]:
+def _records(broker: Broker, desk: RouteDesk, logical: str, partition: int, restored: Restored) -> Iterator[InRecord]:
     """To the end as it is now: of route-state from where a memory that was taken over agreed with it, else all."""
     position = Position(desk.namespace.topic(logical), partition)
     with reader_of_all(broker, [position]) as reader:
@@ -344,7 +328,7 @@ def _key(record: InRecord) -> str:
     return (record.key or b"").decode(errors="replace")
 
 
-def _disposition(record: InRecord, desk: Desk) -> Disposition:
+def _disposition(record: InRecord, desk: RouteDesk) -> Disposition:
     message = decode(record.headers, record.value).message
     if not isinstance(message, Disposition):
         raise Stray(f"{message.TYPE} does not belong into dispositions")
@@ -352,7 +336,7 @@ def _disposition(record: InRecord, desk: Desk) -> Disposition:
     return message
 
 
-def _slot(record: InRecord, desk: Desk) -> SlotOpen | SlotClose:
+def _slot(record: InRecord, desk: RouteDesk) -> SlotOpen | SlotClose:
     message = decode(record.headers, record.value).message
     if not isinstance(message, SlotOpen | SlotClose):
         raise Stray(f"{message.TYPE} does not belong into reinspections")
@@ -360,6 +344,6 @@ def _slot(record: InRecord, desk: Desk) -> SlotOpen | SlotClose:
     return message
 
 
-def _require_place(visit_id: str, desk: Desk, record: InRecord) -> None:
+def _require_place(visit_id: str, desk: RouteDesk, record: InRecord) -> None:
     if desk.partition_of(visit_id) != record.partition:
         raise Stray(f"visit {visit_id} belongs into partition {desk.partition_of(visit_id)}")

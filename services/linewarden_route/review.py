@@ -9,17 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from linewarden_schemas.decision import Decision
+from linewarden_schemas.ids import slot_id
 from linewarden_schemas.route_state import SlotState, VisitSnapshot
 from linewarden_schemas.vocabulary import Act, CloseReason, Judgement, Skill
 
 from . import slots
 from .bounds import superfluous, until
 from .events import Context, Counted, Dead, DropSlot, Effect, Publish, Step, Tally
-from .refusals import judge_refusal, undo_refusal
-from .settling import disagrees, required_slots, settled
-
-MOST_REFUSALS = 3
-"""Refused judgements of a round after which a lead is asked."""
+from .refusals import judge_refusals, undo_refusals
+from .slots import disagrees, required_slots, settled
 
 
 @dataclass(slots=True)
@@ -40,16 +38,35 @@ class _Answering:
         detail: str | None = None,
     ) -> None:
         now_ms = self.context.now_ms
-        done = slots.closed(slot, now_ms, decision, counts=counts)
-        done = done.model_copy(update={"refused": reason is CloseReason.REFUSED})
-        self.visit = slots.with_slot(self.visit, done)
+        changes: dict[str, object] = {"open": False, "closed_ms": now_ms, "judgement": None, "outcome": None}
+        changes["refused"] = reason is CloseReason.REFUSED
+        if decision is not None:
+            changes |= {"actor": decision.actor, "decision_id": decision.decision_id}
+        # Only an answer that counts leaves its judgement.
+        if decision is not None and counts:
+            changes |= {
+                "judgement": decision.judgement,
+                "outcome": decision.outcome,
+                "concession": decision.concession,
+            }
+        self.visit = slots.with_slot(self.visit, slot.model_copy(update=changes))
         self.effects.append(Publish(slots.close_record(self.visit, slot, reason, now_ms, decision, detail)))
 
     def open(self, review_round: int, skill: Skill) -> None:
-        slot = slots.next_generation(self.visit, review_round, skill, self.context.now_ms)
+        newest = slots.latest(self.visit, review_round)
+        generation = 0 if newest is None else newest.generation + 1
+        slot = SlotState(
+            slot_id=slot_id(self.visit.visit_id, review_round, generation),
+            round=review_round,
+            generation=generation,
+            open=True,
+            skill=skill,
+            opened_ms=self.context.now_ms,
+        )
         self.visit = slots.with_slot(self.visit, slot)
         for old in superfluous(self.visit.slots, review_round):
-            self.visit = slots.without(self.visit, old)
+            left = tuple(one for one in self.visit.slots if one is not old)
+            self.visit = self.visit.model_copy(update={"slots": left})
             self.effects.append(DropSlot(old.slot_id))
         self.send(slot)
 
@@ -61,7 +78,8 @@ class _Answering:
             self.send(slot)
 
     def drop_judgement(self, slot: SlotState) -> None:
-        self.visit = slots.with_slot(self.visit, slots.without_judgement(slot))
+        nothing = {"judgement": None, "outcome": None, "concession": None}
+        self.visit = slots.with_slot(self.visit, slot.model_copy(update=nothing))
 
     def withdraw(self, slot: SlotState, detail: str) -> None:
         self.close(slot, CloseReason.WITHDRAWN, None, counts=False, detail=detail)
@@ -80,7 +98,7 @@ def ask(visit: VisitSnapshot, context: Context) -> Step:
     """
     work = _Answering(visit.model_copy(update={"undo_until_ms": None}), context)
     required = context.rules.reviews_required
-    for number in slots.rounds(visit):
+    for number in sorted({slot.round for slot in visit.slots}):
         newest = slots.latest(work.visit, number)
         # A tie-break is between answers, and these are asked for anew.
         if newest is not None and newest.open and number >= required:
@@ -108,7 +126,7 @@ def answer(visit: VisitSnapshot, decision: Decision, context: Context) -> Step:
     """Answer one decision by a close, or by a close and the next open; one that is not valid is counted or dead."""
     if decision.act is Act.UNDO:
         return _undo(visit, decision, context)
-    slot = slots.find(visit, decision.slot_id)
+    slot = next((one for one in visit.slots if one.slot_id == decision.slot_id), None)
     if slot is None:
         dead = Dead("unknown-slot", f"visit {visit.visit_id} never had slot {decision.slot_id}")
         return Step(visit, (dead, Counted(Tally.REFUSED, "unknown_slot")))
@@ -120,11 +138,14 @@ def answer(visit: VisitSnapshot, decision: Decision, context: Context) -> Step:
 
 def _judge(visit: VisitSnapshot, slot: SlotState, decision: Decision, context: Context) -> Step:
     work = _Answering(visit, context)
-    refused = judge_refusal(visit, slot, decision, context.recipe)
-    if refused is not None:
-        work.close(slot, CloseReason.REFUSED, decision, counts=False, detail=refused.detail)
-        work.open(slot.round, Skill.LEAD if _is_refused_too_often(work.visit, slot.round) else slot.skill)
-        work.effects.append(Counted(Tally.REFUSED, refused.kind))
+    refusal = next(judge_refusals(visit, slot, decision, context.recipe), None)
+    if refusal is not None:
+        kind, detail = refusal
+        work.close(slot, CloseReason.REFUSED, decision, counts=False, detail=detail)
+        # The third refused judgement of a round asks a lead.
+        refused = sum(one.refused for one in work.visit.slots if one.round == slot.round)
+        work.open(slot.round, Skill.LEAD if refused >= 3 else slot.skill)
+        work.effects.append(Counted(Tally.REFUSED, kind))
     # Counted, so that who was unsure may not judge another round of the visit as well.
     elif decision.judgement is Judgement.UNSURE:
         work.close(slot, CloseReason.ESCALATED, decision, counts=True, detail="escalated to a lead")
@@ -134,10 +155,6 @@ def _judge(visit: VisitSnapshot, slot: SlotState, decision: Decision, context: C
         work.close(slot, CloseReason.DECIDED, decision, counts=True)
         _settle(work)
     return work.step()
-
-
-def _is_refused_too_often(visit: VisitSnapshot, review_round: int) -> bool:
-    return sum(slot.refused for slot in visit.slots if slot.round == review_round) >= MOST_REFUSALS
 
 
 def _settle(work: _Answering) -> None:
@@ -158,23 +175,20 @@ def _settle(work: _Answering) -> None:
 
 
 def _undo(visit: VisitSnapshot, decision: Decision, context: Context) -> Step:
-    refused = undo_refusal(visit, decision, context)
+    kind, _ = next(undo_refusals(visit, decision, context), (None, None))
     slot = next((one for one in visit.slots if one.decision_id == decision.undoes), None)
-    if refused is not None or slot is None:
-        return Step(visit, (Counted(Tally.REFUSED, refused.kind if refused else "undo_unknown"),))
+    if kind is not None or slot is None:
+        return Step(visit, (Counted(Tally.REFUSED, kind or "undo_unknown"),))
     work = _Answering(visit, context)
     work.drop_judgement(slot)
     record = slots.close_record(visit, slot, CloseReason.UNDONE, context.now_ms, decision)
     work.effects.append(Publish(record))
+    required = context.rules.reviews_required
     for other in slots.open_slots(visit):
-        if other.round == slot.round or _is_tie_break_over(slot, other, context):
+        # A tie-break too: it is between answers, of which this one is no more.
+        if other.round == slot.round or slot.round < required <= other.round:
             work.withdraw(other, f"decision {decision.undoes} was undone")
     work.undo_until(None)
     work.send_open()
     work.open(slot.round, slot.skill)
     return work.step()
-
-
-def _is_tie_break_over(slot: SlotState, other: SlotState, context: Context) -> bool:
-    required = context.rules.reviews_required
-    return slot.round < required <= other.round

@@ -24,15 +24,12 @@ from linewarden_runtime.ports import Broker, Consumer, TransactionalProducer
 from linewarden_runtime.records import GroupSnapshot, InRecord, Position
 
 from .lane import Lane
-from .limits import RouterLimits
 from .metrics import RESTORE_SECONDS, RESTORES
-from .plan import JOINED, WRITTEN, Desk, Plan
+from .plan import JOINED, WRITTEN, RouteDesk, TransactionPlan
 from .probe import Probe
 from .restore import Known
-from .visits import Damaged
-
-_TELL_MS = 1_000
-"""By how much this node's clock may be wrong before that is told; nothing is judged by it."""
+from .settings import RouterLimits
+from .visits import DamagedState
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +41,7 @@ class Router:
         self,
         broker: Broker,
         consumer: Consumer,
-        desk: Desk,
+        desk: RouteDesk,
         clock: Clock,
         *,
         limits: RouterLimits | None = None,
@@ -54,14 +51,9 @@ class Router:
         executor: Executor | None = None,
         unwell: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
-        self._broker = broker
-        self._consumer = consumer
-        self._desk = desk
-        self._clock = clock
+        self._broker, self._consumer, self._desk, self._clock = broker, consumer, desk, clock
         self._limits = limits or RouterLimits()
-        self._beat = beat
-        self._ready = ready
-        self._unwell = unwell
+        self._beat, self._ready, self._unwell = beat, ready, unwell
         self._time = BrokerTime(clock, "route", stamps=desk.append_time)
         self._probe = Probe(broker, desk.namespace, desk.partitions, self._time, clock)
         self._suspects: dict[int, list[tuple[str, int]]] = {}
@@ -188,6 +180,7 @@ class Router:
 
     def _open(self, partition: int, reason: str, group: GroupSnapshot, *, thorough: bool = False) -> None:
         began = self._clock.monotonic()
+        failed_s, known = self._known.get(partition, (0.0, None))
         try:
             lane = Lane.open(
                 self._broker,
@@ -197,7 +190,7 @@ class Router:
                 self._time,
                 self._limits.adopt_horizon_ms,
                 thorough=thorough,
-                known=None if thorough else self._heritage(partition),
+                known=None if thorough or began - failed_s > self._limits.known_s else known,
             )
         except (TransactionFailed, BrokerUnavailable) as failure:
             self._count_failure(partition, failure)
@@ -210,10 +203,6 @@ class Router:
         self._lanes[partition] = lane
         self._rewind(lane)
         _log.info("partition restored", partition=partition, reason=reason)
-
-    def _heritage(self, partition: int) -> Known | None:
-        at_s, known = self._known.get(partition, (0.0, None))
-        return None if self._clock.monotonic() - at_s > self._limits.known_s else known
 
     def _mark(self) -> None:
         """Note once in a while where the topics end, while no transaction is on its way: the memory has all of it."""
@@ -266,7 +255,8 @@ class Router:
             found["append times"] = "this broker keeps the producers' time: a demo, no mode for production"
         if not is_known:
             found["broker time"] = "not known, so nothing passes: a clock was stepped, or no broker answers"
-        elif error_ms is not None and abs(error_ms) > _TELL_MS:
+        # A clock that is wrong by more than a second is told; nothing is judged by it.
+        elif error_ms is not None and abs(error_ms) > 1_000:
             found["clock"] = words_of(error_ms)
         self._unwell(found)
 
@@ -290,19 +280,21 @@ class Router:
                 lane.confirm()
             self._desk.poison.require_within_cap()
 
-    def _plan(self, partition: int, group: GroupSnapshot) -> Plan | None:
+    def _plan(self, partition: int, group: GroupSnapshot) -> TransactionPlan | None:
         """What a partition has to do; where a state cannot be read, the partition is restored from what readers see."""
         lane = self._lanes[partition]
         try:
             return lane.plan()
-        except Damaged as damage:
+        except DamagedState as damage:
             _log.error("a partition is restored thoroughly", partition=partition, why=str(damage))
             self._suspects[partition] = lane.suspects
             self._lanes.pop(partition).close()
             self._open(partition, "damaged-state", group, thorough=True)
             return None
 
-    def _commit(self, partition: int, plan: Plan, group: GroupSnapshot) -> TransactionFailed | TooLarge | None:
+    def _commit(
+        self, partition: int, plan: TransactionPlan, group: GroupSnapshot
+    ) -> TransactionFailed | TooLarge | None:
         began = self._clock.monotonic()
         try:
             self._lanes[partition].commit(plan, group)

@@ -10,19 +10,10 @@ from linewarden_schemas.vocabulary import Cause, Routing
 
 from . import faults, review, slots
 from .bounds import until
-from .events import Context, Counted, DropSlot, Effect, Publish, Step, Tally
+from .events import Context, Counted, Effect, Publish, Step, Tally
 from .policy import Ruling, findings, frames_to_cover, rule, rule_first, time_budget
-from .positions import drawn_position, is_drawn
-from .settling import RELEASING, counting_slots, outcome_of, settled
-
-_WORSE = "a worse view came after revision 0"
-_UNSEEN = "this revision is told again: what was said of it first could not be seen"
-_CONTRADICTED = "records contradict each other after revision 0"
-_LATE = said("pass_late")
-_UNCOVERED = "a frame that nobody looked at came after the release"
-_FAULTY = "a frame is known to be faulty after the release"
-_SAY_NOTHING = frozenset({Cause.LATE, Cause.LOW_TRUST})
-"""Causes of what people may have covered: that something is late, or in doubt, is no fault of what they released."""
+from .positions import DRAWN, drawn_position
+from .slots import RELEASING, counting_slots, outcome_of, settled
 
 
 def first_routing(visit: VisitSnapshot, context: Context) -> Step:
@@ -32,7 +23,8 @@ def first_routing(visit: VisitSnapshot, context: Context) -> Step:
         ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), (said("time_unknown"),))
     # A pass and a reject wait for nobody; the reject that was drawn for review is a diversion by now.
     final = ruling.routing is not Routing.DIVERTED
-    position = drawn_position(context.secret, visit.visit_id, context.positions) if is_drawn(ruling.causes) else None
+    is_drawn = DRAWN.intersection(ruling.causes[:1])  # by its first cause, whatever else speaks against it
+    position = drawn_position(context.secret, visit.visit_id, context.positions) if is_drawn else None
     routed = _ruled(visit, ruling).model_copy(update={"revision": 0, "final": final, "position": position})
     if final:
         closed = with_forget_time(routed, context)
@@ -47,7 +39,11 @@ def reconsider(before: VisitSnapshot, visit: VisitSnapshot, context: Context) ->
     """
     alarm = _alarm(before, visit, context)
     if alarm is not None:
-        return _revised(_ruled_again(visit, context), context, alarm)
+        # The routing never becomes better again, nor its causes none.
+        ruling = rule(visit, context.recipe, context.secret)
+        routing = worst((visit.routing or ruling.routing, ruling.routing))
+        worse = Ruling(routing, ruling.causes or visit.causes, ruling.reasons)
+        return _revised(_ruled(visit, worse), context, alarm)
     if visit.final:
         return Step(visit)
     # Somebody has said OK of what was there; of a frame that must be covered and is new they have said nothing.
@@ -65,23 +61,18 @@ def _alarm(before: VisitSnapshot, visit: VisitSnapshot, context: Context) -> str
     ruling = rule(visit, recipe, context.secret)
     # Worse by something new alone: what the present revision tells has been raised with it.
     if news and (visit.routing is None or ruling.routing.severity > visit.routing.severity):
-        return _WORSE
+        return "a worse view came after revision 0"
     # Told whatever the routing: of two records that differ one is wrong, and people may have judged by it.
     if news & faults.contradictions(visit, recipe):
-        return _CONTRADICTED
+        return "records contradict each other after revision 0"
     if not _is_released(visit, context):
         return None
-    if any(found.cause not in _SAY_NOTHING for found in news):
-        return _FAULTY
-    known = {view.frame_id for view in before.views}
-    return _UNCOVERED if frames_to_cover(visit, recipe) - known else None
-
-
-def _ruled_again(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
-    """The visit by what is known now; its routing never becomes better again, nor its causes none."""
-    ruling = rule(visit, context.recipe, context.secret)
-    routing = worst((visit.routing or ruling.routing, ruling.routing))
-    return _ruled(visit, Ruling(routing, ruling.causes or visit.causes, ruling.reasons))
+    # That something is late, or in doubt, people may have covered: it is no fault of what they released.
+    if any(found.cause not in {Cause.LATE, Cause.LOW_TRUST} for found in news):
+        return "a frame is known to be faulty after the release"
+    if frames_to_cover(visit, recipe) - {view.frame_id for view in before.views}:
+        return "a frame that nobody looked at came after the release"
+    return None
 
 
 def take_back(visit: VisitSnapshot, context: Context) -> Step:
@@ -89,8 +80,8 @@ def take_back(visit: VisitSnapshot, context: Context) -> Step:
     # Revision 0 alone moves the gate; one that was revised has its alarm.
     if visit.revision != 0 or visit.routing is not Routing.TRUSTED_PASS:
         return Step(visit)
-    ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), (_LATE,))
-    revised = _revised(_ruled(visit, ruling), context, _LATE.sentence)
+    late = said("pass_late")
+    revised = _revised(_ruled(visit, Ruling(Routing.DIVERTED, (Cause.LATE,), (late,))), context, late.sentence)
     return Step(revised.visit, (*revised.effects, Counted(Tally.LATE, "pass")))
 
 
@@ -116,23 +107,16 @@ def restate(visit: VisitSnapshot, context: Context, first: int | None = None) ->
         changes = {"revision": -1, "routing": None, "causes": (), "reasons": (), "final": False, "forget_at_ms": None}
         return first_routing(visit.model_copy(update={**changes, "reasons_coded": ()}), context)
     slot = settled(visit, context.rules) if visit.outcome is not None else None
-    alarm = _UNSEEN if visit.revision > 0 and visit.outcome is None else None
     concession = None if slot is None else slot.concession
-    former = range(visit.revision if first is None else first, visit.revision)
-    told = [_former(visit, number, context) for number in former]
+    again = "this revision is told again: what was said of it first could not be seen"
+    told = []
+    for number in range(visit.revision if first is None else first, visit.revision):
+        final = number == 0 and visit.routing is not Routing.DIVERTED
+        former = visit.model_copy(update={"revision": number, "outcome": None, "final": final})
+        told.append(disposition(former, context, alarm=again if number > 0 else None))
+    alarm = again if visit.revision > 0 and visit.outcome is None else None
     told.append(disposition(visit, context, alarm=alarm, concession=concession))
     return Step(visit, tuple(map(Publish, told)))
-
-
-def _former(visit: VisitSnapshot, revision: int, context: Context) -> Disposition:
-    final = revision == 0 and visit.routing is not Routing.DIVERTED
-    former = visit.model_copy(update={"revision": revision, "outcome": None, "final": final})
-    return disposition(former, context, alarm=_UNSEEN if revision > 0 else None)
-
-
-def forget(visit: VisitSnapshot) -> Step:
-    """The spool's horizon is over: tombstones of the slots, and the visit is no more."""
-    return Step(None, tuple(DropSlot(slot.slot_id) for slot in visit.slots))
 
 
 def with_forget_time(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
@@ -155,7 +139,17 @@ def disposition(
         causes=visit.causes,
         reasons=visit.reasons,
         reasons_coded=visit.reasons_coded,
-        views=_view_results(visit),
+        views=tuple(
+            ViewResult(
+                view_id=view.view_id,
+                frame_id=view.frame_id,
+                verdict=view.verdict,
+                undecidable=view.undecidable,
+                p_defect=view.p_defect,
+                suspicion=view.suspicion,
+            )
+            for view in visit.views
+        ),
         line_id=visit.line_id,
         station_id=visit.station_id,
         part_id=visit.part_id,
@@ -205,17 +199,3 @@ def _is_released(visit: VisitSnapshot, context: Context) -> bool:
         return visit.outcome in RELEASING
     slot = settled(visit, context.rules)
     return slot is not None and outcome_of(slot, context.rules) in RELEASING
-
-
-def _view_results(visit: VisitSnapshot) -> tuple[ViewResult, ...]:
-    return tuple(
-        ViewResult(
-            view_id=view.view_id,
-            frame_id=view.frame_id,
-            verdict=view.verdict,
-            undecidable=view.undecidable,
-            p_defect=view.p_defect,
-            suspicion=view.suspicion,
-        )
-        for view in visit.views
-    )

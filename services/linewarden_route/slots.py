@@ -1,4 +1,4 @@
-"""The slots of a visit: rounds, generations, who may take them, and how they look as records.
+"""The slots of a visit: rounds, generations, who may take them, how they look as records, what judgements come to.
 
 A round is one person's judgement; rounds are blind to each other. A round that has to be asked again gets the
 next generation. The round after the required ones is the tie-break.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import SlotClose, SlotFrame, SlotOpen
-from linewarden_schemas.ids import slot_id
 from linewarden_schemas.recipe import Recipe, ReviewRules
-from linewarden_schemas.route_state import SlotState, ViewState, VisitSnapshot
-from linewarden_schemas.vocabulary import Cause, CloseReason, Skill
+from linewarden_schemas.route_state import SlotState, VisitSnapshot
+from linewarden_schemas.vocabulary import Cause, CloseReason, Judgement, Outcome
 
 from .bounds import until
 from .policy import frames_to_cover, missing_views
+
+RELEASING = frozenset({Outcome.ACCEPT, Outcome.USE_AS_IS})
+"""Outcomes that let a part go on; they need every doubtful frame covered."""
 
 
 def latest(visit: VisitSnapshot, review_round: int) -> SlotState | None:
@@ -23,19 +25,9 @@ def latest(visit: VisitSnapshot, review_round: int) -> SlotState | None:
     return max(slots, key=lambda slot: slot.generation, default=None)
 
 
-def rounds(visit: VisitSnapshot) -> tuple[int, ...]:
-    """Rounds that were ever opened, in order."""
-    return tuple(sorted({slot.round for slot in visit.slots}))
-
-
 def open_slots(visit: VisitSnapshot) -> tuple[SlotState, ...]:
     """Slots that wait for a person, by round."""
     return tuple(sorted((slot for slot in visit.slots if slot.open), key=lambda slot: slot.round))
-
-
-def find(visit: VisitSnapshot, name: str) -> SlotState | None:
-    """The slot of an id, open or closed."""
-    return next((slot for slot in visit.slots if slot.slot_id == name), None)
 
 
 def excluded_actors(visit: VisitSnapshot, review_round: int) -> tuple[str, ...]:
@@ -49,44 +41,6 @@ def with_slot(visit: VisitSnapshot, slot: SlotState) -> VisitSnapshot:
     others = tuple(one for one in visit.slots if one.slot_id != slot.slot_id)
     ordered = tuple(sorted((*others, slot), key=lambda one: (one.round, one.generation)))
     return visit.model_copy(update={"slots": ordered})
-
-
-def without(visit: VisitSnapshot, slot: SlotState) -> VisitSnapshot:
-    """The visit without a slot that counts for nothing any more."""
-    return visit.model_copy(update={"slots": tuple(one for one in visit.slots if one is not slot)})
-
-
-def next_generation(visit: VisitSnapshot, review_round: int, skill: Skill, now_ms: int) -> SlotState:
-    """A new open slot of a round, one generation after its newest."""
-    newest = latest(visit, review_round)
-    generation = 0 if newest is None else newest.generation + 1
-    return SlotState(
-        slot_id=slot_id(visit.visit_id, review_round, generation),
-        round=review_round,
-        generation=generation,
-        open=True,
-        skill=skill,
-        opened_ms=now_ms,
-    )
-
-
-def closed(slot: SlotState, now_ms: int, decision: Decision | None, *, counts: bool) -> SlotState:
-    """The slot closed by a decision or by none; only one that counts leaves its judgement."""
-    changes: dict[str, object] = {"open": False, "closed_ms": now_ms, "judgement": None, "outcome": None}
-    if decision is not None:
-        changes |= {"actor": decision.actor, "decision_id": decision.decision_id}
-    if decision is not None and counts:
-        changes |= {
-            "judgement": decision.judgement,
-            "outcome": decision.outcome,
-            "concession": decision.concession,
-        }
-    return slot.model_copy(update=changes)
-
-
-def without_judgement(slot: SlotState) -> SlotState:
-    """A closed slot whose answer does not count any more."""
-    return slot.model_copy(update={"judgement": None, "outcome": None, "concession": None})
 
 
 def close_record(
@@ -120,6 +74,7 @@ def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None, ru
     opened_ms = slot.opened_ms or 0
     slack_ms = round((1.0 - risk) * rules.slack_low_risk_ms)
     doubtful = frames_to_cover(visit, recipe)
+    lost = tuple(view.view_id for view in visit.views if view.lost is not None)
     return SlotOpen(
         slot_id=slot.slot_id,
         visit_id=visit.visit_id,
@@ -141,8 +96,23 @@ def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None, ru
         capacity_per_hour=rules.capacity_per_hour,
         max_age_ms=rules.max_age_ms,
         excluded_actors=excluded_actors(visit, slot.round),
-        missing_views=_unseen_views(visit, recipe),
-        frames=tuple(_frame(view, doubtful=view.frame_id in doubtful) for view in visit.views),
+        missing_views=tuple(dict.fromkeys((*missing_views(visit, recipe), *lost))),
+        frames=tuple(
+            SlotFrame(
+                frame_id=view.frame_id,
+                view_id=view.view_id,
+                doubtful=view.frame_id in doubtful,
+                sha256=view.sha256,
+                frame=view.frame,
+                inspection=view.inspection,
+                verdict=view.verdict,
+                p_defect=view.p_defect,
+                suspicion=view.suspicion,
+                reasons=view.reasons,
+                reasons_coded=view.reasons_coded,
+            )
+            for view in visit.views
+        ),
         is_simulated=visit.is_simulated,
     )
 
@@ -154,22 +124,51 @@ def risk_of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> float:
     return max(1.0 if view.risk is None else view.risk for view in visit.views)
 
 
-def _unseen_views(visit: VisitSnapshot, recipe: Recipe | None) -> tuple[str, ...]:
-    lost = tuple(view.view_id for view in visit.views if view.lost is not None)
-    return tuple(dict.fromkeys((*missing_views(visit, recipe), *lost)))
+def outcome_of(slot: SlotState, rules: ReviewRules) -> Outcome | None:
+    """The outcome that a slot's judgement stands for; None while it has none or is unsure.
+
+    A plain NG takes the recipe's `ng_outcome`; one that would release the part is read as scrap.
+    """
+    if slot.open or slot.judgement is None or slot.judgement is Judgement.UNSURE:
+        return None
+    if slot.outcome is not None:
+        return slot.outcome
+    if slot.judgement is Judgement.OK:
+        return Outcome.ACCEPT
+    usual = rules.ng_outcome
+    return Outcome.SCRAP if usual in RELEASING else usual
 
 
-def _frame(view: ViewState, *, doubtful: bool) -> SlotFrame:
-    return SlotFrame(
-        frame_id=view.frame_id,
-        view_id=view.view_id,
-        doubtful=doubtful,
-        sha256=view.sha256,
-        frame=view.frame,
-        inspection=view.inspection,
-        verdict=view.verdict,
-        p_defect=view.p_defect,
-        suspicion=view.suspicion,
-        reasons=view.reasons,
-        reasons_coded=view.reasons_coded,
-    )
+def required_slots(visit: VisitSnapshot, rules: ReviewRules) -> list[SlotState | None]:
+    """The newest slot of each required round."""
+    return [latest(visit, number) for number in range(rules.reviews_required)]
+
+
+def counting_slots(visit: VisitSnapshot, rules: ReviewRules) -> tuple[SlotState, ...]:
+    """The slots whose judgements made the outcome: the required ones and, if it came to it, the tie-break."""
+    tie_break = latest(visit, rules.reviews_required)
+    candidates = [*required_slots(visit, rules), tie_break]
+    return tuple(slot for slot in candidates if slot is not None and outcome_of(slot, rules) is not None)
+
+
+def disagrees(visit: VisitSnapshot, rules: ReviewRules) -> bool:
+    """Whether all required rounds are answered, and not all alike."""
+    answers = [_answer(slot, rules) for slot in required_slots(visit, rules)]
+    return None not in answers and len(set(answers)) > 1
+
+
+def settled(visit: VisitSnapshot, rules: ReviewRules) -> SlotState | None:
+    """The slot that carries the outcome; None while a round or a tie-break is unanswered."""
+    required = required_slots(visit, rules)
+    answers = [_answer(slot, rules) for slot in required]
+    if None in answers:
+        return None
+    if len(set(answers)) == 1:
+        return required[0]
+    tie_break = latest(visit, len(required))
+    return tie_break if _answer(tie_break, rules) is not None else None
+
+
+def _answer(slot: SlotState | None, rules: ReviewRules) -> tuple[Outcome, str | None] | None:
+    outcome = None if slot is None else outcome_of(slot, rules)
+    return None if slot is None or outcome is None else (outcome, slot.concession)

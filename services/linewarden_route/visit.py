@@ -23,6 +23,7 @@ from .events import (
     Counted,
     Dead,
     DecisionSeen,
+    DropSlot,
     Event,
     InspectionSeen,
     PassLate,
@@ -33,9 +34,9 @@ from .events import (
     Tally,
     TimerDue,
 )
-from .joining import frame_of, in_budget, visit_of_capture, visit_of_inspection, with_capture, with_inspection
+from .joining import frame_of, in_budget, new_visit, with_capture, with_inspection
 from .policy import is_complete, time_budget
-from .routing import finish, first_routing, forget, reconsider, restate, take_back
+from .routing import finish, first_routing, reconsider, restate, take_back
 
 
 def step(visit: VisitSnapshot | None, event: Event, context: Context) -> Step:
@@ -96,16 +97,20 @@ def _on_timer(visit: VisitSnapshot, context: Context) -> Step:
         return Step(visit)
     if visit.revision < 0:
         return first_routing(visit, context)
-    return forget(visit) if visit.final else finish(visit, context)
+    if not visit.final:
+        return finish(visit, context)
+    # The spool's horizon is over: tombstones of the slots, and the visit is no more.
+    return Step(None, tuple(DropSlot(slot.slot_id) for slot in visit.slots))
 
 
 def _on_capture(visit: VisitSnapshot | None, event: CaptureSeen, context: Context) -> Step:
     capture = event.capture
     if visit is None and _is_forgotten(capture, event.append_ms, context):
         return _forgotten("late-capture", capture.visit_id)
-    out_of_time = _is_out_of_time(capture, event.append_ms, context)
-    before = visit if visit is not None else visit_of_capture(capture)
-    after = with_capture(before, capture, out_of_time=out_of_time)
+    # The camera's clock, or route's view of the broker's, may be too far from the append time.
+    apart_ms = max(abs(context.now_ms - event.append_ms), abs(capture.captured_ms - event.append_ms))
+    before = visit or new_visit(capture)
+    after = with_capture(before, capture, out_of_time=apart_ms > time_budget(context.recipe).max_skew_ms)
     if after is before:
         return Step(visit, (Counted(Tally.DUPLICATE, "capture"),))
     timed = in_budget(after, event.append_ms, time_budget(context.recipe).decide_by_ms)
@@ -117,7 +122,7 @@ def _on_inspection(visit: VisitSnapshot | None, event: InspectionSeen, context: 
     append_ms = inspection.captured_ms if event.append_ms is None else event.append_ms
     if visit is None and _is_forgotten(inspection, append_ms, context):
         return _forgotten("late-inspection", inspection.visit_id)
-    before = visit if visit is not None else visit_of_inspection(inspection)
+    before = visit or new_visit(inspection)
     after = with_inspection(before, inspection, event.at)
     if after is before:
         return Step(visit, (Counted(Tally.DUPLICATE, "inspection"),))
@@ -126,7 +131,11 @@ def _on_inspection(visit: VisitSnapshot | None, event: InspectionSeen, context: 
 
 
 def _joined(before: VisitSnapshot, after: VisitSnapshot, context: Context, record: Capture | Inspection) -> Step:
-    kind, is_again = _kind(before, record)
+    known = frame_of(before, record.frame_id)
+    if isinstance(record, Capture):
+        kind, is_again = "capture", known is not None and known.captured
+    else:
+        kind, is_again = "inspection", known is not None and known.verdict is not None
     again = (Counted(Tally.DUPLICATE, kind),) if is_again else ()
     apart = (Counted(Tally.CONTRADICTION, kind),) if after.contradictions != before.contradictions else ()
     if after.revision < 0:
@@ -140,20 +149,6 @@ def _joined(before: VisitSnapshot, after: VisitSnapshot, context: Context, recor
         return Step(then.visit, (*then.effects, *counted))
     dead = Dead(f"late-{kind}", f"{kind} of {record.frame_id} came after visit {after.visit_id} was closed")
     return Step(then.visit, (dead, *counted))
-
-
-def _kind(before: VisitSnapshot, record: Capture | Inspection) -> tuple[str, bool]:
-    """The name of such a record, and whether its frame had one before."""
-    known = frame_of(before, record.frame_id)
-    if isinstance(record, Capture):
-        return "capture", known is not None and known.captured
-    return "inspection", known is not None and known.verdict is not None
-
-
-def _is_out_of_time(capture: Capture, append_ms: int, context: Context) -> bool:
-    """Whether the camera's clock, or route's view of the broker's, is too far from the append time."""
-    apart_ms = max(abs(context.now_ms - append_ms), abs(capture.captured_ms - append_ms))
-    return apart_ms > time_budget(context.recipe).max_skew_ms
 
 
 def _crowded(visit: VisitSnapshot, context: Context) -> Step:

@@ -17,7 +17,7 @@ from .positions import MOST, Positions
 from .visit import next_due_ms
 
 
-class Damaged(ValueError):
+class DamagedState(ValueError):
     """The state of a final visit that cannot be read back, or is another's."""
 
 
@@ -35,13 +35,13 @@ class Dormant:
         return cls(zlib.compress(value, level=1), forget_at_ms)
 
     def visit(self, visit_id: str) -> VisitSnapshot:
-        """Read the visit back; raises Damaged."""
+        """Read the visit back; raises DamagedState."""
         try:
             visit = VisitSnapshot.from_json(zlib.decompress(self.packed))
         except ValueError as error:
-            raise Damaged(f"the state of visit {visit_id} cannot be read: {error}") from error
+            raise DamagedState(f"the state of visit {visit_id} cannot be read: {error}") from error
         if visit.visit_id != visit_id or not visit.final:
-            raise Damaged(f"the state of visit {visit_id} is that of {visit.visit_id}, or not final")
+            raise DamagedState(f"the state of visit {visit_id} is that of {visit.visit_id}, or not final")
         return visit
 
 
@@ -56,7 +56,7 @@ class Visits:
         self.positions = Positions()
 
     def get(self, visit_id: str) -> VisitSnapshot | None:
-        """The visit; None if it is unknown or forgotten. Raises Damaged."""
+        """The visit; None if it is unknown or forgotten. Raises DamagedState."""
         dormant = self._dormant.get(visit_id)
         return self._open.get(visit_id) if dormant is None else dormant.visit(visit_id)
 
@@ -83,7 +83,7 @@ class Visits:
         self._dormant.pop(visit_id, None)
 
     def newest(self) -> list[VisitSnapshot]:
-        """The newest visits that were routed, oldest first, as many as positions are drawn from. Raises Damaged."""
+        """The newest visits that were routed, oldest first, as many as are drawn from. Raises DamagedState."""
         final = [one.visit(name) for name, one in list(self._dormant.items())[-MOST:]]
         return [*final, *(visit for visit in self._open.values() if visit.revision >= 0)]
 

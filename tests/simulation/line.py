@@ -33,7 +33,7 @@ from linewarden_inspect.device_lane import DeviceLane
 from linewarden_inspect.keeper.bootstrap import forget, save
 from linewarden_inspect.settings import KeeperSettings
 from linewarden_inspect.stage import InspectStage
-from linewarden_inspect.writing import SERVICE, Writer
+from linewarden_inspect.writing import SERVICE, InspectionWriter
 from linewarden_reinspect.evidence.store import EvidenceStore
 from linewarden_reinspect.projector.projector import Projector, ProjectorPace
 from linewarden_reinspect.projector.service import ProjectorService
@@ -44,8 +44,8 @@ from linewarden_reinspect.station.desk import ReviewDesk
 from linewarden_reinspect.station.outbox import Outbox
 from linewarden_route.bootstrap import opened_router
 from linewarden_route.lane import Lane
-from linewarden_route.limits import RouterLimits
 from linewarden_route.router import Router
+from linewarden_route.settings import RouterLimits
 from linewarden_runtime.books import LineBook, RecipeBook, positions_of
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.errors import Poison
@@ -437,7 +437,7 @@ class Line:
             stage = InspectStage(
                 Shelf(book.get, lambda _: scorer),
                 lane,
-                Writer(NAMESPACE, PARTITIONS),
+                InspectionWriter(NAMESPACE, PARTITIONS),
                 letters,
                 limits=Limits(),
                 clock=clock,

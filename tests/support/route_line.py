@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from linewarden_route.bootstrap import make_desk
-from linewarden_route.limits import RouterLimits
 from linewarden_route.plan import JOINED
 from linewarden_route.router import Router
+from linewarden_route.settings import RouterLimits
 from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.clock import Clock, ManualClock, SystemClock
 from linewarden_runtime.partitions import partition_of

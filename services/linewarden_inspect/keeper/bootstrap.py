@@ -109,7 +109,7 @@ def save(
         closing.callback(recipes.close)
         fetcher = RecordFetcher(broker, clock, settings.fetch_timeout_s)
         closing.callback(fetcher.close)
-        maps = _Maps(settings, PatientRecipes(recipes.get, clock, glance=recipes.glance), clock)
+        maps = _LazyMaps(settings, PatientRecipes(recipes.get, clock, glance=recipes.glance), clock)
         closing.callback(maps.close)
         remembered = Remembered(settings.remembered_frames)
         kept = KeptEvidence(broker, namespace, remembered, clock, settings.fetch_timeout_s)
@@ -150,7 +150,7 @@ def forget(broker: Broker, namespace: Namespace, instance: str, clock: Clock, st
         Forgetter(ends, tombstones, namespace, patient, time).run(stop)
 
 
-class _Maps:
+class _LazyMaps:
     """Makes maps once any are missing: until then neither torch nor a bundle is loaded."""
 
     def __init__(self, settings: KeeperSettings, recipes: PatientRecipes, clock: Clock) -> None:

@@ -9,11 +9,8 @@ from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.inspection import SourceRef
 
-_POLL_S = 0.2
-_READ_THROUGH = 64
 
-
-class Gone(Exception):
+class RecordGone(Exception):
     """The record does not exist any more, or never did; the text says why."""
 
 
@@ -34,14 +31,14 @@ class RecordFetcher:
         """The record at `source`.
 
         Raises:
-            Gone: where it lies below the oldest or beyond the newest record kept, or was never committed.
+            RecordGone: where it lies below the oldest or beyond the newest record kept, or was never committed.
             BrokerUnavailable: where it should be there and does not come in time.
         """
         position = Position(source.topic, source.partition)
         try:
             return self._read(self._reader(position), position, source.offset)
         except ConfigurationError as error:
-            raise Gone(f"{source.topic}[{source.partition}] does not exist") from error
+            raise RecordGone(f"{source.topic}[{source.partition}] does not exist") from error
 
     def close(self) -> None:
         """Close the readers of all topics that were fetched from; a later fetch opens them anew."""
@@ -62,7 +59,7 @@ class RecordFetcher:
 
     def _read(self, reader: Reader, position: Position, offset: int) -> InRecord:
         self._require_written(reader, position, offset)
-        if position not in self._used or not 0 <= offset - reader.position(position) < _READ_THROUGH:
+        if position not in self._used or not 0 <= offset - reader.position(position) < 64:
             reader.seek(position, offset)
         self._used.add(position)
         deadline = self._clock.monotonic() + self._timeout_s
@@ -72,21 +69,21 @@ class RecordFetcher:
                     return record
             if self._clock.monotonic() > deadline:
                 raise BrokerUnavailable(f"{position.topic}[{position.partition}]@{offset} does not come")
-        raise Gone(f"{position.topic}[{position.partition}]@{offset} was never committed")
+        raise RecordGone(f"{position.topic}[{position.partition}]@{offset} was never committed")
 
     def _require_written(self, reader: Reader, position: Position, offset: int) -> None:
         """Ask for the end only where the one known is too near: asking costs a request or more."""
         if offset >= self._ends.get(position, 0):
             self._ends |= reader.end_offsets([position])
         if offset >= self._ends[position]:
-            raise Gone(f"{position.topic}[{position.partition}] ends before offset {offset}")
+            raise RecordGone(f"{position.topic}[{position.partition}] ends before offset {offset}")
 
     @staticmethod
     def _poll(reader: Reader, position: Position, at: int, offset: int) -> list[InRecord]:
         try:
-            return reader.poll(_POLL_S, offset - at + 1)
+            return reader.poll(0.2, offset - at + 1)
         except RetentionOvertook as error:
             if offset < error.earliest:
-                raise Gone(f"offset {offset} is past the retention of {position.topic}") from error
+                raise RecordGone(f"offset {offset} is past the retention of {position.topic}") from error
             reader.seek(position, offset)
             return []

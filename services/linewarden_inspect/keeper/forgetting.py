@@ -29,12 +29,9 @@ from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget
 from linewarden_schemas.vocabulary import Routing
 
-_POLL_S = 1.0
-_ACK_S = 10.0
-
 
 @dataclass(slots=True)
-class _Place:
+class _PartitionProgress:
     """How far a partition is done (`head`) and known (`ahead`), and when `head` is due (epoch ms).
 
     `reopened`: the offset at which a visit was last opened again, of those beyond `head`. `until` is the end that has
@@ -62,7 +59,7 @@ class Forgetter:
     ) -> None:
         self._consumer, self._producer, self._recipe, self._time = consumer, producer, recipe, time
         self._topic = namespace.topic("evidence")
-        self._places: dict[Position, _Place] = {}
+        self._places: dict[Position, _PartitionProgress] = {}
         self._now_ms = 0
         """When this turn judges what is due: one moment for all of it, however long the turn takes.
 
@@ -72,7 +69,7 @@ class Forgetter:
     def run(self, stop: Stop) -> None:
         """Turn until asked to stop."""
         while not stop.is_set():
-            self.turn(_POLL_S)
+            self.turn(1.0)
 
     def turn(self, timeout_s: float) -> None:
         """Wait for records, and write the tombstones that are due now; what fails is read again at a later turn.
@@ -90,7 +87,7 @@ class Forgetter:
         deliveries = [self._producer.send(tombstone) for record in done for tombstone in self._tombstones(record)]
         try:
             for delivery in deliveries:
-                delivery.result(_ACK_S)
+                delivery.result(10.0)
             if done:
                 self._consumer.commit(next_offsets(done))
         except (DeliveryFailed, CommitRefused, BrokerUnavailable):
@@ -119,7 +116,7 @@ class Forgetter:
 
     def _take(self, record: InRecord) -> bool:
         """Whether the record is done with: it is due, or asks for nothing."""
-        place = self._places.setdefault(record.position, _Place(head=record.offset))
+        place = self._places.setdefault(record.position, _PartitionProgress(head=record.offset))
         if not place.acting:
             self._note(place, record)
             return False
@@ -131,7 +128,7 @@ class Forgetter:
         place.head = record.offset + 1
         return True
 
-    def _note(self, place: _Place, record: InRecord) -> None:
+    def _note(self, place: _PartitionProgress, record: InRecord) -> None:
         place.ahead = max(place.ahead, record.offset + 1)
         disposition = _disposition(record)
         if disposition is not None and disposition.revision > 0 and not disposition.final:
@@ -154,7 +151,7 @@ class Forgetter:
             if position in self._consumer.assignment():
                 self._consumer.seek(position, offset)
 
-    def _end_of(self, place: _Place, record: InRecord) -> int:
+    def _end_of(self, place: _PartitionProgress, record: InRecord) -> int:
         """When the evidence that this record speaks of may end (epoch ms); 0 where it speaks of none."""
         disposition = self._ending(place, record)
         if disposition is None:
@@ -170,7 +167,7 @@ class Forgetter:
         return [OutRecord(self._topic, view.frame_id.encode(), None) for view in views if view.frame_id is not None]
 
     @staticmethod
-    def _ending(place: _Place, record: InRecord) -> Disposition | None:
+    def _ending(place: _PartitionProgress, record: InRecord) -> Disposition | None:
         """The final disposition that ends evidence: not a first pass, which had no slot, and no visit opened again."""
         found = _disposition(record)
         if found is None or not found.final or place.reopened.get(found.visit_id, -1) > record.offset:

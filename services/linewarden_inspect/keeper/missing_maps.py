@@ -16,8 +16,6 @@ from linewarden_vision.inspecting.preparing import Shelf, make_ready
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspecting.scorer import score_batch
 
-_WAIT_S = 30.0
-_HELD = 2
 _log = structlog.get_logger(__name__)
 
 
@@ -29,7 +27,7 @@ class MapMaker:
             raise ValueError("maps are made with bundles; set LINEWARDEN_KEEPER__BUNDLES")
         set_threads(settings.torch_threads)
         load = loader(settings.bundles, settings.device, settings.precision)
-        self._bundles = BundleShelf(load, wait_s=_WAIT_S, held=_HELD, clock=clock)
+        self._bundles = BundleShelf(load, wait_s=30.0, held=2, clock=clock)
         self._shelf = Shelf(recipes, self._bundles.get)
         self._limits = settings.limits()
 

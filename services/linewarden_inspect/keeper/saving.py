@@ -19,12 +19,10 @@ from linewarden_schemas.ids import Namespace, digest
 from linewarden_schemas.inspection import Evidence, Inspection, Maps, SourceRef
 from linewarden_vision.pictures.reading import is_wire_format
 
-from .fetching import Gone, RecordFetcher
+from .fetching import RecordFetcher, RecordGone
 from .kept import KeptEvidence, Remembered
 
 SERVICE = "keeper"
-MakeMaps = Callable[[Frame, SourceRef], Maps | None]
-_RETRY_S = 1.0
 
 
 class RememberingProducer:
@@ -71,7 +69,7 @@ class EvidenceSaver:
         fetcher: RecordFetcher,
         remembered: Remembered,
         kept: KeptEvidence,
-        make_maps: MakeMaps,
+        make_maps: Callable[[Frame, SourceRef], Maps | None],
         clock: Clock,
     ) -> None:
         self._topic = namespace.topic("evidence")
@@ -99,7 +97,7 @@ class EvidenceSaver:
             ]
             there = self._kept.among([one.frame_id for one, _ in made if one.picture is None])
         except BrokerUnavailable as error:
-            raise SlowDown(_RETRY_S, str(error)) from error
+            raise SlowDown(1.0, str(error)) from error
         return [record for one, record in made if self._is_saved(one, there)]
 
     def turned(self) -> None:
@@ -169,7 +167,7 @@ class EvidenceSaver:
         try:
             record = self._fetcher.fetch(place)
             message = decode(record.headers, record.value).message
-        except (Gone, EnvelopeError):
+        except (RecordGone, EnvelopeError):
             return None  # the picture counts; its maps can be computed again
         return message if isinstance(message, Inspection) else None
 
@@ -179,7 +177,7 @@ class EvidenceSaver:
         try:
             record = self._fetcher.fetch(place)
             return decode_frame(record.headers, record.value), None
-        except Gone as gone:
+        except RecordGone as gone:
             return None, f"the picture is not there any more: {gone}"
         except EnvelopeError as error:
             return None, f"the frame record cannot be read: {error}"

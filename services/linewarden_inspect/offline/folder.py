@@ -16,13 +16,10 @@ from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.reading import read_file, read_picture
 
-from .listing import Entry, Listing
+from .listing import ListedPicture, Listing
 from .map_files import MapNames, write_maps
-from .parts import PartsInOrder
-from .results import Result, scored, undecided
-from .summary import Summary, Tally, summarise
-
-_PIXELS_AT_ONCE = 64_000_000
+from .results import PartsInOrder, Result, scored, undecided
+from .summary import FolderSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class Options:
 class _Read:
     """A picture ready for the device, or why it is not."""
 
-    entry: Entry
+    entry: ListedPicture
     prepared: Any
     refused: Refused | None = None
 
@@ -52,13 +49,13 @@ def inspect_listing(
     write: Callable[[str], object],
     clock: Callable[[], float],
     on_done: Callable[[int], object] = lambda _: None,
-) -> Summary:
+) -> FolderSummary:
     """Answer every picture of a listing: `write` gets one line each, in order; `on_done` hears how many.
 
     The same pictures, bundle and machine give the same lines. Raises OSError where maps cannot be written.
     """
     begun = clock()
-    tally = Tally()
+    summary = FolderSummary(scorer, listing.skipped)
 
     def tell(result: Result, routing: Routing) -> None:
         write(result.line(routing) + "\n")
@@ -66,11 +63,16 @@ def inspect_listing(
     parts = PartsInOrder((entry.part_id for entry in listing.entries), tell)
     with ThreadPoolExecutor(options.threads, thread_name_prefix="pictures") as pool:
         for batch in _batches(_read_ahead(listing, scorer, pool, 2 * options.threads), options.batch):
-            for result in _answer(batch, scorer, options, pool):
-                tally.add(result)
+            answers = iter(score_batch(scorer, [one.prepared for one in batch if one.refused is None]).answers)
+            tasks = [pool.submit(_result, one.entry, one.refused or next(answers), scorer, options) for one in batch]
+            for task in tasks:
+                result = task.result()
+                summary.add(result)
                 parts.add(result)
             on_done(len(batch))
-    return summarise(tally, parts.routings.values(), listing.skipped, scorer, clock() - begun)
+    summary.routings.update(parts.routings.values())
+    summary.seconds = clock() - begun
+    return summary
 
 
 def _read_ahead(listing: Listing, scorer: Scorer, pool: ThreadPoolExecutor, ahead: int) -> Iterator[_Read]:
@@ -84,7 +86,7 @@ def _read_ahead(listing: Listing, scorer: Scorer, pool: ThreadPoolExecutor, ahea
         yield waiting.popleft().result()
 
 
-def _read(entry: Entry, scorer: Scorer) -> _Read:
+def _read(entry: ListedPicture, scorer: Scorer) -> _Read:
     try:
         if entry.refused is not None:
             raise entry.refused
@@ -102,20 +104,14 @@ def _batches(pictures: Iterator[_Read], most: int) -> Iterator[list[_Read]]:
     for picture in pictures:
         batch.append(picture)
         pixels += 0 if picture.refused else int(picture.prepared.pixels.size)
-        if len(batch) >= most or pixels >= _PIXELS_AT_ONCE:
+        if len(batch) >= most or pixels >= 64_000_000:
             yield batch
             batch, pixels = [], 0
     if batch:
         yield batch
 
 
-def _answer(batch: list[_Read], scorer: Scorer, options: Options, pool: ThreadPoolExecutor) -> list[Result]:
-    answers = iter(score_batch(scorer, [one.prepared for one in batch if one.refused is None]).answers)
-    tasks = [pool.submit(_result, one.entry, one.refused or next(answers), scorer, options) for one in batch]
-    return [task.result() for task in tasks]
-
-
-def _result(entry: Entry, answer: ViewScore | Refused, scorer: Scorer, options: Options) -> Result:
+def _result(entry: ListedPicture, answer: ViewScore | Refused, scorer: Scorer, options: Options) -> Result:
     if isinstance(answer, Refused):
         return undecided(entry, answer)
     names: MapNames | None = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -18,12 +17,6 @@ from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.pictures.folders import SUFFIXES, pictures_below
 
-TABLE = "parts.csv"
-_COLUMNS = {"image": ("file", "picture"), "part_id": ("part", "group")} | dict.fromkeys(
-    ("class", "defective", "reference", "split", "visit", "view", "lot_id", "product_id"), ()
-)
-"""What a table of parts may say; offline only the first two count."""
-_MASK_FOLDERS = frozenset({"mask", "masks", "ground_truth"})
 _MASK_ENDINGS = re.compile(r"(_mask|_label|_GT)$", re.IGNORECASE)
 
 
@@ -32,7 +25,7 @@ class UnusableFolder(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedPicture:
     """A picture by its name in the results; `refused` where it cannot even be opened."""
 
     image: str
@@ -45,7 +38,7 @@ class Entry:
 class Listing:
     """Pictures in the order of their results, and what else was met, counted by what it is."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ListedPicture, ...]
     skipped: dict[str, int]
 
 
@@ -58,7 +51,7 @@ def list_pictures(folder: Path, part_pattern: re.Pattern[str] | None = None) -> 
     root = folder.resolve()
     skipped: Counter[str] = Counter()
     found = sorted(path.relative_to(root).as_posix() for path in pictures_below(root, skipped))
-    table = root / TABLE
+    table = root / "parts.csv"
     if table.is_file():
         listing = _by_table(root, table, found, skipped)
     else:
@@ -72,16 +65,16 @@ def list_pictures(folder: Path, part_pattern: re.Pattern[str] | None = None) -> 
 
 def _without_masks(found: list[str], skipped: Counter[str]) -> list[str]:
     """Leave out masks of a labelled set: named as one or in a folder of them, and with a picture they belong to."""
-    masks = {name for name in found if _is_named_mask(name)}
+    in_folder = {
+        name
+        for name in found
+        if any(part.lower() in {"mask", "masks", "ground_truth"} for part in PurePosixPath(name).parts[:-1])
+    }
+    masks = in_folder | {name for name in found if _MASK_ENDINGS.search(PurePosixPath(name).stem)}
     shown = {PurePosixPath(name).stem for name in found if name not in masks}
     belonging = {name for name in masks if _MASK_ENDINGS.sub("", PurePosixPath(name).stem) in shown}
     skipped["masks"] += len(belonging)
     return [name for name in found if name not in belonging]
-
-
-def _is_named_mask(name: str) -> bool:
-    path = PurePosixPath(name)
-    return bool(_MASK_ENDINGS.search(path.stem)) or any(part.lower() in _MASK_FOLDERS for part in path.parts[:-1])
 
 
 def _part_of(name: str, pattern: re.Pattern[str] | None) -> str:
@@ -94,9 +87,17 @@ def _part_of(name: str, pattern: re.Pattern[str] | None) -> str:
 
 
 def _by_table(root: Path, table: Path, found: list[str], skipped: Counter[str]) -> Listing:
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ListedPicture] = {}
     there = {root / name for name in found}
-    for image, part_id in _rows(table):
+    # Offline only the first two columns count.
+    others = ("class", "defective", "reference", "split", "visit", "view", "lot_id", "product_id")
+    columns = {"image": ("file", "picture"), "part_id": ("part", "group")} | dict.fromkeys(others, ())
+    try:
+        rows = read_table(table, columns, ("image",)).rows
+    except UnusableTable as error:
+        raise UnusableFolder(str(error)) from error
+    for row in rows:
+        image, part_id = row["image"], row["part_id"] or _part_of(row["image"], None)
         if image in entries:
             raise UnusableFolder(f"{table} lists {image} twice; keep one of the lines")
         path = next((path for path in (root / image, root / "images" / image) if path in there), root / image)
@@ -106,25 +107,15 @@ def _by_table(root: Path, table: Path, found: list[str], skipped: Counter[str]) 
     return Listing(tuple(entries.values()), dict(sorted(skipped.items())))
 
 
-def _rows(table: Path) -> Iterator[tuple[str, str]]:
+def _entry(root: Path, image: str, path: Path, part_id: str) -> ListedPicture:
+    why = None
     try:
-        rows = read_table(table, _COLUMNS, ("image",)).rows
-    except UnusableTable as error:
-        raise UnusableFolder(str(error)) from error
-    for row in rows:
-        yield row["image"], row["part_id"] or PurePosixPath(row["image"]).with_suffix("").as_posix()
-
-
-def _entry(root: Path, image: str, path: Path, part_id: str) -> Entry:
-    try:
-        return Entry(image, part_id, path, _refusal(root, path))
+        if not path.resolve().is_relative_to(root):
+            why = "it lies outside the folder, and links out of it are not followed"
+        elif not path.exists():
+            why = "the file is missing"
+        elif not path.is_file():
+            why = "it is no regular file"
     except (OSError, ValueError) as error:  # too long, a zero byte, a circle of links
-        return Entry(image, part_id, path, Refused(Undecidable.UNREADABLE, f"it cannot be opened: {error}"))
-
-
-def _refusal(root: Path, path: Path) -> Refused | None:
-    if not path.resolve().is_relative_to(root):
-        return Refused(Undecidable.UNREADABLE, "it lies outside the folder, and links out of it are not followed")
-    if not path.exists():
-        return Refused(Undecidable.UNREADABLE, "the file is missing")
-    return None if path.is_file() else Refused(Undecidable.UNREADABLE, "it is no regular file")
+        why = f"it cannot be opened: {error}"
+    return ListedPicture(image, part_id, path, None if why is None else Refused(Undecidable.UNREADABLE, why))

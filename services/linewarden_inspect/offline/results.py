@@ -1,12 +1,14 @@
-"""What is said of one picture, as one line of JSON."""
+"""What is said of one picture, as one line of JSON, told when the routing of its part is known."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from linewarden_domain.routing import routing_of
+from linewarden_domain.routing import routing_of, worst
 from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict, VerdictRule
 from linewarden_vision.card import Card
 from linewarden_vision.inspecting.judging import thresholds_of_card, verdict_of
@@ -14,11 +16,8 @@ from linewarden_vision.inspecting.reasons import UNTRUSTED_STAGES, reasons_of
 from linewarden_vision.inspecting.refusal import Refused
 from linewarden_vision.inspector import ViewScore
 
-from .listing import Entry
+from .listing import ListedPicture
 from .map_files import MapNames
-
-STAGE = "stage"
-"""Cause of a diversion by a bundle of which no OK is believed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,9 @@ class Result:
             "reasons": list(self.reasons),
             "margin": self.margin,
             "suspicion": self.suspicion,
-            "ingredients": {name: _finite(value) for name, value in sorted(self.ingredients.items())},
+            "ingredients": {
+                name: value if math.isfinite(value) else None for name, value in sorted(self.ingredients.items())
+            },
             "mask_pixels": self.mask_pixels,
             "mask": names.mask,
             "class_specific": names.class_specific,
@@ -65,13 +66,14 @@ class Result:
         return json.dumps(document, allow_nan=False)
 
 
-def scored(entry: Entry, score: ViewScore, card: Card, names: MapNames | None, rule: VerdictRule) -> Result:
+def scored(entry: ListedPicture, score: ViewScore, card: Card, names: MapNames | None, rule: VerdictRule) -> Result:
     """The result of a picture that the network judged."""
     thresholds = thresholds_of_card(card)
     verdict = verdict_of(rule, score, thresholds)
     reasons = tuple(one.sentence for one in reasons_of(verdict, score, thresholds, card))
     routing = routing_of(verdict, is_trusted=score.suspicion < thresholds.suspicion)
-    low = STAGE if card.stage in UNTRUSTED_STAGES else Cause.LOW_TRUST.value
+    # Of a bundle in such a stage no OK is believed yet.
+    low = "stage" if card.stage in UNTRUSTED_STAGES else Cause.LOW_TRUST.value
     cause = low if routing is Routing.DIVERTED else None
     return Result(
         image=entry.image,
@@ -89,7 +91,7 @@ def scored(entry: Entry, score: ViewScore, card: Card, names: MapNames | None, r
     )
 
 
-def undecided(entry: Entry, refused: Refused) -> Result:
+def undecided(entry: ListedPicture, refused: Refused) -> Result:
     """The result of a picture that cannot be judged: it is diverted."""
     return Result(
         image=entry.image,
@@ -102,5 +104,21 @@ def undecided(entry: Entry, refused: Refused) -> Result:
     )
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+class PartsInOrder:
+    """Holds results back until their part is complete; `tell` gets each with its part's routing, in order."""
+
+    def __init__(self, part_ids: Iterable[str], tell: Callable[[Result, Routing], None]) -> None:
+        self._left = Counter(part_ids)
+        self._tell = tell
+        self._waiting: deque[Result] = deque()
+        self.routings: dict[str, Routing] = {}
+
+    def add(self, result: Result) -> None:
+        """Take the next picture's result; tells those whose part is complete, in the order in which pictures came."""
+        before = self.routings.get(result.part_id, result.routing)
+        self.routings[result.part_id] = worst((before, result.routing))
+        self._left[result.part_id] -= 1
+        self._waiting.append(result)
+        while self._waiting and self._left[self._waiting[0].part_id] == 0:
+            told = self._waiting.popleft()
+            self._tell(told, self.routings[told.part_id])

@@ -226,7 +226,7 @@ def test_the_classifier_finds_out_a_field_that_leaks(days: list[Day]) -> None:
 
 def test_the_classifier_finds_out_drawn_visits_that_keep_their_own_risk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a drawn position an audit waits long and a reject not at all: order alone tells them apart."""
-    monkeypatch.setattr("linewarden_route.routing.is_drawn", lambda _: False)
+    monkeypatch.setattr("linewarden_route.routing.DRAWN", frozenset())
     low, _ = interval(*held_out([day(seed, 500) for seed in (1, 2, 3)]))
     assert low > 0.5
 

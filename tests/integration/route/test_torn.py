@@ -9,9 +9,9 @@ from itertools import combinations
 import pytest
 
 from linewarden_reinspect.projector.projector import Projector, ProjectorPace
-from linewarden_route.limits import RouterLimits
-from linewarden_route.plan import Desk
+from linewarden_route.plan import RouteDesk
 from linewarden_route.restore import Restored, restore
+from linewarden_route.settings import RouterLimits
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_runtime.testing import Fault, MemoryBroker
@@ -178,7 +178,7 @@ def test_an_heir_in_the_process_reads_what_was_written_since_and_knows_all(monke
     read: list[bytes | None] = []
     learn = Restored.learn
 
-    def learned(self: Restored, records: Iterable[InRecord], desk: Desk) -> None:
+    def learned(self: Restored, records: Iterable[InRecord], desk: RouteDesk) -> None:
         found = list(records)
         read.extend(record.key for record in found)
         learn(self, found, desk)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from linewarden_route.limits import RouterLimits
 from linewarden_route.router import Router
+from linewarden_route.settings import RouterLimits
 from linewarden_route.writing import Writer
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import AssignmentNotAligned, BrokerUnavailable, Fenced, TransactionFailed

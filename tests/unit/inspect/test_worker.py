@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from linewarden_inspect.bootstrap import loader
-from linewarden_inspect.errors import DeviceLost
-from linewarden_inspect.writing import Writer
+from linewarden_inspect.device_lane import DeviceLost
+from linewarden_inspect.writing import InspectionWriter
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.provision import recipe_record
 from linewarden_runtime.records import OutRecord
@@ -249,7 +249,7 @@ def test_maps_that_do_not_fit_into_the_topic_are_left_out_and_the_verdict_stands
     [found] = inspections(broker)
     noise = bytes(CATALOGUE["inspections"].max_record_bytes)
     large = found.model_copy(update={"maps": Maps(mask_png=noise, class_specific_png=b"", class_agnostic_png=b"")})
-    written = Writer(NAMESPACE, 2).inspection(large)
+    written = InspectionWriter(NAMESPACE, 2).inspection(large)
     broker.append(written)
     message = decode(written.headers, written.value).message
     assert message == found.model_copy(update={"maps": None})

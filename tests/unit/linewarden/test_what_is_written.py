@@ -15,7 +15,7 @@ from linewarden_ingest.captures import Place
 from linewarden_ingest.outbound import Outbound
 from linewarden_ingest.ticket import Ticket
 from linewarden_inspect.keeper.saving import EvidenceSaver
-from linewarden_inspect.writing import Writer as InspectWriter
+from linewarden_inspect.writing import InspectionWriter
 from linewarden_reinspect.queue.types import Transition
 from linewarden_reinspect.station.bus import StationBus
 from linewarden_replay.rerun.keeping import Keeping
@@ -88,7 +88,7 @@ def _written() -> Iterator[tuple[str, OutRecord]]:
     nothing: Any = None
     clock, key = ManualClock(AT), Ed25519PrivateKey.from_private_bytes(bytes(32))
     inspection, capture = _sample(Inspection), _sample(Capture)
-    yield "inspection", InspectWriter(LINE, 12).inspection(inspection, TRACE)
+    yield "inspection", InspectionWriter(LINE, 12).inspection(inspection, TRACE)
     keeping = Keeping(nothing, Namespace("replay.run1"), 12, cast("Any", SimpleNamespace(pictures=lambda: 0)))
     yield "judged again", keeping._record(inspection)
     saver = EvidenceSaver(LINE, nothing, nothing, nothing, nothing, clock)

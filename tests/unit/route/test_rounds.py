@@ -9,7 +9,7 @@ from linewarden_route import visit as machine
 from linewarden_route.bounds import MOST_GENERATIONS
 from linewarden_route.events import Counted, DropSlot, Event, Step, Tally, TimerDue
 from linewarden_route.review import resend
-from linewarden_route.settling import disagrees
+from linewarden_route.slots import disagrees
 from linewarden_schemas.decision import Shown
 from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import CloseReason, Outcome, Skill

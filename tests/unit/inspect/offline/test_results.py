@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 
 from linewarden_inspect.offline.folder import Options, inspect_listing
-from linewarden_inspect.offline.listing import Entry, Listing
+from linewarden_inspect.offline.listing import ListedPicture, Listing
 from linewarden_inspect.offline.map_files import difference
-from linewarden_inspect.offline.parts import PartsInOrder
-from linewarden_inspect.offline.results import Result, scored
+from linewarden_inspect.offline.results import PartsInOrder, Result, scored
 from linewarden_schemas.vocabulary import Routing, Verdict, VerdictRule
 from linewarden_vision.inspector import ViewScore
 from tests.unit.vision.helpers import small_card
 
 
-def entry(name: str) -> Entry:
-    return Entry(name, name, Path(name))
+def entry(name: str) -> ListedPicture:
+    return ListedPicture(name, name, Path(name))
 
 
 def score(p_defect: float, suspicion: float, *, mask: bool = False) -> ViewScore:
