@@ -26,7 +26,6 @@ from .recipes import KnownRecipes, RecipeRecords
 from .records import InRecord, Position
 
 _POLL_S = 0.5
-_IDLE_POLLS = 60
 _REMEMBERED = 1000
 _log = structlog.get_logger(__name__)
 
@@ -72,12 +71,12 @@ def read_until(reader: Reader, ends: Mapping[Position, int], poll_s: float = _PO
     while any(reader.position(position) < end for position, end in ends.items()):
         records = reader.poll(poll_s)
         idle = 0 if records else idle + 1
-        if idle > _IDLE_POLLS:
+        if idle > 60:
             raise BrokerUnavailable(f"no records for {idle * poll_s:.0f} s before the end of {sorted(ends)}")
         yield from records
 
 
-class Book:
+class TopicBook:
     """Follows one topic; `learn` is called with every record in offset order.
 
     Where records were deleted before they were read, or the topic was made anew, `forget` is called and everything is
@@ -182,7 +181,7 @@ class RecipeBook:
         self._by_digest = by_digest
         self._records = RecipeRecords()
         self._snapshot: KnownRecipes | None = None
-        self._book = Book(broker, namespace.topic("recipes"), self._learn, self._forget)
+        self._book = TopicBook(broker, namespace.topic("recipes"), self._learn, self._forget)
         self._book.refresh()
 
     @property
@@ -249,8 +248,8 @@ class LineBook:
         self._unreadable: dict[str, InRecord] = {}
         self._activations: dict[str, tuple[Activation, ...]] = {}
         self._books = [
-            Book(broker, namespace.topic("line-state"), self._learn_state, self._forget_states),
-            Book(broker, self._activation_topic, self._learn_activation, self._forget_activations),
+            TopicBook(broker, namespace.topic("line-state"), self._learn_state, self._forget_states),
+            TopicBook(broker, self._activation_topic, self._learn_activation, self._forget_activations),
         ]
         self.refresh()
 

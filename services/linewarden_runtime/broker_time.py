@@ -28,7 +28,7 @@ PAUSE_S = 30.0
 """Without append times: how long nothing is believed after a step; what was in flight is over by then."""
 
 
-class _Mark(NamedTuple):
+class _ClockSample(NamedTuple):
     """Seen at `at` (monotonic s): broker minus monotonic clock is about `ahead_ms`, by a trip of `trip_s`."""
 
     at: float
@@ -53,8 +53,8 @@ class BrokerTime:
 
     def __init__(self, clock: Clock, name: str, *, stamps: bool = True) -> None:
         self._clock, self._name, self.stamps = clock, name, stamps
-        self._anchors: deque[_Mark] = deque()
-        self._reads: deque[_Mark] = deque()
+        self._anchors: deque[_ClockSample] = deque()
+        self._reads: deque[_ClockSample] = deque()
         self._apart_ms = self._wall_ahead_ms()
         self._steps, self._stepped_at = 0, float("-inf")
         self._ahead_ms = self._apart_ms
@@ -85,7 +85,7 @@ class BrokerTime:
             self._saw(append_ms, now)
             if trip.steps != self._steps:
                 return  # nobody knows on which side of the step it was stamped
-            anchor = _Mark(now, append_ms - trip.sent_at * 1000, now - trip.sent_at, trip.sent_at)
+            anchor = _ClockSample(now, append_ms - trip.sent_at * 1000, now - trip.sent_at, trip.sent_at)
             # One that is older and no shorter can never count again, so the first is always the shortest of the minute.
             while self._anchors and self._anchors[-1].trip_s >= anchor.trip_s:
                 self._anchors.pop()
@@ -168,7 +168,7 @@ class BrokerTime:
         ANCHORS_LOST.labels(process=self._name, cause="step").inc()
 
     def _saw(self, append_ms: int, now: float) -> None:
-        read = _Mark(now, append_ms - now * 1000)
+        read = _ClockSample(now, append_ms - now * 1000)
         # The first is always the latest bound of the minute; an older and lower one can never count again.
         while self._reads and self._reads[-1].ahead_ms <= read.ahead_ms:
             self._reads.pop()

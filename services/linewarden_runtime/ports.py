@@ -71,21 +71,19 @@ class Delivery(Protocol):
 
 
 class Closing(Protocol):
-    """Something to be closed, at the latest at the end of a with-block."""
+    """Something to be closed, at the latest at the end of a with-block; a client that inherits it has the block."""
 
     def close(self) -> None:
         """Release everything within a bounded time; calling it twice is harmless."""
         ...
 
     def __enter__(self) -> Self:
-        """Itself."""
-        ...
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close."""
-        ...
+        self.close()
 
 
 class Reader(Closing, Protocol):
@@ -282,7 +280,7 @@ class Broker(Protocol):
         ...
 
 
-class Stage(Protocol):
+class StreamProcessor(Protocol):
     """Work of a transactional loop, done elsewhere than on the loop's thread."""
 
     def submit(self, records: Sequence[InRecord]) -> "Future[Sequence[OutRecord]]":

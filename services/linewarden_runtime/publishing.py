@@ -24,8 +24,6 @@ from .provision import activation_record, line_state_record, recipe_record
 from .recipes import KnownRecipes
 from .records import OutRecord
 
-_TURNS = 8
-_TOPICS = ("recipes", "activations", "line-state")
 _log = structlog.get_logger(__name__)
 
 Decide = Callable[[RecipeBook], Sequence[OutRecord]]
@@ -40,9 +38,10 @@ def publish_in_turn(broker: Broker, namespace: Namespace, decide: Decide, source
     Raises:
         BrokerUnavailable: where no turn came to its end; nothing, or everything, was published.
     """
-    writes = [position for name in _TOPICS for position in positions_of(broker, namespace.topic(name))]
+    topics, turns = ("recipes", "activations", "line-state"), 8
+    writes = [position for name in topics for position in positions_of(broker, namespace.topic(name))]
     identity = namespace.transactional_id("recipes")
-    for _ in range(_TURNS):
+    for _ in range(turns):
         with broker.transactional_producer(identity, writes) as producer:
             try:
                 producer.init()
@@ -55,7 +54,7 @@ def publish_in_turn(broker: Broker, namespace: Namespace, decide: Decide, source
                 _log.warning("somebody else publishes, or the broker did not confirm; once more", why=str(lost))
             else:
                 return
-    raise BrokerUnavailable(f"{_TURNS} turns to publish were lost; see what is published, and try again")
+    raise BrokerUnavailable(f"{turns} turns to publish were lost; see what is published, and try again")
 
 
 def publish_recipe(

@@ -47,7 +47,7 @@ def connect(settings: RedisSettings, *, decode_responses: bool = True) -> redis.
 
     Lost connections and timeouts are retried with jitter, so commands must be safe to repeat.
     """
-    secret = settings.password_file
+    secret, told = settings.password_file, settings.model_dump(mode="json")
     password = None if secret is None else secret.read_text(encoding="utf-8").strip()
     return redis.Redis(
         host=settings.host,
@@ -56,9 +56,9 @@ def connect(settings: RedisSettings, *, decode_responses: bool = True) -> redis.
         username=settings.username,
         password=password,
         ssl=settings.tls,
-        ssl_ca_certs=_text(settings.tls_ca_file),
-        ssl_certfile=_text(settings.tls_cert_file),
-        ssl_keyfile=_text(settings.tls_key_file),
+        ssl_ca_certs=told["tls_ca_file"],
+        ssl_certfile=told["tls_cert_file"],
+        ssl_keyfile=told["tls_key_file"],
         socket_timeout=settings.timeout_s,
         socket_connect_timeout=settings.timeout_s,
         retry=Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), settings.retries),
@@ -109,7 +109,3 @@ def eviction_ailment(client: redis.Redis) -> str | None:
     if policy == "noeviction":
         return None
     return f"Redis drops keys when its memory is full ({policy}): CONFIG SET maxmemory-policy noeviction"
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

@@ -19,7 +19,7 @@ def list_(
     last: Annotated[int, typer.Option(min=1, help="How many, newest last.")] = 50,
 ) -> None:
     """Show the newest dead letters."""
-    from linewarden_runtime.books import Book, readable  # noqa: PLC0415
+    from linewarden_runtime.books import TopicBook, readable  # noqa: PLC0415
     from linewarden_runtime.records import InRecord  # noqa: PLC0415
     from linewarden_schemas.operations import DeadLetter  # noqa: PLC0415
 
@@ -31,7 +31,7 @@ def list_(
             letters.append(message)
 
     here = connect()
-    with closing(Book(here.broker, here.namespace.topic("dead-letters"), learn)) as book:
+    with closing(TopicBook(here.broker, here.namespace.topic("dead-letters"), learn)) as book:
         book.refresh()
     letters.sort(key=lambda letter: letter.at_ms)
     rows = [

@@ -6,7 +6,6 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MIB = 1 << 20
-FOREVER_MS = 2**31 - 1
 
 
 class KafkaSettings(BaseModel):
@@ -82,13 +81,9 @@ class KafkaSettings(BaseModel):
             "metadata_max_age_ms": 60_000,
         }
         if self.security_protocol.endswith("SSL"):
-            options |= {
-                "ssl_check_hostname": self.ssl_check_hostname,
-                "ssl_cafile": _text(self.ssl_cafile),
-                "ssl_certfile": _text(self.ssl_certfile),
-                "ssl_keyfile": _text(self.ssl_keyfile),
-                "ssl_password": _secret(self.ssl_password_file),
-            }
+            told = {"ssl_check_hostname", "ssl_cafile", "ssl_certfile", "ssl_keyfile"}
+            options |= self.model_dump(mode="json", include=told)
+            options |= {"ssl_password": _secret(self.ssl_password_file)}
         if self.security_protocol.startswith("SASL"):
             options |= {
                 "sasl_mechanism": self.sasl_mechanism,
@@ -114,7 +109,7 @@ class KafkaSettings(BaseModel):
             "max_block_ms": self.bootstrap_timeout_ms,
             "retry_backoff_ms": self.retry_backoff_ms,
             # Longer than any outage (D0); ingest's publisher bounds the age of what waits.
-            "delivery_timeout_ms": FOREVER_MS,
+            "delivery_timeout_ms": 2**31 - 1,
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
         }
@@ -155,10 +150,6 @@ class KafkaSettings(BaseModel):
             "heartbeat_interval_ms": self.session_timeout_ms // 3,
             "max_poll_interval_ms": self.max_poll_interval_ms,
         }
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
 
 
 def _secret(path: Path | None) -> str | None:

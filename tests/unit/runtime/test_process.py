@@ -15,7 +15,7 @@ from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.embedded import EmbeddedRedis
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.health import Health, HealthServer
-from linewarden_runtime.kafka.settings import FOREVER_MS, KafkaSettings
+from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.redis_client import RedisSettings, connect
 from linewarden_runtime.settings import ServiceSettings
 
@@ -78,7 +78,7 @@ def test_the_clients_options_are_the_guarded_ones() -> None:
     settings = KafkaSettings()
     producer, consumer = settings.producer(), settings.consumer("g", "s")
     assert (producer["delivery_timeout_ms"], producer["acks"], producer["enable_idempotence"]) == (
-        FOREVER_MS,
+        2**31 - 1,
         "all",
         True,
     )

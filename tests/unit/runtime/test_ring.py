@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linewarden_runtime.kafka.apart.ring import Ring, RingReader
+from linewarden_runtime.kafka.apart.shared import Ring, RingReader
 
 SIZE = 4096
 

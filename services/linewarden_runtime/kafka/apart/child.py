@@ -12,14 +12,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from linewarden_runtime.errors import DeliveryFailed, RuntimeFault, TooLarge
-from linewarden_runtime.kafka.apart.messages import Opening, Refusal, Report, Told
-from linewarden_runtime.kafka.apart.ring import RingReader
+from linewarden_runtime.kafka.apart.shared import Report, RingReader, Told
 from linewarden_runtime.kafka.producer import KafkaPlainProducer
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.records import OutRecord
-
-_TELL_AFTER = 16
-"""Records taken over after which the writer is told, so that it never waits long for room."""
 
 
 class Reporter:
@@ -38,7 +34,7 @@ class Reporter:
         """One record was taken over."""
         with self._changed:
             self._report = self._report._replace(read=self._report.read + 1)
-            if self._report.read >= _TELL_AFTER:
+            if self._report.read >= 16:  # so few that the writer never waits long for room
                 self._wake()
 
     def decided(self, number: int, failure: Exception | None, append_ms: int | None = None) -> None:
@@ -47,7 +43,7 @@ class Reporter:
             if failure is None:
                 self._report.delivered.append((number, append_ms))
             else:
-                self._report.refused.append(Refusal(number, isinstance(failure, TooLarge), str(failure)))
+                self._report.refused.append((number, isinstance(failure, TooLarge), str(failure)))
             self._wake()
 
     def close(self) -> None:
@@ -87,9 +83,9 @@ def main() -> None:
     try:
         producer = KafkaPlainProducer(KafkaSettings.model_validate_json(settings), client)
     except RuntimeFault as fault:
-        connection.send(Opening(type(fault).__name__, str(fault)))
+        connection.send((type(fault).__name__, str(fault)))
         return
-    connection.send(Opening())
+    connection.send(None)
     reporter = Reporter(connection)
     with RingReader(ring) as memory:
         _serve(connection, memory, producer, reporter)

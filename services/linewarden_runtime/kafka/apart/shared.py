@@ -1,11 +1,36 @@
-"""Memory that two processes share: one writes payloads behind each other, the other reads them where they lie."""
+"""What the two processes share: memory that one writes payloads to and the other reads, and words over a pipe."""
 
 from __future__ import annotations
 
 import mmap
 import os
 from collections import deque
-from typing import Self
+from typing import NamedTuple, Self
+
+from linewarden_runtime.records import Headers
+
+
+class Told(NamedTuple):
+    """A record to send; its value lies in the ring. `size` None is a tombstone."""
+
+    number: int
+    topic: str
+    partition: int | None
+    key: bytes | None
+    headers: Headers
+    offset: int
+    size: int | None
+
+
+class Report(NamedTuple):
+    """How many records were taken over since the last report, which were delivered, and their append times (ms).
+
+    Of those that were not delivered: the number, whether it was too large, and why in words.
+    """
+
+    read: int
+    delivered: list[tuple[int, int | None]]
+    refused: list[tuple[int, bool, str]]
 
 
 class Ring:
