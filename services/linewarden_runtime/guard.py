@@ -1,11 +1,12 @@
 """How a simulation reaches a broker: it reads everything, and writes into its own namespace or not at all.
 
-Topics, groups, transactional ids and keys of Redis are refused alike, before anything is sent.
+Topics, groups and transactional ids are refused alike, before anything is sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from linewarden_runtime.ports import (
     Admin,
@@ -14,7 +15,6 @@ from linewarden_runtime.ports import (
     Consumer,
     Delivery,
     Producer,
-    Start,
     TopicSpec,
     TransactionalProducer,
 )
@@ -36,11 +36,6 @@ def require_live(namespace: Namespace) -> Namespace:
     if namespace.is_isolated:
         raise LiveTopicRefused(f"{namespace.name!r} is itself a simulation; it is a live namespace that is read")
     return namespace
-
-
-def redis_prefix(namespace: Namespace, name: str = "rq") -> str:
-    """The prefix of a simulation's keys; raises LiveTopicRefused for the queue of a live line."""
-    return require_isolated(namespace).redis_prefix(name)
 
 
 class _Guarded(Closing):
@@ -143,20 +138,10 @@ class IsolatedBroker:
         self.append_time = broker.append_time
         self.reader = broker.reader
 
-    def consumer(
-        self,
-        *,
-        group: str,
-        topics: Sequence[str],
-        instance: str | None = None,
-        start: Start = Start.EARLIEST,
-        max_records: int = 64,
-    ) -> Consumer:
+    def consumer(self, *, group: str, topics: Sequence[str], **options: Any) -> Consumer:  # noqa: ANN401 - the port's
         """Join a group of the own namespace, over topics of whatever namespace."""
         require_own(self.namespace, group)
-        return self._broker.consumer(
-            group=group, topics=topics, instance=instance, start=start, max_records=max_records
-        )
+        return self._broker.consumer(group=group, topics=topics, **options)
 
     def producer(self, *, client: str = "producer") -> IsolatedProducer:
         """A producer into the own namespace."""
