@@ -209,10 +209,6 @@ class RecipeBook:
         """The content that a reference names, by what is known now, also where nobody may judge by its version."""
         return self.all.named(ref)
 
-    def known(self) -> list[Recipe]:
-        """Every version known now, in the order of their publication."""
-        return self.all.known()
-
     def unkeyed(self) -> list[Recipe]:
         """Contents that only lie under a key without their digest, as older software wrote it."""
         return self._records.unkeyed()

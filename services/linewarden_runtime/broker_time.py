@@ -15,9 +15,6 @@ from typing import NamedTuple
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.metrics import ANCHORS_LOST, CLOCK_ERROR_SECONDS
 
-STEP_MS = 250
-"""By how much wall and monotonic clock may part between two looks. A machine that slept parts them too."""
-
 WINDOW_S = 60.0
 """How long an anchor counts."""
 
@@ -160,7 +157,8 @@ class BrokerTime:
     def _look(self) -> None:
         apart_ms = self._wall_ahead_ms()
         step_ms, self._apart_ms = apart_ms - self._apart_ms, apart_ms
-        if abs(step_ms) <= STEP_MS:
+        # The two clocks part by a few ms between two looks; a machine that slept parts them too.
+        if abs(step_ms) <= 250:
             return
         self._steps, self._stepped_at = self._steps + 1, self._clock.monotonic()
         # What was read stays: it is a bound from below, and a machine that slept makes it too early, never too late.

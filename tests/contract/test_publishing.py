@@ -29,4 +29,4 @@ def test_a_publisher_that_another_overtook_publishes_nothing_that_contradicts(
         one.step()
     assert sorted(map(bool, (one.refused, two.refused))) == [False, True]
     with closing(RecipeBook(broker, here)) as book:
-        assert book.known() == [OTHER if one.refused else RECIPE]
+        assert book.all.known() == [OTHER if one.refused else RECIPE]

@@ -153,16 +153,7 @@ class MemoryTransactionalProducer(Closing):
         broker.write_markers(self._id)
         transaction = Transaction()
         broker.open_transactions[self._id] = transaction
-        fault = broker.faults.due(
-            Fault.SEND,
-            Fault.OFFSETS,
-            Fault.COMMIT_LOST,
-            Fault.DIED,
-            Fault.PENDING,
-            Fault.FORGOTTEN,
-            Fault.TORN,
-            Fault.APART,
-        )
+        fault = broker.faults.due(*(kind for kind in Fault if kind not in {Fault.INIT, Fault.DELIVERY}))
         try:
             for output in outputs:
                 broker.append(output, transaction, _now_ms(self._clock))

@@ -5,6 +5,7 @@ Ends when it is told to or when the other end of the pipe closes, having sent wh
 
 from __future__ import annotations
 
+import mmap
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from linewarden_runtime.errors import DeliveryFailed, RuntimeFault, TooLarge
-from linewarden_runtime.kafka.apart.shared import Report, RingReader, Told
+from linewarden_runtime.kafka.apart.shared import Report, Told
 from linewarden_runtime.kafka.producer import KafkaPlainProducer
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.records import OutRecord
@@ -87,7 +88,7 @@ def main() -> None:
         return
     connection.send(None)
     reporter = Reporter(connection)
-    with RingReader(ring) as memory:
+    with memoryview(mmap.mmap(ring, 0, access=mmap.ACCESS_READ)) as memory:
         _serve(connection, memory, producer, reporter)
         # While the reporter still tells: this sends what is pending, and its fates are the last reports.
         producer.close()
@@ -95,7 +96,7 @@ def main() -> None:
 
 
 def _serve(
-    connection: Connection[Any, Any], memory: RingReader, producer: KafkaPlainProducer, reporter: Reporter
+    connection: Connection[Any, Any], memory: memoryview, producer: KafkaPlainProducer, reporter: Reporter
 ) -> None:
     while True:
         try:
@@ -109,8 +110,8 @@ def _serve(
         reporter.read()
 
 
-def _send(told: Told, memory: RingReader, producer: KafkaPlainProducer, reporter: Reporter) -> None:
-    value = None if told.size is None else memory.view(told.offset, told.size)
+def _send(told: Told, memory: memoryview, producer: KafkaPlainProducer, reporter: Reporter) -> None:
+    value = None if told.size is None else memory[told.offset : told.offset + told.size]
     record = OutRecord(told.topic, told.key, value, told.headers, told.partition)  # type: ignore[arg-type]  # copied by the client at once
     try:
         delivery = producer.send(record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections import deque
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from linewarden_runtime.records import Headers
 
@@ -36,7 +36,7 @@ class Report(NamedTuple):
 class Ring:
     """The writer's side. Room comes back in the order in which it was taken; not locked by itself.
 
-    `descriptor` is what the reader's process inherits.
+    `descriptor` is what the reader's process inherits, and maps; a payload lies there until its room is told free.
     """
 
     def __init__(self, size: int) -> None:
@@ -72,20 +72,3 @@ class Ring:
             self._memory.close()
             os.close(self.descriptor)
             self.descriptor = -1
-
-
-class RingReader:
-    """The reader's side, of a descriptor that it inherited."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._memory = memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
-
-    def view(self, offset: int, size: int) -> memoryview:
-        """A payload where it lies; good until the writer is told that it was read."""
-        return self._memory[offset : offset + size]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._memory.release()
