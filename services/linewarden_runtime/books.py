@@ -21,7 +21,7 @@ from linewarden_schemas.vocabulary import LineMode
 from .clock import Clock
 from .errors import BrokerUnavailable, ConfigurationError, LogTruncated, RetentionOvertook
 from .metrics import BOOKS_AGAIN, OVERTAKEN, UNREADABLE
-from .ports import Broker, Reader
+from .ports import Broker, Closing, Reader
 from .recipes import KnownRecipes, RecipeRecords
 from .records import InRecord, Position
 
@@ -76,7 +76,7 @@ def read_until(reader: Reader, ends: Mapping[Position, int], poll_s: float = _PO
         yield from records
 
 
-class TopicBook:
+class TopicBook(Closing):
     """Follows one topic; `learn` is called with every record in offset order.
 
     Where records were deleted before they were read, or the topic was made anew, `forget` is called and everything is
@@ -170,7 +170,7 @@ def _count_unreadable(record: InRecord, why: str) -> None:
     _log.error("a record cannot be used", position=record.position, offset=record.offset, why=why)
 
 
-class RecipeBook:
+class RecipeBook(Closing):
     """All recipe versions, as `linewarden_runtime.recipes` understands the topic.
 
     With `by_digest` a reference that does not name the digest of its content is unknown; it is turned on once every
@@ -231,7 +231,7 @@ class RecipeBook:
         self._records, self._snapshot = RecipeRecords(), None
 
 
-class LineBook:
+class LineBook(Closing):
     """Line states and activations by line, with the time from which each counts.
 
     The last one told counts from its time on, whatever was told before it for later. A record that cannot be read

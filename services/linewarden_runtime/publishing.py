@@ -8,7 +8,6 @@ again, so of two that would contradict each other the second sees what the first
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 
 import structlog
 
@@ -45,7 +44,7 @@ def publish_in_turn(broker: Broker, namespace: Namespace, decide: Decide, source
         with broker.transactional_producer(identity, writes) as producer:
             try:
                 producer.init()
-                with closing(RecipeBook(broker, namespace)) as book:
+                with RecipeBook(broker, namespace) as book:
                     records = decide(book)
                     kept = [recipe_record(namespace, one, source) for one in book.unkeyed()]
                 if records:
@@ -138,7 +137,7 @@ def activate(broker: Broker, namespace: Namespace, activation: Activation, sourc
 
 def newest_activation(broker: Broker, namespace: Namespace, line_id: str) -> Activation | None:
     """What was activated last on a line, of what can be read; None where nothing ever was."""
-    with closing(LineBook(broker, namespace)) as lines:
+    with LineBook(broker, namespace) as lines:
         return next(iter(lines.activations(line_id)), None)
 
 
@@ -167,5 +166,5 @@ def tell_state(broker: Broker, namespace: Namespace, state: LineState, source: s
 
 
 def _state(broker: Broker, namespace: Namespace, line_id: str) -> LineState | None:
-    with closing(LineBook(broker, namespace)) as lines:
+    with LineBook(broker, namespace) as lines:
         return lines.state(line_id)

@@ -28,19 +28,6 @@ class RedisSettings(BaseModel):
     timeout_s: float = Field(2.0, gt=0)
     retries: int = Field(3, ge=0)
 
-    @classmethod
-    def from_url(cls, url: str) -> "RedisSettings":
-        """Read host, port and database from `redis[s]://host:port/db`; a URL with a password is refused."""
-        parts = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-        if "password" in parts:
-            raise ConfigurationError("put the password into a file and name it in password_file, not in the URL")
-        return cls(
-            host=str(parts.get("host", "127.0.0.1")),
-            port=int(parts.get("port", 6379)),
-            db=int(parts.get("db", 0)),
-            tls=url.startswith("rediss://"),
-        )
-
 
 def connect(settings: RedisSettings, *, decode_responses: bool = True) -> redis.Redis:
     """Make a client; it connects with its first command.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -31,7 +30,7 @@ def list_(
             letters.append(message)
 
     here = connect()
-    with closing(TopicBook(here.broker, here.namespace.topic("dead-letters"), learn)) as book:
+    with TopicBook(here.broker, here.namespace.topic("dead-letters"), learn) as book:
         book.refresh()
     letters.sort(key=lambda letter: letter.at_ms)
     rows = [
