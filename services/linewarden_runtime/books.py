@@ -265,8 +265,10 @@ class LineBook(Closing):
             return told[0] if told else None
         for state in told:  # the newest stands first
             if state is None or state.since_ms <= at_ms:
-                in_production = state is not None and state.mode is LineMode.PRODUCTION
-                return told[0] if in_production and _is_out_of_production(told[0]) else state
+                was_producing, is_producing = (
+                    one is not None and one.mode is LineMode.PRODUCTION for one in (state, told[0])
+                )
+                return told[0] if was_producing and not is_producing else state
         return None
 
     def activation(self, line_id: str, at_ms: int) -> Activation | None:
@@ -318,10 +320,6 @@ class LineBook(Closing):
 
     def _forget_activations(self) -> None:
         self._activations, self._unreadable = {}, {}
-
-
-def _is_out_of_production(state: LineState | None) -> bool:
-    return state is None or state.mode is not LineMode.PRODUCTION
 
 
 def _line_of(record: InRecord) -> str:

@@ -127,9 +127,12 @@ class RecipeRecords:
 
     def unkeyed(self) -> list[Recipe]:
         """Contents that lie under a key without their digest alone, so that compaction could drop one of them."""
-        keyed = set(self._entries)
         contents = [one for entry in self._entries.values() for one in entry.contents.items()]
-        return [recipe for digest, recipe in contents if key_of(recipe, digest) not in keyed]
+        return [
+            recipe
+            for digest, recipe in contents
+            if recipe_key(recipe.recipe_id, recipe.version, digest).encode() not in self._entries
+        ]
 
     def snapshot(self, *, by_digest: bool = False) -> KnownRecipes:
         """What is known now, unchanged by later records, so that it can be handed to other threads."""
@@ -143,11 +146,6 @@ class RecipeRecords:
         names = dict.fromkeys((*contents, *doubts))
         versions = {name: RecipeVersion(name, contents.get(name, {}), tuple(doubts.get(name, ()))) for name in names}
         return KnownRecipes(versions, by_digest)
-
-
-def key_of(recipe: Recipe, digest: str | None = None) -> bytes:
-    """The key of a recipe's record: id, version and the digest of its content."""
-    return recipe_key(recipe.recipe_id, recipe.version, digest or recipe.digest()).encode()
 
 
 def _entry(record: InRecord, before: _KeyState | None) -> _KeyState:

@@ -5,8 +5,6 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-MIB = 1 << 20
-
 
 class KafkaSettings(BaseModel):
     """Connection, security, sizes and timeouts; shared by all clients of a process.
@@ -30,10 +28,10 @@ class KafkaSettings(BaseModel):
     sasl_username: str | None = None
     sasl_password_file: Path | None = None
 
-    max_record_bytes: int = Field(10 * MIB, ge=MIB, le=64 * MIB)
-    batch_bytes: int = Field(MIB, ge=16 << 10, le=5 * MIB)
+    max_record_bytes: int = Field(10 << 20, ge=1 << 20, le=64 << 20)
+    batch_bytes: int = Field(1 << 20, ge=16 << 10, le=5 << 20)
     linger_ms: int = Field(5, ge=0, le=1000)
-    fetch_bytes: int = Field(32 * MIB, ge=MIB)
+    fetch_bytes: int = Field(32 << 20, ge=1 << 20)
     retry_backoff_ms: int = Field(10, ge=1, le=1000)
     """Right after a commit a broker refuses the next transaction for a moment; this is how long to wait."""
     fetch_wait_ms: int = Field(100, ge=1, le=1000)
