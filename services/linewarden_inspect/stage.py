@@ -65,7 +65,7 @@ class _Job:
 
 
 class InspectStage:
-    """A `linewarden_runtime.ports.Stage`; `submit` returns at once, several submissions may be open.
+    """A `linewarden_runtime.ports.StreamProcessor`; `submit` returns at once, several submissions may be open.
 
     Any error but a refusal fails the submission, and with it the process: it never skips a frame.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -51,14 +50,14 @@ def run(
         ResultsUnusable: for a file that holds the results of another run.
     """
     require_live(live)
-    with closing(RecipeBook(broker, live)) as book:
+    with RecipeBook(broker, live) as book:
         recipes = book.all.by_key()
     recipe = _other_recipe(recipes, plan.setting)
     identity = plan.identity(live, recipe)
     own = Namespace(f"replay.{plan.name or identity[:12]}")
     selection, gone = plan.selection, Counter[str]()
     with Results(results, identity, own.name) as kept:
-        with keeping(broker, live, own, kept) as keeper, closing(LineBook(broker, live)) as lines:
+        with keeping(broker, live, own, kept) as keeper, LineBook(broker, live) as lines:
             told = map(readable, records_since(broker, live.topic("dispositions"), selection.from_ms))
             kept.route(one for one in told if isinstance(one, Disposition) and one.revision == 0)
             said = map(readable, records_since(broker, live.topic("inspections"), selection.from_ms))

@@ -11,17 +11,11 @@ import uuid
 from base64 import urlsafe_b64encode
 from importlib import resources
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from xml.etree import ElementTree as ET
 
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_runtime.processes import ServerProcess, free_port, is_listening
-
-_HOST = "127.0.0.1"
-_START_S = 60.0
-_HEAP = "-Xmx512m"
-_NAMESPACE = {"m": "http://maven.apache.org/POM/4.0.0"}
+from linewarden_runtime.processes import LocalServer, ServerProcess, free_port
 
 _PROPERTIES = {
     "process.roles": "broker,controller",
@@ -54,8 +48,8 @@ def pom() -> Path:
 
 def version() -> str:
     """Version of Apache Kafka that the Maven project asks for."""
-    found = ET.parse(pom()).getroot().findtext("m:version", namespaces=_NAMESPACE)  # noqa: S314 - our own file
-    return str(found)
+    root = ET.parse(pom()).getroot()  # noqa: S314 - our own file
+    return str(root.findtext("{http://maven.apache.org/POM/4.0.0}version"))
 
 
 def libraries() -> Path:
@@ -64,21 +58,16 @@ def libraries() -> Path:
     `$LINEWARDEN_KAFKA_HOME` names a folder that has them already (with or without `libs/` below it).
     """
     _require("java", "a Java 17 runtime")
-    home = os.environ.get("LINEWARDEN_KAFKA_HOME")
-    if home:
-        return _jars_in(Path(home))
+    if home := os.environ.get("LINEWARDEN_KAFKA_HOME"):
+        for folder in (Path(home) / "libs", Path(home)):
+            if any(folder.glob("kafka_2.13-*.jar")):
+                return folder
+        raise ConfigurationError(f"LINEWARDEN_KAFKA_HOME={home} holds no kafka_2.13 jar")
     folder = Path.home() / ".cache" / "linewarden" / f"kafka-{version()}"
     if not folder.exists():
         _require("mvn", "Maven, to fetch Apache Kafka")
         _fetch(folder)
     return folder
-
-
-def _jars_in(home: Path) -> Path:
-    for folder in (home / "libs", home):
-        if any(folder.glob("kafka_2.13-*.jar")):
-            return folder
-    raise ConfigurationError(f"LINEWARDEN_KAFKA_HOME={home} holds no kafka_2.13 jar")
 
 
 def _require(program: str, what: str) -> None:
@@ -100,12 +89,14 @@ def _fetch(folder: Path) -> None:
             jars.rename(folder)
 
 
-class ApacheKafka:
+class ApacheKafka(LocalServer):
     """One node, its data in `folder`; stopping or killing it keeps the data for the next start."""
 
+    start_s = 60.0
+    stop_s = 30.0
+
     def __init__(self, folder: Path | None = None, port: int | None = None, **properties: str) -> None:
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="linewarden-kafka-"))
-        self.port = port or free_port()
+        super().__init__("kafka", folder, port)
         self._controller_port = free_port()
         self._properties = {key.replace("_", "."): value for key, value in properties.items()}
         self._jars = libraries()
@@ -117,25 +108,24 @@ class ApacheKafka:
     @property
     def bootstrap_servers(self) -> str:
         """HOST:PORT of this machine that clients connect to."""
-        return f"{_HOST}:{self.port}"
+        return f"127.0.0.1:{self.port}"
 
     def _java(self) -> list[str]:
-        return ["java", _HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars}/*"]
+        return ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars}/*"]
 
     def start(self) -> Self:
         """Format the storage if it is new, start, and wait until it listens."""
         if not self._config.exists():
             self._format()
-        self.process.start(lambda: is_listening(self.port), _START_S)
-        return self
+        return super().start()
 
     def _format(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        listeners = f"PLAINTEXT://{_HOST}:{self.port},CONTROLLER://{_HOST}:{self._controller_port}"
+        listeners = f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self._controller_port}"
         properties = _PROPERTIES | {
             "listeners": listeners,
             "advertised.listeners": listeners,
-            "controller.quorum.bootstrap.servers": f"{_HOST}:{self._controller_port}",
+            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self._controller_port}",
             "log.dirs": str(self.folder / "data"),
             **self._properties,
         }
@@ -148,18 +138,6 @@ class ApacheKafka:
             self._config.unlink()
             raise ConfigurationError(f"the storage could not be formatted:\n{(done.stdout + done.stderr)[-2000:]}")
 
-    def stop(self) -> None:
-        """Stop the broker by SIGTERM, so that it flushes its logs; killed after 30 s."""
-        self.process.stop(timeout_s=30.0)
-
     def kill(self) -> None:
         """Stop as a power cut does; the page cache survives, as it does when only the process dies."""
         self.process.kill()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

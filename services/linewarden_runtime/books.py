@@ -21,12 +21,11 @@ from linewarden_schemas.vocabulary import LineMode
 from .clock import Clock
 from .errors import BrokerUnavailable, ConfigurationError, LogTruncated, RetentionOvertook
 from .metrics import BOOKS_AGAIN, OVERTAKEN, UNREADABLE
-from .ports import Broker, Reader
+from .ports import Broker, Closing, Reader
 from .recipes import KnownRecipes, RecipeRecords
 from .records import InRecord, Position
 
 _POLL_S = 0.5
-_IDLE_POLLS = 60
 _REMEMBERED = 1000
 _log = structlog.get_logger(__name__)
 
@@ -72,12 +71,12 @@ def read_until(reader: Reader, ends: Mapping[Position, int], poll_s: float = _PO
     while any(reader.position(position) < end for position, end in ends.items()):
         records = reader.poll(poll_s)
         idle = 0 if records else idle + 1
-        if idle > _IDLE_POLLS:
+        if idle > 60:
             raise BrokerUnavailable(f"no records for {idle * poll_s:.0f} s before the end of {sorted(ends)}")
         yield from records
 
 
-class Book:
+class TopicBook(Closing):
     """Follows one topic; `learn` is called with every record in offset order.
 
     Where records were deleted before they were read, or the topic was made anew, `forget` is called and everything is
@@ -171,7 +170,7 @@ def _count_unreadable(record: InRecord, why: str) -> None:
     _log.error("a record cannot be used", position=record.position, offset=record.offset, why=why)
 
 
-class RecipeBook:
+class RecipeBook(Closing):
     """All recipe versions, as `linewarden_runtime.recipes` understands the topic.
 
     With `by_digest` a reference that does not name the digest of its content is unknown; it is turned on once every
@@ -182,7 +181,7 @@ class RecipeBook:
         self._by_digest = by_digest
         self._records = RecipeRecords()
         self._snapshot: KnownRecipes | None = None
-        self._book = Book(broker, namespace.topic("recipes"), self._learn, self._forget)
+        self._book = TopicBook(broker, namespace.topic("recipes"), self._learn, self._forget)
         self._book.refresh()
 
     @property
@@ -210,10 +209,6 @@ class RecipeBook:
         """The content that a reference names, by what is known now, also where nobody may judge by its version."""
         return self.all.named(ref)
 
-    def known(self) -> list[Recipe]:
-        """Every version known now, in the order of their publication."""
-        return self.all.known()
-
     def unkeyed(self) -> list[Recipe]:
         """Contents that only lie under a key without their digest, as older software wrote it."""
         return self._records.unkeyed()
@@ -236,7 +231,7 @@ class RecipeBook:
         self._records, self._snapshot = RecipeRecords(), None
 
 
-class LineBook:
+class LineBook(Closing):
     """Line states and activations by line, with the time from which each counts.
 
     The last one told counts from its time on, whatever was told before it for later. A record that cannot be read
@@ -249,8 +244,8 @@ class LineBook:
         self._unreadable: dict[str, InRecord] = {}
         self._activations: dict[str, tuple[Activation, ...]] = {}
         self._books = [
-            Book(broker, namespace.topic("line-state"), self._learn_state, self._forget_states),
-            Book(broker, self._activation_topic, self._learn_activation, self._forget_activations),
+            TopicBook(broker, namespace.topic("line-state"), self._learn_state, self._forget_states),
+            TopicBook(broker, self._activation_topic, self._learn_activation, self._forget_activations),
         ]
         self.refresh()
 
@@ -270,8 +265,10 @@ class LineBook:
             return told[0] if told else None
         for state in told:  # the newest stands first
             if state is None or state.since_ms <= at_ms:
-                in_production = state is not None and state.mode is LineMode.PRODUCTION
-                return told[0] if in_production and _is_out_of_production(told[0]) else state
+                was_producing, is_producing = (
+                    one is not None and one.mode is LineMode.PRODUCTION for one in (state, told[0])
+                )
+                return told[0] if was_producing and not is_producing else state
         return None
 
     def activation(self, line_id: str, at_ms: int) -> Activation | None:
@@ -323,10 +320,6 @@ class LineBook:
 
     def _forget_activations(self) -> None:
         self._activations, self._unreadable = {}, {}
-
-
-def _is_out_of_production(state: LineState | None) -> bool:
-    return state is None or state.mode is not LineMode.PRODUCTION
 
 
 def _line_of(record: InRecord) -> str:

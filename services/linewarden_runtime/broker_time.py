@@ -15,9 +15,6 @@ from typing import NamedTuple
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.metrics import ANCHORS_LOST, CLOCK_ERROR_SECONDS
 
-STEP_MS = 250
-"""By how much wall and monotonic clock may part between two looks. A machine that slept parts them too."""
-
 WINDOW_S = 60.0
 """How long an anchor counts."""
 
@@ -28,7 +25,7 @@ PAUSE_S = 30.0
 """Without append times: how long nothing is believed after a step; what was in flight is over by then."""
 
 
-class _Mark(NamedTuple):
+class _ClockSample(NamedTuple):
     """Seen at `at` (monotonic s): broker minus monotonic clock is about `ahead_ms`, by a trip of `trip_s`."""
 
     at: float
@@ -53,8 +50,8 @@ class BrokerTime:
 
     def __init__(self, clock: Clock, name: str, *, stamps: bool = True) -> None:
         self._clock, self._name, self.stamps = clock, name, stamps
-        self._anchors: deque[_Mark] = deque()
-        self._reads: deque[_Mark] = deque()
+        self._anchors: deque[_ClockSample] = deque()
+        self._reads: deque[_ClockSample] = deque()
         self._apart_ms = self._wall_ahead_ms()
         self._steps, self._stepped_at = 0, float("-inf")
         self._ahead_ms = self._apart_ms
@@ -85,7 +82,7 @@ class BrokerTime:
             self._saw(append_ms, now)
             if trip.steps != self._steps:
                 return  # nobody knows on which side of the step it was stamped
-            anchor = _Mark(now, append_ms - trip.sent_at * 1000, now - trip.sent_at, trip.sent_at)
+            anchor = _ClockSample(now, append_ms - trip.sent_at * 1000, now - trip.sent_at, trip.sent_at)
             # One that is older and no shorter can never count again, so the first is always the shortest of the minute.
             while self._anchors and self._anchors[-1].trip_s >= anchor.trip_s:
                 self._anchors.pop()
@@ -160,7 +157,8 @@ class BrokerTime:
     def _look(self) -> None:
         apart_ms = self._wall_ahead_ms()
         step_ms, self._apart_ms = apart_ms - self._apart_ms, apart_ms
-        if abs(step_ms) <= STEP_MS:
+        # The two clocks part by a few ms between two looks; a machine that slept parts them too.
+        if abs(step_ms) <= 250:
             return
         self._steps, self._stepped_at = self._steps + 1, self._clock.monotonic()
         # What was read stays: it is a bound from below, and a machine that slept makes it too early, never too late.
@@ -168,7 +166,7 @@ class BrokerTime:
         ANCHORS_LOST.labels(process=self._name, cause="step").inc()
 
     def _saw(self, append_ms: int, now: float) -> None:
-        read = _Mark(now, append_ms - now * 1000)
+        read = _ClockSample(now, append_ms - now * 1000)
         # The first is always the latest bound of the minute; an older and lower one can never count again.
         while self._reads and self._reads[-1].ahead_ms <= read.ahead_ms:
             self._reads.pop()

@@ -10,15 +10,12 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Wall time, UTC, in milliseconds since the epoch."""
-        ...
 
     def monotonic(self) -> float:
         """Seconds that never run backwards, of no meaning but their difference."""
-        ...
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Wait until the event is set or the time is over; whether it is set."""
-        ...
 
 
 class SystemClock:

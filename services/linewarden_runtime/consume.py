@@ -19,7 +19,6 @@ from linewarden_runtime.ports import Consumer, Producer
 from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, Position, next_offsets
 
 _log = structlog.get_logger(__name__)
-Handle = Callable[[Sequence[InRecord]], Sequence[OutRecord]]
 
 
 class Rebalanced(Exception):
@@ -33,7 +32,7 @@ class ConsumeLoop:
         self,
         consumer: Consumer,
         make_producer: Callable[[], Producer],
-        handle: Handle,
+        handle: Callable[[Sequence[InRecord]], Sequence[OutRecord]],
         dead_letters: DeadLetters,
         *,
         clock: Clock | None = None,

@@ -13,9 +13,6 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.operations import DeadLetter
 
-_VALUE_CAP = 5 << 20
-_DETAIL_CAP = 2000
-
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterCap:
@@ -69,12 +66,12 @@ class DeadLetters:
         message = DeadLetter(
             service=self._service,
             cause=cause,
-            detail=detail[:_DETAIL_CAP],
+            detail=detail[:2000],
             source=SourceRef(topic=record.topic, partition=record.partition, offset=record.offset),
             at_ms=self._clock.now_ms(),
             key=record.key,
             headers=record.headers,
-            value=None if record.value is None else value[:_VALUE_CAP],
+            value=None if record.value is None else value[: 5 << 20],
             value_bytes=len(value),
             visit_id=visit_id,
             frame_id=frame_id,

@@ -4,33 +4,26 @@ They are for the demo and for quick tests. The broker Tansu keeps records in mem
 Kafka in ways that the README lists; guarantees under faults are proven on Apache Kafka.
 """
 
-import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.kafka.settings import KafkaSettings
-from linewarden_runtime.processes import ServerProcess, free_port, is_listening
-
-_HOST = "127.0.0.1"
-_START_S = 20.0
+from linewarden_runtime.processes import LocalServer, ServerProcess
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(LocalServer):
     """Tansu on a free port; everything in it ends with it."""
 
     def __init__(self, folder: Path | None = None, port: int | None = None, advertised_port: int | None = None) -> None:
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="linewarden-broker-"))
-        self.port = port or free_port()
-        listened, advertised = (f"tcp://{_HOST}:{p}" for p in (self.port, advertised_port or self.port))
+        super().__init__("broker", folder, port)
+        listened, advertised = (f"tcp://127.0.0.1:{p}" for p in (self.port, advertised_port or self.port))
         command = [_tansu(), "broker", "--listener-url", listened, "--advertised-listener-url", advertised]
         self.process = ServerProcess(command, self.folder / "broker.log")
 
     @property
     def bootstrap_servers(self) -> str:
         """HOST:PORT of this machine that clients connect to."""
-        return f"{_HOST}:{self.port}"
+        return f"127.0.0.1:{self.port}"
 
     def settings(self, session_timeout_ms: int = 2_000) -> KafkaSettings:
         """Give settings to reach it: a group's member waits half of its session before the first record."""
@@ -42,33 +35,15 @@ class EmbeddedBroker:
             append_time=False,
         )
 
-    def start(self) -> Self:
-        """Start and wait until it listens."""
-        self.process.start(lambda: is_listening(self.port), _START_S)
-        return self
 
-    def stop(self) -> None:
-        """Stop; its records are gone."""
-        self.process.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-
-class EmbeddedRedis:
+class EmbeddedRedis(LocalServer):
     """Valkey on a free port, every write on disk before it is answered; start again to find the data."""
 
     def __init__(self, folder: Path | None = None, port: int | None = None) -> None:
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="linewarden-redis-"))
-        self.port = port or free_port()
+        super().__init__("redis", folder, port)
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = {
-            "bind": _HOST,
+            "bind": "127.0.0.1",
             "port": str(self.port),
             "dir": str(self.folder),
             "save": "",
@@ -82,14 +57,10 @@ class EmbeddedRedis:
     @property
     def url(self) -> str:
         """The `redis://` address of database 0 on this machine."""
-        return f"redis://{_HOST}:{self.port}/0"
+        return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> Self:
-        """Start and wait until it listens and has loaded its data."""
-        self.process.start(self._answers, _START_S)
-        return self
-
-    def _answers(self) -> bool:
+    def is_serving(self) -> bool:
+        """Whether it has loaded its data and answers."""
         import redis  # noqa: PLC0415 - the broker alone must start without it
 
         client = redis.Redis(port=self.port, socket_timeout=1.0)
@@ -99,18 +70,6 @@ class EmbeddedRedis:
             return False
         finally:
             client.close()
-
-    def stop(self) -> None:
-        """Stop and keep the data."""
-        self.process.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _tansu() -> str:

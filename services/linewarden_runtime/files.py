@@ -18,123 +18,60 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 class FileSystem(Protocol):
     """What lasting files ask of an operating system. A file is its descriptor; each call raises OSError as `os` does.
 
+    Its own bodies are the calls of POSIX, for `SystemFiles`; another system has all of its own.
     What was written lasts once `sync` returned, and a name that was made, replaced or removed once `sync_folder` did.
     """
 
     def make_folder(self, folder: Path) -> None:
         """Make one folder in a folder that is there; one that is there already is left as it is."""
-        ...
-
-    def names(self, folder: Path) -> list[str]:
-        """The names in a folder, sorted; FileNotFoundError where there is none."""
-        ...
-
-    def open(self, path: Path, flags: int = os.O_RDONLY, mode: int = 0o640) -> int:
-        """A descriptor, by the flags of `os.open`; `mode` is of a new file."""
-        ...
-
-    def duplicate(self, file: int) -> int:
-        """Another descriptor of the same open file."""
-        ...
-
-    def close(self, file: int) -> None:
-        """Give a descriptor back, and the lock with the last of its file's."""
-        ...
-
-    def lock(self, file: int) -> None:
-        """Take the file's lock, or raise BlockingIOError where another open file has it."""
-        ...
-
-    def size(self, file: int) -> int:
-        """The size of an open file in bytes, as the file system tells it now."""
-        ...
-
-    def read(self, file: int, count: int, offset: int) -> bytes:
-        """At most `count` bytes from `offset` on; fewer only at the end."""
-        ...
-
-    def write(self, file: int, content: bytes, offset: int) -> int:
-        """Write at a place; how many bytes were taken."""
-        ...
-
-    def append(self, file: int, pieces: Sequence[bytes]) -> int:
-        """Write at the end of a file that was opened to append; how many bytes were taken."""
-        ...
-
-    def cut(self, file: int, size: int) -> None:
-        """Make the file this long."""
-        ...
-
-    def sync(self, file: int) -> None:
-        """Make the content, and as much of the rest as reading it takes, last."""
-        ...
-
-    def sync_folder(self, folder: Path) -> None:
-        """Make what was made, renamed or removed in a folder last."""
-        ...
-
-    def replace(self, path: Path, target: Path) -> None:
-        """Give a file another name, in the place of what had it."""
-        ...
-
-    def remove(self, path: Path) -> None:
-        """Take a name away; one that is not there is no fault."""
-        ...
-
-
-class SystemFiles:
-    """The file system of this machine, by the calls of POSIX; raises OSError as they do."""
-
-    def make_folder(self, folder: Path) -> None:
-        """`mkdir`, unless it is there."""
         folder.mkdir(exist_ok=True)
 
     def names(self, folder: Path) -> list[str]:
-        """Names in a folder by `listdir`, sorted, since no file system promises an order."""
+        """The names in a folder, sorted; FileNotFoundError where there is none."""
         return sorted(entry.name for entry in folder.iterdir())
 
     def open(self, path: Path, flags: int = os.O_RDONLY, mode: int = 0o640) -> int:
-        """The number of an opened file, by `open`; without flags it is only read."""
+        """A descriptor, by the flags of `os.open`; `mode` is of a new file."""
         return os.open(path, flags, mode)
 
     def duplicate(self, file: int) -> int:
-        """Another number for the same open file, by `dup`; each is closed by itself."""
+        """Another descriptor of the same open file."""
         return os.dup(file)
 
     def close(self, file: int) -> None:
-        """Give the number up, by `close`; nothing is synced."""
+        """Give a descriptor back, and the lock with the last of its file's."""
         os.close(file)
 
     def lock(self, file: int) -> None:
-        """Take the file alone, by `flock`, until it is closed; raises BlockingIOError where another has it."""
+        """Take the file's lock, or raise BlockingIOError where another open file has it."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def size(self, file: int) -> int:
-        """The size of an open file in bytes, by `fstat`."""
+        """The size of an open file in bytes, as the file system tells it now."""
         return os.fstat(file).st_size
 
     def read(self, file: int, count: int, offset: int) -> bytes:
-        """At most `count` bytes from `offset` on, by `pread`; fewer at the end."""
+        """At most `count` bytes from `offset` on; fewer only at the end."""
         return os.pread(file, count, offset)
 
     def write(self, file: int, content: bytes, offset: int) -> int:
-        """Write at `offset` by `pwrite`; how many bytes were taken, which may be fewer."""
+        """Write at a place; how many bytes were taken."""
         return os.pwrite(file, content, offset)
 
     def append(self, file: int, pieces: Sequence[bytes]) -> int:
-        """Write pieces one behind another by `writev`; how many bytes were taken, which may be fewer."""
+        """Write at the end of a file that was opened to append; how many bytes were taken."""
         return os.writev(file, pieces)
 
     def cut(self, file: int, size: int) -> None:
-        """Cut or lengthen the file to `size` bytes, by `ftruncate`."""
+        """Make the file this long."""
         os.ftruncate(file, size)
 
     def sync(self, file: int) -> None:
-        """Wait until content and size are on the disk, by `fdatasync`; times of access may not be."""
+        """Make the content, and as much of the rest as reading it takes, last."""
         os.fdatasync(file)
 
     def sync_folder(self, folder: Path) -> None:
-        """Wait until the folder's names are on the disk, by `fsync`: a new or renamed file needs it."""
+        """Make what was made, renamed or removed in a folder last."""
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
@@ -142,12 +79,16 @@ class SystemFiles:
             os.close(handle)
 
     def replace(self, path: Path, target: Path) -> None:
-        """Put a file in another's place at once, by `rename`; it lasts after `sync_folder`."""
+        """Give a file another name, in the place of what had it."""
         path.replace(target)
 
     def remove(self, path: Path) -> None:
-        """Remove a file by `unlink`; one that is not there is no error."""
+        """Take a name away; one that is not there is no fault."""
         path.unlink(missing_ok=True)
+
+
+class SystemFiles(FileSystem):
+    """The file system of this machine."""
 
 
 SYSTEM_FILES = SystemFiles()

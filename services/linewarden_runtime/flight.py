@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from linewarden_runtime.errors import Poison, SlowDown
-from linewarden_runtime.ports import Stage
+from linewarden_runtime.ports import StreamProcessor
 from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord
 
 
@@ -16,15 +16,14 @@ class Batch:
 
     records: Sequence[InRecord]
     group: GroupSnapshot
-    size: int
     future: Future[Sequence[OutRecord]] | None = None
     outputs: Sequence[OutRecord] | None = None
     retry_at: float = 0.0
 
-
-def batch_of(records: Sequence[InRecord], group: GroupSnapshot) -> Batch:
-    """Make a batch not yet submitted."""
-    return Batch(records, group, sum(record.size for record in records))
+    @property
+    def size(self) -> int:
+        """Bytes of its records, as in-flight bounds count them."""
+        return sum(record.size for record in self.records)
 
 
 class Flight:
@@ -32,7 +31,7 @@ class Flight:
 
     def __init__(
         self,
-        stage: Stage,
+        stage: StreamProcessor,
         dead_letter: Callable[[InRecord, Poison], OutRecord],
         wake: Callable[[], None],
         max_batches: int,
@@ -55,7 +54,7 @@ class Flight:
 
     def add(self, records: Sequence[InRecord], group: GroupSnapshot) -> None:
         """Take records on and hand them to the stage."""
-        batch = batch_of(records, group)
+        batch = Batch(records, group)
         self._batches.append(batch)
         self.bytes += batch.size
         self._submit(batch)
@@ -102,15 +101,15 @@ class Flight:
             culprit = batch.records[0]
         if culprit is None:
             # Each by itself: the culprit comes back as the only one of its batch, and is known then.
-            parts = [batch_of([record], batch.group) for record in batch.records]
+            parts = [Batch([record], batch.group) for record in batch.records]
         else:
             cut = list(batch.records).index(culprit)
-            parts = [batch_of([culprit], batch.group)]
+            parts = [Batch([culprit], batch.group)]
             parts[0].outputs = [self._dead_letter(culprit, poison)]
             if cut > 0:
-                parts.insert(0, batch_of(batch.records[:cut], batch.group))
+                parts.insert(0, Batch(batch.records[:cut], batch.group))
             if cut + 1 < len(batch.records):
-                parts.append(batch_of(batch.records[cut + 1 :], batch.group))
+                parts.append(Batch(batch.records[cut + 1 :], batch.group))
         place = self._batches.index(batch)
         self._batches.remove(batch)
         for number, part in enumerate(parts):

@@ -1,23 +1,20 @@
 """How a simulation reaches a broker: it reads everything, and writes into its own namespace or not at all.
 
-Topics, groups, transactional ids and keys of Redis are refused alike, before anything is sent.
+Topics, groups and transactional ids are refused alike, before anything is sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Self
+from typing import Any
 
 from linewarden_runtime.ports import (
     Admin,
     Broker,
+    Closing,
     Consumer,
     Delivery,
     Producer,
-    Reader,
-    Start,
-    TopicDescription,
     TopicSpec,
     TransactionalProducer,
 )
@@ -41,12 +38,7 @@ def require_live(namespace: Namespace) -> Namespace:
     return namespace
 
 
-def redis_prefix(namespace: Namespace, name: str = "rq") -> str:
-    """The prefix of a simulation's keys; raises LiveTopicRefused for the queue of a live line."""
-    return require_isolated(namespace).redis_prefix(name)
-
-
-class _Guarded:
+class _Guarded(Closing):
     """Whatever belongs to one isolated namespace and is closed at the end of its block."""
 
     def __init__(self, client: Admin | Producer | TransactionalProducer, namespace: Namespace) -> None:
@@ -55,14 +47,6 @@ class _Guarded:
     def close(self) -> None:
         """Close the client underneath; twice is harmless."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class IsolatedProducer(_Guarded):
@@ -75,15 +59,12 @@ class IsolatedProducer(_Guarded):
     def __init__(self, producer: Producer, namespace: Namespace) -> None:
         super().__init__(producer, namespace)
         self._producer = producer
+        self.flush = producer.flush
 
     def send(self, record: OutRecord) -> Delivery:
         """Send a record of the own namespace."""
         require_own(self._namespace, record.topic)
         return self._producer.send(record)
-
-    def flush(self, timeout_s: float) -> None:
-        """Wait until everything sent is decided, at most `timeout_s`; raises BrokerUnavailable when time is over."""
-        self._producer.flush(timeout_s)
 
 
 class IsolatedTransactions(_Guarded):
@@ -92,10 +73,7 @@ class IsolatedTransactions(_Guarded):
     def __init__(self, producer: TransactionalProducer, namespace: Namespace) -> None:
         super().__init__(producer, namespace)
         self._producer = producer
-
-    def init(self) -> None:
-        """Fence the predecessor of the own name."""
-        self._producer.init()
+        self.init = producer.init
 
     def transact(
         self,
@@ -106,7 +84,7 @@ class IsolatedTransactions(_Guarded):
         """Publish and commit; raises LiveTopicRefused before anything is begun."""
         # Taken out of the iterable once: what was looked at is what is sent.
         held = list(outputs)
-        require_own(self._namespace, *(record.topic for record in held), *_group(group))
+        require_own(self._namespace, *(record.topic for record in held), *([group.group] if group else []))
         return self._producer.transact(held, offsets, group)
 
     def release_offsets(self, positions: Collection[Position], group: GroupSnapshot) -> None:
@@ -121,6 +99,9 @@ class IsolatedAdmin(_Guarded):
     def __init__(self, admin: Admin, namespace: Namespace) -> None:
         super().__init__(admin, namespace)
         self._admin = admin
+        # Looking is allowed, at what is live too.
+        self.topics, self.describe = admin.topics, admin.describe
+        self.topic_id, self.committed = admin.topic_id, admin.committed
 
     def create_topics(self, topics: Iterable[TopicSpec]) -> list[str]:
         """Make topics of the own namespace."""
@@ -139,26 +120,10 @@ class IsolatedAdmin(_Guarded):
         require_own(self._namespace, group)
         return self._admin.provision(group, topics)
 
-    def topics(self) -> frozenset[str]:
-        """Names of all topics, live ones too: looking is allowed."""
-        return self._admin.topics()
-
-    def describe(self, name: str) -> TopicDescription:
-        """Any topic as it is, a live one too; raises ConfigurationError for an unknown one."""
-        return self._admin.describe(name)
-
     def configure(self, name: str, configs: Mapping[str, str]) -> None:
         """Set a topic of the own namespace."""
         require_own(self._namespace, name)
         self._admin.configure(name, configs)
-
-    def topic_id(self, name: str) -> str:
-        """The identity of any topic, of a live one too."""
-        return self._admin.topic_id(name)
-
-    def committed(self, group: str) -> dict[Position, int]:
-        """Committed offsets of any group."""
-        return self._admin.committed(group)
 
 
 class IsolatedBroker:
@@ -170,30 +135,13 @@ class IsolatedBroker:
 
     def __init__(self, broker: Broker, namespace: Namespace) -> None:
         self._broker, self.namespace = broker, require_isolated(namespace)
+        self.append_time = broker.append_time
+        self.reader = broker.reader
 
-    @property
-    def append_time(self) -> bool:
-        """Whether the broker behind stamps records."""
-        return self._broker.append_time
-
-    def consumer(
-        self,
-        *,
-        group: str,
-        topics: Sequence[str],
-        instance: str | None = None,
-        start: Start = Start.EARLIEST,
-        max_records: int = 64,
-    ) -> Consumer:
+    def consumer(self, *, group: str, topics: Sequence[str], **options: Any) -> Consumer:  # noqa: ANN401 - the port's
         """Join a group of the own namespace, over topics of whatever namespace."""
         require_own(self.namespace, group)
-        return self._broker.consumer(
-            group=group, topics=topics, instance=instance, start=start, max_records=max_records
-        )
-
-    def reader(self, offsets: Mapping[Position, int], *, max_records: int = 256) -> Reader:
-        """Read anything, outside any group."""
-        return self._broker.reader(offsets, max_records=max_records)
+        return self._broker.consumer(group=group, topics=topics, **options)
 
     def producer(self, *, client: str = "producer") -> IsolatedProducer:
         """A producer into the own namespace."""
@@ -216,7 +164,3 @@ def require_own(namespace: Namespace, *names: str) -> None:
             namespace.logical(name)
         except InvalidId as error:
             raise LiveTopicRefused(f"{name!r} is not of {namespace.name}, and a simulation touches no other") from error
-
-
-def _group(group: GroupSnapshot | None) -> tuple[str, ...]:
-    return () if group is None else (group.group,)

@@ -4,12 +4,12 @@ import json
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from linewarden_runtime.clock import Clock, SystemClock
+from linewarden_runtime.ports import Closing
 
 
 class Health:
@@ -57,7 +57,7 @@ class Health:
             return dict(self._unwell)
 
 
-class HealthServer:
+class HealthServer(Closing):
     """Serves one Health, and the metrics of a registry, on a port; port 0 takes a free one."""
 
     def __init__(
@@ -91,11 +91,6 @@ class HealthServer:
 
     def __enter__(self) -> Self:
         return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _handler(health: Health, registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:

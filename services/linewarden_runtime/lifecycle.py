@@ -12,10 +12,6 @@ from linewarden_runtime.errors import DeadLetterCapExceeded, Fatal, RuntimeFault
 from linewarden_runtime.health import Health
 from linewarden_runtime.metrics import STAGE_STOPPED
 
-EXIT_OK = 0
-EXIT_CRASH = 1
-_STANDING_BEAT_S = 5.0
-
 
 class Stop:
     """The wish to stop, with its reason; set once, from any thread or signal handler."""
@@ -61,7 +57,7 @@ def run_visibly(stage: Callable[[], None], health: Health, stop: Stop, clock: Cl
         STAGE_STOPPED.set(1)
         structlog.get_logger(__name__).error("the stage stands still", why=str(stopped))
         health.not_ready("dead-letters", str(stopped))
-        while not stop.wait(clock, _STANDING_BEAT_S):
+        while not stop.wait(clock, 5.0):
             health.beat()
         raise
 
@@ -80,10 +76,10 @@ def run_service(name: str, run: Callable[[Stop], None], stop: Stop | None = None
         log.error("ended", error=type(fatal).__name__, detail=str(fatal), exit_code=fatal.exit_code)  # noqa: TRY400 - the message says all
         return fatal.exit_code
     except RuntimeFault as fault:
-        log.error("gave up", error=type(fault).__name__, detail=str(fault), exit_code=EXIT_CRASH)  # noqa: TRY400 - the same
-        return EXIT_CRASH
+        log.error("gave up", error=type(fault).__name__, detail=str(fault), exit_code=1)  # noqa: TRY400 - the same
+        return 1
     except Exception:
         log.exception("crashed")
-        return EXIT_CRASH
+        return 1
     log.info("stopped", reason=stop.reason)
-    return EXIT_OK
+    return 0

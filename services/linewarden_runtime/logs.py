@@ -7,9 +7,6 @@ from typing import Any
 
 import structlog
 
-_VALUE_CAP = 2000
-_QUIET = ("kafka", "urllib3", "asyncio")
-
 
 def configure(service: str, *, level: str = "INFO", json: bool | None = None) -> None:
     """Set up logging for the process; `json=None` means JSON unless stderr is a terminal.
@@ -30,10 +27,16 @@ def configure(service: str, *, level: str = "INFO", json: bool | None = None) ->
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+    traceback = [structlog.processors.format_exc_info] if as_json else []
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_formatter(shared, renderer, as_json=as_json))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *traceback, renderer],
+        )
+    )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in _QUIET:
+    for name in ("kafka", "urllib3", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)
 
@@ -44,17 +47,10 @@ def to_stderr() -> None:
         structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
-def _formatter(shared: list[Any], renderer: Any, *, as_json: bool) -> logging.Formatter:  # noqa: ANN401 - structlog's processors
-    traceback = [structlog.processors.format_exc_info] if as_json else []
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *traceback, renderer],
-    )
-
-
 def _cap_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401 - structlog's signature
     """Cut long texts: what came over the bus must not fill the disk."""
+    cap = 2000
     for key, value in event.items():
-        if isinstance(value, str) and len(value) > _VALUE_CAP:
-            event[key] = value[:_VALUE_CAP] + "..."
+        if isinstance(value, str) and len(value) > cap:
+            event[key] = value[:cap] + "..."
     return event

@@ -29,7 +29,7 @@ from linewarden_runtime.metrics import (
     TRANSACTIONS,
 )
 from linewarden_runtime.pending import stable_offsets
-from linewarden_runtime.ports import Consumer, Stage, TransactionalProducer
+from linewarden_runtime.ports import Consumer, StreamProcessor, TransactionalProducer
 from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, Position, next_offsets
 
 _log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ class TransactionalLoop:
         self,
         consumer: Consumer,
         make_producer: Callable[[], TransactionalProducer],
-        stage: Stage,
+        stage: StreamProcessor,
         dead_letters: DeadLetters,
         *,
         clock: Clock | None = None,

@@ -4,8 +4,6 @@ from typing import Literal
 
 from prometheus_client import Counter, Gauge, Histogram
 
-_FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-
 RECORDS_READ = Counter("linewarden_records_read_total", "Records handed to a stage.", ["group"])
 RECORDS_DONE = Counter("linewarden_records_done_total", "Records whose offset was committed.", ["group"])
 RECORDS_DROPPED = Counter(
@@ -23,7 +21,10 @@ TRANSACTIONS = Counter(
     "linewarden_transactions_total", "Transactions by outcome: committed, failed, fenced.", ["group", "outcome"]
 )
 TRANSACTION_SECONDS = Histogram(
-    "linewarden_transaction_seconds", "Duration of committed transactions, in seconds.", ["group"], buckets=_FAST
+    "linewarden_transaction_seconds",
+    "Duration of committed transactions, in seconds.",
+    ["group"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 OFFSETS_RELEASED = Counter(
     "linewarden_offsets_released_total", "Times that pending offsets of an ended transaction were dropped.", ["group"]

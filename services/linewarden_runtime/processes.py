@@ -1,17 +1,20 @@
 """Servers run as child processes: own process group, log kept, awaited, stopped."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 from linewarden_runtime.errors import ConfigurationError
-
-_PROBE_EVERY_S = 0.05
+from linewarden_runtime.ports import Closing
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -53,7 +56,7 @@ class ServerProcess:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise ConfigurationError(f"{self._command[0]} did not start; {self.log} ends with\n{self.tail()}")
-            time.sleep(_PROBE_EVERY_S)
+            time.sleep(0.05)
 
     @property
     def pid(self) -> int:
@@ -99,3 +102,38 @@ class ServerProcess:
     def tail(self, size: int = 2000) -> str:
         """Give the end of the log."""
         return self.log.read_bytes()[-size:].decode(errors="replace") if self.log.exists() else ""
+
+
+class LocalServer(Closing):
+    """One `process` on a free port of this machine, its data in `folder`, stopped at the end of its with-block.
+
+    A subclass makes the process; `start_s` and `stop_s` are how long its start and its end are waited for.
+    """
+
+    process: ServerProcess
+    start_s = 20.0
+    stop_s = 10.0
+
+    def __init__(self, kind: str, folder: Path | None, port: int | None) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix=f"linewarden-{kind}-"))
+        self.port = port or free_port()
+
+    def start(self) -> Self:
+        """Start and wait until it serves; raises ConfigurationError with the log's end if it does not come."""
+        self.process.start(self.is_serving, self.start_s)
+        return self
+
+    def is_serving(self) -> bool:
+        """Whether it accepts connections."""
+        return is_listening(self.port)
+
+    def stop(self) -> None:
+        """Ask it to end, and end it by force after `stop_s`."""
+        self.process.stop(self.stop_s)
+
+    def close(self) -> None:
+        """The same as `stop`."""
+        self.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()

@@ -6,27 +6,24 @@ from linewarden_schemas.base import Message
 from linewarden_schemas.ids import Namespace, recipe_key
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe
-from linewarden_schemas.topics import CATALOGUE, Topic
+from linewarden_schemas.topics import CATALOGUE
 
 from .events import event_record
 from .ports import Admin, TopicSpec
 from .records import OutRecord
 
-DEFAULT_PARTITIONS = 12
-_SMALL_TOPIC_PARTITIONS = 1
-
 
 def topic_specs(namespace: Namespace, partitions: int, replication: int = 1) -> list[TopicSpec]:
     """Every topic of the catalogue in a namespace; those by visit share `partitions`."""
     return [
-        TopicSpec(namespace.topic(topic.name), _partitions(topic, partitions), topic.config(), replication)
-        for topic in CATALOGUE.values()
+        TopicSpec(
+            namespace.topic(name), partitions if topic.by_visit or topic.is_spread else 1, topic.config(), replication
+        )
+        for name, topic in CATALOGUE.items()
     ]
 
 
-def provision_topics(
-    admin: Admin, namespace: Namespace, partitions: int = DEFAULT_PARTITIONS, replication: int = 1
-) -> list[str]:
+def provision_topics(admin: Admin, namespace: Namespace, partitions: int = 12, replication: int = 1) -> list[str]:
     """Make the topics that are missing and return their names.
 
     Raises:
@@ -53,7 +50,3 @@ def line_state_record(namespace: Namespace, state: LineState, source: str) -> Ou
 
 def _record(topic: str, key: str, message: Message, source: str, at_ms: int) -> OutRecord:
     return event_record(topic, key, message, id=f"{key}.{at_ms}", source=source, time_ms=at_ms)
-
-
-def _partitions(topic: Topic, partitions: int) -> int:
-    return partitions if topic.by_visit or topic.is_spread else _SMALL_TOPIC_PARTITIONS

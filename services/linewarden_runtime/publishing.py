@@ -8,7 +8,6 @@ again, so of two that would contradict each other the second sees what the first
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 
 import structlog
 
@@ -24,8 +23,6 @@ from .provision import activation_record, line_state_record, recipe_record
 from .recipes import KnownRecipes
 from .records import OutRecord
 
-_TURNS = 8
-_TOPICS = ("recipes", "activations", "line-state")
 _log = structlog.get_logger(__name__)
 
 Decide = Callable[[RecipeBook], Sequence[OutRecord]]
@@ -40,13 +37,14 @@ def publish_in_turn(broker: Broker, namespace: Namespace, decide: Decide, source
     Raises:
         BrokerUnavailable: where no turn came to its end; nothing, or everything, was published.
     """
-    writes = [position for name in _TOPICS for position in positions_of(broker, namespace.topic(name))]
+    topics, turns = ("recipes", "activations", "line-state"), 8
+    writes = [position for name in topics for position in positions_of(broker, namespace.topic(name))]
     identity = namespace.transactional_id("recipes")
-    for _ in range(_TURNS):
+    for _ in range(turns):
         with broker.transactional_producer(identity, writes) as producer:
             try:
                 producer.init()
-                with closing(RecipeBook(broker, namespace)) as book:
+                with RecipeBook(broker, namespace) as book:
                     records = decide(book)
                     kept = [recipe_record(namespace, one, source) for one in book.unkeyed()]
                 if records:
@@ -55,7 +53,7 @@ def publish_in_turn(broker: Broker, namespace: Namespace, decide: Decide, source
                 _log.warning("somebody else publishes, or the broker did not confirm; once more", why=str(lost))
             else:
                 return
-    raise BrokerUnavailable(f"{_TURNS} turns to publish were lost; see what is published, and try again")
+    raise BrokerUnavailable(f"{turns} turns to publish were lost; see what is published, and try again")
 
 
 def publish_recipe(
@@ -139,7 +137,7 @@ def activate(broker: Broker, namespace: Namespace, activation: Activation, sourc
 
 def newest_activation(broker: Broker, namespace: Namespace, line_id: str) -> Activation | None:
     """What was activated last on a line, of what can be read; None where nothing ever was."""
-    with closing(LineBook(broker, namespace)) as lines:
+    with LineBook(broker, namespace) as lines:
         return next(iter(lines.activations(line_id)), None)
 
 
@@ -168,5 +166,5 @@ def tell_state(broker: Broker, namespace: Namespace, state: LineState, source: s
 
 
 def _state(broker: Broker, namespace: Namespace, line_id: str) -> LineState | None:
-    with closing(LineBook(broker, namespace)) as lines:
+    with LineBook(broker, namespace) as lines:
         return lines.state(line_id)

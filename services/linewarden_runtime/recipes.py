@@ -28,10 +28,7 @@ from .metrics import RECIPE_FAILURES
 from .records import InRecord
 
 _SHORT = 12
-_REMEMBERED = 1000
-_BACK_OFF = 10.0
 _log = structlog.get_logger(__name__)
-_KEY = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,128}@[0-9]+)(?:@(?P<digest>.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ class KnownRecipes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _KeyState:
     """What one key of the topic says: contents by digest, or what is wrong with it, and of which versions."""
 
     contents: Mapping[str, Recipe] = field(default_factory=dict)
@@ -115,7 +112,7 @@ class RecipeRecords:
     """Learns the records of the topic, in their order."""
 
     def __init__(self) -> None:
-        self._entries: dict[bytes, _Entry] = {}
+        self._entries: dict[bytes, _KeyState] = {}
 
     def learn(self, record: InRecord) -> str | None:
         """Take a record in; what is wrong with it, in words, where anything is."""
@@ -130,9 +127,12 @@ class RecipeRecords:
 
     def unkeyed(self) -> list[Recipe]:
         """Contents that lie under a key without their digest alone, so that compaction could drop one of them."""
-        keyed = set(self._entries)
         contents = [one for entry in self._entries.values() for one in entry.contents.items()]
-        return [recipe for digest, recipe in contents if key_of(recipe, digest) not in keyed]
+        return [
+            recipe
+            for digest, recipe in contents
+            if recipe_key(recipe.recipe_id, recipe.version, digest).encode() not in self._entries
+        ]
 
     def snapshot(self, *, by_digest: bool = False) -> KnownRecipes:
         """What is known now, unchanged by later records, so that it can be handed to other threads."""
@@ -148,35 +148,30 @@ class RecipeRecords:
         return KnownRecipes(versions, by_digest)
 
 
-def key_of(recipe: Recipe, digest: str | None = None) -> bytes:
-    """The key of a recipe's record: id, version and the digest of its content."""
-    return recipe_key(recipe.recipe_id, recipe.version, digest or recipe.digest()).encode()
-
-
-def _entry(record: InRecord, before: _Entry | None) -> _Entry:
+def _entry(record: InRecord, before: _KeyState | None) -> _KeyState:
     key = (record.key or b"").decode(errors="replace")
-    parts = _KEY.fullmatch(key)
+    parts = re.fullmatch(r"(?P<name>[A-Za-z0-9._-]{1,128}@[0-9]+)(?:@(?P<digest>.*))?", key, re.DOTALL)
     told = frozenset() if parts is None else frozenset({parts["name"]})
     try:
         message = decode(record.headers, record.value).message
     except EnvelopeError as error:
-        return _Entry(wrong=f"has a record that cannot be read (offset {record.offset}): {error}", doubted=told)
+        return _KeyState(wrong=f"has a record that cannot be read (offset {record.offset}): {error}", doubted=told)
     if not isinstance(message, Recipe):
-        return _Entry(wrong=f"has a record of {message.TYPE} (offset {record.offset})", doubted=told)
+        return _KeyState(wrong=f"has a record of {message.TYPE} (offset {record.offset})", doubted=told)
     name, digest = recipe_key(message.recipe_id, message.version), message.digest()
     if parts is None or parts["name"] != name:
         wrong = f"has a record under the key {key!r} (offset {record.offset})"
-        return _Entry(wrong=wrong, doubted=told | {name})
+        return _KeyState(wrong=wrong, doubted=told | {name})
     if parts["digest"] is None:
-        return _Entry({**(before.contents if before else {}), digest: message})
+        return _KeyState({**(before.contents if before else {}), digest: message})
     if parts["digest"] != digest:
         wrong = f"has a record whose content is {digest[:_SHORT]}, not what its key says (offset {record.offset})"
-        return _Entry(wrong=wrong, doubted=told)
-    return _Entry({digest: message})
+        return _KeyState(wrong=wrong, doubted=told)
+    return _KeyState({digest: message})
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _CachedRecipe:
     recipe: Recipe | None
     learnt_s: float
     until_s: float
@@ -204,7 +199,7 @@ class PatientRecipes:
         self._named = named
         self._get, self._clock, self._retry_s, self._stale_s = get, clock, retry_s, stale_s
         self._glance, self._look_s = glance, look_s
-        self._answers: Bounded[tuple[str, str | None], _Answer] = Bounded(_REMEMBERED)
+        self._answers: Bounded[tuple[str, str | None], _CachedRecipe] = Bounded(1000)
         self._lock = threading.Lock()
 
     def __call__(self, ref: RecipeRef) -> Recipe | None:
@@ -221,19 +216,19 @@ class PatientRecipes:
         with self._lock:
             return self._named(ref)
 
-    def _ask(self, ref: RecipeRef, before: _Answer | None) -> _Answer:
+    def _ask(self, ref: RecipeRef, before: _CachedRecipe | None) -> _CachedRecipe:
         begun_s = self._clock.monotonic()
         is_fresh = before is not None and begun_s - before.learnt_s < self._look_s
         if self._glance is not None and before is not None and before.recipe is not None and is_fresh:
-            return _Answer(self._glance(ref), before.learnt_s, begun_s + self._retry_s)
+            return _CachedRecipe(self._glance(ref), before.learnt_s, begun_s + self._retry_s)
         try:
-            return _Answer(self._get(ref), begun_s, begun_s + self._retry_s)
+            return _CachedRecipe(self._get(ref), begun_s, begun_s + self._retry_s)
         except BrokerUnavailable as error:
             RECIPE_FAILURES.inc()
             _log.warning("a recipe may be stale", recipe=ref.short, error=str(error))
             now_s = self._clock.monotonic()
             # An outage must not take the time of whoever asks: the longer the broker was waited for, the later again.
-            until_s = now_s + self._retry_s + _BACK_OFF * (now_s - begun_s)
+            until_s = now_s + self._retry_s + 10.0 * (now_s - begun_s)
             if before is None or now_s - before.learnt_s > self._stale_s:
-                return _Answer(None, begun_s, until_s)
-            return _Answer(before.recipe, before.learnt_s, min(until_s, before.learnt_s + self._stale_s))
+                return _CachedRecipe(None, begun_s, until_s)
+            return _CachedRecipe(before.recipe, before.learnt_s, min(until_s, before.learnt_s + self._stale_s))

@@ -28,26 +28,13 @@ class RedisSettings(BaseModel):
     timeout_s: float = Field(2.0, gt=0)
     retries: int = Field(3, ge=0)
 
-    @classmethod
-    def from_url(cls, url: str) -> "RedisSettings":
-        """Read host, port and database from `redis[s]://host:port/db`; a URL with a password is refused."""
-        parts = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-        if "password" in parts:
-            raise ConfigurationError("put the password into a file and name it in password_file, not in the URL")
-        return cls(
-            host=str(parts.get("host", "127.0.0.1")),
-            port=int(parts.get("port", 6379)),
-            db=int(parts.get("db", 0)),
-            tls=url.startswith("rediss://"),
-        )
-
 
 def connect(settings: RedisSettings, *, decode_responses: bool = True) -> redis.Redis:
     """Make a client; it connects with its first command.
 
     Lost connections and timeouts are retried with jitter, so commands must be safe to repeat.
     """
-    secret = settings.password_file
+    secret, told = settings.password_file, settings.model_dump(mode="json")
     password = None if secret is None else secret.read_text(encoding="utf-8").strip()
     return redis.Redis(
         host=settings.host,
@@ -56,9 +43,9 @@ def connect(settings: RedisSettings, *, decode_responses: bool = True) -> redis.
         username=settings.username,
         password=password,
         ssl=settings.tls,
-        ssl_ca_certs=_text(settings.tls_ca_file),
-        ssl_certfile=_text(settings.tls_cert_file),
-        ssl_keyfile=_text(settings.tls_key_file),
+        ssl_ca_certs=told["tls_ca_file"],
+        ssl_certfile=told["tls_cert_file"],
+        ssl_keyfile=told["tls_key_file"],
         socket_timeout=settings.timeout_s,
         socket_connect_timeout=settings.timeout_s,
         retry=Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), settings.retries),
@@ -109,7 +96,3 @@ def eviction_ailment(client: redis.Redis) -> str | None:
     if policy == "noeviction":
         return None
     return f"Redis drops keys when its memory is full ({policy}): CONFIG SET maxmemory-policy noeviction"
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

@@ -18,15 +18,6 @@ from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.redis_client import RedisSettings
 
 PREFIX = "LINEWARDEN_"
-SECTIONS = frozenset(
-    (
-        "kafka", "redis", "ingest", "inspect", "keeper", "route", "reinspect",
-        "projector", "station", "replay", "notary", "audit", "train", "bridge",
-    )
-)  # fmt: skip
-"""Sections that may stand in an environment shared by all services."""
-
-_NOT_SETTINGS = frozenset({"kafka_home"})
 
 
 class ServiceSettings(BaseSettings):
@@ -64,7 +55,12 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _refuse_unknown(cls, environment: Mapping[str, str]) -> None:
         """Refuse top-level names that are neither a field nor a section; sections refuse theirs themselves."""
-        known = set(cls.model_fields) | SECTIONS | _NOT_SETTINGS
+        # All services may share one environment; kafka_home is no setting, and read by `apache`.
+        shared = (
+            "kafka redis ingest inspect keeper route reinspect projector station replay notary audit train bridge "
+            "kafka_home"
+        )
+        known = {*cls.model_fields, *shared.split()}
         names = {name for name in environment if name.upper().startswith(PREFIX)}
         unknown = sorted(n for n in names if n[len(PREFIX) :].lower().split("__")[0] not in known)
         if unknown:

@@ -13,7 +13,6 @@ from linewarden_schemas.topics import CATALOGUE, CO_PARTITIONED, FOR_EVER, Clean
 from .errors import ConfigurationError
 from .ports import Admin, Broker, TopicDescription
 
-UPDATE = "linewarden topics create --update"
 _log = structlog.get_logger(__name__)
 
 
@@ -28,7 +27,7 @@ class Deviation:
     is_fatal: bool = True
 
     def __str__(self) -> str:
-        change = "a drained migration" if self.setting == "partitions" else f"run '{UPDATE}'"
+        change = "a drained migration" if self.setting == "partitions" else "run 'linewarden topics create --update'"
         return f"topic {self.topic}: {self.setting} is {self.found}, {self.wanted} is needed; {change}"
 
 

@@ -9,9 +9,6 @@ from linewarden_runtime.clock import Clock, SystemClock
 from linewarden_runtime.errors import Fenced
 from linewarden_runtime.metrics import WATCHDOG_EXITS
 
-# Much shorter than any guarded section, so that a deadline is overrun by little.
-_LOOK_EVERY_S = 0.25
-
 
 def _exit(what: str) -> None:
     # Not by the logger or sys.stderr: their locks may be held by the very call that hangs.
@@ -67,7 +64,8 @@ class Watchdog:
             self._thread.start()
 
     def _run(self) -> None:
-        while not self._clock.wait(self._stop, _LOOK_EVERY_S):
+        # Much shorter than any guarded section, so that a deadline is overrun by little.
+        while not self._clock.wait(self._stop, 0.25):
             self.check()
 
     def close(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import pytest
 
 from linewarden_runtime.books import RecipeBook
@@ -28,5 +26,5 @@ def test_a_publisher_that_another_overtook_publishes_nothing_that_contradicts(
     while not one.done:
         one.step()
     assert sorted(map(bool, (one.refused, two.refused))) == [False, True]
-    with closing(RecipeBook(broker, here)) as book:
-        assert book.known() == [OTHER if one.refused else RECIPE]
+    with RecipeBook(broker, here) as book:
+        assert book.all.known() == [OTHER if one.refused else RECIPE]

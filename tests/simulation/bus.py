@@ -16,7 +16,7 @@ from linewarden_runtime.testing.admin import MemoryAdmin
 from linewarden_runtime.testing.broker import MemoryBroker
 from linewarden_runtime.testing.consumer import MemoryConsumer, MemoryReader
 from linewarden_runtime.testing.faults import Fault
-from linewarden_runtime.testing.log import Outcome, Transaction
+from linewarden_runtime.testing.log import Transaction, TransactionState
 from linewarden_runtime.testing.producer import MemoryProducer, MemoryTransactionalProducer
 
 from .world import Process, WallClock, World
@@ -456,7 +456,7 @@ class Transactor:
         """The broker aborts what nobody ended."""
         if transaction is not None and self._bus.inner.open_transactions.get(self._id) is transaction:
             del self._bus.inner.open_transactions[self._id]
-            transaction.end(Outcome.ABORTED)
+            transaction.end(TransactionState.ABORTED)
             self._bus.world.changed()
 
     def _write_marker(self) -> None:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -13,6 +14,7 @@ from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.processes import ServerProcess, free_port, is_listening
+from linewarden_runtime.redis_client import RedisSettings
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_runtime.watchdog import Watchdog
 
@@ -112,3 +114,8 @@ def flush() -> Callable[[str], None]:
             client.flushall()
 
     return run
+
+
+def redis_settings(url: str) -> RedisSettings:
+    """Settings for the Redis server of a fixture's URL."""
+    return RedisSettings(port=urlsplit(url).port or 6379)

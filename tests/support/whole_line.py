@@ -18,7 +18,7 @@ from linewarden_audit.balance import balance
 from linewarden_audit.findings import BalanceReport
 from linewarden_audit.ledger import AuditLedger
 from linewarden_reinspect.queue.redis_queue import RedisQueue
-from linewarden_runtime.books import Book
+from linewarden_runtime.books import TopicBook
 from linewarden_runtime.processes import free_port
 
 DEADLINE_S = 240.0
@@ -60,7 +60,9 @@ class LineUnderTest:
     def evidence(self) -> set[str]:
         """Frames of which evidence is kept now."""
         kept: set[str] = set()
-        book = Book(self.running.broker, line.NAMESPACE.topic("evidence"), lambda r: kept.add((r.key or b"").decode()))
+        book = TopicBook(
+            self.running.broker, line.NAMESPACE.topic("evidence"), lambda r: kept.add((r.key or b"").decode())
+        )
         book.refresh()
         book.close()
         return kept

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -19,7 +18,7 @@ def list_(
     last: Annotated[int, typer.Option(min=1, help="How many, newest last.")] = 50,
 ) -> None:
     """Show the newest dead letters."""
-    from linewarden_runtime.books import Book, readable  # noqa: PLC0415
+    from linewarden_runtime.books import TopicBook, readable  # noqa: PLC0415
     from linewarden_runtime.records import InRecord  # noqa: PLC0415
     from linewarden_schemas.operations import DeadLetter  # noqa: PLC0415
 
@@ -31,7 +30,7 @@ def list_(
             letters.append(message)
 
     here = connect()
-    with closing(Book(here.broker, here.namespace.topic("dead-letters"), learn)) as book:
+    with TopicBook(here.broker, here.namespace.topic("dead-letters"), learn) as book:
         book.refresh()
     letters.sort(key=lambda letter: letter.at_ms)
     rows = [

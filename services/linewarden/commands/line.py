@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -84,7 +83,7 @@ def show_(
     from linewarden_runtime.books import LineBook  # noqa: PLC0415
 
     here = connect()
-    with closing(LineBook(here.broker, here.namespace)) as book:
+    with LineBook(here.broker, here.namespace) as book:
         told, active = book.state(line_id), book.activation(line_id, now_ms())
     row = {
         "line": line_id,

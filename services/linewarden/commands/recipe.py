@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,7 +72,7 @@ def list_(as_json: Json = False) -> None:
     from linewarden_runtime.books import RecipeBook  # noqa: PLC0415
 
     here = connect()
-    with closing(RecipeBook(here.broker, here.namespace)) as book:
+    with RecipeBook(here.broker, here.namespace) as book:
         known = book.all
     rows = [row for version in known.versions.values() for row in _rows(version, known)]
     show(rows, as_json=as_json, empty="no recipe yet; start from: linewarden recipe example --bundle FOLDER")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Self
 
 from linewarden_runtime.books import positions_of
-from linewarden_runtime.ports import Broker
+from linewarden_runtime.ports import Broker, Closing
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Capture
@@ -73,7 +72,7 @@ class Figures:
         return len(self.visits - self.routings.keys())
 
 
-class Follower:
+class Follower(Closing):
     """Feeds `figures` with what was published since the last call; belongs to one thread."""
 
     def __init__(self, broker: Broker, namespace: Namespace, figures: Figures) -> None:
@@ -91,10 +90,8 @@ class Follower:
             self._learn(record)
         return len(records)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the reader; the figures stay."""
         self._reader.close()
 
     def _learn(self, record: InRecord) -> None:

@@ -15,7 +15,7 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget, ViewSpec
 from linewarden_schemas.vocabulary import LineMode
-from linewarden_vision.pictures.folders import SUFFIXES, pictures_in
+from linewarden_vision.pictures.folders import pictures_in
 from linewarden_vision.synthetic.demo import DEMO_DIFFICULTY, DEMO_SIZE, DEMO_VIEWS, FIRST_DEMO_SEED
 
 LINE = "line1"
@@ -24,12 +24,8 @@ NAMESPACE = Namespace("demo")
 PARTITIONS = 4
 BUNDLE = Path(__file__).parent.parent / "assets" / "demo-bundle"
 VIEWS = ("top", "left", "right")
-ACTOR = "demo"
 DECIDE_BY_MS = 8_000
-ENDLESS = 10_000_000
-PICTURES = tuple(sorted(SUFFIXES))
 _SOURCE = "/demo"
-_FIRST_SEED = 1 + FIRST_DEMO_SEED // SEEDS_PER_PLAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,7 @@ class PictureSource:
 def demo_plan(seed: int, pool: int | None = None) -> LinePlan:
     """The line that the demo's bundle was taught for, with parts that the bundle has never seen."""
     return LinePlan(
-        seed=_FIRST_SEED + seed,
+        seed=1 + FIRST_DEMO_SEED // SEEDS_PER_PLAN + seed,
         views=DEMO_VIEWS,
         size=DEMO_SIZE,
         difficulty=DEMO_DIFFICULTY,
@@ -71,7 +67,7 @@ def simulated(
     """Three cameras around one station of the simulated line; with a gallery, pictures of a pool are drawn before."""
     shared = {
         "kind": "line",
-        "visits": visits or ENDLESS,
+        "visits": visits or 10_000_000,
         "rate_per_s": rate,
         "seed": plan.seed,
         "views": plan.views,
@@ -121,7 +117,7 @@ def recipe(source: PictureSource, at_ms: int) -> Recipe:
             decide_by_ms=source.decide_by_ms, commit_margin_ms=300, max_skew_ms=5_000, spool_horizon_ms=3_600_000
         ),
         created_ms=at_ms,
-        created_by=ACTOR,
+        created_by="demo",
     )
 
 
@@ -129,13 +125,13 @@ def set_up(source: PictureSource, at_ms: int) -> list[OutRecord]:
     """Recipe, activation and production, as an engineer and a lead would tell them."""
     made = recipe(source, at_ms)
     activation = Activation(
-        line_id=LINE, recipe=made.ref(), bundle_digest=made.bundle_digest, from_ms=at_ms, actor=ACTOR
+        line_id=LINE, recipe=made.ref(), bundle_digest=made.bundle_digest, from_ms=at_ms, actor=made.created_by
     )
     state = LineState(
         line_id=LINE,
         mode=LineMode.PRODUCTION,
         since_ms=at_ms,
-        actor=ACTOR,
+        actor=made.created_by,
         order_id="demo-order",
         lot_id="demo-lot",
         product_id=made.product_id,

@@ -26,6 +26,7 @@ from linewarden_reinspect.bootstrap import sign_in_link
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.processes import free_port
 from linewarden_schemas.vocabulary import Role
+from linewarden_vision.pictures.folders import SUFFIXES
 
 from . import line
 from .figures import Figures, Follower, Timing
@@ -142,7 +143,7 @@ def source_of(
     else:
         source = line.folder(pictures, parts, rate, work)
         if not source.visits:
-            raise ConfigurationError(f"{pictures} holds no picture ({', '.join(line.PICTURES)})")
+            raise ConfigurationError(f"{pictures} holds no picture ({', '.join(sorted(SUFFIXES))})")
     if bundle is None:
         return source
     digest_of(bundle)

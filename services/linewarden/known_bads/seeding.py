@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,8 +59,8 @@ class Seeding:
 
     def _pins(self, now_ms: int) -> Pins:
         with (
-            closing(LineBook(self.broker, self.namespace)) as lines,
-            closing(RecipeBook(self.broker, self.namespace)) as recipes,
+            LineBook(self.broker, self.namespace) as lines,
+            RecipeBook(self.broker, self.namespace) as recipes,
         ):
             board = PinBoard(lines, recipes, self.line_id, self.clock)
             recipe = board.recipe(now_ms)

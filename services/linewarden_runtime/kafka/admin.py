@@ -2,8 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
@@ -14,20 +13,13 @@ from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError
 from linewarden_runtime.kafka.faults import translated
 from linewarden_runtime.kafka.reader import KafkaReader
 from linewarden_runtime.kafka.settings import KafkaSettings
-from linewarden_runtime.ports import TopicDescription, TopicSpec
+from linewarden_runtime.ports import Closing, TopicDescription, TopicSpec
 from linewarden_runtime.records import Position
 
-_AGAIN_S = 0.2
-_PASSING = (
-    kafka_errors.CoordinatorNotAvailableError,
-    kafka_errors.CoordinatorLoadInProgressError,
-    kafka_errors.KafkaTimeoutError,
-)
-"""What a broker that has just begun, or stalls for a moment, answers to a question that may be asked again."""
 _Read = TypeVar("_Read")
 
 
-class KafkaAdmin:
+class KafkaAdmin(Closing):
     """Topics and groups of a Kafka-protocol broker, as `linewarden_runtime.ports.Admin` promises."""
 
     def __init__(self, settings: KafkaSettings, clock: Clock | None = None) -> None:
@@ -131,10 +123,14 @@ class KafkaAdmin:
         while True:
             try:
                 return read()
-            except _PASSING:
+            except (  # what a broker answers that has just begun, or stalls for a moment
+                kafka_errors.CoordinatorNotAvailableError,
+                kafka_errors.CoordinatorLoadInProgressError,
+                kafka_errors.KafkaTimeoutError,
+            ):
                 if self._clock.monotonic() > deadline:
                     raise
-                self._clock.wait(threading.Event(), _AGAIN_S)
+                self._clock.wait(threading.Event(), 0.2)
 
     def provision(self, group: str, topics: Iterable[str]) -> dict[Position, int]:
         """Commit the earliest offset wherever a group without members has none."""
@@ -158,11 +154,3 @@ class KafkaAdmin:
         if not self._closed:
             self._closed = True
             self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

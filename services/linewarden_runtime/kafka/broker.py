@@ -18,12 +18,8 @@ class KafkaBroker:
 
     def __init__(self, settings: KafkaSettings, watchdog: Watchdog | None = None) -> None:
         self.settings = settings
+        self.append_time = settings.append_time
         self._watchdog = watchdog or Watchdog()
-
-    @property
-    def append_time(self) -> bool:
-        """Whether the broker stamps records; the settings say so of the embedded one, which doesn't."""
-        return self.settings.append_time
 
     def consumer(
         self,

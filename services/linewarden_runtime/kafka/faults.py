@@ -23,35 +23,37 @@ FENCED = (
 )
 """An outdated epoch counts as fenced too: a producer made anew would take the identity back from its heir."""
 
-_REFUSED = (
-    kafka_errors.CommitFailedError,
-    kafka_errors.IllegalGenerationError,
-    kafka_errors.UnknownMemberIdError,
-    kafka_errors.RebalanceInProgressError,
+_OURS: tuple[tuple[type[RuntimeFault], tuple[type[kafka_errors.KafkaError], ...]], ...] = (
+    (Fenced, FENCED),
+    (
+        CommitRefused,
+        (
+            kafka_errors.CommitFailedError,
+            kafka_errors.IllegalGenerationError,
+            kafka_errors.UnknownMemberIdError,
+            kafka_errors.RebalanceInProgressError,
+        ),
+    ),
+    (LogTruncated, (kafka_errors.LogTruncationError,)),
+    (BrokerUnavailable, (kafka_errors.RetriableError,)),
+    (
+        ConfigurationError,
+        (
+            kafka_errors.AuthorizationError,
+            kafka_errors.SaslAuthenticationFailedError,
+            kafka_errors.InvalidTopicError,
+            kafka_errors.KafkaConfigurationError,
+            kafka_errors.InvalidTransactionTimeoutError,
+        ),
+    ),
 )
-_MISCONFIGURED = (
-    kafka_errors.AuthorizationError,
-    kafka_errors.SaslAuthenticationFailedError,
-    kafka_errors.InvalidTopicError,
-    kafka_errors.KafkaConfigurationError,
-    kafka_errors.InvalidTransactionTimeoutError,
-)
+"""The first that fits counts."""
 
 
 def translate(error: kafka_errors.KafkaError) -> RuntimeFault | None:
     """Give the runtime's word for an error; None for one that nobody foresaw, which ends the process."""
-    text = f"{type(error).__name__}: {error}"
-    if isinstance(error, FENCED):
-        return Fenced(text)
-    if isinstance(error, _REFUSED):
-        return CommitRefused(text)
-    if isinstance(error, kafka_errors.LogTruncationError):
-        return LogTruncated(text)
-    if isinstance(error, kafka_errors.RetriableError):
-        return BrokerUnavailable(text)
-    if isinstance(error, _MISCONFIGURED):
-        return ConfigurationError(text)
-    return None
+    kind = next((ours for ours, theirs in _OURS if isinstance(error, theirs)), None)
+    return None if kind is None else kind(f"{type(error).__name__}: {error}")
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """Producers outside transactions, and what all producers share."""
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
@@ -10,6 +9,7 @@ from kafka import errors as kafka_errors
 from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.kafka.faults import delivery_failure, translated
 from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.ports import Closing
 from linewarden_runtime.records import OutRecord
 from linewarden_runtime.sizes import require_fit
 
@@ -80,7 +80,7 @@ def close(client: KafkaProducer, timeout_s: float) -> None:
         client._closed = True  # noqa: SLF001 - else its finaliser would try again, and raise
 
 
-class KafkaPlainProducer:
+class KafkaPlainProducer(Closing):
     """As `linewarden_runtime.ports.Producer` promises; deliveries never time out by themselves."""
 
     def __init__(self, settings: KafkaSettings, client: str) -> None:
@@ -103,11 +103,3 @@ class KafkaPlainProducer:
     def close(self) -> None:
         """Send what is pending, within a bounded time."""
         close(self._client, self._settings.close_timeout_s)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

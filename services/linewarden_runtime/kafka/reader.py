@@ -1,20 +1,20 @@
 """Reading partitions; what a group's member and a reader outside groups have in common."""
 
 from collections.abc import Collection, Mapping
-from types import TracebackType
 from typing import Any, Self
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 
+from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError, LogTruncated, RetentionOvertook
-from linewarden_runtime.kafka.ends import ends_by_fetch
 from linewarden_runtime.kafka.faults import translate, translated
 from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.ports import Closing
 from linewarden_runtime.records import InRecord, Position
 
 
-class KafkaReader:
+class KafkaReader(Closing):
     """Partitions from given offsets, outside any group, as `linewarden_runtime.ports.Reader` promises."""
 
     def __init__(self, client: KafkaConsumer, settings: KafkaSettings) -> None:
@@ -116,8 +116,38 @@ class KafkaReader:
         with translated():
             found = self._client.end_offsets([TopicPartition(*p) for p in positions], self._timeout_ms)
         if self._settings.ends_by_fetch:
-            found = ends_by_fetch(found, self._settings)
+            found = self._ends_by_fetch(found)
         return {Position(*partition): int(offset) for partition, offset in found.items()}
+
+    def _ends_by_fetch(self, listed: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """The high watermarks that fetches carry, for partitions whose listed end is not 0.
+
+        Tansu lists the first offset of the last batch plus one, which is right for batches of one record only.
+        """
+        clock = SystemClock()
+        ends = dict(listed)
+        unknown = {partition for partition, end in listed.items() if end > 0}
+        if not unknown:
+            return ends
+        # Uncommitted: the high watermark is wanted, which an open transaction does not hold back.
+        options = self._settings.reader() | {"isolation_level": "read_uncommitted"}
+        with translated(), KafkaConsumer(**options, max_poll_records=1) as client:
+            client.assign(list(unknown))
+            for partition in unknown:
+                # One before the listed end, which lies in the log whatever it should have been; fetching beyond it
+                # answers nothing.
+                client.seek(partition, listed[partition] - 1)
+            deadline = clock.monotonic() + self._settings.delivery_timeout_ms / 1000
+            while unknown:
+                if clock.monotonic() > deadline:
+                    raise BrokerUnavailable(f"no end of {sorted(unknown)} in time")
+                client.poll(timeout_ms=100)
+                for partition in [p for p in unknown if client.highwater(p) is not None]:
+                    ends[partition] = client.highwater(partition)
+                    unknown.discard(partition)
+                    # Known, and not to be fetched again while the others are waited for.
+                    client.pause(partition)
+        return ends
 
     def offsets_for_times(self, times_ms: Mapping[Position, int]) -> dict[Position, int | None]:
         """Offset of the first record at or after a time."""
@@ -143,14 +173,6 @@ class KafkaReader:
         if not self._closed:
             self._closed = True
             self._client.close(autocommit=False, timeout_ms=int(self._settings.close_timeout_s * 1000))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _record(record: Any) -> InRecord:  # noqa: ANN401 - kafka-python's records are not typed

@@ -5,9 +5,6 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-MIB = 1 << 20
-FOREVER_MS = 2**31 - 1
-
 
 class KafkaSettings(BaseModel):
     """Connection, security, sizes and timeouts; shared by all clients of a process.
@@ -31,10 +28,10 @@ class KafkaSettings(BaseModel):
     sasl_username: str | None = None
     sasl_password_file: Path | None = None
 
-    max_record_bytes: int = Field(10 * MIB, ge=MIB, le=64 * MIB)
-    batch_bytes: int = Field(MIB, ge=16 << 10, le=5 * MIB)
+    max_record_bytes: int = Field(10 << 20, ge=1 << 20, le=64 << 20)
+    batch_bytes: int = Field(1 << 20, ge=16 << 10, le=5 << 20)
     linger_ms: int = Field(5, ge=0, le=1000)
-    fetch_bytes: int = Field(32 * MIB, ge=MIB)
+    fetch_bytes: int = Field(32 << 20, ge=1 << 20)
     retry_backoff_ms: int = Field(10, ge=1, le=1000)
     """Right after a commit a broker refuses the next transaction for a moment; this is how long to wait."""
     fetch_wait_ms: int = Field(100, ge=1, le=1000)
@@ -82,13 +79,9 @@ class KafkaSettings(BaseModel):
             "metadata_max_age_ms": 60_000,
         }
         if self.security_protocol.endswith("SSL"):
-            options |= {
-                "ssl_check_hostname": self.ssl_check_hostname,
-                "ssl_cafile": _text(self.ssl_cafile),
-                "ssl_certfile": _text(self.ssl_certfile),
-                "ssl_keyfile": _text(self.ssl_keyfile),
-                "ssl_password": _secret(self.ssl_password_file),
-            }
+            told = {"ssl_check_hostname", "ssl_cafile", "ssl_certfile", "ssl_keyfile"}
+            options |= self.model_dump(mode="json", include=told)
+            options |= {"ssl_password": _secret(self.ssl_password_file)}
         if self.security_protocol.startswith("SASL"):
             options |= {
                 "sasl_mechanism": self.sasl_mechanism,
@@ -114,7 +107,7 @@ class KafkaSettings(BaseModel):
             "max_block_ms": self.bootstrap_timeout_ms,
             "retry_backoff_ms": self.retry_backoff_ms,
             # Longer than any outage (D0); ingest's publisher bounds the age of what waits.
-            "delivery_timeout_ms": FOREVER_MS,
+            "delivery_timeout_ms": 2**31 - 1,
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
         }
@@ -155,10 +148,6 @@ class KafkaSettings(BaseModel):
             "heartbeat_interval_ms": self.session_timeout_ms // 3,
             "max_poll_interval_ms": self.max_poll_interval_ms,
         }
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
 
 
 def _secret(path: Path | None) -> str | None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from types import TracebackType
-from typing import Self
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
@@ -18,17 +16,16 @@ from linewarden_runtime.errors import (
 from linewarden_runtime.kafka.faults import is_fencing, translated
 from linewarden_runtime.kafka.producer import close, send, stamp_of
 from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.ports import Closing
 from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
 from linewarden_runtime.sizes import require_fit
 from linewarden_runtime.watchdog import Watchdog
-
-_ABORT_TIMEOUT_MS = 2_000
 
 OLDEST_BROKER = (3, 0)
 """Older ones let a fenced producer ask for a fresh id and so take its identity back."""
 
 
-class KafkaTransactionalProducer:
+class KafkaTransactionalProducer(Closing):
     """As `linewarden_runtime.ports.TransactionalProducer` promises.
 
     Every failure ends the client: one that aborted would carry its stale offsets into the next transaction,
@@ -188,7 +185,7 @@ class KafkaTransactionalProducer:
         try:
             result = manager.begin_abort()
             self._client._sender.wakeup()  # noqa: SLF001 - as abort_transaction does
-            result.wait(timeout_ms=_ABORT_TIMEOUT_MS)
+            result.wait(timeout_ms=2_000)
         except kafka_errors.KafkaError:
             return
 
@@ -202,11 +199,3 @@ class KafkaTransactionalProducer:
     @property
     def _guard_s(self) -> float:
         return self._settings.transaction_timeout_ms / 1000 + self._settings.watchdog_margin_s
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

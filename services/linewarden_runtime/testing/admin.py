@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_runtime.ports import TopicDescription, TopicSpec
+from linewarden_runtime.ports import Closing, TopicDescription, TopicSpec
 from linewarden_runtime.records import Position
 
 if TYPE_CHECKING:
     from linewarden_runtime.testing.broker import MemoryBroker
 
 
-class MemoryAdmin:
+class MemoryAdmin(Closing):
     """Topics and groups of a `MemoryBroker`, as `linewarden_runtime.ports.Admin` promises."""
 
     def __init__(self, broker: "MemoryBroker") -> None:
@@ -71,11 +70,3 @@ class MemoryAdmin:
 
     def close(self) -> None:
         """Does nothing: an admin in memory holds no connection."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -14,7 +14,7 @@ from linewarden_runtime.testing.admin import MemoryAdmin
 from linewarden_runtime.testing.consumer import MemoryConsumer, MemoryReader
 from linewarden_runtime.testing.faults import Faults
 from linewarden_runtime.testing.groups import Group
-from linewarden_runtime.testing.log import Outcome, PartitionLog, Transaction
+from linewarden_runtime.testing.log import PartitionLog, Transaction, TransactionState
 from linewarden_runtime.testing.producer import MemoryProducer, MemoryTransactionalProducer
 
 
@@ -133,10 +133,10 @@ class MemoryBroker:
     def take_identity(self, transactional_id: str, writes: Collection[Position]) -> int:
         """Give the next epoch of an identity and abort what was left open, in `writes` what was forgotten too."""
         self.write_markers(transactional_id)
-        self.end_forgotten(transactional_id, Outcome.ABORTED, writes)
+        self.end_forgotten(transactional_id, TransactionState.ABORTED, writes)
         abandoned = self.open_transactions.pop(transactional_id, None)
         if abandoned is not None:
-            abandoned.end(Outcome.ABORTED)
+            abandoned.end(TransactionState.ABORTED)
         self.epochs[transactional_id] = self.epochs.get(transactional_id, -1) + 1
         return self.epochs[transactional_id]
 
@@ -148,7 +148,7 @@ class MemoryBroker:
         if most is not None and waiting[most:]:
             self.markers[transactional_id] = waiting[most:]
 
-    def end_forgotten(self, transactional_id: str, outcome: Outcome, positions: Collection[Position]) -> None:
+    def end_forgotten(self, transactional_id: str, outcome: TransactionState, positions: Collection[Position]) -> None:
         """End forgotten transactions that lie within these partitions, as markers of the same producer do."""
         for transaction in list(self.forgotten.get(transactional_id, ())):
             if {log.position for log in transaction.logs} <= set(positions):

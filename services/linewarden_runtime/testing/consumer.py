@@ -1,8 +1,7 @@
 """Readers and group members of the in-memory bus."""
 
 from collections.abc import Collection, Iterable, Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from linewarden_runtime.errors import (
     BrokerUnavailable,
@@ -11,14 +10,14 @@ from linewarden_runtime.errors import (
     OffsetMissing,
     RetentionOvertook,
 )
-from linewarden_runtime.ports import Start
+from linewarden_runtime.ports import Closing, Start
 from linewarden_runtime.records import GroupSnapshot, InRecord, Position
 
 if TYPE_CHECKING:
     from linewarden_runtime.testing.broker import MemoryBroker
 
 
-class MemoryReader:
+class MemoryReader(Closing):
     """Reads given partitions, as `linewarden_runtime.ports.Reader` promises."""
 
     def __init__(self, broker: "MemoryBroker", offsets: Mapping[Position, int], max_records: int) -> None:
@@ -111,14 +110,6 @@ class MemoryReader:
     def close(self) -> None:
         """Stop reading; nothing is committed, and twice is harmless."""
         self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class MemoryConsumer(MemoryReader):

@@ -7,7 +7,7 @@ from enum import Enum
 from linewarden_runtime.records import InRecord, OutRecord, Position
 
 
-class Outcome(Enum):
+class TransactionState(Enum):
     """Whether `read_committed` shows a transaction's records: not while open, yes, or never."""
 
     OPEN = "open"
@@ -19,29 +19,29 @@ class Outcome(Enum):
 class Transaction:
     """One transaction of one producer, and the partitions it wrote to."""
 
-    logs: "dict[PartitionLog, Outcome]" = field(default_factory=dict)
+    logs: "dict[PartitionLog, TransactionState]" = field(default_factory=dict)
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: TransactionState) -> None:
         """Write its marker to every partition that has none yet."""
         for log in self.open_logs():
             self.mark(log, outcome)
 
-    def mark(self, log: "PartitionLog", outcome: Outcome) -> None:
+    def mark(self, log: "PartitionLog", outcome: TransactionState) -> None:
         """Write the marker of one partition: from now on its readers know, those of the others do not yet."""
         self.logs[log] = outcome
         log.mark(self)
 
     def is_committed_in(self, log: "PartitionLog") -> bool:
         """Whether readers of this partition see its records."""
-        return self.logs.get(log) is Outcome.COMMITTED
+        return self.logs.get(log) is TransactionState.COMMITTED
 
     def open_logs(self) -> "list[PartitionLog]":
         """Partitions without a marker, in the order in which they were written first."""
-        return [log for log, outcome in self.logs.items() if outcome is Outcome.OPEN]
+        return [log for log, outcome in self.logs.items() if outcome is TransactionState.OPEN]
 
 
 @dataclass(slots=True)
-class _Entry:
+class _LogEntry:
     offset: int
     record: InRecord | None
     transaction: Transaction | None
@@ -54,7 +54,7 @@ class PartitionLog:
         self.position = position
         self.start = 0
         self.end = 0
-        self._entries: list[_Entry] = []
+        self._entries: list[_LogEntry] = []
         self._open: dict[Transaction, int] = {}
 
     def append(self, record: OutRecord, now_ms: int, transaction: Transaction | None = None) -> int:
@@ -62,10 +62,10 @@ class PartitionLog:
         offset = self.end
         topic, partition = self.position
         stored = InRecord(topic, partition, offset, now_ms, record.key, record.value, record.headers, leader_epoch=0)
-        self._entries.append(_Entry(offset, stored, transaction))
+        self._entries.append(_LogEntry(offset, stored, transaction))
         self.end += 1
         if transaction is not None:
-            transaction.logs.setdefault(self, Outcome.OPEN)
+            transaction.logs.setdefault(self, TransactionState.OPEN)
             self._open.setdefault(transaction, offset)
         return offset
 
@@ -76,7 +76,7 @@ class PartitionLog:
     def mark(self, transaction: Transaction) -> None:
         """Write a transaction's marker, which takes an offset and is never read."""
         self._open.pop(transaction, None)
-        self._entries.append(_Entry(self.end, None, None))
+        self._entries.append(_LogEntry(self.end, None, None))
         self.end += 1
 
     def last_stable(self) -> int:
@@ -90,7 +90,7 @@ class PartitionLog:
         for entry in self._entries[bisect_left(self._entries, offset, key=lambda e: e.offset) :]:
             if entry.offset >= stable or len(records) == limit:
                 return records, entry.offset
-            if entry.record is not None and self._outcome(entry) is not Outcome.ABORTED:
+            if entry.record is not None and self._outcome(entry) is not TransactionState.ABORTED:
                 records.append(entry.record)
         return records, max(offset, self.end)
 
@@ -114,19 +114,19 @@ class PartitionLog:
         newest = {
             entry.record.key: entry.offset
             for entry in self._entries
-            if entry.record and entry.offset < stable and self._outcome(entry) is not Outcome.ABORTED
+            if entry.record and entry.offset < stable and self._outcome(entry) is not TransactionState.ABORTED
         }
         before = len(self._entries)
         self._entries = [
             entry
             for entry in self._entries
-            if entry.offset >= stable or (entry.record and _stays(entry.record, newest, drops_tombstones))
+            if entry.offset >= stable
+            or (
+                (entry.record and newest.get(entry.record.key) == entry.offset)
+                and not (drops_tombstones and entry.record.value is None)
+            )
         ]
         return before - len(self._entries)
 
-    def _outcome(self, entry: _Entry) -> Outcome:
-        return Outcome.COMMITTED if entry.transaction is None else entry.transaction.logs[self]
-
-
-def _stays(record: InRecord, newest: dict[bytes | None, int], drops_tombstones: bool) -> bool:
-    return newest.get(record.key) == record.offset and not (drops_tombstones and record.value is None)
+    def _outcome(self, entry: _LogEntry) -> TransactionState:
+        return TransactionState.COMMITTED if entry.transaction is None else entry.transaction.logs[self]

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import (
@@ -14,9 +13,10 @@ from linewarden_runtime.errors import (
     GroupNotStable,
     TransactionFailed,
 )
+from linewarden_runtime.ports import Closing
 from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
 from linewarden_runtime.testing.faults import Fault
-from linewarden_runtime.testing.log import Outcome, Transaction
+from linewarden_runtime.testing.log import Transaction, TransactionState
 
 if TYPE_CHECKING:
     from linewarden_runtime.testing.broker import MemoryBroker
@@ -46,7 +46,7 @@ class MemoryDelivery:
         callback(self._failure)
 
 
-class MemoryProducer:
+class MemoryProducer(Closing):
     """As `linewarden_runtime.ports.Producer` promises; every send is decided at once."""
 
     def __init__(self, broker: "MemoryBroker", clock: Clock | None = None) -> None:
@@ -78,16 +78,8 @@ class MemoryProducer:
         """Refuse further records; those that were sent stay in the log."""
         self._closed = True
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class MemoryTransactionalProducer:
+class MemoryTransactionalProducer(Closing):
     """One transactional identity of a `MemoryBroker`, as `linewarden_runtime.ports.TransactionalProducer` promises."""
 
     def __init__(
@@ -161,16 +153,7 @@ class MemoryTransactionalProducer:
         broker.write_markers(self._id)
         transaction = Transaction()
         broker.open_transactions[self._id] = transaction
-        fault = broker.faults.due(
-            Fault.SEND,
-            Fault.OFFSETS,
-            Fault.COMMIT_LOST,
-            Fault.DIED,
-            Fault.PENDING,
-            Fault.FORGOTTEN,
-            Fault.TORN,
-            Fault.APART,
-        )
+        fault = broker.faults.due(*(kind for kind in Fault if kind not in {Fault.INIT, Fault.DELIVERY}))
         try:
             for output in outputs:
                 broker.append(output, transaction, _now_ms(self._clock))
@@ -186,13 +169,13 @@ class MemoryTransactionalProducer:
             if fault is Fault.FORGOTTEN:
                 broker.forgotten[self._id].append(broker.open_transactions.pop(self._id))
             elif fault is not Fault.DIED:
-                transaction.end(Outcome.ABORTED)
+                transaction.end(TransactionState.ABORTED)
                 del broker.open_transactions[self._id]
             if isinstance(error, TransactionFailed | Fenced):
                 raise
             raise TransactionFailed(str(error)) from error
-        transaction.end(Outcome.COMMITTED)
-        broker.end_forgotten(self._id, Outcome.COMMITTED, [log.position for log in transaction.logs])
+        transaction.end(TransactionState.COMMITTED)
+        broker.end_forgotten(self._id, TransactionState.COMMITTED, [log.position for log in transaction.logs])
         del broker.open_transactions[self._id]
         self._fail_if(fault, Fault.COMMIT_LOST)
 
@@ -208,7 +191,7 @@ class MemoryTransactionalProducer:
             self._commit_offsets(Fault.TORN, offsets, group)
         logs = {log.position: log for log in transaction.open_logs()}
         for position in self._broker.faults.torn(list(logs)):
-            transaction.mark(logs[position], Outcome.COMMITTED)
+            transaction.mark(logs[position], TransactionState.COMMITTED)
 
     def _commit_apart(
         self, transaction: Transaction, offsets: Mapping[Position, int], group: GroupSnapshot | None
@@ -221,9 +204,9 @@ class MemoryTransactionalProducer:
             members.pending.update(dict.fromkeys(offsets, self._id))
             broker.markers[self._id].append(partial(members.settle, dict(offsets)))
         broker.markers[self._id] += [
-            partial(transaction.mark, log, Outcome.COMMITTED) for log in transaction.open_logs()
+            partial(transaction.mark, log, TransactionState.COMMITTED) for log in transaction.open_logs()
         ]
-        broker.end_forgotten(self._id, Outcome.COMMITTED, [log.position for log in transaction.logs])
+        broker.end_forgotten(self._id, TransactionState.COMMITTED, [log.position for log in transaction.logs])
         del broker.open_transactions[self._id]
 
     @staticmethod
@@ -234,14 +217,6 @@ class MemoryTransactionalProducer:
     def close(self) -> None:
         """Give the producer up; its identity stays until another takes it."""
         self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _now_ms(clock: Clock | None) -> int | None:

@@ -13,12 +13,13 @@ from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
-from linewarden_runtime.redis_client import MemoryWatch, RedisSettings, connect
+from linewarden_runtime.redis_client import MemoryWatch, connect
+from tests.support.brokers import redis_settings
 
 
 @pytest.fixture
 def client(valkey: str) -> Iterator[redis.Redis]:
-    with connect(RedisSettings.from_url(valkey)) as client:
+    with connect(redis_settings(valkey)) as client:
         yield client
         client.config_set("maxmemory-policy", "noeviction")
 
@@ -26,7 +27,7 @@ def client(valkey: str) -> Iterator[redis.Redis]:
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
 def test_projector_and_station_refuse_to_start(client: redis.Redis, valkey: str, policy: str) -> None:
     client.config_set("maxmemory-policy", policy)
-    settings = {"redis": RedisSettings.from_url(valkey), "health_port": 0}
+    settings = {"redis": redis_settings(valkey), "health_port": 0}
     with pytest.raises(ConfigurationError, match=f"{policy}.*CONFIG SET maxmemory-policy noeviction"):
         run_projector(ProjectorProcess(**settings), Stop())  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=f"{policy}.*CONFIG SET maxmemory-policy noeviction"):

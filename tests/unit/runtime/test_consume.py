@@ -3,7 +3,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 from prometheus_client import REGISTRY
 
-from linewarden_runtime.consume import ConsumeLoop, Handle, Rebalanced
+from linewarden_runtime.consume import ConsumeLoop, Rebalanced
 from linewarden_runtime.deadletters import DeadLetterCap, DeadLetters
 from linewarden_runtime.errors import (
     BrokerUnavailable,
@@ -28,7 +28,7 @@ def _copy(records: Sequence[InRecord]) -> list[OutRecord]:
 
 def _loop(
     line: Line,
-    handle: Handle,
+    handle: Callable[[Sequence[InRecord]], Sequence[OutRecord]],
     consumer: MemoryConsumer | None = None,
     *,
     make: Callable[[], MemoryProducer] | None = None,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from linewarden_runtime.errors import GroupNotStable, LiveTopicRefused
-from linewarden_runtime.guard import IsolatedBroker, IsolatedProducer, redis_prefix
+from linewarden_runtime.guard import IsolatedBroker, IsolatedProducer
 from linewarden_runtime.ports import Broker, TopicSpec
 from linewarden_runtime.provision import provision_topics
 from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
@@ -95,14 +95,11 @@ def test_no_topic_of_the_catalogue_is_written_in_or_outside_transactions(of: Nam
 
 
 @pytest.mark.parametrize("namespace", [LIVE, Namespace("replay"), Namespace("line1-replay")], ids=lambda one: one.name)
-def test_a_live_namespace_makes_no_guard_and_has_no_prefix_in_redis(namespace: Namespace, broker: MemoryBroker) -> None:
+def test_a_live_namespace_makes_no_guard(namespace: Namespace, broker: MemoryBroker) -> None:
     with pytest.raises(LiveTopicRefused, match="live namespace"):
         IsolatedBroker(broker, namespace)
     with broker.producer() as plain, pytest.raises(LiveTopicRefused, match="live namespace"):
         IsolatedProducer(plain, namespace)
-    with pytest.raises(LiveTopicRefused, match="live namespace"):
-        redis_prefix(namespace)
-    assert redis_prefix(OWN) != LIVE.redis_prefix()
 
 
 @pytest.mark.parametrize("name", ["", "../line1", "a.b", "x.line1", "line1\n", "Line1", ".."])

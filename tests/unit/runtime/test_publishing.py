@@ -119,7 +119,7 @@ def test_two_publishers_of_one_version_never_both_succeed(broker: MemoryBroker, 
     assert sorted(map(bool, (one.refused, two.refused))) == [False, True]
     winner = two if one.refused else one
     assert "exists and differs; publish it as version 4" in one.refused + two.refused
-    assert RecipeBook(broker, NAMESPACE).known() == [RECIPE if winner is one else OTHER]
+    assert RecipeBook(broker, NAMESPACE).all.known() == [RECIPE if winner is one else OTHER]
     assert len(broker.records(NAMESPACE.topic("recipes"))) == 1
 
 
@@ -153,7 +153,7 @@ def test_contents_under_old_keys_get_keys_of_their_own_with_the_next_act(broker:
     broker.log(Position(NAMESPACE.topic("recipes"), 0)).compact()
     book = RecipeBook(broker, NAMESPACE)
     assert book.get(RecipeRef(recipe_id="bracket", version=3)) is None
-    assert [one.version for one in book.known()] == [4]
+    assert [one.version for one in book.all.known()] == [4]
 
 
 def test_an_activation_names_the_digest_and_what_is_in_doubt_is_not_activated(broker: MemoryBroker) -> None:

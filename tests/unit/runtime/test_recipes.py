@@ -126,8 +126,8 @@ def test_records_deleted_before_they_were_read_leave_what_a_new_process_would_kn
         broker.append(record(RECIPE.model_copy(update={"version": version})), None)
     broker.log(Position(TOPIC, 0)).delete_before(4)
     assert stayed.get(WITHOUT) is None
-    assert [one.version for one in stayed.known()] == [7, 8]
-    assert stayed.known() == RecipeBook(broker, NAMESPACE).known()
+    assert [one.version for one in stayed.all.known()] == [7, 8]
+    assert stayed.all.known() == RecipeBook(broker, NAMESPACE).all.known()
 
 
 def test_a_topic_made_anew_is_read_anew(broker: MemoryBroker) -> None:

@@ -1,9 +1,11 @@
 """Payloads lie untouched in shared memory until they are read, and room comes back in order."""
 
+import mmap
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linewarden_runtime.kafka.apart.ring import Ring, RingReader
+from linewarden_runtime.kafka.apart.shared import Ring
 
 SIZE = 4096
 
@@ -12,15 +14,15 @@ SIZE = 4096
 def test_what_is_placed_is_read_as_it_was_however_often_the_ring_goes_round(payloads: list[bytes], most: int) -> None:
     ring = Ring(SIZE)
     lying: list[tuple[int, bytes]] = []
-    with RingReader(ring.descriptor) as reader:
+    with memoryview(mmap.mmap(ring.descriptor, 0, access=mmap.ACCESS_READ)) as reader:
         for payload in payloads:
             while len(lying) >= most or (offset := ring.place(payload)) is None:
                 at, expected = lying.pop(0)
-                assert bytes(reader.view(at, len(expected))) == expected
+                assert bytes(reader[at : at + len(expected)]) == expected
                 ring.free(1)
             lying.append((offset, payload))
         for at, expected in lying:
-            assert bytes(reader.view(at, len(expected))) == expected
+            assert bytes(reader[at : at + len(expected)]) == expected
     ring.close()
 
 

@@ -5,6 +5,7 @@ Ends when it is told to or when the other end of the pipe closes, having sent wh
 
 from __future__ import annotations
 
+import mmap
 import signal
 import sys
 import threading
@@ -12,14 +13,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from linewarden_runtime.errors import DeliveryFailed, RuntimeFault, TooLarge
-from linewarden_runtime.kafka.apart.messages import Opening, Refusal, Report, Told
-from linewarden_runtime.kafka.apart.ring import RingReader
+from linewarden_runtime.kafka.apart.shared import Report, Told
 from linewarden_runtime.kafka.producer import KafkaPlainProducer
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.records import OutRecord
-
-_TELL_AFTER = 16
-"""Records taken over after which the writer is told, so that it never waits long for room."""
 
 
 class Reporter:
@@ -38,7 +35,7 @@ class Reporter:
         """One record was taken over."""
         with self._changed:
             self._report = self._report._replace(read=self._report.read + 1)
-            if self._report.read >= _TELL_AFTER:
+            if self._report.read >= 16:  # so few that the writer never waits long for room
                 self._wake()
 
     def decided(self, number: int, failure: Exception | None, append_ms: int | None = None) -> None:
@@ -47,7 +44,7 @@ class Reporter:
             if failure is None:
                 self._report.delivered.append((number, append_ms))
             else:
-                self._report.refused.append(Refusal(number, isinstance(failure, TooLarge), str(failure)))
+                self._report.refused.append((number, isinstance(failure, TooLarge), str(failure)))
             self._wake()
 
     def close(self) -> None:
@@ -87,11 +84,11 @@ def main() -> None:
     try:
         producer = KafkaPlainProducer(KafkaSettings.model_validate_json(settings), client)
     except RuntimeFault as fault:
-        connection.send(Opening(type(fault).__name__, str(fault)))
+        connection.send((type(fault).__name__, str(fault)))
         return
-    connection.send(Opening())
+    connection.send(None)
     reporter = Reporter(connection)
-    with RingReader(ring) as memory:
+    with memoryview(mmap.mmap(ring, 0, access=mmap.ACCESS_READ)) as memory:
         _serve(connection, memory, producer, reporter)
         # While the reporter still tells: this sends what is pending, and its fates are the last reports.
         producer.close()
@@ -99,7 +96,7 @@ def main() -> None:
 
 
 def _serve(
-    connection: Connection[Any, Any], memory: RingReader, producer: KafkaPlainProducer, reporter: Reporter
+    connection: Connection[Any, Any], memory: memoryview, producer: KafkaPlainProducer, reporter: Reporter
 ) -> None:
     while True:
         try:
@@ -113,8 +110,8 @@ def _serve(
         reporter.read()
 
 
-def _send(told: Told, memory: RingReader, producer: KafkaPlainProducer, reporter: Reporter) -> None:
-    value = None if told.size is None else memory.view(told.offset, told.size)
+def _send(told: Told, memory: memoryview, producer: KafkaPlainProducer, reporter: Reporter) -> None:
+    value = None if told.size is None else memory[told.offset : told.offset + told.size]
     record = OutRecord(told.topic, told.key, value, told.headers, told.partition)  # type: ignore[arg-type]  # copied by the client at once
     try:
         delivery = producer.send(record)

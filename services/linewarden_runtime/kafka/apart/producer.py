@@ -8,18 +8,13 @@ import sys
 import threading
 from collections.abc import Callable
 from multiprocessing import Pipe
-from types import TracebackType
-from typing import Self
 
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError, DeliveryFailed, TooLarge
-from linewarden_runtime.kafka.apart.messages import MOST_UNREAD, Opening, Report, Told
-from linewarden_runtime.kafka.apart.ring import Ring
+from linewarden_runtime.kafka.apart.shared import Report, Ring, Told
 from linewarden_runtime.kafka.settings import KafkaSettings
+from linewarden_runtime.ports import Closing
 from linewarden_runtime.records import OutRecord
 from linewarden_runtime.sizes import require_fit
-
-_START_S = 20.0
-_LEAVE_S = 2.0
 
 
 class ApartDelivery:
@@ -64,7 +59,7 @@ class ApartDelivery:
             callback(failure)
 
 
-class ApartProducer:
+class ApartProducer(Closing):
     """As `linewarden_runtime.ports.Producer` promises, with the client in a child process.
 
     The child ends with this process, whatever ends it. Should the child end first, everything pending fails.
@@ -95,17 +90,19 @@ class ApartProducer:
         self._listener.start()
 
     def _open(self, client: str) -> None:
-        opening = Opening(BrokerUnavailable.__name__, "the sending process did not come up")
+        # None once the client is made, else the class of what was in its way, and its words.
+        fault: tuple[str, str] | None = (BrokerUnavailable.__name__, "the sending process did not come up")
         with contextlib.suppress(OSError, EOFError):
             self._pipe.send((self._settings.model_dump_json(), client))
-            if self._pipe.poll(_START_S + self._settings.bootstrap_timeout_ms / 1000):
-                opening = self._pipe.recv()
-        if opening.fault is None:
+            if self._pipe.poll(20.0 + self._settings.bootstrap_timeout_ms / 1000):
+                fault = self._pipe.recv()
+        if fault is None:
             return
         self._reap(0.0)
-        if opening.fault == ConfigurationError.__name__:
-            raise ConfigurationError(opening.text)
-        raise BrokerUnavailable(f"{opening.fault}: {opening.text}")
+        kind, text = fault
+        if kind == ConfigurationError.__name__:
+            raise ConfigurationError(text)
+        raise BrokerUnavailable(f"{kind}: {text}")
 
     def send(self, record: OutRecord) -> ApartDelivery:
         """Hand over a record, waiting a bounded time for room; raises DeliveryFailed, TooLarge at once."""
@@ -126,7 +123,8 @@ class ApartProducer:
 
         def has_room() -> bool:
             nonlocal offset
-            if not self._is_over and self._unread < MOST_UNREAD:
+            # So few told and not taken over yet that telling one never blocks on a full pipe.
+            if not self._is_over and self._unread < 64:
                 offset = self._ring.place(record.value or b"")
             return self._is_over or offset is not None
 
@@ -161,19 +159,19 @@ class ApartProducer:
             self._ring.free(report.read)
             self._unread -= report.read
             delivered = [(self._pending.pop(number), append_ms) for number, append_ms in report.delivered]
-            refused = [(self._pending.pop(one.number), one) for one in report.refused]
+            refused = [(self._pending.pop(number), big, why) for number, big, why in report.refused]
             self._changed.notify_all()
         # Without the lock: a callback may send again, which takes it.
         for delivery, append_ms in delivered:
             delivery.decide(None, append_ms)
-        for delivery, refusal in refused:
-            delivery.decide((TooLarge if refusal.is_too_large else DeliveryFailed)(refusal.text))
+        for delivery, is_too_large, why in refused:
+            delivery.decide((TooLarge if is_too_large else DeliveryFailed)(why))
 
     def close(self) -> None:
         """Send what is pending, within a bounded time; then the process is ended by force."""
         with contextlib.suppress(OSError):
             self._pipe.send(None)
-        self._reap(self._settings.close_timeout_s + _LEAVE_S)
+        self._reap(self._settings.close_timeout_s + 2.0)
         self._listener.join()
 
     def _reap(self, patience_s: float) -> None:
@@ -184,11 +182,3 @@ class ApartProducer:
             self._process.wait()
         self._pipe.close()
         self._ring.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

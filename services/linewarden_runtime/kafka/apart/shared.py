@@ -1,17 +1,42 @@
-"""Memory that two processes share: one writes payloads behind each other, the other reads them where they lie."""
+"""What the two processes share: memory that one writes payloads to and the other reads, and words over a pipe."""
 
 from __future__ import annotations
 
 import mmap
 import os
 from collections import deque
-from typing import Self
+from typing import NamedTuple
+
+from linewarden_runtime.records import Headers
+
+
+class Told(NamedTuple):
+    """A record to send; its value lies in the ring. `size` None is a tombstone."""
+
+    number: int
+    topic: str
+    partition: int | None
+    key: bytes | None
+    headers: Headers
+    offset: int
+    size: int | None
+
+
+class Report(NamedTuple):
+    """How many records were taken over since the last report, which were delivered, and their append times (ms).
+
+    Of those that were not delivered: the number, whether it was too large, and why in words.
+    """
+
+    read: int
+    delivered: list[tuple[int, int | None]]
+    refused: list[tuple[int, bool, str]]
 
 
 class Ring:
     """The writer's side. Room comes back in the order in which it was taken; not locked by itself.
 
-    `descriptor` is what the reader's process inherits.
+    `descriptor` is what the reader's process inherits, and maps; a payload lies there until its room is told free.
     """
 
     def __init__(self, size: int) -> None:
@@ -47,20 +72,3 @@ class Ring:
             self._memory.close()
             os.close(self.descriptor)
             self.descriptor = -1
-
-
-class RingReader:
-    """The reader's side, of a descriptor that it inherited."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._memory = memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
-
-    def view(self, offset: int, size: int) -> memoryview:
-        """A payload where it lies; good until the writer is told that it was read."""
-        return self._memory[offset : offset + size]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._memory.release()
