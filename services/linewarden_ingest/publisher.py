@@ -18,17 +18,15 @@ from linewarden_runtime.ports import Producer
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.vocabulary import Loss
 
-from .captures import Place, without_picture
-from .ledger import Entry, Failure, Ledger
-from .losses import Losses
-from .metrics import GAPS, PUBLISHED
+from .captures import CameraPlace, without_picture
+from .ledger import Failure, InFlight, Ledger
+from .metrics import GAPS, PUBLISHED, Losses
 from .node_clock import NodeClock
 from .outbound import Outbound
 from .spool.faults import SpoolFull
 from .spool.format import Kind
-from .spool.reader import Gap
+from .spool.reader import Gap, Record
 from .spool.spool import Spool
-from .spool.window import Record
 from .ticket import Ticket
 
 _BURST = 64
@@ -56,7 +54,7 @@ class Publisher:
         new_producer: Callable[[], Producer],
         outbound: Outbound,
         *,
-        place: Place,
+        place: CameraPlace,
         losses: Losses,
         clock: Clock,
         rules: PublisherRules,
@@ -192,7 +190,7 @@ class Publisher:
         capture = ticket.capture if loss is None else without_picture(ticket.capture, loss)
         self._send_part(producer, self._outbound.capture(capture), entry)
 
-    def _send_frame(self, producer: Producer, ticket: Ticket, picture: bytes, entry: Entry) -> Loss | None:
+    def _send_frame(self, producer: Producer, ticket: Ticket, picture: bytes, entry: InFlight) -> Loss | None:
         frame = self._outbound.frame(ticket, picture)
         settled = self._ledger.expect(entry, is_frame=True)
         try:
@@ -206,7 +204,7 @@ class Publisher:
         delivery.add_done_callback(settled)
         return None
 
-    def _send_part(self, producer: Producer, record: OutRecord, entry: Entry | None) -> None:
+    def _send_part(self, producer: Producer, record: OutRecord, entry: InFlight | None) -> None:
         settled = self._ledger.expect(entry)
         # Of captures and heartbeats alone: the shortest trip tells the broker's time best, and a frame's is long.
         trip = self._node.sending()
@@ -226,7 +224,7 @@ class Publisher:
 
         delivery.add_done_callback(compared)
 
-    def _give_up_capture(self, entry: Entry, error: Exception) -> None:
+    def _give_up_capture(self, entry: InFlight, error: Exception) -> None:
         """A capture that no broker will take leaves its sequence out, which the audit sees."""
         self._ledger.give_up(entry)
         GAPS.labels(camera=self._place.camera_id).inc()
@@ -269,7 +267,7 @@ class Publisher:
             return Loss.UNREADABLE
         return Loss.DROPPED_OLDEST if record.kind is Kind.DROPPED else None
 
-    def _publish_oversize(self, producer: Producer, entry: Entry, ticket: Ticket, error: Exception) -> None:
+    def _publish_oversize(self, producer: Producer, entry: InFlight, ticket: Ticket, error: Exception) -> None:
         """The broker refused a frame whose capture is on its way: a second capture of the same id tells why."""
         self._note_oversize(ticket, error)
         self._send_part(producer, self._outbound.capture(without_picture(ticket.capture, Loss.OVERSIZE)), entry)

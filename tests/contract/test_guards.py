@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 from kafka.protocol.producer import EndTxnRequest, InitProducerIdRequest, ProduceRequest, TxnOffsetCommitRequest
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
-from linewarden_ingest.losses import Losses
+from linewarden_ingest.metrics import Losses
 from linewarden_ingest.outbound import Outbound
 from linewarden_ingest.publisher import Publisher, PublisherRules
 from linewarden_ingest.spool.spool import Spool

@@ -12,7 +12,7 @@ from linewarden.commands.context import publish
 from linewarden_history.reading import records_since
 from linewarden_ingest.cameras.interface import EncodedPicture
 from linewarden_ingest.cameras.pictures import Encoding, Unreadable, from_bytes
-from linewarden_ingest.captures import Pins, Place
+from linewarden_ingest.captures import CameraPlace, Pins
 from linewarden_ingest.outbound import Outbound
 from linewarden_ingest.pins import PinBoard
 from linewarden_ingest.ticket import Ticket
@@ -89,7 +89,7 @@ class Seeding:
 
     def _write(self, capture: Capture, picture: EncodedPicture) -> None:
         partitions = len(positions_of(self.broker, self.namespace.topic("captures")))
-        place = Place(capture.line_id, capture.station_id, CAMERA, capture.view_id)
+        place = CameraPlace(capture.line_id, capture.station_id, CAMERA, capture.view_id)
         out = Outbound(self.namespace, place, self.epoch, partitions)
         ticket = Ticket(capture, capture.sequence, self.epoch, picture.content_type)
         records = [
