@@ -61,7 +61,7 @@ from linewarden_schemas.vocabulary import LineMode, Loss, PartIdSource
 from linewarden_vision.errors import UnusablePicture
 from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspector import ViewScore
-from linewarden_vision.pictures.reading import Limits
+from linewarden_vision.pictures.reading import PictureLimits
 
 from .bus import Bus, WholeLog
 from .filesystem import SimulatedFiles
@@ -439,7 +439,7 @@ class Line:
                 lane,
                 Writer(NAMESPACE, PARTITIONS),
                 letters,
-                limits=Limits(),
+                limits=PictureLimits(),
                 clock=clock,
                 threads=1,
                 executor=Inline(),

@@ -23,7 +23,7 @@ from linewarden_runtime.ports import Broker
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import LineMode
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.reading import read_file
 
 from .imitation import CAMERA, Recent, imitate, newest, serial_like
@@ -104,7 +104,7 @@ def picture_of(path: Path) -> EncodedPicture:
     """A JPEG or PNG as it is, anything else as PNG. Raises ConfigurationError for what is no picture."""
     try:
         return from_bytes(read_file(path), Encoding())
-    except (Refused, Unreadable) as error:
+    except (PictureRefused, Unreadable) as error:
         raise ConfigurationError(f"{path}: {error}") from error
 
 

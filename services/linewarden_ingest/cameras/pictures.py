@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 import numpy as np
 
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.png import MAGIC as PNG_MAGIC
 
 from .interface import EncodedPicture, RawPicture
@@ -38,7 +38,7 @@ def from_bytes(data: bytes, encoding: Encoding) -> EncodedPicture:
         return EncodedPicture(data, "image/png" if data.startswith(PNG_MAGIC) else "image/jpeg")
     try:
         picture = cast("RawPicture", read_picture(data))
-    except Refused as refused:
+    except PictureRefused as refused:
         raise Unreadable(refused.detail) from refused
     return encode(picture if picture.ndim == 2 else picture[..., ::-1], encoding)
 

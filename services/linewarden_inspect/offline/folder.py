@@ -11,7 +11,7 @@ from typing import Any
 
 from linewarden_schemas.vocabulary import Routing, Undecidable, VerdictRule
 from linewarden_vision.inspecting.preparing import prepare
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.reading import read_file, read_picture
@@ -41,7 +41,7 @@ class _Read:
 
     entry: Entry
     prepared: Any
-    refused: Refused | None = None
+    refused: PictureRefused | None = None
 
 
 def inspect_listing(
@@ -89,10 +89,10 @@ def _read(entry: Entry, scorer: Scorer) -> _Read:
         if entry.refused is not None:
             raise entry.refused
         return _Read(entry, prepare(scorer, read_picture(read_file(entry.path))))
-    except Refused as refused:
+    except PictureRefused as refused:
         return _Read(entry, None, refused)
     except MemoryError:
-        return _Read(entry, None, Refused(Undecidable.TOO_LARGE, "there is not enough memory to decode it"))
+        return _Read(entry, None, PictureRefused(Undecidable.TOO_LARGE, "there is not enough memory to decode it"))
 
 
 def _batches(pictures: Iterator[_Read], most: int) -> Iterator[list[_Read]]:
@@ -110,13 +110,13 @@ def _batches(pictures: Iterator[_Read], most: int) -> Iterator[list[_Read]]:
 
 
 def _answer(batch: list[_Read], scorer: Scorer, options: Options, pool: ThreadPoolExecutor) -> list[Result]:
-    answers = iter(score_batch(scorer, [one.prepared for one in batch if one.refused is None]).answers)
+    answers = iter(score_batch(scorer, [one.prepared for one in batch if one.refused is None]))
     tasks = [pool.submit(_result, one.entry, one.refused or next(answers), scorer, options) for one in batch]
     return [task.result() for task in tasks]
 
 
-def _result(entry: Entry, answer: ViewScore | Refused, scorer: Scorer, options: Options) -> Result:
-    if isinstance(answer, Refused):
+def _result(entry: Entry, answer: ViewScore | PictureRefused, scorer: Scorer, options: Options) -> Result:
+    if isinstance(answer, PictureRefused):
         return undecided(entry, answer)
     names: MapNames | None = None
     if options.maps is not None:

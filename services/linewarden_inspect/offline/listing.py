@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from linewarden_domain.tables import UnusableTable, read_table
 from linewarden_schemas.vocabulary import Undecidable
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.folders import SUFFIXES, pictures_below
 
 TABLE = "parts.csv"
@@ -38,7 +38,7 @@ class Entry:
     image: str
     part_id: str
     path: Path
-    refused: Refused | None = None
+    refused: PictureRefused | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +119,13 @@ def _entry(root: Path, image: str, path: Path, part_id: str) -> Entry:
     try:
         return Entry(image, part_id, path, _refusal(root, path))
     except (OSError, ValueError) as error:  # too long, a zero byte, a circle of links
-        return Entry(image, part_id, path, Refused(Undecidable.UNREADABLE, f"it cannot be opened: {error}"))
+        return Entry(image, part_id, path, PictureRefused(Undecidable.UNREADABLE, f"it cannot be opened: {error}"))
 
 
-def _refusal(root: Path, path: Path) -> Refused | None:
+def _refusal(root: Path, path: Path) -> PictureRefused | None:
     if not path.resolve().is_relative_to(root):
-        return Refused(Undecidable.UNREADABLE, "it lies outside the folder, and links out of it are not followed")
+        why = "it lies outside the folder, and links out of it are not followed"
+        return PictureRefused(Undecidable.UNREADABLE, why)
     if not path.exists():
-        return Refused(Undecidable.UNREADABLE, "the file is missing")
-    return None if path.is_file() else Refused(Undecidable.UNREADABLE, "it is no regular file")
+        return PictureRefused(Undecidable.UNREADABLE, "the file is missing")
+    return None if path.is_file() else PictureRefused(Undecidable.UNREADABLE, "it is no regular file")

@@ -18,7 +18,7 @@ RECORD_FAULTS = frozenset(
 """Reasons that lie in the record itself, so that somebody should look at it: it becomes a dead letter as well."""
 
 
-class Refused(Exception):
+class PictureRefused(Exception):
     """A frame that is answered NOT_DECIDABLE; `reason` is for counting, `said` for people.
 
     What a decoder, a bundle or a device says of itself has no code of its own.

@@ -24,14 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_schemas.vocabulary import Undecidable
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 
 from .child import ANSWER, DONE, KINDS, NO_MEMORY, REQUEST
 from .header import PictureHeader, unreadable
 
-NATIVE = "linewarden_vision.pictures.native:decode"
 Picture = NDArray[np.generic]
-_START_S = 60.0
 _KEPT_BYTES = 64 << 20
 _PAGE = mmap.PAGESIZE
 
@@ -74,10 +72,10 @@ class _DecoderProcess:
         self._is_ready = False
 
     def decode(self, payload: bytes, header: PictureHeader, limits: DecoderLimits) -> Picture:
-        """Pixels of a picture; raises Refused, or _ChildLost where the child is of no use any more."""
+        """Pixels of a picture; raises PictureRefused, or _ChildLost where the child is of no use any more."""
         if not self._is_ready:
             try:
-                self._hear(_START_S)
+                self._hear(60.0)
             except _ChildLost as lost:  # no fault of the picture's
                 raise OSError(f"the decoding process {self.why_lost()}, before its first picture") from lost
             self._is_ready = True
@@ -92,7 +90,7 @@ class _DecoderProcess:
         state, text = self._hear(limits.seconds)
         if state == NO_MEMORY:
             self.close()  # it ends itself
-            raise Refused(Undecidable.TOO_LARGE, text)
+            raise PictureRefused(Undecidable.TOO_LARGE, text)
         if state != DONE:
             raise unreadable(text)
         dtype = np.uint8 if header.depth == 8 else np.uint16
@@ -170,7 +168,12 @@ class Decoders:
     `function` is what decodes, `module:name`, in a child.
     """
 
-    def __init__(self, most: int, limits: DecoderLimits = DecoderLimits(), function: str = NATIVE) -> None:
+    def __init__(
+        self,
+        most: int,
+        limits: DecoderLimits = DecoderLimits(),
+        function: str = "linewarden_vision.pictures.native:decode",
+    ) -> None:
         self._limits, self._function = limits, function
         self._idle: list[_DecoderProcess] = []
         self._lock = threading.Lock()
@@ -183,7 +186,7 @@ class Decoders:
         """Decode to HxW or HxWx3 (RGB), uint8 or uint16, as the sensor stored it.
 
         Raises:
-            Refused: UNREADABLE where the decoder gives up, warns, crashes or takes too long, or gives something
+            PictureRefused: UNREADABLE where the decoder gives up, warns, crashes or takes too long, or gives something
                 else than the header says; TOO_LARGE where it needs too much memory.
             OSError: where no process can be started.
         """

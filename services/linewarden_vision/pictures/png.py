@@ -17,7 +17,7 @@ def read_png(payload: bytes, *, alpha: bool = False) -> PictureHeader:
     """Read a PNG's structure; a palette gives three channels, fewer than 8 bits give 8, `alpha` allows for four.
 
     Raises:
-        Refused: UNREADABLE where it is damaged, cut short, animated or transparent.
+        PictureRefused: UNREADABLE where it is damaged, cut short, animated or transparent.
     """
     header: PictureHeader | None = None
     spans: list[tuple[int, int]] = [(0, len(MAGIC))]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from linewarden_vision.synthetic.defects import DEFECT_CLASSES, Defect, DefectClass, draw_defect
+from linewarden_vision.synthetic.defects import DEFECT_CLASSES, DefectClass, Plane, draw_defect
 from linewarden_vision.synthetic.surface import Surface, draw_surface
 
 _PART, _SURFACE, _DEFECT = range(3)  # independent random streams of one seed
@@ -97,12 +97,12 @@ def _make_view(seed: int, index: int, size: int, difficulty: float, kind: Defect
         return SyntheticView(_expose(surface, None), np.zeros((size, size), bool), None)
     rng = np.random.default_rng([seed, _DEFECT, index])
     defect = draw_defect(rng, kind, surface.region, difficulty)
-    return SyntheticView(_expose(surface, defect), defect.layer != 0, kind)
+    return SyntheticView(_expose(surface, defect), defect != 0, kind)
 
 
-def _expose(surface: Surface, defect: Defect | None) -> NDArray[np.uint8]:
+def _expose(surface: Surface, defect: Plane | None) -> NDArray[np.uint8]:
     light = surface.reflectance
     if defect is not None:
-        light = light + defect.layer
+        light = light + defect
     grey = light * surface.illumination + surface.noise
     return np.asarray(np.clip(np.rint(grey), 0, 255), np.uint8)

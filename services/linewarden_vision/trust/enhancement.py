@@ -28,7 +28,6 @@ BFLOAT16_TOLERANCE = 0.1
 
 A gain is the difference of two agreements: twice as far.
 """
-_PGD_REACH = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,7 @@ def _outside_inference(values: Tensor) -> Tensor:
 
 def _walk(base: Tensor, radius: Tensor, settings: Enhancement, margin: Callable[[Tensor], Tensor]) -> Tensor:
     """Return the offset from ``base`` after all steps; each picture's slope is its own margin's alone."""
-    pace = radius if settings.steps == 1 else radius * (_PGD_REACH / settings.steps)
+    pace = radius if settings.steps == 1 else radius * (2.5 / settings.steps)
     if settings.direction == "ok":
         pace = -pace
     offset = torch.zeros_like(base)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from linewarden_vision.network.interface import NetworkOutput
-    from linewarden_vision.trust.maps import Maps
+    from linewarden_vision.trust.maps import ActivationMaps
     from linewarden_vision.trust.second_look import SecondPass
 
 Need = Literal["margin", "mask_logits", "pyramid", "novelty"]
@@ -44,7 +44,7 @@ class TrustScore(_Named):
     Raises ValueError for a name that is none, or words without English.
     """
 
-    measure: Callable[[NetworkOutput, Maps], Tensor]
+    measure: Callable[[NetworkOutput, ActivationMaps], Tensor]
     needs: tuple[Need, ...] = ()
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from linewarden_vision.network.interface import SteppedNetwork
 from linewarden_vision.trust.agreement import AGNOSTIC, MEASURES, Measure
 from linewarden_vision.trust.enhancement import Enhancement, Response, Source, enhance
-from linewarden_vision.trust.maps import AgnosticVariant, Maps, make_maps
+from linewarden_vision.trust.maps import ActivationMaps, AgnosticVariant, make_maps
 from linewarden_vision.trust.scores import SecondScore
 
 
@@ -35,13 +35,13 @@ class SecondPass:
         return enhance(self.network, self.source, self.enhancement, self.before)
 
     @cached_property
-    def maps_before(self) -> Maps:
-        """Maps of the plain pass."""
+    def maps_before(self) -> ActivationMaps:
+        """Activation maps of the plain pass."""
         return make_maps(self.before.cells, self.before.tap)
 
     @cached_property
-    def maps_after(self) -> Maps:
-        """Maps after the enhancement."""
+    def maps_after(self) -> ActivationMaps:
+        """Activation maps after the enhancement."""
         return make_maps(self.after.cells, self.after.tap)
 
 

@@ -24,7 +24,7 @@ from linewarden_vision.trust.enhancement import (
     enhance,
 )
 from linewarden_vision.trust.ingredients import cheap_ingredients, second_ingredients
-from linewarden_vision.trust.maps import Maps, make_maps
+from linewarden_vision.trust.maps import ActivationMaps, make_maps
 from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES
 from tests.unit.vision.helpers import small_network
 
@@ -218,6 +218,6 @@ def test_a_broken_map_has_no_agreement_instead_of_an_innocent_one(broken: float)
     cells[1, 0, 0] = broken
     maps = make_maps(cells, output.tap.detach())
     names = [name for name in CHEAP_NAMES if "agreement" in name]
-    found = cheap_ingredients(output, Maps(maps.defect, maps.normal, maps.agnostic), names)
+    found = cheap_ingredients(output, ActivationMaps(maps.defect, maps.normal, maps.agnostic), names)
     assert bool(found[0].isfinite().all())
     assert bool(found[1].isnan().all())
