@@ -23,7 +23,7 @@ from linewarden_schemas.ids import Namespace
 
 from .cameras.options import CameraOptions
 from .metrics import CAMERA_RESTARTS, CAMERA_UP
-from .settings import IngestOptions, IngestSettings, camera_options, with_cameras
+from .settings import IngestOptions, IngestSettings, with_cameras
 from .supervisor import Supervisor
 
 
@@ -101,7 +101,9 @@ def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, star
 
     clock = SystemClock()
     broker: Broker = KafkaBroker(settings.kafka)
-    camera = camera_options(options, camera_id)
+    cameras = {one.camera_id: one for one in options.cameras}
+    if (camera := cameras.get(camera_id)) is None:
+        raise ConfigurationError(f"no camera {camera_id!r}; known are {', '.join(cameras)}")
     namespace = Namespace(settings.namespace)
     if namespace.is_isolated:
         raise ConfigurationError(f"namespace {namespace.name} belongs to a replay or shadow; ingest only writes live")

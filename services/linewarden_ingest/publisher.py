@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
@@ -35,18 +34,11 @@ _BURST = 64
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PublisherRules:
-    """Bytes on their way at most; seconds until an unacknowledged record costs the producer; heartbeat period."""
-
-    unacked_bytes: int = 32 << 20
-    unacked_age_s: float = 60.0
-    heartbeat_s: float = 5.0
-    retry_s: float = 1.0
-
-
 class Publisher:
-    """One camera's publisher; belongs to one thread. `new_producer` makes a producer to replace a broken one."""
+    """One camera's publisher; belongs to one thread. `new_producer` makes a producer to replace a broken one.
+
+    At most `unacked_bytes` are on their way; a record without acknowledgement for `unacked_age_s` costs the producer.
+    """
 
     def __init__(
         self,
@@ -57,11 +49,16 @@ class Publisher:
         place: CameraPlace,
         losses: Losses,
         clock: Clock,
-        rules: PublisherRules,
         node: NodeClock | None = None,
+        unacked_bytes: int = 32 << 20,
+        unacked_age_s: float = 60.0,
+        heartbeat_s: float = 5.0,
+        retry_s: float = 1.0,
     ) -> None:
         self._spool, self._new_producer, self._outbound = spool, new_producer, outbound
-        self._place, self._losses, self._clock, self._rules = place, losses, clock, rules
+        self._place, self._losses, self._clock = place, losses, clock
+        self._most_unacked_bytes, self._unacked_age_s = unacked_bytes, unacked_age_s
+        self._heartbeat_s, self._retry_s = heartbeat_s, retry_s
         self._node = node or NodeClock(clock, place.camera_id)
         self._wake = threading.Event()
         self._reader = spool.reader(self._wake.set)
@@ -91,8 +88,8 @@ class Publisher:
         if self._producer is not producer:
             return
         # The client gives no batch up by itself (D0), and one that is stuck for good would hold all behind it.
-        if self._ledger.oldest_age_s > self._rules.unacked_age_s:
-            self._replace(f"no acknowledgement for {self._rules.unacked_age_s:.0f} s")
+        if self._ledger.oldest_age_s > self._unacked_age_s:
+            self._replace(f"no acknowledgement for {self._unacked_age_s:.0f} s")
         elif not self._send_some(producer):
             self._clock.wait(self._wake, timeout_s)
             self._settle_acks()
@@ -120,7 +117,7 @@ class Publisher:
             self._producer = self._new_producer()
         except BrokerUnavailable as error:
             _log.warning("no broker; pictures stay in the spool", camera_id=self._place.camera_id, error=str(error))
-            self._clock.wait(self._stop, max(timeout_s, self._rules.retry_s))
+            self._clock.wait(self._stop, max(timeout_s, self._retry_s))
         return self._producer
 
     def _settle(self, producer: Producer) -> None:
@@ -156,7 +153,7 @@ class Publisher:
         """Send what is durable, a burst at most and within the bound on bytes; how many records that were."""
         sent = 0
         # The client bounds no memory for what is not sent yet (D5).
-        while sent < _BURST and self._ledger.unacked_bytes < self._rules.unacked_bytes:
+        while sent < _BURST and self._ledger.unacked_bytes < self._most_unacked_bytes:
             item = self._reader.next()
             if item is None:
                 break
@@ -283,7 +280,7 @@ class Publisher:
         )
 
     def _beat_when_due(self, producer: Producer) -> None:
-        due = self._clock.monotonic() - self._beat_at >= self._rules.heartbeat_s
+        due = self._clock.monotonic() - self._beat_at >= self._heartbeat_s
         if due and self._producer is producer:
             try:
                 self._beat(producer)

@@ -15,7 +15,6 @@ from linewarden_schemas.base import Id
 from linewarden_schemas.topics import CATALOGUE
 
 from .cameras.kinds import AnyCameraOptions
-from .cameras.options import CameraOptions
 from .captures import CameraPlace, require_short_ids
 
 MIB = 1 << 20
@@ -101,19 +100,6 @@ def with_cameras(options: IngestOptions) -> IngestOptions:
     for camera in options.cameras:
         require_short_ids(CameraPlace(options.line_id, options.station_id, camera.camera_id, camera.view_id))
     return options
-
-
-def camera_options(options: IngestOptions, camera_id: str) -> CameraOptions:
-    """One camera's options.
-
-    Raises:
-        ConfigurationError: naming the cameras there are.
-    """
-    for camera in options.cameras:
-        if camera.camera_id == camera_id:
-            return camera
-    known = ", ".join(camera.camera_id for camera in options.cameras)
-    raise ConfigurationError(f"no camera {camera_id!r}; known are {known}")
 
 
 def _from_file(options: IngestOptions, path: Path) -> IngestOptions:

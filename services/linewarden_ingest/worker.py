@@ -24,7 +24,7 @@ from .metrics import TORN_BYTES, Losses
 from .node_clock import NodeClock
 from .outbound import Outbound
 from .pins import PinBoard
-from .publisher import Publisher, PublisherRules
+from .publisher import Publisher
 from .settings import IngestOptions
 from .spool.faults import SpoolBroken
 from .spool.spool import Spool, SpoolLimits
@@ -191,8 +191,10 @@ class Worker:
             place=self._place,
             losses=self._losses,
             clock=self._clock,
-            rules=PublisherRules(options.unacked_bytes, options.unacked_age_s, options.heartbeat_s),
             node=self._node,
+            unacked_bytes=options.unacked_bytes,
+            unacked_age_s=options.unacked_age_s,
+            heartbeat_s=options.heartbeat_s,
         )
 
 

@@ -146,16 +146,13 @@ def read_bundle(folder: Path, *, expected_digest: str | None = None) -> Bundle:
         card = Card.model_validate_json(contents["card.json"])
         weights = parse_weights(contents[WEIGHTS])
     except ValidationError as error:
-        raise BundleError(f"{folder} cannot be used by this version: {_in_words(error)}") from error
+        told = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
+        why = "; ".join(f"card.json, {place}: {what}" for place, what in told)
+        raise BundleError(f"{folder} cannot be used by this version: {why}") from error
     except safetensors.SafetensorError as error:
         raise BundleError(f"{folder} cannot be used by this version: {error}") from error
     golden = Golden.from_files(contents["golden.npz"], contents["golden.json"])
     return _assemble(Bundle(digest, card, weights, golden), contents)
-
-
-def _in_words(error: ValidationError) -> str:
-    told = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
-    return "; ".join(f"card.json, {place}: {what}" for place, what in told)
 
 
 def _assemble(bundle: Bundle, contents: Mapping[str, bytes]) -> Bundle:

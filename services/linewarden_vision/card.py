@@ -139,6 +139,16 @@ class SecondLookCard(_Strict):
     direction: Direction = "defect"
     gate: FiniteFloat
 
+    def build(self) -> SecondLook:
+        """The second look as the cascade takes it."""
+        return SecondLook(
+            names=[part.name for part in self.ingredients],
+            normalisers=[Normaliser(np.asarray(part.good)) for part in self.ingredients],
+            logistic=self.logistic.build(),
+            enhancement=Enhancement(self.space, self.stride, self.epsilon, self.steps, self.direction),
+            gate=self.gate,
+        )
+
 
 class TrustCard(_Strict):
     """Trust as it was calibrated: for each ingredient its values on good parts, and the logistic over rarities."""
@@ -163,18 +173,8 @@ class TrustCard(_Strict):
             names=[part.name for part in self.ingredients],
             normalisers=[Normaliser(np.asarray(part.good)) for part in self.ingredients],
             logistic=self.logistic.build(),
-            second=None if self.second is None else _second(self.second),
+            second=None if self.second is None else self.second.build(),
         )
-
-
-def _second(card: SecondLookCard) -> SecondLook:
-    return SecondLook(
-        names=[part.name for part in card.ingredients],
-        normalisers=[Normaliser(np.asarray(part.good)) for part in card.ingredients],
-        logistic=card.logistic.build(),
-        enhancement=Enhancement(card.space, card.stride, card.epsilon, card.steps, card.direction),
-        gate=card.gate,
-    )
 
 
 class MapScales(_Strict):

@@ -24,7 +24,7 @@ from linewarden_ingest.metrics import Losses
 from linewarden_ingest.node_clock import NodeClock
 from linewarden_ingest.outbound import Outbound
 from linewarden_ingest.pins import PinBoard
-from linewarden_ingest.publisher import Publisher, PublisherRules
+from linewarden_ingest.publisher import Publisher
 from linewarden_ingest.settings import Overload
 from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_ingest.worker import resume_at
@@ -379,8 +379,9 @@ class Line:
                 place=place,
                 losses=losses,
                 clock=clock,
-                rules=PublisherRules(unacked_age_s=10.0, heartbeat_s=5.0),
                 node=node,
+                unacked_age_s=10.0,
+                heartbeat_s=5.0,
             )
             first = resume_at(spool, _RUN_MS, begins_anew=False)
             camera = self.shots[process.name] = Shots(self, process, view, spool, first)

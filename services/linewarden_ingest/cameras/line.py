@@ -101,7 +101,7 @@ class Gallery:
         """View `view` (from 0) of a visit's part."""
         kept = self._path(visit, view)
         if kept is not None and kept.exists():
-            return self._wrap(kept.read_bytes())
+            return EncodedPicture(kept.read_bytes(), self._encoding.content_type)
         return self._draw(visit, view)
 
     def prepare(self, visits: int, stop: Callable[[], bool] = lambda: False) -> int:
@@ -133,9 +133,6 @@ class Gallery:
         state = "ng" if visit.defective else "ok"
         name = f"{visit.part_seed}-{state}-{plan.size}-{plan.difficulty:g}-{view}.{self._encoding.format}"
         return self._folder / name
-
-    def _wrap(self, data: bytes) -> EncodedPicture:
-        return EncodedPicture(data, "image/png" if self._encoding.format == "png" else "image/jpeg")
 
 
 class LineCamera:

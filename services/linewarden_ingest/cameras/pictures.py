@@ -7,6 +7,7 @@ from typing import Literal, cast
 
 import numpy as np
 
+from linewarden_schemas.capture import ContentType
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.png import MAGIC as PNG_MAGIC
 
@@ -24,6 +25,11 @@ class Encoding:
     format: Literal["png", "jpeg"] = "png"
     jpeg_quality: int = 95
     png_compression: int = 1
+
+    @property
+    def content_type(self) -> ContentType:
+        """What pictures so encoded are called on the wire."""
+        return "image/png" if self.format == "png" else "image/jpeg"
 
 
 def from_bytes(data: bytes, encoding: Encoding) -> EncodedPicture:
@@ -67,4 +73,4 @@ def encode(raw: RawPicture, encoding: Encoding) -> EncodedPicture:
         raise Unreadable(f"OpenCV: {error}") from error
     if not done:
         raise Unreadable(f"an array {raw.shape} {raw.dtype} is no picture")
-    return EncodedPicture(data.tobytes(), "image/png" if png else "image/jpeg")
+    return EncodedPicture(data.tobytes(), encoding.content_type)

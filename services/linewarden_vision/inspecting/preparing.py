@@ -75,7 +75,10 @@ def make_ready(
     if recipe is None:
         raise PictureRefused(Undecidable.UNKNOWN_RECIPE, said("recipe_unusable", recipe=frame.meta.recipe.short))
     region = _region(frame, recipe)
-    scorer = _scorer(shelf, recipe)
+    try:
+        scorer = shelf.scorer(recipe.bundle_digest)
+    except (BundleError, GateError) as error:
+        raise PictureRefused(Undecidable.UNKNOWN_BUNDLE, str(error)) from error
     refuse_if_late(frame, now_ms())
     prepared = prepare(scorer, _crop(decode(frame.picture, header), region))
     return Ready(frame, source, recipe, region, scorer, prepared, (header.height, header.width))
@@ -100,13 +103,6 @@ def _region(frame: Frame, recipe: Recipe) -> Region | None:
             return view.region
     detail = said("view_not_expected", recipe=f"{recipe.recipe_id}@{recipe.version}", view=frame.meta.view_id)
     raise PictureRefused(Undecidable.BAD_METADATA, detail)
-
-
-def _scorer(shelf: Shelf, recipe: Recipe) -> Scorer:
-    try:
-        return shelf.scorer(recipe.bundle_digest)
-    except (BundleError, GateError) as error:
-        raise PictureRefused(Undecidable.UNKNOWN_BUNDLE, str(error)) from error
 
 
 def _crop(picture: Picture, region: Region | None) -> Picture:

@@ -49,12 +49,8 @@ def strongest(ingredients: Mapping[str, float], card: Card) -> str:
     if second is not None and looked_twice:
         parts, coefficients = [*parts, *second.ingredients], second.logistic.coefficients
     shares = {
-        part.name: weight * _rarity(part, ingredients[part.name])
+        part.name: weight * float(Normaliser(np.asarray(part.good))(np.asarray([ingredients[part.name]]))[0])
         for part, weight in zip(parts, coefficients, strict=True)
         if part.name in ingredients
     }
     return max(shares, key=lambda name: shares[name]) if shares else ""
-
-
-def _rarity(part: CheapIngredient | EnhancedIngredient, value: float) -> float:
-    return float(Normaliser(np.asarray(part.good))(np.asarray([value]))[0])

@@ -31,7 +31,6 @@ from .header import PictureHeader, unreadable
 
 Picture = NDArray[np.generic]
 _KEPT_BYTES = 64 << 20
-_PAGE = mmap.PAGESIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class _DecoderProcess:
             except _ChildLost as lost:  # no fault of the picture's
                 raise OSError(f"the decoding process {self.why_lost()}, before its first picture") from lost
             self._is_ready = True
-        place = -(-len(payload) // _PAGE) * _PAGE
+        place = -(-len(payload) // mmap.PAGESIZE) * mmap.PAGESIZE
         pixels = header.pixels * header.channels * (header.depth // 8)
         memory = self._mapped(place + pixels)
         memory[: len(payload)] = payload
@@ -132,7 +131,7 @@ class _DecoderProcess:
         if self._memory is None or not is_fitting:
             if self._memory is not None:
                 self._memory.close()
-            self._size = max(1 << 20, -(-needed // _PAGE) * _PAGE)
+            self._size = max(1 << 20, -(-needed // mmap.PAGESIZE) * mmap.PAGESIZE)
             os.ftruncate(self._memory_fd, self._size)
             self._memory = mmap.mmap(self._memory_fd, self._size)
         return self._memory

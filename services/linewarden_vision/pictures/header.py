@@ -16,7 +16,6 @@ from linewarden_vision.inspecting.refusal import PictureRefused
 
 unreadable = partial(PictureRefused, Undecidable.UNREADABLE)
 """The refusal of a file that is a picture, but none that is read here; the text says why."""
-_PADDING = b"\0\xff\xd9\r\n "
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def check_tail(payload: bytes, end: int, begin: bytes, count: Callable[[int], in
         PictureRefused: UNREADABLE, with the number of pictures where another one follows.
     """
     tail = payload[end:]
-    if not tail.strip(_PADDING) or len(set(tail)) == 1:
+    if not tail.strip(b"\0\xff\xd9\r\n ") or len(set(tail)) == 1:
         return
     found = tail.find(begin)
     if found >= 0:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Need = Literal["margin", "mask_logits", "pyramid", "novelty"]
 """A part of ``NetworkOutput`` besides cells and tap, from which the maps are made."""
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class _Named:
     """By language what it found, as in "network said OK, but ...": English (``en``) at least."""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", self.name):
             raise ValueError(f"a trust score's name is small letters, digits and underscores, not {self.name!r}")
         if not self.words.get("en"):
             raise ValueError(f"trust score {self.name} needs words in English: words={{'en': '...'}}")

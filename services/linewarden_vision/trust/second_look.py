@@ -5,7 +5,7 @@ margin over the picture and its half turn is the smallest test-time augmentation
 pass. A half turn keeps the picture's shape, so that both go through one batch of any size.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property, partial
 
 import torch
@@ -66,7 +66,6 @@ def _gain(again: SecondPass, *, measure: Measure, variant: AgnosticVariant) -> T
     return _enhanced(again, measure=measure, variant=variant) - plain
 
 
-_WHEN: Mapping[str, Callable[..., Tensor]] = {"_enhanced": _enhanced, "_gain": _gain}
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "agreement_enhanced": {
         "en": "the evidence for a defect stood out once it was enhanced",
@@ -108,7 +107,7 @@ SCORES = (
         )
         for measure in MEASURES
         for suffix, variant in AGNOSTIC.items()
-        for when, ask in _WHEN.items()
+        for when, ask in (("_enhanced", _enhanced), ("_gain", _gain))
     ),
     SecondScore(
         "margin_enhanced",

@@ -15,7 +15,7 @@ from linewarden_ingest.intake import Intake
 from linewarden_ingest.metrics import Losses
 from linewarden_ingest.node_clock import NodeClock
 from linewarden_ingest.outbound import Outbound
-from linewarden_ingest.publisher import Publisher, PublisherRules
+from linewarden_ingest.publisher import Publisher
 from linewarden_ingest.settings import Overload
 from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_runtime.clock import ManualClock
@@ -73,7 +73,6 @@ class Node:
             place=PLACE,
             losses=losses,
             clock=self.clock,
-            rules=PublisherRules(),
             node=self.node,
         )
 

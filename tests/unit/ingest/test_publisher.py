@@ -13,7 +13,7 @@ from linewarden_ingest.cameras.interface import EncodedPicture, Shot
 from linewarden_ingest.captures import build_capture
 from linewarden_ingest.metrics import GAPS, Losses
 from linewarden_ingest.outbound import Outbound
-from linewarden_ingest.publisher import Publisher, PublisherRules
+from linewarden_ingest.publisher import Publisher
 from linewarden_ingest.spool.format import Kind
 from linewarden_ingest.spool.reader import Record
 from linewarden_ingest.spool.spool import Spool, SpoolLimits
@@ -96,7 +96,7 @@ def publisher(
         place=PLACE,
         losses=Losses("cam0"),
         clock=clock,
-        rules=PublisherRules(**rules),  # type: ignore[arg-type]
+        **rules,  # type: ignore[arg-type]
     )
 
 

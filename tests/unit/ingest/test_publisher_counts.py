@@ -9,7 +9,7 @@ import pytest
 
 from linewarden_ingest.metrics import Losses
 from linewarden_ingest.outbound import Outbound
-from linewarden_ingest.publisher import Publisher, PublisherRules
+from linewarden_ingest.publisher import Publisher
 from linewarden_ingest.spool.reader import Record
 from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_runtime.clock import ManualClock
@@ -38,8 +38,7 @@ GAPS, PUBLISHED, REPLACED = (
 def counting(spool: Spool, new: Callable[[], Producer], clock: ManualClock) -> tuple[Publisher, Losses]:
     losses = Losses("cam0")
     outbound = Outbound(NAMESPACE, PLACE, spool.epoch, 4)
-    rules = PublisherRules()
-    return Publisher(spool, new, outbound, place=PLACE, losses=losses, clock=clock, rules=rules), losses
+    return Publisher(spool, new, outbound, place=PLACE, losses=losses, clock=clock), losses
 
 
 def sequences(records: list[OutRecord]) -> list[int]:

@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from linewarden_ingest.metrics import Losses
 from linewarden_ingest.outbound import Outbound
-from linewarden_ingest.publisher import Publisher, PublisherRules
+from linewarden_ingest.publisher import Publisher
 from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable, DeliveryFailed, TooLarge
@@ -217,7 +217,6 @@ def test_a_picture_that_is_refused_for_its_size_is_counted_once(
     losses = Losses("cam0")
     publishing = Publisher(
         spool, new, Outbound(NAMESPACE, PLACE, spool.epoch, 4), place=PLACE, losses=losses, clock=clock,
-        rules=PublisherRules(),
     )  # fmt: skip
     set_up_line(small)
     drain(publishing)

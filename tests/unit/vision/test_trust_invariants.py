@@ -16,7 +16,6 @@ from linewarden_vision.network.head import Classification
 from linewarden_vision.network.interface import DefectNetwork, Pyramid
 from linewarden_vision.synthetic.demo import demo_part
 from linewarden_vision.trust.enhancement import (
-    BFLOAT16_TOLERANCE,
     NAMED_ENHANCEMENTS,
     Enhancement,
     Response,
@@ -120,10 +119,11 @@ def test_float32_and_bfloat16_agree_within_the_stated_tolerance(name: str) -> No
     difference = (_scores(network, pictures, settings) - _scores(network, pictures, settings, half=True)).abs()
     names = [*CHEAP_NAMES, *ENHANCED_NAMES]
     agreements = [index for index, found in enumerate(names) if "agreement" in found and "plain" not in found]
-    # a gain is the difference of two agreements, so its bound is twice theirs
-    bounds = torch.tensor([BFLOAT16_TOLERANCE * (1 + names[index].endswith("_gain")) for index in agreements])
+    # as the module states it; a gain is the difference of two agreements, so its bound is twice theirs
+    tolerance = 0.1
+    bounds = torch.tensor([tolerance * (1 + names[index].endswith("_gain")) for index in agreements])
     assert bool((difference[:, agreements] <= bounds).all()), difference[:, agreements].amax(0)
-    assert float(difference[:, agreements].mean()) <= BFLOAT16_TOLERANCE / 5
+    assert float(difference[:, agreements].mean()) <= tolerance / 5
 
 
 def test_a_wholly_half_precision_network_is_stepped_too() -> None:
