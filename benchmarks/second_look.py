@@ -34,7 +34,7 @@ from linewarden_train.training.choosing import TURNED_MARGIN
 from linewarden_train.training.scoring import RawScores, score_samples
 from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import read_bundle
-from linewarden_vision.card import Provenance
+from linewarden_vision.card import CalibrationProvenance
 
 RECIPES: Mapping[str, TrustRecipe] = {
     "enhancement, 15 %": TrustRecipe(second_look_share=0.15),
@@ -43,7 +43,9 @@ RECIPES: Mapping[str, TrustRecipe] = {
     "turned margin alone, 10 %": replace(TURNED_MARGIN, second_look_share=0.10),
 }
 SHARES = (0.02, 0.05, 0.10)
-_UNUSED = Provenance(set_digest="0" * 64, set_name="benchmark", n=1, curve_point="never leaves it", date="2000-01-01")
+_UNUSED = CalibrationProvenance(
+    set_digest="0" * 64, set_name="benchmark", n=1, curve_point="never leaves it", date="2000-01-01"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -36,8 +36,7 @@ from linewarden_vision.trust.cascade import SecondLook, TrustModel, assess
 from linewarden_vision.trust.enhancement import REFERENCE, Enhancement, Response, Source
 from linewarden_vision.trust.ingredients import cheap_ingredients, second_ingredients
 from linewarden_vision.trust.maps import make_maps
-from linewarden_vision.trust.normaliser import Normaliser
-from linewarden_vision.trust.suspicion import Logistic, sum_of_rarities
+from linewarden_vision.trust.suspicion import Logistic, Normaliser, sum_of_rarities
 
 AIMS: Mapping[str, float] = {"closed form": 1.05, "step on all": 1.5, "cascade": 1.15, "turned cascade": 1.15}
 CHEAP = ("agreement", "mask_evidence")

@@ -38,7 +38,7 @@ from linewarden_schemas.vocabulary import Routing, Verdict, VerdictRule
 from linewarden_vision.inspecting.judging import thresholds_of_card, verdict_of
 from linewarden_vision.inspecting.preparing import prepare
 from linewarden_vision.inspecting.reasons import reasons_of
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import score_batch
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.pictures.decoders import Picture
@@ -113,24 +113,22 @@ class PictureInspector:
         """Judge many, in their order, several in one device pass; memory does not grow with their number."""
         waiting = iter(pictures)
         while batch := [self._ready(one) for one in islice(waiting, 16)]:
-            scores = iter(
-                score_batch(self.inspector, [one for _, one in batch if not isinstance(one, Refused)]).answers
-            )
+            scores = iter(score_batch(self.inspector, [one for _, one in batch if not isinstance(one, PictureRefused)]))
             for picture, one in batch:
-                yield self._judged(picture, one if isinstance(one, Refused) else next(scores))
+                yield self._judged(picture, one if isinstance(one, PictureRefused) else next(scores))
 
-    def _ready(self, source: Source) -> tuple[Picture | None, object | Refused]:
+    def _ready(self, source: Source) -> tuple[Picture | None, object | PictureRefused]:
         """The picture as decoded, and what the network takes of it, or why not."""
         picture: Picture | None = None
         try:
             content = read_file(Path(source)) if isinstance(source, str | Path) else source
             picture = read_picture(content) if isinstance(content, bytes) else content
             return picture, prepare(self.inspector, picture)
-        except Refused as refused:
+        except PictureRefused as refused:
             return picture, refused
 
-    def _judged(self, picture: Picture | None, answer: ViewScore | Refused) -> PictureVerdict:
-        if isinstance(answer, Refused):
+    def _judged(self, picture: Picture | None, answer: ViewScore | PictureRefused) -> PictureVerdict:
+        if isinstance(answer, PictureRefused):
             return PictureVerdict(Verdict.NOT_DECIDABLE, Routing.DIVERTED, (answer.detail,), picture=picture)
         card = self.inspector.card
         limits = thresholds_of_card(card)
@@ -158,7 +156,7 @@ class RecordedPicture:
         """HxW or HxWx3 (RGB), uint8 or uint16.
 
         Raises:
-            Refused: for what is no picture, or a damaged one.
+            PictureRefused: for what is no picture, or a damaged one.
         """
         return read_picture(self.payload)
 

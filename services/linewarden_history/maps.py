@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_schemas.inspection import Maps
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.reading import read_picture
 
 TOLERANCE = 0.02
@@ -42,6 +42,6 @@ def distance(one: Maps, other: Maps) -> float:
 def _read(png: bytes) -> NDArray[np.uint8]:
     try:
         found = read_picture(png)
-    except Refused:
+    except PictureRefused:
         return np.zeros((0, 0), np.uint8)
     return np.asarray(found, np.uint8) if found.ndim == 2 and found.itemsize == 1 else np.zeros((0, 0), np.uint8)

@@ -23,29 +23,21 @@ from linewarden_schemas.ids import Namespace
 
 from .cameras.options import CameraOptions
 from .metrics import CAMERA_RESTARTS, CAMERA_UP
-from .settings import IngestOptions, IngestSettings, camera_options, with_cameras
+from .settings import IngestOptions, IngestSettings, with_cameras
 from .supervisor import Supervisor
-
-_STDIN = 0
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder of a name of its own is made in it
-_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the client library's own name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run all cameras, each in a process of its own, or with `--camera` that one here; the exit code."""
-    arguments = _arguments(argv)
-    stop = Stop()
-    stop_on_signals(stop)
-    logs.configure("ingest")
-    return run_service("ingest", lambda asked: _run(arguments, asked), stop)
-
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="linewarden run ingest", description="Cameras to captures and frames.")
     parser.add_argument("--camera", help="run this one camera in this process")
     parser.add_argument("--start-ms", type=int, help="when shot 0 is due, epoch ms; the same for all cameras")
     parser.add_argument("--supervised", action="store_true", help="stop when standard input closes")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    stop = Stop()
+    stop_on_signals(stop)
+    logs.configure("ingest")
+    return run_service("ingest", lambda asked: _run(arguments, asked), stop)
 
 
 def _run(arguments: argparse.Namespace, stop: Stop) -> None:
@@ -66,14 +58,22 @@ def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> 
         camera.prepare(stop.is_set)
     start_ms = clock.now_ms() + round(options.start_in_s * 1000)
     health = Health(clock)
-    with tempfile.TemporaryDirectory(prefix="linewarden-ingest-", dir=_folder_in_memory()) as folder:
-        registry = _registry(folder)
+    this, run = [sys.executable, "-m", "linewarden_ingest"], ["--start-ms", str(start_ms), "--supervised"]
+    # Metrics are mapped into memory; on a disk that is full that would kill the process with a signal.
+    memory = "/dev/shm"  # noqa: S108 - a folder of a name of its own is made in it
+    memory_or_disk = memory if os.access(memory, os.W_OK | os.X_OK) else None
+    with tempfile.TemporaryDirectory(prefix="linewarden-ingest-", dir=memory_or_disk) as folder:
+        # The cameras' metrics summed over their processes, with the supervisor's own.
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
+        for own in (CAMERA_RESTARTS, CAMERA_UP):
+            registry.register(own)
         supervisor = Supervisor(
             [camera.camera_id for camera in options.cameras],
-            lambda camera_id: _command(camera_id, start_ms),
+            lambda camera_id: [*this, "--camera", camera_id, *run],
             clock=clock,
             health=health,
-            environment=os.environ | {_METRICS_FOLDER: folder},
+            environment=os.environ | {"PROMETHEUS_MULTIPROC_DIR": folder},
             on_death=lambda pid: mark_process_dead(pid, folder),  # type: ignore[no-untyped-call]
             restart_after_s=options.restart_after_s,
             restart_at_most_s=options.restart_at_most_s,
@@ -84,30 +84,11 @@ def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> 
             supervisor.run(stop)
 
 
-def _registry(folder: str) -> CollectorRegistry:
-    """The cameras' metrics summed over their processes, with the supervisor's own."""
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
-    for own in (CAMERA_RESTARTS, CAMERA_UP):
-        registry.register(own)
-    return registry
-
-
 def clock_error_s(registry: CollectorRegistry, camera_id: str) -> float | None:
     """By how much a camera's node is ahead of the broker, as its process measures it, where the line is held for it."""
     if not registry.get_sample_value("linewarden_ingest_clock_held", {"camera": camera_id}):
         return None
     return registry.get_sample_value("linewarden_clock_error_seconds", {"process": camera_id})
-
-
-def _folder_in_memory() -> str | None:
-    """Where metrics are mapped into memory; on a disk that is full that would kill the process with a signal."""
-    return _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK | os.X_OK) else None
-
-
-def _command(camera_id: str, start_ms: int) -> list[str]:
-    module = [sys.executable, "-m", "linewarden_ingest"]
-    return [*module, "--camera", camera_id, "--start-ms", str(start_ms), "--supervised"]
 
 
 def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, start_ms: int | None, stop: Stop) -> None:
@@ -120,7 +101,9 @@ def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, star
 
     clock = SystemClock()
     broker: Broker = KafkaBroker(settings.kafka)
-    camera = camera_options(options, camera_id)
+    cameras = {one.camera_id: one for one in options.cameras}
+    if (camera := cameras.get(camera_id)) is None:
+        raise ConfigurationError(f"no camera {camera_id!r}; known are {', '.join(cameras)}")
     namespace = Namespace(settings.namespace)
     if namespace.is_isolated:
         raise ConfigurationError(f"namespace {namespace.name} belongs to a replay or shadow; ingest only writes live")
@@ -169,6 +152,6 @@ def _partitions(broker: Broker, namespace: Namespace) -> int:
 
 def _stop_with_parent(stop: Stop) -> None:
     # Not through sys.stdin: its lock, held by a daemon thread, makes the interpreter abort when it ends.
-    while os.read(_STDIN, 1):
+    while os.read(0, 1):
         pass
     stop.set("the supervisor is gone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 
 import structlog
 
@@ -12,11 +13,10 @@ from linewarden_schemas.vocabulary import Loss
 
 from .cameras.interface import Camera, CameraFault, EncodedPicture, EndOfPictures, Shot
 from .cameras.pictures import Encoding, Unreadable, encode
-from .captures import Pins, Place, build_capture
-from .losses import Losses
-from .metrics import HOLDS, REFUSED, SPOOL_LEVEL, SPOOL_SHARE, TAKEN, TAKEN_BYTES
+from .captures import CameraPlace, Pins, build_capture
+from .metrics import HOLDS, REFUSED, SPOOL_LEVEL, SPOOL_SHARE, TAKEN, TAKEN_BYTES, Losses
 from .node_clock import NodeClock
-from .overload import Level, Overload, level_of
+from .settings import Overload
 from .spool.faults import SpoolFull
 from .spool.format import Kind
 from .spool.spool import Spool
@@ -26,13 +26,19 @@ _POLL_S = 0.2
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class IntakeRules:
-    """How pictures are encoded, how large they may be (bytes), and what happens when the spool is full."""
+class Level(IntEnum):
+    """How full the spool is, as the line is told."""
 
-    encoding: Encoding
-    max_picture_bytes: int
-    overload: Overload
+    NORMAL = 0
+    WARN = 1
+    SLOW = 2
+    HOLD = 3
+
+    @classmethod
+    def of(cls, used_share: float) -> Level:
+        """Warn at 70 %, ask the line to slow down at 90 %, hold it at 100 %."""
+        marks = ((1.0, cls.HOLD), (0.9, cls.SLOW), (0.7, cls.WARN))
+        return next((level for mark, level in marks if used_share >= mark), cls.NORMAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,10 @@ class _InHand:
 
 
 class Intake:
-    """One camera's intake; belongs to one thread. `pins` answers for a time, `run_ms` is the run's, in epoch ms."""
+    """One camera's intake; belongs to one thread. `pins` answers for a time, `run_ms` is the run's, in epoch ms.
+
+    `encoding` is that of raw pictures, `overload` what happens when the spool is full.
+    """
 
     def __init__(
         self,
@@ -52,8 +61,10 @@ class Intake:
         spool: Spool,
         pins: Callable[[int], Pins],
         *,
-        place: Place,
-        rules: IntakeRules,
+        place: CameraPlace,
+        encoding: Encoding,
+        max_picture_bytes: int,
+        overload: Overload,
         losses: Losses,
         run_ms: int,
         stop: threading.Event,
@@ -62,7 +73,8 @@ class Intake:
         self._run_ms, self._node = run_ms, node
         self._is_held = False
         self._camera, self._spool, self._pins = camera, spool, pins
-        self._place, self._rules, self._losses, self._stop = place, rules, losses, stop
+        self._place, self._losses, self._stop = place, losses, stop
+        self._encoding, self._max_picture_bytes, self._overload = encoding, max_picture_bytes, overload
         self._level = Level.NORMAL
         self._in_hand: _InHand | None = None
         self._fault: CameraFault | None = None
@@ -117,15 +129,15 @@ class Intake:
     def _prepared(self, shot: Shot) -> _InHand:
         """A shot as it will be spooled; a picture that cannot be had is a capture with its loss."""
         picture, loss, detail = self._encoded(shot)
-        if picture is not None and len(picture.data) > self._rules.max_picture_bytes:
+        if picture is not None and len(picture.data) > self._max_picture_bytes:
             _log.error(
                 "the picture is too large and its visit diverts; lower the resolution, use JPEG, or raise "
                 "max_record_bytes together with max.message.bytes of the topic 'frames'",
                 camera_id=self._place.camera_id,
                 size_bytes=len(picture.data),
-                allowed_bytes=self._rules.max_picture_bytes,
+                allowed_bytes=self._max_picture_bytes,
             )
-            detail = f"{len(picture.data)} bytes; {self._rules.max_picture_bytes} are allowed"
+            detail = f"{len(picture.data)} bytes; {self._max_picture_bytes} are allowed"
             picture, loss = None, Loss.OVERSIZE
         return self._in_hand_of(shot, picture, loss, detail)
 
@@ -135,7 +147,7 @@ class Intake:
         if isinstance(shot.picture, EncodedPicture):
             return shot.picture, None, None
         try:
-            return encode(shot.picture, self._rules.encoding), None, None
+            return encode(shot.picture, self._encoding), None, None
         except Unreadable as error:
             _log.error("the picture cannot be encoded", camera_id=self._place.camera_id, error=str(error))
             return None, Loss.UNREADABLE, str(error)
@@ -171,7 +183,7 @@ class Intake:
                 return True
 
     def _sheds(self) -> bool:
-        if self._rules.overload is not Overload.DROP_OLDEST or not (dropped := self._spool.shed()):
+        if self._overload is not Overload.DROP_OLDEST or not (dropped := self._spool.shed()):
             return False
         self._losses.add(Loss.DROPPED_OLDEST, dropped)
         return True
@@ -188,7 +200,7 @@ class Intake:
 
     def _show(self, used_share: float, why: str = "") -> None:
         self._spool_share.set(used_share)
-        self._tell(level_of(used_share), why)
+        self._tell(Level.of(used_share), why)
 
     def _held_by_clock(self) -> bool:
         """Whether the node's clock is wrong: every visit would divert, so the camera isn't asked for any."""

@@ -13,7 +13,7 @@ from .ticket import Ticket
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class InFlight:
     """One spooled record on its way. `pending` counts its records without acknowledgement."""
 
     sequence: int
@@ -27,7 +27,7 @@ class Entry:
 class Failure:
     """A record that was not delivered; of a heartbeat there is no entry."""
 
-    entry: Entry | None
+    entry: InFlight | None
     is_frame: bool
     error: Exception
 
@@ -46,7 +46,7 @@ class Ledger:
     def __init__(self, clock: Clock, next_sequence: int, wake: Callable[[], None] = lambda: None) -> None:
         self._clock, self._wake = clock, wake
         self._next = next_sequence
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[InFlight] = deque()
         self._failures: deque[Failure] = deque()
         self._bytes = 0
         self._turn = 0
@@ -68,15 +68,15 @@ class Ledger:
         with self._lock:
             return self._clock.monotonic() - self._entries[0].sent_at if self._entries else 0.0
 
-    def enter(self, sequence: int, size: int = 0, ticket: Ticket | None = None) -> Entry:
+    def enter(self, sequence: int, size: int = 0, ticket: Ticket | None = None) -> InFlight:
         """A new entry; without pending records it counts as acknowledged."""
-        entry = Entry(sequence, size, self._clock.monotonic(), ticket)
+        entry = InFlight(sequence, size, self._clock.monotonic(), ticket)
         with self._lock:
             self._entries.append(entry)
             self._bytes += size
         return entry
 
-    def expect(self, entry: Entry | None, *, is_frame: bool = False) -> Callable[[Exception | None], None]:
+    def expect(self, entry: InFlight | None, *, is_frame: bool = False) -> Callable[[Exception | None], None]:
         """One more record of the entry is about to be sent; the answer is its callback."""
         with self._lock:
             turn = self._turn
@@ -97,7 +97,7 @@ class Ledger:
 
         return settled
 
-    def give_up(self, entry: Entry) -> None:
+    def give_up(self, entry: InFlight) -> None:
         """A record of this entry will never be delivered, and another took its place."""
         with self._lock:
             entry.pending -= 1

@@ -1,6 +1,13 @@
-"""Every Prometheus metric of ingest, with unit and meaning."""
+"""Every Prometheus metric of ingest, with unit and meaning, and the losses that the heartbeat tells too."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter as Counts
 
 from prometheus_client import Counter, Gauge
+
+from linewarden_schemas.vocabulary import Loss
 
 TAKEN = Counter("linewarden_ingest_taken_total", "Captures spooled, with or without a picture.", ["camera"])
 TAKEN_BYTES = Counter("linewarden_ingest_taken_bytes_total", "Bytes of pictures spooled.", ["camera"])
@@ -69,3 +76,23 @@ CAMERA_UP = Gauge(
     ["camera"],
     multiprocess_mode="livemostrecent",
 )
+
+
+class Losses:
+    """Counts of one camera since its process began; may be shared between threads."""
+
+    def __init__(self, camera_id: str) -> None:
+        self._camera_id = camera_id
+        self._counts: Counts[str] = Counts()
+        self._lock = threading.Lock()
+
+    def add(self, cause: Loss, count: int = 1) -> None:
+        """Count pictures that are lost, here and in the metrics; safe from any thread."""
+        with self._lock:
+            self._counts[cause.value] += count
+        LOST.labels(camera=self._camera_id, cause=cause.value).inc(count)
+
+    def by_cause(self) -> dict[str, int]:
+        """A copy of the counts since the process began, by the value of the `Loss`; those that are 0 are left out."""
+        with self._lock:
+            return dict(self._counts)

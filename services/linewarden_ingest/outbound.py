@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from linewarden_runtime.events import event_record
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord
-from linewarden_schemas.capture import CameraHeartbeat, Capture
+from linewarden_schemas.capture import CameraHeartbeat, Capture, FrameMetadata
 from linewarden_schemas.envelope import encode_frame
 from linewarden_schemas.ids import Namespace
 
-from .captures import Place, frame_metadata
+from .captures import CameraPlace
 from .ticket import Ticket
 
 
@@ -20,7 +20,7 @@ class Outbound:
     """Makes the records of one camera. `partitions` is the count that all visit-keyed topics share."""
 
     namespace: Namespace
-    place: Place
+    place: CameraPlace
     spool_epoch: int
     partitions: int
 
@@ -40,9 +40,24 @@ class Outbound:
         Raises:
             ValueError: where the ticket has no content type.
         """
+        capture = ticket.capture
         if ticket.content_type is None:
-            raise ValueError(f"{ticket.capture.frame_id} has no picture")
-        meta = frame_metadata(ticket.capture, ticket.content_type)
+            raise ValueError(f"{capture.frame_id} has no picture")
+        meta = FrameMetadata(
+            frame_id=capture.frame_id,
+            visit_id=capture.visit_id,
+            view_id=capture.view_id,
+            line_id=capture.line_id,
+            station_id=capture.station_id,
+            camera_id=capture.camera_id,
+            recipe=capture.recipe,
+            captured_ms=capture.captured_ms,
+            decide_by_ms=capture.decide_by_ms,
+            sha256=capture.sha256,  # type: ignore[arg-type]  # the model refuses None
+            content_type=ticket.content_type,
+            clock_checked=capture.clock_checked,
+            is_simulated=capture.is_simulated,
+        )
         encoded = encode_frame(meta, picture, source=self.source)
         partition = partition_of(meta.visit_id, self.partitions)
         topic = self.namespace.topic("frames")

@@ -17,7 +17,6 @@ from linewarden_schemas.vocabulary import LineMode
 from .captures import Pins
 from .metrics import BOOK_FAILURES, DOUBTFUL, UNPINNED
 
-_REFRESH_S = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -54,7 +53,7 @@ class PinBoard:
 
     def follow(self, clock: Clock, stop: threading.Event) -> None:
         """Refresh every second until the stop; an outage is counted and waited out."""
-        while not clock.wait(stop, _REFRESH_S):
+        while not clock.wait(stop, 1.0):
             try:
                 self.refresh()
             except BrokerUnavailable as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
@@ -18,17 +17,15 @@ from linewarden_runtime.ports import Producer
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.vocabulary import Loss
 
-from .captures import Place, without_picture
-from .ledger import Entry, Failure, Ledger
-from .losses import Losses
-from .metrics import GAPS, PUBLISHED
+from .captures import CameraPlace, without_picture
+from .ledger import Failure, InFlight, Ledger
+from .metrics import GAPS, PUBLISHED, Losses
 from .node_clock import NodeClock
 from .outbound import Outbound
 from .spool.faults import SpoolFull
 from .spool.format import Kind
-from .spool.reader import Gap
+from .spool.reader import Gap, Record
 from .spool.spool import Spool
-from .spool.window import Record
 from .ticket import Ticket
 
 _BURST = 64
@@ -37,18 +34,11 @@ _BURST = 64
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PublisherRules:
-    """Bytes on their way at most; seconds until an unacknowledged record costs the producer; heartbeat period."""
-
-    unacked_bytes: int = 32 << 20
-    unacked_age_s: float = 60.0
-    heartbeat_s: float = 5.0
-    retry_s: float = 1.0
-
-
 class Publisher:
-    """One camera's publisher; belongs to one thread. `new_producer` makes a producer to replace a broken one."""
+    """One camera's publisher; belongs to one thread. `new_producer` makes a producer to replace a broken one.
+
+    At most `unacked_bytes` are on their way; a record without acknowledgement for `unacked_age_s` costs the producer.
+    """
 
     def __init__(
         self,
@@ -56,14 +46,19 @@ class Publisher:
         new_producer: Callable[[], Producer],
         outbound: Outbound,
         *,
-        place: Place,
+        place: CameraPlace,
         losses: Losses,
         clock: Clock,
-        rules: PublisherRules,
         node: NodeClock | None = None,
+        unacked_bytes: int = 32 << 20,
+        unacked_age_s: float = 60.0,
+        heartbeat_s: float = 5.0,
+        retry_s: float = 1.0,
     ) -> None:
         self._spool, self._new_producer, self._outbound = spool, new_producer, outbound
-        self._place, self._losses, self._clock, self._rules = place, losses, clock, rules
+        self._place, self._losses, self._clock = place, losses, clock
+        self._most_unacked_bytes, self._unacked_age_s = unacked_bytes, unacked_age_s
+        self._heartbeat_s, self._retry_s = heartbeat_s, retry_s
         self._node = node or NodeClock(clock, place.camera_id)
         self._wake = threading.Event()
         self._reader = spool.reader(self._wake.set)
@@ -93,8 +88,8 @@ class Publisher:
         if self._producer is not producer:
             return
         # The client gives no batch up by itself (D0), and one that is stuck for good would hold all behind it.
-        if self._ledger.oldest_age_s > self._rules.unacked_age_s:
-            self._replace(f"no acknowledgement for {self._rules.unacked_age_s:.0f} s")
+        if self._ledger.oldest_age_s > self._unacked_age_s:
+            self._replace(f"no acknowledgement for {self._unacked_age_s:.0f} s")
         elif not self._send_some(producer):
             self._clock.wait(self._wake, timeout_s)
             self._settle_acks()
@@ -122,7 +117,7 @@ class Publisher:
             self._producer = self._new_producer()
         except BrokerUnavailable as error:
             _log.warning("no broker; pictures stay in the spool", camera_id=self._place.camera_id, error=str(error))
-            self._clock.wait(self._stop, max(timeout_s, self._rules.retry_s))
+            self._clock.wait(self._stop, max(timeout_s, self._retry_s))
         return self._producer
 
     def _settle(self, producer: Producer) -> None:
@@ -158,7 +153,7 @@ class Publisher:
         """Send what is durable, a burst at most and within the bound on bytes; how many records that were."""
         sent = 0
         # The client bounds no memory for what is not sent yet (D5).
-        while sent < _BURST and self._ledger.unacked_bytes < self._rules.unacked_bytes:
+        while sent < _BURST and self._ledger.unacked_bytes < self._most_unacked_bytes:
             item = self._reader.next()
             if item is None:
                 break
@@ -192,7 +187,7 @@ class Publisher:
         capture = ticket.capture if loss is None else without_picture(ticket.capture, loss)
         self._send_part(producer, self._outbound.capture(capture), entry)
 
-    def _send_frame(self, producer: Producer, ticket: Ticket, picture: bytes, entry: Entry) -> Loss | None:
+    def _send_frame(self, producer: Producer, ticket: Ticket, picture: bytes, entry: InFlight) -> Loss | None:
         frame = self._outbound.frame(ticket, picture)
         settled = self._ledger.expect(entry, is_frame=True)
         try:
@@ -206,7 +201,7 @@ class Publisher:
         delivery.add_done_callback(settled)
         return None
 
-    def _send_part(self, producer: Producer, record: OutRecord, entry: Entry | None) -> None:
+    def _send_part(self, producer: Producer, record: OutRecord, entry: InFlight | None) -> None:
         settled = self._ledger.expect(entry)
         # Of captures and heartbeats alone: the shortest trip tells the broker's time best, and a frame's is long.
         trip = self._node.sending()
@@ -226,7 +221,7 @@ class Publisher:
 
         delivery.add_done_callback(compared)
 
-    def _give_up_capture(self, entry: Entry, error: Exception) -> None:
+    def _give_up_capture(self, entry: InFlight, error: Exception) -> None:
         """A capture that no broker will take leaves its sequence out, which the audit sees."""
         self._ledger.give_up(entry)
         GAPS.labels(camera=self._place.camera_id).inc()
@@ -269,7 +264,7 @@ class Publisher:
             return Loss.UNREADABLE
         return Loss.DROPPED_OLDEST if record.kind is Kind.DROPPED else None
 
-    def _publish_oversize(self, producer: Producer, entry: Entry, ticket: Ticket, error: Exception) -> None:
+    def _publish_oversize(self, producer: Producer, entry: InFlight, ticket: Ticket, error: Exception) -> None:
         """The broker refused a frame whose capture is on its way: a second capture of the same id tells why."""
         self._note_oversize(ticket, error)
         self._send_part(producer, self._outbound.capture(without_picture(ticket.capture, Loss.OVERSIZE)), entry)
@@ -285,7 +280,7 @@ class Publisher:
         )
 
     def _beat_when_due(self, producer: Producer) -> None:
-        due = self._clock.monotonic() - self._beat_at >= self._rules.heartbeat_s
+        due = self._clock.monotonic() - self._beat_at >= self._heartbeat_s
         if due and self._producer is producer:
             try:
                 self._beat(producer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
@@ -14,12 +15,19 @@ from linewarden_schemas.base import Id
 from linewarden_schemas.topics import CATALOGUE
 
 from .cameras.kinds import AnyCameraOptions
-from .cameras.options import CameraOptions
-from .captures import Place, require_short_ids
-from .overload import Overload
+from .captures import CameraPlace, require_short_ids
 
 MIB = 1 << 20
-_HEADROOM = 64 << 10  # what headers and the batch around a picture take
+
+
+class Overload(StrEnum):
+    """The policy of a full spool."""
+
+    BLOCK = "block"
+    """The camera is not polled until there is room: the line holds, nothing is lost."""
+
+    DROP_OLDEST = "drop-oldest"
+    """The oldest pictures not yet sent go; their captures stay and say so, and their visits divert."""
 
 
 class _Section(BaseModel):
@@ -53,7 +61,8 @@ class IngestOptions(_Section):
     cameras: tuple[AnyCameraOptions, ...] = ()
     config: Path | None = None
     spool: SpoolOptions = SpoolOptions()
-    max_picture_bytes: int = Field(CATALOGUE["frames"].max_record_bytes - _HEADROOM, ge=1024)
+    # Less what headers and the batch around a picture take.
+    max_picture_bytes: int = Field(CATALOGUE["frames"].max_record_bytes - (64 << 10), ge=1024)
     sends_apart: bool | None = None
     unacked_bytes: int = Field(32 * MIB, ge=MIB)
     unacked_age_s: float = Field(60.0, gt=0)
@@ -89,21 +98,8 @@ def with_cameras(options: IngestOptions) -> IngestOptions:
         raise ConfigurationError(f"two cameras have the same camera_id among {', '.join(names)}")
     _require_triggers(options)
     for camera in options.cameras:
-        require_short_ids(Place(options.line_id, options.station_id, camera.camera_id, camera.view_id))
+        require_short_ids(CameraPlace(options.line_id, options.station_id, camera.camera_id, camera.view_id))
     return options
-
-
-def camera_options(options: IngestOptions, camera_id: str) -> CameraOptions:
-    """One camera's options.
-
-    Raises:
-        ConfigurationError: naming the cameras there are.
-    """
-    for camera in options.cameras:
-        if camera.camera_id == camera_id:
-            return camera
-    known = ", ".join(camera.camera_id for camera in options.cameras)
-    raise ConfigurationError(f"no camera {camera_id!r}; known are {known}")
 
 
 def _from_file(options: IngestOptions, path: Path) -> IngestOptions:

@@ -18,11 +18,7 @@ from linewarden_runtime.lifecycle import Stop
 
 from .metrics import CAMERA_RESTARTS, CAMERA_UP
 
-_LOOK_S = 0.2
-_TELL_S = 1.0
 _GRACE_S = 15.0
-_STEADY_S = 60.0
-"""Of a life after which the waits begin anew."""
 _log = structlog.get_logger(__name__)
 
 
@@ -85,13 +81,13 @@ class Supervisor:
                     self._look_after(child)
                 self._health.beat()
                 self._tell_clocks()
-                stop.wait(self._clock, _LOOK_S)
+                stop.wait(self._clock, 0.2)
         finally:
             self._end_all()
 
     def _tell_clocks(self) -> None:
         """Name the cameras that are held because their node's clock is wrong."""
-        if self._clock.monotonic() - self._told_at < _TELL_S:
+        if self._clock.monotonic() - self._told_at < 1.0:
             return
         self._told_at = self._clock.monotonic()
         errors = {child.camera_id: self._clock_error_s(child.camera_id) for child in self._children}
@@ -126,7 +122,8 @@ class Supervisor:
         if code == ConfigurationError.exit_code:
             raise ConfigurationError(f"camera {child.camera_id} cannot run as it is set up; its own message says why")
         now = self._clock.monotonic()
-        child.failures = 1 if now - child.started_at >= _STEADY_S else child.failures + 1
+        # After a minute of life the waits begin anew.
+        child.failures = 1 if now - child.started_at >= 60.0 else child.failures + 1
         wait_s = child.backoff.wait_s(child.failures)
         child.start_at = now + wait_s
         CAMERA_RESTARTS.labels(camera=child.camera_id).inc()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from linewarden_schemas.capture import Capture, ContentType
-from linewarden_schemas.vocabulary import Loss
-
-from .captures import salvaged
-
-_CONTENT_TYPES: dict[str, ContentType] = {"image/jpeg": "image/jpeg", "image/png": "image/png"}
+from linewarden_schemas.vocabulary import LineMode, Loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +32,29 @@ class Ticket:
             ValueError: where it is something else.
         """
         (index, run_ms), content_type, value = _parts(raw)
-        return cls(Capture.from_json(value), index, run_ms, _CONTENT_TYPES.get(content_type))
+        known: dict[str, ContentType] = {"image/jpeg": "image/jpeg", "image/png": "image/png"}
+        return cls(Capture.from_json(value), index, run_ms, known.get(content_type))
 
     @classmethod
     def salvaged(cls, raw: bytes, loss: Loss) -> Ticket:
-        """What can be used of a ticket that `from_bytes` refuses, as a capture without its picture.
+        """What can be used of a ticket that `from_bytes` refuses, as a capture without its picture; the rest goes.
 
         Raises:
-            ValueError: where nothing can.
+            ValueError: where not even its ids and its recipe can be read.
         """
         place, _, value = _parts(raw)
-        return cls(salvaged(value, loss), *place, None)
+        fields = json.loads(value)
+        if not isinstance(fields, dict):
+            raise ValueError("a capture is a JSON object")  # noqa: TRY004 - the data is wrong, not the call
+        kept = {name: one for name, one in fields.items() if name not in {"sha256", "size_bytes"}} | {"lost": loss}
+        try:
+            return cls(Capture.from_json(json.dumps(kept).encode()), *place, None)
+        except ValidationError as error:
+            refused = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+        standing_in = {"line_state": {"mode": LineMode.SETUP, "since_ms": 0}, "decide_by_ms": kept.get("captured_ms")}
+        kept = {name: standing_in.get(name) if name in refused else one for name, one in kept.items()}
+        known = json.dumps({name: one for name, one in kept.items() if one is not None})
+        return cls(Capture.from_json(known.encode()), *place, None)
 
 
 def place_of(raw: bytes) -> tuple[int, int]:

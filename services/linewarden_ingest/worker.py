@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 import structlog
 
@@ -17,21 +18,19 @@ from linewarden_schemas.recipe import Recipe, TimeBudget
 
 from .cameras.interface import Camera, CameraFault
 from .cameras.options import CameraOptions, CameraRun
-from .captures import Place
-from .intake import Intake, IntakeRules
-from .losses import Losses
-from .metrics import TORN_BYTES
+from .captures import CameraPlace
+from .intake import Intake
+from .metrics import TORN_BYTES, Losses
 from .node_clock import NodeClock
 from .outbound import Outbound
 from .pins import PinBoard
-from .publisher import Publisher, PublisherRules
-from .publishing import Publishing
+from .publisher import Publisher
 from .settings import IngestOptions
-from .spool.committer import commit
-from .spool.limits import Limits
-from .spool.spool import Spool
+from .spool.faults import SpoolBroken
+from .spool.spool import Spool, SpoolLimits
 from .ticket import place_of
 
+_STEP_S = 0.1
 _log = structlog.get_logger(__name__)
 
 
@@ -39,6 +38,51 @@ class CameraDead(Fatal):
     """The camera gave no more pictures; a new process opens it anew."""
 
     exit_code = 69  # EX_UNAVAILABLE
+
+
+class Publishing(Background):
+    """The publisher's thread. Its failure asks the process to stop, and `drain` raises it."""
+
+    def __init__(self, publisher: Publisher, clock: Clock, stop: Stop) -> None:
+        super().__init__("publisher", self._publish, stop)
+        self._publisher, self._clock = publisher, clock
+        self._draining = threading.Event()
+        self._ended = threading.Event()
+
+    def drain(self, at_most_s: float, *, at_once: bool = False) -> None:
+        """Wait until everything is acknowledged; once a stop is asked for, or `at_once`, at most `at_most_s`.
+
+        What is left stays in the spool. Raises what the publisher raised.
+        """
+        self._draining.set()
+        left_s = at_most_s
+        while left_s > 0 and not self._clock.wait(self._ended, _STEP_S):
+            if at_once or self._stop.is_set():
+                left_s -= _STEP_S
+        self.until.set("drained")
+        self.result()
+
+    def _publish(self, until: Stop) -> None:
+        try:
+            while not until.is_set():
+                self._publisher.step(_STEP_S)
+                if self._draining.is_set() and self._publisher.is_drained:
+                    break
+            self._publisher.beat(5.0)
+        finally:
+            self._publisher.close()
+            self._ended.set()
+
+
+def commit(spool: Spool, until: threading.Event) -> None:
+    """Sync the spool until asked to stop, or to the first fsync that fails: it then refuses every further record.
+
+    While one fsync is on its way, records pile up for the next: group commit.
+    """
+    with suppress(SpoolBroken):  # no second try: what the first fsync lost is reported durable by the next
+        while not until.is_set():
+            if spool.wait_unsynced(0.2):
+                spool.sync()
 
 
 class Worker:
@@ -58,7 +102,7 @@ class Worker:
         self._options, self._camera, self._namespace = options, camera, namespace
         self._new_producer = new_producer
         self._partitions, self._board, self._clock = partitions, board, clock
-        self._place = Place(options.line_id, options.station_id, camera.camera_id, camera.view_id)
+        self._place = CameraPlace(options.line_id, options.station_id, camera.camera_id, camera.view_id)
         self._losses = Losses(camera.camera_id)
         self._node = NodeClock(clock, camera.camera_id, self._max_skew_ms)
 
@@ -76,7 +120,7 @@ class Worker:
         if recipe is not None:
             require_view(recipe, self._place)
         options = self._options.spool
-        limits = Limits(options.capacity_bytes, options.segment_bytes)
+        limits = SpoolLimits(options.capacity_bytes, options.segment_bytes)
         with ExitStack() as stack:
             spool = stack.enter_context(Spool(options.folder / self._camera.camera_id, limits, self._clock))
             self._report(spool)
@@ -108,7 +152,9 @@ class Worker:
             spool,
             self._board.pins,
             place=self._place,
-            rules=IntakeRules(self._camera.raw_encoding, options.max_picture_bytes, options.spool.overload),
+            encoding=self._camera.raw_encoding,
+            max_picture_bytes=options.max_picture_bytes,
+            overload=options.spool.overload,
             losses=self._losses,
             run_ms=run_ms,
             stop=stop.event,
@@ -145,12 +191,14 @@ class Worker:
             place=self._place,
             losses=self._losses,
             clock=self._clock,
-            rules=PublisherRules(options.unacked_bytes, options.unacked_age_s, options.heartbeat_s),
             node=self._node,
+            unacked_bytes=options.unacked_bytes,
+            unacked_age_s=options.unacked_age_s,
+            heartbeat_s=options.heartbeat_s,
         )
 
 
-def require_view(recipe: Recipe, place: Place) -> None:
+def require_view(recipe: Recipe, place: CameraPlace) -> None:
     """Refuse a camera whose view the active recipe does not expect.
 
     Raises:

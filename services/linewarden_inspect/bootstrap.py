@@ -19,8 +19,7 @@ from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on
 from linewarden_runtime.topic_settings import verify_topics
 from linewarden_runtime.watchdog import Watchdog
 from linewarden_schemas.ids import Namespace
-from linewarden_vision.bundle import read_bundle
-from linewarden_vision.inspecting.bundles import find_bundle
+from linewarden_vision.bundle import find_bundle, read_bundle
 from linewarden_vision.inspector import MAX_BATCH, Inspector
 
 from .settings import WorkerProcess

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import Fatal
 from linewarden_vision.inspecting.preparing import Ready
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import score_batch
 from linewarden_vision.inspector import ViewScore
 
 from . import metrics
 
-Answer = ViewScore | Refused
+Answer = ViewScore | PictureRefused
 Guard = Callable[[], AbstractContextManager[None]]
 
 
@@ -133,12 +133,12 @@ class DeviceLane:
     def _pass(self, batch: list[_Waiting]) -> tuple[Answer, ...]:
         begun = self._clock.monotonic()
         with self._guard():
-            done = score_batch(batch[0].ready.scorer, [waiting.ready.prepared for waiting in batch])
+            answers = score_batch(batch[0].ready.scorer, [waiting.ready.prepared for waiting in batch])
         metrics.DEVICE_SECONDS.observe(self._clock.monotonic() - begun)
         metrics.BATCH_PICTURES.observe(len(batch))
-        metrics.DEVICE_FAULTS.inc(done.faults)
-        self._faults = self._faults + done.faults if done.faults == len(batch) else 0
+        faults = [str(answer) for answer in answers if isinstance(answer, PictureRefused)]
+        metrics.DEVICE_FAULTS.inc(len(faults))
+        self._faults = self._faults + len(faults) if len(faults) == len(batch) else 0
         if self._faults >= self._max_faults:
-            last = next(str(answer) for answer in done.answers if isinstance(answer, Refused))
-            raise DeviceLost(f"{self._faults} pictures in a row failed on the device; the last: {last}")
-        return done.answers
+            raise DeviceLost(f"{self._faults} pictures in a row failed on the device; the last: {faults[0]}")
+        return answers

@@ -18,7 +18,7 @@ from linewarden_runtime.recipes import KnownRecipes
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.vocabulary import Undecidable
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 
 _REMEMBERED_UNKNOWN = 1000
 _log = structlog.get_logger(__name__)
@@ -67,11 +67,11 @@ class RecipeShelf:
         """The recipe, None if it is unknown after the wait.
 
         Raises:
-            Refused: where the recipes could not be renewed for so long that none is believed.
+            PictureRefused: where the recipes could not be renewed for so long that none is believed.
         """
         stale = self.stale()
         if stale is not None:
-            raise Refused(Undecidable.UNKNOWN_RECIPE, stale, in_passing=True)
+            raise PictureRefused(Undecidable.UNKNOWN_RECIPE, stale, in_passing=True)
         if ref.name in self._recipes.versions:
             return self._recipes.get(ref)
         with self._changed:

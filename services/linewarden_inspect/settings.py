@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from linewarden_runtime.deadletters import DeadLetterCap
 from linewarden_runtime.settings import ServiceSettings
-from linewarden_vision.pictures.reading import Limits
+from linewarden_vision.pictures.reading import PictureLimits
 
 Seconds = Annotated[float, Field(ge=0, le=60)]
 HARDEST_PIXEL_LIMIT = 64_000_000
@@ -55,9 +55,9 @@ class InspectSettings(BaseModel):
         """
         return DeadLetterCap(run=self.dead_letters_in_a_row, ratio=self.dead_letter_ratio)
 
-    def limits(self) -> Limits:
+    def limits(self) -> PictureLimits:
         """What a frame may be at most."""
-        return Limits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+        return PictureLimits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
 
 
 class KeeperSettings(BaseModel):
@@ -80,9 +80,9 @@ class KeeperSettings(BaseModel):
     max_bytes: Annotated[int, Field(ge=1, le=64 << 20)] = 5 << 20
     max_pixels: Annotated[int, Field(ge=1, le=HARDEST_PIXEL_LIMIT)] = 25_000_000
 
-    def limits(self) -> Limits:
+    def limits(self) -> PictureLimits:
         """What a picture may be at most for its maps to be computed."""
-        return Limits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+        return PictureLimits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
 
 
 class WorkerProcess(ServiceSettings):

@@ -19,8 +19,8 @@ from linewarden_schemas.inspection import Inspection
 from linewarden_vision.inspecting.intake import read_frame
 from linewarden_vision.inspecting.judging import decided, not_decidable
 from linewarden_vision.inspecting.preparing import Ready, Shelf, make_ready
-from linewarden_vision.inspecting.refusal import Refused
-from linewarden_vision.pictures.reading import Limits
+from linewarden_vision.inspecting.refusal import PictureRefused
+from linewarden_vision.pictures.reading import PictureLimits
 
 from . import metrics
 from .device_lane import Answer, DeviceLane
@@ -77,7 +77,7 @@ class InspectStage:
         writer: InspectionWriter,
         dead_letters: DeadLetters,
         *,
-        limits: Limits,
+        limits: PictureLimits,
         clock: Clock,
         threads: int,
         executor: Executor | None = None,
@@ -114,7 +114,7 @@ class InspectStage:
         try:
             frame = read_frame(record.headers, record.value, self._limits)
             return make_ready(frame, source_of(record), self._shelf, self._limits, self._clock.now_ms)
-        except Refused as refused:
+        except PictureRefused as refused:
             self._refuse(job, frame, refused)
             return None
 
@@ -129,14 +129,14 @@ class InspectStage:
 
     def _answer(self, job: _Job, ready: Ready, scored: Future[Answer]) -> None:
         answer = scored.result()
-        if isinstance(answer, Refused):
+        if isinstance(answer, PictureRefused):
             self._refuse(job, ready.frame, answer)
             return
         inspection = decided(ready, answer, self._clock.now_ms())
         _count(inspection)
         job.submission.done(job.place, [self._writer.inspection(inspection, ready.frame.traceparent)])
 
-    def _refuse(self, job: _Job, frame: Frame | None, refused: Refused) -> None:
+    def _refuse(self, job: _Job, frame: Frame | None, refused: PictureRefused) -> None:
         now_ms = self._clock.now_ms()
         outputs: list[OutRecord] = []
         if frame is not None:

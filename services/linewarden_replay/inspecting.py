@@ -19,15 +19,15 @@ from linewarden_schemas.inspection import Inspection, Maps
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.vocabulary import Undecidable
+from linewarden_vision.bundle import find_bundle
 from linewarden_vision.card import Card
-from linewarden_vision.inspecting.bundles import find_bundle
 from linewarden_vision.inspecting.judging import code_version, decided, not_decidable
 from linewarden_vision.inspecting.preparing import Ready, Shelf, make_ready
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.pictures.decoders import Picture
-from linewarden_vision.pictures.reading import Limits
+from linewarden_vision.pictures.reading import PictureLimits
 
 from .compare import FrameAnswer, Tolerances
 
@@ -150,9 +150,9 @@ class Reinspector:
     The deadline of then cannot be tried again, so a frame is late exactly where it was recorded as late.
     """
 
-    def __init__(self, bundles: Bundles, recipes: Recipes, clock: Clock, limits: Limits | None = None) -> None:
+    def __init__(self, bundles: Bundles, recipes: Recipes, clock: Clock, limits: PictureLimits | None = None) -> None:
         self._bundles, self._recipes, self._clock = bundles, recipes, clock
-        self._limits = limits or Limits()
+        self._limits = limits or PictureLimits()
         self._shelves: dict[str | None, Shelf] = {}
 
     def answer(self, batch: Sequence[RecordedFrame], setting: Setting) -> list[Inspection]:
@@ -174,19 +174,19 @@ class Reinspector:
         at_ms = frame.meta.decide_by_ms if was_late else 0
         try:
             return make_ready(frame, source, shelf, self._limits, lambda: at_ms)
-        except Refused as refused:
+        except PictureRefused as refused:
             return not_decidable(frame, source, refused, self._clock.now_ms())
 
     def _score(self, ready: Sequence[Ready]) -> list[Inspection]:
         found: dict[int, Inspection] = {}
         for scorer in {one.scorer.digest: one.scorer for one in ready}.values():
             group = [one for one in ready if one.scorer.digest == scorer.digest]
-            answers = score_batch(scorer, [one.prepared for one in group]).answers
+            answers = score_batch(scorer, [one.prepared for one in group])
             for one, answer in zip(group, answers, strict=True):
                 now_ms = self._clock.now_ms()
                 found[id(one)] = (
                     not_decidable(one.frame, one.source, answer, now_ms)
-                    if isinstance(answer, Refused)
+                    if isinstance(answer, PictureRefused)
                     else decided(one, answer, now_ms)
                 )
         return [found[id(one)] for one in ready]

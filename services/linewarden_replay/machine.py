@@ -12,7 +12,7 @@ from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Judgement, Undecidable, Verdict, VerdictRule
 from linewarden_vision.inspecting.judging import code_version, thresholds_of_card, verdict_of
 from linewarden_vision.inspecting.preparing import prepare
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.reading import read_picture
@@ -29,10 +29,10 @@ def present(
     found: list[Presentation] = []
     pending = _read(plan, scorer, most)
     while batch := list(islice(pending, 16)):
-        ready = [one[3] for one in batch if not isinstance(one[3], Refused)]
-        answers = iter(score_batch(scorer, ready).answers)
+        ready = [one[3] for one in batch if not isinstance(one[3], PictureRefused)]
+        answers = iter(score_batch(scorer, ready))
         for part_id, picture, sha256, prepared in batch:
-            answer = prepared if isinstance(prepared, Refused) else next(answers)
+            answer = prepared if isinstance(prepared, PictureRefused) else next(answers)
             found.append(_presentation(part_id, picture, sha256, answer, limits))
         progress(len(batch))
     return Machine(
@@ -47,26 +47,28 @@ def present(
     )
 
 
-def _read(plan: AppraisalPlan, scorer: Scorer, most: int | None) -> Iterator[tuple[str, str, str, object | Refused]]:
+def _read(
+    plan: AppraisalPlan, scorer: Scorer, most: int | None
+) -> Iterator[tuple[str, str, str, object | PictureRefused]]:
     """Part, picture, its digest, and what the network takes or why not."""
     for part in plan.parts:
         for picture in part.pictures[:most]:
             try:
                 content = Path(picture).read_bytes()
             except OSError as error:
-                yield part.part_id, picture, "", Refused(Undecidable.UNREADABLE, str(error.strerror))
+                yield part.part_id, picture, "", PictureRefused(Undecidable.UNREADABLE, str(error.strerror))
                 continue
             try:
-                prepared: object | Refused = prepare(scorer, read_picture(content))
-            except Refused as refused:
+                prepared: object | PictureRefused = prepare(scorer, read_picture(content))
+            except PictureRefused as refused:
                 prepared = refused
             yield part.part_id, picture, hashlib.sha256(content).hexdigest(), prepared
 
 
 def _presentation(
-    part_id: str, picture: str, sha256: str, answer: ViewScore | Refused, limits: Thresholds
+    part_id: str, picture: str, sha256: str, answer: ViewScore | PictureRefused, limits: Thresholds
 ) -> Presentation:
-    if isinstance(answer, Refused):
+    if isinstance(answer, PictureRefused):
         withheld = {"verdict": Judgement.UNSURE, "answer": Judgement.UNSURE, "undecidable": answer.reason.value}
         return Presentation(part_id=part_id, picture=picture, sha256=sha256, **withheld)
     verdict = Judgement.NG if verdict_of(VerdictRule.CLASSIFIER, answer, limits) is Verdict.NG else Judgement.OK

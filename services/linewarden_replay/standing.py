@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from linewarden_vision.bundle import read_bundle
-from linewarden_vision.card import Thresholds
+from linewarden_vision.bundle import find_bundle, read_bundle
+from linewarden_vision.card import BundleThresholds
 from linewarden_vision.errors import BundleError
-from linewarden_vision.inspecting.bundles import find_bundle
 
 
 def standing_of(store: Path, today: str, digest: str) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def standing_of(store: Path, today: str, digest: str) -> dict[str, Any]:
     return told | {"status": "expired" if record.is_expired(today) else "qualified"}
 
 
-def threshold_rows(limits: Thresholds) -> list[dict[str, Any]]:
+def threshold_rows(limits: BundleThresholds) -> list[dict[str, Any]]:
     """Tell every threshold of a card with where it comes from."""
     return [
         {"name": name, "value": one.value} | one.provenance.model_dump(mode="json")

@@ -107,6 +107,20 @@ def content_of(card: Card, weights: Mapping[str, Tensor], extra: Mapping[str, by
     return content_digest(card, {**extra, WEIGHTS: weight_bytes(weights)})
 
 
+def find_bundle(store: Path, digest: str) -> Path:
+    """Return the folder of a bundle in a store (or the store itself, if it is the bundle), whatever it is called.
+
+    Only the listing is hashed here; loading verifies the files.
+
+    Raises BundleError where no folder has that digest.
+    """
+    listings = [store / LISTING, *sorted(store.glob(f"*/{LISTING}"))]
+    for listing in listings:
+        if listing.is_file() and hashlib.sha256(listing.read_bytes()).hexdigest() == digest:
+            return listing.parent
+    raise BundleError(f"no bundle {digest[:12]} in {store}; copy its folder there")
+
+
 def read_bundle(folder: Path, *, expected_digest: str | None = None) -> Bundle:
     """Read and verify a bundle.
 
@@ -132,16 +146,13 @@ def read_bundle(folder: Path, *, expected_digest: str | None = None) -> Bundle:
         card = Card.model_validate_json(contents["card.json"])
         weights = parse_weights(contents[WEIGHTS])
     except ValidationError as error:
-        raise BundleError(f"{folder} cannot be used by this version: {_in_words(error)}") from error
+        told = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
+        why = "; ".join(f"card.json, {place}: {what}" for place, what in told)
+        raise BundleError(f"{folder} cannot be used by this version: {why}") from error
     except safetensors.SafetensorError as error:
         raise BundleError(f"{folder} cannot be used by this version: {error}") from error
     golden = Golden.from_files(contents["golden.npz"], contents["golden.json"])
     return _assemble(Bundle(digest, card, weights, golden), contents)
-
-
-def _in_words(error: ValidationError) -> str:
-    told = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
-    return "; ".join(f"card.json, {place}: {what}" for place, what in told)
 
 
 def _assemble(bundle: Bundle, contents: Mapping[str, bytes]) -> Bundle:

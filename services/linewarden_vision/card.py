@@ -8,9 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from linewarden_vision.network.build import NetworkName
 from linewarden_vision.trust.cascade import SecondLook, TrustModel
 from linewarden_vision.trust.enhancement import Direction, Enhancement, Space, Stride
-from linewarden_vision.trust.normaliser import FEWEST_GOOD, Normaliser
 from linewarden_vision.trust.registry import find_cheap, find_second
-from linewarden_vision.trust.suspicion import MOST_INGREDIENTS, Logistic
+from linewarden_vision.trust.suspicion import FEWEST_GOOD, MOST_INGREDIENTS, Logistic, Normaliser
 
 Stage = Literal["taught", "shadow", "assisted", "released"]
 
@@ -50,7 +49,7 @@ class PictureSpec(_Strict):
     """White level of the camera, such as 4095 for 12 bits; absent: 255 for uint8, 65535 for uint16."""
 
 
-class Provenance(_Strict):
+class CalibrationProvenance(_Strict):
     """Where a number comes from: pictures by digest, how many, the point on the curve, the day."""
 
     set_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -64,10 +63,10 @@ class Threshold(_Strict):
     """A number with its provenance."""
 
     value: FiniteFloat
-    provenance: Provenance
+    provenance: CalibrationProvenance
 
 
-class Thresholds(_Strict):
+class BundleThresholds(_Strict):
     """A picture is NG when not margin <= defect; an OK is doubtful when not suspicion < suspicion.
 
     Written this way round, a value that is not a number rejects or diverts.
@@ -140,6 +139,16 @@ class SecondLookCard(_Strict):
     direction: Direction = "defect"
     gate: FiniteFloat
 
+    def build(self) -> SecondLook:
+        """The second look as the cascade takes it."""
+        return SecondLook(
+            names=[part.name for part in self.ingredients],
+            normalisers=[Normaliser(np.asarray(part.good)) for part in self.ingredients],
+            logistic=self.logistic.build(),
+            enhancement=Enhancement(self.space, self.stride, self.epsilon, self.steps, self.direction),
+            gate=self.gate,
+        )
+
 
 class TrustCard(_Strict):
     """Trust as it was calibrated: for each ingredient its values on good parts, and the logistic over rarities."""
@@ -147,7 +156,7 @@ class TrustCard(_Strict):
     ingredients: list[CheapIngredient] = Field(min_length=1)
     logistic: LogisticCard
     second: SecondLookCard | None
-    provenance: Provenance
+    provenance: CalibrationProvenance
 
     @model_validator(mode="after")
     def _coefficients_match(self) -> "TrustCard":
@@ -164,18 +173,8 @@ class TrustCard(_Strict):
             names=[part.name for part in self.ingredients],
             normalisers=[Normaliser(np.asarray(part.good)) for part in self.ingredients],
             logistic=self.logistic.build(),
-            second=None if self.second is None else _second(self.second),
+            second=None if self.second is None else self.second.build(),
         )
-
-
-def _second(card: SecondLookCard) -> SecondLook:
-    return SecondLook(
-        names=[part.name for part in card.ingredients],
-        normalisers=[Normaliser(np.asarray(part.good)) for part in card.ingredients],
-        logistic=card.logistic.build(),
-        enhancement=Enhancement(card.space, card.stride, card.epsilon, card.steps, card.direction),
-        gate=card.gate,
-    )
 
 
 class MapScales(_Strict):
@@ -196,7 +195,7 @@ class Card(_Strict):
     network: NetworkSpec
     picture: PictureSpec
     class_names: list[str]
-    thresholds: Thresholds
+    thresholds: BundleThresholds
     trust: TrustCard
     map_scales: MapScales
     notes: list[str]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -12,11 +12,6 @@ from linewarden_vision.prepare import Prepared
 from linewarden_vision.stitching import Tile
 
 Precision = Literal["float32", "bfloat16", "float16"]
-PRECISIONS: dict[str, torch.dtype] = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -33,10 +28,10 @@ def choose_precisions(wanted: str, device: torch.device) -> list[Precision]:
     """List the precisions to try in order; "auto" tries half precision on CUDA before float32."""
     if wanted == "auto":
         return ["float32"] if device.type == "cpu" else ["bfloat16", "float16", "float32"]
-    for precision in ("float32", "bfloat16", "float16"):
+    for precision in get_args(Precision):
         if precision == wanted:
             return [precision]
-    raise ValueError(f"precision {wanted!r} is not one of auto, {', '.join(PRECISIONS)}")
+    raise ValueError(f"precision {wanted!r} is not one of auto, {', '.join(get_args(Precision))}")
 
 
 def to_device(batch: Sequence[Prepared | Tile], device: torch.device, mean: float, std: float) -> Tensor:
@@ -56,6 +51,6 @@ def precision_of(device: torch.device, precision: Precision) -> Iterator[None]:
     """Run the enclosed passes under no_grad in that precision; the head stays in float32."""
     with (
         torch.inference_mode(),
-        torch.autocast(device.type, dtype=PRECISIONS[precision], enabled=precision != "float32"),
+        torch.autocast(device.type, dtype=getattr(torch, precision), enabled=precision != "float32"),
     ):
         yield

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from linewarden_vision.card import Thresholds
+from linewarden_vision.card import BundleThresholds
 from linewarden_vision.errors import GateError
 from linewarden_vision.golden import GoldenAnswer
 
@@ -31,7 +31,7 @@ class GateReport:
 
 
 def check_golden(
-    limits: Thresholds, scores: Sequence[Scores], answers: Sequence[GoldenAnswer], way: str
+    limits: BundleThresholds, scores: Sequence[Scores], answers: Sequence[GoldenAnswer], way: str
 ) -> tuple[float, float]:
     """Return the largest deviations of margin and suspicion; raises GateError if a verdict or a doubt differs."""
     for index, (score, answer) in enumerate(zip(scores, answers, strict=True)):

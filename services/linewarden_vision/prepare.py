@@ -58,13 +58,6 @@ def prepare_picture(picture: NDArray[np.generic], spec: PictureSpec) -> Prepared
     return Prepared(pixels, native, inner, layout.tile, layout.origins)
 
 
-def restore_mask(
-    logits: NDArray[np.float32], prepared: Prepared, threshold: float, peak: float | None = None
-) -> NDArray[np.bool_]:
-    """Turn mask logits (any size, covering the whole input) into a mask of the native size, as ``regions`` do."""
-    return regions(restore_logits(logits, prepared), threshold, peak)
-
-
 def regions(logits: NDArray[np.float32], threshold: float, peak: float | None = None) -> NDArray[np.bool_]:
     """Return the pixels (H, W) from ``threshold`` on; with ``peak``, of those regions alone that reach it somewhere.
 

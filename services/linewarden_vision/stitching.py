@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from linewarden_vision.prepare import Pixels, Prepared, restore_mask
+from linewarden_vision.prepare import Pixels, Prepared, regions, restore_logits
 from linewarden_vision.tiles import Size, blend
 
 
@@ -99,7 +99,7 @@ class Mosaic:
         specific, agnostic = (
             canvas[: -(-height // cell), : -(-width // cell)] for canvas, cell in zip(self._maps, cells, strict=True)
         )
-        mask = restore_mask(self._logits, self._prepared, mask_threshold, mask_peak)
+        mask = regions(restore_logits(self._logits, self._prepared), mask_threshold, mask_peak)
         suspicion, ingredients = self._worst
         return TileScore(self._margin, suspicion, ingredients, self._logits, specific, agnostic), mask
 

@@ -13,9 +13,9 @@ from kafka import KafkaProducer
 from kafka.protocol.producer import EndTxnRequest, InitProducerIdRequest, ProduceRequest, TxnOffsetCommitRequest
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
-from linewarden_ingest.losses import Losses
+from linewarden_ingest.metrics import Losses
 from linewarden_ingest.outbound import Outbound
-from linewarden_ingest.publisher import Publisher, PublisherRules
+from linewarden_ingest.publisher import Publisher
 from linewarden_ingest.spool.spool import Spool
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker
@@ -125,7 +125,7 @@ def _publish(spool: Spool, namespace: str, new_producer: Callable[[], Producer],
         place=PLACE,
         losses=Losses("cam0"),
         clock=SystemClock(),
-        rules=PublisherRules(**rules),  # type: ignore[arg-type]
+        **rules,  # type: ignore[arg-type]
     )
     while not publisher.is_drained:
         publisher.step(0.1)

@@ -31,9 +31,9 @@ from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.samples import SAMPLES
 from linewarden_train.data.coco import read_coco
 from linewarden_vision.inspecting.intake import read_frame, verify
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.decoders import DecoderLimits, Decoders
-from linewarden_vision.pictures.reading import Limits, check_size, read_header
+from linewarden_vision.pictures.reading import PictureLimits, check_size, read_header
 from tests.support import picture_files as files
 from tests.support.frames import frame_record
 from tests.support.queue_model.memory import MemoryQueue
@@ -43,7 +43,7 @@ from tests.unit.reinspect.slots import AT
 from .mutating import mutated, mutated_json, mutated_text
 
 Target = Callable[[Random], str]
-LIMITS = Limits(max_bytes=1 << 20, max_pixels=1_000_000)
+LIMITS = PictureLimits(max_bytes=1 << 20, max_pixels=1_000_000)
 NAMESPACE = Namespace("line1")
 
 
@@ -67,7 +67,7 @@ def pictures(decoders: Decoders) -> Target:
             header = read_header(payload)
             check_size(header, LIMITS)
             decoded = decoders.decode(payload, header)
-        except Refused as refused:
+        except PictureRefused as refused:
             return "refused" if refused.detail else "refused without a word"
         assert decoded.shape == header.shape
         assert decoded.itemsize * 8 == header.depth
@@ -101,7 +101,7 @@ def frames() -> Target:
         try:
             frame = read_frame(headers, value, LIMITS)
             verify(frame, LIMITS)
-        except Refused:
+        except PictureRefused:
             return "refused"
         assert value == record.value, "another picture was taken for the captured one"
         return "taken"

@@ -18,16 +18,15 @@ import redis
 
 from linewarden_ingest.cameras.interface import EncodedPicture, PartInfo, Shot, Trigger
 from linewarden_ingest.cameras.pictures import Encoding
-from linewarden_ingest.captures import Place
-from linewarden_ingest.intake import Intake, IntakeRules
-from linewarden_ingest.losses import Losses
+from linewarden_ingest.captures import CameraPlace
+from linewarden_ingest.intake import Intake
+from linewarden_ingest.metrics import Losses
 from linewarden_ingest.node_clock import NodeClock
 from linewarden_ingest.outbound import Outbound
-from linewarden_ingest.overload import Overload
 from linewarden_ingest.pins import PinBoard
-from linewarden_ingest.publisher import Publisher, PublisherRules
-from linewarden_ingest.spool.limits import Limits as SpoolLimits
-from linewarden_ingest.spool.spool import Spool
+from linewarden_ingest.publisher import Publisher
+from linewarden_ingest.settings import Overload
+from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_ingest.worker import resume_at
 from linewarden_inspect.device_lane import DeviceLane
 from linewarden_inspect.keeper.bootstrap import forget, save
@@ -62,7 +61,7 @@ from linewarden_schemas.vocabulary import LineMode, Loss, PartIdSource
 from linewarden_vision.errors import UnusablePicture
 from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspector import ViewScore
-from linewarden_vision.pictures.reading import Limits
+from linewarden_vision.pictures.reading import PictureLimits
 
 from .bus import Bus, WholeLog
 from .filesystem import SimulatedFiles
@@ -360,7 +359,7 @@ class Line:
     def _camera(self, process: Process, bus: Bus) -> None:
         view = process.name.removeprefix("camera-")
         files, clock, stop = self.files[process.name], process.clock, self.stopping(process)
-        place = Place(LINE, STATION, process.name, view)
+        place = CameraPlace(LINE, STATION, process.name, view)
         losses = Losses(process.name)
         woken = threading.Event()
         chance = random.Random(f"spool {self.plan.seed} {self._starts}")
@@ -380,18 +379,20 @@ class Line:
                 place=place,
                 losses=losses,
                 clock=clock,
-                rules=PublisherRules(unacked_age_s=10.0, heartbeat_s=5.0),
                 node=node,
+                unacked_age_s=10.0,
+                heartbeat_s=5.0,
             )
             first = resume_at(spool, _RUN_MS, begins_anew=False)
             camera = self.shots[process.name] = Shots(self, process, view, spool, first)
-            rules = IntakeRules(Encoding("png"), 1 << 20, Overload.BLOCK)
             intake = Intake(
                 camera,
                 spool,
                 board.pins,
                 place=place,
-                rules=rules,
+                encoding=Encoding("png"),
+                max_picture_bytes=1 << 20,
+                overload=Overload.BLOCK,
                 losses=losses,
                 run_ms=_RUN_MS,
                 stop=stop.event,
@@ -439,7 +440,7 @@ class Line:
                 lane,
                 InspectionWriter(NAMESPACE, PARTITIONS),
                 letters,
-                limits=Limits(),
+                limits=PictureLimits(),
                 clock=clock,
                 threads=1,
                 executor=Inline(),

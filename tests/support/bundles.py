@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from linewarden_vision.bundle import LISTING, content_of, write_bundle
 from linewarden_vision.card import (
+    BundleThresholds,
+    CalibrationProvenance,
     Card,
     CheapIngredient,
     LogisticCard,
     MapScales,
     NetworkSpec,
     PictureSpec,
-    Provenance,
     Threshold,
-    Thresholds,
     TrustCard,
 )
 from linewarden_vision.golden import Golden, GoldenAnswer
@@ -33,7 +33,7 @@ from linewarden_vision.promotions import PromotionEvidence, climb, to_files
 SIZE = 64
 _ENCODER = "mobilenetv3_small_050"
 _COEFFICIENTS: Mapping[str, float] = {"margin": 0.7, "mask_evidence": 0.3}
-_SOURCE = Provenance(set_digest="0" * 64, set_name="random", n=20, curve_point="none", date="2026-01-01")
+_SOURCE = CalibrationProvenance(set_digest="0" * 64, set_name="random", n=20, curve_point="none", date="2026-01-01")
 
 
 def random_picture(seed: int, size: int = SIZE) -> NDArray[np.uint8]:
@@ -122,7 +122,7 @@ def _card(defect: float, suspicion: float, good: Mapping[str, list[float]], coef
             height=SIZE, width=SIZE, channels=1, mean=120.0, std=40.0, brightness=(5.0, 250.0), contrast=(1.0, 120.0)
         ),
         class_names=["spot"],
-        thresholds=Thresholds(defect=limit(defect), suspicion=limit(suspicion), mask=limit(0.0)),
+        thresholds=BundleThresholds(defect=limit(defect), suspicion=limit(suspicion), mask=limit(0.0)),
         trust=TrustCard(
             ingredients=[CheapIngredient(name=name, good=values) for name, values in good.items()],
             logistic=LogisticCard(intercept=-1.0, coefficients=list(coefficients)),

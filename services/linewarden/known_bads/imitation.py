@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from linewarden_ingest.cameras.interface import EncodedPicture, PartInfo, Shot, Trigger
-from linewarden_ingest.captures import Pins, Place, build_capture
+from linewarden_ingest.captures import CameraPlace, Pins, build_capture
 from linewarden_schemas import ids
 from linewarden_schemas.capture import Capture
 
@@ -52,7 +52,7 @@ def imitate(
         part=part if serial else PartInfo(lot_id=model.lot_id, product_id=model.product_id),
         is_simulated=model.is_simulated,
     )
-    place = Place(model.line_id, model.station_id, CAMERA, model.view_id)
+    place = CameraPlace(model.line_id, model.station_id, CAMERA, model.view_id)
     made = build_capture(shot, picture, loss=None, place=place, pins=pins, spool_epoch=epoch, sequence=sequence)
     # Pages see the frame's id before the first answer: it looks as those of the camera do.
     frame = ids.frame_id(made.visit_id, made.view_id, model.spool_epoch, model.sequence)

@@ -11,7 +11,7 @@ from linewarden.commands.context import publish
 from linewarden_history.reading import records_since
 from linewarden_ingest.cameras.interface import EncodedPicture
 from linewarden_ingest.cameras.pictures import Encoding, Unreadable, from_bytes
-from linewarden_ingest.captures import Pins, Place
+from linewarden_ingest.captures import CameraPlace, Pins
 from linewarden_ingest.outbound import Outbound
 from linewarden_ingest.pins import PinBoard
 from linewarden_ingest.ticket import Ticket
@@ -22,7 +22,7 @@ from linewarden_runtime.ports import Broker
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import LineMode
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.reading import read_file
 
 from .imitation import CAMERA, Recent, imitate, newest, serial_like
@@ -88,7 +88,7 @@ class Seeding:
 
     def _write(self, capture: Capture, picture: EncodedPicture) -> None:
         partitions = len(positions_of(self.broker, self.namespace.topic("captures")))
-        place = Place(capture.line_id, capture.station_id, CAMERA, capture.view_id)
+        place = CameraPlace(capture.line_id, capture.station_id, CAMERA, capture.view_id)
         out = Outbound(self.namespace, place, self.epoch, partitions)
         ticket = Ticket(capture, capture.sequence, self.epoch, picture.content_type)
         records = [
@@ -103,7 +103,7 @@ def picture_of(path: Path) -> EncodedPicture:
     """A JPEG or PNG as it is, anything else as PNG. Raises ConfigurationError for what is no picture."""
     try:
         return from_bytes(read_file(path), Encoding())
-    except (Refused, Unreadable) as error:
+    except (PictureRefused, Unreadable) as error:
         raise ConfigurationError(f"{path}: {error}") from error
 
 

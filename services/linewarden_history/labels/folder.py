@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.inspection import Evidence, Inspection
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.reading import read_header, read_picture
 
 from .choosing import FrameLabel, LeftOut
@@ -69,7 +69,7 @@ class LabelFolder:
             raise ConfigurationError(f"the evidence of {label.frame_id} is not what was captured: its digest differs")
         try:
             header = read_header(picture)
-        except Refused:
+        except PictureRefused:
             self._leave_out(label, LeftOut.PICTURE_UNREADABLE)
             return
         height, width = header.height, header.width
@@ -129,7 +129,7 @@ def _mask(label: FrameLabel) -> NDArray[np.bool_] | None:
         return None
     try:
         return np.asarray(read_picture(label.mask_png), np.uint16) > 0
-    except Refused:
+    except PictureRefused:
         return np.zeros((0, 0), np.bool_)
 
 

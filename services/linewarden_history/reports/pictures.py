@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.reading import read_picture
 
 
@@ -31,7 +31,7 @@ def shown(picture: bytes | None, mask_png: bytes | None) -> tuple[str, str | Non
 def _decoded(payload: bytes | None) -> NDArray[np.uint8] | None:
     try:
         found = read_picture(payload or b"")
-    except Refused:
+    except PictureRefused:
         return None
     deep = np.asarray(found, np.uint16)
     return np.asarray(deep >> 8 if found.dtype == np.uint16 else deep, np.uint8)

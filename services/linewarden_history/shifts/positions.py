@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.reading import read_picture
 
 COLUMNS = 24
@@ -28,7 +28,7 @@ def spots(mask_png: bytes) -> Marked | None:
     """Connected regions (8 neighbours) of a mask, a PNG of 8 bit grey; None where it cannot be read."""
     try:
         mask = np.asarray(read_picture(mask_png), np.uint16)
-    except Refused:
+    except PictureRefused:
         return None
     if mask.ndim != 2:
         return None

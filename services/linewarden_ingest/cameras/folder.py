@@ -16,10 +16,9 @@ from linewarden_schemas.vocabulary import Loss
 from linewarden_vision.pictures.folders import SUFFIXES, pictures_in
 
 from .interface import CameraFault, EndOfPictures, Shot, Trigger
-from .options import CameraOptions, CameraRun
-from .pace import Pace
+from .options import CameraOptions, CameraRun, FramePacer
 from .pictures import Encoding, Unreadable, from_bytes
-from .sidecar import Label, compile_pattern, label_from_name, read_sidecar
+from .sidecar import PictureLabel, compile_pattern, label_from_name, read_sidecar
 
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +63,7 @@ class FolderOptions(CameraOptions):
             first=run.first,
         )
 
-    def _labels(self, pictures: Sequence[Path]) -> dict[str, Label]:
+    def _labels(self, pictures: Sequence[Path]) -> dict[str, PictureLabel]:
         if self.sidecar is not None:
             return read_sidecar(self.sidecar)
         if self.pattern is not None:
@@ -96,8 +95,8 @@ class FolderCamera:
     def __init__(
         self,
         pictures: Sequence[Path],
-        labels: Mapping[str, Label],
-        pace: Pace,
+        labels: Mapping[str, PictureLabel],
+        pace: FramePacer,
         encoding: Encoding,
         *,
         run_ms: int,
@@ -125,7 +124,7 @@ class FolderCamera:
 
     def _shot(self, index: int) -> Shot:
         path = self._pictures[index % len(self._pictures)]
-        label = self._labels.get(path.name, Label())
+        label = self._labels.get(path.name, PictureLabel())
         shot = Shot(
             index=index,
             captured_ms=self._pace.clock.now_ms(),
@@ -142,7 +141,7 @@ class FolderCamera:
         except OSError as error:
             raise CameraFault(f"{path}: {error}", shot) from error
 
-    def _trigger(self, label: Label, index: int) -> Trigger | None:
+    def _trigger(self, label: PictureLabel, index: int) -> Trigger | None:
         if label.visit is None:
             return None
         counter = label.visit + self._visits_a_round * (index // len(self._pictures))

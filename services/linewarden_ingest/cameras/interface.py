@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from linewarden_schemas.capture import Returned
+from linewarden_schemas.capture import ContentType, Returned
 from linewarden_schemas.vocabulary import Loss, PartIdSource
 
 RawPicture = np.ndarray[Any, np.dtype[np.integer[Any] | np.floating[Any]]]
-ContentType = Literal["image/jpeg", "image/png"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from linewarden_ingest.captures import Place
+from linewarden_ingest.captures import CameraPlace
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.base import Id
 
 from .interface import Camera
-from .pace import Pace
 from .pictures import Encoding
 
 
@@ -27,11 +26,36 @@ class CameraRun:
     in the past. `first` is the index of the first shot that is wanted: those before it are safe already.
     """
 
-    place: Place
+    place: CameraPlace
     clock: Clock
     stop: threading.Event
     start_ms: int
     first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FramePacer:
+    """Shot n is due n periods after the start, so that a slow moment is caught up.
+
+    `rate_per_s` None means as fast as they are taken. `start_ms` is when shot 0 is due, epoch ms.
+    """
+
+    clock: Clock
+    stop: threading.Event
+    start_ms: int
+    rate_per_s: float | None = None
+
+    def due_ms(self, number: int) -> int:
+        """When shot `number` is due, epoch ms."""
+        return self.start_ms + (round(number * 1000 / self.rate_per_s) if self.rate_per_s else 0)
+
+    def reached(self, number: int, timeout_s: float) -> bool:
+        """Whether shot `number` is due, after waiting for it at most `timeout_s` or until the stop."""
+        late_s = (self.due_ms(number) - self.clock.now_ms()) / 1000
+        if late_s <= 0:
+            return True
+        self.clock.wait(self.stop, min(late_s, timeout_s))
+        return self.clock.now_ms() >= self.due_ms(number)
 
 
 class CameraOptions(BaseModel):
@@ -84,6 +108,6 @@ class CameraOptions(BaseModel):
             CameraFault: where the device does not answer; it is opened again after a while.
         """
 
-    def pace(self, run: CameraRun) -> Pace:
+    def pace(self, run: CameraRun) -> FramePacer:
         """Pictures at `rate_per_s` from now on, whatever was missed."""
-        return Pace(run.clock, run.stop, max(run.start_ms, run.clock.now_ms()), self.rate_per_s)
+        return FramePacer(run.clock, run.stop, max(run.start_ms, run.clock.now_ms()), self.rate_per_s)

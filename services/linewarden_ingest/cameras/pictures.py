@@ -7,7 +7,8 @@ from typing import Literal, cast
 
 import numpy as np
 
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_schemas.capture import ContentType
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.png import MAGIC as PNG_MAGIC
 
 from .interface import EncodedPicture, RawPicture
@@ -25,6 +26,11 @@ class Encoding:
     jpeg_quality: int = 95
     png_compression: int = 1
 
+    @property
+    def content_type(self) -> ContentType:
+        """What pictures so encoded are called on the wire."""
+        return "image/png" if self.format == "png" else "image/jpeg"
+
 
 def from_bytes(data: bytes, encoding: Encoding) -> EncodedPicture:
     """A file's bytes as they are where they are JPEG or PNG, else (BMP, TIFF, WebP) decoded and encoded.
@@ -38,7 +44,7 @@ def from_bytes(data: bytes, encoding: Encoding) -> EncodedPicture:
         return EncodedPicture(data, "image/png" if data.startswith(PNG_MAGIC) else "image/jpeg")
     try:
         picture = cast("RawPicture", read_picture(data))
-    except Refused as refused:
+    except PictureRefused as refused:
         raise Unreadable(refused.detail) from refused
     return encode(picture if picture.ndim == 2 else picture[..., ::-1], encoding)
 
@@ -67,4 +73,4 @@ def encode(raw: RawPicture, encoding: Encoding) -> EncodedPicture:
         raise Unreadable(f"OpenCV: {error}") from error
     if not done:
         raise Unreadable(f"an array {raw.shape} {raw.dtype} is no picture")
-    return EncodedPicture(data.tobytes(), "image/png" if png else "image/jpeg")
+    return EncodedPicture(data.tobytes(), encoding.content_type)

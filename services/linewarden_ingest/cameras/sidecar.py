@@ -13,13 +13,11 @@ from linewarden_schemas.vocabulary import PartIdSource
 
 from .interface import PartInfo
 
-_MOST_VISITS = 1_000_000_000
 COLUMNS = ("file", "visit", "view", "part_id", "lot_id", "product_id")
-_KNOWN = dict.fromkeys(COLUMNS, ()) | {"file": ("image", "picture")}
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class PictureLabel:
     """What is known of one picture. Pictures with the same `visit` are views of one visit."""
 
     visit: int | None = None
@@ -27,17 +25,18 @@ class Label:
     part: PartInfo = field(default_factory=PartInfo)
 
 
-def read_sidecar(path: Path) -> dict[str, Label]:
+def read_sidecar(path: Path) -> dict[str, PictureLabel]:
     """Labels by file name from a CSV with a header line: `file`, and any of the other COLUMNS.
 
     Raises:
         ConfigurationError: naming the line that is not as it must be.
     """
     try:
-        rows = read_table(path, _KNOWN, ("file",)).rows
+        known = dict.fromkeys(COLUMNS, ()) | {"file": ("image", "picture")}
+        rows = read_table(path, known, ("file",)).rows
     except UnusableTable as error:
         raise ConfigurationError(f"{error}; columns are {', '.join(COLUMNS)}") from error
-    labels: dict[str, Label] = {}
+    labels: dict[str, PictureLabel] = {}
     for row in rows:
         try:
             label = _label({key: value for key, value in row.cells.items() if value})
@@ -48,7 +47,7 @@ def read_sidecar(path: Path) -> dict[str, Label]:
     return labels
 
 
-def label_from_name(name: str, pattern: re.Pattern[str]) -> Label:
+def label_from_name(name: str, pattern: re.Pattern[str]) -> PictureLabel:
     """The label in a file name, by the pattern's named groups, which are called as the COLUMNS.
 
     Raises:
@@ -79,7 +78,10 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     return compiled
 
 
-def _label(given: dict[str, str]) -> Label:
+def _label(given: dict[str, str]) -> PictureLabel:
+    visit = int(given["visit"]) if "visit" in given else None
+    if visit is not None and not 0 <= visit < 1_000_000_000:
+        raise ValueError(f"visit {given['visit']} is no number from 0 to 999999999")
     ids = {key: check_id(value) for key, value in given.items() if key not in {"file", "visit"}}
     part = PartInfo(
         part_id=ids.get("part_id"),
@@ -87,11 +89,4 @@ def _label(given: dict[str, str]) -> Label:
         lot_id=ids.get("lot_id"),
         product_id=ids.get("product_id"),
     )
-    return Label(_number(given["visit"]) if "visit" in given else None, ids.get("view"), part)
-
-
-def _number(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < _MOST_VISITS:
-        raise ValueError(f"visit {text} is no number from 0 to {_MOST_VISITS - 1}")
-    return number
+    return PictureLabel(visit, ids.get("view"), part)

@@ -1,31 +1,19 @@
 """The simulated line as pure functions of a seed: which part a visit shows, what is wrong with it, who comes back.
 
-Camera processes agree without talking, and whoever scores the flow asks the same functions for the truth.
+Camera processes agree without talking, and whoever scores the flow asks the same functions.
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from linewarden_vision.synthetic.part import SyntheticPart, SyntheticView
 
 SEEDS_PER_PLAN = 1_000_003
 """Plans of different seeds make different parts, up to so many visits."""
-
-
-class Box(NamedTuple):
-    """The smallest upright rectangle around a mask, in pixels."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +56,6 @@ class PlannedVisit:
         return f"P{self.part_number:07d}"
 
 
-@dataclass(frozen=True, slots=True)
-class ViewTruth:
-    """What one view shows: the class and the mask's area (pixels) and box, or nothing."""
-
-    defect_class: str | None = None
-    mask_pixels: int = 0
-    box: Box | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What is so of a visit, whatever anybody says of it."""
-
-    visit: PlannedVisit
-    defective: bool
-    defect_class: str | None
-    views: tuple[ViewTruth, ...]
-
-
 def plan_visit(plan: LinePlan, number: int) -> PlannedVisit:
     """Which part visit `number` (from 0) shows, and in what state."""
     returned = _returned(plan, number)
@@ -122,14 +91,6 @@ def draw_view(plan: LinePlan, visit: PlannedVisit, view: int) -> SyntheticView:
     )
 
 
-def truth(plan: LinePlan, number: int) -> Truth:
-    """The truth of visit `number`: drawn anew, so it takes as long as its pictures."""
-    visit = plan_visit(plan, number)
-    views = tuple(_truth_of(view) for view in draw(plan, visit).views)
-    named = next((view.defect_class for view in views if view.defect_class), None)
-    return Truth(visit, visit.defective, named, views)
-
-
 def _fresh(plan: LinePlan, number: int) -> PlannedVisit:
     chance = _chance(plan, number, "part")
     defective = chance.random() < plan.defect_rate
@@ -154,17 +115,3 @@ def _returned(plan: LinePlan, number: int) -> PlannedVisit | None:
 
 def _chance(plan: LinePlan, number: int, what: str) -> random.Random:
     return random.Random(f"{plan.seed}:{number}:{what}")  # noqa: S311 - a simulation, no secret
-
-
-def _truth_of(view: SyntheticView) -> ViewTruth:
-    if view.defect_class is None:
-        return ViewTruth()
-    return ViewTruth(view.defect_class, int(view.mask.sum()), _box(view.mask))
-
-
-def _box(mask: NDArray[np.bool_]) -> Box | None:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return None
-    top, left = int(rows[0]), int(columns[0])
-    return Box(left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)

@@ -11,8 +11,7 @@ from pydantic import Field
 from linewarden_runtime.errors import ConfigurationError
 
 from .interface import CameraFault, EndOfPictures, RawPicture, Shot
-from .options import CameraOptions, CameraRun
-from .pace import Pace
+from .options import CameraOptions, CameraRun, FramePacer
 
 _log = structlog.get_logger(__name__)
 
@@ -40,7 +39,7 @@ class VideoCamera:
         ConfigurationError: where OpenCV cannot open the file.
     """
 
-    def __init__(self, path: Path, pace: Pace, *, stride: int = 1, first: int = 0) -> None:
+    def __init__(self, path: Path, pace: FramePacer, *, stride: int = 1, first: int = 0) -> None:
         import cv2  # noqa: PLC0415 - the supervisor, which reads the options, stays small
 
         self._path, self._pace, self._stride = path, pace, stride

@@ -1,4 +1,4 @@
-"""The record on disk: marker, kind, sequence, lengths and two CRC32C; header and payload are guarded apart.
+"""The record on disk and how it is read; header and payload are guarded apart by two CRC32C.
 
     marker 8 | kind 1 | 3 unused | sequence 8 | header length 4 | payload length 4 | payload CRC 4 | CRC 4
     header | payload
@@ -10,14 +10,20 @@ its file name, so that bytes inside a picture cannot pass for a record when a da
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from pathlib import Path
 
 from crc32c import crc32c
 
+from linewarden_runtime.files import FileSystem
+
 MARKER_BYTES = 8
 MAX_HEADER_BYTES = 1 << 20
+_CHUNK = 4 << 10
+"""What is read at a time; a block of the disk, the least that it refuses."""
 _LEAD = struct.Struct("<8sB3xQIII")
 _CRC = struct.Struct("<I")
 FIXED_BYTES = _LEAD.size + _CRC.size
@@ -46,20 +52,8 @@ class Kind(IntEnum):
         return cls.UNKNOWN
 
 
-class Buffer(Protocol):
-    """What a record is read from: bytes of memory, or a file that is mapped or read piece by piece."""
-
-    def __getitem__(self, at: slice, /) -> bytes:
-        """Bytes of a slice."""
-        ...
-
-    def find(self, wanted: bytes, start: int, end: int, /) -> int:
-        """Where `wanted` begins, -1 for nowhere."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RecordHeader:
     """One record's header as it lies at `offset`; the payload follows it and is not checked yet."""
 
     offset: int
@@ -88,7 +82,61 @@ def frame_record(marker: bytes, kind: Kind, sequence: int, header: bytes, payloa
     return [lead, _CRC.pack(crc32c(header, crc32c(lead))), header, payload]
 
 
-def read_entry(data: Buffer, offset: int, end: int, marker: bytes) -> Entry | None:
+def read_what_is_left(files: FileSystem, file: int, count: int, offset: int) -> bytes:
+    """Read, with zeros in the place of blocks that the disk cannot read any more."""
+    try:
+        return files.read(file, count, offset)
+    except OSError:
+        in_block = min(count, _CHUNK - offset % _CHUNK)
+        # One block is the least that a disk refuses; its zeros fail the CRC of the record that they are in.
+        if in_block == count:
+            return bytes(count)
+    first = read_what_is_left(files, file, in_block, offset)
+    return first + read_what_is_left(files, file, count - in_block, offset + in_block)
+
+
+class FileView:
+    """Bytes up to `end` of an open file; what lies behind is not looked at."""
+
+    def __init__(self, files: FileSystem, file: int, end: int) -> None:
+        self._files, self._file, self._end = files, file, end
+        self._start, self._data = 0, b""
+
+    def __len__(self) -> int:
+        return self._end
+
+    def __getitem__(self, at: slice, /) -> bytes:
+        start, stop = int(at.start), min(int(at.stop), self._end)
+        if start < self._start or stop > self._start + len(self._data):
+            # A chunk at least: a header is asked for in pieces, and pictures are passed over.
+            ahead = min(max(stop, start + _CHUNK), self._end)
+            self._start, self._data = start, self._read(max(ahead - start, 0), start)
+        return self._data[start - self._start : max(stop, start) - self._start]
+
+    def find(self, wanted: bytes, start: int, end: int, /) -> int:
+        """Where `wanted` begins, -1 for nowhere; searched in pieces that overlap by the length of what is searched."""
+        while start < end:
+            piece = self._read(min(MAX_HEADER_BYTES + len(wanted), end - start), start)
+            if (at := piece.find(wanted)) >= 0:
+                return start + at
+            start += MAX_HEADER_BYTES
+        return -1
+
+    def _read(self, count: int, offset: int) -> bytes:
+        return read_what_is_left(self._files, self._file, count, offset)
+
+
+@contextmanager
+def viewed(files: FileSystem, path: Path) -> Iterator[FileView]:
+    """The whole of a file, open meanwhile."""
+    file = files.open(path)
+    try:
+        yield FileView(files, file, files.size(file))
+    finally:
+        files.close(file)
+
+
+def read_entry(data: FileView, offset: int, end: int, marker: bytes) -> RecordHeader | None:
     """The record header at `offset`, or None where none is whole there; bytes from `end` on are not looked at."""
     fixed = data[offset : min(offset + FIXED_BYTES, end)]
     if len(fixed) < FIXED_BYTES or fixed[:MARKER_BYTES] != marker:
@@ -101,10 +149,10 @@ def read_entry(data: Buffer, offset: int, end: int, marker: bytes) -> Entry | No
     header = data[offset + FIXED_BYTES : header_end]
     if crc32c(header, crc32c(fixed[: _LEAD.size])) != _CRC.unpack_from(fixed, _LEAD.size)[0]:
         return None
-    return Entry(offset, Kind(kind), sequence, bytes(header), payload_bytes, payload_crc)
+    return RecordHeader(offset, Kind(kind), sequence, bytes(header), payload_bytes, payload_crc)
 
 
-def find_entry(data: Buffer, offset: int, end: int, marker: bytes) -> Entry | None:
+def find_entry(data: FileView, offset: int, end: int, marker: bytes) -> RecordHeader | None:
     """The first whole record header at or after `offset`; how reading goes on behind damage."""
     at = data.find(marker, offset, end)
     while at >= 0:

@@ -21,10 +21,6 @@ from linewarden_runtime.files import NO_ROOM, FileSystem, write_all
 
 from .faults import SpoolBroken, SpoolFull
 
-_FILE = "marks"
-# A pointer that is a little old costs no more than records sent twice, which readers bear; an fsync for each costs
-# more.
-_SAVE_EVERY_S = 0.25
 # A block of a disk, so that a torn write cannot reach into the other slot.
 _SLOT_BYTES = 4 << 10
 _MAGIC = b"LWM2"
@@ -49,7 +45,7 @@ class MarksFile:
     """The marks on disk, open as long as the spool."""
 
     def __init__(self, folder: Path, files: FileSystem) -> None:
-        self._path, self._files = folder / _FILE, files
+        self._path, self._files = folder / "marks", files
         self._file = files.open(self._path, os.O_RDWR | os.O_CREAT)
         self._turn = 0
 
@@ -134,7 +130,9 @@ class MarksKeeper:
         with self._lock:
             # Never back: two threads may come in the other order than their acknowledgements.
             self.now = replace(self.now, acked_next=max(next_sequence, self.now.acked_next))
-            if durably or self._clock.monotonic() - self._saved_at >= _SAVE_EVERY_S:
+            # A pointer that is a little old costs no more than records sent twice, which readers bear; an fsync for
+            # each costs more.
+            if durably or self._clock.monotonic() - self._saved_at >= 0.25:
                 self._save()
 
     def announced(self, sequence: int) -> None:

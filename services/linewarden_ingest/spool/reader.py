@@ -1,22 +1,84 @@
-"""Hands out durable records in order, from memory where they are still there, else from the disk.
+"""Hands out durable records in order, from memory where what was just written is still there, else from the disk.
 
 Of what comes from the disk every byte is checked, and damage is told instead of hidden.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crc32c import crc32c
 
-from .format import Entry, Kind, find_entry, read_entry
+from .format import FileView, Kind, RecordHeader, find_entry, read_entry, read_what_is_left
 from .segment import Segment
-from .view import FileView, read_what_is_left
-from .window import Record
 
 if TYPE_CHECKING:
     from .spool import Spool
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as read. `payload` is None where there is no picture; `is_corrupt` says that it was damaged.
+
+    `note` is what the writer gave beside the bytes, None where they came from the disk.
+    """
+
+    sequence: int
+    header: bytes
+    payload: bytes | None
+    kind: Kind
+    is_corrupt: bool = False
+    note: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A record with the place where it lies on disk too: its segment, and where the next record begins there."""
+
+    record: Record
+    segment: Segment
+    end: int
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds in memory."""
+        return len(self.record.header) + len(self.record.payload or b"")
+
+
+class Window:
+    """At most `max_bytes` of records not read yet; what finds no room is read from the disk. Not locked by itself."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._held: OrderedDict[int, Held] = OrderedDict()
+        self.bytes = 0
+
+    def keep(self, held: Held) -> None:
+        """Keep the newest record if there is room."""
+        # A newer one may still find room: what is missing between is read from the disk.
+        if self.bytes + held.size <= self._max_bytes:
+            self._held[held.record.sequence] = held
+            self.bytes += held.size
+
+    def take(self, sequence: int) -> Held | None:
+        """Give a record away, and with it everything older; None where it is not here."""
+        while self._held and (oldest := next(iter(self._held))) <= sequence:
+            held = self._remove(oldest)
+            if oldest == sequence:
+                return held
+        return None
+
+    def drop(self, first: int, last: int) -> None:
+        """Forget these sequences, both ends included."""
+        for sequence in [one for one in self._held if first <= one <= last]:
+            self._remove(sequence)
+
+    def _remove(self, sequence: int) -> Held:
+        held = self._held.pop(sequence)
+        self.bytes -= held.size
+        return held
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +196,7 @@ class SpoolReader:
             self._files.close(self._file)
         self._file, self._segment, self._offset = -1, None, 0
 
-    def _entry(self, end: int) -> Entry | None:
+    def _entry(self, end: int) -> RecordHeader | None:
         """The next record header, searched for behind damage."""
         if self._segment is None:
             return None
@@ -145,7 +207,7 @@ class SpoolReader:
         entry = read_entry(data, self._offset, end, marker)
         return entry or find_entry(data, self._offset + 1, end, marker)
 
-    def _record(self, entry: Entry, end: int) -> Record:
+    def _record(self, entry: RecordHeader, end: int) -> Record:
         if entry.kind is not Kind.WHOLE:
             return Record(entry.sequence, entry.header, None, entry.kind)
         # A length beyond the durable end is of a record that never got there.

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from linewarden_runtime.files import FileSystem, write_all
 
-from .format import Entry, Kind, frame_record
-from .segment import Segment, list_segments, scan, walk
-from .view import viewed
+from .format import Kind, RecordHeader, frame_record, viewed
+from .segment import Segment, list_segments, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +38,38 @@ def recover(folder: Path, now_ms: int, files: FileSystem) -> Recovered:
     if not segments:
         return Recovered(now_ms)
     newest = segments[-1]
-    found = scan(newest, files)
-    torn_bytes = newest.size - found.good_end
+    good_end, whole, torn = _scan(newest, files)
+    torn_bytes = newest.size - good_end
     file = files.open(newest.path, os.O_RDWR)
     try:
         if torn_bytes:
-            _repair(newest, found.good_end, found.torn, files, file)
+            _repair(newest, good_end, torn, files, file)
         files.sync(file)  # and what is read in them
     finally:
         files.close(file)
     # A torn record counts: its sequence was given, and its capture is still to be told.
-    last = found.torn or found.last
+    last = torn or whole
     newest.last_sequence = last.sequence if last else newest.first_sequence - 1
     # At least one record began there; its number is left out, so that the audit sees a gap and not a quiet end.
-    hidden = int(torn_bytes > 0 and found.torn is None)
+    hidden = int(torn_bytes > 0 and torn is None)
     header = last.header if last else _last_header(segments[:-1], files)
     return Recovered(newest.epoch, segments, newest.last_sequence + 1 + hidden, header, torn_bytes)
 
 
-def _repair(segment: Segment, good_end: int, torn: Entry | None, files: FileSystem, file: int) -> None:
+def _scan(segment: Segment, files: FileSystem) -> tuple[int, RecordHeader | None, RecordHeader | None]:
+    """Where the whole records of the segment that was written last end, the last of them, and a torn one behind it."""
+    last: RecordHeader | None = None
+    good_end = 0
+    with viewed(files, segment.path) as data:
+        for entry in walk(data, segment.marker):
+            # Its header is whole and its picture is cut off: the record that was being written.
+            if entry.end > len(data):
+                return entry.offset, last, entry
+            last, good_end = entry, entry.end
+    return good_end, last, None
+
+
+def _repair(segment: Segment, good_end: int, torn: RecordHeader | None, files: FileSystem, file: int) -> None:
     """Cut the segment behind its last whole record, and tell of a torn one in the room that it took."""
     pieces = [] if torn is None else frame_record(segment.marker, Kind.TORN, torn.sequence, torn.header, b"")
     record = b"".join(pieces)

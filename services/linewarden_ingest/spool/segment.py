@@ -12,10 +12,7 @@ from pathlib import Path
 
 from linewarden_runtime.files import FileSystem, write_all
 
-from .format import MARKER_BYTES, Entry, Kind, find_entry, frame_record, read_entry
-from .view import FileView, viewed
-
-_NAME = re.compile(r"^([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{16})\.seg$")
+from .format import MARKER_BYTES, FileView, Kind, RecordHeader, find_entry, frame_record, read_entry, viewed
 
 
 @dataclass(slots=True, eq=False)
@@ -36,15 +33,6 @@ class Segment:
         return self.last_sequence < self.first_sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What a walk over a segment found; bytes from `good_end` on hold no whole record."""
-
-    last: Entry | None
-    good_end: int
-    torn: Entry | None
-
-
 def new_segment(folder: Path, epoch: int, first_sequence: int, draw: Callable[[int], bytes]) -> Segment:
     """A segment with a fresh marker; its file is not made yet. `draw` gives random bytes."""
     marker = draw(MARKER_BYTES)
@@ -54,10 +42,11 @@ def new_segment(folder: Path, epoch: int, first_sequence: int, draw: Callable[[i
 
 def list_segments(folder: Path, files: FileSystem) -> list[Segment]:
     """Segments of the newest epoch in the order of their sequences, not scanned yet."""
+    named = re.compile(r"^([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{16})\.seg$")
     found = [
         Segment(folder / name, int(match[1], 16), int(match[2], 16), bytes.fromhex(match[3]))
         for name in files.names(folder)
-        if (match := _NAME.match(name))
+        if (match := named.match(name))
     ]
     # Files of an older epoch are of a spool that was lost; nothing of them can be put into order with this one.
     newest = max((segment.epoch for segment in found), default=-1)
@@ -71,7 +60,7 @@ def list_segments(folder: Path, files: FileSystem) -> list[Segment]:
     return ordered
 
 
-def walk(data: FileView, marker: bytes) -> Iterator[Entry]:
+def walk(data: FileView, marker: bytes) -> Iterator[RecordHeader]:
     """Every record header, also those behind damage; the last one's payload may be cut off."""
     end, offset = len(data), 0
     while offset < end:
@@ -81,19 +70,6 @@ def walk(data: FileView, marker: bytes) -> Iterator[Entry]:
         yield entry
         # A damaged length would have failed the header's CRC, so `end` can be believed.
         offset = entry.end
-
-
-def scan(segment: Segment, files: FileSystem) -> Scan:
-    """Walk over the segment that was written last, to find where whole records end."""
-    last: Entry | None = None
-    good_end = 0
-    with viewed(files, segment.path) as data:
-        for entry in walk(data, segment.marker):
-            # Its header is whole and its picture is cut off: the record that was being written.
-            if entry.end > len(data):
-                return Scan(last, entry.offset, entry)
-            last, good_end = entry, entry.end
-    return Scan(last, good_end, None)
 
 
 def shed_pictures(segment: Segment, files: FileSystem) -> int:

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -20,17 +21,25 @@ from linewarden_runtime.files import SYSTEM_FILES, FileSystem, make_folders
 
 from .faults import SpoolBroken, SpoolFull
 from .format import Kind, frame_record
-from .limits import Limits
 from .marks import Marks, MarksFile, MarksKeeper
-from .reader import SpoolReader
+from .reader import Held, Record, SpoolReader, Window
 from .recovery import Recovered, recover
 from .segment import Segment, new_segment, shed_pictures
 from .tail import Tail, begin, hold
-from .window import Held, Record, Window
 
 # So that a thread that waits looks now and then whether the disk has failed meanwhile.
 _ROOM_WAIT_S = 0.2
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolLimits:
+    """Bytes: of the whole spool, of one segment, how much may wait for its fsync, and in memory for the reader."""
+
+    capacity_bytes: int = 2 << 30
+    segment_bytes: int = 64 << 20
+    unsynced_bytes: int = 32 << 20
+    window_bytes: int = 32 << 20
 
 
 class Spool:
@@ -46,7 +55,7 @@ class Spool:
     def __init__(
         self,
         folder: Path,
-        limits: Limits,
+        limits: SpoolLimits,
         clock: Clock,
         *,
         files: FileSystem = SYSTEM_FILES,

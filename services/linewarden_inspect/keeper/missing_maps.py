@@ -13,7 +13,7 @@ from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import Maps, SourceRef
 from linewarden_vision.inspecting.map_pictures import picture_maps
 from linewarden_vision.inspecting.preparing import Shelf, make_ready
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import score_batch
 
 _log = structlog.get_logger(__name__)
@@ -35,10 +35,10 @@ class MapMaker:
         """The maps, None where the picture cannot be judged; its deadline does not matter here."""
         try:
             ready = make_ready(frame, source, self._shelf, self._limits, lambda: 0)
-            [answer] = score_batch(ready.scorer, [ready.prepared]).answers
-        except Refused as refused:
+            [answer] = score_batch(ready.scorer, [ready.prepared])
+        except PictureRefused as refused:
             answer = refused
-        if isinstance(answer, Refused):
+        if isinstance(answer, PictureRefused):
             _log.info("no maps", frame_id=frame.meta.frame_id, why=answer.detail)
             return None
         return picture_maps(answer, ready.native, ready.region)

@@ -11,7 +11,7 @@ from typing import Any
 
 from linewarden_schemas.vocabulary import Routing, Undecidable, VerdictRule
 from linewarden_vision.inspecting.preparing import prepare
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.reading import read_file, read_picture
@@ -38,7 +38,7 @@ class _Read:
 
     entry: ListedPicture
     prepared: Any
-    refused: Refused | None = None
+    refused: PictureRefused | None = None
 
 
 def inspect_listing(
@@ -63,7 +63,7 @@ def inspect_listing(
     parts = PartsInOrder((entry.part_id for entry in listing.entries), tell)
     with ThreadPoolExecutor(options.threads, thread_name_prefix="pictures") as pool:
         for batch in _batches(_read_ahead(listing, scorer, pool, 2 * options.threads), options.batch):
-            answers = iter(score_batch(scorer, [one.prepared for one in batch if one.refused is None]).answers)
+            answers = iter(score_batch(scorer, [one.prepared for one in batch if one.refused is None]))
             tasks = [pool.submit(_result, one.entry, one.refused or next(answers), scorer, options) for one in batch]
             for task in tasks:
                 result = task.result()
@@ -91,10 +91,10 @@ def _read(entry: ListedPicture, scorer: Scorer) -> _Read:
         if entry.refused is not None:
             raise entry.refused
         return _Read(entry, prepare(scorer, read_picture(read_file(entry.path))))
-    except Refused as refused:
+    except PictureRefused as refused:
         return _Read(entry, None, refused)
     except MemoryError:
-        return _Read(entry, None, Refused(Undecidable.TOO_LARGE, "there is not enough memory to decode it"))
+        return _Read(entry, None, PictureRefused(Undecidable.TOO_LARGE, "there is not enough memory to decode it"))
 
 
 def _batches(pictures: Iterator[_Read], most: int) -> Iterator[list[_Read]]:
@@ -111,8 +111,8 @@ def _batches(pictures: Iterator[_Read], most: int) -> Iterator[list[_Read]]:
         yield batch
 
 
-def _result(entry: ListedPicture, answer: ViewScore | Refused, scorer: Scorer, options: Options) -> Result:
-    if isinstance(answer, Refused):
+def _result(entry: ListedPicture, answer: ViewScore | PictureRefused, scorer: Scorer, options: Options) -> Result:
+    if isinstance(answer, PictureRefused):
         return undecided(entry, answer)
     names: MapNames | None = None
     if options.maps is not None:

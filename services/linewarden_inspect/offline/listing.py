@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from linewarden_domain.tables import UnusableTable, read_table
 from linewarden_schemas.vocabulary import Undecidable
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.folders import SUFFIXES, pictures_below
 
 _MASK_ENDINGS = re.compile(r"(_mask|_label|_GT)$", re.IGNORECASE)
@@ -31,7 +31,7 @@ class ListedPicture:
     image: str
     part_id: str
     path: Path
-    refused: Refused | None = None
+    refused: PictureRefused | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +118,4 @@ def _entry(root: Path, image: str, path: Path, part_id: str) -> ListedPicture:
             why = "it is no regular file"
     except (OSError, ValueError) as error:  # too long, a zero byte, a circle of links
         why = f"it cannot be opened: {error}"
-    return ListedPicture(image, part_id, path, None if why is None else Refused(Undecidable.UNREADABLE, why))
+    return ListedPicture(image, part_id, path, None if why is None else PictureRefused(Undecidable.UNREADABLE, why))

@@ -13,7 +13,7 @@ from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict, 
 from linewarden_vision.card import Card
 from linewarden_vision.inspecting.judging import thresholds_of_card, verdict_of
 from linewarden_vision.inspecting.reasons import UNTRUSTED_STAGES, reasons_of
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
 
 from .listing import ListedPicture
@@ -91,7 +91,7 @@ def scored(entry: ListedPicture, score: ViewScore, card: Card, names: MapNames |
     )
 
 
-def undecided(entry: ListedPicture, refused: Refused) -> Result:
+def undecided(entry: ListedPicture, refused: PictureRefused) -> Result:
     """The result of a picture that cannot be judged: it is diverted."""
     return Result(
         image=entry.image,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_schemas.decision import MOST_MASK_BYTES
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.reading import read_drawing, read_header
 
 from .errors import BadMark
@@ -27,11 +27,11 @@ def clean_mask(drawn: bytes, picture: bytes) -> bytes:
         raise BadMark("problem.mask_large", most=MOST_MASK_BYTES // 1024)
     try:
         size = read_header(picture).shape[:2]
-    except Refused as refused:
+    except PictureRefused as refused:
         raise BadMark("problem.mask_no_picture") from refused
     try:
         pixels = read_drawing(drawn)
-    except Refused as refused:
+    except PictureRefused as refused:
         raise BadMark("problem.mask_unreadable", why=refused.detail) from refused
     if pixels.shape[:2] != size or pixels.dtype != np.uint8:
         raise BadMark("problem.mask_size")

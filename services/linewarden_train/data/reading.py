@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_train.data.samples import Picture
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures import reading
 from linewarden_vision.tiles import Size
 
@@ -39,7 +39,7 @@ def read_picture(path: Path) -> Picture:
     """
     try:
         return reading.read_picture(reading.read_file(path))
-    except Refused as refused:
+    except PictureRefused as refused:
         raise ValueError(f"{path}: {refused.detail}") from refused
 
 

@@ -15,15 +15,15 @@ from linewarden_train.training.bundle import full_scale
 from linewarden_train.training.calibration import defect_threshold, frozen, suspicion_threshold
 from linewarden_train.training.pretrained import PRETRAINED_ENCODER
 from linewarden_vision.card import (
+    BundleThresholds,
+    CalibrationProvenance,
     Card,
     CheapIngredient,
     LogisticCard,
     MapScales,
     NetworkSpec,
     PictureSpec,
-    Provenance,
     Threshold,
-    Thresholds,
     TrustCard,
 )
 from linewarden_vision.device import to_device
@@ -31,7 +31,7 @@ from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.prepare import prepare_picture
 from linewarden_vision.stitching import passes
 from linewarden_vision.trust.maps import make_maps
-from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.suspicion import Normaliser
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def make_card(
     )
 
 
-def count(held_out: HeldOut, thresholds: Thresholds, trust: TrustCard) -> FewCounts:
+def count(held_out: HeldOut, thresholds: BundleThresholds, trust: TrustCard) -> FewCounts:
     """Count what the thresholds do to the pictures that they come from."""
     called = held_out.margin > thresholds.defect.value
     doubted = ~(_suspicion(held_out, trust) < thresholds.suspicion.value) & ~called
@@ -161,7 +161,7 @@ def _suspicion(held_out: HeldOut, trust: TrustCard) -> Values:
     return model.logistic(np.stack([scale(v) for scale, v in zip(model.normalisers, columns, strict=True)], axis=1))
 
 
-def _thresholds(samples: Samples, held_out: HeldOut, settings: FewSettings, trust: TrustCard) -> Thresholds:
+def _thresholds(samples: Samples, held_out: HeldOut, settings: FewSettings, trust: TrustCard) -> BundleThresholds:
     good = held_out.margin[~held_out.bad]
     reject = defect_threshold(good, settings.overkill)
     passed = _suspicion(held_out, trust)[~held_out.bad][good <= reject]
@@ -170,16 +170,16 @@ def _thresholds(samples: Samples, held_out: HeldOut, settings: FewSettings, trus
     def limit(value: float, point: str) -> Threshold:
         return Threshold(value=value, provenance=_source(samples, held_out, settings, point))
 
-    return Thresholds(
+    return BundleThresholds(
         defect=limit(reject, f"overkill_rate_of_good {settings.overkill:.1%}, good pictures left out in turn"),
         suspicion=limit(divert, f"diverted share of passed good pictures {settings.diverted:.1%}, left out in turn"),
         mask=limit(0.0, NO_MASKS),  # the mask branch answers -3 everywhere
     )
 
 
-def _source(samples: Samples, held_out: HeldOut, settings: FewSettings, point: str) -> Provenance:
+def _source(samples: Samples, held_out: HeldOut, settings: FewSettings, point: str) -> CalibrationProvenance:
     groups = len(set(held_out.groups))
-    return Provenance(
+    return CalibrationProvenance(
         set_digest=digest_of(samples), set_name=settings.name, n=groups, curve_point=point, date=settings.date
     )
 

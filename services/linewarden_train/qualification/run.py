@@ -18,7 +18,7 @@ from linewarden_train.evaluation.of_bundle import Rows, inspect_samples
 from linewarden_train.qualification.bound import Bound, qualify
 from linewarden_train.qualification.plan import DrawnGroups, Request, check_apart_from, draw, parts_digest
 from linewarden_vision.bundle import Bundle, content_of
-from linewarden_vision.card import Card, Provenance, Threshold
+from linewarden_vision.card import CalibrationProvenance, Card, Threshold
 from linewarden_vision.content import at_precision
 from linewarden_vision.golden import Golden
 from linewarden_vision.inspector import Inspector
@@ -115,7 +115,7 @@ def _moved(card: Card, limit: float, bound: Bound, request: Request, data_digest
     if limit == card.thresholds.suspicion.value:
         return card
     point = f"suspicion {bound.allowed + 1} of {bound.groups} defective groups, less {request.tolerance:g}"
-    source = Provenance(
+    source = CalibrationProvenance(
         set_digest=data_digest, set_name=request.set_name, n=bound.groups, curve_point=point, date=request.date
     )
     moved = Threshold(value=limit, provenance=source)

@@ -19,7 +19,7 @@ from linewarden_train.rivals.interface import looks
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.trust.agreement import measure_of
-from linewarden_vision.trust.maps import Maps, class_agnostic
+from linewarden_vision.trust.maps import ActivationMaps, class_agnostic
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def agreements_under(tap: Tensor, directions: Tensor, agreement: str) -> Values:
     for part in torch.split(directions.to(tap.device), 32):
         cells = torch.einsum("bchw,kc->kbhw", features, part).flatten(0, 1)
         beside = agnostic.repeat(len(part), 1, 1)
-        columns.append(measure(Maps(torch.relu(cells), torch.relu(-cells), beside)).view(len(part), -1))
+        columns.append(measure(ActivationMaps(torch.relu(cells), torch.relu(-cells), beside)).view(len(part), -1))
     return np.asarray(torch.cat(columns).mT.double().cpu().numpy(), np.float64)
 
 

@@ -20,18 +20,18 @@ from linewarden_train.training.network import score, score_held_out, train_netwo
 from linewarden_train.training.scoring import RawScores
 from linewarden_train.training.terms import NamedSamples, Surroundings, Taught, TeachingSets, TeachSettings
 from linewarden_vision.card import (
+    BundleThresholds,
+    CalibrationProvenance,
     Card,
     MapScales,
     NetworkSpec,
     PictureSpec,
-    Provenance,
     Threshold,
-    Thresholds,
     TrustCard,
 )
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.trained_groups import TrainedGroups
-from linewarden_vision.trust.normaliser import FEWEST_GOOD
+from linewarden_vision.trust.suspicion import FEWEST_GOOD
 
 
 def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> Taught:
@@ -112,9 +112,9 @@ def _used_groups(sets: list[NamedSamples], *, goods_only: bool) -> list[str]:
     return used
 
 
-def source_of(settings: TeachSettings, named: NamedSamples, point: str) -> Provenance:
+def source_of(settings: TeachSettings, named: NamedSamples, point: str) -> CalibrationProvenance:
     """Say where a number comes from; n counts groups, not pictures."""
-    return Provenance(
+    return CalibrationProvenance(
         set_digest=digest_of(named.samples),
         set_name=named.name,
         n=len({label.group for label in named.samples.labels}),
@@ -139,7 +139,7 @@ def thresholds_of(
     scores: RawScores,
     trust: TrustCard,
     mask: tuple[Threshold, float | None],
-) -> Thresholds:
+) -> BundleThresholds:
     """Set both limits on good parts alone; suspicion on those that the first one passes."""
     margins = worst_of_parts(scores.margin, scores.groups, scores.good)
     reject = defect_threshold(margins, settings.overkill)
@@ -147,7 +147,7 @@ def thresholds_of(
     divert = suspicion_threshold(suspicion[margins <= reject], settings.diverted)
     overkill = source_of(settings, named, f"overkill_rate_of_good {settings.overkill:.1%}")
     diverted = source_of(settings, named, f"diverted share of passed good parts {settings.diverted:.1%}")
-    return Thresholds(
+    return BundleThresholds(
         defect=Threshold(value=reject, provenance=overkill),
         suspicion=Threshold(value=divert, provenance=diverted),
         mask=mask[0],
@@ -156,7 +156,7 @@ def thresholds_of(
 
 
 def card_of(
-    settings: TeachSettings, spec: PictureSpec, trust: TrustCard, thresholds: Thresholds, scored: list[RawScores]
+    settings: TeachSettings, spec: PictureSpec, trust: TrustCard, thresholds: BundleThresholds, scored: list[RawScores]
 ) -> Card:
     """Write the card of a bundle that is taught and nothing more: no promotion, no qualification."""
     return Card(

@@ -13,18 +13,24 @@ from numpy.typing import NDArray
 from linewarden_domain.resampling import Values
 from linewarden_train.training.scoring import RawScores
 from linewarden_vision.card import (
+    CalibrationProvenance,
     CheapIngredient,
     EnhancedIngredient,
     LogisticCard,
-    Provenance,
     SecondLookCard,
     TrustCard,
 )
 from linewarden_vision.trust.cascade import TrustModel, normalise
-from linewarden_vision.trust.normaliser import Normaliser
 from linewarden_vision.trust.registry import find
 from linewarden_vision.trust.scores import TrustScore
-from linewarden_vision.trust.suspicion import MOST_INGREDIENTS, Logistic, fit_logistic, group_weights, sum_of_rarities
+from linewarden_vision.trust.suspicion import (
+    MOST_INGREDIENTS,
+    Logistic,
+    Normaliser,
+    fit_logistic,
+    group_weights,
+    sum_of_rarities,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class TrustRecipe:
 
 
 def fit_trust(
-    calibrated: RawScores, recipe: TrustRecipe, provenance: Provenance, held_out: Sequence[RawScores] = ()
+    calibrated: RawScores, recipe: TrustRecipe, provenance: CalibrationProvenance, held_out: Sequence[RawScores] = ()
 ) -> TrustCard:
     """Freeze normalisers on calibration's good pictures; fit the logistics on good against all defective ones.
 

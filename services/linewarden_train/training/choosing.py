@@ -17,7 +17,7 @@ from linewarden_train.training.calibration import (
     worst_of_parts,
 )
 from linewarden_train.training.scoring import RawScores
-from linewarden_vision.card import Provenance
+from linewarden_vision.card import CalibrationProvenance
 
 TURNED_MARGIN = TrustRecipe(cheap=("margin",), second=("margin_turned",))
 """Lowering the threshold, but asking a second time, with the picture turned by half, where it is close."""
@@ -27,7 +27,9 @@ OTHERS: Mapping[str, TrustRecipe] = {
     "mask evidence": TrustRecipe(cheap=("mask_evidence",), second=()),
     "trust with a turned second look": TrustRecipe(second=("margin_turned",)),
 }
-NOWHERE = Provenance(set_digest="0" * 64, set_name="choice", n=1, curve_point="never leaves it", date="2000-01-01")
+NOWHERE = CalibrationProvenance(
+    set_digest="0" * 64, set_name="choice", n=1, curve_point="never leaves it", date="2000-01-01"
+)
 """Of a trust that is fitted to compare, and that no card will carry."""
 
 

@@ -13,7 +13,7 @@ from linewarden_vision.tiles import GRID, Size
 from linewarden_vision.trust.cascade import TrustModel
 from linewarden_vision.trust.ingredients import cheap_ingredients
 from linewarden_vision.trust.maps import make_maps
-from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.suspicion import Normaliser
 
 
 class Doubt(IntEnum):

@@ -14,45 +14,47 @@ from linewarden_schemas.envelope import EnvelopeError, Frame, decode_frame
 from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.pictures.header import PictureHeader
-from linewarden_vision.pictures.reading import Limits, check_size, is_wire_format, read_header
+from linewarden_vision.pictures.reading import PictureLimits, check_size, is_wire_format, read_header
 
-from .refusal import Refused
+from .refusal import PictureRefused
 
 
-def read_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None, limits: Limits) -> Frame:
+def read_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None, limits: PictureLimits) -> Frame:
     """Read the headers of a frame record; the picture is not looked at.
 
     Raises:
-        Refused: BAD_METADATA, after which not even the visit is known.
+        PictureRefused: BAD_METADATA, after which not even the visit is known.
     """
     listed = tuple(headers)
     size = sum(len(name) + len(content) for name, content in listed)
     if size > limits.max_header_bytes:
-        raise Refused(Undecidable.BAD_METADATA, said("headers_too_large", size=size, most=limits.max_header_bytes))
+        why = said("headers_too_large", size=size, most=limits.max_header_bytes)
+        raise PictureRefused(Undecidable.BAD_METADATA, why)
     try:
         return decode_frame(listed, value)
     except EnvelopeError as error:
-        raise Refused(Undecidable.BAD_METADATA, str(error)) from error
+        raise PictureRefused(Undecidable.BAD_METADATA, str(error)) from error
 
 
-def verify(frame: Frame, limits: Limits) -> PictureHeader:
+def verify(frame: Frame, limits: PictureLimits) -> PictureHeader:
     """Check that the picture is the one that was captured, and harmless to decode.
 
     Raises:
-        Refused: TOO_LARGE, DIGEST_MISMATCH, NOT_A_PICTURE or UNREADABLE.
+        PictureRefused: TOO_LARGE, DIGEST_MISMATCH, NOT_A_PICTURE or UNREADABLE.
     """
     if len(frame.picture) > limits.max_bytes:
-        raise Refused(Undecidable.TOO_LARGE, said("bytes_too_many", size=len(frame.picture), most=limits.max_bytes))
+        why = said("bytes_too_many", size=len(frame.picture), most=limits.max_bytes)
+        raise PictureRefused(Undecidable.TOO_LARGE, why)
     found = digest(frame.picture)
     if not hmac.compare_digest(found, frame.meta.sha256):
         why = said("picture_other", captured=frame.meta.sha256[:12], received=found[:12])
-        raise Refused(Undecidable.DIGEST_MISMATCH, why)
+        raise PictureRefused(Undecidable.DIGEST_MISMATCH, why)
     if not is_wire_format(frame.picture):
         begin = frame.picture[:8].hex() or "nothing"
-        raise Refused(Undecidable.NOT_A_PICTURE, said("picture_no_wire_format", begin=begin))
+        raise PictureRefused(Undecidable.NOT_A_PICTURE, said("picture_no_wire_format", begin=begin))
     header = read_header(frame.picture)
     if header.content_type != frame.meta.content_type:
         why = said("picture_announced_otherwise", found=header.content_type, announced=frame.meta.content_type)
-        raise Refused(Undecidable.NOT_A_PICTURE, why)
+        raise PictureRefused(Undecidable.NOT_A_PICTURE, why)
     check_size(header, limits)
     return header

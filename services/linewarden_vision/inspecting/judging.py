@@ -18,7 +18,7 @@ from linewarden_vision.inspector import ViewScore
 from .map_pictures import picture_maps
 from .preparing import Ready
 from .reasons import UNTRUSTED_STAGES, reasons_of
-from .refusal import Refused
+from .refusal import PictureRefused
 
 
 @cache
@@ -61,7 +61,7 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
     )
 
 
-def not_decidable(frame: Frame, source: SourceRef, refused: Refused, now_ms: int) -> Inspection:
+def not_decidable(frame: Frame, source: SourceRef, refused: PictureRefused, now_ms: int) -> Inspection:
     """The inspection of a frame that cannot be judged: its visit is diverted."""
     meta = frame.meta
     return Inspection(

@@ -10,8 +10,6 @@ from linewarden_schemas.inspection import Maps
 from linewarden_schemas.recipe import Region
 from linewarden_vision.inspector import ViewScore
 
-_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-
 
 def picture_maps(score: ViewScore, native: tuple[int, int], region: Region | None) -> Maps:
     """Mask at `native` (height, width); heatmaps at their own size, or at an eighth of it around a region."""
@@ -35,7 +33,7 @@ def _place(values: NDArray[np.uint8], native: tuple[int, int], region: Region, c
 
 
 def _png(values: NDArray[np.uint8]) -> bytes:
-    done, encoded = cv2.imencode(".png", values, _FAST)
+    done, encoded = cv2.imencode(".png", values, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
         raise ValueError(f"a map of shape {values.shape} cannot be written as PNG")
     return encoded.tobytes()

@@ -13,10 +13,10 @@ from linewarden_schemas.recipe import Recipe, Region
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.errors import BundleError, GateError, UnusablePicture
 from linewarden_vision.pictures.decoders import Picture, decode
-from linewarden_vision.pictures.reading import Limits
+from linewarden_vision.pictures.reading import PictureLimits
 
 from .intake import verify
-from .refusal import Refused
+from .refusal import PictureRefused
 from .scorer import Scorer
 
 _FROM_VISION = {
@@ -46,7 +46,7 @@ class Ready:
 class Shelf:
     """Where recipes and bundles are looked up; both may wait, within bounds of their own.
 
-    `recipe` answers None for one that is unknown, and raises Refused where nobody can know now; `scorer` raises
+    `recipe` answers None for one that is unknown, and raises PictureRefused where nobody can know now; `scorer` raises
     BundleError or GateError for a bundle that cannot be used here.
     """
 
@@ -55,36 +55,41 @@ class Shelf:
 
 
 def refuse_if_late(frame: Frame, now_ms: int) -> None:
-    """Raise Refused LATE at or after the frame's decide-by (both epoch ms)."""
+    """Raise PictureRefused LATE at or after the frame's decide-by (both epoch ms)."""
     if now_ms >= frame.meta.decide_by_ms:
         over = now_ms - frame.meta.decide_by_ms
-        raise Refused(Undecidable.LATE, said("frame_late", over=over))
+        raise PictureRefused(Undecidable.LATE, said("frame_late", over=over))
 
 
-def make_ready(frame: Frame, source: SourceRef, shelf: Shelf, limits: Limits, now_ms: Callable[[], int]) -> Ready:
+def make_ready(
+    frame: Frame, source: SourceRef, shelf: Shelf, limits: PictureLimits, now_ms: Callable[[], int]
+) -> Ready:
     """Verify, decode and prepare one frame.
 
     Raises:
-        Refused: with any reason but DEVICE_FAULT.
+        PictureRefused: with any reason but DEVICE_FAULT.
     """
     header = verify(frame, limits)
     refuse_if_late(frame, now_ms())
     recipe = shelf.recipe(frame.meta.recipe)
     if recipe is None:
-        raise Refused(Undecidable.UNKNOWN_RECIPE, said("recipe_unusable", recipe=frame.meta.recipe.short))
+        raise PictureRefused(Undecidable.UNKNOWN_RECIPE, said("recipe_unusable", recipe=frame.meta.recipe.short))
     region = _region(frame, recipe)
-    scorer = _scorer(shelf, recipe)
+    try:
+        scorer = shelf.scorer(recipe.bundle_digest)
+    except (BundleError, GateError) as error:
+        raise PictureRefused(Undecidable.UNKNOWN_BUNDLE, str(error)) from error
     refuse_if_late(frame, now_ms())
     prepared = prepare(scorer, _crop(decode(frame.picture, header), region))
     return Ready(frame, source, recipe, region, scorer, prepared, (header.height, header.width))
 
 
 def prepare(scorer: Scorer, picture: Picture) -> object:
-    """What the network takes of a picture (HxW or HxWx3); raises Refused for one that the bundle cannot take."""
+    """What the network takes of a picture (HxW or HxWx3); raises PictureRefused for one that the bundle cannot take."""
     try:
         prepared: object = scorer.prepare(picture)
     except UnusablePicture as unusable:
-        raise Refused(_FROM_VISION.get(unusable.reason, Undecidable.UNREADABLE), unusable.detail) from unusable
+        raise PictureRefused(_FROM_VISION.get(unusable.reason, Undecidable.UNREADABLE), unusable.detail) from unusable
     return prepared
 
 
@@ -94,17 +99,10 @@ def _region(frame: Frame, recipe: Recipe) -> Region | None:
             if view.camera_id != frame.meta.camera_id:
                 cameras = {"expected": view.camera_id, "camera": frame.meta.camera_id}
                 detail = said("camera_of_other_view", view=view.view_id, **cameras)
-                raise Refused(Undecidable.BAD_METADATA, detail)
+                raise PictureRefused(Undecidable.BAD_METADATA, detail)
             return view.region
     detail = said("view_not_expected", recipe=f"{recipe.recipe_id}@{recipe.version}", view=frame.meta.view_id)
-    raise Refused(Undecidable.BAD_METADATA, detail)
-
-
-def _scorer(shelf: Shelf, recipe: Recipe) -> Scorer:
-    try:
-        return shelf.scorer(recipe.bundle_digest)
-    except (BundleError, GateError) as error:
-        raise Refused(Undecidable.UNKNOWN_BUNDLE, str(error)) from error
+    raise PictureRefused(Undecidable.BAD_METADATA, detail)
 
 
 def _crop(picture: Picture, region: Region | None) -> Picture:
@@ -113,5 +111,5 @@ def _crop(picture: Picture, region: Region | None) -> Picture:
     height, width = picture.shape[:2]
     fits = region.x >= 0 and region.y >= 0 and region.width > 0 and region.height > 0
     if not fits or region.x + region.width > width or region.y + region.height > height:
-        raise Refused(Undecidable.BAD_METADATA, said("region_outside", width=width, height=height))
+        raise PictureRefused(Undecidable.BAD_METADATA, said("region_outside", width=width, height=height))
     return picture[region.y : region.y + region.height, region.x : region.x + region.width]

@@ -11,8 +11,8 @@ from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.card import Card, CheapIngredient, EnhancedIngredient
 from linewarden_vision.inspector import ViewScore
-from linewarden_vision.trust.normaliser import Normaliser
 from linewarden_vision.trust.registry import words_of
+from linewarden_vision.trust.suspicion import Normaliser
 
 UNTRUSTED_STAGES: Mapping[str, str] = {"taught": "network_taught", "shadow": "network_shadow"}
 """Stages of a bundle in which no OK is believed, with the code of the reason."""
@@ -34,15 +34,10 @@ def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card:
 
 def doubted(p: float, suspicion: float, limit: float, ingredient: str) -> Said:
     """Why an OK is doubted; the reason carries what the ingredient found in every language, for readers without it."""
-    found = {f"found_{language}": words_for(ingredient, language) for language in LANGUAGES}
-    shown = {"ingredient": words_for(ingredient)}
+    found = {f"found_{language}": words_of(ingredient, language) for language in LANGUAGES}
+    shown = {"ingredient": words_of(ingredient)}
     named = {"ingredient": ingredient or "unusual", **found}
     return said("network_doubted", shown, p=p, suspicion=suspicion, limit=limit, **named)
-
-
-def words_for(ingredient: str, language: str = "en") -> str:
-    """Say what an ingredient found; without an ingredient, that something is unusual."""
-    return words_of(ingredient, language)
 
 
 def strongest(ingredients: Mapping[str, float], card: Card) -> str:
@@ -54,12 +49,8 @@ def strongest(ingredients: Mapping[str, float], card: Card) -> str:
     if second is not None and looked_twice:
         parts, coefficients = [*parts, *second.ingredients], second.logistic.coefficients
     shares = {
-        part.name: weight * _rarity(part, ingredients[part.name])
+        part.name: weight * float(Normaliser(np.asarray(part.good))(np.asarray([ingredients[part.name]]))[0])
         for part, weight in zip(parts, coefficients, strict=True)
         if part.name in ingredients
     }
     return max(shares, key=lambda name: shares[name]) if shares else ""
-
-
-def _rarity(part: CheapIngredient | EnhancedIngredient, value: float) -> float:
-    return float(Normaliser(np.asarray(part.good))(np.asarray([value]))[0])

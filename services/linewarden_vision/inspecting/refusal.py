@@ -5,20 +5,8 @@ from __future__ import annotations
 from linewarden_domain.words import Said, said
 from linewarden_schemas.vocabulary import Undecidable
 
-RECORD_FAULTS = frozenset(
-    {
-        Undecidable.BAD_METADATA,
-        Undecidable.TOO_LARGE,
-        Undecidable.DIGEST_MISMATCH,
-        Undecidable.NOT_A_PICTURE,
-        Undecidable.UNREADABLE,
-        Undecidable.UNKNOWN_RECIPE,
-    }
-)
-"""Reasons that lie in the record itself, so that somebody should look at it: it becomes a dead letter as well."""
 
-
-class Refused(Exception):
+class PictureRefused(Exception):
     """A frame that is answered NOT_DECIDABLE; `reason` is for counting, `said` for people.
 
     What a decoder, a bundle or a device says of itself has no code of its own.
@@ -35,5 +23,14 @@ class Refused(Exception):
 
     @property
     def is_record_fault(self) -> bool:
-        """Whether the record is to be kept as a dead letter."""
-        return self.reason in RECORD_FAULTS and not self._in_passing
+        """Whether the reason lies in the record itself: somebody should look at it, so it becomes a dead letter too."""
+        if self._in_passing:
+            return False
+        return self.reason in {
+            Undecidable.BAD_METADATA,
+            Undecidable.TOO_LARGE,
+            Undecidable.DIGEST_MISMATCH,
+            Undecidable.NOT_A_PICTURE,
+            Undecidable.UNREADABLE,
+            Undecidable.UNKNOWN_RECIPE,
+        }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from linewarden_schemas.vocabulary import Undecidable
@@ -12,10 +11,7 @@ from linewarden_vision.errors import ScoresNotFinite
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.decoders import Picture
 
-from .refusal import Refused
-
-_DEVICE_FAULTS = (RuntimeError, ValueError, ArithmeticError, LookupError, MemoryError, ScoresNotFinite)
-"""What torch raises when a pass fails; out of memory is a RuntimeError."""
+from .refusal import PictureRefused
 
 
 class Scorer(Protocol):
@@ -43,23 +39,15 @@ class Scorer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What one batch gave: a score or a refusal for each picture, in order."""
+def score_batch(scorer: Scorer, prepared: Sequence[object]) -> tuple[ViewScore | PictureRefused, ...]:
+    """Score a batch; if the pass fails, one picture at a time, so that only the culprit goes unjudged.
 
-    answers: tuple[ViewScore | Refused, ...]
-
-    @property
-    def faults(self) -> int:
-        """Pictures that the device failed on even alone."""
-        return sum(isinstance(answer, Refused) for answer in self.answers)
-
-
-def score_batch(scorer: Scorer, prepared: Sequence[object]) -> Pass:
-    """Score a batch; if the pass fails, one picture at a time, so that only the culprit goes unjudged."""
+    A score for each picture in order, or a refusal where the device failed on it even alone.
+    """
     try:
-        return Pass(tuple(scorer.score(prepared)))
-    except _DEVICE_FAULTS as fault:
+        return tuple(scorer.score(prepared))
+    # What torch raises when a pass fails; out of memory is a RuntimeError.
+    except (RuntimeError, ValueError, ArithmeticError, LookupError, MemoryError, ScoresNotFinite) as fault:
         if len(prepared) == 1:
-            return Pass((Refused(Undecidable.DEVICE_FAULT, f"{type(fault).__name__}: {fault}"[:500]),))
-    return Pass(tuple(score_batch(scorer, [one]).answers[0] for one in prepared))
+            return (PictureRefused(Undecidable.DEVICE_FAULT, f"{type(fault).__name__}: {fault}"[:500]),)
+    return tuple(score_batch(scorer, [one])[0] for one in prepared)

@@ -33,8 +33,6 @@ ANSWER = struct.Struct("<BI")
 KINDS = ("image/jpeg", "image/png", "image/tiff", "image/bmp", "image/webp")
 READY, DONE, UNREADABLE, NO_MEMORY = range(4)
 _MOST_TEXT = 500
-_STAMP = re.compile(r"\[[^\]]*@[\d.]+\] global \S+ |/\S+/")
-"""Time and place that OpenCV writes before a line: equal pictures get equal words."""
 Decode = Callable[[bytes, PictureHeader], NDArray[np.generic]]
 
 
@@ -105,7 +103,8 @@ def _said(noise: int) -> str:
     text = os.pread(noise, min(length, _MOST_TEXT), 0).decode(errors="replace")
     os.ftruncate(noise, 0)
     os.lseek(noise, 0, os.SEEK_SET)
-    return " ".join(_STAMP.sub("", text).split())
+    # Without the time and place that OpenCV writes before a line: equal pictures get equal words.
+    return " ".join(re.sub(r"\[[^\]]*@[\d.]+\] global \S+ |/\S+/", "", text).split())
 
 
 if __name__ == "__main__":

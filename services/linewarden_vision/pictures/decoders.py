@@ -24,16 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linewarden_schemas.vocabulary import Undecidable
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 
 from .child import ANSWER, DONE, KINDS, NO_MEMORY, REQUEST
 from .header import PictureHeader, unreadable
 
-NATIVE = "linewarden_vision.pictures.native:decode"
 Picture = NDArray[np.generic]
-_START_S = 60.0
 _KEPT_BYTES = 64 << 20
-_PAGE = mmap.PAGESIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +71,14 @@ class _DecoderProcess:
         self._is_ready = False
 
     def decode(self, payload: bytes, header: PictureHeader, limits: DecoderLimits) -> Picture:
-        """Pixels of a picture; raises Refused, or _ChildLost where the child is of no use any more."""
+        """Pixels of a picture; raises PictureRefused, or _ChildLost where the child is of no use any more."""
         if not self._is_ready:
             try:
-                self._hear(_START_S)
+                self._hear(60.0)
             except _ChildLost as lost:  # no fault of the picture's
                 raise OSError(f"the decoding process {self.why_lost()}, before its first picture") from lost
             self._is_ready = True
-        place = -(-len(payload) // _PAGE) * _PAGE
+        place = -(-len(payload) // mmap.PAGESIZE) * mmap.PAGESIZE
         pixels = header.pixels * header.channels * (header.depth // 8)
         memory = self._mapped(place + pixels)
         memory[: len(payload)] = payload
@@ -92,7 +89,7 @@ class _DecoderProcess:
         state, text = self._hear(limits.seconds)
         if state == NO_MEMORY:
             self.close()  # it ends itself
-            raise Refused(Undecidable.TOO_LARGE, text)
+            raise PictureRefused(Undecidable.TOO_LARGE, text)
         if state != DONE:
             raise unreadable(text)
         dtype = np.uint8 if header.depth == 8 else np.uint16
@@ -134,7 +131,7 @@ class _DecoderProcess:
         if self._memory is None or not is_fitting:
             if self._memory is not None:
                 self._memory.close()
-            self._size = max(1 << 20, -(-needed // _PAGE) * _PAGE)
+            self._size = max(1 << 20, -(-needed // mmap.PAGESIZE) * mmap.PAGESIZE)
             os.ftruncate(self._memory_fd, self._size)
             self._memory = mmap.mmap(self._memory_fd, self._size)
         return self._memory
@@ -170,7 +167,12 @@ class Decoders:
     `function` is what decodes, `module:name`, in a child.
     """
 
-    def __init__(self, most: int, limits: DecoderLimits = DecoderLimits(), function: str = NATIVE) -> None:
+    def __init__(
+        self,
+        most: int,
+        limits: DecoderLimits = DecoderLimits(),
+        function: str = "linewarden_vision.pictures.native:decode",
+    ) -> None:
         self._limits, self._function = limits, function
         self._idle: list[_DecoderProcess] = []
         self._lock = threading.Lock()
@@ -183,7 +185,7 @@ class Decoders:
         """Decode to HxW or HxWx3 (RGB), uint8 or uint16, as the sensor stored it.
 
         Raises:
-            Refused: UNREADABLE where the decoder gives up, warns, crashes or takes too long, or gives something
+            PictureRefused: UNREADABLE where the decoder gives up, warns, crashes or takes too long, or gives something
                 else than the header says; TOO_LARGE where it needs too much memory.
             OSError: where no process can be started.
         """

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-_COMPANIONS = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found"})
 
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is what a system leaves beside the pictures: `.DS_Store`, `._a.png`, `@eaDir`."""
-    return name.startswith(".") or name.lower() in _COMPANIONS
+    companions = {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found"}
+    return name.startswith(".") or name.lower() in companions
 
 
 def is_picture(path: PurePath) -> bool:
@@ -33,10 +32,8 @@ def pictures_below(folder: Path, skipped: Counter[str] | None = None) -> list[Pa
 
     `skipped` counts what else was met: links to folders, hidden, other files.
     """
-    return sorted(_walk(folder, Counter() if skipped is None else skipped))
-
-
-def _walk(folder: Path, skipped: Counter[str]) -> Iterator[Path]:
+    skipped = Counter() if skipped is None else skipped
+    found: list[Path] = []
     for top, folders, files in os.walk(folder):
         skipped["links to folders"] += sum((Path(top) / name).is_symlink() for name in folders)
         skipped["hidden"] += sum(is_hidden(name) for name in (*folders, *files))
@@ -44,6 +41,7 @@ def _walk(folder: Path, skipped: Counter[str]) -> Iterator[Path]:
         for name in files:
             path = Path(top) / name
             if is_picture(path):
-                yield path
+                found.append(path)
             elif not is_hidden(name):
                 skipped["other files"] += 1
+    return sorted(found)

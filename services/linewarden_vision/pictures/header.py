@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from linewarden_schemas.vocabulary import Undecidable
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 
-unreadable = partial(Refused, Undecidable.UNREADABLE)
+unreadable = partial(PictureRefused, Undecidable.UNREADABLE)
 """The refusal of a file that is a picture, but none that is read here; the text says why."""
-_PADDING = b"\0\xff\xd9\r\n "
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +59,10 @@ def check_tail(payload: bytes, end: int, begin: bytes, count: Callable[[int], in
     """Refuse what lies behind the end of a picture, unless encoders pad so: one byte over and over, or blanks.
 
     Raises:
-        Refused: UNREADABLE, with the number of pictures where another one follows.
+        PictureRefused: UNREADABLE, with the number of pictures where another one follows.
     """
     tail = payload[end:]
-    if not tail.strip(_PADDING) or len(set(tail)) == 1:
+    if not tail.strip(b"\0\xff\xd9\r\n ") or len(set(tail)) == 1:
         return
     found = tail.find(begin)
     if found >= 0:
@@ -71,6 +70,6 @@ def check_tail(payload: bytes, end: int, begin: bytes, count: Callable[[int], in
     raise unreadable(f"{len(tail)} bytes that are no padding follow the end of the picture")
 
 
-def several(number: int) -> Refused:
+def several(number: int) -> PictureRefused:
     """The refusal of a file that holds several pictures: which one shows the part, nobody knows."""
     return unreadable(f"the file holds {number} pictures; one with a single picture is needed")

@@ -46,7 +46,7 @@ def read_jpeg(payload: bytes) -> PictureHeader:
     """Read a JPEG's structure.
 
     Raises:
-        Refused: UNREADABLE where it is damaged, cut short, not complete, holds several pictures, or is of a kind
+        PictureRefused: UNREADABLE where it is damaged, cut short, not complete, holds several pictures, or is of a kind
             that is not read (CMYK, more than 8 bits, lossless, arithmetic).
     """
     walk = _walk(payload, 0)
@@ -92,7 +92,11 @@ def _walk(payload: bytes, start: int) -> _Walk:
 
 
 def _segments(payload: bytes, at: int) -> Iterator[tuple[int, int, int]]:
-    """Marker, place and end of every segment, coded data skipped, up to the end marker; raises Refused without one."""
+    """Marker, place and end of every segment up to the end marker, coded data skipped.
+
+    Raises:
+        PictureRefused: UNREADABLE where the end marker is missing or a segment is broken.
+    """
     while at + 2 <= len(payload):
         marker = payload[at + 1]
         if payload[at] != 0xFF:

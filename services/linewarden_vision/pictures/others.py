@@ -11,7 +11,7 @@ def read_bmp(payload: bytes) -> PictureHeader:
     """Read an uncompressed BMP: 24 or 32 bit (without alpha), or a palette, which is grey where all of it is.
 
     Raises:
-        Refused: UNREADABLE for any other, and where it is cut short.
+        PictureRefused: UNREADABLE for any other, and where it is cut short.
     """
     try:
         offset, size, width, height, planes, bits, compression = struct.unpack_from("<IIiiHHI", payload, 10)
@@ -34,7 +34,7 @@ def read_webp(payload: bytes) -> PictureHeader:
     """Read a WebP of one picture without alpha.
 
     Raises:
-        Refused: UNREADABLE for any other, and where it is cut short.
+        PictureRefused: UNREADABLE for any other, and where it is cut short.
     """
     end = 8 + int.from_bytes(payload[4:8], "little")
     if end > len(payload):

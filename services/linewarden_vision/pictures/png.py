@@ -10,14 +10,13 @@ from .header import PictureHeader, check_tail, several, unreadable
 MAGIC = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 3}
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
-_PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 
 
 def read_png(payload: bytes, *, alpha: bool = False) -> PictureHeader:
     """Read a PNG's structure; a palette gives three channels, fewer than 8 bits give 8, `alpha` allows for four.
 
     Raises:
-        Refused: UNREADABLE where it is damaged, cut short, animated or transparent.
+        PictureRefused: UNREADABLE where it is damaged, cut short, animated or transparent.
     """
     header: PictureHeader | None = None
     spans: list[tuple[int, int]] = [(0, len(MAGIC))]
@@ -30,7 +29,7 @@ def read_png(payload: bytes, *, alpha: bool = False) -> PictureHeader:
             raise several(max(2, int.from_bytes(payload[begin : begin + 4], "big")))
         elif kind == b"tRNS":
             raise unreadable("a PNG with transparency is not a camera's")
-        if kind in _PIXELS:
+        if kind in {b"IHDR", b"PLTE", b"IDAT", b"IEND"}:
             begins = spans.pop()[0] if spans[-1][1] == at else at
             spans.append((begins, end + 4))
         elif kind[:1].isupper():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from linewarden_domain.words import said
 from linewarden_schemas.vocabulary import Undecidable
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 
 from . import jpeg, png, tiff
 from .decoders import Picture, decode
@@ -16,7 +16,7 @@ from .others import named, read_bmp, read_webp
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PictureLimits:
     """What a picture may be at most: bytes, pixels; and on the line bytes of all headers of its record."""
 
     max_bytes: int = 5 << 20
@@ -24,7 +24,7 @@ class Limits:
     max_pixels: int = 25_000_000
 
 
-FILE_LIMITS = Limits(max_bytes=512 << 20, max_pixels=64_000_000)
+FILE_LIMITS = PictureLimits(max_bytes=512 << 20, max_pixels=64_000_000)
 """Files are larger than what crosses a broker; pixels are bounded by the decoder's own backstop."""
 
 
@@ -37,8 +37,8 @@ def read_header(payload: bytes) -> PictureHeader:
     """What a JPEG, PNG, TIFF, BMP or WebP says of itself; nothing is decoded.
 
     Raises:
-        Refused: NOT_A_PICTURE for anything else; UNREADABLE where it is damaged, cut short, holds several pictures
-            or samples that a picture cannot carry on (alpha, CMYK, float, signed, ...).
+        PictureRefused: NOT_A_PICTURE for anything else; UNREADABLE where it is damaged, cut short, holds several
+            pictures or samples that a picture cannot carry on (alpha, CMYK, float, signed, ...).
     """
     if payload.startswith(jpeg.MAGIC):
         header = jpeg.read_jpeg(payload)
@@ -51,7 +51,7 @@ def read_header(payload: bytes) -> PictureHeader:
     elif payload.startswith(b"RIFF") and payload[8:12] == b"WEBP":
         header = read_webp(payload)
     else:
-        raise Refused(
+        raise PictureRefused(
             Undecidable.NOT_A_PICTURE, f"not a picture that is read here (JPEG, PNG, TIFF, BMP, WebP): {named(payload)}"
         )
     if header.width == 0 or header.height == 0:
@@ -59,47 +59,47 @@ def read_header(payload: bytes) -> PictureHeader:
     return header
 
 
-def check_size(header: PictureHeader, limits: Limits) -> None:
-    """Raise Refused, TOO_LARGE, for a picture of too many pixels."""
+def check_size(header: PictureHeader, limits: PictureLimits) -> None:
+    """Raise PictureRefused, TOO_LARGE, for a picture of too many pixels."""
     if header.pixels > limits.max_pixels:
         detail = said("pixels_too_many", width=header.width, height=header.height, most=limits.max_pixels)
-        raise Refused(Undecidable.TOO_LARGE, detail)
+        raise PictureRefused(Undecidable.TOO_LARGE, detail)
 
 
-def read_picture(payload: bytes, limits: Limits = FILE_LIMITS) -> Picture:
+def read_picture(payload: bytes, limits: PictureLimits = FILE_LIMITS) -> Picture:
     """Decode to HxW or HxWx3 (RGB), uint8 or uint16, as the sensor stored it: a tag turns nothing.
 
     Raises:
-        Refused: TOO_LARGE, NOT_A_PICTURE or UNREADABLE, with the reason in words.
+        PictureRefused: TOO_LARGE, NOT_A_PICTURE or UNREADABLE, with the reason in words.
     """
     header = read_header(payload)
     check_size(header, limits)
     return decode(payload, header)
 
 
-def read_drawing(payload: bytes, limits: Limits = Limits()) -> Picture:
+def read_drawing(payload: bytes, limits: PictureLimits = PictureLimits()) -> Picture:
     """Decode a PNG that somebody drew, HxW, HxWx3 or HxWx4 (RGBA): what is drawn may be what is opaque.
 
     Raises:
-        Refused: TOO_LARGE, NOT_A_PICTURE or UNREADABLE.
+        PictureRefused: TOO_LARGE, NOT_A_PICTURE or UNREADABLE.
     """
     if not payload.startswith(png.MAGIC):
-        raise Refused(Undecidable.NOT_A_PICTURE, f"no PNG: begins with {payload[:8].hex() or 'nothing'}")
+        raise PictureRefused(Undecidable.NOT_A_PICTURE, f"no PNG: begins with {payload[:8].hex() or 'nothing'}")
     header = png.read_png(payload, alpha=True)
     check_size(header, limits)
     return decode(payload, header)
 
 
-def read_file(path: Path, limits: Limits = FILE_LIMITS) -> bytes:
+def read_file(path: Path, limits: PictureLimits = FILE_LIMITS) -> bytes:
     """Bytes of a picture's file.
 
     Raises:
-        Refused: TOO_LARGE; UNREADABLE where it is missing or cannot be read.
+        PictureRefused: TOO_LARGE; UNREADABLE where it is missing or cannot be read.
     """
     try:
         size = path.stat().st_size
         if size > limits.max_bytes:
-            raise Refused(Undecidable.TOO_LARGE, said("bytes_too_many", size=size, most=limits.max_bytes))
+            raise PictureRefused(Undecidable.TOO_LARGE, said("bytes_too_many", size=size, most=limits.max_bytes))
         return path.read_bytes()
     except FileNotFoundError as error:
         raise unreadable("the file is missing") from error
@@ -114,5 +114,5 @@ def as_shown(payload: bytes) -> bytes:
     """
     try:
         return read_header(payload).plain(payload)
-    except Refused:
+    except PictureRefused:
         return payload

@@ -28,7 +28,7 @@ def read_tiff(payload: bytes) -> PictureHeader:
     """Read a TIFF of one page: grey (black is 0) or RGB, 8 or 16 bit unsigned, or 1 bit grey.
 
     Raises:
-        Refused: UNREADABLE for several pages and all other samples, with what was found.
+        PictureRefused: UNREADABLE for several pages and all other samples, with what was found.
     """
     order = "<" if payload.startswith(LITTLE) else ">"
     try:
@@ -82,7 +82,7 @@ def _one(tags: dict[int, _Tag], tag: int, default: int) -> int:
 
 
 def _samples(tags: dict[int, _Tag]) -> tuple[int, int]:
-    """Channels and depth of the decoded picture; raises Refused for what would be converted without a word."""
+    """Channels and depth of the decoded picture; raises PictureRefused for what would be converted without a word."""
     channels = _one(tags, _SAMPLES, 1)
     bits = set(tags[_BITS].values) if _BITS in tags else {1}
     forms = {_FORMATS.get(form, "unknown") for form in (tags[_FORMAT].values if _FORMAT in tags else (1,))}

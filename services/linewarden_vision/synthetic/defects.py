@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import cv2
@@ -17,15 +16,11 @@ _SHIFT = 4  # OpenCV's fixed-point coordinates: 1/16 pixel
 _FAINT = 0.18  # a soft rim below this share of the peak is taken off, so that the mask ends where it shows
 
 
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """Change of reflectance in grey levels, HxW float32; exactly 0 outside the defect."""
+def draw_defect(rng: np.random.Generator, kind: DefectClass, region: NDArray[np.bool_], difficulty: float) -> Plane:
+    """Draw one defect inside ``region``; its peak contrast falls from about 60 to 10 grey levels.
 
-    layer: Plane
-
-
-def draw_defect(rng: np.random.Generator, kind: DefectClass, region: NDArray[np.bool_], difficulty: float) -> Defect:
-    """Draw one defect inside ``region``; its peak contrast falls from about 60 to 10 grey levels."""
+    Return the change of reflectance in grey levels, HxW float32; exactly 0 outside the defect.
+    """
     rows, columns = np.nonzero(region)
     at = int(rng.integers(rows.size))
     shape, strength = _SHAPES[kind]
@@ -36,7 +31,7 @@ def draw_defect(rng: np.random.Generator, kind: DefectClass, region: NDArray[np.
     if not kept.any():  # drawn across the outline: what is left is a mark where it was aimed
         kept[rows[at], columns[at]] = -1
     level = strength * (60 - 50 * difficulty) * rng.uniform(0.55, 1.45)
-    return Defect((kept * level).astype(np.float32))
+    return (kept * level).astype(np.float32)
 
 
 def _strokes(size: int, paths: list[NDArray[np.float64]], widths: list[int], soften: float) -> Plane:

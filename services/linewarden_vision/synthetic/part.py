@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from linewarden_vision.synthetic.defects import DEFECT_CLASSES, Defect, DefectClass, draw_defect
-from linewarden_vision.synthetic.surface import Surface, draw_surface
+from linewarden_vision.synthetic.defects import DEFECT_CLASSES, DefectClass, draw_defect
+from linewarden_vision.synthetic.surface import draw_surface
 
 _PART, _SURFACE, _DEFECT = range(3)  # independent random streams of one seed
 
@@ -93,16 +93,8 @@ def _plan(
 
 def _make_view(seed: int, index: int, size: int, difficulty: float, kind: DefectClass | None) -> SyntheticView:
     surface = draw_surface(np.random.default_rng([seed, _SURFACE, index]), index % 3, size, difficulty)
-    if kind is None:
-        return SyntheticView(_expose(surface, None), np.zeros((size, size), bool), None)
-    rng = np.random.default_rng([seed, _DEFECT, index])
-    defect = draw_defect(rng, kind, surface.region, difficulty)
-    return SyntheticView(_expose(surface, defect), defect.layer != 0, kind)
-
-
-def _expose(surface: Surface, defect: Defect | None) -> NDArray[np.uint8]:
-    light = surface.reflectance
-    if defect is not None:
-        light = light + defect.layer
-    grey = light * surface.illumination + surface.noise
-    return np.asarray(np.clip(np.rint(grey), 0, 255), np.uint8)
+    defect = np.zeros((size, size), np.float32)
+    if kind is not None:
+        defect = draw_defect(np.random.default_rng([seed, _DEFECT, index]), kind, surface.region, difficulty)
+    grey = (surface.reflectance + defect) * surface.illumination + surface.noise
+    return SyntheticView(np.asarray(np.clip(np.rint(grey), 0, 255), np.uint8), defect != 0, kind)

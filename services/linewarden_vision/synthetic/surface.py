@@ -26,7 +26,8 @@ def draw_surface(rng: np.random.Generator, kind: int, size: int, difficulty: flo
     coverage, texture = (_brushed, _turned, _cast)[kind](rng, size)
     texture += _benign_marks(rng, size, 5.0 + 7.0 * (1.0 - difficulty))
     belt = 34.0 + 3.0 * _smooth_noise(rng, size, 24)  # the conveyor behind the part
-    reflectance = belt + (texture + _bevel(coverage) - belt) * coverage
+    rim = 30 * (1 - cv2.GaussianBlur(coverage, (0, 0), 1.6))  # where the edge of the part catches the light
+    reflectance = belt + (texture + rim - belt) * coverage
     region = cv2.erode((coverage > 0.99).astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=0)
     noise = rng.standard_normal((size, size), np.float32) * np.float32(1.6)
     return Surface(reflectance.astype(np.float32), _light(rng, size), noise, region > 0)
@@ -104,11 +105,6 @@ def _cast(rng: np.random.Generator, size: int) -> tuple[Plane, Plane]:
 def _soft(distance: NDArray[np.floating]) -> Plane:
     """Coverage of a pixel whose centre lies ``distance`` pixels inside an outline."""
     return np.asarray(np.clip(distance + 0.5, 0, 1), np.float32)
-
-
-def _bevel(coverage: Plane) -> Plane:
-    """Bright rim where the edge of the part catches the light."""
-    return np.asarray(30 * (1 - cv2.GaussianBlur(coverage, (0, 0), 1.6)), np.float32)
 
 
 def _benign_marks(rng: np.random.Generator, size: int, level: float) -> Plane:

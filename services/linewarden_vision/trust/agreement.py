@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from linewarden_vision.trust.maps import AgnosticVariant, Maps
+from linewarden_vision.trust.maps import ActivationMaps, AgnosticVariant
 from linewarden_vision.trust.scores import TrustScore
 
 if TYPE_CHECKING:
     from linewarden_vision.network.interface import NetworkOutput
 
-Measure = Callable[[Maps], Tensor]
+Measure = Callable[[ActivationMaps], Tensor]
 TOP_SHARE = 0.10
 
 
@@ -47,7 +47,7 @@ def soft_iou(first: Tensor, second: Tensor) -> Tensor:
     return torch.where(high > 0, low / torch.where(high > 0, high, torch.ones_like(high)), 0.0)
 
 
-def agreement_difference(maps: Maps, share: float = TOP_SHARE) -> Tensor:
+def agreement_difference(maps: ActivationMaps, share: float = TOP_SHARE) -> Tensor:
     """Return s = IoU(defect, agnostic) - IoU(normal, agnostic) in [-1, 1]; high is suspicious.
 
     After arXiv 2604.19206: where an OK is a miss, what the network looks at agrees with its map
@@ -57,28 +57,28 @@ def agreement_difference(maps: Maps, share: float = TOP_SHARE) -> Tensor:
     return _known(specific[0] - specific[1], maps)
 
 
-def normal_disagreement(maps: Maps, share: float = TOP_SHARE) -> Tensor:
+def normal_disagreement(maps: ActivationMaps, share: float = TOP_SHARE) -> Tensor:
     """Return the variant R1 = 1 - IoU(normal, agnostic)."""
     return _known(1 - iou(*_top_sets(maps, share))[1], maps)
 
 
-def _top_sets(maps: Maps, share: float) -> tuple[Tensor, Tensor]:
+def _top_sets(maps: ActivationMaps, share: float) -> tuple[Tensor, Tensor]:
     """Return the top sets of both class-specific maps, defect first (2, B, h, w), and of the class-agnostic one."""
     sets = top_set(torch.stack([maps.defect, maps.normal, maps.agnostic]), share)
     return sets[:2], sets[2]
 
 
-def soft_agreement_difference(maps: Maps) -> Tensor:
+def soft_agreement_difference(maps: ActivationMaps) -> Tensor:
     """Return s with soft IoUs; the class maps are first brought to the agnostic map's mass.
 
     v·F and a sum of squares have different units: without a common mass the smaller one decides.
     """
     return plain_soft_difference(
-        Maps(_to_mass(maps.defect, maps.agnostic), _to_mass(maps.normal, maps.agnostic), maps.agnostic)
+        ActivationMaps(_to_mass(maps.defect, maps.agnostic), _to_mass(maps.normal, maps.agnostic), maps.agnostic)
     )
 
 
-def plain_soft_difference(maps: Maps) -> Tensor:
+def plain_soft_difference(maps: ActivationMaps) -> Tensor:
     """Return s with soft IoUs of the maps as they are."""
     return _known(soft_iou(maps.defect, maps.agnostic) - soft_iou(maps.normal, maps.agnostic), maps)
 
@@ -89,7 +89,7 @@ def _to_mass(values: Tensor, reference: Tensor) -> Tensor:
     return values * factor[:, None, None]
 
 
-def _known(value: Tensor, maps: Maps) -> Tensor:
+def _known(value: Tensor, maps: ActivationMaps) -> Tensor:
     mass = (maps.defect + maps.normal + maps.agnostic).flatten(1).sum(1)
     return torch.where(mass.isfinite(), value, torch.nan)
 
@@ -127,7 +127,7 @@ def measure_of(agreement: str) -> tuple[Measure, AgnosticVariant]:
     return _AGREEMENTS[agreement]
 
 
-def _measured(output: "NetworkOutput", maps: Maps, *, measure: Measure, variant: AgnosticVariant) -> Tensor:
+def _measured(output: "NetworkOutput", maps: ActivationMaps, *, measure: Measure, variant: AgnosticVariant) -> Tensor:
     return measure(maps.against(variant, output.tap))
 
 

@@ -12,14 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from linewarden_domain.resampling import Values
 from linewarden_vision.network.interface import DefectNetwork, NetworkOutput
 from linewarden_vision.trust.enhancement import Enhancement, Response, Source
 from linewarden_vision.trust.ingredients import cheap_ingredients, second_ingredients
-from linewarden_vision.trust.maps import Maps, make_maps
-from linewarden_vision.trust.normaliser import Normaliser
-from linewarden_vision.trust.suspicion import Logistic
-
-Values = NDArray[np.float64]
+from linewarden_vision.trust.maps import ActivationMaps, make_maps
+from linewarden_vision.trust.suspicion import Logistic, Normaliser
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Assessment:
     """
 
     output: NetworkOutput
-    maps: Maps
+    maps: ActivationMaps
     suspicion: Values
     ingredients: Values
 

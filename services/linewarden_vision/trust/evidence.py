@@ -6,18 +6,11 @@ from torch import Tensor
 
 from linewarden_vision.trust.scores import TrustScore
 
-MASK_SHARE = 0.0073
-
-
-def top_mean(values: Tensor, share: float) -> Tensor:
-    """Return the mean of the top ceil(share * h * w) values per sample (B,), float32."""
-    flat = values.float().flatten(1)
-    return flat.topk(max(1, math.ceil(share * flat.shape[1])), dim=1).values.mean(1)
-
 
 def mask_evidence(mask_logits: Tensor) -> Tensor:
-    """Return the mean of the strongest 0.73 % of mask logits (B,); high is suspicious."""
-    return top_mean(mask_logits, MASK_SHARE)
+    """Return the mean of the strongest 0.73 % of mask logits (B,), at least of one, float32; high is suspicious."""
+    flat = mask_logits.float().flatten(1)
+    return flat.topk(max(1, math.ceil(0.0073 * flat.shape[1])), dim=1).values.mean(1)
 
 
 def cell_peak(cells: Tensor) -> Tensor:

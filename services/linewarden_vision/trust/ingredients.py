@@ -8,13 +8,13 @@ from torch import Tensor
 from linewarden_vision.errors import TrustScoreError
 from linewarden_vision.network.interface import NetworkOutput, SteppedNetwork
 from linewarden_vision.trust.enhancement import Enhancement, Response, Source
-from linewarden_vision.trust.maps import Maps
+from linewarden_vision.trust.maps import ActivationMaps
 from linewarden_vision.trust.registry import find, find_cheap, find_second, origin
 from linewarden_vision.trust.scores import TrustScore
 from linewarden_vision.trust.second_look import SecondPass
 
 
-def cheap_ingredients(output: NetworkOutput, maps: Maps, names: Sequence[str]) -> Tensor:
+def cheap_ingredients(output: NetworkOutput, maps: ActivationMaps, names: Sequence[str]) -> Tensor:
     """Stack the named scores of one pass, (B, len(names)) float32; a value that is not finite is not a number.
 
     ``maps`` are those of the energy. Raises TrustScoreError for a name that is none and for a score that gives
@@ -39,7 +39,7 @@ def named_ingredients(
     network: SteppedNetwork,
     source: Source,
     output: NetworkOutput,
-    maps: Maps,
+    maps: ActivationMaps,
     names: Sequence[str],
     enhancement: Enhancement,
 ) -> Tensor:

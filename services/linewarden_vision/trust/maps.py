@@ -1,6 +1,5 @@
 """Class-specific and class-agnostic maps of one pass, closed form: no hooks, no backward pass."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,12 +7,10 @@ import torch
 from torch import Tensor
 
 AgnosticVariant = Literal["energy", "mean", "eigen", "fem"]
-_SQUARINGS = 8
-_SIGMAS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Maps:
+class ActivationMaps:
     """defect = relu(v·F), normal = relu(-v·F), agnostic; each (B, h, w), non-negative, float32.
 
     No map is scaled by its own extremes: that makes blank maps look full.
@@ -24,21 +21,21 @@ class Maps:
     agnostic: Tensor
     _others: dict[AgnosticVariant, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def against(self, variant: AgnosticVariant, tap: Tensor) -> "Maps":
+    def against(self, variant: AgnosticVariant, tap: Tensor) -> "ActivationMaps":
         """Return those of the energy beside another agnostic map of the same tap, which is made once."""
         if variant == "energy":
             return self
         if variant not in self._others:
             self._others[variant] = class_agnostic(tap, variant)
-        return Maps(self.defect, self.normal, self._others[variant])
+        return ActivationMaps(self.defect, self.normal, self._others[variant])
 
 
-def make_maps(cells: Tensor, tap: Tensor, variant: AgnosticVariant = "energy") -> Maps:
+def make_maps(cells: Tensor, tap: Tensor, variant: AgnosticVariant = "energy") -> ActivationMaps:
     """Build the maps from cells (B, h, w) = v·F without bias and the tap F (B, C, h, w).
 
     The closed form of class activation mapping for a linear head (Zhou et al. 2016, arXiv 1512.04150).
     """
-    return Maps(torch.relu(cells.float()), torch.relu(-cells.float()), class_agnostic(tap, variant))
+    return ActivationMaps(torch.relu(cells.float()), torch.relu(-cells.float()), class_agnostic(tap, variant))
 
 
 def class_agnostic(tap: Tensor, variant: AgnosticVariant = "energy") -> Tensor:
@@ -49,22 +46,23 @@ def class_agnostic(tap: Tensor, variant: AgnosticVariant = "energy") -> Tensor:
     centred. fem: channels weighted by their share of cells above mean + 2 deviations (Fuad et al. 2020).
     """
     with torch.autocast(tap.device.type, enabled=False):
-        return _VARIANTS[variant](tap.float())
-
-
-def _energy(features: Tensor) -> Tensor:
-    return features.square().sum(1)
-
-
-def _mean(features: Tensor) -> Tensor:
-    return features.abs().mean(1)
+        features = tap.float()
+        match variant:
+            case "energy":
+                return features.square().sum(1)
+            case "mean":
+                return features.abs().mean(1)
+            case "eigen":
+                return _eigen(features)
+            case "fem":
+                return _fem(features)
 
 
 def _eigen(features: Tensor) -> Tensor:
     """Power iteration of 2^8 steps, by squaring the channels' Gram matrix; needs no starting vector."""
     flat = features.flatten(2)
     power = flat @ flat.mT
-    for _ in range(_SQUARINGS):
+    for _ in range(8):
         power = power / power.abs().amax((1, 2), keepdim=True).clamp(min=1e-30)
         power = power @ power
     # every column is now the direction, scaled; the longest one is the most exact
@@ -77,13 +75,5 @@ def _eigen(features: Tensor) -> Tensor:
 
 def _fem(features: Tensor) -> Tensor:
     deviation, mean = torch.std_mean(features, dim=(2, 3), correction=0, keepdim=True)
-    weights = (features > mean + _SIGMAS * deviation).float().mean((2, 3), keepdim=True)
+    weights = (features > mean + 2.0 * deviation).float().mean((2, 3), keepdim=True)
     return torch.relu((weights * features).sum(1))
-
-
-_VARIANTS: Mapping[AgnosticVariant, Callable[[Tensor], Tensor]] = {
-    "energy": _energy,
-    "mean": _mean,
-    "eigen": _eigen,
-    "fem": _fem,
-}

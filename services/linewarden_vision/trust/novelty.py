@@ -20,11 +20,9 @@ from linewarden_vision.trust.scores import TrustScore
 
 if TYPE_CHECKING:
     from linewarden_vision.network.interface import NetworkOutput
-    from linewarden_vision.trust.maps import Maps
+    from linewarden_vision.trust.maps import ActivationMaps
 
 NOVELTY_FILE = "novelty.safetensors"
-PATCH_STRIDES = (8, 16)
-WORST_SHARE = 0.01
 _CHUNK = 512  # rows of the bank compared at once: memory, not speed
 
 
@@ -45,10 +43,10 @@ class NoveltyBank(nn.Module):
         self.register_buffer("scale", scale, persistent=False)
 
     def forward(self, pyramid: Mapping[int, Tensor]) -> Tensor:
-        """Return the novelty (B,), float32 under any autocast; high is far from all good parts."""
+        """Return the novelty (B,), the mean of the worst 1 % of places, float32 under any autocast."""
         with torch.autocast(self.scale.device.type, enabled=False):
             distances = self.distances(directions(patch_features(pyramid), self.scale))
-        worst = distances.topk(max(1, math.ceil(WORST_SHARE * distances.shape[1])), dim=1).values
+        worst = distances.topk(max(1, math.ceil(0.01 * distances.shape[1])), dim=1).values
         return worst.mean(1)
 
     def distances(self, patches: Tensor) -> Tensor:
@@ -87,13 +85,13 @@ def directions(patches: Tensor, scale: Tensor) -> Tensor:
 def patch_features(pyramid: Mapping[int, Tensor]) -> Tensor:
     """Return patches (B, P, D) float32, P places at stride 8: each level averaged over 3 x 3, then stacked."""
     fine, coarse = (
-        nn.functional.avg_pool2d(pyramid[stride].float(), 3, 1, 1, count_include_pad=False) for stride in PATCH_STRIDES
+        nn.functional.avg_pool2d(pyramid[stride].float(), 3, 1, 1, count_include_pad=False) for stride in (8, 16)
     )
     grown = nn.functional.interpolate(coarse, fine.shape[-2:], mode="bilinear", align_corners=False)
     return torch.cat([fine, grown], dim=1).flatten(2).transpose(1, 2)
 
 
-def _novelty(output: "NetworkOutput", _: "Maps") -> Tensor:
+def _novelty(output: "NetworkOutput", _: "ActivationMaps") -> Tensor:
     if output.novelty is None:
         raise ValueError("novelty needs a network with a bank of good patches")
     return output.novelty.float()

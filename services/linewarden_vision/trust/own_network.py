@@ -38,7 +38,8 @@ def trust_scores(network: nn.Module, pictures: Tensor, names: Sequence[str] | No
                 f"the network returns a {type(output).__name__}: let it return a NetworkOutput, or give its maps to "
                 "trust_scores_of_maps"
             )
-        asked = _all_that_can(output) if names is None else list(names)
+        able = [score.name for score in ONE_PASS if "novelty" not in score.needs or output.novelty is not None]
+        asked = able if names is None else list(names)
         again = [name for name in asked if isinstance(find(name), SecondScore)]
         maps = make_maps(output.cells, output.tap)
         if not again:
@@ -87,7 +88,3 @@ def trust_scores_of_maps(
     with torch.no_grad():
         table = cheap_ingredients(output, make_maps(cells, tap), names)
     return dict(zip(names, table.unbind(1), strict=True))
-
-
-def _all_that_can(output: NetworkOutput) -> list[str]:
-    return [score.name for score in ONE_PASS if "novelty" not in score.needs or output.novelty is not None]

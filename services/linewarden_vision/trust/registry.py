@@ -24,10 +24,6 @@ CHEAP_NAMES: tuple[str, ...] = tuple(score.name for score in ONE_PASS if "novelt
 """Built-in scores of one pass that every network has; novelty needs a bank of good patches besides."""
 SECOND_NAMES: tuple[str, ...] = tuple(score.name for score in second_look.SCORES)
 """Built-in scores of a second look."""
-_UNUSUAL: Mapping[str, str] = {
-    "en": "its evidence is unusual for a good part",
-    "de": "die Hinweise sind ungewöhnlich für ein Gutteil",
-}
 
 
 @cache
@@ -43,7 +39,11 @@ def find(name: str) -> TrustScore | SecondScore:
             raise TrustScoreError(f"{_names_of(offers)} claims trust score {name}, which linewarden has: rename it")
         return _BUILT_IN[name]
     if not offers:
-        raise TrustScoreError(_unknown(name))
+        known = ", ".join(sorted({*_BUILT_IN, *_offered()}))
+        raise TrustScoreError(
+            f"no trust score {name!r} is installed; a distribution that offers it (entry point {GROUP}) may be "
+            f"missing. Known are {known}"
+        )
     if len(offers) > 1:
         raise TrustScoreError(f"{_names_of(offers)} both claim trust score {name}: uninstall one")
     return _loaded(offers[0])
@@ -80,7 +80,10 @@ def words_of(name: str, language: str = "en") -> str:
     try:
         words = find(name).words
     except TrustScoreError:
-        words = _UNUSUAL
+        words = {
+            "en": "its evidence is unusual for a good part",
+            "de": "die Hinweise sind ungewöhnlich für ein Gutteil",
+        }
     return words.get(language, words["en"])
 
 
@@ -108,11 +111,3 @@ def _loaded(offer: EntryPoint) -> TrustScore | SecondScore:
 
 def _names_of(offers: tuple[EntryPoint, ...] | list[EntryPoint]) -> str:
     return " and ".join(sorted(offer.dist.name if offer.dist else offer.value for offer in offers)) or "nobody"
-
-
-def _unknown(name: str) -> str:
-    known = ", ".join(sorted({*_BUILT_IN, *_offered()}))
-    return (
-        f"no trust score {name!r} is installed; a distribution that offers it (entry point {GROUP}) may be missing. "
-        f"Known are {known}"
-    )

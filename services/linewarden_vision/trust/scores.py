@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from linewarden_vision.network.interface import NetworkOutput
-    from linewarden_vision.trust.maps import Maps
+    from linewarden_vision.trust.maps import ActivationMaps
     from linewarden_vision.trust.second_look import SecondPass
 
 Need = Literal["margin", "mask_logits", "pyramid", "novelty"]
 """A part of ``NetworkOutput`` besides cells and tap, from which the maps are made."""
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class _Named:
     """By language what it found, as in "network said OK, but ...": English (``en``) at least."""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", self.name):
             raise ValueError(f"a trust score's name is small letters, digits and underscores, not {self.name!r}")
         if not self.words.get("en"):
             raise ValueError(f"trust score {self.name} needs words in English: words={{'en': '...'}}")
@@ -44,7 +43,7 @@ class TrustScore(_Named):
     Raises ValueError for a name that is none, or words without English.
     """
 
-    measure: Callable[[NetworkOutput, Maps], Tensor]
+    measure: Callable[[NetworkOutput, ActivationMaps], Tensor]
     needs: tuple[Need, ...] = ()
 
 

@@ -5,7 +5,7 @@ margin over the picture and its half turn is the smallest test-time augmentation
 pass. A half turn keeps the picture's shape, so that both go through one batch of any size.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property, partial
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from linewarden_vision.network.interface import SteppedNetwork
 from linewarden_vision.trust.agreement import AGNOSTIC, MEASURES, Measure
 from linewarden_vision.trust.enhancement import Enhancement, Response, Source, enhance
-from linewarden_vision.trust.maps import AgnosticVariant, Maps, make_maps
+from linewarden_vision.trust.maps import ActivationMaps, AgnosticVariant, make_maps
 from linewarden_vision.trust.scores import SecondScore
 
 
@@ -35,13 +35,13 @@ class SecondPass:
         return enhance(self.network, self.source, self.enhancement, self.before)
 
     @cached_property
-    def maps_before(self) -> Maps:
-        """Maps of the plain pass."""
+    def maps_before(self) -> ActivationMaps:
+        """Activation maps of the plain pass."""
         return make_maps(self.before.cells, self.before.tap)
 
     @cached_property
-    def maps_after(self) -> Maps:
-        """Maps after the enhancement."""
+    def maps_after(self) -> ActivationMaps:
+        """Activation maps after the enhancement."""
         return make_maps(self.after.cells, self.after.tap)
 
 
@@ -66,7 +66,6 @@ def _gain(again: SecondPass, *, measure: Measure, variant: AgnosticVariant) -> T
     return _enhanced(again, measure=measure, variant=variant) - plain
 
 
-_WHEN: Mapping[str, Callable[..., Tensor]] = {"_enhanced": _enhanced, "_gain": _gain}
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "agreement_enhanced": {
         "en": "the evidence for a defect stood out once it was enhanced",
@@ -108,7 +107,7 @@ SCORES = (
         )
         for measure in MEASURES
         for suffix, variant in AGNOSTIC.items()
-        for when, ask in _WHEN.items()
+        for when, ask in (("_enhanced", _enhanced), ("_gain", _gain))
     ),
     SecondScore(
         "margin_enhanced",

@@ -19,7 +19,7 @@ from linewarden_schemas.disposition import Disposition, SlotFrame
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.reason import MOST_PARAMETER, Reason
 from linewarden_schemas.samples import SAMPLES
-from linewarden_vision.inspecting.reasons import words_for
+from linewarden_vision.trust.registry import words_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -155,7 +155,7 @@ def test_golden_examples_hold_no_reason_that_no_writer_says() -> None:
         assert coded is not None, sentence
         reason = Reason(**coded)
         ingredient = reason.parameters.get("ingredient")
-        shown = {} if ingredient is None else {"ingredient": words_for(str(ingredient))}
+        shown = {} if ingredient is None else {"ingredient": words_of(str(ingredient))}
         assert in_words(reason, ENGLISH, shown) == sentence
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linewarden_ingest.captures import Pins, Place
+from linewarden_ingest.captures import CameraPlace, Pins
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.provision import activation_record, line_state_record, provision_topics, recipe_record
 from linewarden_runtime.testing import MemoryBroker
@@ -14,7 +14,7 @@ from linewarden_schemas.recipe import Recipe, TimeBudget, ViewSpec
 from linewarden_schemas.vocabulary import LineMode
 
 NAMESPACE = Namespace("line1")
-PLACE = Place("line1", "st1", "cam0", "view0")
+PLACE = CameraPlace("line1", "st1", "cam0", "view0")
 STATE = LineState(line_id="line1", mode=LineMode.PRODUCTION, since_ms=5, actor="test", lot_id="L1")
 PINS = Pins(RecipeRef(recipe_id="plate", version=1), 10_000, STATE)
 

@@ -12,25 +12,23 @@ import numpy as np
 import pytest
 
 from linewarden_ingest.cameras.folder import FolderCamera, FolderOptions, list_pictures
-from linewarden_ingest.cameras.gallery import Gallery
 from linewarden_ingest.cameras.interface import Camera, CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
-from linewarden_ingest.cameras.line import LineCamera, LineOptions
-from linewarden_ingest.cameras.options import CameraRun
-from linewarden_ingest.cameras.pace import Pace
+from linewarden_ingest.cameras.line import Gallery, LineCamera, LineOptions
+from linewarden_ingest.cameras.options import CameraRun, FramePacer
 from linewarden_ingest.cameras.pictures import Encoding
-from linewarden_ingest.cameras.sidecar import Label, compile_pattern, label_from_name, read_sidecar
-from linewarden_ingest.cameras.simulation import LinePlan, plan_visit, truth
+from linewarden_ingest.cameras.sidecar import PictureLabel, compile_pattern, label_from_name, read_sidecar
+from linewarden_ingest.cameras.simulation import LinePlan, plan_visit
 from linewarden_ingest.cameras.video import VideoCamera, VideoOptions
-from linewarden_ingest.captures import Place, visit_id
+from linewarden_ingest.captures import CameraPlace, visit_id
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Loss
 from tests.unit.ingest.lines import PLACE
 
 
-def pace(clock: ManualClock | None = None, rate: float | None = None) -> Pace:
+def pace(clock: ManualClock | None = None, rate: float | None = None) -> FramePacer:
     clock = clock or ManualClock(1_000_000)
-    return Pace(clock, threading.Event(), clock.now_ms(), rate)
+    return FramePacer(clock, threading.Event(), clock.now_ms(), rate)
 
 
 def drained(camera: Camera) -> list[Shot]:
@@ -56,7 +54,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def folder_camera(folder: Path, labels: dict[str, Label] | None = None, rounds: int = 1, first: int = 0) -> Camera:
+def folder_camera(
+    folder: Path, labels: dict[str, PictureLabel] | None = None, rounds: int = 1, first: int = 0
+) -> Camera:
     return FolderCamera(
         list_pictures(folder), labels or {}, pace(), Encoding(), run_ms=1_000_000, rounds=rounds, first=first
     )
@@ -141,7 +141,7 @@ def test_a_label_whose_view_would_make_no_id_is_refused_when_its_camera_is_opene
     sidecar = folder / "parts.csv"
     sidecar.write_text(f"file,view\na.png,{'v' * 100}\n")
     options = FolderOptions(camera_id="cam0", view_id="view0", path=folder, sidecar=sidecar)
-    place = Place("line1", "st1", "cam0", "view0")
+    place = CameraPlace("line1", "st1", "cam0", "view0")
     with pytest.raises(ConfigurationError, match=r"view v+ are \d+ characters too long together"):
         options.open(CameraRun(place, ManualClock(), threading.Event(), start_ms=0))
 
@@ -240,19 +240,6 @@ def test_most_returned_parts_have_an_authority_and_a_few_do_not() -> None:
     without = sum(visit.authority is None for visit in back)
     assert 0 < without < len(back) / 4
     assert len({visit.previous for visit in back}) == len(back)
-
-
-def test_the_truth_of_a_visit_is_what_its_pictures_show() -> None:
-    defective = next(n for n in range(50) if plan_visit(PLAN, n).defective)
-    told = truth(PLAN, defective)
-    assert told.defective
-    assert told.defect_class is not None
-    showing = [view for view in told.views if view.defect_class]
-    assert showing
-    assert all(view.mask_pixels and view.box and view.box.width for view in showing)
-    good = truth(PLAN, next(n for n in range(50) if not plan_visit(PLAN, n).defective))
-    assert (good.defective, good.defect_class) == (False, None)
-    assert truth(PLAN, defective) == told
 
 
 def test_kept_pictures_are_the_drawn_ones(tmp_path: Path) -> None:

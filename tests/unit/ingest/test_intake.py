@@ -13,15 +13,12 @@ from prometheus_client import REGISTRY
 from linewarden_ingest.cameras.interface import CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
 from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.captures import Pins
-from linewarden_ingest.intake import Intake, IntakeRules
-from linewarden_ingest.losses import Losses
-from linewarden_ingest.metrics import SPOOL_LEVEL
+from linewarden_ingest.intake import Intake, Level
+from linewarden_ingest.metrics import SPOOL_LEVEL, Losses
 from linewarden_ingest.node_clock import NodeClock
-from linewarden_ingest.overload import Level, Overload, level_of
-from linewarden_ingest.spool.limits import Limits
-from linewarden_ingest.spool.reader import Gap
-from linewarden_ingest.spool.spool import Spool
-from linewarden_ingest.spool.window import Record
+from linewarden_ingest.settings import Overload
+from linewarden_ingest.spool.reader import Gap, Record
+from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_ingest.ticket import Ticket
 from linewarden_runtime.clock import ManualClock
 from linewarden_schemas.vocabulary import Loss
@@ -53,7 +50,7 @@ class Script:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
-    limits = Limits(capacity_bytes=20_000, segment_bytes=4_000, unsynced_bytes=1 << 20)
+    limits = SpoolLimits(capacity_bytes=20_000, segment_bytes=4_000, unsynced_bytes=1 << 20)
     with Spool(tmp_path, limits, ManualClock(77)) as spool:
         yield spool
 
@@ -68,13 +65,14 @@ def intake(
     pins: Callable[[int], Pins] = lambda _at_ms: PINS,
     node: NodeClock | None = None,
 ) -> Intake:
-    rules = IntakeRules(Encoding(), max_picture_bytes=5_000, overload=overload)
     return Intake(
         camera or Script(),
         spool,
         pins,
         place=PLACE,
-        rules=rules,
+        encoding=Encoding(),
+        max_picture_bytes=5_000,
+        overload=overload,
         losses=losses or Losses("cam0"),
         run_ms=3,
         stop=stop or threading.Event(),
@@ -197,7 +195,7 @@ def test_a_stop_ends_the_hold_and_the_shot_is_not_counted_as_taken(spool: Spool)
 
 
 def test_the_line_is_warned_slowed_and_held_by_how_full_the_spool_is() -> None:
-    assert [level_of(share) for share in (0.0, 0.69, 0.7, 0.9, 1.0)] == [
+    assert [Level.of(share) for share in (0.0, 0.69, 0.7, 0.9, 1.0)] == [
         Level.NORMAL,
         Level.NORMAL,
         Level.WARN,
@@ -209,7 +207,7 @@ def test_the_line_is_warned_slowed_and_held_by_how_full_the_spool_is() -> None:
 @pytest.mark.parametrize("overload", list(Overload))
 def test_a_full_disk_holds_the_camera_which_goes_on_by_itself_and_loses_nothing(overload: Overload) -> None:
     files = SimulatedFiles(5)
-    limits = Limits(capacity_bytes=1 << 20, segment_bytes=4_000)
+    limits = SpoolLimits(capacity_bytes=1 << 20, segment_bytes=4_000)
     spool = Spool(Path("/spool"), limits, ManualClock(77), files=files)
     taking = intake(spool, Script(*map(shot, range(20))), overload=overload)
     for _ in range(7):

@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from linewarden_ingest.cameras.interface import Shot
-from linewarden_ingest.intake import Intake
-from linewarden_ingest.losses import Losses
-from linewarden_ingest.overload import Level, Overload
+from linewarden_ingest.intake import Intake, Level
+from linewarden_ingest.metrics import Losses
+from linewarden_ingest.settings import Overload
 from linewarden_ingest.spool.spool import Spool
 from tests.unit.ingest.test_intake import Script, Wrong, counted, intake, shot, spool
 

@@ -11,14 +11,13 @@ from prometheus_client import REGISTRY
 from linewarden_ingest.bootstrap import clock_error_s
 from linewarden_ingest.cameras.interface import EncodedPicture, EndOfPictures, Shot
 from linewarden_ingest.cameras.pictures import Encoding
-from linewarden_ingest.intake import Intake, IntakeRules
-from linewarden_ingest.losses import Losses
+from linewarden_ingest.intake import Intake
+from linewarden_ingest.metrics import Losses
 from linewarden_ingest.node_clock import NodeClock
 from linewarden_ingest.outbound import Outbound
-from linewarden_ingest.overload import Overload
-from linewarden_ingest.publisher import Publisher, PublisherRules
-from linewarden_ingest.spool.limits import Limits
-from linewarden_ingest.spool.spool import Spool
+from linewarden_ingest.publisher import Publisher
+from linewarden_ingest.settings import Overload
+from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import MemoryBroker
 from tests.unit.ingest.lines import NAMESPACE, PINS, PLACE, captures, frames, heartbeats, set_up_line
@@ -51,7 +50,7 @@ class Node:
         self.clock, self.broker = ManualClock(NOW + wrong_ms), MemoryBroker(ManualClock(NOW))
         set_up_line(self.broker)
         self.node = NodeClock(self.clock, "cam0")
-        self.spool = Spool(folder, Limits(capacity_bytes=1 << 20, segment_bytes=8_000), self.clock)
+        self.spool = Spool(folder, SpoolLimits(capacity_bytes=1 << 20, segment_bytes=8_000), self.clock)
         self.camera = Endless(self.clock)
         losses = Losses("cam0")
         self.intake = Intake(
@@ -59,7 +58,9 @@ class Node:
             self.spool,
             lambda _at_ms: PINS,
             place=PLACE,
-            rules=IntakeRules(Encoding(), 5_000, Overload.BLOCK),
+            encoding=Encoding(),
+            max_picture_bytes=5_000,
+            overload=Overload.BLOCK,
             losses=losses,
             run_ms=3,
             stop=threading.Event(),
@@ -72,7 +73,6 @@ class Node:
             place=PLACE,
             losses=losses,
             clock=self.clock,
-            rules=PublisherRules(),
             node=self.node,
         )
 

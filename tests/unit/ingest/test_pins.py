@@ -7,7 +7,7 @@ import re
 import pytest
 from prometheus_client import REGISTRY
 
-from linewarden_ingest.captures import Place
+from linewarden_ingest.captures import CameraPlace
 from linewarden_ingest.pins import PinBoard
 from linewarden_ingest.worker import require_view
 from linewarden_runtime.books import LineBook, RecipeBook
@@ -81,7 +81,7 @@ def test_a_line_that_never_told_its_state_is_being_set_up() -> None:
 def test_a_camera_whose_view_the_recipe_does_not_expect_is_refused() -> None:
     require_view(recipe(), PLACE)
     with pytest.raises(ConfigurationError, match="expects view0, view1, view2"):
-        require_view(recipe(), Place("line1", "st1", "cam9", "view9"))
+        require_view(recipe(), CameraPlace("line1", "st1", "cam9", "view9"))
 
 
 @pytest.fixture

@@ -11,14 +11,12 @@ import pytest
 
 from linewarden_ingest.cameras.interface import EncodedPicture, Shot
 from linewarden_ingest.captures import build_capture
-from linewarden_ingest.losses import Losses
-from linewarden_ingest.metrics import GAPS
+from linewarden_ingest.metrics import GAPS, Losses
 from linewarden_ingest.outbound import Outbound
-from linewarden_ingest.publisher import Publisher, PublisherRules
+from linewarden_ingest.publisher import Publisher
 from linewarden_ingest.spool.format import Kind
-from linewarden_ingest.spool.limits import Limits
-from linewarden_ingest.spool.spool import Spool
-from linewarden_ingest.spool.window import Record
+from linewarden_ingest.spool.reader import Record
+from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_ingest.ticket import Ticket
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable, DeliveryFailed, TooLarge
@@ -32,7 +30,7 @@ from linewarden_schemas.vocabulary import Loss
 from tests.simulation.filesystem import SimulatedFiles
 from tests.unit.ingest.lines import NAMESPACE, PINS, PLACE, captures, frames, heartbeats, set_up_line
 
-LIMITS = Limits(capacity_bytes=1 << 20, segment_bytes=8_000)
+LIMITS = SpoolLimits(capacity_bytes=1 << 20, segment_bytes=8_000)
 
 
 @pytest.fixture
@@ -98,7 +96,7 @@ def publisher(
         place=PLACE,
         losses=Losses("cam0"),
         clock=clock,
-        rules=PublisherRules(**rules),  # type: ignore[arg-type]
+        **rules,  # type: ignore[arg-type]
     )
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from linewarden_ingest.losses import Losses
+from linewarden_ingest.metrics import Losses
 from linewarden_ingest.outbound import Outbound
-from linewarden_ingest.publisher import Publisher, PublisherRules
-from linewarden_ingest.spool.limits import Limits
-from linewarden_ingest.spool.spool import Spool
-from linewarden_ingest.spool.window import Record
+from linewarden_ingest.publisher import Publisher
+from linewarden_ingest.spool.reader import Record
+from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import DeliveryFailed, TooLarge
 from linewarden_runtime.ports import Producer
@@ -28,7 +27,7 @@ from tests.unit.ingest.test_publisher import Held, Mute, broker, clock, drain, p
 from tests.unit.ingest.test_publisher_pace import acknowledge, counted, spool
 
 __all__ = ["broker", "clock", "spool"]
-LIMITS = Limits(capacity_bytes=1 << 20, segment_bytes=8_000)
+LIMITS = SpoolLimits(capacity_bytes=1 << 20, segment_bytes=8_000)
 GAPS, PUBLISHED, REPLACED = (
     ("linewarden_ingest_gap_sequences_total", {"camera": "cam0"}),
     ("linewarden_ingest_published_total", {"camera": "cam0"}),
@@ -39,8 +38,7 @@ GAPS, PUBLISHED, REPLACED = (
 def counting(spool: Spool, new: Callable[[], Producer], clock: ManualClock) -> tuple[Publisher, Losses]:
     losses = Losses("cam0")
     outbound = Outbound(NAMESPACE, PLACE, spool.epoch, 4)
-    rules = PublisherRules()
-    return Publisher(spool, new, outbound, place=PLACE, losses=losses, clock=clock, rules=rules), losses
+    return Publisher(spool, new, outbound, place=PLACE, losses=losses, clock=clock), losses
 
 
 def sequences(records: list[OutRecord]) -> list[int]:

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from linewarden_ingest.losses import Losses
+from linewarden_ingest.metrics import Losses
 from linewarden_ingest.outbound import Outbound
-from linewarden_ingest.publisher import Publisher, PublisherRules
-from linewarden_ingest.spool.limits import Limits
-from linewarden_ingest.spool.spool import Spool
+from linewarden_ingest.publisher import Publisher
+from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable, DeliveryFailed, TooLarge
 from linewarden_runtime.ports import Producer
@@ -29,7 +28,7 @@ __all__ = ["broker", "clock"]
 
 @pytest.fixture
 def spool(tmp_path: Path, clock: ManualClock) -> Iterator[Spool]:
-    with Spool(tmp_path, Limits(capacity_bytes=1 << 20, segment_bytes=8_000), clock) as spool:
+    with Spool(tmp_path, SpoolLimits(capacity_bytes=1 << 20, segment_bytes=8_000), clock) as spool:
         yield spool
 
 
@@ -218,7 +217,6 @@ def test_a_picture_that_is_refused_for_its_size_is_counted_once(
     losses = Losses("cam0")
     publishing = Publisher(
         spool, new, Outbound(NAMESPACE, PLACE, spool.epoch, 4), place=PLACE, losses=losses, clock=clock,
-        rules=PublisherRules(),
     )  # fmt: skip
     set_up_line(small)
     drain(publishing)

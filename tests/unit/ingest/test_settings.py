@@ -9,7 +9,7 @@ import pytest
 
 from linewarden_ingest.cameras.folder import FolderOptions
 from linewarden_ingest.cameras.interface import Trigger
-from linewarden_ingest.captures import Place, visit_id
+from linewarden_ingest.captures import CameraPlace, visit_id
 from linewarden_ingest.settings import IngestOptions, IngestSettings, SpoolOptions, with_cameras
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.base import MOST_MS
@@ -64,7 +64,7 @@ def test_names_of_which_no_id_could_be_made_are_refused_before_the_first_picture
         return options(FOLDER, line_id="l" * 40, station_id="s" * characters)
 
     longest = max(length for length in range(80) if fits(named(length + 1)))
-    place = Place("l" * 40, "s" * (longest + 1), "cam0", "view0")
+    place = CameraPlace("l" * 40, "s" * (longest + 1), "cam0", "view0")
     made = visit_id(place, Trigger(9_999_999_999, MOST_MS))
     assert len(frame_id(made, "view0", MOST_MS, 2**32 - 1)) == MOST_ID
     with pytest.raises(ConfigurationError, match=r"station s+ and view view0 are 1 characters too long together"):

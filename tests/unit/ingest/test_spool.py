@@ -11,18 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linewarden_ingest.spool.committer import commit
 from linewarden_ingest.spool.faults import SpoolFull, SpoolInUse
 from linewarden_ingest.spool.format import Kind
-from linewarden_ingest.spool.limits import Limits
-from linewarden_ingest.spool.reader import Gap, SpoolReader
-from linewarden_ingest.spool.spool import Spool
-from linewarden_ingest.spool.window import Record
+from linewarden_ingest.spool.reader import Gap, Record, SpoolReader
+from linewarden_ingest.spool.spool import Spool, SpoolLimits
+from linewarden_ingest.worker import commit
 from linewarden_runtime.background import Background
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.lifecycle import Stop
 
-SMALL = Limits(capacity_bytes=40_000, segment_bytes=4_000, unsynced_bytes=10_000)
+SMALL = SpoolLimits(capacity_bytes=40_000, segment_bytes=4_000, unsynced_bytes=10_000)
 
 
 def header_of(number: int) -> bytes:
@@ -33,7 +31,7 @@ def picture_of(number: int, size: int = 700) -> bytes:
     return bytes([number % 251]) * size
 
 
-def open_spool(folder: Path, limits: Limits = SMALL, now_ms: int = 1_000) -> Spool:
+def open_spool(folder: Path, limits: SpoolLimits = SMALL, now_ms: int = 1_000) -> Spool:
     return Spool(folder, limits, ManualClock(now_ms))
 
 
@@ -198,7 +196,7 @@ def test_a_record_as_the_reader_goes_back_is_read_again(tmp_path: Path) -> None:
 
 
 def test_what_finds_no_room_in_memory_is_read_from_the_disk_in_its_turn(tmp_path: Path) -> None:
-    small = Limits(capacity_bytes=40_000, segment_bytes=4_000, unsynced_bytes=10_000, window_bytes=2_000)
+    small = SpoolLimits(capacity_bytes=40_000, segment_bytes=4_000, unsynced_bytes=10_000, window_bytes=2_000)
     with open_spool(tmp_path, small) as spool:
         reader = spool.reader()
         found = []

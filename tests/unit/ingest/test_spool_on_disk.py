@@ -14,17 +14,15 @@ from crc32c import crc32c
 from linewarden_ingest.metrics import UNFREED
 from linewarden_ingest.spool.faults import SpoolBroken, SpoolFull
 from linewarden_ingest.spool.format import Kind, frame_record
-from linewarden_ingest.spool.limits import Limits
 from linewarden_ingest.spool.marks import Marks, MarksFile, MarksKeeper
-from linewarden_ingest.spool.reader import Gap
-from linewarden_ingest.spool.spool import Spool
-from linewarden_ingest.spool.window import Record
+from linewarden_ingest.spool.reader import Gap, Record
+from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.files import make_folders
 from tests.simulation.filesystem import BLOCK_BYTES, Died, SimulatedFiles
 
 FOLDER = Path("/var/spool/cam0")
-LIMITS = Limits(capacity_bytes=60_000, segment_bytes=6_000, unsynced_bytes=1 << 20, window_bytes=4_000)
+LIMITS = SpoolLimits(capacity_bytes=60_000, segment_bytes=6_000, unsynced_bytes=1 << 20, window_bytes=4_000)
 
 
 def header_of(number: int) -> bytes:
@@ -35,7 +33,7 @@ def picture_of(number: int) -> bytes:
     return bytes([number % 251]) * (300 + number * 37 % 900)
 
 
-def spool_on(files: SimulatedFiles, limits: Limits = LIMITS) -> Spool:
+def spool_on(files: SimulatedFiles, limits: SpoolLimits = LIMITS) -> Spool:
     return Spool(FOLDER, limits, ManualClock(1_000), files=files, draw=files.chance.randbytes)
 
 
@@ -148,7 +146,7 @@ def fill_disk(files: SimulatedFiles) -> None:
     files.capacity_bytes = files.used_bytes
 
 
-def taken(files: SimulatedFiles, count: int, limits: Limits = LIMITS) -> Spool:
+def taken(files: SimulatedFiles, count: int, limits: SpoolLimits = LIMITS) -> Spool:
     spool = spool_on(files, limits)
     take(spool, count)
     spool.sync()

@@ -15,10 +15,9 @@ from crc32c import crc32c
 from linewarden_ingest.spool.faults import SpoolBroken, SpoolFull, SpoolInUse
 from linewarden_ingest.spool.format import Kind
 from linewarden_ingest.spool.marks import Marks
-from linewarden_ingest.spool.reader import Gap
+from linewarden_ingest.spool.reader import Gap, Record
 from linewarden_ingest.spool.spool import Spool
 from linewarden_ingest.spool.tail import Tail
-from linewarden_ingest.spool.window import Record
 from linewarden_runtime.files import make_folders
 from tests.simulation.filesystem import SimulatedFiles
 from tests.unit.ingest.test_spool_on_disk import (

@@ -17,13 +17,13 @@ from linewarden_schemas.envelope import Frame
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.inspecting.intake import read_frame, verify
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures import decoders
 from linewarden_vision.pictures.decoders import decode
-from linewarden_vision.pictures.reading import Limits, read_header
+from linewarden_vision.pictures.reading import PictureLimits, read_header
 from tests.support.frames import flat, frame_record, metadata, picture_bytes
 
-LIMITS = Limits(max_bytes=1 << 20, max_pixels=25_000_000)
+LIMITS = PictureLimits(max_bytes=1 << 20, max_pixels=25_000_000)
 NAMESPACE = Namespace("line1")
 
 
@@ -56,7 +56,7 @@ def reason(payload: bytes, sent: bytes | None = None, **changes: Any) -> Undecid
     try:
         frame = read_frame(record.headers, record.value, LIMITS)
         decode(frame.picture, verify(frame, LIMITS))
-    except Refused as refused:
+    except PictureRefused as refused:
         return refused.reason
     return None
 
@@ -113,7 +113,7 @@ def test_a_picture_announced_as_another_kind_is_refused() -> None:
 
 
 def test_a_record_without_headers_is_bad_metadata() -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(PictureRefused) as refused:
         read_frame((), flat(), LIMITS)
     assert refused.value.reason is Undecidable.BAD_METADATA
     assert refused.value.is_record_fault
@@ -121,13 +121,13 @@ def test_a_record_without_headers_is_bad_metadata() -> None:
 
 def test_a_doubled_header_is_bad_metadata() -> None:
     record = frame_record(NAMESPACE, flat())
-    with pytest.raises(Refused, match="doubled"):
+    with pytest.raises(PictureRefused, match="doubled"):
         read_frame((*record.headers, record.headers[0]), record.value, LIMITS)
 
 
 def test_headers_beyond_their_limit_are_not_read() -> None:
     record = frame_record(NAMESPACE, flat())
-    with pytest.raises(Refused, match="bytes of headers"):
+    with pytest.raises(PictureRefused, match="bytes of headers"):
         read_frame((*record.headers, ("ce_more", bytes(70_000))), record.value, LIMITS)
 
 
@@ -154,6 +154,6 @@ def test_decoding_gives_the_pixels_as_red_green_blue(picture: NDArray[Any]) -> N
 def test_any_bytes_are_refused_or_read_but_never_crash(junk: bytes, magic: bytes) -> None:
     payload = magic + junk
     frame = Frame(metadata(payload), payload, None)
-    with suppress(Refused):
+    with suppress(PictureRefused):
         header = verify(frame, LIMITS)
         assert decode(payload, header).shape[:2] == (header.height, header.width)

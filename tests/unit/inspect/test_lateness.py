@@ -10,9 +10,9 @@ from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.inspecting.preparing import Shelf, make_ready
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import Scorer
-from linewarden_vision.pictures.reading import Limits
+from linewarden_vision.pictures.reading import PictureLimits
 from tests.support.frames import AT, flat, metadata, recipe
 
 
@@ -26,8 +26,8 @@ def test_a_deadline_that_passes_while_a_bundle_is_loaded_is_late() -> None:
         return cast("Scorer", Unasked())
 
     shelf = Shelf(lambda _: recipe("0" * 64), load)
-    with pytest.raises(Refused) as refused:
-        make_ready(frame, SourceRef(topic="t", partition=0, offset=0), shelf, Limits(), lambda: times[0])
+    with pytest.raises(PictureRefused) as refused:
+        make_ready(frame, SourceRef(topic="t", partition=0, offset=0), shelf, PictureLimits(), lambda: times[0])
     assert refused.value.reason is Undecidable.LATE
 
 

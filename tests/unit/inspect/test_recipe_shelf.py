@@ -15,7 +15,7 @@ from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.health import Health
 from linewarden_schemas.vocabulary import Undecidable, Verdict
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from tests.support.bundles import digest_in
 from tests.support.frames import recipe
 from tests.unit.inspect.harness import (
@@ -91,7 +91,7 @@ def test_what_cannot_be_renewed_is_believed_for_a_while_and_then_refused_until_i
     clock.advance(60.0)
     assert shelf.get(wanted.ref()) == wanted
     clock.advance(0.5)
-    with pytest.raises(Refused, match="could not be renewed for 60 s") as refused:
+    with pytest.raises(PictureRefused, match="could not be renewed for 60 s") as refused:
         shelf.get(wanted.ref())
     assert refused.value.reason is Undecidable.UNKNOWN_RECIPE
     assert not refused.value.is_record_fault, "nothing is wrong with the frame"

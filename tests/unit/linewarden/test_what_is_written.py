@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from linewarden_audit import periods
 from linewarden_audit.notary.notary import Notary
 from linewarden_history.escapes import escape_record
-from linewarden_ingest.captures import Place
+from linewarden_ingest.captures import CameraPlace
 from linewarden_ingest.outbound import Outbound
 from linewarden_ingest.ticket import Ticket
 from linewarden_inspect.keeper.saving import EvidenceSaver
@@ -93,7 +93,7 @@ def _written() -> Iterator[tuple[str, OutRecord]]:
     yield "judged again", keeping._record(inspection)
     saver = EvidenceSaver(LINE, nothing, nothing, nothing, nothing, clock)
     yield "evidence", saver._record(_sample(Evidence))
-    outbound = Outbound(LINE, Place("line1", "st1", "cam1", "top"), 1, 12)
+    outbound = Outbound(LINE, CameraPlace("line1", "st1", "cam1", "top"), 1, 12)
     yield "capture", outbound.capture(capture)
     yield "lost", outbound.capture(capture.model_copy(update={"lost": Loss.CAMERA_FAULT, "sha256": None}))
     yield "frame", outbound.frame(Ticket(capture, 3, AT, "image/png"), b"picture")

@@ -13,10 +13,10 @@ from linewarden_train.training.calibration import (
 )
 from linewarden_train.training.folder import TrainOptions, settings_of
 from linewarden_train.training.scoring import RawScores
-from linewarden_vision.card import Provenance
+from linewarden_vision.card import CalibrationProvenance
 from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES
 
-_SOURCE = Provenance(set_digest="0" * 64, set_name="t", n=1, curve_point="none", date="2026-01-01")
+_SOURCE = CalibrationProvenance(set_digest="0" * 64, set_name="t", n=1, curve_point="none", date="2026-01-01")
 
 
 def _scores(count: int = 300) -> RawScores:

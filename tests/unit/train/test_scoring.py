@@ -8,7 +8,7 @@ from linewarden_train.data.samples import GOOD, Label, Sample
 from linewarden_train.training import scoring
 from linewarden_train.training.calibration import TrustRecipe, fit_trust
 from linewarden_train.training.scoring import INGREDIENTS, RawScores, score_samples
-from linewarden_vision.card import Provenance
+from linewarden_vision.card import CalibrationProvenance
 from tests.support.distributions import InstallScores
 from tests.unit.vision.helpers import small_card, small_network
 
@@ -58,6 +58,6 @@ SPREAD = TrustScore("spread", {"en": "it spread"}, lambda output, maps: (maps.de
     spread = np.random.default_rng(0).uniform(0, 1, 80)
     labels = [Label("crack" if part % 4 == 0 else GOOD, f"p{part}") for part in range(80)]
     ones = np.ones(80)
-    source_of = Provenance(set_digest="0" * 64, set_name="t", n=1, curve_point="none", date="2026-01-01")
+    source_of = CalibrationProvenance(set_digest="0" * 64, set_name="t", n=1, curve_point="none", date="2026-01-01")
     card = fit_trust(RawScores({"spread": spread}, ones, ones, labels), TrustRecipe.of(["spread"]), source_of)
     assert [part.name for part in card.ingredients] == ["spread"]

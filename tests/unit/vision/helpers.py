@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from linewarden_vision.bundle import write_bundle
 from linewarden_vision.card import (
+    BundleThresholds,
+    CalibrationProvenance,
     Card,
     CheapIngredient,
     EnhancedIngredient,
@@ -17,10 +19,8 @@ from linewarden_vision.card import (
     MapScales,
     NetworkSpec,
     PictureSpec,
-    Provenance,
     SecondLookCard,
     Threshold,
-    Thresholds,
     TrustCard,
 )
 from linewarden_vision.golden import Golden, GoldenAnswer
@@ -30,7 +30,7 @@ from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.synthetic.part import make_part
 
 SIZE = 96
-_SOURCE = Provenance(set_digest="0" * 64, set_name="test", n=10, curve_point="none", date="2026-01-01")
+_SOURCE = CalibrationProvenance(set_digest="0" * 64, set_name="test", n=10, curve_point="none", date="2026-01-01")
 
 
 @cache
@@ -64,7 +64,7 @@ def small_card(*, defect: float = 0.0, suspicion: float = 0.5, gate: float = 0.0
             height=SIZE, width=SIZE, channels=1, mean=110.0, std=55.0, brightness=(5, 250), contrast=(2, 120)
         ),
         class_names=["defect"],
-        thresholds=Thresholds(
+        thresholds=BundleThresholds(
             defect=threshold,
             suspicion=Threshold(value=suspicion, provenance=_SOURCE),
             mask=Threshold(value=0.0, provenance=_SOURCE),

@@ -16,7 +16,7 @@ from linewarden_vision.trust.agreement import (
     top_set,
 )
 from linewarden_vision.trust.evidence import mask_evidence
-from linewarden_vision.trust.maps import Maps, class_agnostic, make_maps
+from linewarden_vision.trust.maps import ActivationMaps, class_agnostic, make_maps
 
 Plane = NDArray[np.float32]
 
@@ -45,7 +45,7 @@ def _tied_maps(seed: int) -> Plane:
 def test_the_difference_equals_the_slow_definition_with_ties_and_blank_maps(seed: int) -> None:
     defect, normal, agnostic = (_tied_maps(3 * seed + k) for k in range(3))
     defect, normal = np.roll(defect, 1, 0), np.roll(normal, 2, 0)
-    maps = Maps(*(torch.from_numpy(part) for part in (defect, normal, agnostic)))
+    maps = ActivationMaps(*(torch.from_numpy(part) for part in (defect, normal, agnostic)))
     expected = [
         _slow_iou(_slow_top(d), _slow_top(a)) - _slow_iou(_slow_top(n), _slow_top(a))
         for d, n, a in zip(defect, normal, agnostic, strict=True)
@@ -76,8 +76,8 @@ def test_soft_iou_is_the_sum_of_minima_over_the_sum_of_maxima() -> None:
 def test_the_soft_difference_ignores_the_scale_of_the_class_maps() -> None:
     rng = np.random.default_rng(0)
     defect, normal, agnostic = (torch.from_numpy(rng.random((4, 5, 5), np.float32)) for _ in range(3))
-    one = soft_agreement_difference(Maps(defect, normal, agnostic))
-    other = soft_agreement_difference(Maps(10 * defect, normal / 3, agnostic))
+    one = soft_agreement_difference(ActivationMaps(defect, normal, agnostic))
+    other = soft_agreement_difference(ActivationMaps(10 * defect, normal / 3, agnostic))
     torch.testing.assert_close(one, other)
 
 

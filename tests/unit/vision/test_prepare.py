@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from linewarden_vision.card import PictureSpec
 from linewarden_vision.errors import UnusablePicture
-from linewarden_vision.prepare import prepare_picture, regions, restore_mask
+from linewarden_vision.prepare import prepare_picture, regions, restore_logits
 from linewarden_vision.tiles import blend, lay_out
 
 
@@ -65,7 +65,7 @@ def test_every_picture_is_brought_to_one_scale_and_its_mask_back_to_its_own_size
     picture[60:100, 30:70] = 220
     prepared = prepare_picture(picture, spec(scale=scale))
     assert prepared.inner == (round(151 * scale), round(90 * scale))
-    mask = restore_mask(prepared.pixels[:, :, 0].astype(np.float32), prepared, 128)
+    mask = regions(restore_logits(prepared.pixels[:, :, 0].astype(np.float32), prepared), 128)
     assert mask.shape == picture.shape
     assert (mask != (picture > 128)).sum() <= 2 * (40 + 40)
 

@@ -10,9 +10,8 @@ from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.trust.cascade import SecondLook, TrustModel, assess
 from linewarden_vision.trust.enhancement import REFERENCE, Response, Source
 from linewarden_vision.trust.ingredients import second_ingredients
-from linewarden_vision.trust.normaliser import Normaliser
 from linewarden_vision.trust.second_look import turned_margin
-from linewarden_vision.trust.suspicion import Logistic
+from linewarden_vision.trust.suspicion import Logistic, Normaliser
 from tests.unit.vision.helpers import small_network
 
 TURNED = "margin_turned"

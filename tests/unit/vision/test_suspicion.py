@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linewarden_vision.trust.normaliser import Normaliser
-from linewarden_vision.trust.suspicion import Logistic, fit_logistic, group_weights
+from linewarden_vision.trust.suspicion import Logistic, Normaliser, fit_logistic, group_weights
 
 _NUMBERS = st.floats(-1e3, 1e3)
 

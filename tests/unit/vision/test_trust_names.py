@@ -8,7 +8,6 @@ import torch
 from pydantic import ValidationError
 
 from linewarden_vision.card import CheapIngredient, SecondLookCard, TrustCard
-from linewarden_vision.inspecting.reasons import words_for
 from linewarden_vision.network.interface import NetworkOutput
 from linewarden_vision.trust.agreement import (
     agreement_difference,
@@ -20,9 +19,8 @@ from linewarden_vision.trust.cascade import TrustModel, assess
 from linewarden_vision.trust.enhancement import NAMED_ENHANCEMENTS, REFERENCE, Enhancement, Response, Source
 from linewarden_vision.trust.ingredients import cheap_ingredients, second_ingredients
 from linewarden_vision.trust.maps import AgnosticVariant, make_maps
-from linewarden_vision.trust.normaliser import Normaliser
-from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES
-from linewarden_vision.trust.suspicion import Logistic, sum_of_rarities
+from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES, words_of
+from linewarden_vision.trust.suspicion import Logistic, Normaliser, sum_of_rarities
 from tests.unit.vision.helpers import small_card, small_network
 
 _GOOD = np.linspace(-1, 1, 40)
@@ -38,7 +36,7 @@ def _output(seed: int = 0) -> NetworkOutput:
 
 @pytest.mark.parametrize("name", [*CHEAP_NAMES, *SECOND_NAMES])
 def test_every_ingredient_has_words_of_its_own_for_a_person(name: str) -> None:
-    assert words_for(name) != words_for("")
+    assert words_of(name) != words_of("")
 
 
 def test_a_name_gives_the_same_values_alone_and_beside_all_others() -> None:

@@ -14,15 +14,14 @@ from pydantic import ValidationError
 from linewarden_vision.bundle import Bundle, read_bundle, write_bundle
 from linewarden_vision.card import CheapIngredient, EnhancedIngredient, LogisticCard
 from linewarden_vision.errors import BundleError, GateError, TrustScoreError
-from linewarden_vision.inspecting.reasons import words_for
 from linewarden_vision.network.interface import NetworkOutput
 from linewarden_vision.trust import registry
 from linewarden_vision.trust.cascade import TrustModel, assess
 from linewarden_vision.trust.ingredients import cheap_ingredients
 from linewarden_vision.trust.maps import make_maps
-from linewarden_vision.trust.normaliser import Normaliser
+from linewarden_vision.trust.registry import words_of
 from linewarden_vision.trust.scores import TrustScore
-from linewarden_vision.trust.suspicion import Logistic
+from linewarden_vision.trust.suspicion import Logistic, Normaliser
 from tests.support.distributions import InstallScores, forget_scores
 from tests.unit.vision.helpers import golden_of, middle_margin, small_card, small_network
 
@@ -56,10 +55,10 @@ def test_a_score_of_another_distribution_is_computed_beside_the_built_in_ones(in
 
 def test_its_words_are_said_in_a_language_that_it_has_and_else_in_english(install: InstallScores) -> None:
     install("plate-scores", _plate(), {"spread": "SPREAD", "again": "AGAIN"})
-    assert words_for("spread") == "it spread"
-    assert words_for("spread", "de") == "es breitete sich aus"
-    assert words_for("again", "de") == "again"
-    assert words_for("gone", "de") == "die Hinweise sind ungewöhnlich für ein Gutteil"
+    assert words_of("spread") == "it spread"
+    assert words_of("spread", "de") == "es breitete sich aus"
+    assert words_of("again", "de") == "again"
+    assert words_of("gone", "de") == "die Hinweise sind ungewöhnlich für ein Gutteil"
 
 
 def test_only_the_score_that_is_asked_for_is_imported(install: InstallScores) -> None:

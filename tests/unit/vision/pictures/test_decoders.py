@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from linewarden_schemas.vocabulary import Undecidable
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.decoders import DecoderLimits, Decoders
 from linewarden_vision.pictures.reading import read_header
 from tests.support import mortal_decoder as mortal
@@ -31,8 +31,8 @@ def telling(what: int) -> bytes:
     return encoded(np.full((8, 8), what, np.uint8), ".png")
 
 
-def refused(decoders: Decoders, payload: bytes) -> Refused:
-    with pytest.raises(Refused) as found:
+def refused(decoders: Decoders, payload: bytes) -> PictureRefused:
+    with pytest.raises(PictureRefused) as found:
         decoders.decode(payload, read_header(payload))
     return found.value
 
@@ -72,7 +72,7 @@ def test_neighbours_of_a_crash_are_read_all_of_them(decoders: Decoders) -> None:
             try:
                 decoders.decode(payloads[number], read_header(payloads[number]))
                 results[number] = True
-            except Refused:
+            except PictureRefused:
                 pass
 
     threads = [threading.Thread(target=work, args=(first,)) for first in range(4)]

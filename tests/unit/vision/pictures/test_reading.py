@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from linewarden_schemas.vocabulary import Undecidable
-from linewarden_vision.inspecting.refusal import Refused
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.folders import pictures_below, pictures_in
-from linewarden_vision.pictures.reading import Limits, as_shown, read_file, read_header, read_picture
+from linewarden_vision.pictures.reading import PictureLimits, as_shown, read_file, read_header, read_picture
 from tests.support import picture_files as files
 
 GREY = files.textured()
@@ -26,7 +26,7 @@ RESTARTED = files.encoded(files.textured(80, 96), ".jpg", cv2.IMWRITE_JPEG_RST_I
 
 
 def refusal(payload: bytes) -> str:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(PictureRefused) as refused:
         read_picture(payload)
     return refused.value.detail
 
@@ -203,12 +203,12 @@ def test_fewer_bits_and_palettes_are_read_as_the_light_they_mean() -> None:
 
 
 def test_a_file_names_what_is_wrong_with_it_and_other_formats_by_name(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="the file is missing"):
+    with pytest.raises(PictureRefused, match="the file is missing"):
         read_file(tmp_path / "none.png")
     (tmp_path / "big.png").write_bytes(bytes(100))
-    with pytest.raises(Refused, match="100 bytes; 10 are allowed"):
-        read_file(tmp_path / "big.png", Limits(max_bytes=10))
-    with pytest.raises(Refused, match="HEIF") as refused:
+    with pytest.raises(PictureRefused, match="100 bytes; 10 are allowed"):
+        read_file(tmp_path / "big.png", PictureLimits(max_bytes=10))
+    with pytest.raises(PictureRefused, match="HEIF") as refused:
         read_header(b"\0\0\0\x18ftypheic" + bytes(20))
     assert refused.value.reason is Undecidable.NOT_A_PICTURE
 
