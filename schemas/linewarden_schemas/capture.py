@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import Count, Digest, EpochMs, Id, Message, Part, Text
-from .line import LineStateRef, RecipeRef
-from .vocabulary import Loss, PartIdSource
+from linewarden_schemas.base import Count, Digest, EpochMs, Id, Message, Part, Text
+from linewarden_schemas.line import LineStateRef, RecipeRef
+from linewarden_schemas.vocabulary import Loss, PartIdSource
 
 ContentType = Literal["image/jpeg", "image/png"]
 

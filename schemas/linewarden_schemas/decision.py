@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from .base import Actor, Digest, EpochMs, Id, Message, Part, Text
-from .vocabulary import Act, Judgement, Outcome, Role
+from linewarden_schemas.base import Actor, Digest, EpochMs, Id, Message, Part, Text
+from linewarden_schemas.vocabulary import Act, Judgement, Outcome, Role
 
 MOST_MASK_BYTES = 256 * 1024
 MOST_MARKS_BYTES = 512 * 1024

@@ -6,11 +6,11 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from .base import Actor, Count, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text
-from .inspection import SourceRef
-from .line import LineStateRef, RecipeRef
-from .reason import CodedReasons
-from .vocabulary import Cause, CloseReason, Outcome, Routing, Skill, Undecidable, Verdict
+from linewarden_schemas.base import Actor, Count, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text
+from linewarden_schemas.inspection import SourceRef
+from linewarden_schemas.line import LineStateRef, RecipeRef
+from linewarden_schemas.reason import CodedReasons
+from linewarden_schemas.vocabulary import Cause, CloseReason, Outcome, Routing, Skill, Undecidable, Verdict
 
 
 class ViewResult(Part):

@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from cloudevents.core.exceptions import CloudEventValidationError
 from pydantic import ValidationError
 
-from .base import Message
-from .binding import Attributes, from_headers, from_structured, structured_type, to_headers
-from .capture import FrameMetadata
-from .ids import digest
-from .line import RecipeRef
-from .registry import MESSAGE_TYPES, upcast
+from linewarden_schemas.base import Message
+from linewarden_schemas.binding import Attributes, from_headers, from_structured, structured_type, to_headers
+from linewarden_schemas.capture import FrameMetadata
+from linewarden_schemas.ids import digest
+from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.registry import MESSAGE_TYPES, upcast
 
 FRAME_TYPE = "linewarden.frame.v1"
 JSON = "application/json"

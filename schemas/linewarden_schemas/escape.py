@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from .base import Actor, EpochMs, Id, Message, Text
+from linewarden_schemas.base import Actor, EpochMs, Id, Message, Text
 
 
 class Escape(Message):

@@ -12,11 +12,11 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 
-from . import vocabulary
-from .capture import FrameMetadata
-from .envelope import FRAME_TYPE
-from .registry import MESSAGES
-from .topics import CATALOGUE
+from linewarden_schemas import vocabulary
+from linewarden_schemas.capture import FrameMetadata
+from linewarden_schemas.envelope import FRAME_TYPE
+from linewarden_schemas.registry import MESSAGES
+from linewarden_schemas.topics import CATALOGUE
 
 
 class Word(NamedTuple):

@@ -9,7 +9,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from .base import ID_PATTERN
+from linewarden_schemas.base import ID_PATTERN
 
 MOST_ID = 128
 """Characters of an id at most."""

@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from .base import Count, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
-from .line import RecipeRef
-from .reason import CodedReasons
-from .recipe import Thresholds
-from .vocabulary import Undecidable, Verdict
+from linewarden_schemas.base import Count, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
+from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.reason import CodedReasons
+from linewarden_schemas.recipe import Thresholds
+from linewarden_schemas.vocabulary import Undecidable, Verdict
 
 
 class SourceRef(Part):

@@ -6,9 +6,9 @@ from typing import ClassVar, Self
 
 from pydantic import ValidationError
 
-from .base import Actor, Digest, EpochMs, Id, Message, Part, Text
-from .ids import recipe_key
-from .vocabulary import LineMode
+from linewarden_schemas.base import Actor, Digest, EpochMs, Id, Message, Part, Text
+from linewarden_schemas.ids import recipe_key
+from linewarden_schemas.vocabulary import LineMode
 
 
 class RecipeRef(Part):

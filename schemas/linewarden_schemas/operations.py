@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from .base import Actor, Count, Digest, EpochMs, Id, Message, Part, Text
-from .inspection import SourceRef
+from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Id, Message, Part, Text
+from linewarden_schemas.inspection import SourceRef
 
 
 class DeadLetter(Message):

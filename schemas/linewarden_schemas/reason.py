@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from .base import MOST_MS, Finite, Part
+from linewarden_schemas.base import MOST_MS, Finite, Part
 
 MOST_PARAMETER = 500
 """Characters of a parameter."""

@@ -7,10 +7,23 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from . import ids
-from .base import Actor, Count, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text, is_reading
-from .line import RecipeRef
-from .vocabulary import Outcome, VerdictRule
+from linewarden_schemas import ids
+from linewarden_schemas.base import (
+    Actor,
+    Count,
+    Digest,
+    DurationMs,
+    EpochMs,
+    Finite,
+    Id,
+    Message,
+    Part,
+    Share,
+    Text,
+    is_reading,
+)
+from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.vocabulary import Outcome, VerdictRule
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .base import Message
-from .topics import CATALOGUE
+from linewarden_schemas.base import Message
+from linewarden_schemas.topics import CATALOGUE
 
 MESSAGES: tuple[type[Message], ...] = tuple(
     message for topic in CATALOGUE.values() for message in topic.messages if issubclass(message, Message)

@@ -6,13 +6,13 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from .base import Actor, Count, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
-from .capture import Returned
-from .inspection import SourceRef
-from .line import LineStateRef, RecipeRef
-from .reason import CodedReasons, Reason
-from .recipe import Thresholds
-from .vocabulary import Cause, Judgement, Loss, Outcome, Routing, Skill, Undecidable, Verdict
+from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
+from linewarden_schemas.capture import Returned
+from linewarden_schemas.inspection import SourceRef
+from linewarden_schemas.line import LineStateRef, RecipeRef
+from linewarden_schemas.reason import CodedReasons, Reason
+from linewarden_schemas.recipe import Thresholds
+from linewarden_schemas.vocabulary import Cause, Judgement, Loss, Outcome, Routing, Skill, Undecidable, Verdict
 
 
 class Contradiction(Part):

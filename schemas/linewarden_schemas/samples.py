@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from .base import Message
-from .capture import CameraHeartbeat, Capture, FrameMetadata, Returned
-from .decision import Decision, Mark, QueueEvent, Shown
-from .disposition import Disposition, SlotClose, SlotFrame, SlotOpen, ViewResult
-from .escape import Escape
-from .ids import decision_id, digest, escape_id, frame_id, slot_id, visit_id
-from .inspection import Evidence, Inspection, Maps, SourceRef
-from .line import Activation, LineState, LineStateRef
-from .operations import Actuation, Balance, CameraMark, ChainHead, DeadLetter, SetDigests, Stretch
-from .reason import Reason
-from .recipe import Criterion, Provenance, Recipe, Region, ReviewRules, Thresholds, ViewSpec, Zone
-from .route_state import CameraProgress, SlotState, ViewState, VisitSnapshot
-from .vocabulary import (
+from linewarden_schemas.base import Message
+from linewarden_schemas.capture import CameraHeartbeat, Capture, FrameMetadata, Returned
+from linewarden_schemas.decision import Decision, Mark, QueueEvent, Shown
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotFrame, SlotOpen, ViewResult
+from linewarden_schemas.escape import Escape
+from linewarden_schemas.ids import decision_id, digest, escape_id, frame_id, slot_id, visit_id
+from linewarden_schemas.inspection import Evidence, Inspection, Maps, SourceRef
+from linewarden_schemas.line import Activation, LineState, LineStateRef
+from linewarden_schemas.operations import Actuation, Balance, CameraMark, ChainHead, DeadLetter, SetDigests, Stretch
+from linewarden_schemas.reason import Reason
+from linewarden_schemas.recipe import Criterion, Provenance, Recipe, Region, ReviewRules, Thresholds, ViewSpec, Zone
+from linewarden_schemas.route_state import CameraProgress, SlotState, ViewState, VisitSnapshot
+from linewarden_schemas.vocabulary import (
     Cause,
     CloseReason,
     Judgement,

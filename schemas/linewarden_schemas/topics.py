@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .base import Message
-from .capture import CameraHeartbeat, Capture, FrameMetadata
-from .decision import Decision, QueueEvent
-from .disposition import Disposition, SlotClose, SlotOpen
-from .escape import Escape
-from .inspection import Evidence, Inspection
-from .line import Activation, LineState
-from .operations import Actuation, Balance, ChainHead, DeadLetter
-from .recipe import Recipe
-from .route_state import CameraProgress, VisitSnapshot
+from linewarden_schemas.base import Message
+from linewarden_schemas.capture import CameraHeartbeat, Capture, FrameMetadata
+from linewarden_schemas.decision import Decision, QueueEvent
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
+from linewarden_schemas.escape import Escape
+from linewarden_schemas.inspection import Evidence, Inspection
+from linewarden_schemas.line import Activation, LineState
+from linewarden_schemas.operations import Actuation, Balance, ChainHead, DeadLetter
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
 _HOUR = 3_600_000
 FOR_EVER = -1

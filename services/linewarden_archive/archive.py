@@ -9,17 +9,16 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from linewarden_archive.contents import Contents
+from linewarden_archive.entries import ArchivedTopic, ArchiveSegment, Entry, LegalHold, Opened, Released, RetentionGap
+from linewarden_archive.findings import ArchiveDamaged
+from linewarden_archive.manifest import ManifestLine, append, cut_half_line, read_lines
+from linewarden_archive.places import LOCK, MANIFEST
+from linewarden_archive.segments import read_contents, read_segment
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.files import make_folders
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.ids import Namespace
-
-from .contents import Contents
-from .entries import ArchivedTopic, ArchiveSegment, Entry, LegalHold, Opened, Released, RetentionGap
-from .findings import ArchiveDamaged
-from .manifest import ManifestLine, append, cut_half_line, read_lines
-from .places import LOCK, MANIFEST
-from .segments import read_contents, read_segment
 
 
 class Archive:

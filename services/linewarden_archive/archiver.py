@@ -7,16 +7,15 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from linewarden_archive.archive import Archive, ArchiveWriter
+from linewarden_archive.entries import ArchivedTopic, ArchiveSegment, Opened, RetentionGap
+from linewarden_archive.segments import write_segment
 from linewarden_runtime.books import read_to_end
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError, LogTruncated, RetentionOvertook
 from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.ids import Namespace
-
-from .archive import Archive, ArchiveWriter
-from .entries import ArchivedTopic, ArchiveSegment, Opened, RetentionGap
-from .segments import write_segment
 
 
 @dataclass(frozen=True, slots=True)

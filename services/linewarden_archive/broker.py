@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NoReturn, Self
 
+from linewarden_archive.archive import Archive
+from linewarden_archive.entries import ArchiveSegment
 from linewarden_runtime.errors import ConfigurationError, LiveTopicRefused, LogTruncated, RetentionOvertook
 from linewarden_runtime.ports import (
     Admin,
@@ -24,9 +26,6 @@ from linewarden_runtime.ports import (
     TransactionalProducer,
 )
 from linewarden_runtime.records import InRecord, Position
-
-from .archive import Archive
-from .entries import ArchiveSegment
 
 
 class ArchiveBroker:

@@ -6,6 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from heapq import merge
 
+from linewarden_archive.archive import Archive
+from linewarden_archive.entries import ArchiveSegment, Looked, Opened
+from linewarden_archive.findings import ArchiveDamaged
+from linewarden_archive.places import read_plain, segment_path
+from linewarden_archive.segments import salvage_segment
 from linewarden_audit.notary.anchors import Anchor, by_place
 from linewarden_audit.notary.notary import CHAINED, head_in
 from linewarden_audit.notary.verify import Found, PartitionCheck, PartitionReport, TimeBounds, found_in
@@ -14,12 +19,6 @@ from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.operations import ChainHead
 from linewarden_schemas.topics import CATALOGUE
-
-from .archive import Archive
-from .entries import ArchiveSegment, Looked, Opened
-from .findings import ArchiveDamaged
-from .places import read_plain, segment_path
-from .segments import salvage_segment
 
 
 def verify_chain(

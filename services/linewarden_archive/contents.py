@@ -13,11 +13,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from linewarden_archive.tables import document_of
 from linewarden_audit.notary.chain import link_of, split_links
 from linewarden_audit.notary.verify import Found
 from linewarden_runtime.records import InRecord
-
-from .tables import document_of
 
 _BLOCK_SIZE = 4096
 _MARK = 8

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from linewarden_archive.places import SegmentPlace
 from linewarden_schemas.base import Actor, Digest, EpochMs, Id, Text
-
-from .places import SegmentPlace
 
 Count = Annotated[int, Field(ge=0)]
 

@@ -19,12 +19,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
 
+from linewarden_archive.entries import ENTRY, Entry
+from linewarden_archive.findings import ArchiveDamaged
+from linewarden_archive.places import MANIFEST, read_plain, refuse_links
 from linewarden_audit.notary.signing import public_text
 from linewarden_runtime.files import sync_folder
-
-from .entries import ENTRY, Entry
-from .findings import ArchiveDamaged
-from .places import MANIFEST, read_plain, refuse_links
 
 _FIRST = "0" * 64
 

@@ -11,11 +11,10 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
+from linewarden_archive.findings import ArchiveDamaged
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.files import make_folders, sync_folder
 from linewarden_schemas.topics import CATALOGUE
-
-from .findings import ArchiveDamaged
 
 MANIFEST, LOCK = "manifest.jsonl", "writer.lock"
 UNFINISHED = ".partial"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from linewarden_archive.archive import Archive
+from linewarden_archive.entries import Looked
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.errors import ConfigurationError, LiveTopicRefused
 from linewarden_runtime.guard import IsolatedBroker
@@ -11,9 +13,6 @@ from linewarden_runtime.ports import Broker, TopicSpec
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.topics import CATALOGUE
-
-from .archive import Archive
-from .entries import Looked
 
 
 def restore(

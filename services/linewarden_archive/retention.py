@@ -11,18 +11,17 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from linewarden_archive.archive import Archive, ArchiveWriter
+from linewarden_archive.entries import ArchiveSegment, Deletion, Looked
+from linewarden_archive.places import SegmentPlace
+from linewarden_archive.rules import Facts, Policy
+from linewarden_archive.segments import delete_files, thin_segment
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.vocabulary import Routing
-
-from .archive import Archive, ArchiveWriter
-from .entries import ArchiveSegment, Deletion, Looked
-from .places import SegmentPlace
-from .rules import Facts, Policy
-from .segments import delete_files, thin_segment
 
 Kind = tuple[str, str, str]
 """Topic, product and class; empty where they are not known."""

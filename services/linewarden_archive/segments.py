@@ -7,15 +7,22 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from linewarden_archive.contents import Contents
+from linewarden_archive.entries import ArchiveSegment, Deletion
+from linewarden_archive.findings import ArchiveDamaged
+from linewarden_archive.pictures import read_pictures, salvage_pictures, write_pictures
+from linewarden_archive.places import (
+    SegmentPlace,
+    contents_path,
+    ending_of,
+    read_plain,
+    refuse_links,
+    segment_path,
+    write_whole,
+)
+from linewarden_archive.tables import read_table, salvage_table, write_table
 from linewarden_runtime.files import sync_folder
 from linewarden_runtime.records import InRecord
-
-from .contents import Contents
-from .entries import ArchiveSegment, Deletion
-from .findings import ArchiveDamaged
-from .pictures import read_pictures, salvage_pictures, write_pictures
-from .places import SegmentPlace, contents_path, ending_of, read_plain, refuse_links, segment_path, write_whole
-from .tables import read_table, salvage_table, write_table
 
 
 def _encoded(records: Sequence[InRecord], topic: str) -> bytes:

@@ -8,16 +8,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from linewarden_archive.archive import current, is_being_written
+from linewarden_archive.contents import Contents
+from linewarden_archive.entries import ArchiveSegment, Entry, Looked, Opened, RetentionGap
+from linewarden_archive.findings import ArchiveDamaged, ArchiveFinding, ArchiveReport, Wrong
+from linewarden_archive.manifest import read_lines
+from linewarden_archive.places import LOCK, MANIFEST, UNFINISHED, contents_path, read_plain, segment_path
+from linewarden_archive.segments import read_contents, salvage_segment
 from linewarden_audit.notary.verify import ChainComparison, ChainFault, Found, found_in
 from linewarden_runtime.errors import ConfigurationError
-
-from .archive import current, is_being_written
-from .contents import Contents
-from .entries import ArchiveSegment, Entry, Looked, Opened, RetentionGap
-from .findings import ArchiveDamaged, ArchiveFinding, ArchiveReport, Wrong
-from .manifest import read_lines
-from .places import LOCK, MANIFEST, UNFINISHED, contents_path, read_plain, segment_path
-from .segments import read_contents, salvage_segment
 
 
 def verify_archive(

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from linewarden_audit.balance import balance
+from linewarden_audit.findings import Allowance, BalanceReport
 from linewarden_audit.ledger import AuditLedger, CameraEpoch, run_of
 from linewarden_history.reading import Looked, WrittenAt, place, records_between, visit_of
 from linewarden_runtime.books import positions_of, read_to_end, reader_of_all
@@ -24,9 +26,6 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.operations import Balance, DeadLetter, Stretch
 from linewarden_schemas.topics import CATALOGUE
-
-from .balance import balance
-from .findings import Allowance, BalanceReport
 
 READ_ORDER = ("dispositions", "reinspections", "inspections", "dead-letters", "decisions", "captures")
 """Effects before causes: while the line runs, whatever was answered has its cause in what is read after it."""

@@ -10,12 +10,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
 from linewarden_audit.facts import Reviewed
+from linewarden_audit.findings import Allowance, BalanceReport, Discrepancy
 from linewarden_audit.ledger import AuditLedger, CameraEpoch
+from linewarden_audit.passing import Seen
+from linewarden_audit.visits import Passage, VisitCount
 from linewarden_schemas.vocabulary import Routing
-
-from .findings import Allowance, BalanceReport, Discrepancy
-from .passing import Seen
-from .visits import Passage, VisitCount
 
 
 def balance(ledger: AuditLedger, now_ms: int, allowance: Allowance | None = None) -> BalanceReport:

@@ -10,17 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from linewarden_history.reading import WrittenAt, place, visit_of
-from linewarden_schemas.base import Message
-from linewarden_schemas.capture import CameraHeartbeat, Capture
-from linewarden_schemas.decision import Decision
-from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
-from linewarden_schemas.inspection import Inspection
-from linewarden_schemas.line import LineStateRef, RecipeRef
-from linewarden_schemas.operations import DeadLetter
-from linewarden_schemas.recipe import Recipe
-
-from .facts import (
+from linewarden_audit.facts import (
     CapturedFrame,
     Decided,
     InspectedFrame,
@@ -32,6 +22,15 @@ from .facts import (
     SlotOpened,
     ToldView,
 )
+from linewarden_history.reading import WrittenAt, place, visit_of
+from linewarden_schemas.base import Message
+from linewarden_schemas.capture import CameraHeartbeat, Capture
+from linewarden_schemas.decision import Decision
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
+from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.line import LineStateRef, RecipeRef
+from linewarden_schemas.operations import DeadLetter
+from linewarden_schemas.recipe import Recipe
 
 CameraEpoch = tuple[str, str, str, int]
 """Line, station, camera, spool epoch: one contiguous run of sequences from 0."""

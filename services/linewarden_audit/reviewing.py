@@ -10,13 +10,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from linewarden_audit.facts import CapturedFrame, Decided, Reviewed, RoutedVisit, SlotClosed, SlotOpened, ToldView
+from linewarden_audit.passing import Seen, against_frame, against_visit
+from linewarden_audit.slots import in_order
 from linewarden_history.reading import place
 from linewarden_schemas.disposition import SlotFrame
 from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Judgement, Outcome, Role, Routing, Skill, Verdict
-
-from .passing import Seen, against_frame, against_visit
-from .slots import in_order
 
 RELEASED = frozenset({Outcome.ACCEPT, Outcome.USE_AS_IS})
 """Outcomes that let a part go on."""

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from linewarden_audit.balance import balance
 from linewarden_audit.facts import InspectedFrame
+from linewarden_audit.findings import Allowance, Discrepancy
 from linewarden_audit.ledger import AuditLedger
 from linewarden_schemas.vocabulary import Cause, Routing, Verdict
-
-from .balance import balance
-from .findings import Allowance, Discrepancy
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:

@@ -18,13 +18,18 @@ from linewarden_audit.facts import (
     SlotClosed,
     SlotOpened,
 )
+from linewarden_audit.findings import Allowance, BalanceFinding, Discrepancy
 from linewarden_audit.ledger import AuditLedger
-from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget
-from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Routing
-
-from .findings import Allowance, BalanceFinding, Discrepancy
-from .passing import Seen, Unsettled, against_frame, against_parts, against_visit, recipe_named, rules_of
-from .reviewing import (
+from linewarden_audit.passing import (
+    Seen,
+    Unsettled,
+    against_frame,
+    against_parts,
+    against_visit,
+    recipe_named,
+    rules_of,
+)
+from linewarden_audit.reviewing import (
     RELEASED,
     against_asking,
     against_cover,
@@ -35,7 +40,9 @@ from .reviewing import (
     is_doubtful,
     repeated,
 )
-from .slots import against_answers, against_skill, against_slots, in_order, is_taken_back
+from linewarden_audit.slots import against_answers, against_skill, against_slots, in_order, is_taken_back
+from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget
+from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Routing
 
 
 @dataclass(frozen=True)

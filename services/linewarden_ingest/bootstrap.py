@@ -12,6 +12,10 @@ from collections.abc import Callable, Sequence
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from linewarden_ingest.cameras.options import CameraOptions
+from linewarden_ingest.metrics import CAMERA_RESTARTS, CAMERA_UP
+from linewarden_ingest.settings import IngestOptions, IngestSettings, with_cameras
+from linewarden_ingest.supervisor import Supervisor
 from linewarden_runtime import logs
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.errors import ConfigurationError
@@ -20,11 +24,6 @@ from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.ports import Broker, Producer
 from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.ids import Namespace
-
-from .cameras.options import CameraOptions
-from .metrics import CAMERA_RESTARTS, CAMERA_UP
-from .settings import IngestOptions, IngestSettings, with_cameras
-from .supervisor import Supervisor
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,11 +92,10 @@ def clock_error_s(registry: CollectorRegistry, camera_id: str) -> float | None:
 
 def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, start_ms: int | None, stop: Stop) -> None:
     # Only here, so that the supervisor stays small and starts its cameras at once.
+    from linewarden_ingest.pins import PinBoard  # noqa: PLC0415
+    from linewarden_ingest.worker import Worker  # noqa: PLC0415
     from linewarden_runtime.books import LineBook, RecipeBook  # noqa: PLC0415
     from linewarden_runtime.kafka.broker import KafkaBroker  # noqa: PLC0415
-
-    from .pins import PinBoard  # noqa: PLC0415
-    from .worker import Worker  # noqa: PLC0415
 
     clock = SystemClock()
     broker: Broker = KafkaBroker(settings.kafka)

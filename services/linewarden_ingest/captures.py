@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from linewarden_ingest.cameras.interface import EncodedPicture, Shot, Trigger
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas import ids
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.line import LineState, RecipeRef
 from linewarden_schemas.vocabulary import Loss
-
-from .cameras.interface import EncodedPicture, Shot, Trigger
 
 
 @dataclass(frozen=True, slots=True)

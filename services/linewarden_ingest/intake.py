@@ -9,18 +9,17 @@ from enum import IntEnum
 
 import structlog
 
+from linewarden_ingest.cameras.interface import Camera, CameraFault, EncodedPicture, EndOfPictures, Shot
+from linewarden_ingest.cameras.pictures import Encoding, Unreadable, encode
+from linewarden_ingest.captures import CameraPlace, Pins, build_capture
+from linewarden_ingest.metrics import HOLDS, REFUSED, SPOOL_LEVEL, SPOOL_SHARE, TAKEN, TAKEN_BYTES, Losses
+from linewarden_ingest.node_clock import NodeClock
+from linewarden_ingest.settings import Overload
+from linewarden_ingest.spool.faults import SpoolFull
+from linewarden_ingest.spool.format import Kind
+from linewarden_ingest.spool.spool import Spool
+from linewarden_ingest.ticket import Ticket
 from linewarden_schemas.vocabulary import Loss
-
-from .cameras.interface import Camera, CameraFault, EncodedPicture, EndOfPictures, Shot
-from .cameras.pictures import Encoding, Unreadable, encode
-from .captures import CameraPlace, Pins, build_capture
-from .metrics import HOLDS, REFUSED, SPOOL_LEVEL, SPOOL_SHARE, TAKEN, TAKEN_BYTES, Losses
-from .node_clock import NodeClock
-from .settings import Overload
-from .spool.faults import SpoolFull
-from .spool.format import Kind
-from .spool.spool import Spool
-from .ticket import Ticket
 
 _POLL_S = 0.2
 _log = structlog.get_logger(__name__)

@@ -7,9 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from linewarden_ingest.ticket import Ticket
 from linewarden_runtime.clock import Clock
-
-from .ticket import Ticket
 
 
 @dataclass(slots=True, eq=False)

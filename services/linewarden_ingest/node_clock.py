@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import structlog
 
+from linewarden_ingest.metrics import CLOCK_HELD
 from linewarden_runtime.broker_time import BrokerTime, Trip, words_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.ports import Delivery
 from linewarden_schemas.recipe import TimeBudget
-
-from .metrics import CLOCK_HELD
 
 _log = structlog.get_logger(__name__)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from linewarden_ingest.captures import CameraPlace
+from linewarden_ingest.ticket import Ticket
 from linewarden_runtime.events import event_record
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.capture import CameraHeartbeat, Capture, FrameMetadata
 from linewarden_schemas.envelope import encode_frame
 from linewarden_schemas.ids import Namespace
-
-from .captures import CameraPlace
-from .ticket import Ticket
 
 
 @dataclass(frozen=True, slots=True)

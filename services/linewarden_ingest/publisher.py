@@ -10,23 +10,22 @@ from collections.abc import Callable
 
 import structlog
 
+from linewarden_ingest.captures import CameraPlace, without_picture
+from linewarden_ingest.ledger import Failure, InFlight, Ledger
+from linewarden_ingest.metrics import GAPS, PUBLISHED, Losses
+from linewarden_ingest.node_clock import NodeClock
+from linewarden_ingest.outbound import Outbound
+from linewarden_ingest.spool.faults import SpoolFull
+from linewarden_ingest.spool.format import Kind
+from linewarden_ingest.spool.reader import Gap, Record
+from linewarden_ingest.spool.spool import Spool
+from linewarden_ingest.ticket import Ticket
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, DeliveryFailed, TooLarge
 from linewarden_runtime.metrics import PRODUCERS_REPLACED, UNACKED_AGE_SECONDS, UNACKED_BYTES
 from linewarden_runtime.ports import Producer
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.vocabulary import Loss
-
-from .captures import CameraPlace, without_picture
-from .ledger import Failure, InFlight, Ledger
-from .metrics import GAPS, PUBLISHED, Losses
-from .node_clock import NodeClock
-from .outbound import Outbound
-from .spool.faults import SpoolFull
-from .spool.format import Kind
-from .spool.reader import Gap, Record
-from .spool.spool import Spool
-from .ticket import Ticket
 
 _BURST = 64
 """Records sent before acknowledgements are looked at again."""

@@ -9,13 +9,12 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from linewarden_ingest.cameras.kinds import AnyCameraOptions
+from linewarden_ingest.captures import CameraPlace, require_short_ids
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.settings import ServiceSettings
 from linewarden_schemas.base import Id
 from linewarden_schemas.topics import CATALOGUE
-
-from .cameras.kinds import AnyCameraOptions
-from .captures import CameraPlace, require_short_ids
 
 MIB = 1 << 20
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from linewarden_ingest.metrics import CAMERA_RESTARTS, CAMERA_UP
 from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.broker_time import words_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError, Fatal
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
-
-from .metrics import CAMERA_RESTARTS, CAMERA_UP
 
 _GRACE_S = 15.0
 _log = structlog.get_logger(__name__)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from linewarden_ingest.cameras.options import CameraOptions
+from linewarden_ingest.pins import PinBoard
+from linewarden_ingest.settings import IngestOptions, SpoolOptions, with_cameras
+from linewarden_ingest.worker import Worker
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.lifecycle import Stop
@@ -15,11 +19,6 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe, ViewSpec
 from linewarden_schemas.vocabulary import LineMode
-
-from .cameras.options import CameraOptions
-from .pins import PinBoard
-from .settings import IngestOptions, SpoolOptions, with_cameras
-from .worker import Worker
 
 _NAMESPACE = Namespace("trial")
 _PARTITIONS = 2

@@ -8,6 +8,19 @@ from contextlib import ExitStack, closing, suppress
 
 import structlog
 
+from linewarden_ingest.cameras.interface import Camera, CameraFault
+from linewarden_ingest.cameras.options import CameraOptions, CameraRun
+from linewarden_ingest.captures import CameraPlace
+from linewarden_ingest.intake import Intake
+from linewarden_ingest.metrics import TORN_BYTES, Losses
+from linewarden_ingest.node_clock import NodeClock
+from linewarden_ingest.outbound import Outbound
+from linewarden_ingest.pins import PinBoard
+from linewarden_ingest.publisher import Publisher
+from linewarden_ingest.settings import IngestOptions
+from linewarden_ingest.spool.faults import SpoolBroken
+from linewarden_ingest.spool.spool import Spool, SpoolLimits
+from linewarden_ingest.ticket import place_of
 from linewarden_runtime.background import Background
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError, Fatal
@@ -15,20 +28,6 @@ from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.ports import Producer
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import Recipe, TimeBudget
-
-from .cameras.interface import Camera, CameraFault
-from .cameras.options import CameraOptions, CameraRun
-from .captures import CameraPlace
-from .intake import Intake
-from .metrics import TORN_BYTES, Losses
-from .node_clock import NodeClock
-from .outbound import Outbound
-from .pins import PinBoard
-from .publisher import Publisher
-from .settings import IngestOptions
-from .spool.faults import SpoolBroken
-from .spool.spool import Spool, SpoolLimits
-from .ticket import place_of
 
 _STEP_S = 0.1
 _log = structlog.get_logger(__name__)

@@ -11,6 +11,9 @@ import cv2
 import structlog
 import torch
 
+from linewarden_inspect.settings import WorkerProcess
+from linewarden_inspect.worker import InspectWorker
+from linewarden_inspect.writing import SERVICE
 from linewarden_runtime import logs
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.health import Health, HealthServer
@@ -21,10 +24,6 @@ from linewarden_runtime.watchdog import Watchdog
 from linewarden_schemas.ids import Namespace
 from linewarden_vision.bundle import find_bundle, read_bundle
 from linewarden_vision.inspector import MAX_BATCH, Inspector
-
-from .settings import WorkerProcess
-from .worker import InspectWorker
-from .writing import SERVICE
 
 _log = structlog.get_logger(__name__)
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from linewarden_inspect import metrics
 from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.recipe import Recipe
 from linewarden_vision.errors import BundleError, GateError
 from linewarden_vision.inspecting.scorer import Scorer
-
-from . import metrics
 
 _RETRY_S = 5.0
 

@@ -9,14 +9,13 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
+from linewarden_inspect import metrics
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import Fatal
 from linewarden_vision.inspecting.preparing import Ready
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import score_batch
 from linewarden_vision.inspector import ViewScore
-
-from . import metrics
 
 Answer = ViewScore | PictureRefused
 Guard = Callable[[], AbstractContextManager[None]]

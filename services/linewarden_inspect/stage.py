@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from linewarden_inspect import metrics
+from linewarden_inspect.device_lane import Answer, DeviceLane
+from linewarden_inspect.writing import InspectionWriter, source_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.records import InRecord, OutRecord
@@ -21,10 +24,6 @@ from linewarden_vision.inspecting.judging import decided, not_decidable
 from linewarden_vision.inspecting.preparing import Ready, Shelf, make_ready
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.reading import PictureLimits
-
-from . import metrics
-from .device_lane import Answer, DeviceLane
-from .writing import InspectionWriter, source_of
 
 
 class Submission:

@@ -8,6 +8,12 @@ from contextlib import ExitStack, nullcontext
 
 import structlog
 
+from linewarden_inspect.bundle_shelf import BundleShelf
+from linewarden_inspect.device_lane import DeviceLane, Guard
+from linewarden_inspect.recipe_shelf import RecipeShelf
+from linewarden_inspect.settings import InspectSettings
+from linewarden_inspect.stage import InspectStage
+from linewarden_inspect.writing import SERVICE, InspectionWriter
 from linewarden_runtime.books import RecipeBook, positions_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.deadletters import DeadLetters
@@ -18,13 +24,6 @@ from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
 from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspecting.scorer import Scorer
-
-from .bundle_shelf import BundleShelf
-from .device_lane import DeviceLane, Guard
-from .recipe_shelf import RecipeShelf
-from .settings import InspectSettings
-from .stage import InspectStage
-from .writing import SERVICE, InspectionWriter
 
 _READY = "bundles"
 _log = structlog.get_logger(__name__)

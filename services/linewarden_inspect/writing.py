@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from linewarden_inspect import metrics
 from linewarden_runtime.events import event_record
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_runtime.sizes import fits
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection, SourceRef
-
-from . import metrics
 
 SERVICE = "inspect"
 

@@ -16,10 +16,9 @@ from typing import Any
 
 from linewarden_domain.routing import routing_of, worst
 from linewarden_history.reports.rendering import render
+from linewarden_replay.compare import FrameAnswer
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.vocabulary import Cause, Routing
-
-from .compare import FrameAnswer
 
 
 def routing_then(first: Disposition) -> Routing | None:

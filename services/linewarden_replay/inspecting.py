@@ -11,6 +11,7 @@ from typing import Any
 
 from linewarden_history.reading import source_of
 from linewarden_history.selection import Selection
+from linewarden_replay.compare import FrameAnswer, Tolerances
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.envelope import Frame
@@ -28,8 +29,6 @@ from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.pictures.decoders import Picture
 from linewarden_vision.pictures.reading import PictureLimits
-
-from .compare import FrameAnswer, Tolerances
 
 Recipes = Callable[[RecipeRef], Recipe | None]
 

@@ -10,6 +10,11 @@ from pathlib import Path
 
 from linewarden_history.reading import records_since
 from linewarden_history.selection import Selection
+from linewarden_replay.inspecting import RecordedFrame, ReplayPlan, Setting
+from linewarden_replay.report import ReplayReport, report_of
+from linewarden_replay.rerun.judge import judge_all
+from linewarden_replay.rerun.keeping import keeping
+from linewarden_replay.rerun.results import Results
 from linewarden_runtime.books import LineBook, RecipeBook, readable
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.guard import require_live
@@ -21,12 +26,6 @@ from linewarden_schemas.envelope import EnvelopeError, decode_frame
 from linewarden_schemas.ids import Namespace, recipe_key
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.recipe import Recipe
-
-from .inspecting import RecordedFrame, ReplayPlan, Setting
-from .report import ReplayReport, report_of
-from .rerun.judge import judge_all
-from .rerun.keeping import keeping
-from .rerun.results import Results
 
 
 def run(

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from linewarden_replay.compare import Difference, DifferenceCause, DifferenceKind
+from linewarden_replay.containment import Contained, contained, in_order, routing_now, routing_then
+from linewarden_replay.rerun.results import Results
 from linewarden_schemas.vocabulary import Routing
-
-from .compare import Difference, DifferenceCause, DifferenceKind
-from .containment import Contained, contained, in_order, routing_now, routing_then
-from .rerun.results import Results
 
 MOST_LISTED = 10_000
 """Differences that a report lists, weightiest first; all are counted, and all lie in the results file."""

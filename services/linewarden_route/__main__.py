@@ -1,5 +1,5 @@
 """Runs route as a process."""
 
-from .bootstrap import main
+from linewarden_route.bootstrap import main
 
 raise SystemExit(main())

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from linewarden_route import review, slots
+from linewarden_route.events import Context, DropSlot, Effect, Publish, Step
+from linewarden_route.policy import is_answered
+from linewarden_route.routing import with_forget_time
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.route_state import SlotState, ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, CloseReason, Judgement, Routing
-
-from . import review, slots
-from .events import Context, DropSlot, Effect, Publish, Step
-from .policy import is_answered
-from .routing import with_forget_time
 
 
 def adopt(visit: VisitSnapshot | None, seen: Disposition, context: Context) -> Step:

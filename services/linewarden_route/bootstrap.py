@@ -10,6 +10,9 @@ from pathlib import Path
 
 import structlog
 
+from linewarden_route.plan import JOINED, RouteDesk
+from linewarden_route.router import Router
+from linewarden_route.settings import RouterLimits, RouteSettings
 from linewarden_runtime import logs
 from linewarden_runtime.books import RecipeBook, positions_of
 from linewarden_runtime.clock import Clock, SystemClock
@@ -24,10 +27,6 @@ from linewarden_runtime.recipes import PatientRecipes
 from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.topics import CO_PARTITIONED
-
-from .plan import JOINED, RouteDesk
-from .router import Router
-from .settings import RouterLimits, RouteSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:  # noqa: ARG001 - every service has the same entry

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from linewarden_route.policy import review_rules
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.route_state import VisitSnapshot
-
-from .policy import review_rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from linewarden_domain.agreement import ACROSS_DEVICES_TOLERANCE
+from linewarden_route.bounds import fault, short_reasons
+from linewarden_route.contradictions import has_record, noted, of_answers, of_both, of_capture, of_frame
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
-
-from .bounds import fault, short_reasons
-from .contradictions import has_record, noted, of_answers, of_both, of_capture, of_frame
 
 Model = TypeVar("Model", ViewState, VisitSnapshot)
 

@@ -6,18 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from linewarden_route.events import PassLate
+from linewarden_route.metrics import OPEN_VISITS, REMEMBERED_VISITS, report
+from linewarden_route.plan import RouteDesk, TransactionPlan
+from linewarden_route.restore import Known, Restored, mend, restore
+from linewarden_route.visits import DamagedState, Visits
+from linewarden_route.writing import Writer
 from linewarden_runtime.broker_time import BrokerTime, Trip
 from linewarden_runtime.errors import Fenced, TooLarge, TransactionFailed
 from linewarden_runtime.ports import Broker, TransactionalProducer
 from linewarden_runtime.records import GroupSnapshot, InRecord, OutRecord, Position, next_offsets
 from linewarden_schemas.envelope import Unwritable
-
-from .events import PassLate
-from .metrics import OPEN_VISITS, REMEMBERED_VISITS, report
-from .plan import RouteDesk, TransactionPlan
-from .restore import Known, Restored, mend, restore
-from .visits import DamagedState, Visits
-from .writing import Writer
 
 TIMERS_A_CYCLE = 500
 """Bounds a transaction after a long absence; the rest follows in the next cycle at once."""

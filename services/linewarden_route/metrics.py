@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from linewarden_route.events import Counted, Effect, Publish
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
-
-from .events import Counted, Effect, Publish
 
 ROUTINGS = Counter(
     "linewarden_routings_total",

@@ -8,20 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from linewarden_runtime.deadletters import DeadLetters
-from linewarden_runtime.records import InRecord, OutRecord, Position
-from linewarden_schemas.capture import CameraHeartbeat, Capture
-from linewarden_schemas.decision import Decision
-from linewarden_schemas.disposition import Disposition, SlotOpen
-from linewarden_schemas.envelope import EnvelopeError, decode
-from linewarden_schemas.ids import MOST_VISIT_ID, InvalidId, Namespace, number_in
-from linewarden_schemas.inspection import Inspection, SourceRef
-from linewarden_schemas.line import RecipeRef
-from linewarden_schemas.recipe import Recipe
-from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
-
-from .bounds import halved
-from .events import (
+from linewarden_route.bounds import halved
+from linewarden_route.events import (
     CaptureSeen,
     Context,
     Dead,
@@ -37,9 +25,20 @@ from .events import (
     SlotsSeen,
     TimerDue,
 )
-from .visit import step
-from .visits import Visits
-from .writing import Writer, camera_key
+from linewarden_route.visit import step
+from linewarden_route.visits import Visits
+from linewarden_route.writing import Writer, camera_key
+from linewarden_runtime.deadletters import DeadLetters
+from linewarden_runtime.records import InRecord, OutRecord, Position
+from linewarden_schemas.capture import CameraHeartbeat, Capture
+from linewarden_schemas.decision import Decision
+from linewarden_schemas.disposition import Disposition, SlotOpen
+from linewarden_schemas.envelope import EnvelopeError, decode
+from linewarden_schemas.ids import MOST_VISIT_ID, InvalidId, Namespace, number_in
+from linewarden_schemas.inspection import Inspection, SourceRef
+from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
 JOINED = ("captures", "inspections", "decisions")
 """The topics that route joins; a partition of it is the same partition number of all three."""

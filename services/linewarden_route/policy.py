@@ -15,13 +15,12 @@ from dataclasses import dataclass
 
 from linewarden_domain.routing import worst
 from linewarden_domain.words import Said, said
+from linewarden_route import faults
+from linewarden_route.contradictions import VERDICTS
+from linewarden_route.faults import RoutingFinding
 from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget
 from linewarden_schemas.route_state import ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict
-
-from . import faults
-from .contradictions import VERDICTS
-from .faults import RoutingFinding
 
 
 @dataclass(frozen=True, slots=True)

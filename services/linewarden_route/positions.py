@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from linewarden_route.policy import drawn, missing_views
+from linewarden_route.slots import risk_of_visit
 from linewarden_runtime.bounded import Bounded
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause
-
-from .policy import drawn, missing_views
-from .slots import risk_of_visit
 
 DRAWN = frozenset({Cause.AUDIT, Cause.REJECT_REVIEW, Cause.KNOWN_BAD})
 MOST = 256

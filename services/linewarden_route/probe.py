@@ -6,14 +6,13 @@ import socket
 
 import structlog
 
+from linewarden_route.writing import PROBE_KEY, Writer
 from linewarden_runtime.broker_time import QUIET_S, BrokerTime
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, DeliveryFailed
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker, Producer
 from linewarden_schemas.ids import Namespace
-
-from .writing import PROBE_KEY, Writer
 
 _AGAIN_S = 1.0
 """At least so long between two records, unless the clock was stepped since."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from linewarden_domain.authority import DISPOSING, MAY_TAKE, may_name
+from linewarden_route import slots
+from linewarden_route.events import Context
+from linewarden_route.policy import frames_to_cover
+from linewarden_route.slots import RELEASING, outcome_of
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import SlotState, VisitSnapshot
 from linewarden_schemas.vocabulary import Judgement, Outcome, Skill
-
-from . import slots
-from .events import Context
-from .policy import frames_to_cover
-from .slots import RELEASING, outcome_of
 
 _FITTING = {
     Judgement.OK: frozenset({None, Outcome.ACCEPT}),

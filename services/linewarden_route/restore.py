@@ -16,18 +16,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from linewarden_runtime.books import read_to_end, reader_of_all
-from linewarden_runtime.ports import Broker
-from linewarden_runtime.records import InRecord, Position
-from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
-from linewarden_schemas.envelope import decode
-from linewarden_schemas.ids import MOST_VISIT_ID, visit_of
-from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
-
-from .events import PassLate, Publish, RoutingSeen, RoutingUnseen, SlotsSeen
-from .plan import RouteDesk, TransactionPlan
-from .visits import Dormant, Visits
-from .writing import (
+from linewarden_route.events import PassLate, Publish, RoutingSeen, RoutingUnseen, SlotsSeen
+from linewarden_route.plan import RouteDesk, TransactionPlan
+from linewarden_route.visits import Dormant, Visits
+from linewarden_route.writing import (
     FIRST_HEADER,
     FORGET_HEADER,
     PROBE_KEY,
@@ -38,6 +30,13 @@ from .writing import (
     Writer,
     camera_key,
 )
+from linewarden_runtime.books import read_to_end, reader_of_all
+from linewarden_runtime.ports import Broker
+from linewarden_runtime.records import InRecord, Position
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
+from linewarden_schemas.envelope import decode
+from linewarden_schemas.ids import MOST_VISIT_ID, visit_of
+from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
 _POLL_S = 0.1
 """Short, since a log that ends with an aborted transaction gives no record at its end, and a line waits."""

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from linewarden_route import slots
+from linewarden_route.bounds import superfluous, until
+from linewarden_route.events import Context, Counted, Dead, DropSlot, Effect, Publish, Step, Tally
+from linewarden_route.refusals import judge_refusals, undo_refusals
+from linewarden_route.slots import disagrees, required_slots, settled
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.ids import slot_id
 from linewarden_schemas.route_state import SlotState, VisitSnapshot
 from linewarden_schemas.vocabulary import Act, CloseReason, Judgement, Skill
-
-from . import slots
-from .bounds import superfluous, until
-from .events import Context, Counted, Dead, DropSlot, Effect, Publish, Step, Tally
-from .refusals import judge_refusals, undo_refusals
-from .slots import disagrees, required_slots, settled
 
 
 @dataclass(slots=True)

@@ -12,6 +12,13 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
 
+from linewarden_route.lane import Lane
+from linewarden_route.metrics import RESTORE_SECONDS, RESTORES
+from linewarden_route.plan import JOINED, WRITTEN, RouteDesk, TransactionPlan
+from linewarden_route.probe import Probe
+from linewarden_route.restore import Known
+from linewarden_route.settings import RouterLimits
+from linewarden_route.visits import DamagedState
 from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.broker_time import BrokerTime, words_of
 from linewarden_runtime.clock import Clock
@@ -22,14 +29,6 @@ from linewarden_runtime.partitions import aligned_partitions
 from linewarden_runtime.pending import stable_offsets
 from linewarden_runtime.ports import Broker, Consumer, TransactionalProducer
 from linewarden_runtime.records import GroupSnapshot, InRecord, Position
-
-from .lane import Lane
-from .metrics import RESTORE_SECONDS, RESTORES
-from .plan import JOINED, WRITTEN, RouteDesk, TransactionPlan
-from .probe import Probe
-from .restore import Known
-from .settings import RouterLimits
-from .visits import DamagedState
 
 _log = structlog.get_logger(__name__)
 

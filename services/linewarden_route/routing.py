@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from linewarden_domain.routing import worst
 from linewarden_domain.words import said, sentences
+from linewarden_route import faults, review, slots
+from linewarden_route.bounds import until
+from linewarden_route.events import Context, Counted, Effect, Publish, Step, Tally
+from linewarden_route.policy import Ruling, findings, frames_to_cover, rule, rule_first, time_budget
+from linewarden_route.positions import DRAWN, drawn_position
+from linewarden_route.slots import RELEASING, counting_slots, outcome_of, settled
 from linewarden_schemas.disposition import Disposition, ViewResult
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing
-
-from . import faults, review, slots
-from .bounds import until
-from .events import Context, Counted, Effect, Publish, Step, Tally
-from .policy import Ruling, findings, frames_to_cover, rule, rule_first, time_budget
-from .positions import DRAWN, drawn_position
-from .slots import RELEASING, counting_slots, outcome_of, settled
 
 
 def first_routing(visit: VisitSnapshot, context: Context) -> Step:

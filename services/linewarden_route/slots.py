@@ -6,14 +6,13 @@ next generation. The round after the required ones is the tie-break.
 
 from __future__ import annotations
 
+from linewarden_route.bounds import until
+from linewarden_route.policy import frames_to_cover, missing_views
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import SlotClose, SlotFrame, SlotOpen
 from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.route_state import SlotState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, CloseReason, Judgement, Outcome
-
-from .bounds import until
-from .policy import frames_to_cover, missing_views
 
 RELEASING = frozenset({Outcome.ACCEPT, Outcome.USE_AS_IS})
 """Outcomes that let a part go on; they need every doubtful frame covered."""

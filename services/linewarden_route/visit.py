@@ -9,15 +9,10 @@ final --spool's horizon over--> forgotten
 
 from __future__ import annotations
 
-from linewarden_schemas.capture import Capture
-from linewarden_schemas.decision import Decision
-from linewarden_schemas.inspection import Inspection
-from linewarden_schemas.route_state import VisitSnapshot
-
-from . import review
-from .adoption import adopt, reconcile
-from .bounds import MOST_FRAMES, crowded, is_full
-from .events import (
+from linewarden_route import review
+from linewarden_route.adoption import adopt, reconcile
+from linewarden_route.bounds import MOST_FRAMES, crowded, is_full
+from linewarden_route.events import (
     CaptureSeen,
     Context,
     Counted,
@@ -34,9 +29,13 @@ from .events import (
     Tally,
     TimerDue,
 )
-from .joining import frame_of, in_budget, new_visit, with_capture, with_inspection
-from .policy import is_complete, time_budget
-from .routing import finish, first_routing, reconsider, restate, take_back
+from linewarden_route.joining import frame_of, in_budget, new_visit, with_capture, with_inspection
+from linewarden_route.policy import is_complete, time_budget
+from linewarden_route.routing import finish, first_routing, reconsider, restate, take_back
+from linewarden_schemas.capture import Capture
+from linewarden_schemas.decision import Decision
+from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.route_state import VisitSnapshot
 
 
 def step(visit: VisitSnapshot | None, event: Event, context: Context) -> Step:

@@ -11,10 +11,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Self
 
+from linewarden_route.positions import MOST, Positions
+from linewarden_route.visit import next_due_ms
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
-
-from .positions import MOST, Positions
-from .visit import next_due_ms
 
 
 class DamagedState(ValueError):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from .lifecycle import Stop
+from linewarden_runtime.lifecycle import Stop
 
 
 class Background:

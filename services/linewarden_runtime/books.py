@@ -11,19 +11,18 @@ from contextlib import contextmanager
 
 import structlog
 
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError, LogTruncated, RetentionOvertook
+from linewarden_runtime.metrics import BOOKS_AGAIN, OVERTAKEN, UNREADABLE
+from linewarden_runtime.ports import Broker, Closing, Reader
+from linewarden_runtime.recipes import KnownRecipes, RecipeRecords
+from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.base import Message
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, LineState, RecipeRef
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.vocabulary import LineMode
-
-from .clock import Clock
-from .errors import BrokerUnavailable, ConfigurationError, LogTruncated, RetentionOvertook
-from .metrics import BOOKS_AGAIN, OVERTAKEN, UNREADABLE
-from .ports import Broker, Closing, Reader
-from .recipes import KnownRecipes, RecipeRecords
-from .records import InRecord, Position
 
 _POLL_S = 0.5
 _REMEMBERED = 1000

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from linewarden_runtime.records import OutRecord
 from linewarden_schemas.base import Message
 from linewarden_schemas.envelope import encode
-
-from .records import OutRecord
 
 
 def event_record(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from linewarden_runtime.errors import LiveTopicRefused
 from linewarden_runtime.ports import (
     Admin,
     Broker,
@@ -20,8 +21,6 @@ from linewarden_runtime.ports import (
 )
 from linewarden_runtime.records import GroupSnapshot, OutRecord, Position
 from linewarden_schemas.ids import InvalidId, Namespace
-
-from .errors import LiveTopicRefused
 
 
 def require_isolated(namespace: Namespace) -> Namespace:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from linewarden_runtime.events import event_record
+from linewarden_runtime.ports import Admin, TopicSpec
+from linewarden_runtime.records import OutRecord
 from linewarden_schemas.base import Message
 from linewarden_schemas.ids import Namespace, recipe_key
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.topics import CATALOGUE
-
-from .events import event_record
-from .ports import Admin, TopicSpec
-from .records import OutRecord
 
 
 def topic_specs(namespace: Namespace, partitions: int, replication: int = 1) -> list[TopicSpec]:

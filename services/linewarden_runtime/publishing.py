@@ -12,16 +12,15 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from linewarden_domain.judgeable import BundleFacts, refusals
+from linewarden_runtime.books import LineBook, RecipeBook, positions_of
+from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError, Fenced, TransactionFailed
+from linewarden_runtime.ports import Broker
+from linewarden_runtime.provision import activation_record, line_state_record, recipe_record
+from linewarden_runtime.recipes import KnownRecipes
+from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, LineState, RecipeRef
 from linewarden_schemas.recipe import Recipe
-
-from .books import LineBook, RecipeBook, positions_of
-from .errors import BrokerUnavailable, ConfigurationError, Fenced, TransactionFailed
-from .ports import Broker
-from .provision import activation_record, line_state_record, recipe_record
-from .recipes import KnownRecipes
-from .records import OutRecord
 
 _log = structlog.get_logger(__name__)
 

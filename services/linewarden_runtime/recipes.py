@@ -16,16 +16,15 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from linewarden_runtime.bounded import Bounded
+from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import BrokerUnavailable
+from linewarden_runtime.metrics import RECIPE_FAILURES
+from linewarden_runtime.records import InRecord
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
-
-from .bounded import Bounded
-from .clock import Clock
-from .errors import BrokerUnavailable
-from .metrics import RECIPE_FAILURES
-from .records import InRecord
 
 _SHORT = 12
 _log = structlog.get_logger(__name__)

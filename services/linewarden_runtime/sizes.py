@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from linewarden_runtime.errors import TooLarge
+from linewarden_runtime.records import OutRecord
 from linewarden_schemas.topics import CATALOGUE
-
-from .errors import TooLarge
-from .records import OutRecord
 
 RECORD_OVERHEAD = 1024
 """More than a batch of one record takes beside key, value and headers, with the lengths of some thirty headers."""

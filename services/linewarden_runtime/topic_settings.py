@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from linewarden_runtime.errors import ConfigurationError
+from linewarden_runtime.ports import Admin, Broker, TopicDescription
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.topics import CATALOGUE, CO_PARTITIONED, FOR_EVER, Cleanup, Topic
-
-from .errors import ConfigurationError
-from .ports import Admin, Broker, TopicDescription
 
 _log = structlog.get_logger(__name__)
 

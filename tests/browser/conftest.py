@@ -18,11 +18,10 @@ from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import Criterion, Recipe, ViewSpec
 from linewarden_vision.synthetic.part import make_part
+from tests.browser.chromium import chromium
 from tests.unit.reinspect.rig import VIEWS, Rig, operator_link, rig, route, serving
 from tests.unit.reinspect.slots import AT
 from tests.unit.reinspect.sockets import sockets_of_the_client_library
-
-from .chromium import chromium
 
 __all__ = ["sockets_of_the_client_library"]
 

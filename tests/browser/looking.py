@@ -10,7 +10,7 @@ from pathlib import Path
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from .chromium import Person
+from tests.browser.chromium import Person
 
 
 def picture(person: Person, name: str) -> None:

@@ -19,14 +19,13 @@ from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.vocabulary import Judgement, Role
+from tests.browser.chromium import CHROMIUM, Person, chromium
+from tests.browser.looking import barriers
 from tests.support.processes import wait_for
 from tests.unit.reinspect.access.test_insight import judged, running, seen
 from tests.unit.reinspect.rig import LINKS, Rig, operator_link, rig, route, serving
 from tests.unit.reinspect.sockets import UNCLOSED
 from tests.unit.reinspect.test_trust import recorded
-
-from .chromium import CHROMIUM, Person, chromium
-from .looking import barriers
 
 pytestmark = [
     UNCLOSED,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.chromium import CHROMIUM, Person
+from tests.browser.looking import picture
 from tests.unit.reinspect.rig import Rig
 from tests.unit.reinspect.sockets import UNCLOSED
-
-from .chromium import CHROMIUM, Person
-from .looking import picture
 
 pytestmark = [
     UNCLOSED,

@@ -15,11 +15,10 @@ from linewarden_reinspect.queue.types import SlotStatus
 from linewarden_reinspect.station.studies import Studies
 from linewarden_schemas.vocabulary import Judgement
 from linewarden_vision.synthetic.part import make_part
+from tests.browser.chromium import CHROMIUM, Person
+from tests.browser.looking import barriers, picture
 from tests.unit.reinspect.rig import Rig, operator_link, route, serving
 from tests.unit.reinspect.sockets import UNCLOSED
-
-from .chromium import CHROMIUM, Person
-from .looking import barriers, picture
 
 pytestmark = [
     UNCLOSED,

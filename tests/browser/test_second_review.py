@@ -13,15 +13,14 @@ from linewarden_runtime.ports import TopicSpec
 from linewarden_schemas.disposition import SlotClose
 from linewarden_schemas.topics import CO_PARTITIONED
 from linewarden_schemas.vocabulary import CloseReason, Judgement, Outcome
+from tests.browser.chromium import CHROMIUM, Person
+from tests.browser.looking import picture
 from tests.support.processes import wait_for
 from tests.support.route_line import RouteLine
 from tests.unit.reinspect.pictures import evidence
 from tests.unit.reinspect.rig import LEAD_LINK, TOPICS, Rig, operator_link, serving
 from tests.unit.reinspect.slots import PARTITIONS
 from tests.unit.reinspect.sockets import UNCLOSED
-
-from .chromium import CHROMIUM, Person
-from .looking import picture
 
 pytestmark = [
     UNCLOSED,

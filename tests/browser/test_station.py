@@ -8,11 +8,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from linewarden_schemas.vocabulary import Act, Judgement
+from tests.browser.chromium import CHROMIUM, Person
+from tests.browser.looking import picture
 from tests.unit.reinspect.rig import Rig
 from tests.unit.reinspect.sockets import UNCLOSED
-
-from .chromium import CHROMIUM, Person
-from .looking import picture
 
 pytestmark = [
     UNCLOSED,

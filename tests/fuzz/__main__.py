@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
-from .targets import Target, every
+from tests.fuzz.targets import Target, every
 
 SHARES = {
     "frames": 0.30, "messages": 0.25, "recipes": 0.15, "sheets": 0.15, "pictures": 0.10, "coco": 0.045,

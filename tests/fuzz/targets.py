@@ -34,13 +34,12 @@ from linewarden_vision.inspecting.intake import read_frame, verify
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.decoders import DecoderLimits, Decoders
 from linewarden_vision.pictures.reading import PictureLimits, check_size, read_header
+from tests.fuzz.mutating import mutated, mutated_json, mutated_text
 from tests.support import picture_files as files
 from tests.support.frames import frame_record
 from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.rig import LINK, rig
 from tests.unit.reinspect.slots import AT
-
-from .mutating import mutated, mutated_json, mutated_text
 
 Target = Callable[[Random], str]
 LIMITS = PictureLimits(max_bytes=1 << 20, max_pixels=1_000_000)

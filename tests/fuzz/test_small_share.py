@@ -6,8 +6,8 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from .__main__ import run
-from .targets import every
+from tests.fuzz.__main__ import run
+from tests.fuzz.targets import every
 
 SMALL = {"frames": 150, "pictures": 60, "messages": 150, "recipes": 100, "sheets": 200, "coco": 60, "requests": 12}
 

@@ -24,10 +24,10 @@ from pathlib import Path
 
 import structlog
 
-from .history import Outcome, happen
-from .plan import ALL_KINDS, LEAST, Plan, draw
-from .shrink import shrunk
-from .total import Total
+from tests.simulation.history import Outcome, happen
+from tests.simulation.plan import ALL_KINDS, LEAST, Plan, draw
+from tests.simulation.shrink import shrunk
+from tests.simulation.total import Total
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "data" / "simulation.jsonl"
 _BATCH = 20

@@ -18,8 +18,7 @@ from linewarden_runtime.testing.consumer import MemoryConsumer, MemoryReader
 from linewarden_runtime.testing.faults import Fault
 from linewarden_runtime.testing.log import Transaction, TransactionState
 from linewarden_runtime.testing.producer import MemoryProducer, MemoryTransactionalProducer
-
-from .world import Process, WallClock, World
+from tests.simulation.world import Process, WallClock, World
 
 _ANSWER_S = 30.0
 """How long a client waits for an answer before it gives up; longer than any fault but a dead broker."""

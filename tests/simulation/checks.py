@@ -21,11 +21,10 @@ from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Routing
-
-from .line import BUDGET, LINE, NAMESPACE, PARTITIONS, STATION, Line
-from .plan import VIEWS, Truth
-from .redis import SimulatedClient
-from .world import EPOCH_MS
+from tests.simulation.line import BUDGET, LINE, NAMESPACE, PARTITIONS, STATION, Line
+from tests.simulation.plan import VIEWS, Truth
+from tests.simulation.redis import SimulatedClient
+from tests.simulation.world import EPOCH_MS
 
 M = TypeVar("M", bound=Message)
 _MOMENT_S = 2.0

@@ -7,10 +7,9 @@ import random
 from collections.abc import Callable
 
 from linewarden_runtime.records import Position
-
-from .line import NAMESPACE, SPOOL_CAPACITY, Line, make_recipe
-from .plan import CLOCKS, COMPACTED, ORDERED, PROCESSES, FaultAt
-from .world import Process
+from tests.simulation.line import NAMESPACE, SPOOL_CAPACITY, Line, make_recipe
+from tests.simulation.plan import CLOCKS, COMPACTED, ORDERED, PROCESSES, FaultAt
+from tests.simulation.world import Process
 
 _CAMERAS = ("camera-top", "camera-side")
 _GROUPS = ("inspect", "route", "keeper", "keeper-forget")

@@ -6,11 +6,11 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .checks import at_rest, in_the_end, when_all_is_forgotten
-from .faults import heal, inject, take_tombstones
-from .line import Line
-from .plan import PROCESSES, Plan
-from .world import Stuck, World
+from tests.simulation.checks import at_rest, in_the_end, when_all_is_forgotten
+from tests.simulation.faults import heal, inject, take_tombstones
+from tests.simulation.line import Line
+from tests.simulation.plan import PROCESSES, Plan
+from tests.simulation.world import Stuck, World
 
 _END_S = 240.0
 _SHORT_REST_S = 14.0

@@ -62,14 +62,13 @@ from linewarden_vision.errors import UnusablePicture
 from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.reading import PictureLimits
-
-from .bus import Bus, WholeLog
-from .filesystem import SimulatedFiles
-from .people import PEOPLE, RESERVE, Person
-from .plan import PROCESSES, VIEWS, Plan, Truth, Visit
-from .redis import SimulatedClient, SimulatedRedis
-from .versions import newer, older, with_newer_enum
-from .world import EPOCH_MS, Inline, Process, WallClock, World
+from tests.simulation.bus import Bus, WholeLog
+from tests.simulation.filesystem import SimulatedFiles
+from tests.simulation.people import PEOPLE, RESERVE, Person
+from tests.simulation.plan import PROCESSES, VIEWS, Plan, Truth, Visit
+from tests.simulation.redis import SimulatedClient, SimulatedRedis
+from tests.simulation.versions import newer, older, with_newer_enum
+from tests.simulation.world import EPOCH_MS, Inline, Process, WallClock, World
 
 NAMESPACE = Namespace("line1")
 LINE, STATION = "line1", "st1"

@@ -18,9 +18,8 @@ from linewarden_schemas.vocabulary import Judgement, Role
 
 if TYPE_CHECKING:
     from linewarden_reinspect.evidence.store import EvidenceStore
-
-    from .line import Line
-    from .world import Process
+    from tests.simulation.line import Line
+    from tests.simulation.world import Process
 
 PEOPLE = {"ann": Role.OPERATOR, "bob": Role.OPERATOR, "lea": Role.LEAD, "max": Role.LEAD, "zoe": Role.LEAD}
 RESERVE = {"kim": Role.LEAD, "noa": Role.LEAD, "pia": Role.LEAD}

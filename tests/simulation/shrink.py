@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from .history import Outcome, happen
-from .plan import Plan
+from tests.simulation.history import Outcome, happen
+from tests.simulation.plan import Plan
 
 MOST_TRIES = 120
 

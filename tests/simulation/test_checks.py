@@ -11,13 +11,12 @@ import pytest
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.capture import CameraHeartbeat
 from linewarden_schemas.envelope import decode
-
-from . import history
-from .checks import at_rest, in_the_end
-from .faults import inject
-from .line import NAMESPACE, Line
-from .plan import ALL_KINDS, FaultAt, Plan, Truth, Visit
-from .total import MILLION, Total
+from tests.simulation import history
+from tests.simulation.checks import at_rest, in_the_end
+from tests.simulation.faults import inject
+from tests.simulation.line import NAMESPACE, Line
+from tests.simulation.plan import ALL_KINDS, FaultAt, Plan, Truth, Visit
+from tests.simulation.total import MILLION, Total
 
 OK, DOUBTFUL = Truth.OK, Truth.DOUBTFUL
 PLAN = Plan(1, (Visit(1, 1.0, (OK, OK)), Visit(2, 3.0, (OK, DOUBTFUL))), (), {}, is_short=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from .history import happen
-from .plan import draw
+from tests.simulation.history import happen
+from tests.simulation.plan import draw
 
 ROOT = Path(__file__).parents[2]
 

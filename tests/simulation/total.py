@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .history import Outcome
-from .plan import ALL_KINDS, LEAST
+from tests.simulation.history import Outcome
+from tests.simulation.plan import ALL_KINDS, LEAST
 
 MILLION = 1_000_000
 

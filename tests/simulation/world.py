@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from .filesystem import Died
+from tests.simulation.filesystem import Died
 
 EPOCH_MS = 1_700_000_000_000
 """True time at the begin of every history."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import recorded
-from .context import progress_bar, show
-from .options import Json
+from linewarden.commands import recorded
+from linewarden.commands.context import progress_bar, show
+from linewarden.commands.options import Json
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_archive.archive import ArchiveWriter

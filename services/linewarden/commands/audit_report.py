@@ -10,13 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from linewarden.commands import recorded
+from linewarden.commands.context import now_ms
+from linewarden.commands.notary import PublicKeys
+from linewarden.commands.options import Begin, End, Json, Line, Page, Simulated, in_words, parse_time
+from linewarden.commands.report import WITH_INTERVAL, deliver, rate_rows
 from linewarden_runtime.files import writable_file
-
-from . import recorded
-from .context import now_ms
-from .notary import PublicKeys
-from .options import Begin, End, Json, Line, Page, Simulated, in_words, parse_time
-from .report import WITH_INTERVAL, deliver, rate_rows
 
 
 def report(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import recorded
-from .context import actor, now_ms, show_table
-from .options import By, Json
+from linewarden.commands import recorded
+from linewarden.commands.context import actor, now_ms, show_table
+from linewarden.commands.options import By, Json
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_audit.findings import BalanceReport

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden.commands.context import actor, in_one_line, show, show_table, today
+from linewarden.commands.options import Device, Json
 from linewarden_runtime.files import writable_file, writable_folder
-
-from .context import actor, in_one_line, show, show_table, today
-from .options import Device, Json
 
 if TYPE_CHECKING:
     from linewarden_vision.bundle import Bundle

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden.commands.context import show
+from linewarden.commands.options import Json, Layout
 from linewarden_runtime.files import writable_file
 from linewarden_train.progress import bars
-
-from .context import show
-from .options import Json, Layout
 
 if TYPE_CHECKING:
     from linewarden_train.data.files import FileSamples

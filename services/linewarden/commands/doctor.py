@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from linewarden.commands.context import Connection, connect
 from linewarden_runtime.books import positions_of, read_to_end
 from linewarden_runtime.errors import ConfigurationError, RuntimeFault
 from linewarden_runtime.ports import Broker
@@ -17,8 +18,6 @@ from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import TimeBudget
 from linewarden_schemas.topics import CATALOGUE
-
-from .context import Connection, connect
 
 
 @dataclass(frozen=True, slots=True)

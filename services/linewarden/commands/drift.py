@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from .context import in_one_line, show
-from .options import BundleFolder, Json
+from linewarden.commands.context import in_one_line, show
+from linewarden.commands.options import BundleFolder, Json
 
 
 def drift(

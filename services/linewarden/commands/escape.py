@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .context import SOURCE, Connection, actor, connect, now_ms, publish, show
-from .options import DEFAULT_INDEX, By, Index, Json, in_words, opened_index
+from linewarden.commands.context import SOURCE, Connection, actor, connect, now_ms, publish, show
+from linewarden.commands.options import DEFAULT_INDEX, By, Index, Json, in_words, opened_index
 
 if TYPE_CHECKING:
     from linewarden_history.index.story import Reported

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .context import in_one_line, show
-from .options import Json
+from linewarden.commands.context import in_one_line, show
+from linewarden.commands.options import Json
 
 
 def estimate(

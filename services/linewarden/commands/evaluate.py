@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden.commands.context import in_one_line, today
+from linewarden.commands.options import BundleFolder, Data, Device, Json, Layout, Split
 from linewarden_runtime.files import writable_folder
 from linewarden_train.progress import bars
-
-from .context import in_one_line, today
-from .options import BundleFolder, Data, Device, Json, Layout, Split
 
 if TYPE_CHECKING:
     from linewarden_train.data.samples import Samples

@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
+from linewarden.commands import options
+from linewarden.commands.context import connect, show_table
+from linewarden.commands.options import DEFAULT_INDEX, Json, Simulated, chosen, selection_of
 from linewarden_runtime.files import writable_folder
 from linewarden_train.progress import bars
-
-from . import options
-from .context import connect, show_table
-from .options import DEFAULT_INDEX, Json, Simulated, chosen, selection_of
 
 
 def export(

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from . import recorded
-from .context import show_table
-from .options import DEFAULT_INDEX, Index, Json, Offline, clock_of, opened_index
+from linewarden.commands import recorded
+from linewarden.commands.context import show_table
+from linewarden.commands.options import DEFAULT_INDEX, Index, Json, Offline, clock_of, opened_index
 
 
 def find(

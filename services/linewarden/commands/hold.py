@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .archive import Folder, KeyFile, writer_of
-from .context import actor, now_ms, show
-from .options import By, Json
+from linewarden.commands.archive import Folder, KeyFile, writer_of
+from linewarden.commands.context import actor, now_ms, show
+from linewarden.commands.options import By, Json
 
 app = typer.Typer(help="Legal holds: nothing of a lot is deleted until it is released.", no_args_is_help=True)
 

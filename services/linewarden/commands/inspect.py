@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden.commands.context import progress_bar, show_table
+from linewarden.commands.options import Device, Json
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.files import writable_file, writable_folder
-
-from .context import progress_bar, show_table
-from .options import Device, Json
 
 if TYPE_CHECKING:
     from linewarden_vision.inspector import Inspector

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .context import connect, in_one_line, now_ms, show
-from .evaluate import side_of
-from .options import Data, Json, Layout, Line, Split, in_words, parse_time
+from linewarden.commands.context import connect, in_one_line, now_ms, show
+from linewarden.commands.evaluate import side_of
+from linewarden.commands.options import Data, Json, Layout, Line, Split, in_words, parse_time
 
 if TYPE_CHECKING:
     from linewarden_train.data.samples import Label

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
+from linewarden.commands.context import SOURCE, actor, connect, now_ms, show
+from linewarden.commands.options import Json, in_words
 from linewarden_schemas.vocabulary import LineMode
-
-from .context import SOURCE, actor, connect, now_ms, show
-from .options import Json, in_words
 
 app = typer.Typer(help="A line's state and active recipe.", no_args_is_help=True)
 

@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
+from linewarden.commands.context import progress_bar
+from linewarden.commands.inspect import load_inspector
+from linewarden.commands.options import Csv, Device, Json, Page, StoredReport, in_words
+from linewarden.commands.report import deliver
 from linewarden_runtime.files import writable_file
-
-from .context import progress_bar
-from .inspect import load_inspector
-from .options import Csv, Device, Json, Page, StoredReport, in_words
-from .report import deliver
 
 app = typer.Typer(help="A study of machine and operators on parts whose truth is known.", no_args_is_help=True)
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from linewarden.commands import recorded
+from linewarden.commands.context import now_ms, show_table
+from linewarden.commands.options import Archived, Json
 from linewarden_runtime.files import writable_file
-
-from . import recorded
-from .context import now_ms, show_table
-from .options import Archived, Json
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_archive.findings import ArchiveReport

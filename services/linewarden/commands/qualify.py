@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden.commands.context import in_one_line, today
+from linewarden.commands.evaluate import side_of
+from linewarden.commands.options import BundleFolder, Data, Device, Json, Layout, Split
 from linewarden_runtime.files import writable_file, writable_folder
 from linewarden_train.progress import bars
-
-from .context import in_one_line, today
-from .evaluate import side_of
-from .options import BundleFolder, Data, Device, Json, Layout, Split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

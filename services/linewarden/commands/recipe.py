@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .context import SOURCE, actor, connect, now_ms, show
-from .options import Json
+from linewarden.commands.context import SOURCE, actor, connect, now_ms, show
+from linewarden.commands.options import Json
 
 if TYPE_CHECKING:
     from linewarden_runtime.recipes import KnownRecipes, RecipeVersion
@@ -25,9 +25,8 @@ def example(
     cameras: Annotated[str, typer.Option(help="Cameras, one view each, separated by commas.")] = "cam1",
 ) -> None:
     """Print a recipe to start from, as the JSON that `add` reads."""
+    from linewarden.commands.bundles import digest_of  # noqa: PLC0415
     from linewarden_schemas.recipe import Recipe, ViewSpec  # noqa: PLC0415
-
-    from .bundles import digest_of  # noqa: PLC0415
 
     names = cameras.split(",")
     recipe = Recipe(
@@ -54,10 +53,9 @@ def add(
     ] = None,
 ) -> None:
     """Publish a recipe version. Refused is one that exists, since recipes never change, or that nobody could judge."""
+    from linewarden.commands.bundles import facts_of  # noqa: PLC0415
     from linewarden_runtime.publishing import publish_recipe  # noqa: PLC0415
     from linewarden_schemas.recipe import Recipe  # noqa: PLC0415
-
-    from .bundles import facts_of  # noqa: PLC0415
 
     text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     recipe = Recipe.model_validate_json(text)

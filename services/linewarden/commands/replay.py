@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden.commands import options, recorded
+from linewarden.commands.context import progress_bar, show_table
+from linewarden.commands.options import DEFAULT_INDEX, Device, Json, chosen, in_words, selection_of
 from linewarden_runtime.files import writable_file
-
-from . import options, recorded
-from .context import progress_bar, show_table
-from .options import DEFAULT_INDEX, Device, Json, chosen, in_words, selection_of
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_replay.inspecting import Setting

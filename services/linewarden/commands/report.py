@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .context import connect, now_ms, show_table
-from .options import Begin, Csv, End, Json, Line, Page, Simulated, StoredReport, in_words, parse_time
+from linewarden.commands.context import connect, now_ms, show_table
+from linewarden.commands.options import Begin, Csv, End, Json, Line, Page, Simulated, StoredReport, in_words, parse_time
 
 WITH_INTERVAL = ("", "", "95 % interval")
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .archive import Folder, KeyFile, writer_of
-from .context import actor, now_ms, progress_bar, show
-from .options import By, Json
+from linewarden.commands.archive import Folder, KeyFile, writer_of
+from linewarden.commands.context import actor, now_ms, progress_bar, show
+from linewarden.commands.options import By, Json
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_archive.retention import RetentionPlan

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from . import options, recorded
-from .context import show, show_table
-from .options import DEFAULT_INDEX, Index, Json, Offline, clock_of, opened_index, selection_of
+from linewarden.commands import options, recorded
+from linewarden.commands.context import show, show_table
+from linewarden.commands.options import DEFAULT_INDEX, Index, Json, Offline, clock_of, opened_index, selection_of
 
 
 def select(

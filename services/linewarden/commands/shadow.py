@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import options, recorded
-from .options import Device, Json
-from .replay import Bundles, Containment, ContainmentPage, TorchThreads, kept_in, tell, write_page
+from linewarden.commands import options, recorded
+from linewarden.commands.options import Device, Json
+from linewarden.commands.replay import Bundles, Containment, ContainmentPage, TorchThreads, kept_in, tell, write_page
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_replay.shadow.standing import ShadowStanding

@@ -12,10 +12,9 @@ from typing import Annotated
 
 import typer
 
+from linewarden.commands.context import in_one_line, today
+from linewarden.commands.options import BundleName, Json, NewBundle
 from linewarden_train.progress import bars
-
-from .context import in_one_line, today
-from .options import BundleName, Json, NewBundle
 
 
 def teach(

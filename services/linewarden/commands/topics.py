@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .context import connect, show
-from .options import Json
+from linewarden.commands.context import connect, show
+from linewarden.commands.options import Json
 
 app = typer.Typer(help="Topics of the catalogue on the broker.", no_args_is_help=True)
 

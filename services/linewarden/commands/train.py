@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from linewarden.commands.context import in_one_line, today
+from linewarden.commands.options import BundleName, Device, Json, Layout, NewBundle
 from linewarden_train.progress import bars
-
-from .context import in_one_line, today
-from .options import BundleName, Device, Json, Layout, NewBundle
 
 if TYPE_CHECKING:
     from linewarden_train.training.folder import TrainingSummary

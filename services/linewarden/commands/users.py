@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden.commands.context import actor, show
+from linewarden.commands.options import Json
 from linewarden_schemas.vocabulary import Role
-
-from .context import actor, show
-from .options import Json
 
 if TYPE_CHECKING:
     from linewarden_reinspect.station.access.access import Access

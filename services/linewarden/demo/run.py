@@ -21,19 +21,18 @@ from rich.console import Console
 from rich.live import Live
 
 from linewarden.commands.bundles import digest_of
+from linewarden.demo import line
+from linewarden.demo.figures import Figures, Follower, Timing
+from linewarden.demo.running import TORCH_THREADS, RunningLine
+from linewarden.demo.screen import Screen, final_table
+from linewarden.demo.servers import servers
+from linewarden.demo.summary import model_only_rate, summarise
 from linewarden_ingest.cameras.simulation import LinePlan
 from linewarden_reinspect.bootstrap import sign_in_link
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.processes import free_port
 from linewarden_schemas.vocabulary import Role
 from linewarden_vision.pictures.folders import SUFFIXES
-
-from . import line
-from .figures import Figures, Follower, Timing
-from .running import TORCH_THREADS, RunningLine
-from .screen import Screen, final_table
-from .servers import servers
-from .summary import model_only_rate, summarise
 
 
 def run(

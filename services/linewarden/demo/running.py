@@ -15,13 +15,12 @@ from subprocess import Popen, TimeoutExpired
 from threading import Event
 
 from linewarden.commands.context import publish
+from linewarden.demo import line
+from linewarden.demo.servers import Servers
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.processes import free_port
 from linewarden_runtime.provision import provision_topics
-
-from . import line
-from .servers import Servers
 
 TORCH_THREADS = max(1, (os.cpu_count() or 2) // 2)
 """Half of the cores: the other half is the rest of the line's."""

@@ -10,10 +10,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from linewarden.demo.figures import Figures
 from linewarden_audit.summary import percentile
 from linewarden_schemas.vocabulary import Routing, Verdict
-
-from .figures import Figures
 
 
 class Screen:

@@ -6,13 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from linewarden.demo.figures import Timing
 from linewarden_audit.audit import read_ledger
 from linewarden_audit.summary import shift_summary
 from linewarden_ingest.cameras.simulation import LinePlan, draw, plan_visit
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
-
-from .figures import Timing
 
 
 def truth_of(plan: LinePlan, visit_ids: list[str]) -> dict[str, bool]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from linewarden.commands.context import publish
+from linewarden.known_bads.imitation import CAMERA, Recent, imitate, newest, serial_like
 from linewarden_history.reading import records_since
 from linewarden_ingest.cameras.interface import EncodedPicture
 from linewarden_ingest.cameras.pictures import Encoding, Unreadable, from_bytes
@@ -24,8 +25,6 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import LineMode
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.reading import read_file
-
-from .imitation import CAMERA, Recent, imitate, newest, serial_like
 
 
 @dataclass(slots=True)

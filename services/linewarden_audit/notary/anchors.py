@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from linewarden_audit.notary.signing import content_of
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.files import sync_folder
 from linewarden_schemas.operations import ChainHead
-
-from .signing import content_of
 
 NO_SEAL = bytes(32)
 

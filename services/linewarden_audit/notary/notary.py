@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from linewarden_audit.notary.anchors import NO_SEAL, Anchor, AnchorFile, sealed
+from linewarden_audit.notary.chain import Chain, link_of
+from linewarden_audit.notary.signing import public_text, signed
 from linewarden_runtime.books import positions_of, read_to_end, reader_of_all
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.events import event_record
@@ -17,10 +20,6 @@ from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.operations import ChainHead
-
-from .anchors import NO_SEAL, Anchor, AnchorFile, sealed
-from .chain import Chain, link_of
-from .signing import public_text, signed
 
 _log = structlog.get_logger(__name__)
 

@@ -8,6 +8,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from linewarden_audit.notary.anchors import AnchorFile
+from linewarden_audit.notary.notary import Notary, NotaryLimits
+from linewarden_audit.notary.signing import read_key
 from linewarden_runtime import logs
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.errors import ConfigurationError
@@ -17,10 +20,6 @@ from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.settings import ServiceSettings
 from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.ids import Namespace
-
-from .anchors import AnchorFile
-from .notary import Notary, NotaryLimits
-from .signing import read_key
 
 
 class NotarySettings(BaseModel):

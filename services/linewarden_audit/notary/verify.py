@@ -12,12 +12,11 @@ from enum import StrEnum
 from itertools import chain
 from typing import Any
 
+from linewarden_audit.notary.anchors import NO_SEAL, Anchor, sealed
+from linewarden_audit.notary.chain import Chain, link_of, split_links
+from linewarden_audit.notary.signing import is_signed_by
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.operations import ChainHead
-
-from .anchors import NO_SEAL, Anchor, sealed
-from .chain import Chain, link_of, split_links
-from .signing import is_signed_by
 
 
 class ChainFault(StrEnum):

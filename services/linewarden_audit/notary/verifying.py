@@ -6,16 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from linewarden_history.reading import Looked, place
-from linewarden_runtime.books import positions_of, read_to_end
-from linewarden_runtime.ports import Broker, Reader
-from linewarden_runtime.records import Position
-from linewarden_schemas.ids import Namespace
-from linewarden_schemas.topics import CATALOGUE, FOR_EVER
-
-from .anchors import Anchor, by_place
-from .notary import CHAINED, read_heads
-from .verify import (
+from linewarden_audit.notary.anchors import Anchor, by_place
+from linewarden_audit.notary.notary import CHAINED, read_heads
+from linewarden_audit.notary.verify import (
     DEFAULT_UNSEALED_MS,
     ChainFault,
     ChainFinding,
@@ -25,6 +18,12 @@ from .verify import (
     TimeBounds,
     found_in,
 )
+from linewarden_history.reading import Looked, place
+from linewarden_runtime.books import positions_of, read_to_end
+from linewarden_runtime.ports import Broker, Reader
+from linewarden_runtime.records import Position
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.topics import CATALOGUE, FOR_EVER
 
 
 @dataclass(frozen=True, slots=True)

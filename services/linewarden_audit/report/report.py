@@ -15,6 +15,10 @@ from linewarden_audit.ledger import AuditLedger
 from linewarden_audit.notary.verify import ChainFault
 from linewarden_audit.notary.verifying import Witness, keys_in_heads, verify_namespace
 from linewarden_audit.periods import Closed, first_break, read_periods
+from linewarden_audit.report.conserving import COUNTS, FAULTS, Conservation
+from linewarden_audit.report.differences import SoughtFrames, read_rerun, with_pictures
+from linewarden_audit.report.tally import AuditTally
+from linewarden_audit.report.versions import bundles_used, in_force, recipes_used
 from linewarden_domain.kappa import SOURCE as KAPPA
 from linewarden_domain.kappa import cohen
 from linewarden_domain.rates import INTERVAL, rate
@@ -28,11 +32,6 @@ from linewarden_schemas.base import Message
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation
 from linewarden_schemas.recipe import Recipe
-
-from .conserving import COUNTS, FAULTS, Conservation
-from .differences import SoughtFrames, read_rerun, with_pictures
-from .tally import AuditTally
-from .versions import bundles_used, in_force, recipes_used
 
 SCHEMA = "linewarden.audit-report.v2"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from linewarden_history.index.facts import TOPICS, Statement, statements_of
+from linewarden_history.index.store import StoryIndex
 from linewarden_history.reading import SLACK_MS, Looked
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.errors import BrokerUnavailable
@@ -12,9 +14,6 @@ from linewarden_runtime.ports import Broker, Reader
 from linewarden_runtime.records import Position
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
-
-from .facts import TOPICS, Statement, statements_of
-from .store import StoryIndex
 
 _POLL_S = 0.5
 _BATCH = 2_000

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from linewarden_history.index.facts import Statement
 from linewarden_runtime.errors import Fatal
 from linewarden_runtime.records import Position
-
-from .facts import Statement
 
 VERSION = 3
 """Of the tables: whoever changes them raises it, and a file of another version is refused."""

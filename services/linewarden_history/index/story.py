@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from linewarden_history.escapes import let_go_by
+from linewarden_history.index.store import StoryIndex
 from linewarden_history.selection import Selection, where
 from linewarden_schemas.escape import Escape
-
-from .store import StoryIndex
 
 _FACTS = (
     "visit_id, line_id, station_id, part_id, lot_id, product_id, recipe, recipe_digest, captured_ms, mode, known_bad, "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .choosing import FrameLabel
+from linewarden_history.labels.choosing import FrameLabel
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from linewarden_history.labels.choosing import FrameLabel, JudgedVisit, LeftOut, label_visit
+from linewarden_history.labels.folder import LabelFolder
 from linewarden_history.reading import Looked
 from linewarden_history.reports.gather import messages
 from linewarden_history.reports.story import tell
@@ -17,9 +19,6 @@ from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Evidence, Inspection
-
-from .choosing import FrameLabel, JudgedVisit, LeftOut, label_visit
-from .folder import LabelFolder
 
 
 def export_labels(

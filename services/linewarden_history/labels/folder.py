@@ -19,13 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from linewarden_history.labels.choosing import FrameLabel, LeftOut
+from linewarden_history.labels.coco import LabelledPicture, as_coco
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.inspection import Evidence, Inspection
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.reading import read_header, read_picture
-
-from .choosing import FrameLabel, LeftOut
-from .coco import LabelledPicture, as_coco
 
 MANIFEST = "manifest.json"
 _SIDES = (("train", 60), ("calibration", 80), ("test", 100))

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from linewarden_domain.tables import read_table
+from linewarden_history.msa.models import ReferencePart, ReferenceValue
 from linewarden_vision.pictures.folders import is_hidden, is_picture
-
-from .models import ReferencePart, ReferenceValue
 
 _GOOD = frozenset({"ok", "good", "0", "free"})
 Row = tuple[str, ReferenceValue, str | None, Path]

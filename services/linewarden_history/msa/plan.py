@@ -6,9 +6,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from random import Random
 
+from linewarden_history.msa.models import AppraisalPlan, AppraisalSheet, ReferencePart, ReferenceValue, SheetLine
 from linewarden_schemas.ids import check_id
-
-from .models import AppraisalPlan, AppraisalSheet, ReferencePart, ReferenceValue, SheetLine
 
 
 def make_plan(

@@ -10,11 +10,10 @@ from statistics import fmean
 from typing import Any
 
 from linewarden_domain.rates import INTERVAL
+from linewarden_history.msa.models import AppraisalPlan, AttributeStudy, Machine, ReferenceValue
+from linewarden_history.msa.statistics import Answers, Appraised, DecisionRate, appraise, between, pair
 from linewarden_history.reports.rendering import csv_text, render
 from linewarden_schemas.vocabulary import Judgement as Answer
-
-from .models import AppraisalPlan, AttributeStudy, Machine, ReferenceValue
-from .statistics import Answers, Appraised, DecisionRate, appraise, between, pair
 
 SCHEMA = "linewarden.msa-report.v1"
 NETWORK, WITH_TRUST = "network alone", "network and trust"

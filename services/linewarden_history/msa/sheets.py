@@ -9,8 +9,7 @@ from pathlib import Path
 
 from linewarden_domain.study_sheet import FILE, SheetRow, answer_of, as_text, folder_of
 from linewarden_domain.tables import read_table
-
-from .models import Appraisal, AppraisalPlan, AppraisalSheet
+from linewarden_history.msa.models import Appraisal, AppraisalPlan, AppraisalSheet
 
 
 def write_sheets(plan: AppraisalPlan, folder: Path) -> None:

@@ -14,9 +14,8 @@ import numpy as np
 
 from linewarden_domain.rates import Rate, rate
 from linewarden_domain.resampling import Estimate, Values, estimate
+from linewarden_history.msa.models import ReferenceValue
 from linewarden_schemas.vocabulary import Judgement as Answer
-
-from .models import ReferenceValue
 
 ANSWERS = tuple(Answer)
 Answers = Mapping[str, Sequence[Answer]]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from linewarden_history.escapes import EscapeBook
 from linewarden_history.reading import Looked, WrittenAt, place, records_since, visit_of
+from linewarden_history.reports.store import Numbering, VisitStore
+from linewarden_history.reports.story import VisitHistory, tell
 from linewarden_history.selection import Selection
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.records import InRecord
@@ -19,9 +21,6 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.operations import Balance, DeadLetter
 from linewarden_schemas.vocabulary import Verdict
-
-from .store import Numbering, VisitStore
-from .story import VisitHistory, tell
 
 SLACK_MS = 600_000
 """Views of a visit lie no farther apart, so that a visit at the edge is whole."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from linewarden_domain.rates import INTERVAL, rate
+from linewarden_history.reports.story import VisitHistory
 from linewarden_schemas.vocabulary import Cause, Outcome, Routing
-
-from .story import VisitHistory
 
 _MOST_LISTED = 200
 _LEFT_AS = {

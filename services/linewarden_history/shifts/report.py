@@ -11,14 +11,13 @@ from linewarden_history.reading import Looked
 from linewarden_history.reports.gather import UnreadableRecords, gather, messages, tell_visits
 from linewarden_history.reports.store import VisitStore
 from linewarden_history.selection import Selection
+from linewarden_history.shifts.p_chart import p_chart
+from linewarden_history.shifts.periods import Period, newest_shift, periods, total_by_mode
+from linewarden_history.shifts.tally import Scope, ShiftTally
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import LineState
 from linewarden_schemas.vocabulary import LineMode, Routing
-
-from .p_chart import p_chart
-from .periods import Period, newest_shift, periods, total_by_mode
-from .tally import Scope, ShiftTally
 
 MISSING = (
     (

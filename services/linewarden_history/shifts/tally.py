@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from linewarden_history.reports.story import VisitHistory
 from linewarden_history.reports.tally import ProductionTally
+from linewarden_history.shifts.positions import PositionMap, spots
 from linewarden_schemas.vocabulary import Judgement, LineMode, Outcome, Verdict
-
-from .positions import PositionMap, spots
 
 UNNAMED = "not named"
 

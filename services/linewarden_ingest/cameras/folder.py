@@ -10,15 +10,14 @@ from typing import Literal, Self
 import structlog
 from pydantic import Field, model_validator
 
+from linewarden_ingest.cameras.interface import CameraFault, EndOfPictures, Shot, Trigger
+from linewarden_ingest.cameras.options import CameraOptions, CameraRun, FramePacer
+from linewarden_ingest.cameras.pictures import Encoding, Unreadable, from_bytes
+from linewarden_ingest.cameras.sidecar import PictureLabel, compile_pattern, label_from_name, read_sidecar
 from linewarden_ingest.captures import require_short_ids
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Loss
 from linewarden_vision.pictures.folders import SUFFIXES, pictures_in
-
-from .interface import CameraFault, EndOfPictures, Shot, Trigger
-from .options import CameraOptions, CameraRun, FramePacer
-from .pictures import Encoding, Unreadable, from_bytes
-from .sidecar import PictureLabel, compile_pattern, label_from_name, read_sidecar
 
 _log = structlog.get_logger(__name__)
 

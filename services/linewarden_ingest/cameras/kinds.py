@@ -9,12 +9,11 @@ from typing import Annotated, get_args
 
 from pydantic import SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 
+from linewarden_ingest.cameras.folder import FolderOptions
+from linewarden_ingest.cameras.line import LineOptions
+from linewarden_ingest.cameras.options import CameraOptions
+from linewarden_ingest.cameras.video import VideoOptions
 from linewarden_runtime.errors import ConfigurationError
-
-from .folder import FolderOptions
-from .line import LineOptions
-from .options import CameraOptions
-from .video import VideoOptions
 
 GROUP = "linewarden.cameras"
 """Entry points of this group name a kind of camera and the class of its options."""

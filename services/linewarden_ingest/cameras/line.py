@@ -10,14 +10,13 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from linewarden_ingest.cameras.interface import EncodedPicture, EndOfPictures, PartInfo, Shot, Trigger
+from linewarden_ingest.cameras.options import CameraOptions, CameraRun, FramePacer
+from linewarden_ingest.cameras.pictures import Encoding, encode
+from linewarden_ingest.cameras.simulation import LinePlan, PlannedVisit, draw_view, plan_visit
 from linewarden_ingest.captures import visit_id
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.vocabulary import PartIdSource
-
-from .interface import EncodedPicture, EndOfPictures, PartInfo, Shot, Trigger
-from .options import CameraOptions, CameraRun, FramePacer
-from .pictures import Encoding, encode
-from .simulation import LinePlan, PlannedVisit, draw_view, plan_visit
 
 
 class LineOptions(CameraOptions):

@@ -10,12 +10,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from linewarden_ingest.cameras.interface import Camera
+from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.captures import CameraPlace
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.base import Id
-
-from .interface import Camera
-from .pictures import Encoding
 
 
 @dataclass(frozen=True, slots=True)

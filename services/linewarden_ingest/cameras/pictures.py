@@ -7,11 +7,10 @@ from typing import Literal, cast
 
 import numpy as np
 
+from linewarden_ingest.cameras.interface import EncodedPicture, RawPicture
 from linewarden_schemas.capture import ContentType
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.png import MAGIC as PNG_MAGIC
-
-from .interface import EncodedPicture, RawPicture
 
 
 class Unreadable(ValueError):

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from linewarden_domain.tables import UnusableTable, read_table
+from linewarden_ingest.cameras.interface import PartInfo
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.ids import InvalidId, check_id
 from linewarden_schemas.vocabulary import PartIdSource
-
-from .interface import PartInfo
 
 COLUMNS = ("file", "visit", "view", "part_id", "lot_id", "product_id")
 

@@ -8,10 +8,9 @@ from typing import Literal
 import structlog
 from pydantic import Field
 
+from linewarden_ingest.cameras.interface import CameraFault, EndOfPictures, RawPicture, Shot
+from linewarden_ingest.cameras.options import CameraOptions, CameraRun, FramePacer
 from linewarden_runtime.errors import ConfigurationError
-
-from .interface import CameraFault, EndOfPictures, RawPicture, Shot
-from .options import CameraOptions, CameraRun, FramePacer
 
 _log = structlog.get_logger(__name__)
 

@@ -16,10 +16,9 @@ from pathlib import Path
 
 from crc32c import crc32c
 
+from linewarden_ingest.spool.faults import SpoolBroken, SpoolFull
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.files import NO_ROOM, FileSystem, write_all
-
-from .faults import SpoolBroken, SpoolFull
 
 # A block of a disk, so that a torn write cannot reach into the other slot.
 _SLOT_BYTES = 4 << 10

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from crc32c import crc32c
 
-from .format import FileView, Kind, RecordHeader, find_entry, read_entry, read_what_is_left
-from .segment import Segment
+from linewarden_ingest.spool.format import FileView, Kind, RecordHeader, find_entry, read_entry, read_what_is_left
+from linewarden_ingest.spool.segment import Segment
 
 if TYPE_CHECKING:
-    from .spool import Spool
+    from linewarden_ingest.spool.spool import Spool
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from linewarden_ingest.spool.format import Kind, RecordHeader, frame_record, viewed
+from linewarden_ingest.spool.segment import Segment, list_segments, walk
 from linewarden_runtime.files import FileSystem, write_all
-
-from .format import Kind, RecordHeader, frame_record, viewed
-from .segment import Segment, list_segments, walk
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from linewarden_ingest.spool.format import (
+    MARKER_BYTES,
+    FileView,
+    Kind,
+    RecordHeader,
+    find_entry,
+    frame_record,
+    read_entry,
+    viewed,
+)
 from linewarden_runtime.files import FileSystem, write_all
-
-from .format import MARKER_BYTES, FileView, Kind, RecordHeader, find_entry, frame_record, read_entry, viewed
 
 
 @dataclass(slots=True, eq=False)

@@ -16,16 +16,15 @@ from typing import Self
 import structlog
 
 from linewarden_ingest.metrics import UNFREED
+from linewarden_ingest.spool.faults import SpoolBroken, SpoolFull
+from linewarden_ingest.spool.format import Kind, frame_record
+from linewarden_ingest.spool.marks import Marks, MarksFile, MarksKeeper
+from linewarden_ingest.spool.reader import Held, Record, SpoolReader, Window
+from linewarden_ingest.spool.recovery import Recovered, recover
+from linewarden_ingest.spool.segment import Segment, new_segment, shed_pictures
+from linewarden_ingest.spool.tail import Tail, begin, hold
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.files import SYSTEM_FILES, FileSystem, make_folders
-
-from .faults import SpoolBroken, SpoolFull
-from .format import Kind, frame_record
-from .marks import Marks, MarksFile, MarksKeeper
-from .reader import Held, Record, SpoolReader, Window
-from .recovery import Recovered, recover
-from .segment import Segment, new_segment, shed_pictures
-from .tail import Tail, begin, hold
 
 # So that a thread that waits looks now and then whether the disk has failed meanwhile.
 _ROOM_WAIT_S = 0.2

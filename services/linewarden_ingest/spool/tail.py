@@ -6,10 +6,9 @@ import errno
 import os
 from pathlib import Path
 
+from linewarden_ingest.spool.faults import SpoolBroken, SpoolFull, SpoolInUse
+from linewarden_ingest.spool.segment import Segment
 from linewarden_runtime.files import FileSystem
-
-from .faults import SpoolBroken, SpoolFull, SpoolInUse
-from .segment import Segment
 
 
 class Tail:

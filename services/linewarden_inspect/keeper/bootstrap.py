@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from linewarden_inspect.keeper.fetching import RecordFetcher
+from linewarden_inspect.keeper.forgetting import Forgetter
+from linewarden_inspect.keeper.kept import KeptEvidence, Remembered
+from linewarden_inspect.keeper.saving import SERVICE, EvidenceSaver, RememberingProducer
 from linewarden_inspect.settings import KeeperProcess, KeeperSettings
 from linewarden_runtime import logs
 from linewarden_runtime.background import Background
@@ -26,13 +30,8 @@ from linewarden_schemas.envelope import Frame
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Maps, SourceRef
 
-from .fetching import RecordFetcher
-from .forgetting import Forgetter
-from .kept import KeptEvidence, Remembered
-from .saving import SERVICE, EvidenceSaver, RememberingProducer
-
 if TYPE_CHECKING:
-    from .missing_maps import MapMaker
+    from linewarden_inspect.keeper.missing_maps import MapMaker
 
 _FORGET = "keeper-forget"
 
@@ -162,7 +161,7 @@ class _LazyMaps:
         if self._settings.bundles is None:
             return None
         if self._maker is None:
-            from .missing_maps import MapMaker  # noqa: PLC0415 - brings torch
+            from linewarden_inspect.keeper.missing_maps import MapMaker  # noqa: PLC0415 - brings torch
 
             self._maker = MapMaker(self._settings, self._recipes, self._clock)
         return self._maker.make(frame, source)

@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Self
 
 from linewarden_inspect import metrics
+from linewarden_inspect.keeper.fetching import RecordFetcher, RecordGone
+from linewarden_inspect.keeper.kept import KeptEvidence, Remembered
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, Poison, SlowDown
 from linewarden_runtime.events import event_record
@@ -18,9 +20,6 @@ from linewarden_schemas.envelope import EnvelopeError, Frame, decode, decode_fra
 from linewarden_schemas.ids import Namespace, digest
 from linewarden_schemas.inspection import Evidence, Inspection, Maps, SourceRef
 from linewarden_vision.pictures.reading import is_wire_format
-
-from .fetching import RecordFetcher, RecordGone
-from .kept import KeptEvidence, Remembered
 
 SERVICE = "keeper"
 

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from linewarden_inspect.offline.listing import ListedPicture, Listing
+from linewarden_inspect.offline.map_files import MapNames, write_maps
+from linewarden_inspect.offline.results import PartsInOrder, Result, scored, undecided
+from linewarden_inspect.offline.summary import FolderSummary
 from linewarden_schemas.vocabulary import Routing, Undecidable, VerdictRule
 from linewarden_vision.inspecting.preparing import prepare
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.reading import read_file, read_picture
-
-from .listing import ListedPicture, Listing
-from .map_files import MapNames, write_maps
-from .results import PartsInOrder, Result, scored, undecided
-from .summary import FolderSummary
 
 
 @dataclass(frozen=True, slots=True)

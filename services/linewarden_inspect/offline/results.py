@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from linewarden_domain.routing import routing_of, worst
+from linewarden_inspect.offline.listing import ListedPicture
+from linewarden_inspect.offline.map_files import MapNames
 from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict, VerdictRule
 from linewarden_vision.card import Card
 from linewarden_vision.inspecting.judging import thresholds_of_card, verdict_of
 from linewarden_vision.inspecting.reasons import UNTRUSTED_STAGES, reasons_of
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
-
-from .listing import ListedPicture
-from .map_files import MapNames
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from linewarden_inspect.offline.results import Result
 from linewarden_schemas.vocabulary import Routing, Verdict
 from linewarden_vision.inspecting.scorer import Scorer
-
-from .results import Result
 
 
 @dataclass(slots=True)

@@ -9,14 +9,13 @@ from collections.abc import Callable
 import structlog
 
 from linewarden_reinspect import metrics
+from linewarden_reinspect.evidence.cache import RecordCache
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, RuntimeFault
 from linewarden_runtime.ports import Reader
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.inspection import Evidence
-
-from .cache import RecordCache
 
 _log = structlog.get_logger(__name__)
 

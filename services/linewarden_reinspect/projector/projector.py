@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import structlog
 
 from linewarden_reinspect import metrics
+from linewarden_reinspect.projector.changes import change_of
+from linewarden_reinspect.projector.plan import Log, why_rebuild
 from linewarden_reinspect.queue.errors import ViewDamaged, ViewMoved
 from linewarden_reinspect.queue.port import View
 from linewarden_reinspect.queue.types import Change
@@ -20,9 +22,6 @@ from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import LogTruncated, Poison, RetentionOvertook
 from linewarden_runtime.ports import Admin, Reader
 from linewarden_runtime.records import InRecord, Position
-
-from .changes import change_of
-from .plan import Log, why_rebuild
 
 _log = structlog.get_logger(__name__)
 

@@ -10,11 +10,10 @@ import redis
 import structlog
 
 from linewarden_reinspect import metrics
+from linewarden_reinspect.projector.projector import Projector
 from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable
-
-from .projector import Projector
 
 _log = structlog.get_logger(__name__)
 _BACKOFF = Backoff(0.2, 5.0, jitter=(1.0, 1.0))

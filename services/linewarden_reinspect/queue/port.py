@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from .types import Change, Claim, Claimant, Ended, Lease, QueueSummary, SlotDump, SlotStatus, Standing, Transition
+from linewarden_reinspect.queue.types import (
+    Change,
+    Claim,
+    Claimant,
+    Ended,
+    Lease,
+    QueueSummary,
+    SlotDump,
+    SlotStatus,
+    Standing,
+    Transition,
+)
 
 
 class Queue(Protocol):

@@ -12,11 +12,8 @@ from typing import Any
 
 import redis
 
-from linewarden_schemas.disposition import SlotOpen
-from linewarden_schemas.vocabulary import Skill
-
-from .errors import LeaseLost, NotLive, QueueError, ViewDamaged, ViewMoved
-from .types import (
+from linewarden_reinspect.queue.errors import LeaseLost, NotLive, QueueError, ViewDamaged, ViewMoved
+from linewarden_reinspect.queue.types import (
     Ask,
     Change,
     Claim,
@@ -35,6 +32,8 @@ from .types import (
     Transition,
     Why,
 )
+from linewarden_schemas.disposition import SlotOpen
+from linewarden_schemas.vocabulary import Skill
 
 # So few that a beat stays short; a view of any size is gone through in turns.
 _CHECKED = 250  # slots looked at with each beat

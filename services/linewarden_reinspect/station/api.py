@@ -8,17 +8,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import Base64Bytes, Field
 
+from linewarden_reinspect.station import present
+from linewarden_reinspect.station.access.permissions import require_outcome
+from linewarden_reinspect.station.context import CurrentLanguage, CurrentSession, CurrentStation, RequestBody, Station
+from linewarden_reinspect.station.errors import BadMark
+from linewarden_reinspect.station.judging import Given
+from linewarden_reinspect.station.marks import clean_mask
+from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_schemas.base import Id
 from linewarden_schemas.decision import MOST_MARKS_BYTES, MOST_MASK_BYTES, Decision, Mark, Shown
 from linewarden_schemas.vocabulary import Judgement, Outcome
-
-from . import present
-from .access.permissions import require_outcome
-from .context import CurrentLanguage, CurrentSession, CurrentStation, RequestBody, Station
-from .errors import BadMark
-from .judging import Given
-from .marks import clean_mask
-from .sessions import Hand, Session
 
 router = APIRouter(prefix="/api")
 Token = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]

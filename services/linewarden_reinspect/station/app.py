@@ -15,17 +15,16 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from linewarden_reinspect import metrics
+from linewarden_reinspect.station import api, compare, events, pages, pictures, study
+from linewarden_reinspect.station.access import people, ways_in
+from linewarden_reinspect.station.access.guard import HEADERS, require_own_page, routes_of
+from linewarden_reinspect.station.access.permissions import require_all_entered
+from linewarden_reinspect.station.context import Station
+from linewarden_reinspect.station.errors import BookAway, Forbidden, KafkaAway, NotSignedIn, QueueAway, StationError
+from linewarden_reinspect.station.insight import auditor, engineer, lead, trust
+from linewarden_reinspect.station.rendering import is_page, pages_of, refused_page
+from linewarden_reinspect.station.texts import language_of, told
 from linewarden_runtime.errors import RuntimeFault
-
-from . import api, compare, events, pages, pictures, study
-from .access import people, ways_in
-from .access.guard import HEADERS, require_own_page, routes_of
-from .access.permissions import require_all_entered
-from .context import Station
-from .errors import BookAway, Forbidden, KafkaAway, NotSignedIn, QueueAway, StationError
-from .insight import auditor, engineer, lead, trust
-from .rendering import is_page, pages_of, refused_page
-from .texts import language_of, told
 
 _log = structlog.get_logger(__name__)
 _STATIC = Path(__file__).parent / "static"

@@ -10,6 +10,7 @@ import structlog
 
 from linewarden_reinspect import metrics
 from linewarden_reinspect.queue.types import Transition
+from linewarden_reinspect.station.errors import NotRecorded
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BackpressureTimeout, RuntimeFault
 from linewarden_runtime.events import event_record
@@ -18,8 +19,6 @@ from linewarden_runtime.ports import Producer
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.decision import Decision, QueueEvent
 from linewarden_schemas.ids import Namespace
-
-from .errors import NotRecorded
 
 _log = structlog.get_logger(__name__)
 _MOST_UNTOLD = 1000

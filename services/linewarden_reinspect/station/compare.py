@@ -8,16 +8,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from linewarden_reinspect.station import present
+from linewarden_reinspect.station.api import Token
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
+from linewarden_reinspect.station.errors import NothingHeld
+from linewarden_reinspect.station.pictures import PICTURES, PRIVATE
+from linewarden_reinspect.station.references import ReferencePicture
+from linewarden_reinspect.station.sessions import Hand
 from linewarden_schemas.base import Id
 from linewarden_vision.pictures.reading import as_shown
-
-from . import present
-from .api import Token
-from .context import CurrentSession, CurrentStation, Station
-from .errors import NothingHeld
-from .pictures import PICTURES, PRIVATE
-from .references import ReferencePicture
-from .sessions import Hand
 
 router = APIRouter(prefix="/api/slots/{slot_id}")
 

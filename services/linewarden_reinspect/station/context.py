@@ -11,18 +11,17 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict
 
 from linewarden_reinspect.evidence.store import EvidenceStore
+from linewarden_reinspect.station.access.access import Access
+from linewarden_reinspect.station.access.guard import CurrentSession
+from linewarden_reinspect.station.desk import ReviewDesk
+from linewarden_reinspect.station.insight.insight import Insight
+from linewarden_reinspect.station.references import References
+from linewarden_reinspect.station.studies import Studies
+from linewarden_reinspect.station.texts import language_of
+from linewarden_reinspect.station.watch import QueueWatch
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
-
-from .access.access import Access
-from .access.guard import CurrentSession
-from .desk import ReviewDesk
-from .insight.insight import Insight
-from .references import References
-from .studies import Studies
-from .texts import language_of
-from .watch import QueueWatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,13 @@ import structlog
 
 from linewarden_reinspect import metrics
 from linewarden_reinspect.queue.errors import LeaseLost
+from linewarden_reinspect.station.errors import Conflict, NothingHeld
+from linewarden_reinspect.station.holding import Holding
+from linewarden_reinspect.station.judging import Given, first_answer, judged
+from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_schemas.decision import Decision, Shown
 from linewarden_schemas.ids import decision_id
 from linewarden_schemas.vocabulary import Act, Judgement
-
-from .errors import Conflict, NothingHeld
-from .holding import Holding
-from .judging import Given, first_answer, judged
-from .sessions import Hand, Session
 
 _log = structlog.get_logger(__name__)
 

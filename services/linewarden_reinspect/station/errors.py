@@ -30,9 +30,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from linewarden_reinspect.station.texts import DEFAULT, told
 from linewarden_runtime.errors import ConfigurationError
-
-from .texts import DEFAULT, told
 
 
 class Denied(Exception):

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from . import present
-from .context import CurrentSession, CurrentStation, Station
-from .errors import NotSignedIn
+from linewarden_reinspect.station import present
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
+from linewarden_reinspect.station.errors import NotSignedIn
 
 router = APIRouter(prefix="/api")
 

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable
 from linewarden_reinspect.queue.errors import LeaseLost, NotLive
 from linewarden_reinspect.queue.port import Queue
 from linewarden_reinspect.queue.types import Claimant
+from linewarden_reinspect.station.bus import StationBus
+from linewarden_reinspect.station.errors import LeaseGone, Mismatch, QueueAway
+from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_runtime.clock import Clock
-
-from .bus import StationBus
-from .errors import LeaseGone, Mismatch, QueueAway
-from .sessions import Hand, Session
 
 
 class Holding:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from linewarden_reinspect.station.errors import NotBlind, NotShown
+from linewarden_reinspect.station.sessions import FirstAnswer, Hand, Session
 from linewarden_schemas.decision import Decision, Mark, Shown
 from linewarden_schemas.ids import decision_id
 from linewarden_schemas.vocabulary import Judgement, Outcome
-
-from .errors import NotBlind, NotShown
-from .sessions import FirstAnswer, Hand, Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from linewarden_reinspect.station.errors import BadMark
 from linewarden_schemas.decision import MOST_MASK_BYTES
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.reading import read_drawing, read_header
-
-from .errors import BadMark
 
 _HALF = 128
 

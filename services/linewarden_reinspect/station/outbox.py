@@ -13,9 +13,8 @@ import redis
 from linewarden_reinspect import metrics
 from linewarden_reinspect.queue.port import Queue
 from linewarden_reinspect.queue.types import Transition
+from linewarden_reinspect.station.bus import StationBus
 from linewarden_runtime.clock import Clock
-
-from .bus import StationBus
 
 _EVERY_S = 0.5
 _AT_ONCE = 500

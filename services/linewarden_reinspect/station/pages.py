@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from .context import CurrentSession, CurrentStation
-from .rendering import page
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation
+from linewarden_reinspect.station.rendering import page
 
 router = APIRouter()
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from linewarden_reinspect.station import present
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
+from linewarden_reinspect.station.errors import NothingHeld
+from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_schemas.disposition import SlotFrame
 from linewarden_schemas.ids import digest
 from linewarden_schemas.inspection import Evidence
 from linewarden_vision.pictures.reading import as_shown
-
-from . import present
-from .context import CurrentSession, CurrentStation, Station
-from .errors import NothingHeld
-from .sessions import Hand, Session
 
 router = APIRouter(prefix="/frames")
 PRIVATE = {"Cache-Control": "private, no-store"}

@@ -12,14 +12,13 @@ from itertools import zip_longest
 from typing import Any
 
 from linewarden_reinspect.queue.types import QueueSummary, SlotStatus
+from linewarden_reinspect.station.references import ReferencePicture
+from linewarden_reinspect.station.sessions import Hand
+from linewarden_reinspect.station.texts import DEFAULT, reason_in_words
 from linewarden_schemas.disposition import SlotFrame, SlotOpen
 from linewarden_schemas.inspection import Evidence
 from linewarden_schemas.reason import Reason
 from linewarden_schemas.recipe import Recipe, ReviewRules
-
-from .references import ReferencePicture
-from .sessions import Hand
-from .texts import DEFAULT, reason_in_words
 
 LAYERS = ("mask", "specific", "agnostic")
 

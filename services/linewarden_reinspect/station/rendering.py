@@ -11,11 +11,11 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.templating import Jinja2Templates
 
-from .access.permissions import GRANTS, allows, permission_of
-from .context import Station
-from .errors import StationError
-from .sessions import Session
-from .texts import for_page
+from linewarden_reinspect.station.access.permissions import GRANTS, allows, permission_of
+from linewarden_reinspect.station.context import Station
+from linewarden_reinspect.station.errors import StationError
+from linewarden_reinspect.station.sessions import Session
+from linewarden_reinspect.station.texts import for_page
 
 _templates = Jinja2Templates(Path(__file__).parent / "templates", context_processors=[for_page])
 

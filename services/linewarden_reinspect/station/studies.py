@@ -15,10 +15,9 @@ from pathlib import Path
 import structlog
 
 from linewarden_domain.study_sheet import FILE, SheetRow, as_text, parse
+from linewarden_reinspect.station.errors import NotNext, SheetUnusable
 from linewarden_runtime.files import replace_file
 from linewarden_schemas.vocabulary import Judgement
-
-from .errors import NotNext, SheetUnusable
 
 _log = structlog.get_logger(__name__)
 _ROUND = re.compile(r"round([0-9]{1,4})")

@@ -8,14 +8,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody, Station
+from linewarden_reinspect.station.pictures import PRIVATE
+from linewarden_reinspect.station.rendering import page
+from linewarden_reinspect.station.sessions import Session
+from linewarden_reinspect.station.studies import StudyPlace
 from linewarden_schemas.vocabulary import Judgement
 from linewarden_vision.pictures.reading import as_shown
-
-from .context import CurrentSession, CurrentStation, RequestBody, Station
-from .pictures import PRIVATE
-from .rendering import page
-from .sessions import Session
-from .studies import StudyPlace
 
 router = APIRouter()
 _Word = Annotated[str, Field(max_length=128)]

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from linewarden_history.reports.pictures import shown
+from linewarden_replay.rerun.judge import JudgedFrame
+from linewarden_replay.rerun.results import Results
 from linewarden_runtime.events import event_record
 from linewarden_runtime.guard import IsolatedProducer, require_isolated
 from linewarden_runtime.partitions import partition_of
@@ -14,9 +16,6 @@ from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.topics import CATALOGUE
-
-from .judge import JudgedFrame
-from .results import Results
 
 
 class Keeping:

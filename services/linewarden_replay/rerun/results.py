@@ -16,12 +16,11 @@ from pydantic import TypeAdapter
 
 from linewarden_domain.agreement import deviation
 from linewarden_replay.compare import Difference, DifferenceCause, DifferenceKind, FrameAnswer
+from linewarden_replay.rerun.judge import JudgedFrame
 from linewarden_runtime.errors import Fatal
 from linewarden_runtime.records import Position
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.inspection import Inspection, Maps
-
-from .judge import JudgedFrame
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (identity TEXT, namespace TEXT, done INT NOT NULL DEFAULT 0);

@@ -11,14 +11,13 @@ from linewarden_replay.replay import beside_then, is_pinned_otherwise
 from linewarden_replay.rerun.judge import FrameJudge
 from linewarden_replay.rerun.keeping import Keeping
 from linewarden_replay.rerun.results import Results
+from linewarden_replay.shadow.answers import Books, LiveAnswers
+from linewarden_replay.shadow.standing import Lag, ShadowStanding, ShadowTally
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import SlowDown
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.envelope import EnvelopeError, decode_frame
-
-from .answers import Books, LiveAnswers
-from .standing import Lag, ShadowStanding, ShadowTally
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ from linewarden_replay.report import ReplayReport, report_of
 from linewarden_replay.rerun.judge import FrameJudge
 from linewarden_replay.rerun.keeping import keeping
 from linewarden_replay.rerun.results import Results
+from linewarden_replay.shadow.answers import Books, LiveAnswers
+from linewarden_replay.shadow.comparing import Comparing, ShadowBounds
+from linewarden_replay.shadow.standing import Lag, ShadowStanding
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.consume import ConsumeLoop
 from linewarden_runtime.deadletters import DeadLetters
@@ -21,10 +24,6 @@ from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.loop import LoopLimits
 from linewarden_runtime.ports import Broker, Start
 from linewarden_schemas.ids import Namespace
-
-from .answers import Books, LiveAnswers
-from .comparing import Comparing, ShadowBounds
-from .standing import Lag, ShadowStanding
 
 
 @dataclass(frozen=True, slots=True)

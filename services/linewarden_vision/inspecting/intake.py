@@ -13,10 +13,9 @@ from linewarden_domain.words import said
 from linewarden_schemas.envelope import EnvelopeError, Frame, decode_frame
 from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import Undecidable
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.header import PictureHeader
 from linewarden_vision.pictures.reading import PictureLimits, check_size, is_wire_format, read_header
-
-from .refusal import PictureRefused
 
 
 def read_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None, limits: PictureLimits) -> Frame:

@@ -13,12 +13,11 @@ from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.recipe import Recipe, Thresholds
 from linewarden_schemas.vocabulary import Verdict, VerdictRule
 from linewarden_vision.card import Card
+from linewarden_vision.inspecting.map_pictures import picture_maps
+from linewarden_vision.inspecting.preparing import Ready
+from linewarden_vision.inspecting.reasons import UNTRUSTED_STAGES, reasons_of
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
-
-from .map_pictures import picture_maps
-from .preparing import Ready
-from .reasons import UNTRUSTED_STAGES, reasons_of
-from .refusal import PictureRefused
 
 
 @cache

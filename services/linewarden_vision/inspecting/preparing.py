@@ -12,12 +12,11 @@ from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe, Region
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.errors import BundleError, GateError, UnusablePicture
+from linewarden_vision.inspecting.intake import verify
+from linewarden_vision.inspecting.refusal import PictureRefused
+from linewarden_vision.inspecting.scorer import Scorer
 from linewarden_vision.pictures.decoders import Picture, decode
 from linewarden_vision.pictures.reading import PictureLimits
-
-from .intake import verify
-from .refusal import PictureRefused
-from .scorer import Scorer
 
 _FROM_VISION = {
     "shape": Undecidable.UNREADABLE,

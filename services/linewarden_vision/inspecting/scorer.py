@@ -8,10 +8,9 @@ from typing import Any, Protocol
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.card import Card
 from linewarden_vision.errors import ScoresNotFinite
+from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.decoders import Picture
-
-from .refusal import PictureRefused
 
 
 class Scorer(Protocol):

@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .header import PictureHeader
-from .native import Undecodable
+from linewarden_vision.pictures.header import PictureHeader
+from linewarden_vision.pictures.native import Undecodable
 
 REQUEST = struct.Struct("<QQQQQIIIId")
 """Size of the shared memory, bytes of the picture, where its pixels go, memory to use beyond what is used (bytes),

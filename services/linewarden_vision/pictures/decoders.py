@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.inspecting.refusal import PictureRefused
-
-from .child import ANSWER, DONE, KINDS, NO_MEMORY, REQUEST
-from .header import PictureHeader, unreadable
+from linewarden_vision.pictures.child import ANSWER, DONE, KINDS, NO_MEMORY, REQUEST
+from linewarden_vision.pictures.header import PictureHeader, unreadable
 
 Picture = NDArray[np.generic]
 _KEPT_BYTES = 64 << 20

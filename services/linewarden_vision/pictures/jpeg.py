@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .header import PictureHeader, check_tail, several, unreadable
+from linewarden_vision.pictures.header import PictureHeader, check_tail, several, unreadable
 
 MAGIC = b"\xff\xd8\xff"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)

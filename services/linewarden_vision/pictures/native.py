@@ -7,7 +7,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from .header import PictureHeader
+from linewarden_vision.pictures.header import PictureHeader
 
 
 class Undecodable(ValueError):

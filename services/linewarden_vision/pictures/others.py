@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from .header import PictureHeader, check_tail, several, unreadable
+from linewarden_vision.pictures.header import PictureHeader, check_tail, several, unreadable
 
 
 def read_bmp(payload: bytes) -> PictureHeader:

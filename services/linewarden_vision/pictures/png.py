@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 
-from .header import PictureHeader, check_tail, several, unreadable
+from linewarden_vision.pictures.header import PictureHeader, check_tail, several, unreadable
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 3}

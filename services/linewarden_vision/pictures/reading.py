@@ -8,11 +8,10 @@ from pathlib import Path
 from linewarden_domain.words import said
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.inspecting.refusal import PictureRefused
-
-from . import jpeg, png, tiff
-from .decoders import Picture, decode
-from .header import PictureHeader, unreadable
-from .others import named, read_bmp, read_webp
+from linewarden_vision.pictures import jpeg, png, tiff
+from linewarden_vision.pictures.decoders import Picture, decode
+from linewarden_vision.pictures.header import PictureHeader, unreadable
+from linewarden_vision.pictures.others import named, read_bmp, read_webp
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from .header import PictureHeader, several, unreadable
+from linewarden_vision.pictures.header import PictureHeader, several, unreadable
 
 LITTLE, BIG = b"II*\0", b"MM\0*"
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}

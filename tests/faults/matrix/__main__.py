@@ -20,13 +20,12 @@ from pathlib import Path
 
 from benchmarks.machine import machine
 from linewarden_runtime.errors import ConfigurationError
-
-from .bed import NotBack
-from .play import play
-from .plot import PICTURE, plot
-from .results import RESULTS, Outcome, Recorded, Run, commit
-from .rows import Row, named
-from .soak import SAMPLES, soak
+from tests.faults.matrix.bed import NotBack
+from tests.faults.matrix.play import play
+from tests.faults.matrix.plot import PICTURE, plot
+from tests.faults.matrix.results import RESULTS, Outcome, Recorded, Run, commit
+from tests.faults.matrix.rows import Row, named
+from tests.faults.matrix.soak import SAMPLES, soak
 
 
 def main() -> int:

@@ -21,14 +21,13 @@ from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.processes import free_port
 from linewarden_runtime.provision import provision_topics
+from tests.faults.matrix.flow import Flow
 from tests.support import volumes
 from tests.support.clocks import FakeClock
 from tests.support.kafka_nodes import Node, nodes
 from tests.support.real_redis import RealRedis
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.volumes import Volume
-
-from .flow import Flow
 
 DEADLINE_S = 150.0
 PARTS_PER_S = 3.5

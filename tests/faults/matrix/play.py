@@ -10,11 +10,10 @@ from random import Random
 
 from linewarden.demo import line
 from linewarden_audit.audit import read_ledger
-
-from .bed import PARTS_PER_S, Bed, NotBack, NotShown, bed
-from .oracle import MARGIN_MS, Judgement, judge
-from .results import Outcome, Run, key_of
-from .rows import Row
+from tests.faults.matrix.bed import PARTS_PER_S, Bed, NotBack, NotShown, bed
+from tests.faults.matrix.oracle import MARGIN_MS, Judgement, judge
+from tests.faults.matrix.results import Outcome, Run, key_of
+from tests.faults.matrix.rows import Row
 
 _FRESH = 2
 """Parts that arrived after the fault and passed: the line works as before."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from .bed import DISK, Needs
-from .strikes import Strike, brokers, clocks, disks, network, processes, redis_faults, versions
+from tests.faults.matrix.bed import DISK, Needs
+from tests.faults.matrix.strikes import Strike, brokers, clocks, disks, network, processes, redis_faults, versions
 
 _SMALL_SEGMENTS = {
     "LINEWARDEN_INGEST__SPOOL__SEGMENT_BYTES": str(1 << 20),

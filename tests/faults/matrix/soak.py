@@ -14,10 +14,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from .bed import DECIDE_BY_MS, Bed, Needs, NotBack, NotShown, bed
-from .oracle import MARGIN_MS, Judgement
-from .play import confirmed, now_ms, settle
-from .rows import ROWS, Row
+from tests.faults.matrix.bed import DECIDE_BY_MS, Bed, Needs, NotBack, NotShown, bed
+from tests.faults.matrix.oracle import MARGIN_MS, Judgement
+from tests.faults.matrix.play import confirmed, now_ms, settle
+from tests.faults.matrix.rows import ROWS, Row
 
 SHARE = 0.8
 SAMPLES = Path("docs/results/data/soak.jsonl")

@@ -13,10 +13,9 @@ from linewarden_reinspect.queue.types import (
     Why,
 )
 from linewarden_schemas.vocabulary import Skill
-
-from . import items as kept
-from .items import HELD, Item
-from .memory_view import MemoryView
+from tests.support.queue_model import items as kept
+from tests.support.queue_model.items import HELD, Item
+from tests.support.queue_model.memory_view import MemoryView
 
 
 class MemoryQueue(MemoryView):

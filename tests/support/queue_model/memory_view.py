@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from linewarden_reinspect.queue.errors import ViewMoved
 from linewarden_reinspect.queue.types import Change, SlotDump, Standing, Terms, Transition
 from linewarden_runtime.clock import Clock
-
-from .items import HOUR_MS, MINUTE_MS, Item, State
+from tests.support.queue_model.items import HOUR_MS, MINUTE_MS, Item, State
 
 
 class MemoryView:

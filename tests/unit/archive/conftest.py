@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bundles import bundle_store
-
-from .kept import Line
+from tests.unit.archive.kept import Line
 
 __all__ = ["bundle_store"]
 

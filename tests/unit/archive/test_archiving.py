@@ -21,8 +21,7 @@ from linewarden_runtime.files import SYSTEM_FILES
 from linewarden_runtime.provision import provision_topics
 from linewarden_runtime.records import InRecord, OutRecord, Position
 from linewarden_schemas.ids import Namespace
-
-from .kept import LINE, TOPICS, Line
+from tests.unit.archive.kept import LINE, TOPICS, Line
 
 
 def archived(archive: Archive, topic: str) -> list[InRecord]:

@@ -21,11 +21,10 @@ from linewarden_runtime.ports import TopicSpec
 from linewarden_runtime.records import InRecord, Position
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.topics import CATALOGUE
+from tests.unit.archive.kept import LINE, Line
 from tests.unit.inspect.harness import NAMESPACE
 from tests.unit.replay.test_replay import ALL, replayed
 from tests.unit.replay.test_replay import line as inspected_line
-
-from .kept import LINE, Line
 
 FRAMES = LINE.topic("frames")
 

@@ -23,8 +23,7 @@ from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.envelope import decode_frame
 from linewarden_schemas.vocabulary import Cause, Routing
 from tests.support.shift import AT, disposition, visit
-
-from .kept import LINE, Line
+from tests.unit.archive.kept import LINE, Line
 
 DAY = 86_400_000
 RULES = """

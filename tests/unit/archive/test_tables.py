@@ -17,8 +17,7 @@ from linewarden_runtime.records import InRecord
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.samples import SAMPLES
 from linewarden_schemas.topics import CATALOGUE
-
-from .kept import Line
+from tests.unit.archive.kept import Line
 
 SAMPLE = next(one for one in SAMPLES if isinstance(one, Disposition) and one.revision == 0)
 

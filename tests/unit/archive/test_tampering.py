@@ -28,8 +28,7 @@ from linewarden_audit.notary.notary import Notary, NotaryLimits
 from linewarden_audit.notary.signing import make_key, read_key
 from linewarden_audit.notary.verify import ChainFault, PartitionReport
 from linewarden_runtime.records import InRecord
-
-from .kept import LINE, Line
+from tests.unit.archive.kept import LINE, Line
 
 COUNT = 11
 Act = Callable[[list[InRecord], int], list[InRecord]]

@@ -18,8 +18,7 @@ from linewarden_audit.audit import balance_records
 from linewarden_runtime.records import InRecord
 from linewarden_schemas.envelope import EnvelopeError, decode
 from tests.support.history import History, whole_history
-
-from .altering import Alteration, alterations, kind_of
+from tests.unit.audit.altering import Alteration, alterations, kind_of
 
 SOUND = ("passed", "rejected", "waiting", "unsure")
 """Visits of which no record contradicts another, and of every end: their fields are altered, one by one."""

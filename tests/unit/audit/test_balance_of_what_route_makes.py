@@ -16,8 +16,7 @@ from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Judgement, Lo
 from tests.support.history import UNDO_MS, History
 from tests.support.reading import write
 from tests.support.shift import AT, decision, outcome, slot_close, slot_open, waiting
-
-from .test_balance import of
+from tests.unit.audit.test_balance import of
 
 TWO_REVIEWS: dict[str, Any] = {"review": {"undo_window_ms": UNDO_MS, "reviews_required": 2}}
 

@@ -38,9 +38,8 @@ from linewarden_schemas.ids import Namespace, frame_id
 from linewarden_schemas.inspection import Evidence
 from linewarden_schemas.vocabulary import Role, Verdict
 from tests.support.queue_model.memory import MemoryQueue
-
-from .pictures import evidence
-from .slots import AT, PARTITIONS, closed, opened, record
+from tests.unit.reinspect.pictures import evidence
+from tests.unit.reinspect.slots import AT, PARTITIONS, closed, opened, record
 
 LINK, LEAD_LINK = "operator-link-0123456789", "lead-link-0123456789abc"
 LINKS = {LINK: Role.OPERATOR, LEAD_LINK: Role.LEAD} | {f"{role.value}-link-of-the-tests": role for role in Role}

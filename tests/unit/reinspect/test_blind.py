@@ -19,10 +19,9 @@ from linewarden_schemas.vocabulary import Cause, Judgement
 from linewarden_vision.pictures.reading import read_picture
 from tests.support.picture_files import encoded, textured, turned
 from tests.support.queue_model.memory import MemoryQueue
-
-from .rig import Rig, rig
-from .slots import AT
-from .test_web import Browser, filled
+from tests.unit.reinspect.rig import Rig, rig
+from tests.unit.reinspect.slots import AT
+from tests.unit.reinspect.test_web import Browser, filled
 
 TELLING = (
     "causes",

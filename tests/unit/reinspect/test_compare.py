@@ -21,10 +21,9 @@ from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Criterion, Recipe, ViewSpec
 from linewarden_vision.golden import Golden, GoldenAnswer
 from tests.support.queue_model.memory import MemoryQueue
-
-from .rig import Rig, rig
-from .slots import AT
-from .test_web import Browser
+from tests.unit.reinspect.rig import Rig, rig
+from tests.unit.reinspect.slots import AT
+from tests.unit.reinspect.test_web import Browser
 
 PNG = cv2.imencode(".png", np.full((8, 8), 90, np.uint8))[1].tobytes()
 

@@ -15,9 +15,8 @@ from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.testing import MemoryBroker
 from tests.support.queue_model.memory import MemoryQueue
-
-from .rig import rig
-from .slots import AT, opened
+from tests.unit.reinspect.rig import rig
+from tests.unit.reinspect.slots import AT, opened
 
 
 def asked(line: str = "line1", recipe: str = "bracket") -> float | None:

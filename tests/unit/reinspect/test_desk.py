@@ -16,9 +16,8 @@ from linewarden_runtime.testing import Fault, MemoryBroker
 from linewarden_schemas.decision import QueueEvent, Shown
 from linewarden_schemas.vocabulary import Act, Judgement, Role, Skill
 from tests.support.queue_model.memory import MemoryQueue
-
-from .rig import Rig, rig
-from .slots import AT, opened
+from tests.unit.reinspect.rig import Rig, rig
+from tests.unit.reinspect.slots import AT, opened
 
 TERMS = Terms(lease_ms=60_000, park_ms=30_000)
 

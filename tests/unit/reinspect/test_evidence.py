@@ -12,9 +12,8 @@ from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_runtime.testing import MemoryBroker
 from tests.support.queue_model.memory import MemoryQueue
-
-from .rig import Rig, rig
-from .slots import AT
+from tests.unit.reinspect.rig import Rig, rig
+from tests.unit.reinspect.slots import AT
 
 
 @pytest.fixture

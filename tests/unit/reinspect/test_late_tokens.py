@@ -10,9 +10,8 @@ import redis
 from linewarden_reinspect.queue.errors import LeaseLost
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.queue.types import Change, Claimant, Terms
-
-from .redis_clock import TEST_CLOCK, RedisClock
-from .slots import AT, opened
+from tests.unit.reinspect.redis_clock import TEST_CLOCK, RedisClock
+from tests.unit.reinspect.slots import AT, opened
 
 Act = Callable[[RedisQueue, str], object]
 

@@ -18,9 +18,8 @@ from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.vocabulary import Skill
-
-from .redis_clock import TEST_CLOCK, RedisClock
-from .slots import AT, PARTITIONS, TOPIC, closed, opened, record
+from tests.unit.reinspect.redis_clock import TEST_CLOCK, RedisClock
+from tests.unit.reinspect.slots import AT, PARTITIONS, TOPIC, closed, opened, record
 
 PREFIX = "{line1.rq}"
 TERMS = Terms(lease_ms=3000, park_ms=2000, skip_ms=4000, max_skips=2, max_expired_leases=2)

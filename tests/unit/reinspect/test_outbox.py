@@ -17,8 +17,7 @@ from linewarden_schemas.envelope import decode
 from linewarden_schemas.ids import Namespace
 from tests.support.queue_model.memory import MemoryQueue
 from tests.support.reading import visible
-
-from .slots import AT, PARTITIONS, opened
+from tests.unit.reinspect.slots import AT, PARTITIONS, opened
 
 LINE = Namespace("line1")
 

@@ -11,8 +11,7 @@ from linewarden_reinspect.station import present
 from linewarden_reinspect.station.sessions import Hand
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.reason import Reason
-
-from .slots import AT, WHY, opened
+from tests.unit.reinspect.slots import AT, WHY, opened
 
 GERMAN = "Ansicht top: Verdacht 0.700"
 

@@ -17,8 +17,7 @@ from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.ids import Namespace
 from tests.support.queue_model.memory import MemoryQueue
-
-from .slots import AT, PARTITIONS, TOPIC, closed, opened, record, tombstone
+from tests.unit.reinspect.slots import AT, PARTITIONS, TOPIC, closed, opened, record, tombstone
 
 LOG = Log("t-1", {0: 0, 1: 0}, {0: 10, 1: 4})
 HOUR_MS = 3_600_000

@@ -28,9 +28,8 @@ from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.vocabulary import Skill
 from tests.support.queue_model.memory import MemoryQueue
-
-from .redis_clock import TEST_CLOCK, RedisClock
-from .slots import AT, opened
+from tests.unit.reinspect.redis_clock import TEST_CLOCK, RedisClock
+from tests.unit.reinspect.slots import AT, opened
 
 TERMS = Terms(lease_ms=3000, max_hold_ms=8000, park_ms=2000, skip_ms=4000, max_skips=2, max_expired_leases=2)
 PREFIX = "{line1.rq}"

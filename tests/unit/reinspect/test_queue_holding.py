@@ -11,10 +11,9 @@ from linewarden_reinspect.queue.errors import LeaseLost
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.queue.types import Ask, Ended, LineCount, NamedSlot, PoolCount, SlotStatus
 from linewarden_schemas.vocabulary import Skill
-
-from .redis_clock import TEST_CLOCK, RedisClock
-from .slots import AT
-from .test_queue_rules import SLACK_MS, TERMS, Hall, hall
+from tests.unit.reinspect.redis_clock import TEST_CLOCK, RedisClock
+from tests.unit.reinspect.slots import AT
+from tests.unit.reinspect.test_queue_rules import SLACK_MS, TERMS, Hall, hall
 
 __all__ = ["hall"]
 

@@ -17,9 +17,8 @@ from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.vocabulary import Skill
 from tests.support.queue_model.memory import MemoryQueue
-
-from .redis_clock import TEST_CLOCK, RedisClock
-from .slots import AT, opened
+from tests.unit.reinspect.redis_clock import TEST_CLOCK, RedisClock
+from tests.unit.reinspect.slots import AT, opened
 
 SLACK_MS = 600_000
 HOUR_MS = 3_600_000

@@ -22,11 +22,10 @@ from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Cause, Judgement, Role, Verdict
 from linewarden_vision.watch.estimate import CatchRecord
 from tests.support.queue_model.memory import MemoryQueue
-
-from .access.browsers import Person
-from .access.test_insight import REF, judged, running, seen, slot
-from .rig import Rig, rig
-from .slots import AT
+from tests.unit.reinspect.access.browsers import Person
+from tests.unit.reinspect.access.test_insight import REF, judged, running, seen, slot
+from tests.unit.reinspect.rig import Rig, rig
+from tests.unit.reinspect.slots import AT
 
 GOOD = {"margin": np.linspace(-3, 0, 400)}
 

@@ -12,9 +12,8 @@ from linewarden_reinspect.station.app import create_app
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import Fault, MemoryBroker
 from tests.support.queue_model.memory import MemoryQueue
-
-from .rig import LINK, Rig, rig
-from .slots import AT
+from tests.unit.reinspect.rig import LINK, Rig, rig
+from tests.unit.reinspect.slots import AT
 
 BASE = "http://station.test"
 

@@ -6,8 +6,7 @@ from linewarden_route import visit as machine
 from linewarden_route.events import Counted, RoutingSeen, SlotsSeen, Step
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.vocabulary import Cause, CloseReason, Routing, Verdict
-
-from .builders import T0, captured, closes, context, decided, dispositions, inspected, opens, the
+from tests.unit.route.builders import T0, captured, closes, context, decided, dispositions, inspected, opens, the
 
 
 def routed(**side: Any) -> Disposition:

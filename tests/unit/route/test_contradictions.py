@@ -29,8 +29,7 @@ from linewarden_schemas.vocabulary import (
     Verdict,
     VerdictRule,
 )
-
-from .builders import T0, captured, context, decided, dispositions, inspected, make_recipe, opens, the
+from tests.unit.route.builders import T0, captured, context, decided, dispositions, inspected, make_recipe, opens, the
 
 OTHER = "0" * 64
 ORDERS = ((0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1), (1, 3, 0, 2))

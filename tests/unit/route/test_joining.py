@@ -14,9 +14,8 @@ from linewarden_route.joining import risk_of
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Cause, Loss, Routing, Verdict
-
-from .builders import LIMITS, T0, captured, dispositions, inspected, make_inspection, opens, the
-from .test_review import Story, counted, late_side
+from tests.unit.route.builders import LIMITS, T0, captured, dispositions, inspected, make_inspection, opens, the
+from tests.unit.route.test_review import Story, counted, late_side
 
 LOG_ODDS = math.log(0.05 / 0.95)
 

@@ -12,8 +12,7 @@ from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.recipe import LEAST_HORIZON_MS, Recipe, Thresholds
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Loss, Routing, Undecidable, Verdict
-
-from .builders import SECRET, T0, captured, context, dispositions, inspected, make_recipe
+from tests.unit.route.builders import SECRET, T0, captured, context, dispositions, inspected, make_recipe
 
 
 def route(*events: Event, recipe: Recipe | None = None, now_ms: int = T0, known: bool = True) -> Disposition:

@@ -12,8 +12,7 @@ from linewarden_route.visit import step
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, CloseReason, Routing, Skill, Verdict
-
-from .builders import SECRET, T0, captured, closes, decided, dispositions, inspected, make_recipe, opens
+from tests.unit.route.builders import SECRET, T0, captured, closes, decided, dispositions, inspected, make_recipe, opens
 
 REAL = (0.61, 0.72, 0.83)
 

@@ -18,8 +18,7 @@ from linewarden_schemas.line import LineStateRef
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Act, LineMode, Loss, Outcome, Role, Routing, Verdict
-
-from .builders import T0, captured, context, decided, inspected, make_recipe
+from tests.unit.route.builders import T0, captured, context, decided, inspected, make_recipe
 
 FRAMES = st.sampled_from([("top", "v1.top"), ("side", "v1.side"), ("top", "v1.top.again"), ("back", "v1.back")])
 SIDES: st.SearchStrategy[dict[str, Any]] = st.sampled_from(

@@ -15,8 +15,7 @@ from linewarden_schemas.disposition import Disposition, SlotOpen
 from linewarden_schemas.reason import Reason
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Loss, Undecidable, Verdict
-
-from .builders import T0, captured, context, dispositions, inspected, opens, the
+from tests.unit.route.builders import T0, captured, context, dispositions, inspected, opens, the
 
 DOUBT = said("network_mask", p=0.12)
 

@@ -7,9 +7,8 @@ import dataclasses
 from linewarden_route import visit as machine
 from linewarden_route.events import PassLate, RoutingSeen, RoutingUnseen, SlotsSeen, Step, Tally
 from linewarden_schemas.vocabulary import Cause, CloseReason, Outcome, Role, Routing, Verdict
-
-from .builders import T0, captured, closes, context, decided, dispositions, inspected, opens, the
-from .test_review import WINDOW, Story, counted, late_side, undo
+from tests.unit.route.builders import T0, captured, closes, context, decided, dispositions, inspected, opens, the
+from tests.unit.route.test_review import WINDOW, Story, counted, late_side, undo
 
 WHOLE = (captured("top"), captured("side"), inspected("top"), inspected("side"))
 

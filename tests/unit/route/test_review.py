@@ -19,8 +19,18 @@ from linewarden_schemas.vocabulary import (
     Undecidable,
     Verdict,
 )
-
-from .builders import T0, captured, closes, context, decided, dispositions, inspected, make_recipe, opens, the
+from tests.unit.route.builders import (
+    T0,
+    captured,
+    closes,
+    context,
+    decided,
+    dispositions,
+    inspected,
+    make_recipe,
+    opens,
+    the,
+)
 
 WINDOW = 20_000
 

@@ -13,9 +13,19 @@ from linewarden_route.slots import disagrees
 from linewarden_schemas.decision import Shown
 from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import CloseReason, Outcome, Skill
-
-from .builders import T0, captured, closes, context, decided, dispositions, inspected, make_recipe, opens, the
-from .test_review import WINDOW, Story, counted, in_two_rounds_without_side, two_rounds, undo
+from tests.unit.route.builders import (
+    T0,
+    captured,
+    closes,
+    context,
+    decided,
+    dispositions,
+    inspected,
+    make_recipe,
+    opens,
+    the,
+)
+from tests.unit.route.test_review import WINDOW, Story, counted, in_two_rounds_without_side, two_rounds, undo
 
 UNKNOWN = "the recipe's version is not to be had for a while, so the default of one round holds"
 

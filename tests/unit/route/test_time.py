@@ -12,8 +12,7 @@ from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, Routing, Verdict
-
-from .builders import SECRET, T0, context, dispositions, make_capture, make_inspection, make_recipe, the
+from tests.unit.route.builders import SECRET, T0, context, dispositions, make_capture, make_inspection, make_recipe, the
 
 AT = SourceRef(topic="line1.inspections", partition=0, offset=2)
 HOUR, DAY = 3_600_000, 86_400_000

@@ -1,8 +1,7 @@
 from linewarden_route import visit as machine
 from linewarden_route.visits import Dormant, Visits
 from linewarden_schemas.route_state import VisitSnapshot
-
-from .builders import T0, captured, context, inspected, the
+from tests.unit.route.builders import T0, captured, context, inspected, the
 
 
 def gathering(name: str = "v1", at_ms: int = T0) -> VisitSnapshot:

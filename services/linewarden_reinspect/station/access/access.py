@@ -9,18 +9,17 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 
+from linewarden_reinspect.station.access.accounts import Accounts
+from linewarden_reinspect.station.access.audit import AuditLog
+from linewarden_reinspect.station.access.book import StationBook
+from linewarden_reinspect.station.access.entry import Authenticator, Throttle
+from linewarden_reinspect.station.access.guard import Guard
+from linewarden_reinspect.station.access.links import Links
+from linewarden_reinspect.station.access.oidc import OpenIdProvider
+from linewarden_reinspect.station.access.proxy import TrustedProxy
+from linewarden_reinspect.station.access.pseudonyms import Pseudonyms
+from linewarden_reinspect.station.access.sessions import Sessions
 from linewarden_runtime.clock import Clock
-
-from .accounts import Accounts
-from .audit import AuditLog
-from .book import StationBook
-from .entry import Authenticator, Throttle
-from .guard import Guard
-from .links import Links
-from .oidc import OpenIdProvider
-from .proxy import TrustedProxy
-from .pseudonyms import Pseudonyms
-from .sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from linewarden_reinspect.station.access.book import StationBook
 from linewarden_reinspect.station.errors import AccountRefused
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.base import ID_PATTERN
 from linewarden_schemas.vocabulary import Role
-
-from .book import StationBook
 
 MOST_SKILLS = 32
 SHORTEST, LONGEST = 10, 256

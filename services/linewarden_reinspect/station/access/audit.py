@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from linewarden_reinspect.station.access.book import StationBook
+from linewarden_reinspect.station.access.pseudonyms import Pseudonyms
 from linewarden_runtime.clock import Clock
-
-from .book import StationBook
-from .pseudonyms import Pseudonyms
 
 
 @dataclass(frozen=True, slots=True)

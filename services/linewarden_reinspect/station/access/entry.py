@@ -7,16 +7,15 @@ from collections import deque
 from dataclasses import dataclass
 
 from linewarden_reinspect import metrics
+from linewarden_reinspect.station.access.accounts import Accounts, clean_name
+from linewarden_reinspect.station.access.audit import AuditLog
+from linewarden_reinspect.station.access.links import LinkKind, Links
+from linewarden_reinspect.station.access.sessions import Sessions
 from linewarden_reinspect.station.errors import AccountRefused, BadInput, Forbidden, StationError, TooMany
 from linewarden_reinspect.station.sessions import Session
 from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.vocabulary import Role
-
-from .accounts import Accounts, clean_name
-from .audit import AuditLog
-from .links import LinkKind, Links
-from .sessions import Sessions
 
 
 class Throttle:

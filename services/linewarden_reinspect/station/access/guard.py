@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
+from linewarden_reinspect.station.access.audit import AuditLog
+from linewarden_reinspect.station.access.permissions import BEATS, LOGGED_READS, Permission, permission_of, require
+from linewarden_reinspect.station.access.proxy import TrustedProxy
+from linewarden_reinspect.station.access.sessions import Sessions
 from linewarden_reinspect.station.errors import Forbidden, NotSignedIn
 from linewarden_reinspect.station.sessions import Session
-
-from .audit import AuditLog
-from .permissions import BEATS, LOGGED_READS, Permission, permission_of, require
-from .proxy import TrustedProxy
-from .sessions import Sessions
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {

@@ -6,12 +6,11 @@ import secrets
 from collections.abc import Sequence
 from enum import StrEnum
 
+from linewarden_reinspect.station.access.book import StationBook
 from linewarden_reinspect.station.errors import Forbidden
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import Role
-
-from .book import StationBook
 
 _GOOD = "digest = ? AND kind = ? AND uses_left > 0 AND until_ms > ?"
 

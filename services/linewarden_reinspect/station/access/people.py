@@ -11,13 +11,12 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
+from linewarden_reinspect.station.access.accounts import LONGEST, MOST_SKILLS
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody
 from linewarden_reinspect.station.errors import AccountRefused, BadInput
 from linewarden_reinspect.station.rendering import page
 from linewarden_schemas.base import Id
 from linewarden_schemas.vocabulary import Role
-
-from .accounts import LONGEST, MOST_SKILLS
 
 router = APIRouter()
 _Name = Annotated[str, Path(max_length=64)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 
-from .book import StationBook
+from linewarden_reinspect.station.access.book import StationBook
 
 
 class Pseudonyms:

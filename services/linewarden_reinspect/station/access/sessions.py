@@ -5,14 +5,13 @@ from __future__ import annotations
 import secrets
 import threading
 
+from linewarden_reinspect.station.access.book import StationBook
+from linewarden_reinspect.station.access.pseudonyms import Pseudonyms
 from linewarden_reinspect.station.errors import NotSignedIn
 from linewarden_reinspect.station.sessions import Session
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.ids import digest
 from linewarden_schemas.vocabulary import Role
-
-from .book import StationBook
-from .pseudonyms import Pseudonyms
 
 
 class Sessions:

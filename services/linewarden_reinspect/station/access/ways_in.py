@@ -7,14 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from linewarden_reinspect.station.access.accounts import LONGEST
+from linewarden_reinspect.station.access.guard import address_of
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
 from linewarden_reinspect.station.errors import BadInput, NothingHeld, StationError
 from linewarden_reinspect.station.rendering import plain
 from linewarden_reinspect.station.sessions import Session
 from linewarden_schemas.vocabulary import Role
-
-from .accounts import LONGEST
-from .guard import address_of
 
 router = APIRouter()
 _TICKET = "linewarden-oidc"

@@ -10,9 +10,8 @@ from fastapi.responses import HTMLResponse, Response
 
 from linewarden_reinspect.station.access.permissions import Permission, allows
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation
+from linewarden_reinspect.station.insight.index import HistoryFilter
 from linewarden_reinspect.station.rendering import page
-
-from .index import HistoryFilter
 
 router = APIRouter()
 _Word = Annotated[str, Query(max_length=128)]

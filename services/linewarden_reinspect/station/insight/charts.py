@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .curves import Bin, RiskCoverage
+from linewarden_reinspect.station.insight.curves import Bin, RiskCoverage
 
 WIDTH, HEIGHT = 420, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 44

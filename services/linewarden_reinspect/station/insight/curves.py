@@ -14,8 +14,7 @@ from itertools import pairwise
 from operator import attrgetter
 
 from linewarden_domain.rates import lower_limit, upper_limit
-
-from .passes import PassedVisit
+from linewarden_reinspect.station.insight.passes import PassedVisit
 
 LEAST_MISSES = 6
 """Fewer cannot tell two scores apart: a paired exact test at .05 needs six that go one way."""

@@ -13,6 +13,10 @@ from pydantic import Field
 from linewarden_reinspect.station.access.permissions import Permission, allows
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody, Station
 from linewarden_reinspect.station.errors import BadInput, NothingHeld
+from linewarden_reinspect.station.insight import drafts as states
+from linewarden_reinspect.station.insight import judgements
+from linewarden_reinspect.station.insight.drafts import Draft
+from linewarden_reinspect.station.insight.thresholds import simulate
 from linewarden_reinspect.station.pictures import PICTURES, PRIVATE
 from linewarden_reinspect.station.rendering import page
 from linewarden_schemas.base import Id
@@ -20,11 +24,6 @@ from linewarden_schemas.ids import digest
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Provenance, Thresholds
 from linewarden_vision.pictures.reading import as_shown
-
-from . import drafts as states
-from . import judgements
-from .drafts import Draft
-from .thresholds import simulate
 
 router = APIRouter()
 _Level = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]

@@ -10,6 +10,8 @@ from itertools import chain
 import structlog
 
 from linewarden_reinspect import metrics
+from linewarden_reinspect.station.insight.index import HistoryEvent, HistoryIndex, Slot, entries_of
+from linewarden_reinspect.station.insight.recent import RecentVisits
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import RuntimeFault
@@ -18,9 +20,6 @@ from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection
-
-from .index import HistoryEvent, HistoryIndex, Slot, entries_of
-from .recent import RecentVisits
 
 _log = structlog.get_logger(__name__)
 

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from linewarden_reinspect.station.access.book import StationBook
+from linewarden_reinspect.station.insight.drafts import Drafts
+from linewarden_reinspect.station.insight.follow import TopicFollower
+from linewarden_reinspect.station.insight.index import HistoryIndex
+from linewarden_reinspect.station.insight.recent import RecentVisits
+from linewarden_reinspect.station.insight.releases import Releases
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
-
-from .drafts import Drafts
-from .follow import TopicFollower
-from .index import HistoryIndex
-from .recent import RecentVisits
-from .releases import Releases
 
 
 @dataclass(frozen=True, slots=True)

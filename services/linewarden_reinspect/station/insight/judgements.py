@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from linewarden_reinspect.station.insight.index import HistoryIndex
 from linewarden_schemas.vocabulary import Judgement
-
-from .index import HistoryIndex
 
 
 @dataclass(frozen=True, slots=True)

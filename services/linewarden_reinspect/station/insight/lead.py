@@ -11,10 +11,9 @@ from pydantic import Field
 from linewarden_reinspect.station.access.permissions import Permission, allows
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody, Station
 from linewarden_reinspect.station.errors import BadInput, NothingHeld, QueueAway
+from linewarden_reinspect.station.insight import judgements, shift
 from linewarden_reinspect.station.rendering import page
 from linewarden_schemas.base import Id
-
-from . import judgements, shift
 
 router = APIRouter()
 _Ms = Annotated[int, Query(ge=0, le=2**53)]

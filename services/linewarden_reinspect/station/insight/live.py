@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from linewarden_reinspect.station.insight.index import HistoryIndex
+from linewarden_reinspect.station.insight.judgements import Judged
+from linewarden_reinspect.station.insight.passes import PassedVisit
+from linewarden_reinspect.station.insight.recent import SeenFrame
 from linewarden_schemas.vocabulary import Cause, Judgement, Verdict
 from linewarden_vision.watch.drift import IngredientShift, find_drift
 from linewarden_vision.watch.estimate import CatchRecord, LiveEstimate, Stratum, estimate
-
-from .index import HistoryIndex
-from .judgements import Judged
-from .passes import PassedVisit
-from .recent import SeenFrame
 
 DAY_MS = 86_400_000
 WINDOW = 500

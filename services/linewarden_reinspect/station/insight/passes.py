@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from linewarden_reinspect.station.insight.index import HistoryIndex
+from linewarden_reinspect.station.insight.recent import SeenFrame
+from linewarden_reinspect.station.insight.thresholds import ok_visits
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.vocabulary import Cause, Judgement
-
-from .index import HistoryIndex
-from .recent import SeenFrame
-from .thresholds import ok_visits
 
 
 @dataclass(frozen=True, slots=True)

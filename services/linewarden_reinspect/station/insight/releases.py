@@ -8,6 +8,7 @@ from contextlib import closing
 
 from linewarden_domain.judgeable import refusals
 from linewarden_reinspect.station.errors import Conflict, NotRecorded
+from linewarden_reinspect.station.insight.drafts import Draft
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import RuntimeFault
@@ -18,8 +19,6 @@ from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation
 from linewarden_schemas.recipe import Recipe, Thresholds
-
-from .drafts import Draft
 
 
 class Releases:

@@ -10,9 +10,8 @@ from statistics import quantiles
 from typing import Any
 
 from linewarden_domain.kappa import cohen
+from linewarden_reinspect.station.insight.judgements import Judged, reviewed_twice
 from linewarden_schemas.vocabulary import Judgement
-
-from .judgements import Judged, reviewed_twice
 
 _HOUR_MS = 3_600_000
 

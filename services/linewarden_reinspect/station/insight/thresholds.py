@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from linewarden_reinspect.station.insight.recent import SeenFrame
 from linewarden_schemas.vocabulary import Judgement, Verdict
-
-from .recent import SeenFrame
 
 
 @dataclass(frozen=True, slots=True)

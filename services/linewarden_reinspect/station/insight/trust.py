@@ -11,13 +11,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
+from linewarden_reinspect.station.insight import charts, judgements
+from linewarden_reinspect.station.insight.curves import LEAST_IN_BIN, LEAST_MISSES, curves, reliability
+from linewarden_reinspect.station.insight.live import WINDOW, Moved, by_day, catches_of, drift_of
+from linewarden_reinspect.station.insight.passes import causes_of, passes_of
+from linewarden_reinspect.station.insight.recent import SeenFrame
 from linewarden_reinspect.station.rendering import page
-
-from . import charts, judgements
-from .curves import LEAST_IN_BIN, LEAST_MISSES, curves, reliability
-from .live import WINDOW, Moved, by_day, catches_of, drift_of
-from .passes import causes_of, passes_of
-from .recent import SeenFrame
 
 router = APIRouter()
 _Name = Annotated[str, Query(max_length=257)]

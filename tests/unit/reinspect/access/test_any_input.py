@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from linewarden_reinspect.station.access.permissions import allows, permission_of
 from linewarden_reinspect.station.app import create_app
 from linewarden_schemas.vocabulary import Role
+from tests.unit.reinspect.access.browsers import BASE, Person
 from tests.unit.reinspect.rig import Rig
-
-from .browsers import BASE, Person
 
 ANY = settings(max_examples=12, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 ENDS_THE_SESSION = "/api/sign-out"

@@ -18,10 +18,9 @@ from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
 from tests.support.queue_model.memory import MemoryQueue
+from tests.unit.reinspect.access.browsers import Person
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT
-
-from .browsers import Person
 
 ACT = "INSERT INTO audit (at_ms, actor, role, act, object, outcome, detail, address) VALUES (?,'a','b','c','','d',?,'')"
 LARGE = "x" * 400

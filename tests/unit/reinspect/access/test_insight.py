@@ -28,10 +28,9 @@ from linewarden_schemas.line import Activation, RecipeRef
 from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, ViewSpec
 from linewarden_schemas.vocabulary import Act, Judgement, Role, Verdict
 from tests.support.queue_model.memory import MemoryQueue
+from tests.unit.reinspect.access.browsers import Person
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT, PARTITIONS, opened, record
-
-from .browsers import Person
 
 HOUR = 3_600_000
 REF = RecipeRef(recipe_id="bracket", version=3)

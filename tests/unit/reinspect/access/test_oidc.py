@@ -27,10 +27,9 @@ from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
 from tests.support.queue_model.memory import MemoryQueue
+from tests.unit.reinspect.access.browsers import BASE
 from tests.unit.reinspect.rig import rig
 from tests.unit.reinspect.slots import AT
-
-from .browsers import BASE
 
 KEY, OTHER_KEY = (RSAKey.generate_key(2048, {"kid": "k1"}) for _ in range(2))
 

@@ -21,9 +21,8 @@ from linewarden_reinspect.station.app import ROUTERS, create_app
 from linewarden_reinspect.station.errors import BadInput, Forbidden
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Judgement, Outcome, Role
+from tests.unit.reinspect.access.browsers import BASE, Person
 from tests.unit.reinspect.rig import Rig
-
-from .browsers import BASE, Person
 
 ALL = routes_of(ROUTERS)
 ENDS = "POST /api/sign-out"

@@ -15,10 +15,9 @@ from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.vocabulary import Role
 from tests.support.queue_model.memory import MemoryQueue
+from tests.unit.reinspect.access.browsers import BASE
 from tests.unit.reinspect.rig import Rig, rig
 from tests.unit.reinspect.slots import AT
-
-from .browsers import BASE
 
 EVA = {"x-remote-user": "eva", "x-remote-groups": "staff, line-leads"}
 PROXY = TrustedProxy(networks=(ipaddress.ip_network("10.0.0.5/32"),), roles={"line-leads": Role.LEAD})

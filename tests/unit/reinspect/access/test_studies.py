@@ -17,9 +17,8 @@ from linewarden.cli import app
 from linewarden_domain.study_sheet import SheetRow, as_text, parse
 from linewarden_reinspect.station.studies import Studies
 from linewarden_schemas.vocabulary import Judgement, Role
+from tests.unit.reinspect.access.browsers import Person
 from tests.unit.reinspect.rig import Rig
-
-from .browsers import Person
 
 SHEET = Path("S1/Ada/round1/sheet.csv")
 
