@@ -35,7 +35,7 @@ def is_reading(info: ValidationInfo) -> bool:
     return info.context is _READING
 
 
-class Part(BaseModel):
+class MessagePart(BaseModel):
     """A piece of a message. Unknown fields: an error when written, kept when read."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow", ser_json_bytes="base64", val_json_bytes="base64")
@@ -48,7 +48,7 @@ class Part(BaseModel):
         return self
 
 
-class Message(Part):
+class Message(MessagePart):
     """A value of a topic. `TYPE` is its CloudEvents type and carries the version."""
 
     TYPE: ClassVar[str]

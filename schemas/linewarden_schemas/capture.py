@@ -6,14 +6,14 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from linewarden_schemas.base import Count, Digest, EpochMs, Id, Message, Part, Text
+from linewarden_schemas.base import Count, Digest, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.vocabulary import Loss, PartIdSource
 
 ContentType = Literal["image/jpeg", "image/png"]
 
 
-class Returned(Part):
+class Returned(MessagePart):
     """A part that came back: the visit before, and the authority (e.g. a rework order) that let it."""
 
     previous_visit_id: Id
@@ -83,7 +83,7 @@ class CameraHeartbeat(Message):
     clock_error_ms: int | None = None
 
 
-class FrameMetadata(Part):
+class FrameMetadata(MessagePart):
     """What travels in the headers of a frame record; the value is the picture, untouched."""
 
     frame_id: Id

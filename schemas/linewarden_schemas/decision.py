@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from linewarden_schemas.base import Actor, Digest, EpochMs, Id, Message, Part, Text
+from linewarden_schemas.base import Actor, Digest, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.vocabulary import Act, Judgement, Outcome, Role
 
 MOST_MASK_BYTES = 256 * 1024
@@ -14,7 +14,7 @@ MOST_MARKS_BYTES = 512 * 1024
 """Of one drawn mask, and of all masks of a decision together: with the rest they stay below the topic's record."""
 
 
-class Shown(Part):
+class Shown(MessagePart):
     """What was on the screen of one frame: the digest of the picture, the layers over it and their digests."""
 
     frame_id: Id
@@ -23,7 +23,7 @@ class Shown(Part):
     layer_digests: dict[str, Digest] = Field(default_factory=dict)
 
 
-class Mark(Part):
+class Mark(MessagePart):
     """What a person drew on one frame: a PNG of 8 bit grey in the picture's size, 255 where the defect is."""
 
     frame_id: Id

@@ -6,14 +6,26 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from linewarden_schemas.base import Actor, Count, Digest, DurationMs, EpochMs, Finite, Id, Message, Part, Share, Text
+from linewarden_schemas.base import (
+    Actor,
+    Count,
+    Digest,
+    DurationMs,
+    EpochMs,
+    Finite,
+    Id,
+    Message,
+    MessagePart,
+    Share,
+    Text,
+)
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.reason import CodedReasons
 from linewarden_schemas.vocabulary import Cause, CloseReason, Outcome, Routing, Skill, Undecidable, Verdict
 
 
-class ViewResult(Part):
+class ViewResult(MessagePart):
     """What was known of one expected view when the disposition was made."""
 
     view_id: Id
@@ -75,7 +87,7 @@ class Disposition(Message):
         return self
 
 
-class SlotFrame(Part):
+class SlotFrame(MessagePart):
     """A frame that the slot asks about, and where frame and inspection lie."""
 
     frame_id: Id

@@ -6,14 +6,14 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from linewarden_schemas.base import Count, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
+from linewarden_schemas.base import Count, Digest, EpochMs, Finite, Id, Message, MessagePart, Share, Text
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.reason import CodedReasons
 from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Undecidable, Verdict
 
 
-class SourceRef(Part):
+class SourceRef(MessagePart):
     """Where a record lies: physical topic, partition and offset."""
 
     topic: Id
@@ -21,7 +21,7 @@ class SourceRef(Part):
     offset: Count
 
 
-class Maps(Part):
+class Maps(MessagePart):
     """Small maps as PNG files (8 bit grey): the mask at native size, the heatmaps on the bundle's fixed scale."""
 
     mask_png: bytes

@@ -6,12 +6,12 @@ from typing import ClassVar, Self
 
 from pydantic import ValidationError
 
-from linewarden_schemas.base import Actor, Digest, EpochMs, Id, Message, Part, Text
+from linewarden_schemas.base import Actor, Digest, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.ids import recipe_key
 from linewarden_schemas.vocabulary import LineMode
 
 
-class RecipeRef(Part):
+class RecipeRef(MessagePart):
     """One immutable version of a recipe, and the digest of the content that is meant.
 
     A reference without a digest was made by an old writer.
@@ -55,7 +55,7 @@ class RecipeRef(Part):
         return other if self.digest is None and self.name == other.name else self
 
 
-class LineStateRef(Part):
+class LineStateRef(MessagePart):
     """The line state pinned into a capture."""
 
     mode: LineMode

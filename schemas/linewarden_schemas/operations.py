@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Id, Message, Part, Text
+from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.inspection import SourceRef
 
 
@@ -38,7 +38,7 @@ class Actuation(Message):
     detail: Text | None = None
 
 
-class Stretch(Part):
+class Stretch(MessagePart):
     """Records of one partition that a period closed: from `from_offset` to before `to_offset`.
 
     What stays open needs its records from `needed_from` on; `to_offset` where it needs none.
@@ -51,7 +51,7 @@ class Stretch(Part):
     needed_from: Count
 
 
-class CameraMark(Part):
+class CameraMark(MessagePart):
     """The last number of one camera's spool epoch that a period closed."""
 
     line_id: Id
@@ -61,7 +61,7 @@ class CameraMark(Part):
     last_sequence: Count
 
 
-class SetDigests(Part):
+class SetDigests(MessagePart):
     """SHA-256 over the sorted ids that lie in the stretches of a period, a line each.
 
     `captured` and `inspected` are frames, `routed` visits by their first routing.

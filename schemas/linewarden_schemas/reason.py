@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from linewarden_schemas.base import MOST_MS, Finite, Part
+from linewarden_schemas.base import MOST_MS, Finite, MessagePart
 
 MOST_PARAMETER = 500
 """Characters of a parameter."""
@@ -17,7 +17,7 @@ _Text = Annotated[str, StringConstraints(max_length=MOST_PARAMETER)]
 _Whole = Annotated[int, Field(ge=-MOST_MS, le=MOST_MS)]
 
 
-class Reason(Part):
+class Reason(MessagePart):
     """The code of a sentence and what it names; `linewarden_domain.words` has the words, by language.
 
     A reader that does not know the code, or lacks a parameter, shows the sentence that stands beside it.

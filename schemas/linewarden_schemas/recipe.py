@@ -17,7 +17,7 @@ from linewarden_schemas.base import (
     Finite,
     Id,
     Message,
-    Part,
+    MessagePart,
     Share,
     Text,
     is_reading,
@@ -28,7 +28,7 @@ from linewarden_schemas.vocabulary import Outcome, VerdictRule
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 
-class Provenance(Part):
+class Provenance(MessagePart):
     """Where a threshold comes from: set, sample size, the point of the curve, and when."""
 
     data_digest: Digest
@@ -38,7 +38,7 @@ class Provenance(Part):
     dated_ms: EpochMs
 
 
-class Thresholds(Part):
+class Thresholds(MessagePart):
     """`defect` on the probability of a defect (NG above it), `suspicion` on u (an OK at or above it diverts)."""
 
     defect: Share
@@ -46,7 +46,7 @@ class Thresholds(Part):
     provenance: Provenance | None = None
 
 
-class Zone(Part):
+class Zone(MessagePart):
     """A polygon in part coordinates (mm). An ignored zone is not judged."""
 
     zone_id: Id
@@ -54,7 +54,7 @@ class Zone(Part):
     ignore: bool = False
 
 
-class Region(Part):
+class Region(MessagePart):
     """A rectangle in pixels of the native picture."""
 
     x: int
@@ -63,7 +63,7 @@ class Region(Part):
     height: int
 
 
-class ViewSpec(Part):
+class ViewSpec(MessagePart):
     """One picture that the recipe expects of a visit."""
 
     view_id: Id
@@ -74,7 +74,7 @@ class ViewSpec(Part):
     mm_per_pixel: Positive | None = None
 
 
-class Criterion(Part):
+class Criterion(MessagePart):
     """Acceptance limits for a defect class in a zone; a limit that is absent does not bind."""
 
     defect_class: Id
@@ -84,7 +84,7 @@ class Criterion(Part):
     max_count: Count | None = None
 
 
-class ReviewRules(Part):
+class ReviewRules(MessagePart):
     """Who looks at what, how often and how fast.
 
     `needs` is a skill that a person must have to judge this product. More slots than `capacity_per_hour`, or one
@@ -106,7 +106,7 @@ class ReviewRules(Part):
 LEAST_HORIZON_MS = 60_000
 
 
-class TimeBudget(Part):
+class TimeBudget(MessagePart):
     """The line's deadline and the margins that a trusted pass must keep."""
 
     decide_by_ms: DurationMs = 10_000
@@ -175,12 +175,12 @@ class Recipe(Message):
         return RecipeRef(recipe_id=self.recipe_id, version=self.version, digest=self.digest())
 
 
-def _say_everything(part: Part) -> None:
+def _say_everything(part: MessagePart) -> None:
     """Count every field as named, so that the record keeps its meaning where a default changes."""
     part.__pydantic_fields_set__.update(type(part).model_fields)
     for _, value in part:
         for one in value if isinstance(value, tuple) else (value,):
-            if isinstance(one, Part):
+            if isinstance(one, MessagePart):
                 _say_everything(one)
 
 

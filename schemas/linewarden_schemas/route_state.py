@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Finite, Id, Message, Part, Share, Text
+from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Finite, Id, Message, MessagePart, Share, Text
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import LineStateRef, RecipeRef
@@ -15,7 +15,7 @@ from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Cause, Judgement, Loss, Outcome, Routing, Skill, Undecidable, Verdict
 
 
-class Contradiction(Part):
+class Contradiction(MessagePart):
     """What records of one visit say differently, in words: the name of the thing, and the values that were told.
 
     Of one frame where `frame_id` is given, else of the whole visit.
@@ -26,7 +26,7 @@ class Contradiction(Part):
     frame_id: Id | None = None
 
 
-class ViewState(Part):
+class ViewState(MessagePart):
     """One view of an open visit: what its capture and its inspection said. Either may come first."""
 
     view_id: Id
@@ -56,7 +56,7 @@ class ViewState(Part):
     inspection: SourceRef | None = None
 
 
-class SlotState(Part):
+class SlotState(MessagePart):
     """One slot of a visit: open, or closed with the judgement that counts (or none)."""
 
     slot_id: Id

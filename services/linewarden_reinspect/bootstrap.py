@@ -22,7 +22,7 @@ from linewarden_reinspect.station.access.links import LinkKind
 from linewarden_reinspect.station.access.oidc import OpenIdProvider
 from linewarden_reinspect.station.app import create_app
 from linewarden_reinspect.station.bus import StationBus
-from linewarden_reinspect.station.context import Station
+from linewarden_reinspect.station.context import StationContext
 from linewarden_reinspect.station.desk import ReviewDesk
 from linewarden_reinspect.station.insight.insight import opened_insight
 from linewarden_reinspect.station.outbox import Outbox
@@ -158,7 +158,7 @@ def beside(name: str, run: Callable[[threading.Event], None], stop: Stop) -> Bac
     return Background(name, work, stop)
 
 
-def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Station, Outbox]:
+def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[StationContext, Outbox]:
     namespace, clock, broker = Namespace(settings.namespace), SystemClock(), KafkaBroker(settings.kafka)
     topics = ("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections")
     verify_topics(broker, namespace, topics)
@@ -172,7 +172,7 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
     desk = ReviewDesk(queue, bus, clock, skills_of(access, settings.reinspect.skills), access.pseudonyms.name)
     insight = opened_insight(broker, namespace, access.book, clock, folder=options.data)
     recipes = stack.enter_context(closing(RecipeBook(broker, namespace)))
-    station = Station(
+    station = StationContext(
         desk=desk,
         access=access,
         insight=stack.enter_context(insight),

@@ -22,7 +22,7 @@ class Background:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> Self:
-        """Begin."""
+        """Begin the work on its thread; once."""
         self._thread.start()
         return self
 

@@ -124,7 +124,7 @@ class LocalServer(Closing):
         return self
 
     def is_serving(self) -> bool:
-        """Whether it accepts connections."""
+        """Whether its port accepts connections on this machine."""
         return is_listening(self.port)
 
     def stop(self) -> None:
@@ -132,7 +132,7 @@ class LocalServer(Closing):
         self.process.stop(self.stop_s)
 
     def close(self) -> None:
-        """The same as `stop`."""
+        """Stop it, as `stop` does, for use in a with statement."""
         self.stop()
 
     def __enter__(self) -> Self:

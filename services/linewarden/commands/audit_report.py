@@ -43,7 +43,7 @@ def report(
 
     Exits 1 where the balance does not close, the chain does not hold or closed periods do not follow on each other.
     """
-    from linewarden_audit.report.report import SCHEMA, Audit  # noqa: PLC0415
+    from linewarden_audit.report.report import SCHEMA, AuditRequest  # noqa: PLC0415
     from linewarden_audit.report.report import page as draw  # noqa: PLC0415 - nothing heavy before it is needed
     from linewarden_audit.report.report import report as make  # noqa: PLC0415
     from linewarden_history.reports.rendering import as_json as stored  # noqa: PLC0415
@@ -63,7 +63,7 @@ def report(
                 from linewarden_replay.standing import standing_of  # noqa: PLC0415 - brings torch
 
                 look = partial(standing_of, bundles, datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat())
-            document = make(broker, namespace, Audit(stretch, at_ms, public_key or [], look, rerun, simulated))
+            document = make(broker, namespace, AuditRequest(stretch, at_ms, public_key or [], look, rerun, simulated))
     title = f"{document['production']} visits in production"
     deliver(document, ((page, draw), (out, stored)), WITH_INTERVAL, _rows(document), title, as_json=as_json)
     holds = document["balance"]["closes"] and document["notary"]["holds"] and document["periods"]["broken"] is None

@@ -37,7 +37,7 @@ SCHEMA = "linewarden.audit-report.v2"
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class AuditRequest:
     """What to report and what with; `now_ms` is when it is made. `keys` are trusted public keys of the notary."""
 
     stretch: Selection
@@ -50,7 +50,9 @@ class Audit:
     allowance: Allowance | None = None
 
 
-def report(broker: Broker, namespace: Namespace, audit: Audit, looked: Looked = lambda *_: None) -> dict[str, Any]:
+def report(
+    broker: Broker, namespace: Namespace, audit: AuditRequest, looked: Looked = lambda *_: None
+) -> dict[str, Any]:
     """Read the namespace by assign() and report; nothing is written.
 
     Raises:
@@ -138,7 +140,7 @@ def _figures(tally: AuditTally) -> dict[str, Any]:
     }
 
 
-def _in_force(all_of: Callable[[str], Iterator[Message]], audit: Audit, tally: AuditTally) -> dict[str, Any]:
+def _in_force(all_of: Callable[[str], Iterator[Message]], audit: AuditRequest, tally: AuditTally) -> dict[str, Any]:
     stretch = audit.stretch
     activations = [one for one in all_of("activations") if isinstance(one, Activation)]
     recipes = [one for one in all_of("recipes") if isinstance(one, Recipe)]
@@ -152,7 +154,7 @@ def _in_force(all_of: Callable[[str], Iterator[Message]], audit: Audit, tally: A
     }
 
 
-def _closed(periods: Sequence[Closed], audit: Audit) -> dict[str, Any]:
+def _closed(periods: Sequence[Closed], audit: AuditRequest) -> dict[str, Any]:
     """Closed periods that reach into the range, and whether all that were ever closed follow on each other."""
     told = ("number", "line_id", "from_ms", "to_ms", "visits", "frames", "final", "carried", "reopened", "closed_by")
     inside = [
@@ -168,7 +170,7 @@ def _closed(periods: Sequence[Closed], audit: Audit) -> dict[str, Any]:
     return {"closed": len(periods), "broken": first_break(periods, audit.keys), "listed": rows}
 
 
-def _notary(broker: Broker, namespace: Namespace, audit: Audit) -> dict[str, Any]:
+def _notary(broker: Broker, namespace: Namespace, audit: AuditRequest) -> dict[str, Any]:
     trusted = list(audit.keys) or keys_in_heads(broker, namespace)
     found = verify_namespace(broker, namespace, trusted, Witness(audit.now_ms))
     heads = sum(one.heads for one in found.partitions)

@@ -39,7 +39,7 @@ class FolderOptions(CameraOptions):
 
     @property
     def brings_visits(self) -> bool:
-        """Whether labels tell them."""
+        """Whether a sidecar or a pattern tells the visit of each picture."""
         return self.sidecar is not None or "(?P<visit>" in (self.pattern or "")
 
     def open(self, run: CameraRun) -> FolderCamera:

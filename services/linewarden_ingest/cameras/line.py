@@ -48,7 +48,7 @@ class LineOptions(CameraOptions):
 
     @property
     def brings_visits(self) -> bool:
-        """The plan tells them."""
+        """Always: the plan tells the visit of each shot."""
         return True
 
     @property
@@ -58,7 +58,7 @@ class LineOptions(CameraOptions):
 
     @property
     def sends_apart(self) -> bool:
-        """Its pictures are small."""
+        """Never: its pictures are small, and a process of its own would cost more than it saves."""
         return False
 
     def prepare(self, is_stopped: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ from linewarden_reinspect import metrics
 from linewarden_reinspect.projector.changes import change_of
 from linewarden_reinspect.projector.plan import Log, why_rebuild
 from linewarden_reinspect.queue.errors import ViewDamaged, ViewMoved
-from linewarden_reinspect.queue.port import View
+from linewarden_reinspect.queue.port import ProjectedQueue
 from linewarden_reinspect.queue.types import Change
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import LogTruncated, Poison, RetentionOvertook
@@ -43,7 +43,7 @@ class Projector:
 
     def __init__(
         self,
-        view: View,
+        view: ProjectedQueue,
         reader: Reader,
         admin: Admin,
         topic: str,

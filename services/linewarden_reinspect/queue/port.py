@@ -77,7 +77,7 @@ class Queue(Protocol):
         ...
 
 
-class View(Protocol):
+class ProjectedQueue(Protocol):
     """The same queue as its projector sees it."""
 
     def standing(self) -> Standing:

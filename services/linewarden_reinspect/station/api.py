@@ -10,7 +10,13 @@ from pydantic import Base64Bytes, Field
 
 from linewarden_reinspect.station import present
 from linewarden_reinspect.station.access.permissions import require_outcome
-from linewarden_reinspect.station.context import CurrentLanguage, CurrentSession, CurrentStation, RequestBody, Station
+from linewarden_reinspect.station.context import (
+    CurrentLanguage,
+    CurrentSession,
+    CurrentStation,
+    RequestBody,
+    StationContext,
+)
 from linewarden_reinspect.station.errors import BadMark
 from linewarden_reinspect.station.judging import Given
 from linewarden_reinspect.station.marks import clean_mask
@@ -158,7 +164,7 @@ def evidence(slot_id: str, token: Token, station: CurrentStation, session: Curre
     return {"frames": [present.evidence(frame, found, told=hand.is_told) for frame, found in kept]}
 
 
-def _visit(station: Station, hand: Hand, language: str) -> dict[str, Any]:
+def _visit(station: StationContext, hand: Hand, language: str) -> dict[str, Any]:
     return present.visit(hand, station.clock.now_ms(), station.recipe(hand.slot.recipe), language)
 
 
@@ -166,7 +172,7 @@ def _shown(look: FirstJudgement) -> list[Shown]:
     return [Shown(frame_id=one.frame_id, layers=one.layers) for one in look.shown]
 
 
-def _marks(drawn: Sequence[DrawnMask], station: Station, session: Session) -> tuple[Mark, ...]:
+def _marks(drawn: Sequence[DrawnMask], station: StationContext, session: Session) -> tuple[Mark, ...]:
     marks = []
     for one in drawn:
         hand = session.hand
@@ -178,7 +184,7 @@ def _marks(drawn: Sequence[DrawnMask], station: Station, session: Session) -> tu
     return tuple(marks)
 
 
-def _enough_waits(station: Station) -> bool:
+def _enough_waits(station: StationContext) -> bool:
     """Whether a visit can be taken ahead without leaving somebody else idle."""
     summary = station.watch.summary
     if summary is None:

@@ -19,7 +19,7 @@ from linewarden_reinspect.station import api, compare, events, pages, pictures, 
 from linewarden_reinspect.station.access import people, ways_in
 from linewarden_reinspect.station.access.guard import HEADERS, require_own_page, routes_of
 from linewarden_reinspect.station.access.permissions import require_all_entered
-from linewarden_reinspect.station.context import Station
+from linewarden_reinspect.station.context import StationContext
 from linewarden_reinspect.station.errors import BookAway, Forbidden, KafkaAway, NotSignedIn, QueueAway, StationError
 from linewarden_reinspect.station.insight import auditor, engineer, lead, trust
 from linewarden_reinspect.station.rendering import is_page, pages_of, refused_page
@@ -47,7 +47,7 @@ ROUTERS = (
 """Whatever is served; pages stand in the bar in this order."""
 
 
-def create_app(station: Station) -> FastAPI:
+def create_app(station: StationContext) -> FastAPI:
     """The station as an ASGI application; clients and threads are its maker's business.
 
     Raises:
@@ -78,7 +78,7 @@ async def alive() -> dict[str, bool]:
 
 
 def _admitted(request: Request) -> None:
-    station: Station = request.app.state.station
+    station: StationContext = request.app.state.station
     station.access.guard.admit(request)
 
 
@@ -89,7 +89,7 @@ async def _guarded(request: Request, call_next: Callable[[Request], Awaitable[Re
         response: Response = _told(request, error)
     else:
         response = await call_next(request)
-        station: Station = request.app.state.station
+        station: StationContext = request.app.state.station
         try:
             await run_in_threadpool(station.access.guard.write_down, request, response)
         except sqlite3.Error as error:

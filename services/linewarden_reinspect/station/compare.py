@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from linewarden_reinspect.station import present
 from linewarden_reinspect.station.api import Token
-from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, StationContext
 from linewarden_reinspect.station.errors import NothingHeld
 from linewarden_reinspect.station.pictures import PICTURES, PRIVATE
 from linewarden_reinspect.station.references import ReferencePicture
@@ -68,10 +68,10 @@ def beside_picture(
     return Response(as_shown(kept.picture), media_type=kept.content_type, headers=PRIVATE)
 
 
-def _references(station: Station, hand: Hand) -> tuple[ReferencePicture, ...]:
+def _references(station: StationContext, hand: Hand) -> tuple[ReferencePicture, ...]:
     recipe = station.recipe(hand.slot.recipe)
     return () if recipe is None else station.references.of(recipe)
 
 
-def _beside(station: Station, hand: Hand, view: str) -> tuple[str, ...]:
+def _beside(station: StationContext, hand: Hand, view: str) -> tuple[str, ...]:
     return station.evidence.beside(hand.slot.visit_id, view, 2) if hand.is_told else ()

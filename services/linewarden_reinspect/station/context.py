@@ -25,7 +25,7 @@ from linewarden_schemas.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Station:
+class StationContext:
     """Everything that the routes work with. `lines` empty means that people work for every line."""
 
     desk: ReviewDesk
@@ -43,12 +43,12 @@ class Station:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-def station_of(request: Request) -> Station:
+def station_of(request: Request) -> StationContext:
     """The station that serves this request."""
-    return cast("Station", request.app.state.station)
+    return cast("StationContext", request.app.state.station)
 
 
-CurrentStation = Annotated[Station, Depends(station_of)]
+CurrentStation = Annotated[StationContext, Depends(station_of)]
 
 
 class RequestBody(BaseModel):
@@ -59,4 +59,4 @@ class RequestBody(BaseModel):
 
 CurrentLanguage = Annotated[str, Depends(language_of)]
 
-__all__ = ["CurrentLanguage", "CurrentSession", "CurrentStation", "RequestBody", "Station", "station_of"]
+__all__ = ["CurrentLanguage", "CurrentSession", "CurrentStation", "RequestBody", "StationContext", "station_of"]

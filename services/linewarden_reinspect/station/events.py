@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from linewarden_reinspect.station import present
-from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, StationContext
 from linewarden_reinspect.station.errors import NotSignedIn
 
 router = APIRouter(prefix="/api")
@@ -24,7 +24,7 @@ async def events(request: Request, station: CurrentStation, _: CurrentSession) -
     return StreamingResponse(_stream(request, station), media_type="text/event-stream", headers=headers)
 
 
-async def _stream(request: Request, station: Station) -> AsyncIterator[str]:
+async def _stream(request: Request, station: StationContext) -> AsyncIterator[str]:
     """Looks at the session now and then: a stream that was begun must not outlive it."""
     sent, quiet, looks = -1, 0, 0
     while not station.stop.is_set() and not await request.is_disconnected():
@@ -42,7 +42,7 @@ async def _stream(request: Request, station: Station) -> AsyncIterator[str]:
         await asyncio.sleep(0.25)
 
 
-def _is_signed_in(request: Request, station: Station) -> bool:
+def _is_signed_in(request: Request, station: StationContext) -> bool:
     try:
         station.access.guard.session(request, awake=False)
     except NotSignedIn:

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from linewarden_reinspect.station import present
-from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, StationContext
 from linewarden_reinspect.station.errors import NothingHeld
 from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_schemas.disposition import SlotFrame
@@ -52,7 +52,7 @@ def layer(frame_id: str, layer: str, station: CurrentStation, session: CurrentSe
     return Response(maps[layer], media_type="image/png", headers=PRIVATE)
 
 
-def _held(frame_id: str, station: Station, session: Session) -> tuple[Hand, SlotFrame, Evidence]:
+def _held(frame_id: str, station: StationContext, session: Session) -> tuple[Hand, SlotFrame, Evidence]:
     for hand in (session.hand, session.ahead):
         frame = next((one for one in hand.slot.frames if one.frame_id == frame_id), None) if hand else None
         if hand is not None and frame is not None:

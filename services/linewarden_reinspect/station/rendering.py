@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from fastapi.templating import Jinja2Templates
 
 from linewarden_reinspect.station.access.permissions import GRANTS, allows, permission_of
-from linewarden_reinspect.station.context import Station
+from linewarden_reinspect.station.context import StationContext
 from linewarden_reinspect.station.errors import StationError
 from linewarden_reinspect.station.sessions import Session
 from linewarden_reinspect.station.texts import for_page
@@ -30,7 +30,7 @@ def pages_of(routers: Iterable[APIRouter]) -> tuple[str, ...]:
     return tuple(route.path for router in routers for route in router.routes if is_page(route))
 
 
-def page(request: Request, station: Station, session: Session, name: str, **more: Any) -> Response:  # noqa: ANN401
+def page(request: Request, station: StationContext, session: Session, name: str, **more: Any) -> Response:  # noqa: ANN401
     """A page for a signed-in person; `may` holds the words of what their role is allowed, `pages` the bar's paths."""
     context: dict[str, Any] = {
         "actor": session.actor,
@@ -43,7 +43,7 @@ def page(request: Request, station: Station, session: Session, name: str, **more
     return plain(request, name, **context, **more)
 
 
-def _in_bar(request: Request, station: Station, session: Session) -> list[str]:
+def _in_bar(request: Request, station: StationContext, session: Session) -> list[str]:
     """Pages that a person may see; that of studies where there are some."""
     allowed = [path for path in request.app.state.pages if allows(session.role, permission_of("GET", path))]
     return [path for path in allowed if path != "/study" or station.studies.are_open]
@@ -58,7 +58,7 @@ def plain(request: Request, name: str, *, status: int = 200, **context: Any) -> 
 
 def refused_page(request: Request, error: StationError) -> Response:
     """Why this page is not for this person, with the way to pages that are."""
-    station: Station = request.app.state.station
+    station: StationContext = request.app.state.station
     session = getattr(request.state, "session", None)
     if session is None:
         return plain(request, "sign_in.html", status=error.status, problem=error, link_is_spent=False)

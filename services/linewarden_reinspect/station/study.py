@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
-from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody, Station
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody, StationContext
 from linewarden_reinspect.station.pictures import PRIVATE
 from linewarden_reinspect.station.rendering import page
 from linewarden_reinspect.station.sessions import Session
@@ -68,7 +68,7 @@ def _names(session: Session) -> frozenset[str]:
     return frozenset({session.actor, session.signs})
 
 
-def _told(station: Station, session: Session) -> dict[str, Any]:
+def _told(station: StationContext, session: Session) -> dict[str, Any]:
     sheets, coming = station.studies.progress(_names(session))
     if coming is None:
         return {"sheets": sheets, "next": None}

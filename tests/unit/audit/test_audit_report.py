@@ -20,7 +20,7 @@ from linewarden_audit.notary.notary import Notary, NotaryLimits
 from linewarden_audit.notary.signing import make_key, read_key
 from linewarden_audit.report.conserving import Conservation
 from linewarden_audit.report.differences import read_rerun
-from linewarden_audit.report.report import Audit, page, report
+from linewarden_audit.report.report import AuditRequest, page, report
 from linewarden_audit.report.tally import counting
 from linewarden_audit.report.versions import in_force
 from linewarden_history.reports.gather import UnreadableRecords
@@ -72,7 +72,7 @@ def shift() -> list[Message]:
 def made(*messages: Message, **audit: Any) -> dict[str, Any]:
     broker = line(*by_topic(messages or shift()))
     fields: dict[str, Any] = {"stretch": ALL, "now_ms": AT + HOUR} | audit
-    return report(broker, NAMESPACE, Audit(**fields))
+    return report(broker, NAMESPACE, AuditRequest(**fields))
 
 
 def rate_of(document: dict[str, Any], name: str) -> tuple[int, int]:
@@ -196,18 +196,18 @@ def test_closed_periods_that_reach_into_the_range_are_listed() -> None:
 
 def test_the_chain_is_verified_and_an_unsealed_namespace_says_so(tmp_path: Path) -> None:
     broker = line(*by_topic(shift()))
-    assert "nothing protects these records" in page(report(broker, NAMESPACE, Audit(ALL, AT + HOUR)))
+    assert "nothing protects these records" in page(report(broker, NAMESPACE, AuditRequest(ALL, AT + HOUR)))
     key = tmp_path / "key"
     public = make_key(key)
     notary = Notary(broker, NAMESPACE, read_key(key), ManualClock(now_ms=AT), NotaryLimits(1, 1.0), lambda: None)
     notary.start()
     notary.step()
     notary.close()
-    proven = report(broker, NAMESPACE, Audit(ALL, AT + HOUR, keys=(public,)))["notary"]
+    proven = report(broker, NAMESPACE, AuditRequest(ALL, AT + HOUR, keys=(public,)))["notary"]
     assert (proven["holds"], proven["proven"]) == (True, True)
     assert proven["heads"] > 0
     other = make_key(tmp_path / "other")
-    assert not report(broker, NAMESPACE, Audit(ALL, AT + HOUR, keys=(other,)))["notary"]["holds"]
+    assert not report(broker, NAMESPACE, AuditRequest(ALL, AT + HOUR, keys=(other,)))["notary"]["holds"]
 
 
 def rerun(folder: Path, *frames: str) -> Path:
@@ -250,11 +250,11 @@ def test_a_picture_that_nobody_kept_is_taken_from_the_frames_while_they_hold_it(
     place = inspection(1).source
     for number in range(place.offset + 1):
         broker.append(replace(frame_record(NAMESPACE, flat(), number), partition=place.partition))
-    document = report(broker, NAMESPACE, Audit(ALL, AT + HOUR, rerun=stored))["rerun"]
+    document = report(broker, NAMESPACE, AuditRequest(ALL, AT + HOUR, rerun=stored))["rerun"]
     found = {one["frame_id"]: [caption for caption, _ in one["pictures"]] for one in document["shown"]}
     assert found == {frame(1): ["as captured"], frame(2): []}, "what lies behind the end is not waited for"
     broker.log(Position(place.topic, place.partition)).delete_before(place.offset + 1)
-    document = report(broker, NAMESPACE, Audit(ALL, AT + HOUR, rerun=stored))["rerun"]
+    document = report(broker, NAMESPACE, AuditRequest(ALL, AT + HOUR, rerun=stored))["rerun"]
     assert [one["pictures"] for one in document["shown"]] == [[], []]
 
 

@@ -15,7 +15,7 @@ from linewarden_audit.findings import Allowance, BalanceReport
 from linewarden_audit.ledger import AuditLedger
 from linewarden_audit.notary.signing import make_key, read_key
 from linewarden_audit.periods import Closed, close_period, digest_of, first_break, read_periods
-from linewarden_audit.report.report import Audit
+from linewarden_audit.report.report import AuditRequest
 from linewarden_audit.report.report import report as audit_report
 from linewarden_history.reading import WrittenAt
 from linewarden_history.selection import Selection
@@ -338,7 +338,7 @@ def test_a_report_sees_a_hole_before_the_first_number_of_its_range_since_the_las
 
     def lost(from_ms: int) -> list[str]:
         stretch = Selection(from_ms, AT + HOUR)
-        document = audit_report(line.broker, LINE, Audit(stretch, AT + HOUR))
+        document = audit_report(line.broker, LINE, AuditRequest(stretch, AT + HOUR))
         return [one for one in document["balance"]["lost"]["named"] if "seq" in one]
 
     assert lost(AT + 4) == ["line1.st1.cam1.epoch1.seq3-3"]

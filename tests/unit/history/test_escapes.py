@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from linewarden_audit.report.report import Audit
+from linewarden_audit.report.report import AuditRequest
 from linewarden_audit.report.report import page as audit_page
 from linewarden_audit.report.report import report as audit
 from linewarden_history.escapes import escape_record, found_ms, let_go_by, newest, read_table
@@ -89,7 +89,7 @@ def test_escapes_count_visits_of_production_by_the_way_they_left() -> None:
         escape("P9"),
     ]
     broker = line(*by_topic(told))
-    document = audit(broker, NAMESPACE, Audit(Selection(AT - HOUR, AT + HOUR), AT + HOUR))
+    document = audit(broker, NAMESPACE, AuditRequest(Selection(AT - HOUR, AT + HOUR), AT + HOUR))
     found = document["escapes"]
     assert (found["visits"], found["reports"], found["of_other_visits"]) == (2, 3, 1)
     assert (found["rate"]["name"], found["rate"]["value"]) == ("escapes_ppm_of_inspected", 500_000)
@@ -104,7 +104,7 @@ def test_escapes_count_visits_of_production_by_the_way_they_left() -> None:
 
 def test_a_visit_before_the_range_is_not_blamed_in_it() -> None:
     broker = line(*by_topic([*made(1, "P1"), escape("P1")]))
-    document = audit(broker, NAMESPACE, Audit(Selection(AT + HOUR, AT + 2 * HOUR), AT + HOUR))
+    document = audit(broker, NAMESPACE, AuditRequest(Selection(AT + HOUR, AT + 2 * HOUR), AT + HOUR))
     assert (document["escapes"]["visits"], document["escapes"]["of_other_visits"]) == (0, 1)
 
 

@@ -19,7 +19,7 @@ from linewarden_reinspect.station.access.access import AccessRules, opened_acces
 from linewarden_reinspect.station.access.links import LinkKind
 from linewarden_reinspect.station.app import create_app
 from linewarden_reinspect.station.bus import StationBus
-from linewarden_reinspect.station.context import Station
+from linewarden_reinspect.station.context import StationContext
 from linewarden_reinspect.station.desk import ReviewDesk
 from linewarden_reinspect.station.insight.insight import opened_insight
 from linewarden_reinspect.station.server import WebServer
@@ -62,7 +62,7 @@ class Rig:
     queue: AnyQueue
     namespace: Namespace
     clock: Clock
-    station: Station
+    station: StationContext
     evidence: EvidenceStore
     bus: StationBus
     projector: Projector
@@ -167,7 +167,7 @@ def rig(
         store = evidence_store(broker, name, 64 << 20)
         watch = QueueWatch(queue, clock, every_s=0.2)
         insight = stack.enter_context(opened_insight(broker, name, access.book, clock, folder=None))
-        station = Station(desk, access, insight, store, watch, clock, name.name)
+        station = StationContext(desk, access, insight, store, watch, clock, name.name)
         producer = stack.enter_context(broker.producer(client="others"))
         made = Rig(broker, queue, name, clock, station, store, bus, projector, producer)
         made.projector.synchronise()

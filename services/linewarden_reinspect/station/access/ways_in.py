@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from linewarden_reinspect.station.access.accounts import LONGEST
 from linewarden_reinspect.station.access.guard import address_of
-from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, StationContext
 from linewarden_reinspect.station.errors import BadInput, NothingHeld, StationError
 from linewarden_reinspect.station.rendering import plain
 from linewarden_reinspect.station.sessions import Session
@@ -118,13 +118,13 @@ def sign_out(station: CurrentStation, session: CurrentSession) -> Response:
     return response
 
 
-def _in(station: Station, session: Session, to: str = "/") -> Response:
+def _in(station: StationContext, session: Session, to: str = "/") -> Response:
     response = RedirectResponse(to, status_code=303)
     _give_cookie(response, station, session)
     return response
 
 
-def _give_cookie(response: Response, station: Station, session: Session) -> None:
+def _give_cookie(response: Response, station: StationContext, session: Session) -> None:
     response.set_cookie(
         station.access.rules.cookie,
         session.session_id,
@@ -135,7 +135,7 @@ def _give_cookie(response: Response, station: Station, session: Session) -> None
     )
 
 
-def _form(request: Request, station: Station, error: StationError | None) -> Response:
+def _form(request: Request, station: StationContext, error: StationError | None) -> Response:
     return plain(
         request,
         "sign_in.html",

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
 from linewarden_reinspect.station.access.permissions import Permission, allows
-from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody, Station
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody, StationContext
 from linewarden_reinspect.station.errors import BadInput, NothingHeld
 from linewarden_reinspect.station.insight import drafts as states
 from linewarden_reinspect.station.insight import judgements
@@ -136,7 +136,7 @@ def _runs(ref: RecipeRef) -> dict[str, Any]:
     return {"runs": ref.name, "digest": ref.digest}
 
 
-def _simulated(station: Station, line_id: str, recipe_id: str, suspicion: float) -> dict[str, Any]:
+def _simulated(station: StationContext, line_id: str, recipe_id: str, suspicion: float) -> dict[str, Any]:
     running = _running(station, line_id, recipe_id)
     visits = station.insight.recent.of_line(line_id, recipe_id)
     oldest = min((one.captured_ms for visit in visits.values() for one in visit), default=0)
@@ -148,14 +148,14 @@ def _simulated(station: Station, line_id: str, recipe_id: str, suspicion: float)
     return found | {"running": running}
 
 
-def _running(station: Station, line_id: str, recipe_id: str) -> dict[str, Any]:
+def _running(station: StationContext, line_id: str, recipe_id: str) -> dict[str, Any]:
     for line, ref in station.insight.recent.recipes():
         if (line, ref.recipe_id) == (line_id, recipe_id):
             return _in_force(station, line, ref)
     raise BadInput("problem.no_visit", recipe=recipe_id, line=line_id)
 
 
-def _in_force(station: Station, line_id: str, ref: RecipeRef) -> dict[str, Any]:
+def _in_force(station: StationContext, line_id: str, ref: RecipeRef) -> dict[str, Any]:
     limits, recipe = _limits(station, line_id, ref), station.recipe(ref)
     own = None if recipe is None else recipe.thresholds
     both = [one.suspicion for one in (limits, own) if one is not None]
@@ -168,19 +168,19 @@ def _in_force(station: Station, line_id: str, ref: RecipeRef) -> dict[str, Any]:
     }
 
 
-def _before(station: Station, line_id: str) -> dict[str, Any]:
+def _before(station: StationContext, line_id: str) -> dict[str, Any]:
     before = station.insight.releases.before(line_id)
     return {"before": None if before is None else before.recipe.short}
 
 
-def _limits(station: Station, line_id: str, ref: RecipeRef) -> Thresholds | None:
+def _limits(station: StationContext, line_id: str, ref: RecipeRef) -> Thresholds | None:
     """The bundle's thresholds, as its newest inspection of this line carries them."""
     frames = [one for visit in station.insight.recent.of_line(line_id, ref.recipe_id).values() for one in visit]
     newest = max((one for one in frames if one.limits is not None), key=attrgetter("captured_ms"), default=None)
     return None if newest is None else newest.limits
 
 
-def _thresholds(station: Station, draft: Draft) -> Thresholds:
+def _thresholds(station: StationContext, draft: Draft) -> Thresholds:
     limits = _limits(station, draft.line_id, draft.recipe)
     if limits is None or draft.suspicion > limits.suspicion:
         raise BadInput("problem.bundle_lower")

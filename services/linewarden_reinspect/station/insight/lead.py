@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
 from linewarden_reinspect.station.access.permissions import Permission, allows
-from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody, Station
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, RequestBody, StationContext
 from linewarden_reinspect.station.errors import BadInput, NothingHeld, QueueAway
 from linewarden_reinspect.station.insight import judgements, shift
 from linewarden_reinspect.station.rendering import page
@@ -81,7 +81,7 @@ def _span(from_ms: int, to_ms: int) -> tuple[int, int]:
     return from_ms, to_ms
 
 
-def _waiting(station: Station) -> list[dict[str, Any]] | None:
+def _waiting(station: StationContext) -> list[dict[str, Any]] | None:
     summary = station.watch.summary
     if summary is None:
         return None

@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from linewarden_reinspect.station.context import CurrentSession, CurrentStation, Station
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, StationContext
 from linewarden_reinspect.station.insight import charts, judgements
 from linewarden_reinspect.station.insight.curves import LEAST_IN_BIN, LEAST_MISSES, curves, reliability
 from linewarden_reinspect.station.insight.live import WINDOW, Moved, by_day, catches_of, drift_of
@@ -32,7 +32,7 @@ def trust_page(request: Request, station: CurrentStation, session: CurrentSessio
     return page(request, station, session, "trust.html", choices=list(names), chosen=chosen, **shown)
 
 
-def _shown(station: Station, line_id: str, recipe_id: str) -> dict[str, Any]:
+def _shown(station: StationContext, line_id: str, recipe_id: str) -> dict[str, Any]:
     insight = station.insight
     visits = insight.recent.of_line(line_id, recipe_id)
     frames = sorted((one for visit in visits.values() for one in visit), key=attrgetter("captured_ms"))
@@ -56,7 +56,7 @@ def _shown(station: Station, line_id: str, recipe_id: str) -> dict[str, Any]:
     }
 
 
-def _drift(station: Station, frames: list[SeenFrame]) -> Moved:
+def _drift(station: StationContext, frames: list[SeenFrame]) -> Moved:
     """Drift under the bundle that inspected last; frames of an earlier one are no part of it."""
     digest = next((one.bundle_digest for one in reversed(frames) if one.bundle_digest is not None), None)
     good = {} if digest is None else station.references.good_values(digest)
