@@ -18,6 +18,9 @@ MOST_FRAMES = 64
 MOST_REASONS, MOST_REASON = 8, 200
 """Reasons of an inspection that a visit remembers, and characters of each."""
 
+MOST_PARAMETERS = 300
+"""Characters of what a reason names as data: a trust score brings its words in each language, some 240 in all."""
+
 MOST_GENERATIONS = 32
 """Slots of a round that a visit remembers; older ones that count for nothing are forgotten, and tombstoned."""
 
@@ -48,9 +51,9 @@ def fault(view_id: str, name: str, **parameters: str | float) -> dict[str, objec
 
 
 def short_reasons(inspection: Inspection) -> dict[str, object]:
-    """Reasons of an inspection as a visit remembers them; none as data where one names more than its sentence may."""
+    """Reasons of an inspection as a visit remembers them; none as data where one names too much."""
     coded = inspection.reasons_coded[:MOST_REASONS]
-    is_long = any(sum(len(str(value)) for value in one.parameters.values()) > MOST_REASON for one in coded)
+    is_long = any(sum(len(str(value)) for value in one.parameters.values()) > MOST_PARAMETERS for one in coded)
     return {
         "reasons": tuple(reason[:MOST_REASON] for reason in inspection.reasons[:MOST_REASONS]),
         "reasons_coded": () if is_long else tuple(Reason(code=one.code, parameters=one.parameters) for one in coded),

@@ -9,12 +9,14 @@ import pytest
 
 from linewarden_domain.words import in_words, said, sentences
 from linewarden_route import visit as machine
-from linewarden_route.bounds import MOST_FRAMES, MOST_REASON, MOST_REASONS
+from linewarden_route.bounds import MOST_FRAMES, MOST_PARAMETERS, MOST_REASONS
 from linewarden_route.events import Event, RoutingSeen, Step, TimerDue
 from linewarden_schemas.disposition import Disposition, SlotOpen
 from linewarden_schemas.reason import Reason
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import Loss, Undecidable, Verdict
+from linewarden_vision.inspecting.reasons import doubted
+from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES
 from tests.unit.route.builders import T0, captured, context, dispositions, inspected, opens, the
 
 DOUBT = said("network_mask", p=0.12)
@@ -98,11 +100,19 @@ def test_a_state_from_before_the_codes_goes_on_and_what_is_said_next_has_both() 
     require_both(revised)
 
 
+@pytest.mark.parametrize("ingredient", [*CHEAP_NAMES, "novelty", *SECOND_NAMES])
+def test_a_visit_remembers_what_a_trust_score_found_in_every_language(ingredient: str) -> None:
+    doubt = doubted(1 / 3, 2 / 3, 5 / 9, ingredient)
+    seen = inspected("top", reasons=(doubt.sentence,), reasons_coded=(doubt.reason,))
+    (view,) = the(machine.step(None, seen, context()).visit).views
+    assert view.reasons_coded == (doubt.reason,)
+
+
 @pytest.mark.parametrize(
     ("reason", "kept"),
     [
-        ({"code": "a", "parameters": {"x": "w" * MOST_REASON}}, MOST_REASONS),
-        ({"code": "a", "parameters": {"x": "w" * MOST_REASON, "y": 1}}, 0),
+        ({"code": "a", "parameters": {"x": "w" * MOST_PARAMETERS}}, MOST_REASONS),
+        ({"code": "a", "parameters": {"x": "w" * MOST_PARAMETERS, "y": 1}}, 0),
     ],
 )
 def test_a_visit_remembers_few_codes_and_none_that_is_long(reason: dict[str, Any], kept: int) -> None:
