@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
 from linewarden_route.bootstrap import make_desk
@@ -171,12 +172,34 @@ class RouteLine:
 
 
 def turn_until(condition: Callable[[], bool], *routers: Router) -> None:
-    """Turn routers until a condition holds; fails when it does not come true in time."""
+    """Turn routers until a condition holds; fails when it does not come true in time.
+
+    Several turn side by side, as processes do: a member whose join is answered while another is polled in its
+    place takes the answer too late and asks again, and two that wait for each other in turn can go on so for ever.
+    """
     until = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < until, "the condition did not come true"
-        for router in routers:
-            router.step()
+    if len(routers) == 1:
+        while not condition():
+            assert time.monotonic() < until, "the condition did not come true"
+            routers[0].step()
+        return
+    ended = threading.Event()
+    with ThreadPoolExecutor(len(routers)) as threads:
+        turning = [threads.submit(_turn, router, ended) for router in routers]
+        try:
+            while not condition():
+                assert time.monotonic() < until, "the condition did not come true"
+                wait(turning, timeout=0.02, return_when=FIRST_COMPLETED)
+                assert not any(one.done() for one in turning), [one.exception() for one in turning if one.done()]
+        finally:
+            ended.set()
+    for one in turning:
+        one.result()
+
+
+def _turn(router: Router, ended: threading.Event) -> None:
+    while not ended.is_set():
+        router.step()
 
 
 def turn_until_owned(line: RouteLine, *routers: Router) -> None:
