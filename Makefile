@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(if $(CI),--no-skips)
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
-REAL := kafka or redis or browser or prometheus or faults
+REAL := kafka or redis or browser or prometheus or plant or faults
 REST := $(REAL) or slow or foreign
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 

@@ -10,6 +10,12 @@ else
     have redis-server || missing="$missing redis-server"
     [ "${1:-}" = faults ] || have chromium || missing="$missing chromium"
     [ "${1:-}" = faults ] || have promtool || missing="$missing prometheus"
+    if [ "${1:-}" != faults ]; then
+        have mosquitto && have mosquitto_sub || missing="$missing mosquitto mosquitto-clients"
+        have mbpoll || missing="$missing mbpoll"
+        have arv-fake-gv-camera-0.8 || missing="$missing aravis-tools"
+        [ -e /usr/lib/*/girepository-1.0/GstRtspServer-1.0.typelib ] || missing="$missing python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly"
+    fi
     [ "${1:-}" != faults ] || { have faketime && have mkfs.ext4; } || missing="$missing faketime e2fsprogs"
 fi
 [ -z "$missing" ] && exit 0

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from linewarden_schemas.base import Count, Digest, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.line import LineStateRef, RecipeRef
-from linewarden_schemas.vocabulary import Loss, PartIdSource
+from linewarden_schemas.vocabulary import CameraCondition, Loss, PartIdSource
 
 ContentType = Literal["image/jpeg", "image/png"]
 
@@ -26,7 +26,8 @@ class Capture(Message):
     `bin_slot` is where the part will lie if it is diverted (carrier, tray or bin place), where that is known at the
     trigger. `clock_checked` says that the node had compared its clock with the broker's when it took the picture, and
     neither was wrong. `doubt` says why the recipe and line state that it pins may not be those in force; its visit
-    diverts. `known_bad` marks the picture of a known defect that measures people; it is always withheld.
+    diverts. `conditions` say what is wrong with its camera, for which it diverts too. `known_bad` marks the picture of
+    a known defect that measures people; it is always withheld.
     """
 
     TYPE: ClassVar[str] = "linewarden.capture.v1"
@@ -56,6 +57,7 @@ class Capture(Message):
     lost_detail: Text | None = None
     clock_checked: bool = False
     doubt: Text | None = None
+    conditions: tuple[CameraCondition, ...] = ()
     is_simulated: bool = False
 
     @model_validator(mode="after")

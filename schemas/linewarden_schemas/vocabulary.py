@@ -91,6 +91,27 @@ class Loss(StrEnum):
     """The spool's disk gave other bytes back than were written."""
 
 
+class CameraCondition(StrEnum):
+    """What is not as it should be with a camera, stamped on each capture that was taken so; its visit diverts."""
+
+    LOST = "camera_lost"
+    """It does not answer, or gave no picture for a trigger."""
+    FROZEN = "camera_frozen"
+    """It gave the same picture again, bit by bit, or a picture of another moment."""
+    DARK = "camera_dark"
+    """Darker than its limits."""
+    BRIGHT = "camera_bright"
+    """Brighter than its limits."""
+    BLURRED = "camera_blurred"
+    """Less sharp than its limits."""
+    TORN = "camera_torn"
+    """Packets or lines of the picture are missing."""
+    SLOW = "camera_slow"
+    """Pictures come later, or more seldom, than its limits."""
+    MOVED = "camera_moved"
+    """The part, or the camera, is not where it was taught."""
+
+
 class Outcome(StrEnum):
     """What becomes of a diverted or rejected part in the end."""
 

@@ -97,6 +97,7 @@ def build_capture(
         lost=loss,
         lost_detail=None if loss_detail is None else loss_detail[:2000],
         doubt=pins.doubt,
+        conditions=shot.conditions,
         is_simulated=shot.is_simulated,
     )
 

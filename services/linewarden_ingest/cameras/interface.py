@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from linewarden_schemas.capture import ContentType, Returned
-from linewarden_schemas.vocabulary import Loss, PartIdSource
+from linewarden_schemas.vocabulary import CameraCondition, Loss, PartIdSource
 
 RawPicture = np.ndarray[Any, np.dtype[np.integer[Any] | np.floating[Any]]]
 
@@ -46,7 +46,8 @@ class Shot:
 
     `picture` is encoded, or raw (HxW or HxWx3 BGR, uint8 or uint16), or None where `loss` says why, and `loss_detail`
     in words. `index` is the shot's place in its source: a process that starts again goes on behind it. Without a
-    `trigger` ingest mints the visit. `view_id` is only set where one camera takes several views.
+    `trigger` ingest mints the visit. `view_id` is only set where one camera takes several views. `conditions` are what
+    the camera itself knows to be wrong with it; what the picture shows is found by ingest.
     """
 
     index: int
@@ -58,6 +59,7 @@ class Shot:
     view_id: str | None = None
     part: PartInfo = field(default_factory=PartInfo)
     is_simulated: bool = False
+    conditions: tuple[CameraCondition, ...] = ()
 
 
 class EndOfPictures(Exception):

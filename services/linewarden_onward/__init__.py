@@ -1,0 +1,1 @@
+"""Tells what was decided to the plant: one output a process, at least once, in order, and silence means no."""
