@@ -22,7 +22,7 @@ from linewarden_schemas.vocabulary import (
     Verdict,
 )
 
-LineStateFacts = tuple[LineMode, int, str | None, str | None]
+LineStateFacts = tuple[LineMode, int, str | None, str | None, bool]
 """Mode, since when (epoch ms), order, shift."""
 
 
@@ -190,6 +190,15 @@ class RoutedVisit:
     concession: str | None
     alarm: bool
     is_simulated: bool
+    written: WrittenAt
+
+
+@dataclass(frozen=True, slots=True)
+class ActedVisit:
+    """What a gate reports to have done with a visit; None where it saw no part, or does not know."""
+
+    visit_id: str
+    actual: Routing | None
     written: WrittenAt
 
 
