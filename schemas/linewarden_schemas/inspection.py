@@ -29,9 +29,35 @@ class Maps(MessagePart):
     class_agnostic_png: bytes
 
 
+class MeasuredDefect(MessagePart):
+    """A connected part of a mask, or several that the recipe counts as one: where it lies and how large it is.
+
+    `x`, `y`, `width`, `height` in pixels of the native picture. Length is the larger of its greatest extent and of its
+    skeleton; each figure has its uncertainty, at about two standard deviations. `zones` are those that it touches,
+    `is_outside` where some of it lies in none. `is_within`: within the recipe's limits, or wholly in ignored zones
+    (`is_ignored`).
+    """
+
+    x: Count
+    y: Count
+    width: Count
+    height: Count
+    length_mm: Finite
+    length_error_mm: Finite
+    area_mm2: Finite
+    area_error_mm2: Finite
+    zones: tuple[Id, ...] = ()
+    is_outside: bool = True
+    is_ignored: bool = False
+    defect_class: Id | None = None
+    is_within: bool = False
+
+
 class Inspection(Message):
     """Verdict and trust of one frame. Scores are absent exactly where the frame was not decidable.
 
+    `defects` are what was measured for the recipe's criteria and zones, the largest first; None where nobody measured.
+    `accepted`: an OK although something is marked, since all of it lies within what the recipe accepts.
     `clock_checked` is the frame's: whether the clock behind `captured_ms` had been compared with the broker's.
     """
 
@@ -52,6 +78,8 @@ class Inspection(Message):
     ingredients: dict[str, Finite] = Field(default_factory=dict)
     thresholds: Thresholds | None = None
     defect_class: Id | None = None
+    defects: tuple[MeasuredDefect, ...] | None = None
+    accepted: bool = False
     maps: Maps | None = None
     recipe: RecipeRef
     frame_sha256: Digest | None = None

@@ -47,11 +47,15 @@ class Thresholds(MessagePart):
 
 
 class Zone(MessagePart):
-    """A polygon in part coordinates (mm). An ignored zone is not judged."""
+    """A polygon in part coordinates, of one view or of all. What lies wholly in ignored zones is not judged.
+
+    Part coordinates are mm to the right of and below the upper left corner of the view's region.
+    """
 
     zone_id: Id
     polygon: tuple[tuple[Finite, Finite], ...]
     ignore: bool = False
+    view_id: Id | None = None
 
 
 class Region(MessagePart):
@@ -64,7 +68,11 @@ class Region(MessagePart):
 
 
 class ViewSpec(MessagePart):
-    """One picture that the recipe expects of a visit."""
+    """One picture that the recipe expects of a visit.
+
+    `scale_error` is the uncertainty of `mm_per_pixel` as a share of it, and `scale_until_ms` when it has to be
+    calibrated again: from then on nothing is measured, and what has to be diverts.
+    """
 
     view_id: Id
     camera_id: Id
@@ -72,13 +80,19 @@ class ViewSpec(MessagePart):
     light: Id | None = None
     region: Region | None = None
     mm_per_pixel: Positive | None = None
+    scale_error: Share = 0.0
+    scale_until_ms: EpochMs | None = None
 
 
 class Criterion(MessagePart):
-    """Acceptance limits for a defect class in a zone; a limit that is absent does not bind."""
+    """Acceptance limits for defects of a class in a zone, of any where none is named; an absent limit does not bind.
 
-    defect_class: Id
+    Only with `accept` is a defect within its limits let go; without, it is told with its figures and stays NG.
+    """
+
+    defect_class: Id | None = None
     zone_id: Id | None = None
+    accept: bool = False
     max_length_mm: Positive | None = None
     max_area_mm2: Positive | None = None
     max_count: Count | None = None
@@ -125,7 +139,11 @@ class TimeBudget(MessagePart):
 
 
 class Recipe(Message):
-    """One version of a recipe. `thresholds` absent means those of the bundle's card."""
+    """One version of a recipe. `thresholds` absent means those of the bundle's card.
+
+    Pieces of a mask nearer than `defect_gap_mm` are one defect. Only with `accepts_above_threshold` are acceptable
+    defects let go although the probability of a defect is above its threshold.
+    """
 
     TYPE: ClassVar[str] = "linewarden.recipe.v1"
 
@@ -138,6 +156,8 @@ class Recipe(Message):
     thresholds: Thresholds | None = None
     zones: tuple[Zone, ...] = ()
     criteria: tuple[Criterion, ...] = ()
+    defect_gap_mm: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
+    accepts_above_threshold: bool = False
     review: ReviewRules = ReviewRules()
     time: TimeBudget = TimeBudget()
     created_ms: EpochMs
@@ -197,7 +217,13 @@ def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def measures(recipe: Recipe) -> bool:
+    """Whether a recipe has defects measured: it names acceptance criteria or zones."""
+    return bool(recipe.criteria or recipe.zones)
+
+
 def unjudged(recipe: Recipe) -> tuple[str, ...]:
-    """What a recipe asks for and no stage of a line judges, in words; its visits never pass on trust."""
+    """What a recipe asks for and no stage of a line can judge by it, in words; its visits never pass on trust."""
+    can_measure = recipe.verdict_rule is VerdictRule.EITHER and all(view.mm_per_pixel for view in recipe.views)
     asked = ((recipe.criteria, "acceptance criteria"), (recipe.zones, "zones"))
-    return tuple(what for given, what in asked if given)
+    return () if can_measure else tuple(what for given, what in asked if given)

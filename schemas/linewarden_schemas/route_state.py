@@ -27,7 +27,10 @@ class Contradiction(MessagePart):
 
 
 class ViewState(MessagePart):
-    """One view of an open visit: what its capture and its inspection said. Either may come first."""
+    """One view of an open visit: what its capture and its inspection said. Either may come first.
+
+    `measured`: its inspection measured defects, as criteria and zones ask for; `accepted`: by them it is OK.
+    """
 
     view_id: Id
     frame_id: Id
@@ -48,6 +51,8 @@ class ViewState(MessagePart):
     precision: Text | None = None
     doubtful: bool = True
     risk: Share | None = None
+    measured: bool = False
+    accepted: bool = False
     fault: Text | None = None
     fault_coded: Reason | None = None
     reasons: tuple[Text, ...] = ()

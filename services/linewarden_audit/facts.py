@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from linewarden_history.reading import WrittenAt
 from linewarden_schemas.disposition import SlotFrame
+from linewarden_schemas.inspection import MeasuredDefect
 from linewarden_schemas.vocabulary import (
     Act,
     Cause,
@@ -122,6 +123,8 @@ class InspectedFrame:
     decide_by_ms: int
     inspected_ms: int
     is_simulated: bool
+    defects: tuple[MeasuredDefect, ...] | None
+    accepted: bool
     source: str
     written: WrittenAt
 
@@ -133,6 +136,8 @@ class InspectedFrame:
         is_late = Undecidable.LATE in {self.undecidable, other.undecidable}
         if self.verdict is not other.verdict and not (is_late and other.verdict is not Verdict.NG):
             yield f"{self.verdict.value} and {other.verdict.value}"
+        if self.verdict is other.verdict and self.accepted is not other.accepted:
+            yield "accepted by criteria, and not"
         told = (
             ("visit", self.visit_id, other.visit_id),
             ("view", self.view_id, other.view_id),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from linewarden_audit.facts import CapturedFrame, InspectedFrame, RecipeName
+from linewarden_schemas.inspection import MeasuredDefect
 from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.vocabulary import Cause, LineMode, Undecidable, Verdict
 
@@ -92,9 +93,8 @@ def against_visit(frames: Sequence[Seen], recipe: Recipe) -> Iterator[Objection]
         yield Objection(Cause.LATE, f"view {view_id} is missing")
     for one in frames:
         yield from against_frame(one, recipe)
-    for asked, what in ((recipe.criteria, "acceptance criteria"), (recipe.zones, "zones")):
-        if asked:
-            yield Objection(Cause.FAULT, f"the recipe asks for {what}, which nobody judged")
+    if (recipe.criteria or recipe.zones) and None in [spec.mm_per_pixel for spec in recipe.views]:
+        yield Objection(Cause.FAULT, "the recipe asks for criteria or zones, and for a view without a scale")
 
 
 def against_parts(frames: Sequence[Seen], recipe: Recipe) -> Iterator[Objection]:
@@ -187,9 +187,40 @@ def _inspection_faults(inspected: InspectedFrame, recipe: Recipe) -> Iterator[st
         defect, suspicion = inspected.limits
         if defect != recipe.thresholds.defect or suspicion not in (recipe.thresholds.suspicion, 0.0):
             yield "it was judged by other thresholds than the recipe's"
+    yield from _measuring_faults(inspected, recipe)
     over = [limit for limit, _ in _limits(inspected, recipe) if not (inspected.p_defect or 0.0) <= limit]
-    if inspected.verdict is Verdict.OK and over:
+    if inspected.verdict is Verdict.OK and over and not (inspected.accepted and recipe.accepts_above_threshold):
         yield f"it is OK with a p_defect of {inspected.p_defect}, over the threshold in force"
+
+
+def _measuring_faults(inspected: InspectedFrame, recipe: Recipe) -> Iterator[str]:
+    """An OK whose defects nobody measured although the recipe asks for it, or that are not what it accepts."""
+    if inspected.verdict is not Verdict.OK:
+        return
+    asks = bool(recipe.criteria or recipe.zones)
+    if asks and inspected.defects is None:
+        yield "the recipe asks for criteria or zones, and nobody measured"
+    for defect in inspected.defects or ():
+        if not defect.is_ignored and not _is_acceptable(defect, recipe):
+            yield f"a defect of {defect.length_mm:.2f} mm is none that the recipe accepts"
+    if inspected.accepted and not inspected.defects:
+        yield "it was accepted by criteria without a defect that was measured"
+
+
+def _is_acceptable(defect: MeasuredDefect, recipe: Recipe) -> bool:
+    """Whether in each place where a defect lies something accepts it and nothing forbids it; counts are left out."""
+    length, area = defect.length_mm + defect.length_error_mm, defect.area_mm2 + defect.area_error_mm2
+    for place in (*defect.zones, *([None] if defect.is_outside or not defect.zones else [])):
+        rules = [one for one in recipe.criteria if one.zone_id is None or one.zone_id == place]
+        forbidden = [
+            one
+            for one in rules
+            if one.defect_class in {None, defect.defect_class} or defect.defect_class is None
+            if (one.max_length_mm or length) < length or (one.max_area_mm2 or area) < area
+        ]
+        if forbidden or not any(one.accept and one.defect_class in {None, defect.defect_class} for one in rules):
+            return False
+    return True
 
 
 def _doubts(inspected: InspectedFrame, recipe: Recipe) -> Iterator[tuple[Cause | None, str]]:

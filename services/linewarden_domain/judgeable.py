@@ -1,8 +1,9 @@
 """What a recipe asks for and a line cannot judge: whoever publishes one refuses it, by this one rule.
 
 A line judges each view of the recipe by one bundle: the picture of that view's camera, cut to its region, against the
-threshold on the probability of a defect (under `either` also by the mask) and the one on suspicion; it holds the
-visit's deadline, and has people review what was withheld. Nothing looks at zones, criteria, poses, lights or lengths.
+threshold on the probability of a defect (under `either` also by the mask) and the one on suspicion; what a mask marks
+is measured in mm and held against criteria by zone. It holds the visit's deadline, and has people review what was
+withheld. Nothing tells classes of defects, poses or lights.
 What was published under looser rules is still read.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget, ViewSpec
+from linewarden_schemas.recipe import Recipe, ReviewRules, TimeBudget, ViewSpec, unjudged
 from linewarden_schemas.vocabulary import Outcome, VerdictRule
 
 NO_MASKS = "no mask was given: nothing is ever marked"
@@ -40,17 +41,42 @@ def refusals(recipe: Recipe, bundle: BundleFacts | None = None) -> tuple[str, ..
 
 
 def _unjudged(recipe: Recipe) -> Iterator[str]:
-    if recipe.criteria:
-        yield f"criteria: nothing measures defects against acceptance limits; {_TAKE_OUT}"
-    if recipe.zones:
-        which = ", ".join(zone.zone_id for zone in recipe.zones)
-        yield f"zones ({which}): the whole picture is judged, or the region of its view; {_TAKE_OUT}"
+    for what in unjudged(recipe):
+        if recipe.verdict_rule is not VerdictRule.EITHER:
+            yield f"{what}: they are held against what the mask marks; set verdict_rule to either"
+        without = [view.view_id for view in recipe.views if view.mm_per_pixel is None]
+        if without:
+            yield f"{what}: mm_per_pixel is missing for view {', '.join(without)}; see 'linewarden camera calibrate'"
+    yield from _of_zones(recipe)
+    yield from _of_criteria(recipe)
     for view in recipe.views:
         yield from _of_view(view)
 
 
+def _of_zones(recipe: Recipe) -> Iterator[str]:
+    views = {view.view_id for view in recipe.views}
+    for zone in recipe.zones:
+        if len(zone.polygon) < 3:
+            yield f"zone {zone.zone_id}: give at least three corners, in mm"
+        if zone.view_id is not None and zone.view_id not in views:
+            yield f"zone {zone.zone_id}: the recipe has no view {zone.view_id}"
+
+
+def _of_criteria(recipe: Recipe) -> Iterator[str]:
+    zones = {zone.zone_id for zone in recipe.zones if not zone.ignore}
+    for number, one in enumerate(recipe.criteria, 1):
+        if one.defect_class is not None:
+            yield f"criterion {number}, defect_class {one.defect_class}: no bundle tells classes; name zones alone"
+        if one.zone_id is not None and one.zone_id not in zones:
+            yield f"criterion {number}: the recipe has no zone {one.zone_id} that is judged"
+        if one.accept and one.max_length_mm is None and one.max_area_mm2 is None:
+            yield f"criterion {number}: it would accept a defect of any size; give max_length_mm or max_area_mm2"
+    if recipe.accepts_above_threshold and not any(one.accept for one in recipe.criteria):
+        yield "accepts_above_threshold: no criterion accepts anything; set accept, or take it out"
+
+
 def _of_view(view: ViewSpec) -> Iterator[str]:
-    for what, given in (("pose", view.pose), ("light", view.light), ("mm_per_pixel", view.mm_per_pixel)):
+    for what, given in (("pose", view.pose), ("light", view.light)):
         if given is not None:
             yield f"{what} of view {view.view_id}: nothing on the line looks at it; {_TAKE_OUT}"
     region = view.region

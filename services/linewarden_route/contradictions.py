@@ -97,6 +97,8 @@ def of_answers(view: ViewState, inspection: Inspection) -> tuple[Pair, ...]:
     """
     bundles = ("bundles", view.bundle_digest, inspection.bundle_digest)
     limits = ("thresholds", in_limits(view.thresholds), in_limits(inspection.thresholds))
+    if view.verdict is inspection.verdict is Verdict.OK and view.accepted is not inspection.accepted:
+        return (("acceptances", f"accepted {view.accepted}", f"accepted {inspection.accepted}"), bundles, limits)
     known, told = view.verdict, inspection.verdict
     if known is not None and known is not told:
         is_late = Undecidable.LATE in {view.undecidable, inspection.undecidable}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from linewarden_domain.words import Said, said
-from linewarden_schemas.recipe import Recipe, unjudged
+from linewarden_schemas.recipe import Recipe, measures, unjudged
 from linewarden_schemas.route_state import Contradiction, ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, LineMode, Routing, Verdict, VerdictRule
 
@@ -56,6 +56,7 @@ def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Ite
         told = said("view_fault", view=name, fault=view.fault)
         yield _fault(told if view.fault_coded is None else Said(told.sentence, view.fault_coded))
     yield from _of_verdict(view, recipe)
+    yield from _of_acceptance(view, recipe)
     # An OK and an NG of two frames of the same view.
     others = (one.verdict for one in visit.views if one.view_id == name)
     if view.verdict is Verdict.NG and Verdict.OK in others:
@@ -92,6 +93,8 @@ def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFindi
     """A verdict against the numbers that it was made from, and an OK that does not tell what made it."""
     limits = [one.defect for one in (recipe.thresholds if recipe else None, view.thresholds) if one is not None]
     name, p = view.view_id, view.p_defect
+    if view.accepted and recipe is not None and recipe.accepts_above_threshold:
+        limits = []
     if view.verdict is Verdict.OK:
         if p is None:
             yield _fault(said("view_ok_without_p", view=name))
@@ -105,6 +108,17 @@ def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFindi
     by_p = recipe is not None and recipe.verdict_rule is VerdictRule.CLASSIFIER
     if view.verdict is Verdict.NG and by_p and p is not None and limits and p <= min(limits):
         yield _fault(said("view_ng_below", view=name, p=p, limit=min(limits)))
+
+
+def _of_acceptance(view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFinding]:
+    """An OK without the measurement that the recipe asks for, or by a criterion that it does not have."""
+    if recipe is None or view.verdict is not Verdict.OK:
+        return
+    # Of an adopted routing there is no inspection yet; the disposition does not carry these.
+    if measures(recipe) and not view.measured and view.inspection is not None:
+        yield _fault(said("view_unmeasured", view=view.view_id))
+    if view.accepted and not any(one.accept for one in recipe.criteria) and not any(one.ignore for one in recipe.zones):
+        yield _fault(said("view_accepts", view=view.view_id))
 
 
 def _told(found: Contradiction) -> RoutingFinding:

@@ -90,6 +90,8 @@ def with_inspection(visit: VisitSnapshot, inspection: Inspection, at: SourceRef)
             "undecidable": inspection.undecidable,
             "p_defect": inspection.p_defect,
             "suspicion": inspection.suspicion,
+            "measured": inspection.defects is not None,
+            "accepted": inspection.accepted,
         }
     facts = {
         "first_captured_ms": min(visit.first_captured_ms, inspection.captured_ms),

@@ -79,7 +79,7 @@ class References:
 
     def classes(self, recipe: Recipe) -> tuple[str, ...]:
         """Names of defect classes: those of the recipe's criteria, of its limit samples and of its bundle."""
-        named = [criterion.defect_class for criterion in recipe.criteria]
+        named = [one.defect_class for one in recipe.criteria if one.defect_class is not None]
         named += [one.defect_class for one in self.of(recipe) if one.defect_class is not None]
         return tuple(dict.fromkeys((*named, *self._classes_of_bundle(recipe.bundle_digest))))
 

@@ -7,15 +7,17 @@ from importlib.metadata import version
 
 from scipy.special import expit
 
+from linewarden_domain.acceptance import MOST_DEFECTS, judged
 from linewarden_domain.words import sentences
 from linewarden_schemas.envelope import Frame
-from linewarden_schemas.inspection import Inspection, SourceRef
-from linewarden_schemas.recipe import Recipe, Thresholds
+from linewarden_schemas.inspection import Inspection, MeasuredDefect, SourceRef
+from linewarden_schemas.recipe import Recipe, Thresholds, measures
 from linewarden_schemas.vocabulary import Verdict, VerdictRule
 from linewarden_vision.card import Card
 from linewarden_vision.inspecting.map_pictures import picture_maps
+from linewarden_vision.inspecting.measuring import measured
 from linewarden_vision.inspecting.preparing import Ready
-from linewarden_vision.inspecting.reasons import UNTRUSTED_STAGES, reasons_of
+from linewarden_vision.inspecting.reasons import UNTRUSTED_STAGES, reasons_of, reasons_of_defects
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
 
@@ -31,6 +33,11 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
     thresholds = thresholds_of(ready.recipe, ready.scorer.card)
     verdict = verdict_of(ready.recipe.verdict_rule, score, thresholds)
     meta = ready.frame.meta
+    defects = _measured(ready, score, now_ms)
+    accepted = verdict is Verdict.NG and _is_acceptable(defects, ready.recipe, score, thresholds)
+    if accepted:
+        verdict = Verdict.OK
+    reasons = (*reasons_of(verdict, score, thresholds, ready.scorer.card), *reasons_of_defects(defects or ()))
     return Inspection(
         frame_id=meta.frame_id,
         visit_id=meta.visit_id,
@@ -38,12 +45,14 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
         line_id=meta.line_id,
         camera_id=meta.camera_id,
         verdict=verdict,
-        **sentences(reasons_of(verdict, score, thresholds, ready.scorer.card)),
+        **sentences(reasons),
         p_defect=score.p_defect,
         margin=score.margin,
         suspicion=score.suspicion,
         ingredients=score.ingredients,
         thresholds=thresholds,
+        defects=None if defects is None else defects[:MOST_DEFECTS],
+        accepted=accepted,
         maps=picture_maps(score, ready.native, ready.region),
         recipe=meta.recipe if meta.recipe.digest else meta.recipe.sharper(ready.recipe.ref()),
         frame_sha256=meta.sha256,
@@ -58,6 +67,23 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
         clock_checked=meta.clock_checked,
         is_simulated=meta.is_simulated,
     )
+
+
+def _measured(ready: Ready, score: ViewScore, now_ms: int) -> tuple[MeasuredDefect, ...] | None:
+    """The defects that the recipe has measured, each judged by its criteria; None where nobody can measure."""
+    view = next((one for one in ready.recipe.views if one.view_id == ready.frame.meta.view_id), None)
+    if view is None or not measures(ready.recipe):
+        return None
+    found = measured(score.mask, ready.recipe, view, ready.region, now_ms)
+    return None if found is None else judged(found, ready.recipe.criteria)
+
+
+def _is_acceptable(
+    defects: tuple[MeasuredDefect, ...] | None, recipe: Recipe, score: ViewScore, thresholds: Thresholds
+) -> bool:
+    """Whether everything that is marked lies within what the recipe accepts, and nothing else speaks of a defect."""
+    is_below = score.p_defect <= thresholds.defect or recipe.accepts_above_threshold
+    return is_below and bool(defects) and all(one.is_within for one in defects or ())
 
 
 def not_decidable(frame: Frame, source: SourceRef, refused: PictureRefused, now_ms: int) -> Inspection:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from linewarden_domain.words import LANGUAGES, Said, said
+from linewarden_schemas.inspection import MeasuredDefect
 from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.card import Card, CheapIngredient, EnhancedIngredient
@@ -14,6 +15,8 @@ from linewarden_vision.inspector import ViewScore
 from linewarden_vision.trust.registry import words_of
 from linewarden_vision.trust.suspicion import Normaliser
 
+_TOLD = 3
+"""Defects whose figures are told as reasons; the inspection has all of them."""
 UNTRUSTED_STAGES: Mapping[str, str] = {"taught": "network_taught", "shadow": "network_shadow"}
 """Stages of a bundle in which no OK is believed, with the code of the reason."""
 
@@ -30,6 +33,21 @@ def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card:
     if score.suspicion < thresholds.suspicion:
         return ()
     return (doubted(p, score.suspicion, thresholds.suspicion, strongest(score.ingredients, card)),)
+
+
+def reasons_of_defects(defects: Sequence[MeasuredDefect]) -> tuple[Said, ...]:
+    """The figures of the largest defects that are judged by criteria, those beyond their limits first."""
+    told = sorted((one for one in defects if not one.is_ignored), key=lambda one: (one.is_within, -one.length_mm))
+    return tuple(
+        said(
+            "defect_within" if one.is_within else "defect_beyond",
+            length=one.length_mm,
+            error=one.length_error_mm,
+            area=one.area_mm2,
+            zone=", ".join(one.zones) or "-",
+        )
+        for one in told[:_TOLD]
+    )
 
 
 def doubted(p: float, suspicion: float, limit: float, ingredient: str) -> Said:
