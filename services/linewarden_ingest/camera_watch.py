@@ -89,7 +89,7 @@ class CameraWatch:
         return tuple(one for one in CameraCondition if one in told)
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Watch no call of the camera any more."""
         self._watchdog.close()
 
     def _show(self, found: frozenset[CameraCondition]) -> None:

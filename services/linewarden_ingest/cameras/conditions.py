@@ -79,9 +79,13 @@ def measure(picture: EncodedPicture | RawPicture) -> PictureFigures:
     Raises:
         PictureRefused: where it cannot be decoded, is damaged or cut short.
     """
+    return figures_of(grey_of(picture))
+
+
+def figures_of(grey: NDArray[np.float32]) -> PictureFigures:
+    """The figures of a picture that is downscaled and grey already, as `grey_of` gives it."""
     import cv2  # noqa: PLC0415 - the supervisor, which reads the limits, stays small
 
-    grey = grey_of(picture)
     return PictureFigures(float(grey.mean()), float(cv2.Laplacian(grey, cv2.CV_32F).var()))
 
 
