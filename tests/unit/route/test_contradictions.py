@@ -159,7 +159,7 @@ def test_a_condition_of_a_camera_is_remembered_by_a_successor_and_told_in_every_
     assert (routed.routing, routed.causes) == (Routing.DIVERTED, (Cause.FAULT,))
     assert [one.code for one in routed.reasons_coded] == ["view_condition"] * 2
     assert in_words(routed.reasons_coded[0], "de") == (
-        "Ansicht top: Die Kamera gab dasselbe Bild noch einmal, oder eines von einem anderen Augenblick"
+        "Ansicht top: Die Kamera gab dasselbe Bild noch einmal, oder eines von einem anderen Augenblick: das Teil selbst ansehen"
     )
 
 
