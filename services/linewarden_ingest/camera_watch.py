@@ -82,6 +82,10 @@ class CameraWatch:
         self._show(frozenset(found))
         return found
 
+    def lost(self) -> None:
+        """Tell that the camera is dead, until its process ends."""
+        self._show(self._now | {CameraCondition.LOST})
+
     def untold(self) -> tuple[CameraCondition, ...]:
         """What was wrong since this was asked last, and is wrong now."""
         with self._lock:

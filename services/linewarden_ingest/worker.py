@@ -148,6 +148,7 @@ class Worker:
                 if intake.run():
                     spool.finish(run_ms)
         except CameraFault as fault:
+            watch.lost()
             return fault
         return None
 

@@ -19,6 +19,9 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import TimeBudget
 from linewarden_schemas.topics import CATALOGUE
 
+_UNREAD_S = 15.0
+"""A camera is asked several times a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
@@ -111,9 +114,11 @@ def _conditions(here: Connection) -> Iterator[HealthCheck]:
             known = newest.setdefault((beat.line_id, beat.camera_id), beat)
             newest[beat.line_id, beat.camera_id] = max(known, beat, key=lambda one: one.at_ms)
     for (line_id, camera_id), beat in sorted(newest.items()):
-        told = ", ".join(beat.conditions)
-        advice = f"{told}, and its visits divert: linewarden camera show {camera_id}"
-        yield HealthCheck(f"camera {camera_id}, line {line_id}", not beat.conditions, advice)
+        wrong = [f"{', '.join(beat.conditions)}: linewarden camera show {camera_id}"] if beat.conditions else []
+        unread_s = 0.0 if beat.last_read_ms is None else (beat.at_ms - beat.last_read_ms) / 1000
+        if unread_s > _UNREAD_S:
+            wrong.append(f"not read for {unread_s:.0f} s: it hangs, or ingest holds it, as its log says")
+        yield HealthCheck(f"camera {camera_id}, line {line_id}", not wrong, "; ".join(wrong))
 
 
 def _redis(here: Connection) -> Iterator[HealthCheck]:

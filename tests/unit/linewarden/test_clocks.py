@@ -35,7 +35,7 @@ def beat(
     camera: str,
     error_ms: int | None,
     at_ms: int = NOW,
-    conditions: tuple[CameraCondition, ...] = (),
+    **told: Any,
 ) -> None:
     message = CameraHeartbeat(
         line_id="line1",
@@ -45,7 +45,7 @@ def beat(
         last_sequence=3,
         at_ms=at_ms,
         clock_error_ms=error_ms,
-        conditions=conditions,
+        **told,
     )
     encoded = encode(message, id=f"{camera}.{error_ms}", source="/test", time_ms=NOW)
     broker.append(OutRecord("line1.captures", camera.encode(), encoded.value, encoded.headers))
@@ -79,16 +79,14 @@ def test_doctor_says_that_a_broker_without_append_times_is_no_mode_for_productio
     assert "no mode for production" in found.check
 
 
-def test_doctor_names_a_camera_by_the_conditions_of_its_last_heartbeat(broker: MemoryBroker) -> None:
+def test_doctor_names_a_camera_by_what_its_last_heartbeat_says(broker: MemoryBroker) -> None:
     frozen = (CameraCondition.FROZEN,)
     beat(broker, "cam0", 0, conditions=frozen)
-    beat(broker, "cam0", 0, at_ms=NOW + 5_000)
+    beat(broker, "cam0", 0, at_ms=NOW + 5_000, last_read_ms=NOW + 4_900)
     beat(broker, "cam1", 0)
     beat(broker, "cam1", 0, at_ms=NOW + 5_000, conditions=frozen)
-    found = list(doctor._conditions(Connection(cast("Any", None), NAMESPACE, broker)))
-    assert [(one.check, one.good) for one in found] == [
-        ("camera cam0, line line1", True),
-        ("camera cam1, line line1", False),
-    ]
-    assert "camera_frozen" in found[1].advice
-    assert "linewarden camera show cam1" in found[1].advice
+    beat(broker, "cam2", 0, last_read_ms=NOW - 20_000)
+    well, under, hangs = doctor._conditions(Connection(cast("Any", None), NAMESPACE, broker))
+    assert (well.check, well.good, under.good, hangs.good) == ("camera cam0, line line1", True, False, False)
+    assert under.advice == "camera_frozen: linewarden camera show cam1"
+    assert "not read for 20 s" in hangs.advice
