@@ -5,6 +5,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Camera</title>
+<link rel="icon" href="data:,">
 <style>
   :root { color-scheme: light dark; --line: #8888; --bar: #2a6fb0; --limit: #c2410c; }
   @media (prefers-color-scheme: dark) { :root { --bar: #6fb1ee; --limit: #ff9d66; } }
@@ -20,7 +21,7 @@ PAGE = """<!doctype html>
   #focus { font-size: 2rem; }
   #wrong { color: var(--limit); font-weight: 600; min-height: 1.4em; margin: 0; }
   svg { width: 100%; height: 8rem; border: 1px solid var(--line); }
-  rect { fill: var(--bar); } line { stroke: var(--limit); stroke-width: .4; }
+  rect { fill: var(--bar); } line { stroke: var(--limit); stroke-width: .4; } .mean { stroke: currentColor; }
   polyline { fill: none; stroke: var(--bar); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 </style>
 <h1 id="title">Camera</h1>
@@ -34,7 +35,7 @@ PAGE = """<!doctype html>
     <dt>Rate</dt><dd id="rate">-</dd>
     <dt>Pictures</dt><dd id="number">-</dd>
   </dl>
-  <h2>Grey levels</h2>
+  <h2>Grey levels, their mean and its limits</h2>
   <svg id="histogram" viewBox="0 0 256 100" preserveAspectRatio="none" role="img" aria-label="Histogram"></svg>
   <h2>Focus over time</h2>
   <svg viewBox="0 0 200 100" preserveAspectRatio="none" role="img" aria-label="Focus figure over time">
@@ -50,7 +51,7 @@ const at = name => document.getElementById(name);
 const course = [];
 let shown = 0;
 function figure(value, digits) { return value === null ? '-' : value.toFixed(digits); }
-function histogram(counts, limits) {
+function histogram(counts, limits, mean) {
   const most = Math.max(1, ...counts), wide = 256 / Math.max(1, counts.length);
   const bars = counts.map((count, n) => {
     const high = 100 * Math.sqrt(count / most);
@@ -58,6 +59,7 @@ function histogram(counts, limits) {
   });
   const marks = [limits.dark, limits.bright].filter(one => one !== null)
     .map(one => `<line x1="${one}" x2="${one}" y1="0" y2="100"></line>`);
+  marks.push(`<line class="mean" x1="${mean}" x2="${mean}" y1="0" y2="100"></line>`);
   at('histogram').innerHTML = bars.concat(marks).join('');
 }
 function show(state) {
@@ -75,7 +77,7 @@ function show(state) {
   at('rate').textContent = state.rate_per_s === null ? '-' : `${figure(state.rate_per_s, 2)} a second`;
   at('number').textContent = shown;
   at('course').setAttribute('points', course.map((one, n) => `${n},${100 - 95 * one / (best || 1)}`).join(' '));
-  histogram(state.histogram, state.limits);
+  histogram(state.histogram, state.limits, state.figures.grey);
 }
 async function ask() {
   try {

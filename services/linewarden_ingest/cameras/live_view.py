@@ -170,7 +170,9 @@ def _handler(view: LiveView) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Cache-Control", "no-store")
-            self.send_header("Content-Security-Policy", "default-src 'self'; style-src 'unsafe-inline'")
+            self.send_header(
+                "Content-Security-Policy", "default-src 'self'; img-src 'self' data:; style-src 'unsafe-inline'"
+            )
             self.end_headers()
             self.wfile.write(body)
 
