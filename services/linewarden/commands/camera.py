@@ -180,10 +180,9 @@ def _attached(kind: str) -> Iterator[dict[str, str]]:
 
     try:
         for one in options_of(kind).discover():
-            settings = ", ".join(f"{name} = {json.dumps(value)}" for name, value in one.settings.items())
-            yield {"kind": kind, "device": one.name, "settings": settings}
+            yield {"kind": kind, "device": ", ".join(f"{name} {value}" for name, value in one.items() if value)}
     except (CameraFault, ConfigurationError, ModuleNotFoundError) as error:
-        yield {"kind": kind, "device": "could not look", "settings": str(error)}
+        yield {"kind": kind, "device": f"could not look: {error}"}
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - a picture as ingest would carry it

@@ -58,14 +58,6 @@ class FramePacer:
         return self.clock.now_ms() >= self.due_ms(number)
 
 
-@dataclass(frozen=True, slots=True)
-class AttachedCamera:
-    """A device that answers now: its name for people, and the settings by which its kind opens it."""
-
-    name: str
-    settings: Mapping[str, str | int]
-
-
 class CameraOptions(BaseModel):
     """The settings of one camera; a kind of camera is a subclass, whose `kind` is a Literal with itself as default.
 
@@ -87,8 +79,14 @@ class CameraOptions(BaseModel):
     read_limit_s: float | None = Field(30.0, gt=0)
 
     @classmethod
-    def discover(cls) -> Sequence[AttachedCamera]:
-        """Devices of this kind that answer now; none by default, as of a kind that cannot look for any."""
+    def discover(cls) -> Sequence[Mapping[str, str]]:
+        """Devices of this kind that answer now, each by what tells it apart, best in the words of the settings.
+
+        None by default, as of a kind that cannot look for any.
+
+        Raises:
+            ConfigurationError, CameraFault: where it cannot look now.
+        """
         return ()
 
     @property

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tomllib
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,6 @@ from linewarden.commands import camera
 from linewarden_ingest.cameras.conditions import CameraLimits
 from linewarden_ingest.cameras.folder import FolderOptions
 from linewarden_ingest.cameras.line import LineOptions
-from linewarden_ingest.cameras.options import AttachedCamera
 from linewarden_ingest.cameras.pictures import Encoding, encode
 from linewarden_ingest.cameras.video import VideoOptions
 from linewarden_runtime.errors import ConfigurationError
@@ -80,10 +79,10 @@ def test_pictures_that_are_too_few_or_none_are_told_in_words(pictures: Path) -> 
 def test_list_shows_what_is_set_and_what_each_kind_finds_or_why_it_cannot_look(
     set_up: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def look(cls: object) -> Sequence[AttachedCamera]:
-        return [AttachedCamera("a folder", {"path": "pictures"})]
+    def look(cls: object) -> Sequence[Mapping[str, str]]:
+        return [{"path": "pictures", "model": "a folder", "serial": ""}]
 
-    def fail(cls: object) -> Sequence[AttachedCamera]:
+    def fail(cls: object) -> Sequence[Mapping[str, str]]:
         raise ConfigurationError("its driver is missing")
 
     monkeypatch.setattr(FolderOptions, "discover", classmethod(look))
@@ -92,8 +91,8 @@ def test_list_shows_what_is_set_and_what_each_kind_finds_or_why_it_cannot_look(
     assert [(one["camera"], one["kind"], one["live"]) for one in listed["cameras"]] == [("cam0", "folder", "no")]
     found = [one for one in listed["attached"] if one["kind"] in {"folder", "video", "line"}]
     assert found == [
-        {"kind": "folder", "device": "a folder", "settings": 'path = "pictures"'},
-        {"kind": "video", "device": "could not look", "settings": "its driver is missing"},
+        {"kind": "folder", "device": "path pictures, model a folder"},
+        {"kind": "video", "device": "could not look: its driver is missing"},
     ]
     assert LineOptions.discover() == ()
     assert "a folder" in RUNNER.invoke(camera.app, ["list"]).stdout
