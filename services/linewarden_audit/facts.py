@@ -9,6 +9,7 @@ from linewarden_history.reading import WrittenAt
 from linewarden_schemas.disposition import SlotFrame
 from linewarden_schemas.vocabulary import (
     Act,
+    CameraCondition,
     Cause,
     CloseReason,
     Judgement,
@@ -65,6 +66,7 @@ class CapturedFrame:
     returned: tuple[str, str | None] | None
     sha256: str | None
     lost: Loss | None
+    conditions: tuple[CameraCondition, ...]
     is_simulated: bool
     written: WrittenAt
 
@@ -90,6 +92,8 @@ class CapturedFrame:
             yield "another line state"
         if not self.recipe.may_be(other.recipe):
             yield "another recipe"
+        if not set(other.conditions) <= set(self.conditions):
+            yield "another condition of its camera"
 
     def adds_to(self, first: CapturedFrame) -> bool:
         """Whether this one, sent again, names of its part what the first did not; others may name it otherwise."""
