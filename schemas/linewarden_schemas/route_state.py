@@ -12,7 +12,17 @@ from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.reason import CodedReasons, Reason
 from linewarden_schemas.recipe import Thresholds
-from linewarden_schemas.vocabulary import Cause, Judgement, Loss, Outcome, Routing, Skill, Undecidable, Verdict
+from linewarden_schemas.vocabulary import (
+    CameraCondition,
+    Cause,
+    Judgement,
+    Loss,
+    Outcome,
+    Routing,
+    Skill,
+    Undecidable,
+    Verdict,
+)
 
 
 class Contradiction(MessagePart):
@@ -38,6 +48,7 @@ class ViewState(MessagePart):
     captured_ms: EpochMs
     captured: bool = False
     lost: Loss | None = None
+    conditions: tuple[CameraCondition, ...] = ()
     out_of_time: bool = False
     camera_id: Id | None = None
     sha256: Digest | None = None

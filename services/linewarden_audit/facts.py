@@ -10,6 +10,7 @@ from linewarden_schemas.disposition import SlotFrame
 from linewarden_schemas.inspection import MeasuredDefect
 from linewarden_schemas.vocabulary import (
     Act,
+    CameraCondition,
     Cause,
     CloseReason,
     Judgement,
@@ -66,6 +67,7 @@ class CapturedFrame:
     returned: tuple[str, str | None] | None
     sha256: str | None
     lost: Loss | None
+    conditions: tuple[CameraCondition, ...]
     is_simulated: bool
     written: WrittenAt
 
@@ -91,6 +93,8 @@ class CapturedFrame:
             yield "another line state"
         if not self.recipe.may_be(other.recipe):
             yield "another recipe"
+        if not set(other.conditions) <= set(self.conditions):
+            yield "another condition of its camera"
 
     def adds_to(self, first: CapturedFrame) -> bool:
         """Whether this one, sent again, names of its part what the first did not; others may name it otherwise."""
