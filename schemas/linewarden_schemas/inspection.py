@@ -101,6 +101,8 @@ class Inspection(Message):
             raise ValueError("NOT_DECIDABLE carries its reason, and only it does")
         if decided and None in (self.p_defect, self.suspicion, self.thresholds, self.bundle_digest):
             raise ValueError("a decided frame carries p_defect, suspicion, thresholds and the bundle's digest")
+        if self.accepted and (self.verdict is not Verdict.OK or not self.defects):
+            raise ValueError("what is accepted is OK, and has defects that were measured")
         return self
 
     @property

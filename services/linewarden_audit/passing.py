@@ -205,8 +205,6 @@ def _measuring_faults(inspected: InspectedFrame, recipe: Recipe) -> Iterator[str
     for defect in inspected.defects or ():
         if not defect.is_ignored and not _is_acceptable(defect, recipe):
             yield f"a defect of {defect.length_mm:.2f} mm is none that the recipe accepts"
-    if inspected.accepted and not inspected.defects:
-        yield "it was accepted by criteria without a defect that was measured"
 
 
 def _is_acceptable(defect: MeasuredDefect, recipe: Recipe) -> bool:

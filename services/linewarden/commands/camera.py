@@ -107,6 +107,37 @@ def teach(
 
 
 @app.command()
+def calibrate(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures of a chessboard.", exists=True, dir_okay=False)],
+    square_mm: Annotated[float, typer.Option(min=0.001, help="Side of a square, in mm.")],
+    corners: Annotated[str, typer.Option(help="Its inner corners: columns x rows.")] = "9x6",
+    days: Annotated[int, typer.Option(min=1, help="For how many days the scale holds.")] = 180,
+    as_json: Json = False,
+) -> None:
+    """Learn the scale of a view from pictures of a chessboard where parts lie, and print what goes into the recipe.
+
+    Say with --corners how many inner corners it has. The uncertainty is twice the spread of the squares' sides; a scale
+    that is over its date measures nothing, and what has to be measured diverts.
+    """
+    from linewarden.commands.context import now_ms  # noqa: PLC0415 - as above
+    from linewarden_ingest.cameras.calibrating import calibrated  # noqa: PLC0415
+
+    columns, _, rows = corners.partition("x")
+    with in_one_line():
+        if not (columns.isascii() and columns.isdigit() and rows.isascii() and rows.isdigit()):
+            raise ValueError(f"--corners {corners}: give columns x rows, as 9x6")
+        found = calibrated([_grey(path) for path in pictures], (int(columns), int(rows)), square_mm)
+    told = {
+        "mm_per_pixel": float(f"{found.mm_per_pixel:.6g}"),
+        "scale_error": float(f"{found.scale_error:.3g}"),
+        "scale_until_ms": now_ms() + days * 86_400_000,
+    }
+    if not as_json:
+        typer.echo(f"# of {found.sides} sides in {len(pictures)} pictures; into the view of the recipe", err=True)
+    typer.echo(json.dumps(told))
+
+
+@app.command()
 def since(
     camera: Name,
     begin: Annotated[str, typer.Option("--from", help="Since when it may not be believed: ISO 8601, epoch ms.")] = "",
@@ -192,3 +223,13 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - a picture as ingest would carry 
         return from_bytes(path.read_bytes(), Encoding())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _grey(path: Path) -> Any:  # noqa: ANN401 - height x width, grey
+    import cv2  # noqa: PLC0415 - as above
+    import numpy as np  # noqa: PLC0415
+
+    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise ValueError(f"{path} is no picture that can be read")
+    return picture

@@ -15,7 +15,7 @@ from linewarden_schemas.capture import Returned
 from linewarden_schemas.decision import Shown
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.ids import slot_id
-from linewarden_schemas.inspection import SourceRef
+from linewarden_schemas.inspection import MeasuredDefect, SourceRef
 from linewarden_schemas.line import LineStateRef
 from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, Zone
@@ -30,6 +30,8 @@ from linewarden_schemas.vocabulary import (
     Role,
     Routing,
     Undecidable,
+    Verdict,
+    VerdictRule,
 )
 from tests.support.shift import (
     AT,
@@ -83,6 +85,18 @@ def changed(**changes: Any) -> Recipe:
     return recipe().model_copy(update=changes)
 
 
+def asking(**more: Any) -> Recipe:
+    """A recipe that lets go what is at most 1 mm long."""
+    views = tuple(view.model_copy(update={"mm_per_pixel": 0.1}) for view in recipe().views)
+    accept = (Criterion(accept=True, max_length_mm=1.0),)
+    return changed(**({"views": views, "criteria": accept, "verdict_rule": VerdictRule.EITHER} | more))
+
+
+def mark(length_mm: float) -> MeasuredDefect:
+    errors: dict[str, Any] = {"length_error_mm": 0.1, "area_error_mm2": 0.1}
+    return MeasuredDefect(x=0, y=0, width=1, height=1, length_mm=length_mm, area_mm2=0.1, **errors)
+
+
 SETUP = LineStateRef(mode=LineMode.SETUP, since_ms=AT)
 ZONE = Zone(zone_id="z", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)))
 ONE = [capture(0), inspection(0), disposition(0, Routing.TRUSTED_PASS)]
@@ -115,6 +129,20 @@ WRONG: dict[str, list[Message]] = {
     "p over the recipe's threshold": [changed(thresholds=Thresholds(defect=0.05, suspicion=0.6)), *ONE],
     "suspicion at the recipe's threshold": [changed(thresholds=Thresholds(defect=0.5, suspicion=0.1)), *ONE],
     "criteria that nobody judged": [changed(criteria=(Criterion(defect_class="scratch"),)), *ONE],
+    "criteria that inspect did not judge": [asking(), *ONE],
+    "a defect beyond its limits": [asking(), capture(0), inspection(0, defects=(mark(1.0),), accepted=True), ONE[2]],
+    "a defect that nothing accepts": [
+        asking(criteria=(Criterion(max_length_mm=1.0),)),
+        capture(0),
+        inspection(0, defects=(mark(0.5),), accepted=True),
+        ONE[2],
+    ],
+    "accepted above the threshold, which the recipe does not allow": [
+        asking(),
+        capture(0),
+        inspection(0, defects=(mark(0.5),), accepted=True, p=0.9, verdict=Verdict.OK),
+        ONE[2],
+    ],
     "zones that nobody judged": [changed(zones=(ZONE,)), *ONE],
     "a known-bad": [recipe(), capture(0, known_bad=True), *ONE[1:]],
     "a return without authority": [recipe(), capture(0, returned=Returned(previous_visit_id="v")), *ONE[1:]],

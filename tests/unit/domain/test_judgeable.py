@@ -26,6 +26,13 @@ def view(**more: Any) -> dict[str, Any]:
     return {"views": (ViewSpec(view_id="top", camera_id="cam1", **more),)}
 
 
+SEAL = Zone(zone_id="seal", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)))
+
+
+def measured(**more: Any) -> dict[str, Any]:
+    return {"zones": (SEAL,), "verdict_rule": VerdictRule.EITHER} | view(mm_per_pixel=0.1) | more
+
+
 def times(**more: int) -> dict[str, Any]:
     return {"time": TimeBudget(**more)}
 
@@ -46,6 +53,8 @@ def box(x: int, y: int, width: int, height: int) -> dict[str, Any]:
         {"thresholds": Thresholds(defect=0.0, suspicion=0.0)},
         {"verdict_rule": VerdictRule.EITHER},
         times(decide_by_ms=1_000, commit_margin_ms=999, spool_horizon_ms=1_001),
+        measured(),
+        measured(criteria=(Criterion(zone_id="seal", accept=True, max_length_mm=1.0), Criterion(max_count=0))),
         review(reviews_required=3, needs="weld", audit_share_of_passes=1.0, ng_outcome=Outcome.REWORK),
     ],
 )
@@ -56,12 +65,19 @@ def test_what_the_line_judges_is_published(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"criteria": (Criterion(defect_class="scratch", max_count=0),)}, "criteria"),
-        ({"zones": (Zone(zone_id="seal", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))),)}, "zones (seal)"),
-        ({"zones": (Zone(zone_id="rim", polygon=(), ignore=True),)}, "zones (rim)"),
+        (
+            {"criteria": (Criterion(max_count=0),), "verdict_rule": VerdictRule.EITHER},
+            "acceptance criteria: mm",
+        ),
+        (measured(verdict_rule=VerdictRule.CLASSIFIER), "zones: they are held against what the mask marks"),
+        (measured(zones=(Zone(zone_id="rim", polygon=(), ignore=True),)), "zone rim: give at least three corners"),
+        (measured(zones=(SEAL.model_copy(update={"view_id": "no"}),)), "zone seal: the recipe has no view no"),
+        (measured(criteria=(Criterion(defect_class="scratch"),)), "criterion 1, defect_class scratch"),
+        (measured(criteria=(Criterion(zone_id="rim"),)), "criterion 1: the recipe has no zone rim"),
+        (measured(criteria=(Criterion(accept=True),)), "criterion 1: it would accept a defect of any size"),
+        (measured(accepts_above_threshold=True), "accepts_above_threshold: no criterion accepts"),
         (view(pose="flat"), "pose of view top"),
         (view(light="dome"), "light of view top"),
-        (view(mm_per_pixel=0.1), "mm_per_pixel of view top"),
         (box(-1, 0, 5, 5), "region of view top"),
         (box(0, 0, 0, 5), "region of view top"),
         (box(0, 0, 5, -5), "region of view top"),

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from linewarden_schemas.recipe import Recipe, Thresholds, ViewSpec
+from linewarden_schemas.capture import FrameMetadata
+from linewarden_schemas.envelope import Frame
+from linewarden_schemas.inspection import Inspection, SourceRef
+from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, ViewSpec
 from linewarden_schemas.vocabulary import Verdict, VerdictRule
 from linewarden_vision.card import Card, Stage
-from linewarden_vision.inspecting.judging import thresholds_of, verdict_of
+from linewarden_vision.inspecting.judging import decided, thresholds_of, verdict_of
+from linewarden_vision.inspecting.preparing import Ready
 from linewarden_vision.inspecting.reasons import reasons_of
 from linewarden_vision.inspector import ViewScore
 from tests.unit.vision.helpers import small_card
@@ -49,6 +56,65 @@ def _recipe(thresholds: Thresholds | None) -> Recipe:
         created_ms=1,
         created_by="kim",
     )
+
+
+def _marked(recipe: Recipe, p_defect: float = 0.1, *, size: int = 4) -> Inspection:
+    """What is said of a picture of 100 x 100 in which a square is marked."""
+    mask = np.zeros((100, 100), bool)
+    mask[10 : 10 + size, 10 : 10 + size] = True
+    small = np.zeros((13, 13), np.uint8)
+    taken = replace(score(p_defect), mask=mask, class_specific=small, class_agnostic=small)
+    meta = FrameMetadata(
+        frame_id="f",
+        visit_id="w",
+        view_id="v",
+        line_id="l",
+        station_id="s",
+        camera_id="c",
+        recipe=recipe.ref(),
+        captured_ms=1,
+        decide_by_ms=2,
+        sha256="0" * 64,
+        content_type="image/png",
+    )
+    scorer: Any = SimpleNamespace(card=_card("released"), digest="0" * 64, device="cpu", precision="float32")
+    source = SourceRef(topic="t", partition=0, offset=0)
+    ready = Ready(Frame(meta, b"", None), source, recipe, None, scorer, None, (100, 100))
+    return decided(ready, taken, 1)
+
+
+def _judging(**more: Any) -> Recipe:
+    views = (ViewSpec(view_id="v", camera_id="c", mm_per_pixel=0.1),)
+    accept = (Criterion(accept=True, max_length_mm=1.0),)
+    fields: dict[str, Any] = {"views": views, "verdict_rule": VerdictRule.EITHER, "criteria": accept}
+    return _recipe(LIMITS).model_copy(update=fields | more)
+
+
+def test_what_is_marked_and_acceptable_is_ok_with_its_figures() -> None:
+    said = _marked(_judging())
+    assert (said.verdict, said.accepted) == (Verdict.OK, True)
+    assert "within the recipe's limits" in said.reasons[0]
+    assert [one.is_within for one in said.defects or ()] == [True]
+
+
+def test_what_is_marked_and_beyond_is_ng_with_its_figures() -> None:
+    said = _marked(_judging(), size=40)
+    assert (said.verdict, said.accepted) == (Verdict.NG, False)
+    assert "beyond what the recipe accepts" in said.reasons[1]
+
+
+def test_a_probability_above_its_threshold_is_overruled_only_where_the_recipe_says_so() -> None:
+    assert _marked(_judging(), 0.9).verdict is Verdict.NG
+    told = _marked(_judging(accepts_above_threshold=True), 0.9)
+    assert (told.verdict, told.accepted) == (Verdict.OK, True)
+    nothing_marked = _marked(_judging(accepts_above_threshold=True), 0.9, size=0)
+    assert (nothing_marked.verdict, nothing_marked.accepted, nothing_marked.defects) == (Verdict.NG, False, ())
+
+
+def test_what_a_recipe_does_not_ask_for_is_not_measured_and_a_view_without_a_scale_cannot_be() -> None:
+    assert _marked(_judging(criteria=())).defects is None
+    without = _judging(views=(ViewSpec(view_id="v", camera_id="c"),))
+    assert (_marked(without).verdict, _marked(without).defects) == (Verdict.NG, None)
 
 
 def _card(stage: Stage) -> Card:

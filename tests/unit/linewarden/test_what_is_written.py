@@ -227,9 +227,9 @@ WRITTEN = {
     ),
     "recipe": OnTheWire(
         "line1.recipes",
-        "bracket@3@65eb510c31e5dff31e88ed9159e986970f1aef8ec9192ef4fc04cdc3ae3104e2",
+        "bracket@3@32b0b35dc279cc9448d2a9b41d6b7ab620083129545665f475e0cf846a62bf49",
         None,
-        "bracket@3@65eb510c31e5dff31e88ed9159e986970f1aef8ec9192ef4fc04cdc3ae3104e2.1763913600000",
+        "bracket@3@32b0b35dc279cc9448d2a9b41d6b7ab620083129545665f475e0cf846a62bf49.1763913600000",
         "/linewarden/cli",
         "2025-11-23T16:00:00Z",
         "specversion id source type time content-type",

@@ -16,6 +16,7 @@ from linewarden_route.review import resend
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.ids import digest
+from linewarden_schemas.inspection import MeasuredDefect
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, Zone
 from linewarden_schemas.route_state import VisitSnapshot
@@ -226,6 +227,43 @@ def test_what_a_recipe_asks_for_and_nobody_judged_diverts(asked: dict[str, Any])
     tale.tell(*whole())
     assert tale.published[0].causes == (Cause.FAULT,)
     assert "nobody judged" in tale.published[0].reasons[0]
+
+
+MARK = MeasuredDefect(
+    x=0, y=0, width=1, height=1, length_mm=0.5, length_error_mm=0.1, area_mm2=0.1, area_error_mm2=0.1, is_within=True
+)
+
+
+def _asking(**more: Any) -> Recipe:
+    views = tuple(view.model_copy(update={"mm_per_pixel": 0.1}) for view in make_recipe().views)
+    accept = (Criterion(accept=True, max_length_mm=1.0),)
+    fields: dict[str, Any] = {"views": views, "criteria": accept, "verdict_rule": VerdictRule.EITHER}
+    return make_recipe().model_copy(update=fields | more)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told", "reason"),
+    [
+        (_asking(), {"defects": ()}, None),
+        (_asking(), {"defects": (MARK,), "accepted": True}, None),
+        (_asking(), {}, "nobody measured any"),
+        (
+            _asking(criteria=(), zones=()),
+            {"defects": (MARK,), "accepted": True},
+            "that the recipe does not have",
+        ),
+        (_asking(), {"defects": (MARK,), "accepted": True, "p_defect": 0.9}, "the threshold in force"),
+        (_asking(accepts_above_threshold=True), {"defects": (MARK,), "accepted": True, "p_defect": 0.9}, None),
+        (_asking(accepts_above_threshold=True), {"defects": (), "p_defect": 0.9}, "the threshold in force"),
+    ],
+)
+def test_an_ok_by_criteria_passes_as_the_recipe_says(recipe: Recipe, told: dict[str, Any], reason: str | None) -> None:
+    tale = Tale(recipe)
+    named: dict[str, Any] = {"recipe": recipe.ref(), **told}
+    ref: dict[str, Any] = {"recipe": recipe.ref()}
+    tale.tell(captured("top", **ref), captured("side", **ref), inspected("top", **named), inspected("side", **named))
+    assert (tale.published[0].routing is Routing.TRUSTED_PASS) is (reason is None)
+    assert reason is None or reason in tale.published[0].reasons[0]
 
 
 @pytest.mark.parametrize(("limit", "passes"), [(0.05, True), (0.049, False)])
