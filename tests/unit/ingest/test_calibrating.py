@@ -16,8 +16,8 @@ def board(shift: int = 0) -> NDArray[np.uint8]:
     """Inner corners 6 x 4, squares of 30 pixels, with a white rim."""
     squares = np.indices((5, 7)).sum(0) % 2
     picture = np.kron(squares, np.ones((SQUARE, SQUARE))).astype(np.uint8) * 255
-    picture = cv2.copyMakeBorder(picture, 40, 40, 40 + shift, 40, cv2.BORDER_CONSTANT, value=(255,))
-    return np.asarray(cv2.GaussianBlur(picture, (3, 3), 0))
+    rimmed = cv2.copyMakeBorder(picture, 40, 40, 40 + shift, 40, cv2.BORDER_CONSTANT, value=(255,))
+    return np.asarray(cv2.GaussianBlur(rimmed, (3, 3), 0), np.uint8)
 
 
 def test_the_scale_is_that_of_the_squares() -> None:
