@@ -9,6 +9,7 @@ import ctypes
 import ctypes.util
 import importlib.util
 import threading
+from contextlib import suppress
 from ctypes import c_bool, c_char_p, c_double, c_int, c_int64, c_size_t, c_uint, c_uint64, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +36,8 @@ _PLAIN: dict[str, tuple[Any, list[Any]]] = {
     "arv_buffer_get_status": (c_int, [c_void_p]),
     "arv_buffer_get_system_timestamp": (c_uint64, [c_void_p]),
     "arv_buffer_new_allocate": (c_void_p, [c_size_t]),
+    "arv_buffer_set_frame_id": (None, [c_void_p, c_uint64]),
+    "arv_buffer_set_system_timestamp": (None, [c_void_p, c_uint64]),
     "arv_camera_get_device": (c_void_p, [c_void_p]),
     "arv_camera_gv_set_packet_size_adjustment": (None, [c_void_p, c_int]),
     "arv_camera_gv_set_stream_options": (None, [c_void_p, c_int]),
@@ -114,6 +117,7 @@ class FoundCamera:
 class Block:
     """What came in one buffer, copied out of it; `status` 0 is a whole picture, `system_ms` when it began to arrive.
 
+    Where the first packet is lost, `frame_id` and `system_ms` are 0: blocks come in their order all the same.
     `pixel_format` is the code of the PFNC, `padding` bytes follow each row.
     """
 
@@ -261,14 +265,16 @@ class GenicamDevice:
         try:
             return self._block(buffer)
         finally:
+            # A block whose first packet is lost would be told with what the buffer's last one had.
+            plain.arv_buffer_set_frame_id(buffer, 0)
+            plain.arv_buffer_set_system_timestamp(buffer, 0)
             plain.arv_stream_push_buffer(self._stream, buffer)
 
     def close(self) -> None:
         """Stop it and give it up; a camera that does not answer any more is given up all the same."""
-        try:
-            self.ask("stop_acquisition")
-        except AravisError:
-            self.lost.set()
+        if not self.lost.is_set():
+            with suppress(AravisError):
+                self.ask("stop_acquisition")
         for one in (self._stream, self._camera):
             if one:
                 self._aravis.gobject.g_object_unref(one)

@@ -140,7 +140,7 @@ class GenicamCamera:
         self._device, self._options, self._run, self._limit_s = device, options, run, limit_s
         self._pace, self._first, self._index = options.pace(run), run.first, run.first
         self._ready: deque[Shot] = deque()
-        self._block_id, self._number = 0, 0
+        self._block_id = self._number = self._nameless = 0
         self._is_begun = self._is_triggered = False
         self._silent_s = 0.0
 
@@ -162,7 +162,7 @@ class GenicamCamera:
                 return None
             self._silent_s, self._is_triggered = 0.0, False
             self._take(block)
-        return self._ready.popleft()
+        return self._ready.popleft() if self._ready else None
 
     def close(self) -> None:
         """Stop the device and give up control of it."""
@@ -195,12 +195,23 @@ class GenicamCamera:
         return CameraFault(f"camera {self._options.device or ''}: {reason}", due)
 
     def _take(self, block: Block) -> None:
-        step = steps(self._block_id, block.frame_id) if self._is_begun else 1
-        if not 1 <= step <= MOST_MISSING + 1:
-            raise self._fault(
-                f"block id {block.frame_id} after {self._block_id}: it counts anew, or cannot be followed"
-            )
-        number = self._number + step if self._is_begun else block.frame_id
+        if block.status and not block.frame_id:  # it is the next one, whatever it is called
+            self._nameless += 1
+            if not self._is_begun and self._nameless > self._options.buffers:
+                raise self._fault(f"the first packets of {self._nameless} blocks did not come")
+            if not self._is_begun:
+                return
+            number, step = self._number + 1, 1
+        else:
+            step = self._nameless + 1
+            if self._is_begun:
+                step = steps(self._block_id, block.frame_id) - self._nameless
+            if not 1 <= step <= MOST_MISSING + 1:
+                raise self._fault(
+                    f"block id {block.frame_id} after {self._block_id}: it counts anew, or cannot be followed"
+                )
+            number = self._number + step if self._is_begun else block.frame_id
+            self._is_begun, self._block_id, self._nameless = True, block.frame_id, 0
         now_ms = block.system_ms or self._run.clock.now_ms()
         missing = range(number - step + 1, number)
         if missing:
@@ -208,7 +219,7 @@ class GenicamCamera:
         for one in missing:
             self._ready.append(self._lost(one, now_ms, f"block {one} did not come"))
         self._ready.append(self._shot(block, number, now_ms))
-        self._is_begun, self._block_id, self._number = True, block.frame_id, number
+        self._number = number
 
     def _shot(self, block: Block, number: int, now_ms: int) -> Shot:
         if block.status:
