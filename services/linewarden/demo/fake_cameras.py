@@ -18,7 +18,7 @@ from functools import partial
 from typing import Self
 
 from linewarden_ingest.cameras.aravis import aravis
-from linewarden_ingest.cameras.genicam import LAST_SHORT_ID
+from linewarden_ingest.cameras.block_ids import LAST_SHORT_ID
 from linewarden_ingest.cameras.simulation import LinePlan, draw_view, plan_visit
 from linewarden_runtime.errors import ConfigurationError
 

@@ -158,7 +158,7 @@ def _by_gige(source: line.PictureSource, rate: float) -> Iterator[line.PictureSo
     from linewarden.demo.fake_cameras import fake_station  # noqa: PLC0415 - only this needs Aravis
 
     if source.plan is None:
-        raise ConfigurationError("the fake cameras show the simulated line; leave --source out, or --camera")
+        raise ConfigurationError("fake cameras show the simulated line; leave out --source, or --camera")
     with fake_station(source.plan, rate, source.visits) as addresses:
         yield line.by_gige(source, addresses)
 

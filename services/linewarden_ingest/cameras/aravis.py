@@ -321,6 +321,8 @@ def aravis() -> Aravis:
         )
     try:
         return Aravis(path)
+    except AttributeError as error:
+        raise ConfigurationError(f"{path} is too old: {error}; pip install 'linewarden[cameras]'") from error
     except OSError as error:
         raise ConfigurationError(
             f"{error}: Aravis needs GLib, libxml2 and libusb; on Debian apt install libglib2.0-0 libxml2 libusb-1.0-0"

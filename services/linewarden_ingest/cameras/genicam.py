@@ -13,6 +13,7 @@ import structlog
 from pydantic import Field, model_validator
 
 from linewarden_ingest.cameras.aravis import Aravis, AravisError, Block, FoundCamera, GenicamDevice, aravis
+from linewarden_ingest.cameras.block_ids import BlockIds, UncountableBlock
 from linewarden_ingest.cameras.interface import CameraFault, EndOfPictures, Shot, Trigger
 from linewarden_ingest.cameras.options import CameraOptions, CameraRun
 from linewarden_ingest.cameras.pictures import Unreadable
@@ -22,10 +23,6 @@ from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import CameraCondition, Loss
 
 SOCKET_BYTES = 4 << 20
-MOST_MISSING = 1000
-"""As many block ids in a row may be missing and each is a shot; more is another count, and a fault."""
-LAST_SHORT_ID = 0xFFFF
-"""The last block id of GigE Vision 1; 1 follows, since 0 is none."""
 _STATUS = {
     1: "cleared",
     2: "timeout",
@@ -140,8 +137,8 @@ class GenicamCamera:
         self._device, self._options, self._run, self._limit_s = device, options, run, limit_s
         self._pace, self._first, self._index = options.pace(run), run.first, run.first
         self._ready: deque[Shot] = deque()
-        self._block_id = self._number = self._nameless = 0
-        self._is_begun = self._is_triggered = False
+        self._ids = BlockIds()
+        self._is_triggered = False
         self._silent_s = 0.0
 
     def poll(self, timeout_s: float) -> Shot | None:
@@ -195,31 +192,21 @@ class GenicamCamera:
         return CameraFault(f"camera {self._options.device or ''}: {reason}", due)
 
     def _take(self, block: Block) -> None:
-        if block.status and not block.frame_id:  # it is the next one, whatever it is called
-            self._nameless += 1
-            if not self._is_begun and self._nameless > self._options.buffers:
-                raise self._fault(f"the first packets of {self._nameless} blocks did not come")
-            if not self._is_begun:
-                return
-            number, step = self._number + 1, 1
-        else:
-            step = self._nameless + 1
-            if self._is_begun:
-                step = steps(self._block_id, block.frame_id) - self._nameless
-            if not 1 <= step <= MOST_MISSING + 1:
-                raise self._fault(
-                    f"block id {block.frame_id} after {self._block_id}: it counts anew, or cannot be followed"
-                )
-            number = self._number + step if self._is_begun else block.frame_id
-            self._is_begun, self._block_id, self._nameless = True, block.frame_id, 0
+        try:
+            numbers = self._ids.place(None if block.status and not block.frame_id else block.frame_id)
+        except UncountableBlock as error:
+            raise self._fault(str(error)) from error
+        if numbers is None:
+            if self._ids.nameless > self._options.buffers:
+                raise self._fault(f"the first packets of {self._ids.nameless} blocks did not come")
+            return
         now_ms = block.system_ms or self._run.clock.now_ms()
-        missing = range(number - step + 1, number)
+        *missing, number = numbers
         if missing:
             _log.warning("block ids are missing", camera_id=self._options.camera_id, count=len(missing), before=number)
         for one in missing:
             self._ready.append(self._lost(one, now_ms, f"block {one} did not come"))
         self._ready.append(self._shot(block, number, now_ms))
-        self._number = number
 
     def _shot(self, block: Block, number: int, now_ms: int) -> Shot:
         if block.status:
@@ -250,12 +237,6 @@ class GenicamCamera:
 
     def _trigger(self, number: int) -> Trigger | None:
         return Trigger(number, self._run.start_ms) if self._options.trigger_counter else None
-
-
-def steps(before: int, after: int) -> int:
-    """How many block ids after `before` the id `after` comes; ids of 16 bits begin anew with 1."""
-    anew = after < before <= LAST_SHORT_ID
-    return after - before + (LAST_SHORT_ID if anew else 0)
 
 
 def chosen(found: Sequence[FoundCamera], name: str | None) -> FoundCamera:

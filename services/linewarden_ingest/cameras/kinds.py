@@ -20,9 +20,9 @@ GROUP = "linewarden.cameras"
 """Entry points of this group name a kind of camera and the class of its options."""
 BUILT_IN: Mapping[str, type[CameraOptions]] = {
     "folder": FolderOptions,
-    "genicam": GenicamOptions,
-    "line": LineOptions,
     "video": VideoOptions,
+    "line": LineOptions,
+    "genicam": GenicamOptions,
 }
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from linewarden_ingest.cameras.genicam import GenicamCamera, GenicamOptions
 from linewarden_ingest.cameras.interface import CameraFault, Shot
 from linewarden_ingest.cameras.options import CameraRun
+from linewarden_ingest.settings import IngestOptions
 from linewarden_runtime.clock import SystemClock
 from linewarden_schemas.vocabulary import CameraCondition, Loss
 from tests.support.plant_gige import GigeServer
@@ -41,14 +45,14 @@ def server(serial: str) -> Iterator[GigeServer]:
         yield one
 
 
-def opened() -> GenicamCamera:
+def opened(options: GenicamOptions = OPTIONS) -> GenicamCamera:
     """The camera as soon as it can be had."""
     made: list[GenicamCamera] = []
 
     def answers() -> bool:
         clock = SystemClock()
         try:
-            made.append(OPTIONS.open(CameraRun(PLACE, clock, threading.Event(), clock.now_ms())))
+            made.append(options.open(CameraRun(PLACE, clock, threading.Event(), clock.now_ms())))
         except CameraFault:
             return False
         return True
@@ -114,3 +118,12 @@ def test_a_camera_without_power_is_lost_and_can_be_had_again(serial: str, server
         is_lost(camera)
     with GigeServer(serial), closing(opened()) as camera:
         until(camera, lambda taken: len(whole(taken)) == 3)
+
+
+def test_the_settings_of_the_guide_give_pictures(server: GigeServer) -> None:
+    page = Path("docs/guides/connect-a-camera.md").read_text(encoding="utf-8")
+    (written,) = [one for one in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if '"genicam"' in one]
+    (camera,) = IngestOptions.model_validate(tomllib.loads(written)).cameras
+    assert isinstance(camera, GenicamOptions)
+    with closing(opened(camera)) as one:
+        assert whole(until(one, lambda taken: len(whole(taken)) == 2))[0].shape == (512, 512)

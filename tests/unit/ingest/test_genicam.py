@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from linewarden_ingest.cameras.aravis import Block, FoundCamera
-from linewarden_ingest.cameras.genicam import GenicamOptions, chosen, steps
+from linewarden_ingest.cameras.aravis import Block, FoundCamera, aravis
+from linewarden_ingest.cameras.block_ids import BlockIds, UncountableBlock
+from linewarden_ingest.cameras.genicam import GenicamOptions, chosen
 from linewarden_ingest.cameras.interface import CameraFault
 from linewarden_ingest.cameras.pictures import Unreadable
 from linewarden_ingest.cameras.pixel_formats import FORMATS, picture_of
@@ -26,24 +28,39 @@ def block(name: str, data: np.ndarray, padding: int = 0) -> Block:
     return Block(0, 1, 1_000, data.shape[1], data.shape[0], code, padding, data.tobytes())
 
 
+def placed(*ids: int | None) -> list[list[int] | None]:
+    """The numbers that each block settles: its own is the last, those before it are missing."""
+    counted = BlockIds()
+    return [None if (numbers := counted.place(one)) is None else list(numbers) for one in ids]
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "far"),
+    ("before", "after", "numbers"),
     [
-        (7, 8, 1),
-        (7, 10, 3),
-        (65_535, 1, 1),  # 0 is no id of 16 bits
-        (65_534, 2, 3),
-        (70_000, 70_001, 1),
-        (2**40, 2**40 + 1, 1),
+        (7, 8, [8]),
+        (7, 10, [8, 9, 10]),
+        (65_535, 1, [65_536]),  # 0 is no id of 16 bits
+        (65_534, 2, [65_535, 65_536, 65_537]),
+        (70_000, 70_001, [70_001]),
+        (2**40, 2**40 + 1, [2**40 + 1]),
+        (7, 1_008, list(range(8, 1_009))),
     ],
 )
-def test_block_ids_are_counted_over_their_end(before: int, after: int, far: int) -> None:
-    assert steps(before, after) == far
+def test_block_ids_are_counted_over_their_end(before: int, after: int, numbers: list[int]) -> None:
+    assert placed(before, after) == [[before], numbers]
 
 
-@pytest.mark.parametrize(("before", "after"), [(7, 7), (7, 6), (40_000, 1), (70_000, 1), (7, 2_000)])
-def test_block_ids_that_go_back_stand_still_or_jump_far_are_not_in_reach(before: int, after: int) -> None:
-    assert not 1 <= steps(before, after) <= 1001
+@pytest.mark.parametrize(("before", "after"), [(7, 7), (7, 6), (40_000, 1), (70_000, 1), (7, 1_009)])
+def test_block_ids_that_go_back_stand_still_or_jump_far_cannot_be_counted(before: int, after: int) -> None:
+    with pytest.raises(UncountableBlock, match=f"block id {after} after {before}"):
+        placed(before, after)
+
+
+def test_a_block_without_an_id_is_the_next_one() -> None:
+    assert placed(7, None, None, 10) == [[7], [8], [9], [10]]
+    assert placed(7, None, 11) == [[7], [8], [9, 10, 11]]
+    assert placed(70_000, None, 70_002) == [[70_000], [70_001], [70_002]]
+    assert placed(None, None, 3) == [None, None, [1, 2, 3]]
 
 
 def test_grey_of_8_and_16_bits_is_as_the_sensor_gave_it_and_fewer_bits_are_moved_up() -> None:
@@ -119,3 +136,20 @@ def test_only_block_ids_as_counter_bring_visits() -> None:
     plain = GenicamOptions(camera_id="cam0", view_id="top")
     counted = GenicamOptions(camera_id="cam0", view_id="top", trigger="Line0", trigger_counter="frame_id")
     assert [(one.brings_visits, one.begins_anew) for one in (plain, counted)] == [(False, False), (True, True)]
+
+
+def test_without_the_library_what_to_install_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("ctypes.util.find_library", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'linewarden\[cameras\]'.* apt install libaravis-0\.8-0"):
+        aravis.__wrapped__()
+
+
+def test_a_library_that_does_not_load_or_is_another_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("ctypes.util.find_library", lambda _: str(tmp_path / "libaravis.so"))
+    with pytest.raises(ConfigurationError, match="apt install libglib2"):
+        aravis.__wrapped__()
+    monkeypatch.setattr("ctypes.util.find_library", lambda _: "libm.so.6")
+    with pytest.raises(ConfigurationError, match=r"libm\.so\.6 is too old: .*arv_"):
+        aravis.__wrapped__()
