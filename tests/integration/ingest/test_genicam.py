@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -277,6 +279,31 @@ def test_a_camera_that_waits_for_its_line_is_lost_when_its_heartbeat_stops() -> 
 def test_a_camera_that_another_program_controls_is_not_taken_from_it(fake: FakeGigeCamera) -> None:
     with closing(opened(options(fake))), pytest.raises(CameraFault, match="control of another program"):
         opened(options(fake))
+
+
+@pytest.mark.slow
+def test_a_camera_whose_process_was_killed_is_had_again_once_it_misses_the_heartbeat(fake: FakeGigeCamera) -> None:
+    asked = options(fake, trigger="Line0")
+    took_control = [
+        "import threading",
+        "from linewarden_ingest.cameras.aravis import aravis",
+        f"device = aravis().open({fake.address!r})",
+        "device.start(2, 1 << 20)",
+        "threading.Event().wait()",
+    ]
+    with subprocess.Popen([sys.executable, "-c", "\n".join(took_control)]) as process:
+        wait_for(lambda: fake.is_taking, "the other process has control")
+        with pytest.raises(CameraFault, match="was until a moment ago"):
+            opened(asked)
+        process.kill()
+
+    def answers() -> bool:
+        with suppress(CameraFault):
+            opened(asked).close()
+            return True
+        return False
+
+    wait_for(answers, "it gives up who does not answer")
 
 
 def test_block_ids_are_no_counter_for_a_camera_that_is_opened_late_or_again(fake: FakeGigeCamera) -> None:
