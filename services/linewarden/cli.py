@@ -98,12 +98,15 @@ def demo(
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the station; 0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the simulated line.")] = 1,
+    camera: Annotated[
+        Literal["line", "genicam"], typer.Option(help="line (drawn where it is taken) or genicam (fake GigE cameras).")
+    ] = "line",
 ) -> None:
     """Run a whole line on this machine: cameras, network, trust, router, queue and station."""
     from linewarden.demo.run import run  # noqa: PLC0415 - nothing heavy before it is needed
 
     wanted = parts or (200 if headless else None)
-    code = run(wanted, broker, rate, seed, source=source, bundle=bundle, out=out, work=work, port=port)
+    code = run(wanted, broker, rate, seed, source=source, bundle=bundle, out=out, work=work, port=port, camera=camera)
     raise typer.Exit(code)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import cv2
 import pytest
 
+from linewarden.demo.line import demo_plan
+from linewarden_ingest.cameras.simulation import plan_visit
 from linewarden_vision.synthetic.demo import demo_part
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +84,17 @@ def test_it_stops_by_itself_and_its_balance_closes(installed: Path, tmp_path: Pa
     assert summary["truth"]["defective"] > 0
     assert "End of the shift" in done.stdout
     assert "station: http://127.0.0.1:" in done.stderr
+
+
+def test_fake_gige_cameras_take_the_parts_whose_truth_is_known(installed: Path, tmp_path: Path) -> None:
+    done = demo(installed, tmp_path, "--camera", "genicam", "--parts", "24", "--rate", "2", "--work", "work")
+    assert done.returncode == 0, done.stdout + done.stderr + logs(tmp_path / "work")
+    summary = json.loads((tmp_path / "demo-summary.json").read_text())
+    assert (summary["visits"], summary["frames"], summary["balance"]["closes"]) == (24, 72, True)
+    plan = demo_plan(1)
+    assert summary["truth"]["defective"] == sum(plan_visit(plan, number).defective for number in range(1, 25)) > 0
+    assert summary["truth"]["misses_without_trust"] == 0
+    assert summary["trusted_pass"] > 0
 
 
 def test_a_folder_of_pictures_takes_the_place_of_the_simulation(installed: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,25 @@ def simulated(
         shared | {"camera_id": f"cam-{view}", "view_id": view, "view": number} for number, view in enumerate(VIEWS)
     )
     return PictureSource(cameras, tuple((view, f"cam-{view}") for view in VIEWS), visits, plan, decide_by_ms)
+
+
+def by_gige(source: PictureSource, addresses: list[str]) -> PictureSource:
+    """The same views taken by a camera of GigE Vision each, whose block ids name the visits."""
+    shared = {
+        "kind": "genicam",
+        "pixel_format": "Mono8",
+        "width": DEMO_SIZE,
+        "height": DEMO_SIZE,
+        "trigger": "Line0",
+        "trigger_counter": "frame_id",
+        "arm_s": 120.0,  # the first trigger waits for all cameras, and this machine may be slow
+        "shots": source.visits,
+    }
+    cameras = tuple(
+        shared | {"camera_id": camera, "view_id": view, "device": address}
+        for (view, camera), address in zip(source.views, addresses, strict=True)
+    )
+    return replace(source, cameras=cameras)
 
 
 def folder(pictures: Path, visits: int | None, rate: float, work: Path) -> PictureSource:

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -46,6 +46,7 @@ def run(
     out: Path,
     work: Path | None,
     port: int,
+    camera: str = "line",
 ) -> int:
     """Run the demo; 0 where the balance closes, 1 where it does not: then what it names and the logs' folder are told.
 
@@ -57,7 +58,7 @@ def run(
     begun = time.monotonic()
     folder = (work or Path(tempfile.mkdtemp(prefix="linewarden-demo-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    with _interruptible() as interrupted, servers(broker, folder) as under:
+    with _interruptible() as interrupted, servers(broker, folder) as under, ExitStack() as cameras:
         token, port = secrets.token_urlsafe(16), port or free_port()
         base = f"http://127.0.0.1:{port}"
         extra = {
@@ -65,7 +66,10 @@ def run(
             "LINEWARDEN_STATION__LINK_TOKEN": token,
             "LINEWARDEN_STATION__LINK_ROLES": json.dumps(list(Role)),
         }
-        running = RunningLine(source_of(source, bundle, parts, rate, seed, folder), under, folder, extra)
+        pictures = source_of(source, bundle, parts, rate, seed, folder)
+        if camera == "genicam":
+            pictures = cameras.enter_context(_by_gige(pictures, rate))
+        running = RunningLine(pictures, under, folder, extra)
         shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted)
         sys.stderr.write(f"one more person: linewarden users link ROLE --data {folder / 'station'} --url {base}\n")
         summary = shift.work(begun, line.demo_plan(seed))
@@ -147,6 +151,16 @@ def source_of(
         return source
     digest_of(bundle)
     return replace(source, bundle=bundle.resolve())
+
+
+@contextmanager
+def _by_gige(source: line.PictureSource, rate: float) -> Iterator[line.PictureSource]:
+    from linewarden.demo.fake_cameras import fake_station  # noqa: PLC0415 - only this needs Aravis
+
+    if source.plan is None:
+        raise ConfigurationError("fake cameras show the simulated line; leave out --source, or --camera")
+    with fake_station(source.plan, rate, source.visits) as addresses:
+        yield line.by_gige(source, addresses)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Annotated, get_args
 from pydantic import SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 
 from linewarden_ingest.cameras.folder import FolderOptions
+from linewarden_ingest.cameras.genicam import GenicamOptions
 from linewarden_ingest.cameras.line import LineOptions
 from linewarden_ingest.cameras.options import CameraOptions
 from linewarden_ingest.cameras.video import VideoOptions
@@ -17,7 +18,12 @@ from linewarden_runtime.errors import ConfigurationError
 
 GROUP = "linewarden.cameras"
 """Entry points of this group name a kind of camera and the class of its options."""
-BUILT_IN: Mapping[str, type[CameraOptions]] = {"folder": FolderOptions, "video": VideoOptions, "line": LineOptions}
+BUILT_IN: Mapping[str, type[CameraOptions]] = {
+    "folder": FolderOptions,
+    "video": VideoOptions,
+    "line": LineOptions,
+    "genicam": GenicamOptions,
+}
 
 
 def brought() -> dict[str, str]:

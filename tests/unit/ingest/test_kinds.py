@@ -9,6 +9,7 @@ import pytest
 
 from linewarden.commands import doctor
 from linewarden_ingest.cameras.folder import FolderOptions
+from linewarden_ingest.cameras.kinds import BUILT_IN
 from linewarden_ingest.settings import IngestOptions, IngestSettings, with_cameras
 from linewarden_runtime.errors import ConfigurationError
 
@@ -63,7 +64,7 @@ def test_a_key_that_the_kind_does_not_have_is_refused_at_its_place(site: Path) -
 
 def test_a_kind_that_nobody_brings_is_refused_with_those_that_are_known(site: Path, tmp_path: Path) -> None:
     install(site, "acme-c", "acme-c", MODULE.format(kind="acme-c"))
-    told = r"no camera is of kind 'acme'; known are folder, video, line, acme-c; .* group 'linewarden\.cameras'"
+    told = rf"no camera is of kind 'acme'; known are {', '.join(BUILT_IN)}, acme-c; .* group 'linewarden\.cameras'"
     with pytest.raises(ConfigurationError, match=told):
         read("acme")
     file = tmp_path / "line.toml"
@@ -87,7 +88,7 @@ def test_the_environment_is_refused_the_same_way_and_no_value_of_it_is_told(
 
 
 def test_a_camera_without_a_kind_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(ValueError, match="needs its kind, one of folder, video, line"):
+    with pytest.raises(ValueError, match=f"needs its kind, one of {', '.join(BUILT_IN)}"):
         IngestOptions.model_validate({"cameras": [{"camera_id": "cam0", "view_id": "view0"}]})
 
 
