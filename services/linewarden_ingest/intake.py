@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
 import structlog
 
-from linewarden_ingest.cameras.interface import Camera, CameraFault, EncodedPicture, EndOfPictures, Shot
+from linewarden_ingest.cameras.interface import (
+    Camera,
+    CameraFault,
+    EncodedPicture,
+    EndOfPictures,
+    KeepsBooks,
+    Shot,
+)
 from linewarden_ingest.cameras.pictures import Encoding, Unreadable, encode
 from linewarden_ingest.captures import CameraPlace, Pins, build_capture
 from linewarden_ingest.metrics import HOLDS, REFUSED, SPOOL_LEVEL, SPOOL_SHARE, TAKEN, TAKEN_BYTES, Losses
@@ -22,6 +30,7 @@ from linewarden_ingest.ticket import Ticket
 from linewarden_schemas.vocabulary import Loss
 
 _POLL_S = 0.2
+_UNSAFE_POLL_S = 0.01
 _log = structlog.get_logger(__name__)
 
 
@@ -72,6 +81,8 @@ class Intake:
         self._run_ms, self._node = run_ms, node
         self._is_held = False
         self._camera, self._spool, self._pins = camera, spool, pins
+        self._books = camera if isinstance(camera, KeepsBooks) else None
+        self._unsafe: deque[tuple[int, int]] = deque()  # sequence and index of what is not fsynced yet
         self._place, self._losses, self._stop = place, losses, stop
         self._encoding, self._max_picture_bytes, self._overload = encoding, max_picture_bytes, overload
         self._level = Level.NORMAL
@@ -88,6 +99,12 @@ class Intake:
             CameraFault: where the camera died, after the trigger without a picture was spooled.
             SpoolBroken: where the disk failed.
         """
+        has_ended = self._take()
+        self._spool.sync()
+        self._tell_safe()
+        return has_ended
+
+    def _take(self) -> bool:
         while not self._stop.is_set():
             try:
                 if not self.step():
@@ -107,11 +124,12 @@ class Intake:
             CameraFault: where the camera died and its last trigger is spooled.
             SpoolBroken: where the disk failed.
         """
+        self._tell_safe()
         if self._in_hand is None and self._held_by_clock():
             return True
         if self._in_hand is None:
             try:
-                if (shot := self._camera.poll(_POLL_S)) is None:
+                if (shot := self._camera.poll(_UNSAFE_POLL_S if self._unsafe else _POLL_S)) is None:
                     return True
                 self._in_hand = self._prepared(shot)
             except CameraFault as fault:
@@ -171,15 +189,24 @@ class Intake:
         header, kind = one.ticket.to_bytes(), Kind.BARE if one.picture is None else Kind.WHOLE
         while True:
             try:
-                self._spool.append(header, one.picture or b"", kind, one.ticket)
+                if self._books is not None:
+                    self._books.given(one.ticket.index, one.ticket.capture)
+                sequence = self._spool.append(header, one.picture or b"", kind, one.ticket)
             except SpoolFull as full:
                 if not self._sheds():
                     self._hold(full)
                     return False
             else:
+                if self._books is not None:
+                    self._unsafe.append((sequence, one.ticket.index))
                 self._show(self._spool.used_share)
                 self._count(one)
                 return True
+
+    def _tell_safe(self) -> None:
+        """Tell the camera which of its shots the disk has."""
+        while self._books is not None and self._unsafe and self._unsafe[0][0] < self._spool.durable_next:
+            self._books.safe(self._unsafe.popleft()[1])
 
     def _sheds(self) -> bool:
         if self._overload is not Overload.DROP_OLDEST or not (dropped := self._spool.shed()):

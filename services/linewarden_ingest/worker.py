@@ -136,8 +136,11 @@ class Worker:
         if spool.finished_run == run_ms:
             return None
         first = resume_at(spool, run_ms, begins_anew=self._camera.begins_anew)
+        torn = first - 1 if first and spool.recovered.is_torn else None
+        folder = self._options.spool.folder / self._camera.camera_id
+        run = CameraRun(self._place, self._clock, stop.event, run_ms, first, torn, folder)
         try:
-            with closing(self._camera.open(CameraRun(self._place, self._clock, stop.event, run_ms, first))) as camera:
+            with closing(self._camera.open(run)) as camera:
                 if self._intake(camera, spool, stop, run_ms).run():
                     spool.finish(run_ms)
         except CameraFault as fault:

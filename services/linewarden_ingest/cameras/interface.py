@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from linewarden_schemas.capture import ContentType, Returned
+from linewarden_schemas.capture import Capture, ContentType, Returned
 from linewarden_schemas.vocabulary import CameraCondition, Loss, PartIdSource
 
 RawPicture = np.ndarray[Any, np.dtype[np.integer[Any] | np.floating[Any]]]
@@ -88,4 +88,26 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Release the device; called once, also after a `CameraFault`."""
+        ...
+
+
+@runtime_checkable
+class KeepsBooks(Protocol):
+    """What a camera has besides where somebody waits for its shots to be safe; both are called on its thread.
+
+    Of a shot that a death left in between, the next `CameraRun` tells whether it is safe: by `first`.
+    """
+
+    def given(self, index: int, capture: Capture) -> None:
+        """The shot is about to be spooled with this capture; called again where the spool was full.
+
+        What is kept of it must last before this returns, since the record may.
+
+        Raises:
+            SpoolFull: where there is no room; the line holds and this is called again.
+        """
+        ...
+
+    def safe(self, index: int) -> None:
+        """The shot that was given lies in the spool, fsynced."""
         ...
