@@ -10,14 +10,7 @@ from enum import IntEnum
 
 import structlog
 
-from linewarden_ingest.cameras.interface import (
-    Camera,
-    CameraFault,
-    EncodedPicture,
-    EndOfPictures,
-    KeepsBooks,
-    Shot,
-)
+from linewarden_ingest.cameras.interface import Camera, CameraFault, EncodedPicture, EndOfPictures, Receipt, Shot
 from linewarden_ingest.cameras.pictures import Encoding, Unreadable, encode
 from linewarden_ingest.captures import CameraPlace, Pins, build_capture
 from linewarden_ingest.metrics import HOLDS, REFUSED, SPOOL_LEVEL, SPOOL_SHARE, TAKEN, TAKEN_BYTES, Losses
@@ -55,6 +48,7 @@ class _InHand:
 
     ticket: Ticket
     picture: bytes | None
+    receipt: Receipt | None
 
 
 class Intake:
@@ -81,8 +75,7 @@ class Intake:
         self._run_ms, self._node = run_ms, node
         self._is_held = False
         self._camera, self._spool, self._pins = camera, spool, pins
-        self._books = camera if isinstance(camera, KeepsBooks) else None
-        self._unsafe: deque[tuple[int, int]] = deque()  # sequence and index of what is not fsynced yet
+        self._unsafe: deque[tuple[int, Receipt]] = deque()  # by sequence, of what is not fsynced yet
         self._place, self._losses, self._stop = place, losses, stop
         self._encoding, self._max_picture_bytes, self._overload = encoding, max_picture_bytes, overload
         self._level = Level.NORMAL
@@ -182,31 +175,31 @@ class Intake:
             clock_checked=self._node is not None and self._node.is_checked,
         )
         ticket = Ticket(capture, shot.index, self._run_ms, picture.content_type if picture else None)
-        return _InHand(ticket, None if picture is None else picture.data)
+        return _InHand(ticket, None if picture is None else picture.data, shot.receipt)
 
     def _spooled(self, one: _InHand) -> bool:
         """Spool it, where the policy says so in the room of older pictures; else the line holds and it is False."""
         header, kind = one.ticket.to_bytes(), Kind.BARE if one.picture is None else Kind.WHOLE
         while True:
             try:
-                if self._books is not None:
-                    self._books.given(one.ticket.index, one.ticket.capture)
+                if one.receipt is not None:
+                    one.receipt.given(one.ticket.capture)
                 sequence = self._spool.append(header, one.picture or b"", kind, one.ticket)
             except SpoolFull as full:
                 if not self._sheds():
                     self._hold(full)
                     return False
             else:
-                if self._books is not None:
-                    self._unsafe.append((sequence, one.ticket.index))
+                if one.receipt is not None:
+                    self._unsafe.append((sequence, one.receipt))
                 self._show(self._spool.used_share)
                 self._count(one)
                 return True
 
     def _tell_safe(self) -> None:
-        """Tell the camera which of its shots the disk has."""
-        while self._books is not None and self._unsafe and self._unsafe[0][0] < self._spool.durable_next:
-            self._books.safe(self._unsafe.popleft()[1])
+        """Tell who waits for shots which of them the disk has."""
+        while self._unsafe and self._unsafe[0][0] < self._spool.durable_next:
+            self._unsafe.popleft()[1].safe()
 
     def _sheds(self) -> bool:
         if self._overload is not Overload.DROP_OLDEST or not (dropped := self._spool.shed()):

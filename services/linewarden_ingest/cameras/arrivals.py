@@ -89,7 +89,7 @@ class Arrivals:
             known.ready_at = now + max(self._settle_s, _AGAIN_S)
 
     def forget(self, name: str) -> None:
-        """A file was taken."""
+        """A file was taken, and is not waited for any more."""
         self._files.pop(name, None)
 
     def _due_at(self, one: _Arrival) -> float:

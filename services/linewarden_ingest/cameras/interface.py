@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,13 +42,28 @@ class PartInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """How whoever waits for a shot learns that it is safe. Both are called on the camera's thread, between its polls.
+
+    `given` comes before the record is written, with its capture, and again where the spool was full. What the camera
+    keeps of it must last before it returns, since the record may; SpoolFull, raised where there is no room, lets the
+    line hold. `safe` comes when the record is fsynced. Of a shot that a death left between both, the next `CameraRun`
+    tells whether it is safe: by `first` and `torn`.
+    """
+
+    given: Callable[[Capture], None]
+    safe: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Shot:
     """One trigger of one view.
 
     `picture` is encoded, or raw (HxW or HxWx3 BGR, uint8 or uint16), or None where `loss` says why, and `loss_detail`
     in words. `index` is the shot's place in its source: a process that starts again goes on behind it. Without a
     `trigger` ingest mints the visit. `view_id` is only set where one camera takes several views. `conditions` are what
-    the camera itself knows to be wrong with it; what the picture shows is found by ingest.
+    the camera itself knows to be wrong with it; what the picture shows is found by ingest. `receipt` is for a camera
+    whose source must know when the shot is safe.
     """
 
     index: int
@@ -60,6 +76,7 @@ class Shot:
     part: PartInfo = field(default_factory=PartInfo)
     is_simulated: bool = False
     conditions: tuple[CameraCondition, ...] = ()
+    receipt: Receipt | None = None
 
 
 class EndOfPictures(Exception):
@@ -88,26 +105,4 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Release the device; called once, also after a `CameraFault`."""
-        ...
-
-
-@runtime_checkable
-class KeepsBooks(Protocol):
-    """What a camera has besides where somebody waits for its shots to be safe; both are called on its thread.
-
-    Of a shot that a death left in between, the next `CameraRun` tells whether it is safe: by `first`.
-    """
-
-    def given(self, index: int, capture: Capture) -> None:
-        """The shot is about to be spooled with this capture; called again where the spool was full.
-
-        What is kept of it must last before this returns, since the record may.
-
-        Raises:
-            SpoolFull: where there is no room; the line holds and this is called again.
-        """
-        ...
-
-    def safe(self, index: int) -> None:
-        """The shot that was given lies in the spool, fsynced."""
         ...

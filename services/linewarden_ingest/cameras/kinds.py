@@ -21,10 +21,10 @@ GROUP = "linewarden.cameras"
 """Entry points of this group name a kind of camera and the class of its options."""
 BUILT_IN: Mapping[str, type[CameraOptions]] = {
     "folder": FolderOptions,
-    "watch": WatchOptions,
-    "http": PostOptions,
     "video": VideoOptions,
     "line": LineOptions,
+    "watch": WatchOptions,
+    "http": PostOptions,
 }
 
 

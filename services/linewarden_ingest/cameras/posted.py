@@ -6,6 +6,7 @@ import json
 import threading
 from collections import deque
 from contextlib import ExitStack
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from socket import AF_INET, AF_INET6, create_server, socket
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from linewarden_ingest.cameras.interface import CameraFault, Shot, Trigger
+from linewarden_ingest.cameras.interface import CameraFault, Receipt, Shot, Trigger
 from linewarden_ingest.cameras.journal import TakenJournal, TakenShot
 from linewarden_ingest.cameras.options import CameraOptions, CameraRun
 from linewarden_runtime.errors import ConfigurationError
@@ -152,14 +153,14 @@ class PostedCamera:
             trigger=None if label.visit is None else Trigger(label.visit, trigger_ms),
             view_id=label.view_id,
             part=label.part,
+            receipt=Receipt(partial(self._given, self._index), partial(self._safe, self._index)),
         )
         self._index += 1
         return shot
 
-    def given(self, index: int, capture: Capture) -> None:
+    def _given(self, index: int, capture: Capture) -> None:
         """Remember the key and its answer, before the record is written."""
-        if (post := self._on_the_way.get(index)) is None:
-            return
+        post = self._on_the_way[index]
         told = ("frame_id", "visit_id", "sequence", "sha256", "lost")
         note = self._notes[index] = json.dumps({name: getattr(capture, name) for name in told})
         if post.key is not None:
@@ -169,14 +170,13 @@ class PostedCamera:
                 self._journal.forget(now_ms - round(self._options.remember_h * _HOUR_MS))
                 self._forget_at_ms = now_ms + _HOUR_MS
 
-    def safe(self, index: int) -> None:
+    def _safe(self, index: int) -> None:
         """Answer whoever posted it."""
         self._journal.safe(index)
         with self._lock:
-            post, note = self._on_the_way.pop(index, None), self._notes.pop(index, None)
-            if post is not None:
-                self._by_key.pop(post.key or "", None)
-                post.answer.set_result(note)
+            post = self._on_the_way.pop(index)
+            self._by_key.pop(post.key or "", None)
+            post.answer.set_result(self._notes.pop(index))
 
     def close(self) -> None:
         """End the server; what is not safe by now is answered as not taken, and may be posted again."""

@@ -6,6 +6,7 @@ import json
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import astuple, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
@@ -13,7 +14,7 @@ import structlog
 from pydantic import Field, model_validator
 
 from linewarden_ingest.cameras.arrivals import Arrivals, Stamp
-from linewarden_ingest.cameras.interface import EncodedPicture, Shot, Trigger
+from linewarden_ingest.cameras.interface import EncodedPicture, Receipt, Shot, Trigger
 from linewarden_ingest.cameras.journal import TakenJournal, TakenShot
 from linewarden_ingest.cameras.options import CameraOptions, CameraRun
 from linewarden_ingest.cameras.pictures import Encoding, Unreadable, from_bytes
@@ -124,20 +125,6 @@ class WatchCamera:
             return self._missed(self._gone.popleft())
         return self._take(self._ready.popleft()) if self._ready else None
 
-    def given(self, index: int, capture: Capture) -> None:
-        """Remember the file, before its record is written."""
-        if (taking := self._on_the_way.get(index)) is not None:
-            taking = self._on_the_way[index] = replace(taking, lost=capture.lost)
-            note = json.dumps(astuple(taking.stamp))
-            at_ms = self._clock.now_ms()
-            self._journal.give(TakenShot(taking.key, index, taking.digest, taking.name, note, taking.lost, at_ms))
-
-    def safe(self, index: int) -> None:
-        """Put the file away."""
-        self._journal.safe(index)
-        if (taking := self._on_the_way.pop(index, None)) is not None:
-            self._put_away(taking, index)
-
     def close(self) -> None:
         """End the thread that waits for events; files that are on their way are put away by the next run."""
         self._folder.close()
@@ -206,9 +193,20 @@ class WatchCamera:
                 self._put_away(replace(taking, lost=known.lost), known.shot)
             return None
         self._on_the_way[self._index] = taking
+        receipt = Receipt(partial(self._given, self._index), partial(self._safe, self._index))
         # When it was written, never later than now: what lay here for long is late, and its visit diverts.
         captured_ms = max(0, min(stamp.mtime_ns // 1_000_000, self._clock.now_ms()))
-        return self._labelled(name, captured_ms, picture, why)
+        return replace(self._labelled(name, captured_ms, picture, why), receipt=receipt)
+
+    def _given(self, index: int, capture: Capture) -> None:
+        """Remember the file, before its record is written."""
+        taking = self._on_the_way[index] = replace(self._on_the_way[index], lost=capture.lost)
+        note, at_ms = json.dumps(astuple(taking.stamp)), self._clock.now_ms()
+        self._journal.give(TakenShot(taking.key, index, taking.digest, taking.name, note, taking.lost, at_ms))
+
+    def _safe(self, index: int) -> None:
+        self._journal.safe(index)
+        self._put_away(self._on_the_way.pop(index), index)
 
     def _missed(self, name: str) -> Shot:
         self._count("gone")

@@ -35,7 +35,7 @@ class FileUnusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class FolderListing:
     """Pictures by name, names that were surely renamed into place, and how many names were refused since the last."""
 
     pictures: Mapping[str, Stamp]
@@ -72,7 +72,7 @@ class WatchedFolder:
         if self._follower.is_alive():
             self._follower.join()
 
-    def listed(self) -> Listing:
+    def listed(self) -> FolderListing:
         """What is there now.
 
         A file that had a name of no picture before, or whose unfinished name the system says is gone, was renamed.
@@ -100,7 +100,7 @@ class WatchedFolder:
         for name in new:
             _log.error("not taken: a link out of the folder or to another picture in it, or no file", file=name)
         self._unfinished = frozenset(unfinished)
-        return Listing(pictures, frozenset(renamed), len(new))
+        return FolderListing(pictures, frozenset(renamed), len(new))
 
     def read(self, name: str) -> tuple[bytes, Stamp]:
         """A file's content and its stamp, of one moment.

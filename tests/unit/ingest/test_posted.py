@@ -262,7 +262,8 @@ def test_a_shot_that_was_never_safe_is_taken_anew_under_its_key_by_the_next_proc
     assert shot is not None
     assert isinstance(shot.picture, EncodedPicture)
     capture = build_capture(shot, shot.picture, loss=None, place=PLACE, pins=PINS, spool_epoch=1, sequence=0)
-    camera.given(shot.index, capture)
+    assert shot.receipt is not None
+    shot.receipt.given(capture)
     device.again()  # it was about to be spooled
     assert answer.result().status_code == 503
     assert device.post(jpeg(1), {"Idempotency-Key": "a"}).status_code == 202
