@@ -129,6 +129,8 @@ class Reception:
 
     def _require_token(self, request: Request) -> None:
         """Refuse who does not bring the token; how long that takes tells nothing of it."""
+        if "origin" in request.headers:
+            raise PostRefused(403, "a page in a browser may not post here")
         scheme, _, sent = request.headers.get("authorization", "").partition(" ")
         is_known = self._token is None or hmac.compare_digest(sent.strip().encode(), self._token)
         if self._token is not None and not (is_known and scheme.lower() == "bearer"):

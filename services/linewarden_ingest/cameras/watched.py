@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import stat
@@ -214,6 +215,7 @@ class WatchedFolder:
     def _follow(self) -> None:
         from watchfiles import Change, watch  # noqa: PLC0415 - the supervisor, which reads the options, stays small
 
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)  # else a line for each file
         try:
             for changes in watch(
                 self._path,

@@ -215,6 +215,12 @@ def test_only_who_knows_the_token_is_answered(make: Make, tmp_path: Path) -> Non
     assert device.pictures() == [jpeg(1)]
 
 
+def test_a_page_that_somebody_opens_in_a_browser_beside_it_can_post_nothing(make: Make) -> None:
+    device = make()
+    assert device.post(jpeg(1), {"Origin": "https://elsewhere.example"}).status_code == 403
+    assert device.ingest.spool.next_sequence == 0
+
+
 def test_the_same_key_is_taken_once_with_the_same_answer_also_over_a_restart(make: Make) -> None:
     device = make()
     key = {"Idempotency-Key": "shot 1"}
