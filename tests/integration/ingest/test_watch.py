@@ -194,7 +194,7 @@ def test_a_process_that_is_killed_again_and_again_loses_no_file_and_takes_none_t
     for number, picture in enumerate(content):
         (folder / f"{number:03d}.jpg.tmp").write_bytes(picture)
         (folder / f"{number:03d}.jpg.tmp").rename(folder / f"{number:03d}.jpg")
-        if number % 30 == 29:
+        if number % 30 == 14:
             wait_for(lambda least=number // 2: len(list(done.glob("*.jpg"))) > least, "some are taken")  # type: ignore[misc]
             process.send_signal(signal.SIGKILL)
             process.wait()
