@@ -173,6 +173,16 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 ),
             ),
             Panel(
+                "Files of watched folders and posts of smart cameras, an hour",
+                (
+                    (
+                        "sum by (camera, outcome) (increase(linewarden_ingest_watched_files_total[1h]))",
+                        "{{camera}}: {{outcome}}",
+                    ),
+                    ("sum by (camera, status) (increase(linewarden_ingest_posts_total[1h]))", "{{camera}}: {{status}}"),
+                ),
+            ),
+            Panel(
                 "Restarts of camera processes, an hour",
                 (("sum by (camera) (increase(linewarden_ingest_camera_restarts_total[1h]))", "{{camera}}"),),
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -15,6 +16,7 @@ from linewarden_ingest.cameras.interface import (
     CameraFault,
     EncodedPicture,
     EndOfPictures,
+    Receipt,
     Shot,
     TriggeredCamera,
 )
@@ -30,6 +32,7 @@ from linewarden_ingest.ticket import Ticket
 from linewarden_schemas.vocabulary import Loss
 
 _POLL_S = 0.2
+_UNSAFE_POLL_S = 0.01
 _log = structlog.get_logger(__name__)
 
 
@@ -54,6 +57,7 @@ class _InHand:
 
     ticket: Ticket
     picture: bytes | None
+    receipt: Receipt | None
 
 
 class Intake:
@@ -83,6 +87,7 @@ class Intake:
         self._hand = threading.Lock()
         self._is_held = False
         self._camera, self._spool, self._pins = camera, spool, pins
+        self._unsafe: deque[tuple[int, Receipt]] = deque()  # by sequence, of what is not fsynced yet
         self._place, self._losses, self._stop = place, losses, stop
         self._encoding, self._max_picture_bytes, self._overload = encoding, max_picture_bytes, overload
         self._level = Level.NORMAL
@@ -99,6 +104,12 @@ class Intake:
             CameraFault: where the camera died, after the trigger without a picture was spooled.
             SpoolBroken: where the disk failed.
         """
+        has_ended = self._take()
+        self._spool.sync()
+        self._tell_safe()
+        return has_ended
+
+    def _take(self) -> bool:
         while not self._stop.is_set():
             try:
                 if not self.step():
@@ -118,6 +129,7 @@ class Intake:
             CameraFault: where the camera died and its last trigger is spooled.
             SpoolBroken: where the disk failed.
         """
+        self._tell_safe()
         if self._in_hand is None and self._held_by_clock():
             return True
         shot = None if self._in_hand else self._polled()
@@ -142,7 +154,7 @@ class Intake:
     def _polled(self) -> Shot | None:
         try:
             with self._watch.reading():
-                return self._camera.poll(_POLL_S)
+                return self._camera.poll(_UNSAFE_POLL_S if self._unsafe else _POLL_S)
         except CameraFault as fault:
             if fault.shot is None:
                 raise
@@ -203,22 +215,31 @@ class Intake:
             clock_checked=self._node is not None and self._node.is_checked,
         )
         ticket = Ticket(capture, shot.index, self._run_ms, picture.content_type if picture else None)
-        return _InHand(ticket, None if picture is None else picture.data)
+        return _InHand(ticket, None if picture is None else picture.data, shot.receipt)
 
     def _spooled(self, one: _InHand) -> bool:
         """Spool it, where the policy says so in the room of older pictures; else the line holds and it is False."""
         header, kind = one.ticket.to_bytes(), Kind.BARE if one.picture is None else Kind.WHOLE
         while True:
             try:
-                self._spool.append(header, one.picture or b"", kind, one.ticket)
+                if one.receipt is not None:
+                    one.receipt.given(one.ticket.capture)
+                sequence = self._spool.append(header, one.picture or b"", kind, one.ticket)
             except SpoolFull as full:
                 if not self._sheds():
                     self._hold(full)
                     return False
             else:
+                if one.receipt is not None:
+                    self._unsafe.append((sequence, one.receipt))
                 self._show(self._spool.used_share)
                 self._count(one)
                 return True
+
+    def _tell_safe(self) -> None:
+        """Tell who waits for shots which of them the disk has."""
+        while self._unsafe and self._unsafe[0][0] < self._spool.durable_next:
+            self._unsafe.popleft()[1].safe()
 
     def _sheds(self) -> bool:
         if self._overload is not Overload.DROP_OLDEST or not (dropped := self._spool.shed()):

@@ -93,6 +93,14 @@ CAMERA_UP = Gauge(
     ["camera"],
     multiprocess_mode="livemostrecent",
 )
+WATCHED = Counter(
+    "linewarden_ingest_watched_files_total",
+    "Files of a watched folder: done, failed, known (came again), replaced, gone, refused, or stuck.",
+    ["camera", "outcome"],
+)
+POSTS = Counter(
+    "linewarden_ingest_posts_total", "Posts of a smart camera, by the status answered.", ["camera", "status"]
+)
 
 
 class Losses:

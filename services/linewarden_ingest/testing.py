@@ -49,8 +49,8 @@ class TrialLine:
         self.broker.append(activation_record(_NAMESPACE, activation, _SOURCE))
         self.broker.append(line_state_record(_NAMESPACE, state, _SOURCE))
 
-    def run(self, start_ms: int = 1_000) -> None:
-        """Run the camera as a process of its own would, in the run of that name, until its source ends.
+    def run(self, start_ms: int = 1_000, stop: Stop | None = None) -> None:
+        """Run the camera as a process of its own would, in the run of that name, until its source ends, or the stop.
 
         Raises:
             ConfigurationError: where it cannot run as it is set up.
@@ -67,7 +67,7 @@ class TrialLine:
                 partitions=_PARTITIONS,
                 board=board,
                 clock=self._clock,
-            ).run(Stop(), start_ms)
+            ).run(stop or Stop(), start_ms)
         finally:
             board.close()
 

@@ -141,8 +141,11 @@ class Worker:
         if spool.finished_run == run_ms:
             return None
         first = resume_at(spool, run_ms, begins_anew=self._camera.begins_anew)
+        torn = first - 1 if first and spool.recovered.is_torn else None
+        folder = self._options.spool.folder / self._camera.camera_id
+        run = CameraRun(self._place, self._clock, stop.event, run_ms, first, torn, folder)
         try:
-            with self._opened(CameraRun(self._place, self._clock, stop.event, run_ms, first), watch) as camera:
+            with self._opened(run, watch) as camera:
                 intake = self._intake(camera, spool, watch, stop, run_ms)
                 watch.last_words = intake.give_up
                 if intake.run():

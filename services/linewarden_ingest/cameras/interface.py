@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from linewarden_schemas.capture import ContentType, Returned
+from linewarden_schemas.capture import Capture, ContentType, Returned
 from linewarden_schemas.vocabulary import CameraCondition, Loss, PartIdSource
 
 RawPicture = np.ndarray[Any, np.dtype[np.integer[Any] | np.floating[Any]]]
@@ -41,13 +42,28 @@ class PartInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """How whoever waits for a shot learns that it is safe. Both are called on the camera's thread, between its polls.
+
+    `given` comes before the record is written, with its capture, and again where the spool was full. What the camera
+    keeps of it must last before it returns, since the record may; SpoolFull, raised where there is no room, lets the
+    line hold. `safe` comes when the record is fsynced. Of a shot that a death left between both, the next `CameraRun`
+    tells whether it is safe: by `first` and `torn`.
+    """
+
+    given: Callable[[Capture], None]
+    safe: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Shot:
     """One trigger of one view.
 
     `picture` is encoded, or raw (HxW or HxWx3 BGR, uint8 or uint16), or None where `loss` says why, and `loss_detail`
     in words. `index` is the shot's place in its source: a process that starts again goes on behind it. Without a
     `trigger` ingest mints the visit. `view_id` is only set where one camera takes several views. `conditions` are what
-    the camera itself knows to be wrong with it; what the picture shows is found by ingest.
+    the camera itself knows to be wrong with it; what the picture shows is found by ingest. `receipt` is for a camera
+    whose source must know when the shot is safe.
     """
 
     index: int
@@ -60,6 +76,7 @@ class Shot:
     part: PartInfo = field(default_factory=PartInfo)
     is_simulated: bool = False
     conditions: tuple[CameraCondition, ...] = ()
+    receipt: Receipt | None = None
 
 
 class EndOfPictures(Exception):

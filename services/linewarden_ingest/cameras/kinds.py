@@ -13,7 +13,9 @@ from linewarden_ingest.cameras.folder import FolderOptions
 from linewarden_ingest.cameras.genicam import GenicamOptions
 from linewarden_ingest.cameras.line import LineOptions
 from linewarden_ingest.cameras.options import CameraOptions
+from linewarden_ingest.cameras.posted import PostOptions
 from linewarden_ingest.cameras.video import VideoOptions
+from linewarden_ingest.cameras.watch import WatchOptions
 from linewarden_runtime.errors import ConfigurationError
 
 GROUP = "linewarden.cameras"
@@ -23,6 +25,8 @@ BUILT_IN: Mapping[str, type[CameraOptions]] = {
     "video": VideoOptions,
     "line": LineOptions,
     "genicam": GenicamOptions,
+    "watch": WatchOptions,
+    "http": PostOptions,
 }
 
 

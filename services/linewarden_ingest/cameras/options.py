@@ -6,6 +6,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,7 +24,9 @@ class CameraRun:
     """What a camera is opened for.
 
     `start_ms` (epoch ms) names the run, the same for all cameras of the station, and is when shot 0 is due; it may lie
-    in the past. `first` is the index of the first shot that is wanted: those before it are safe already.
+    in the past. `first` is the index of the first shot that is wanted: those before it are safe already, but for
+    `torn`, whose record a death cut: its capture tells the loss. `folder` is there, and is the camera's to keep what
+    must last; it is the spool's.
     """
 
     place: CameraPlace
@@ -31,6 +34,8 @@ class CameraRun:
     stop: threading.Event
     start_ms: int
     first: int = 0
+    torn: int | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

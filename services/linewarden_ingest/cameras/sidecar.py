@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def read_sidecar(path: Path) -> dict[str, PictureLabel]:
     labels: dict[str, PictureLabel] = {}
     for row in rows:
         try:
-            label = _label({key: value for key, value in row.cells.items() if value})
+            label = label_of({key: value for key, value in row.cells.items() if value})
         except (InvalidId, ValueError) as error:
             raise ConfigurationError(f"{path}, line {row.line}: {error}") from error
         if labels.setdefault(row["file"], label) != label:
@@ -56,7 +57,7 @@ def label_from_name(name: str, pattern: re.Pattern[str]) -> PictureLabel:
     if match is None:
         raise ConfigurationError(f"{name!r} does not match the pattern {pattern.pattern!r}")
     try:
-        return _label({key: value for key, value in match.groupdict().items() if value})
+        return label_of({key: value for key, value in match.groupdict().items() if value})
     except (InvalidId, ValueError) as error:
         raise ConfigurationError(f"{name!r}: {error}") from error
 
@@ -77,7 +78,8 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     return compiled
 
 
-def _label(given: dict[str, str]) -> PictureLabel:
+def label_of(given: Mapping[str, str]) -> PictureLabel:
+    """The label of cells that are not empty, by COLUMNS; raises ValueError, InvalidId among them."""
     visit = int(given["visit"]) if "visit" in given else None
     if visit is not None and not 0 <= visit < 1_000_000_000:
         raise ValueError(f"visit {given['visit']} is no number from 0 to 999999999")

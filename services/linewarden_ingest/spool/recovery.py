@@ -13,12 +13,16 @@ from linewarden_runtime.files import FileSystem, write_all
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What was found. `last_header` is the header of the newest record; `torn_bytes` were cut off the end."""
+    """What was found. `last_header` is the header of the newest record, `is_torn` whether that has no picture any more.
+
+    `torn_bytes` were cut off the end.
+    """
 
     epoch: int
     segments: list[Segment] = field(default_factory=list)
     next_sequence: int = 0
     last_header: bytes | None = None
+    is_torn: bool = False
     torn_bytes: int = 0
 
 
@@ -52,7 +56,8 @@ def recover(folder: Path, now_ms: int, files: FileSystem) -> Recovered:
     # At least one record began there; its number is left out, so that the audit sees a gap and not a quiet end.
     hidden = int(torn_bytes > 0 and torn is None)
     header = last.header if last else _last_header(segments[:-1], files)
-    return Recovered(newest.epoch, segments, newest.last_sequence + 1 + hidden, header, torn_bytes)
+    is_torn = torn is not None or (whole is not None and whole.kind is Kind.TORN)  # now, or by a death before
+    return Recovered(newest.epoch, segments, newest.last_sequence + 1 + hidden, header, is_torn, torn_bytes)
 
 
 def _scan(segment: Segment, files: FileSystem) -> tuple[int, RecordHeader | None, RecordHeader | None]:
