@@ -12,12 +12,20 @@ from pydantic import SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 from linewarden_ingest.cameras.folder import FolderOptions
 from linewarden_ingest.cameras.line import LineOptions
 from linewarden_ingest.cameras.options import CameraOptions
+from linewarden_ingest.cameras.rtsp import RtspOptions
+from linewarden_ingest.cameras.usb import UsbOptions
 from linewarden_ingest.cameras.video import VideoOptions
 from linewarden_runtime.errors import ConfigurationError
 
 GROUP = "linewarden.cameras"
 """Entry points of this group name a kind of camera and the class of its options."""
-BUILT_IN: Mapping[str, type[CameraOptions]] = {"folder": FolderOptions, "video": VideoOptions, "line": LineOptions}
+BUILT_IN: Mapping[str, type[CameraOptions]] = {
+    "folder": FolderOptions,
+    "video": VideoOptions,
+    "line": LineOptions,
+    "rtsp": RtspOptions,
+    "usb": UsbOptions,
+}
 
 
 def brought() -> dict[str, str]:
