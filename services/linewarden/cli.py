@@ -86,6 +86,9 @@ def demo(
     broker: Annotated[
         Literal["embedded", "apache"], typer.Option(help="embedded (Tansu) or apache (Java and Maven).")
     ] = "embedded",
+    camera: Annotated[
+        Literal["line", "rtsp"], typer.Option(help="What looks at the simulated parts: they come as files, or by RTSP.")
+    ] = "line",
     source: Annotated[Path | None, typer.Option(help="A folder of pictures instead of the simulated line.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="A bundle of yours instead of the demo's.")] = None,
     rate: Annotated[float, typer.Option(min=0.1, help="Visits a second.")] = 4.0,
@@ -102,7 +105,7 @@ def demo(
     from linewarden.demo.run import run  # noqa: PLC0415 - nothing heavy before it is needed
 
     wanted = parts or (200 if headless else None)
-    code = run(wanted, broker, rate, seed, source=source, bundle=bundle, out=out, work=work, port=port)
+    code = run(wanted, broker, rate, seed, camera=camera, source=source, bundle=bundle, out=out, work=work, port=port)
     raise typer.Exit(code)
 
 

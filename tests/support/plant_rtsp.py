@@ -11,19 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import cv2
 import numpy as np
 
-from linewarden.demo.rtsp import RtspServer
+from linewarden.demo.rtsp import RtspServer, rtp_jpeg
 from linewarden_ingest.cameras.interface import RawPicture
 from linewarden_runtime.ports import Closing
 
 Mangle = Callable[[bytes], bytes | None]
-
-
-def jpeg(picture: RawPicture) -> bytes:
-    """A picture as the server passes it on."""
-    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
 
 
 def scene(number: int, height: int = 240, width: int = 320) -> RawPicture:
@@ -78,7 +72,7 @@ class FedCamera(Closing):
         while not self._over.wait(1 / self.rate_per_s):
             if (picture := self.shows(self.sent)) is not None:
                 with contextlib.suppress(BrokenPipeError, ValueError):  # it is dead, or closed
-                    self.server.send(jpeg(picture))
+                    self.server.send(rtp_jpeg(picture))
             self.sent += 1
 
 

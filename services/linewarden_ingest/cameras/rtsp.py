@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -53,9 +54,12 @@ class RtspOptions(LiveOptions):
         """The camera, playing.
 
         Raises:
-            ConfigurationError: where the password cannot be read, or is refused: cameras lock out who tries on.
+            ConfigurationError: where PyAV is missing, or the password cannot be read, or is refused: cameras lock out
+                who tries on.
             CameraFault: where it does not answer in time, or with anything but a video stream.
         """
+        if find_spec("av") is None:
+            raise ConfigurationError("PyAV is missing, which reads RTSP: pip install 'linewarden[cameras]'")
         return LiveCamera(self.url, self, run, RtspReader(self, run.clock))
 
 

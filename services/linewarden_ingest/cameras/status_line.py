@@ -1,8 +1,8 @@
 """The number of the part in the picture itself: a status line, as image sensors and frame grabbers write one.
 
 The lowest 16 rows are two rows of blocks of 8 x 8 pixels, black for 0 and white for 1, from the left: 24 bits of the
-number, then 16 of its checksum (CRC-16/CCITT-FALSE), both from the lowest bit. Number 0 says that there is no part. It needs
-pictures 160 pixels wide or more, and is read through JPEG, whose own blocks are these.
+number, then 16 of its checksum (CRC-16/CCITT-FALSE), both from the lowest bit. Number 0 says that there is no part. It
+needs pictures 160 pixels wide or more, and is read through JPEG, whose own blocks are these.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NARROWEST = _BLOCK * _BITS // 2
 
 
 def with_status_line(picture: RawPicture, number: int) -> RawPicture:
-    """The picture (HxWx3, uint8, W at least 160) with the line that tells a number from 0 to 2^24 - 1 below it."""
+    """The picture (HxW or HxWx3, uint8, W at least 160) with the line that tells a number from 0 to 2^24 - 1 below it."""
     line = np.zeros((ROWS, *picture.shape[1:]), picture.dtype)
     for at, bit in enumerate(_bits(number)):
         row, column = divmod(at, _BITS // 2)
