@@ -77,14 +77,14 @@ class Inbox:
         self._ended: str | None = None
 
     def put(self, arrived: Arrived) -> None:
-        """Let it be taken."""
+        """Let it be taken from now on."""
         with self._lock:
             self._waiting.append(arrived)
             self._drop_stale()
             self._something.set()
 
     def end(self, why: str) -> None:
-        """Nothing more will come."""
+        """Say that nothing more will come, and why."""
         with self._lock:
             self._ended = why
             self._something.set()

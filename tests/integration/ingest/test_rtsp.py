@@ -230,12 +230,6 @@ def test_a_wrong_password_ends_ingest_and_is_shown_nowhere(
         assert secret not in told
 
 
-def test_a_url_with_a_password_is_refused_without_showing_it() -> None:
-    with pytest.raises(ValueError, match="password_file") as refused:
-        options(f"rtsp://line:{PASSWORD.replace('/', '%2F').replace('@', '%40')}@127.0.0.1/camera")
-    assert "s3cr3t" not in str(refused.value)
-
-
 def test_of_lost_packets_of_whole_pictures_there_is_a_capture_without_picture(
     camera: FedCamera, tmp_path: Path
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -17,7 +19,9 @@ from linewarden_ingest.cameras.rtsp import RtspOptions
 from linewarden_ingest.cameras.status_line import StatusLine, with_status_line
 from linewarden_ingest.captures import CameraPlace
 from linewarden_ingest.metrics import NOT_TAKEN
+from linewarden_ingest.settings import IngestOptions, with_cameras
 from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import CameraCondition, Loss
 
 
@@ -188,3 +192,25 @@ def test_a_count_that_goes_back_is_a_fault() -> None:
     bench.camera.poll(0.1)
     with pytest.raises(CameraFault, match="went back from part 3 to 2"):
         bench.camera.poll(0.1)
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_url_with_a_password_is_refused_without_showing_it(scheme: str, tmp_path: Path) -> None:
+    config = tmp_path / "line.toml"
+    camera = 'kind = "rtsp"\ncamera_id = "cam0"\nview_id = "top"\n'
+    config.write_text(f'[[cameras]]\n{camera}url = "{scheme}://line:s3cr3t@1.2.3.4"\n')
+    with pytest.raises(ConfigurationError, match="url") as refused:
+        with_cameras(IngestOptions(config=config))
+    assert "s3cr3t" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize("said", [None, "", "\n"])
+def test_a_password_that_cannot_be_read_is_told_by_its_file(said: str | None, tmp_path: Path) -> None:
+    if said is not None:
+        (tmp_path / "password").write_text(said)
+    camera = RtspOptions(
+        camera_id="cam0", view_id="top", url="rtsp://127.0.0.1/none", user="line", password_file=tmp_path / "password"
+    )
+    run = CameraRun(CameraPlace("line1", "st1", "cam0", "top"), ManualClock(), threading.Event(), start_ms=0)
+    with pytest.raises(ConfigurationError, match=r"password_file .*password"):
+        camera.open(run)
