@@ -20,7 +20,7 @@ NARROWEST = _BLOCK * _BITS // 2
 
 
 def with_status_line(picture: RawPicture, number: int) -> RawPicture:
-    """The picture (HxW or HxWx3, uint8, W at least 160) with the line that tells a number from 0 to 2^24 - 1 below it."""
+    """The picture (HxW or HxWx3, uint8, W from 160) and below it the line that tells a number from 0 to 2^24 - 1."""
     line = np.zeros((ROWS, *picture.shape[1:]), picture.dtype)
     for at, bit in enumerate(_bits(number)):
         row, column = divmod(at, _BITS // 2)
