@@ -56,7 +56,7 @@ def picture(grey: int = 50, height: int = 32, width: int = 320) -> RawPicture:
 
 
 def not_taken(cause: str) -> float:
-    return NOT_TAKEN.labels(camera="bench", cause=cause)._value.get()
+    return float(NOT_TAKEN.labels(camera="bench", cause=cause)._value.get())
 
 
 def test_what_waited_too_long_is_left_for_a_newer_one_and_counted() -> None:
@@ -140,7 +140,7 @@ def test_a_rate_takes_the_newest_when_it_is_due() -> None:
 def test_the_number_is_read_through_jpeg_and_its_line_is_cut_off(number: int) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (32, 164, 3), np.uint8)
     data = cv2.imencode(".jpg", with_status_line(noise, number), [cv2.IMWRITE_JPEG_QUALITY, 50])[1]
-    above, read = StatusLine.read(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    above, read = StatusLine.read(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)))
     assert (read, above.shape) == (number, (32, 164, 3))
 
 
