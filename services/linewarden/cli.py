@@ -87,6 +87,10 @@ def demo(
     broker: Annotated[
         Literal["embedded", "apache"], typer.Option(help="embedded (Tansu) or apache (Java and Maven).")
     ] = "embedded",
+    camera: Annotated[
+        Literal["line", "rtsp", "genicam"],
+        typer.Option(help="line (drawn where it is taken), rtsp (a real server) or genicam (fake GigE cameras)."),
+    ] = "line",
     source: Annotated[Path | None, typer.Option(help="A folder of pictures instead of the simulated line.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="A bundle of yours instead of the demo's.")] = None,
     rate: Annotated[float, typer.Option(min=0.1, help="Visits a second.")] = 4.0,
@@ -98,15 +102,12 @@ def demo(
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the station; 0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the simulated line.")] = 1,
-    camera: Annotated[
-        Literal["line", "genicam"], typer.Option(help="line (drawn where it is taken) or genicam (fake GigE cameras).")
-    ] = "line",
 ) -> None:
     """Run a whole line on this machine: cameras, network, trust, router, queue and station."""
     from linewarden.demo.run import run  # noqa: PLC0415 - nothing heavy before it is needed
 
     wanted = parts or (200 if headless else None)
-    code = run(wanted, broker, rate, seed, source=source, bundle=bundle, out=out, work=work, port=port, camera=camera)
+    code = run(wanted, broker, rate, seed, camera=camera, source=source, bundle=bundle, out=out, work=work, port=port)
     raise typer.Exit(code)
 
 

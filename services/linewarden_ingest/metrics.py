@@ -15,6 +15,12 @@ PUBLISHED = Counter(
     "linewarden_ingest_published_total", "Captures acknowledged together with their frames.", ["camera"]
 )
 LOST = Counter("linewarden_ingest_lost_total", "Pictures lost, by cause; their captures divert.", ["camera", "cause"])
+NOT_TAKEN = Counter(
+    "linewarden_ingest_not_taken_total",
+    "Pictures that a live camera sent and nobody took: they waited too long (stale), a newer one was there when one "
+    "was due (rate), or the status line tells a part that was taken already (same_part). They have no capture.",
+    ["camera", "cause"],
+)
 GAPS = Counter(
     "linewarden_ingest_gap_sequences_total",
     "Sequences of which nothing could be read from the spool.",

@@ -30,7 +30,8 @@ class Overload(StrEnum):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Of what is refused only its name is told: a camera's URL may hold a password.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class SpoolOptions(_Section):

@@ -97,6 +97,16 @@ def test_fake_gige_cameras_take_the_parts_whose_truth_is_known(installed: Path, 
     assert summary["trusted_pass"] > 0
 
 
+@pytest.mark.plant
+def test_the_parts_come_by_rtsp_and_each_is_known_again_by_its_number(installed: Path, tmp_path: Path) -> None:
+    done = demo(installed, tmp_path, "--parts", "20", "--rate", "2", "--camera", "rtsp", "--work", "work")
+    assert done.returncode == 0, done.stdout + done.stderr + logs(tmp_path / "work")
+    summary = json.loads((tmp_path / "demo-summary.json").read_text())
+    assert (summary["visits"], summary["balance"]["closes"]) == (20, True)
+    assert summary["truth"]["misses_passed"] <= summary["truth"]["misses_without_trust"]
+    assert summary["trusted_pass"] > 0, "views of one part came together, and its network knew it through JPEG"
+
+
 def test_a_folder_of_pictures_takes_the_place_of_the_simulation(installed: Path, tmp_path: Path) -> None:
     done = demo(installed, tmp_path, "--source", str(drawn(tmp_path)))
     assert done.returncode == 0, done.stdout + done.stderr

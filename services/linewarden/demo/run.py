@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from rich.live import Live
 from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
 from linewarden.demo.figures import Figures, Follower, Timing
+from linewarden.demo.rtsp import RtspCameras
 from linewarden.demo.running import TORCH_THREADS, RunningLine
 from linewarden.demo.screen import Screen, final_table
 from linewarden.demo.servers import servers
@@ -41,24 +42,29 @@ def run(
     rate: float,
     seed: int,
     *,
+    camera: str,
     source: Path | None,
     bundle: Path | None,
     out: Path,
     work: Path | None,
     port: int,
-    camera: str = "line",
 ) -> int:
     """Run the demo; 0 where the balance closes, 1 where it does not: then what it names and the logs' folder are told.
 
-    `parts` counts visits, None runs until Ctrl-C; `rate` is visits a second; port 0 takes a free one.
+    `parts` counts visits, None runs until Ctrl-C; `rate` is visits a second; `camera` is the kind that looks at the
+    simulated parts, `line`, `rtsp` or `genicam`; port 0 takes a free one.
 
     Raises:
         ConfigurationError: where a server or service does not start; its log's folder is kept and named.
     """
     begun = time.monotonic()
+    if camera != "line" and source is not None:
+        raise ConfigurationError(f"--camera {camera} looks at simulated parts, not at those of --source")
     folder = (work or Path(tempfile.mkdtemp(prefix="linewarden-demo-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    with _interruptible() as interrupted, servers(broker, folder) as under, ExitStack() as cameras:
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(_interruptible())
+        under = stack.enter_context(servers(broker, folder))
         token, port = secrets.token_urlsafe(16), port or free_port()
         base = f"http://127.0.0.1:{port}"
         extra = {
@@ -66,11 +72,16 @@ def run(
             "LINEWARDEN_STATION__LINK_TOKEN": token,
             "LINEWARDEN_STATION__LINK_ROLES": json.dumps(list(Role)),
         }
-        pictures = source_of(source, bundle, parts, rate, seed, folder)
+        is_shown = _never
+        if camera == "rtsp":
+            cameras = stack.enter_context(RtspCameras(line.demo_plan(seed), parts, rate, folder))
+            pictures, is_shown = _judged_by(cameras.source(), bundle), cameras.shown.is_set
+        else:
+            pictures = source_of(source, bundle, parts, rate, seed, folder)
         if camera == "genicam":
-            pictures = cameras.enter_context(_by_gige(pictures, rate))
+            pictures = stack.enter_context(_by_gige(pictures, rate))
         running = RunningLine(pictures, under, folder, extra)
-        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted)
+        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted, is_shown)
         sys.stderr.write(f"one more person: linewarden users link ROLE --data {folder / 'station'} --url {base}\n")
         summary = shift.work(begun, line.demo_plan(seed))
     Console().print(final_table(summary))
@@ -87,10 +98,15 @@ def run(
 
 
 class DemoRun:
-    """One run of the line: started, followed on the screen, ended, balanced."""
+    """One run of the line: started, followed on the screen, ended, balanced.
 
-    def __init__(self, running: RunningLine, station: str, interrupted: threading.Event) -> None:
-        self._running, self._station, self._interrupted = running, station, interrupted
+    Cameras that never end by themselves are ended once `is_shown()` and what they took has come.
+    """
+
+    def __init__(
+        self, running: RunningLine, station: str, interrupted: threading.Event, is_shown: Callable[[], bool]
+    ) -> None:
+        self._running, self._station, self._interrupted, self._is_shown = running, station, interrupted, is_shown
         self._ingest = running.services["ingest"]
         self._console = Console(stderr=True)
 
@@ -124,7 +140,7 @@ class DemoRun:
                 timing.look(figures, time.monotonic())
                 self._running.tend()
                 live.update(screen.render(figures, timing.running_s), refresh=at_terminal)
-                if self._interrupted.is_set():
+                if self._interrupted.is_set() or (self._is_shown() and timing.idle_s(time.monotonic()) > 3.0):
                     self._ingest.stop()
             live.update(screen.render(figures, timing.running_s), refresh=True)
 
@@ -147,10 +163,18 @@ def source_of(
         source = line.folder(pictures, parts, rate, work)
         if not source.visits:
             raise ConfigurationError(f"{pictures} holds no picture ({', '.join(sorted(SUFFIXES))})")
+    return _judged_by(source, bundle)
+
+
+def _judged_by(source: line.PictureSource, bundle: Path | None) -> line.PictureSource:
     if bundle is None:
         return source
     digest_of(bundle)
     return replace(source, bundle=bundle.resolve())
+
+
+def _never() -> bool:
+    return False
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from linewarden_ingest.cameras.genicam import GenicamOptions
 from linewarden_ingest.cameras.line import LineOptions
 from linewarden_ingest.cameras.options import CameraOptions
 from linewarden_ingest.cameras.posted import PostOptions
+from linewarden_ingest.cameras.rtsp import RtspOptions
+from linewarden_ingest.cameras.usb import UsbOptions
 from linewarden_ingest.cameras.video import VideoOptions
 from linewarden_ingest.cameras.watch import WatchOptions
 from linewarden_runtime.errors import ConfigurationError
@@ -27,6 +29,8 @@ BUILT_IN: Mapping[str, type[CameraOptions]] = {
     "genicam": GenicamOptions,
     "watch": WatchOptions,
     "http": PostOptions,
+    "rtsp": RtspOptions,
+    "usb": UsbOptions,
 }
 
 

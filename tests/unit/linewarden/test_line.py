@@ -10,7 +10,7 @@ import pytest
 
 from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
-from linewarden.demo.run import source_of
+from linewarden.demo.run import run, source_of
 from linewarden.demo.summary import truth_of
 from linewarden_ingest.cameras.simulation import plan_visit
 from linewarden_ingest.settings import IngestOptions, with_cameras
@@ -26,6 +26,11 @@ def test_the_cameras_are_what_ingest_reads_and_what_the_recipe_expects() -> None
     assert [(view.view_id, view.camera_id) for view in recipe.views] == [
         (camera.view_id, camera.camera_id) for camera in options.cameras
     ]
+
+
+def test_pictures_of_a_folder_do_not_come_by_rtsp(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="looks at simulated parts, not at those of --source"):
+        run(1, "embedded", 1.0, 1, camera="rtsp", source=tmp_path, bundle=None, out=tmp_path, work=None, port=0)
 
 
 def test_the_recipe_names_the_bundle_that_is_shipped() -> None:
