@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, suppress
 import structlog
 
 from linewarden_ingest.cameras.interface import Camera, CameraFault
+from linewarden_ingest.cameras.joined import open_camera
 from linewarden_ingest.cameras.options import CameraOptions, CameraRun
 from linewarden_ingest.captures import CameraPlace
 from linewarden_ingest.intake import Intake
@@ -21,6 +22,7 @@ from linewarden_ingest.settings import IngestOptions
 from linewarden_ingest.spool.faults import SpoolBroken
 from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_ingest.ticket import place_of
+from linewarden_ingest.triggers.feed import TriggerFeed
 from linewarden_runtime.background import Background
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError, Fatal
@@ -85,7 +87,10 @@ def commit(spool: Spool, until: threading.Event) -> None:
 
 
 class Worker:
-    """Takes and publishes one camera's pictures until its source ends or somebody asks to stop."""
+    """Takes and publishes one camera's pictures until its source ends or somebody asks to stop.
+
+    `feed` is what the station's side channel tells.
+    """
 
     def __init__(
         self,
@@ -97,8 +102,10 @@ class Worker:
         partitions: int,
         board: PinBoard,
         clock: Clock,
+        feed: TriggerFeed | None = None,
     ) -> None:
         self._options, self._camera, self._namespace = options, camera, namespace
+        self._feed = TriggerFeed() if feed is None else feed
         self._new_producer = new_producer
         self._partitions, self._board, self._clock = partitions, board, clock
         self._place = CameraPlace(options.line_id, options.station_id, camera.camera_id, camera.view_id)
@@ -136,8 +143,9 @@ class Worker:
         if spool.finished_run == run_ms:
             return None
         first = resume_at(spool, run_ms, begins_anew=self._camera.begins_anew)
+        run = CameraRun(self._place, self._clock, stop.event, run_ms, first)
         try:
-            with closing(self._camera.open(CameraRun(self._place, self._clock, stop.event, run_ms, first))) as camera:
+            with closing(open_camera(self._camera, run, self._feed)) as camera:
                 if self._intake(camera, spool, stop, run_ms).run():
                     spool.finish(run_ms)
         except CameraFault as fault:
