@@ -45,14 +45,17 @@ class OpcuaTrigger(TriggerOptions):
         client = await self._client()
         try:
             async with client:
-                subscription = await client.create_subscription(self.publishing_ms, _Values(desk))
+                values = _Values(desk)
+                subscription = await client.create_subscription(self.publishing_ms, values)
                 await subscription.subscribe_data_change(
                     client.get_node(self.node), queuesize=100, sampling_interval=Double(self.sampling_ms)
                 )
                 desk.here()
-                while not until.is_set():
+                while not until.is_set() and values.ended is None:
                     await asyncio.sleep(STEP_S)
                     await client.check_connection()
+                if values.ended is not None:
+                    raise SourceAway(f"{self.url}: the subscription ended, {values.ended}")
         except (TimeoutError, OSError, UaError) as error:
             raise SourceAway(f"{self.url}: {error or type(error).__name__}") from error
 
@@ -77,6 +80,7 @@ class _Values:
 
     def __init__(self, desk: TriggerDesk) -> None:
         self._desk, self._is_first = desk, True
+        self.ended: str | None = None
 
     def datachange_notification(self, _node: Any, value: object, data: Any) -> None:  # noqa: ANN401 - asyncua's own
         """Take one value; a bad one is no line."""
@@ -88,3 +92,7 @@ class _Values:
             self._desk.refuse(f"the node's value is {status.name}")
         else:
             self._desk.line(str(value).encode())
+
+    def status_change_notification(self, status: Any) -> None:  # noqa: ANN401
+        """Take it that the server gave the subscription up."""
+        self.ended = str(getattr(status, "Status", status))
