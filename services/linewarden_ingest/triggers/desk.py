@@ -14,6 +14,7 @@ from linewarden_ingest.triggers.parsing import MOST_LINE, LineFormat, LineRefuse
 from linewarden_ingest.triggers.signal import ChannelNews, ChannelState, PartSignal
 from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.lifecycle import Stop
 
 _log = structlog.get_logger(__name__)
@@ -110,11 +111,17 @@ class TriggerDesk:
 
 
 def follow(source: TriggerSource, desk: TriggerDesk, clock: Clock, until: Stop) -> None:
-    """Keep a source read until the stop; where it is away, try again after a growing while."""
+    """Keep a source read until the stop; where it is away, try again after a growing while.
+
+    Raises:
+        ConfigurationError: where what people set is not as it must be, or the source's library is missing.
+    """
     backoff, failures = Backoff(0.5, 15.0), 0
     while not until.is_set():
         try:
             source.bring(desk, until)
+        except ModuleNotFoundError as missing:
+            raise ConfigurationError(f"{missing.name} is missing: pip install 'linewarden[cameras]'") from missing
         except SourceAway as away:
             failures = 1 if desk.is_here else failures + 1
             desk.away(str(away))

@@ -109,7 +109,7 @@ AnyJoin = Annotated[TimeJoin | CounterJoin, Field(discriminator="by")]
 
 
 @dataclass(slots=True, eq=False)
-class _Held:
+class _Awaited:
     """A picture or a trigger that may still find, or stand in the way of, another."""
 
     at_ms: int
@@ -120,7 +120,7 @@ class _Held:
     is_out: bool = False
 
 
-def _at(held: _Held) -> int:
+def _at(held: _Awaited) -> int:
     return held.at_ms
 
 
@@ -130,21 +130,21 @@ class TimeJoiner(Joiner):
     def __init__(self, options: TimeJoin) -> None:
         super().__init__()
         self._options = options
-        self._pictures: list[_Held] = []
-        self._signals: list[_Held] = []
+        self._pictures: list[_Awaited] = []
+        self._signals: list[_Awaited] = []
         self._sure_ms = float("-inf")
         """Everything of before this time has come."""
 
     def picture(self, shot: Shot) -> None:
         """Take a picture; its `captured_ms` counts."""
         at_ms = shot.captured_ms
-        held = _Held(at_ms, at_ms - self._options.earliest_ms, at_ms < self._sure_ms, picture=shot)
+        held = _Awaited(at_ms, at_ms - self._options.earliest_ms, at_ms < self._sure_ms, picture=shot)
         insort(self._pictures, held, key=_at)
 
     def signal(self, signal: PartSignal) -> None:
         """Take a trigger; its `trigger_ms` counts."""
         at_ms = signal.trigger_ms
-        held = _Held(at_ms, at_ms + self._options.latest_ms, at_ms < self._sure_ms, signal=signal)
+        held = _Awaited(at_ms, at_ms + self._options.latest_ms, at_ms < self._sure_ms, signal=signal)
         insort(self._signals, held, key=_at)
 
     def _decide(self, horizon_ms: float) -> None:
@@ -155,7 +155,7 @@ class TimeJoiner(Joiner):
         self._pictures = [held for held in self._pictures if not self._is_done(held)]
         self._signals = [held for held in self._signals if not self._is_done(held)]
 
-    def _resolve(self, held: _Held) -> None:
+    def _resolve(self, held: _Awaited) -> None:
         near = self._near(held)
         rivals = self._near(near[0]) if near else []
         if len(near) > 1:
@@ -176,7 +176,7 @@ class TimeJoiner(Joiner):
             held.is_out = near[0].is_out = True
             self._out.append(JoinOutcome(held.picture or near[0].picture, held.signal or near[0].signal))
 
-    def _near(self, held: _Held) -> list[_Held]:
+    def _near(self, held: _Awaited) -> list[_Awaited]:
         """The others within the window of one, also those that are out already."""
         earliest, latest = self._options.earliest_ms, self._options.latest_ms
         if held.picture is not None:
@@ -185,14 +185,14 @@ class TimeJoiner(Joiner):
             others, low, high = self._pictures, held.at_ms + earliest, held.at_ms + latest
         return others[bisect_left(others, low, key=_at) : bisect_right(others, high, key=_at)]
 
-    def _is_closed(self, held: _Held) -> bool:
+    def _is_closed(self, held: _Awaited) -> bool:
         """Whether nothing that is in time can come into its window any more."""
         return held.closes_ms < self._sure_ms
 
-    def _is_done(self, held: _Held) -> bool:
+    def _is_done(self, held: _Awaited) -> bool:
         return held.is_out and self._is_closed(held) and all(other.is_out for other in self._near(held))
 
-    def _alone(self, held: _Held, cause: JoinCause, why: str) -> None:
+    def _alone(self, held: _Awaited, cause: JoinCause, why: str) -> None:
         held.is_out = True
         self._out.append(JoinOutcome(held.picture, held.signal, cause, f"{_words(held, cause)}: {why}"))
 
@@ -271,20 +271,20 @@ class CounterJoiner(Joiner):
         self._out.append(JoinOutcome(held.picture, held.signal, cause, why))
 
 
-def _missing(held: _Held) -> JoinCause:
+def _missing(held: _Awaited) -> JoinCause:
     return JoinCause.NO_TRIGGER if held.signal is None else JoinCause.NO_PICTURE
 
 
-def _words(held: _Held, cause: JoinCause) -> str:
+def _words(held: _Awaited, cause: JoinCause) -> str:
     what = "a picture" if held.signal is None else f"trigger {held.signal.counter}"
     if cause is JoinCause.TWO_OF_ONE:
         return f"two of one, {what}"
     return f"{what} without {'trigger' if held.signal is None else 'picture'}"
 
 
-def _name(held: list[_Held]) -> str:
+def _name(held: list[_Awaited]) -> str:
     return ", ".join("the picture" if one.signal is None else f"trigger {one.signal.counter}" for one in held[:5])
 
 
-def _several(held: list[_Held]) -> str:
+def _several(held: list[_Awaited]) -> str:
     return f"{len(held)} pictures" if held[0].signal is None else f"{len(held)} triggers ({_name(held)})"

@@ -12,6 +12,7 @@ from linewarden_ingest.triggers.desk import LineSplitter, SourceAway, TriggerDes
 from linewarden_ingest.triggers.parsing import MOST_LINE, LineFormat, LineRefused, LineTold
 from linewarden_ingest.triggers.signal import ChannelNews, ChannelState, PartSignal, from_line, to_line
 from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.lifecycle import Stop
 from linewarden_schemas.vocabulary import PartIdSource
 
@@ -179,6 +180,18 @@ def test_a_source_that_is_away_is_told_and_tried_again_after_a_growing_while() -
     assert states == ["try 1", "try 2", None, "try 3", "try 4", "try 5", None, "try 6"]
     assert [one.part.part_id for one in news if isinstance(one, PartSignal)] == ["SN-3", "SN-6"]
     assert 0.25 + 0.5 + 0.25 + 0.5 + 1.0 <= clock.monotonic() <= 0.5 + 1.0 + 0.5 + 1.0 + 2.0
+
+
+class Unequipped:
+    """A source whose library is not installed."""
+
+    def bring(self, desk: TriggerDesk, until: Stop) -> None:
+        import no_such_library  # type: ignore[import-not-found]  # noqa: F401, PLC0415
+
+
+def test_a_source_whose_library_is_missing_says_what_to_install() -> None:
+    with pytest.raises(ConfigurationError, match=r"no_such_library is missing: pip install 'linewarden\[cameras\]'"):
+        follow(Unequipped(), desk(SCANNER, []), ManualClock(), Stop())
 
 
 @given(st.text(max_size=300))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,6 +21,7 @@ from linewarden_ingest.settings import IngestOptions, with_cameras
 from linewarden_ingest.testing import TrialLine
 from linewarden_ingest.triggers.feed import TriggerFeed, TriggerPipe
 from linewarden_ingest.triggers.joining import CounterJoin, JoinCause, TimeJoin
+from linewarden_ingest.triggers.parsing import LineFormat
 from linewarden_ingest.triggers.signal import ChannelState, PartSignal
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError
@@ -246,3 +248,20 @@ def test_a_side_channel_that_does_not_fit_the_cameras_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=why):
         with_cameras(IngestOptions.model_validate({"cameras": [folder(Path("p"), **camera)], "trigger": trigger}))
+
+
+def test_the_guide_shows_settings_that_are_taken(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[3] / "docs/guides/connect-a-camera.md").read_text(encoding="utf-8")
+    section = guide.partition("## Trigger and part data")[2].partition("\n## ")[0]
+    file = tmp_path / "line.toml"
+    file.write_text(section.partition("```toml\n")[2].partition("```")[0])
+    taken = with_cameras(IngestOptions(config=file))
+    assert taken.trigger is not None
+    assert taken.trigger.format.read(b"counter=7 serial=SN-7 encoder=3500\n").counter == 7
+    [camera] = taken.cameras
+    assert camera.join is not None
+    assert camera.read_code is not None
+    for line in re.findall(r"`(\{\"counter.*?\})`", section):
+        assert LineFormat().read(line.encode()).part.lot_id == "L-7"
+    for pattern in re.findall(r"`pattern = '(.*?)'`", section):
+        assert LineFormat(form="pattern", pattern=pattern).pattern
