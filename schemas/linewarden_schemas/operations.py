@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.inspection import SourceRef
+from linewarden_schemas.vocabulary import Routing
 
 
 class DeadLetter(Message):
@@ -27,13 +28,16 @@ class DeadLetter(Message):
 
 
 class Actuation(Message):
-    """What the gate did with a visit, as it reports it; the intended is not the actual."""
+    """What a gate did with a visit, as it reports it; the intended is not the actual.
+
+    `actual` is None where it saw no part, or does not know.
+    """
 
     TYPE: ClassVar[str] = "linewarden.actuation.v1"
 
     visit_id: Id
-    intended: Id
-    actual: Id
+    intended: Routing
+    actual: Routing | None = None
     at_ms: EpochMs
     detail: Text | None = None
 

@@ -277,7 +277,7 @@ SAMPLES: tuple[Message, ...] = (
         reference="8D-2210",
         comment="seen under the lid",
     ),
-    Actuation(visit_id=VISIT, intended="trusted_pass", actual="trusted_pass", at_ms=AT + 800),
+    Actuation(visit_id=VISIT, intended=Routing.TRUSTED_PASS, actual=Routing.TRUSTED_PASS, at_ms=AT + 800),
     Balance(
         line_id="line1",
         from_ms=AT - 3_600_000,

@@ -206,7 +206,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             Actuation,
             written_by=(),
-            read_by=("history",),
+            read_by=("route", "audit", "history"),
             purpose="what the gate did, as a bridge to the line's control reports it; no bridge is there yet",
         ),
         _topic(

@@ -10,7 +10,7 @@ import numpy as np
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from linewarden_ingest.cameras.interface import Camera, EncodedPicture, PartInfo, RawPicture, Shot
+from linewarden_ingest.cameras.interface import Camera, EncodedPicture, PartInfo, RawPicture, Shot, TriggeredCamera
 from linewarden_ingest.metrics import CODES
 from linewarden_schemas.ids import InvalidId, check_id
 from linewarden_schemas.vocabulary import PartIdSource
@@ -63,6 +63,11 @@ class CodeReadingCamera:
     def __init__(self, camera: Camera, options: CodeOptions, camera_id: str) -> None:
         self._camera, self._options, self._camera_id = camera, options, camera_id
         self._detectors = _detectors(options)
+
+    @property
+    def in_hand(self) -> Shot | None:
+        """What the camera itself tells of the picture that it waits for."""
+        return self._camera.in_hand if isinstance(self._camera, TriggeredCamera) else None
 
     def poll(self, timeout_s: float) -> Shot | None:
         """The camera's next shot with what its code says."""

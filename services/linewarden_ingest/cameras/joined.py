@@ -8,7 +8,7 @@ from dataclasses import replace
 import structlog
 
 from linewarden_ingest.cameras.codes import CodeReadingCamera, checked_serial
-from linewarden_ingest.cameras.interface import Camera, CameraFault, EndOfPictures, Shot
+from linewarden_ingest.cameras.interface import Camera, CameraFault, EndOfPictures, Shot, TriggeredCamera
 from linewarden_ingest.cameras.options import CameraOptions, CameraRun
 from linewarden_ingest.metrics import JOINS
 from linewarden_ingest.triggers.feed import TriggerFeed
@@ -29,13 +29,13 @@ def open_camera(options: CameraOptions, run: CameraRun, feed: TriggerFeed) -> Ca
     """
     camera = options.open(run)
     if options.join is not None:
-        camera = TriggeredCamera(camera, options.join.joiner(), feed, run)
+        camera = JoinedCamera(camera, options.join.joiner(), feed, run)
     if options.read_code is not None:
         camera = CodeReadingCamera(camera, options.read_code, options.camera_id)
     return camera
 
 
-class TriggeredCamera:
+class JoinedCamera:
     """Gives each picture with its trigger's visit and part data, and each that has no partner with the cause.
 
     A picture alone is a visit of its own, a trigger alone a capture without picture; both divert. Of a camera that
@@ -48,6 +48,11 @@ class TriggeredCamera:
         self._end: CameraFault | EndOfPictures | None = None
         self._index = run.first - 1
         self._counter: int | None = None
+
+    @property
+    def in_hand(self) -> Shot | None:
+        """What the camera itself tells of the picture that it waits for."""
+        return self._camera.in_hand if isinstance(self._camera, TriggeredCamera) else None
 
     def poll(self, timeout_s: float) -> Shot | None:
         """The next that is decided. What is held when the source ends, or dies, comes before that is told."""

@@ -93,6 +93,15 @@ def test_the_wait_doubles_up_to_its_bound_and_begins_anew_after_a_steady_life() 
         assert 0.75 * about_s <= child.start_at - clock.monotonic() <= 1.25 * about_s
 
 
+def test_a_camera_under_a_condition_is_named_and_stays_ready() -> None:
+    health = Health()
+    made = supervisor(lambda _camera: "pass", "cam0", health=health)
+    made._conditions = lambda: {"cam0": "camera_dark, camera_frozen"}
+    made.run(Stop())
+    assert health.ailments() == {"cam0, its visits divert": "camera_dark, camera_frozen"}
+    assert not health.waiting()
+
+
 def test_every_camera_is_told_the_same_triggers_also_one_that_was_dead_when_they_came(tmp_path: Path) -> None:
     def program(camera: str) -> str:
         """Keeps four lines of what it is told; the first process of g2 dies before that."""

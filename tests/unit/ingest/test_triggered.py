@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from linewarden_ingest.cameras.codes import CodeOptions, CodeReadingCamera
 from linewarden_ingest.cameras.folder import FolderOptions
 from linewarden_ingest.cameras.interface import CameraFault, EndOfPictures, PartInfo, Shot, Trigger
-from linewarden_ingest.cameras.joined import TriggeredCamera
+from linewarden_ingest.cameras.joined import JoinedCamera
 from linewarden_ingest.cameras.options import CameraRun
 from linewarden_ingest.captures import CameraPlace
 from linewarden_ingest.metrics import JOINS, TRIGGERS_DROPPED
@@ -68,10 +69,10 @@ def camera(
     join: TimeJoin | CounterJoin | None = None,
     end: Exception | None = None,
     first: int = 0,
-) -> TriggeredCamera:
+) -> JoinedCamera:
     clock = ManualClock(10_000)
     run = CameraRun(CameraPlace("line1", "st1", "cam0", "top"), clock, threading.Event(), 0, first)
-    return TriggeredCamera(Scripted(clock, shots, end), (join or TimeJoin()).joiner(), feed, run)
+    return JoinedCamera(Scripted(clock, shots, end), (join or TimeJoin()).joiner(), feed, run)
 
 
 def fed(*signals: PartSignal, away: str | None = None) -> TriggerFeed:
@@ -157,6 +158,21 @@ def test_a_camera_that_holds_several_pictures_gives_them_all_before_one_of_them_
     taken = camera(fed(told(7, 9_000)), *held)
     doubts = [shot.doubt or shot.loss_detail for shot in (taken.poll(1.0) for _ in range(3)) if shot]
     assert all("two of one" in (doubt or "") for doubt in doubts)
+
+
+class Waiting(Scripted):
+    """A camera that tells the trigger whose picture it waits for."""
+
+    in_hand = picture(4, 10_000)
+
+
+def test_what_a_camera_waits_for_is_told_through_the_joining_and_the_reading() -> None:
+    clock = ManualClock(10_000)
+    run = CameraRun(CameraPlace("line1", "st1", "cam0", "top"), clock, threading.Event(), 0)
+    for inner, told_of in ((Waiting(clock, ()), Waiting.in_hand), (Scripted(clock, ()), None)):
+        joined = JoinedCamera(inner, TimeJoin().joiner(), TriggerFeed(), run)
+        assert joined.in_hand == told_of
+        assert CodeReadingCamera(joined, CodeOptions(), "cam0").in_hand == told_of
 
 
 def test_it_gives_nothing_where_nothing_is_decided_in_time() -> None:
