@@ -117,6 +117,7 @@ SAMPLES: tuple[Message, ...] = (
         line_state=LINE_STATE,
         part_id="SN-000123",
         part_id_source=PartIdSource.READ,
+        encoder_position=1_048_576,
         lot_id="L-77",
         product_id="bracket",
         bin_slot="B-12",

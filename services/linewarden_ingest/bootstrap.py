@@ -7,17 +7,29 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from linewarden_ingest.cameras.options import CameraOptions
-from linewarden_ingest.metrics import CAMERA_RESTARTS, CAMERA_UP
+from linewarden_ingest.metrics import (
+    CAMERA_RESTARTS,
+    CAMERA_UP,
+    TRIGGER_LINES,
+    TRIGGER_LINES_REFUSED,
+    TRIGGER_SOURCE_UP,
+    TRIGGERS_DROPPED,
+)
 from linewarden_ingest.settings import IngestOptions, IngestSettings, with_cameras
 from linewarden_ingest.supervisor import Supervisor
+from linewarden_ingest.triggers.desk import TriggerDesk, follow
+from linewarden_ingest.triggers.feed import TriggerFeed
+from linewarden_ingest.triggers.signal import ChannelNews
 from linewarden_runtime import logs
-from linewarden_runtime.clock import SystemClock
+from linewarden_runtime.background import Background
+from linewarden_runtime.clock import Clock, SystemClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
@@ -43,12 +55,31 @@ def _run(arguments: argparse.Namespace, stop: Stop) -> None:
     settings = IngestSettings.load()
     logs.configure("ingest", level=settings.log_level)
     options = with_cameras(settings.ingest)
+    feed = TriggerFeed()
     if arguments.supervised:
-        threading.Thread(target=_stop_with_parent, args=(stop,), name="parent", daemon=True).start()
+        threading.Thread(target=_follow_parent, args=(feed, stop), name="parent", daemon=True).start()
     if arguments.camera is None:
         _supervise(settings, options, stop)
+    elif arguments.supervised:
+        _work(settings, options, arguments.camera, arguments.start_ms, stop, feed)
     else:
-        _work(settings, options, arguments.camera, arguments.start_ms, stop)
+        with _side_channel(options, SystemClock(), feed.tell, stop):
+            _work(settings, options, arguments.camera, arguments.start_ms, stop, feed)
+
+
+@contextmanager
+def _side_channel(
+    options: IngestOptions, clock: Clock, hand: Callable[[ChannelNews], None], stop: Stop
+) -> Iterator[None]:
+    """Read the station's side channel, where it has one, on a thread of its own."""
+    source = options.trigger
+    if source is None:
+        yield
+        return
+    desk = TriggerDesk(source.kind, source.format, clock, hand)
+    desk.away("it was not reached yet")
+    with Background("trigger", lambda until: follow(source, desk, clock, until), stop):
+        yield
 
 
 def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> None:
@@ -65,7 +96,15 @@ def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> 
         # The cameras' metrics summed over their processes, with the supervisor's own.
         registry = CollectorRegistry()
         MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
-        for own in (CAMERA_RESTARTS, CAMERA_UP):
+        own_metrics = (
+            CAMERA_RESTARTS,
+            CAMERA_UP,
+            TRIGGER_LINES,
+            TRIGGER_LINES_REFUSED,
+            TRIGGERS_DROPPED,
+            TRIGGER_SOURCE_UP,
+        )
+        for own in own_metrics:
             registry.register(own)
         supervisor = Supervisor(
             [camera.camera_id for camera in options.cameras],
@@ -80,7 +119,10 @@ def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> 
             clock_error_s=lambda camera_id: clock_error_s(registry, camera_id),
             conditions=lambda: conditions(registry),
         )
-        with HealthServer(health, settings.health_port, settings.health_host, registry=registry):
+        with (
+            HealthServer(health, settings.health_port, settings.health_host, registry=registry),
+            _side_channel(options, clock, supervisor.tell, stop),
+        ):
             supervisor.run(stop)
 
 
@@ -102,7 +144,14 @@ def conditions(registry: CollectorRegistry) -> dict[str, str]:
     return {camera_id: ", ".join(sorted(names)) for camera_id, names in found.items()}
 
 
-def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, start_ms: int | None, stop: Stop) -> None:
+def _work(
+    settings: IngestSettings,
+    options: IngestOptions,
+    camera_id: str,
+    start_ms: int | None,
+    stop: Stop,
+    feed: TriggerFeed,
+) -> None:
     # Only here, so that the supervisor stays small and starts its cameras at once.
     from linewarden_ingest.pins import PinBoard  # noqa: PLC0415
     from linewarden_ingest.worker import Worker  # noqa: PLC0415
@@ -128,6 +177,7 @@ def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, star
             partitions=_partitions(broker, namespace),
             board=board,
             clock=clock,
+            feed=feed,
         )
         worker.run(stop, clock.now_ms() if start_ms is None else start_ms)
     finally:
@@ -160,8 +210,14 @@ def _partitions(broker: Broker, namespace: Namespace) -> int:
     return captures
 
 
-def _stop_with_parent(stop: Stop) -> None:
+def _follow_parent(feed: TriggerFeed, stop: Stop) -> None:
+    """Take what the supervisor tells of the side channel, until it is gone."""
     # Not through sys.stdin: its lock, held by a daemon thread, makes the interpreter abort when it ends.
-    while os.read(0, 1):
-        pass
-    stop.set("the supervisor is gone")
+    rest = b""
+    try:
+        while told := os.read(0, 1 << 16):
+            *lines, rest = (rest + told).split(b"\n")
+            for line in lines:
+                feed.line(line)
+    finally:
+        stop.set("the supervisor is gone")

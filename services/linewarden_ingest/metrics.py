@@ -107,6 +107,34 @@ WATCHED = Counter(
 POSTS = Counter(
     "linewarden_ingest_posts_total", "Posts of a smart camera, by the status answered.", ["camera", "status"]
 )
+JOINS = Counter(
+    "linewarden_ingest_joins_total",
+    "Pictures and triggers by what came of them: joined, no_trigger, no_picture, two_of_one, counter_jump; "
+    "all but the first divert.",
+    ["camera", "cause"],
+)
+CODES = Counter(
+    "linewarden_ingest_codes_total",
+    "Pictures looked at for a code, by outcome: read, unreadable, several, differs.",
+    ["camera", "outcome"],
+)
+TRIGGER_LINES = Counter(
+    "linewarden_ingest_trigger_lines_total", "Lines of the side channel that told of a part.", ["source"]
+)
+TRIGGER_LINES_REFUSED = Counter(
+    "linewarden_ingest_trigger_lines_refused_total", "Lines of the side channel that told of no part.", ["source"]
+)
+TRIGGERS_DROPPED = Counter(
+    "linewarden_ingest_triggers_dropped_total",
+    "Triggers that a camera's process was away too long to be told; its views of those parts are missing.",
+    ["camera"],
+)
+TRIGGER_SOURCE_UP = Gauge(
+    "linewarden_ingest_trigger_source_up",
+    "1 while the side channel is read, 0 while it is away.",
+    ["source"],
+    multiprocess_mode="livemostrecent",
+)
 
 
 class Losses:

@@ -10,7 +10,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from linewarden_ingest.cameras.kinds import AnyCameraOptions
+from linewarden_ingest.cameras.options import CameraOptions
 from linewarden_ingest.captures import CameraPlace, require_short_ids
+from linewarden_ingest.triggers.sources import AnyTrigger
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.settings import ServiceSettings
 from linewarden_schemas.base import Id
@@ -53,12 +55,14 @@ class IngestOptions(_Section):
     """Section `LINEWARDEN_INGEST__...`. `cameras` is a JSON list, or comes from the file `config`.
 
     `sends_apart` gives each camera's Kafka client a process of its own, so that taking and sending do not share an
-    interpreter; by default the kind of camera says so: all but the simulated line, whose pictures are small.
+    interpreter; by default the kind of camera says so: all but the simulated line, whose pictures are small. `trigger`
+    is the station's side channel, which cameras with `join` are joined to.
     """
 
     line_id: Id = "line1"
     station_id: Id = "st1"
     cameras: tuple[AnyCameraOptions, ...] = ()
+    trigger: AnyTrigger | None = None
     config: Path | None = None
     spool: SpoolOptions = SpoolOptions()
     # Less what headers and the batch around a picture take.
@@ -113,11 +117,31 @@ def _from_file(options: IngestOptions, path: Path) -> IngestOptions:
 
 def _require_triggers(options: IngestOptions) -> None:
     """Only a station with one camera can mint its visits; several need a trigger that tells them."""
+    for camera in options.cameras:
+        _require_channel(options.trigger, camera)
+    if options.trigger is not None and not any(camera.join for camera in options.cameras):
+        raise ConfigurationError("the side channel 'trigger' is read for no camera; give a camera its 'join'")
     if len(options.cameras) == 1:
         return
     for camera in options.cameras:
-        if not camera.brings_visits:
+        if not (camera.brings_visits or camera.join):
             raise ConfigurationError(
                 f"camera {camera.camera_id} brings no visit numbers, and station {options.station_id} has several "
-                "cameras; give a folder's pictures a 'visit' by sidecar or pattern, or take a kind that brings it"
+                "cameras; give a folder's pictures a 'visit' by sidecar or pattern, take a kind that brings it, "
+                "or join it to a side channel by 'trigger' and 'join'"
             )
+
+
+def _require_channel(trigger: AnyTrigger | None, camera: CameraOptions) -> None:
+    """A camera is joined to a side channel that there is, counts where it must, and has nothing beside it."""
+    if camera.join is None:
+        return
+    if trigger is None:
+        raise ConfigurationError(f"camera {camera.camera_id} has a 'join' and the station no 'trigger'; set both")
+    if camera.brings_visits:
+        raise ConfigurationError(f"camera {camera.camera_id} brings its visits by itself; take its 'join' away")
+    if camera.join.by == "counter" and not trigger.format.counts:
+        raise ConfigurationError(
+            f"camera {camera.camera_id} is joined by counter, but the side channel's lines bring none "
+            "(trigger.format.counts = false); join it by time"
+        )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import structlog
 
 from linewarden_ingest.metrics import CAMERA_RESTARTS, CAMERA_UP
+from linewarden_ingest.triggers.feed import TriggerPipe
+from linewarden_ingest.triggers.signal import ChannelNews, ChannelState
 from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.broker_time import words_of
 from linewarden_runtime.clock import Clock
@@ -29,6 +31,7 @@ class DrainTimedOut(Fatal):
 class _Child:
     camera_id: str
     backoff: Backoff
+    triggers: TriggerPipe
     failures: int = 0
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
@@ -42,7 +45,8 @@ class Supervisor:
     `clock_error_s(camera_id)` is how far its node's clock is ahead where it's held for that, else None. `conditions()`
     are what is wrong with each camera that is well otherwise, in words.
     `environment` is the children's; `on_death` gets the process id of one that ended.
-    A child's standard input is a pipe that closes with this process, so that no child outlives it.
+    A child's standard input is a pipe that closes with this process, so that no child outlives it. Through it a child
+    is told what the station's side channel brings.
     """
 
     def __init__(
@@ -63,11 +67,9 @@ class Supervisor:
         self._command, self._clock, self._drain_s = command, clock, drain_s
         self._clock_error_s, self._conditions, self._told_at = clock_error_s, conditions, float("-inf")
         self._health, self._environment, self._on_death = health, dict(environment), on_death
-        chances = [(one, random.Random(one).random) for one in camera_ids]  # noqa: S311 - jitter
-        self._children = [
-            _Child(one, Backoff(restart_after_s, restart_at_most_s, jitter=(0.75, 1.25), chance=chance))
-            for one, chance in chances
-        ]
+        chances = [random.Random(one).random for one in camera_ids]  # noqa: S311 - jitter
+        waits = [Backoff(restart_after_s, restart_at_most_s, jitter=(0.75, 1.25), chance=one) for one in chances]
+        self._children = [_Child(one, wait, TriggerPipe(one)) for one, wait in zip(camera_ids, waits, strict=True)]
 
     def run(self, stop: Stop) -> None:
         """Run until every camera's source came to its end, or until the stop, then drain.
@@ -86,6 +88,16 @@ class Supervisor:
         finally:
             self._end_all()
 
+    def tell(self, news: ChannelNews) -> None:
+        """Tell every camera what the side channel brought; from any thread."""
+        if isinstance(news, ChannelState):
+            if news.away is None:
+                self._health.ready("trigger")
+            else:
+                self._health.not_ready("trigger", news.away)
+        for child in self._children:
+            child.triggers.tell(news)
+
     def _tell_unwell(self) -> None:
         """Name the cameras that are held because their node's clock is wrong, and those under a condition."""
         if self._clock.monotonic() - self._told_at < 1.0:
@@ -103,6 +115,7 @@ class Supervisor:
             if self._clock.monotonic() >= child.start_at:
                 self._start(child)
             return
+        child.triggers.flush()
         code = child.process.poll()
         if code is not None:
             self._ended(child, code)
@@ -110,6 +123,8 @@ class Supervisor:
     def _start(self, child: _Child) -> None:
         command = self._command(child.camera_id)
         child.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=self._environment)
+        if child.process.stdin is not None:
+            child.triggers.attach(child.process.stdin.fileno())
         child.started_at = self._clock.monotonic()
         CAMERA_UP.labels(camera=child.camera_id).set(1)
         self._health.ready(child.camera_id)
@@ -162,6 +177,7 @@ class Supervisor:
         return True
 
     def _release(self, child: _Child) -> None:
+        child.triggers.detach()
         if child.process is not None and child.process.stdin is not None:
             child.process.stdin.close()
             self._on_death(child.process.pid)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from linewarden_ingest.cameras.options import CameraOptions
 from linewarden_ingest.pins import PinBoard
 from linewarden_ingest.settings import IngestOptions, SpoolOptions, with_cameras
+from linewarden_ingest.triggers.feed import TriggerFeed
 from linewarden_ingest.worker import Worker
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import SystemClock
@@ -26,13 +28,18 @@ _SOURCE = "/trial"
 
 
 class TrialLine:
-    """Line `line1` in production with one camera, whose spool is below `folder`."""
+    """Line `line1` in production with one camera, whose spool is below `folder`.
 
-    def __init__(self, camera: CameraOptions, folder: Path) -> None:
+    A camera with a `join` needs its side channel's settings, `trigger`; what that tells is given to `feed`.
+    """
+
+    def __init__(self, camera: CameraOptions, folder: Path, *, trigger: Mapping[str, object] | None = None) -> None:
+        self.feed = TriggerFeed()
         self._clock = SystemClock()  # a broker of another time would hold the camera for its clock
         self.broker = MemoryBroker(self._clock)
         spool = SpoolOptions(folder=folder)
-        self._camera, self._options = camera, with_cameras(IngestOptions(cameras=(camera,), spool=spool))
+        given = {"cameras": (camera,), "spool": spool, "trigger": trigger}
+        self._camera, self._options = camera, with_cameras(IngestOptions.model_validate(given))
         recipe = Recipe(
             recipe_id="trial",
             version=1,
@@ -67,6 +74,7 @@ class TrialLine:
                 partitions=_PARTITIONS,
                 board=board,
                 clock=self._clock,
+                feed=self.feed,
             ).run(stop or Stop(), start_ms)
         finally:
             board.close()

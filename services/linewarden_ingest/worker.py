@@ -11,6 +11,7 @@ import structlog
 from linewarden_ingest.camera_watch import CAMERA_DEAD, CameraWatch
 from linewarden_ingest.cameras.conditions import ConditionJudge
 from linewarden_ingest.cameras.interface import Camera, CameraFault
+from linewarden_ingest.cameras.joined import open_camera
 from linewarden_ingest.cameras.options import CameraOptions, CameraRun
 from linewarden_ingest.captures import CameraPlace
 from linewarden_ingest.intake import Intake
@@ -23,6 +24,7 @@ from linewarden_ingest.settings import IngestOptions
 from linewarden_ingest.spool.faults import SpoolBroken
 from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_ingest.ticket import Ticket, place_of
+from linewarden_ingest.triggers.feed import TriggerFeed
 from linewarden_runtime.background import Background
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError, Fatal
@@ -87,7 +89,10 @@ def commit(spool: Spool, until: threading.Event) -> None:
 
 
 class Worker:
-    """Takes and publishes one camera's pictures until its source ends or somebody asks to stop."""
+    """Takes and publishes one camera's pictures until its source ends or somebody asks to stop.
+
+    `feed` is what the station's side channel tells.
+    """
 
     def __init__(
         self,
@@ -99,8 +104,10 @@ class Worker:
         partitions: int,
         board: PinBoard,
         clock: Clock,
+        feed: TriggerFeed | None = None,
     ) -> None:
         self._options, self._camera, self._namespace = options, camera, namespace
+        self._feed = TriggerFeed() if feed is None else feed
         self._new_producer = new_producer
         self._partitions, self._board, self._clock = partitions, board, clock
         self._place = CameraPlace(options.line_id, options.station_id, camera.camera_id, camera.view_id)
@@ -158,7 +165,7 @@ class Worker:
     @contextmanager
     def _opened(self, run: CameraRun, watch: CameraWatch) -> Iterator[Camera]:
         with watch.limited("opening"):
-            camera = self._camera.open(run)
+            camera = open_camera(self._camera, run, self._feed)
         try:
             yield camera
         finally:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _READING = frozenset({"consumer", "reader"})
@@ -45,6 +45,15 @@ class _Scope:
 class _Call:
     node: ast.Call
     scope: _Scope
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """An expression on the way back from a record or a reader; `kept` is where a constant of a module was used."""
+
+    expr: ast.expr
+    scope: _Scope
+    kept: _Scope | None = None
 
 
 class _Program:
@@ -92,58 +101,64 @@ class _Program:
                 elif isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and owner:
                     self.fields[scope.module, owner, one.attr].append((given, scope))
 
-    def found(self, verb: str, expr: ast.expr, scope: _Scope, seen: frozenset[object] = frozenset()) -> Iterator[Use]:
+    def found(self, verb: str, expr: ast.expr, scope: _Scope) -> Iterator[Use]:
         """Every topic that may flow into an expression, with the place where its name is known."""
-        key = (id(expr), id(scope))
-        if key in seen:
-            return
-        seen |= {key}
-        match expr:
-            case ast.Constant(value=str(text)) if text in self.topics:
-                yield Use(verb, text, scope.module, scope.symbol)
+        seen, waiting = set(), [_Flow(expr, scope)]
+        while waiting:
+            flow = waiting.pop()
+            key = (id(flow.expr), id(flow.scope), id(flow.kept))
+            if key in seen:
+                continue
+            seen.add(key)
+            if isinstance(flow.expr, ast.Constant) and flow.expr.value in self.topics:
+                place = flow.scope if flow.scope.symbol else flow.kept or flow.scope
+                yield Use(verb, str(flow.expr.value), place.module, place.symbol)
+            waiting += self._into(flow)
+
+    def _into(self, flow: _Flow) -> Iterator[_Flow]:
+        """What flows into an expression directly."""
+        match flow.expr:
             case ast.Name(id=name):
-                yield from self._named(verb, name, scope, seen)
+                yield from self._named(name, flow)
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                for given, where in self.fields.get((scope.module, _owner(scope), name), ()):
-                    yield from self.found(verb, given, where, seen)
+                for given, where in self.fields.get((flow.scope.module, _owner(flow.scope), name), ()):
+                    yield _Flow(given, where, flow.kept)
             case ast.Attribute() | ast.Lambda() | ast.JoinedStr():
                 pass
             case _:
-                for one in _parts(expr):
-                    yield from self.found(verb, one, scope, seen)
+                for one in _parts(flow.expr):
+                    yield _Flow(one, flow.scope, flow.kept)
 
-    def _named(self, verb: str, name: str, scope: _Scope, seen: frozenset[object]) -> Iterator[Use]:
-        at: _Scope | None = scope
+    def _named(self, name: str, flow: _Flow) -> Iterator[_Flow]:
+        # A constant counts where it is used, not where it is written down.
+        kept = flow.scope if flow.scope.symbol or flow.kept is None else flow.kept
+        at: _Scope | None = flow.scope
         while at is not None:
             if name in at.bound:
                 for given in at.bound[name]:
-                    yield from self._kept(self.found(verb, given, at, seen), scope)
+                    yield _Flow(given, at, kept)
                 if name not in at.params:
                     return
             if name in at.params:
-                yield from self._passed(verb, name, at, seen)
+                yield from self._passed(name, at, flow.kept)
                 return
             at = at.parent
-        origin = self.imports[scope.module].get(name)
+        origin = self.imports[flow.scope.module].get(name)
         if origin is not None and origin[0] in self.modules:
             for given in self.modules[origin[0]].bound.get(origin[1], ()):
-                yield from self._kept(self.found(verb, given, self.modules[origin[0]], seen), scope)
+                yield _Flow(given, self.modules[origin[0]], kept)
 
-    def _kept(self, found: Iterator[Use], scope: _Scope) -> Iterator[Use]:
-        """A constant counts where it is used, not where it is written down."""
-        return (one if one.symbol else replace(one, module=scope.module, symbol=scope.symbol) for one in found)
-
-    def _passed(self, verb: str, name: str, function: _Scope, seen: frozenset[object]) -> Iterator[Use]:
+    def _passed(self, name: str, function: _Scope, kept: _Scope | None) -> Iterator[_Flow]:
         called = function.owner if function.name == "__init__" and function.owner else function.name
         for call in self.calls.get(called, ()):
             if not self._means(call, function, called):
                 continue
             place = function.params.index(name) - (function.params[:1] in {("self",), ("cls",)})
             if 0 <= place < len(call.node.args):
-                yield from self.found(verb, call.node.args[place], call.scope, seen)
+                yield _Flow(call.node.args[place], call.scope, kept)
             for one in call.node.keywords:
                 if one.arg == name:
-                    yield from self.found(verb, one.value, call.scope, seen)
+                    yield _Flow(one.value, call.scope, kept)
 
     def _means(self, call: _Call, function: _Scope, called: str) -> bool:
         match call.node.func:

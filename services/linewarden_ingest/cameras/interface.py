@@ -32,13 +32,14 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class PartInfo:
-    """What came with the picture about the part; nothing of it is needed."""
+    """What came with the picture about the part; nothing of it is needed. `encoder_position` is in counts."""
 
     part_id: str | None = None
     part_id_source: PartIdSource | None = None
     lot_id: str | None = None
     product_id: str | None = None
     returned: Returned | None = None
+    encoder_position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,10 @@ class Shot:
     `picture` is encoded, or raw (HxW or HxWx3 BGR, uint8 or uint16), or None where `loss` says why, and `loss_detail`
     in words. `index` is the shot's place in its source: a process that starts again goes on behind it. Without a
     `trigger` ingest mints the visit. `view_id` is only set where one camera takes several views. `conditions` are what
-    the camera itself knows to be wrong with it; what the picture shows is found by ingest. `receipt` is for a camera
-    whose source must know when the shot is safe.
+    the camera itself knows to be wrong with it; what the picture shows is found by ingest. `counter` is the camera's
+    own number of the picture, where it has one that also counts what was lost. `doubt` says why what is told of the
+    part is not believed; its visit diverts. `receipt`
+    is for a camera whose source must know when the shot is safe.
     """
 
     index: int
@@ -76,6 +79,8 @@ class Shot:
     part: PartInfo = field(default_factory=PartInfo)
     is_simulated: bool = False
     conditions: tuple[CameraCondition, ...] = ()
+    counter: int | None = None
+    doubt: str | None = None
     receipt: Receipt | None = None
 
 

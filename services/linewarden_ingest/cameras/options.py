@@ -11,10 +11,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from linewarden_ingest.cameras.codes import CodeOptions
 from linewarden_ingest.cameras.conditions import CameraLimits
 from linewarden_ingest.cameras.interface import Camera
 from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.captures import CameraPlace
+from linewarden_ingest.triggers.joining import AnyJoin
 from linewarden_runtime.clock import Clock
 from linewarden_schemas.base import Id
 
@@ -69,7 +71,8 @@ class CameraOptions(BaseModel):
     `limits` are what its pictures are held against. `read_limit_s` is how long opening, a read or closing may take
     before the process ends; None for no limit.
 
-    The process that supervises the cameras reads them too: what a device needs is imported where it is opened.
+    The process that supervises the cameras reads them too: what a device needs is imported where it is opened. `join`
+    says how pictures are joined to the station's side channel, `read_code` where the picture shows the part's serial.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +83,8 @@ class CameraOptions(BaseModel):
     encoding: Literal["png", "jpeg"] = "png"
     jpeg_quality: int = Field(95, ge=1, le=100)
     rate_per_s: float | None = Field(None, gt=0)
+    join: AnyJoin | None = None
+    read_code: CodeOptions | None = None
     limits: CameraLimits = CameraLimits()
     read_limit_s: float | None = Field(30.0, gt=0)
 
@@ -101,7 +106,10 @@ class CameraOptions(BaseModel):
 
     @property
     def brings_visits(self) -> bool:
-        """Whether each shot has a trigger with its visit's number; a station with several cameras needs it of all."""
+        """Whether each shot has a trigger with its visit's number, without a side channel.
+
+        A station with several cameras needs of each that it does, or that it is joined to the side channel.
+        """
         return False
 
     @property

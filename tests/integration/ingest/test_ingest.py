@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,34 @@ def test_without_an_active_recipe_the_line_is_refused_with_the_command_that_mend
     refused = IngestProcess(**(vars(ingest) | {"options": {"LINEWARDEN_INGEST__LINE_ID": "line9"}}))
     assert refused.start(supervised=True).wait(60) == 78
     assert "linewarden line activate" in refused.log.read_text()
+
+
+def test_the_cameras_of_a_station_come_to_the_same_visit_by_one_side_channel(
+    ingest: IngestProcess, tansu_broker: KafkaBroker, namespace: str
+) -> None:
+    write_pictures(ingest.pictures, 1, 5_000)
+    join = {"by": "time", "earliest_ms": -60_000, "latest_ms": 60_000}
+    cameras = [
+        {"kind": "folder", "camera_id": f"cam{n}", "view_id": f"view{n}", "path": str(ingest.pictures), "join": join}
+        for n in range(2)
+    ]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        trigger = {"kind": "tcp", "address": f"127.0.0.1:{server.getsockname()[1]}", "format": {"form": "pairs"}}
+        ingest.options.update(
+            {
+                "LINEWARDEN_INGEST__CAMERAS": json.dumps(cameras),
+                "LINEWARDEN_INGEST__TRIGGER": json.dumps(trigger),
+                "LINEWARDEN_INGEST__START_IN_S": "3",
+            }
+        )
+        process = ingest.start(supervised=True)
+        device, _ = server.accept()
+        device.sendall(b"counter=7 serial=SN-1 encoder=-40\n")
+        assert process.wait(60) == 0, ingest.log.read_text()
+        device.close()
+    captures = Arrived.read(tansu_broker, namespace).captures
+    assert {one.camera_id for one in captures} == {"cam0", "cam1"}
+    assert {(one.part_id, one.encoder_position, one.doubt, one.lost) for one in captures} == {("SN-1", -40, None, None)}
+    assert len({one.visit_id for one in captures}) == 1
+    assert captures[0].visit_id.endswith(".000007")

@@ -12,10 +12,13 @@ import pytest
 
 from linewarden_ingest.metrics import CAMERA_RESTARTS
 from linewarden_ingest.supervisor import Supervisor
+from linewarden_ingest.triggers.signal import ChannelState, PartSignal, from_line
+from linewarden_runtime.background import Background
 from linewarden_runtime.clock import ManualClock, SystemClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
+from tests.support.processes import wait_for
 
 
 def supervisor(program: Callable[[str], str], *cameras: str, health: Health | None = None) -> Supervisor:
@@ -97,3 +100,28 @@ def test_a_camera_under_a_condition_is_named_and_stays_ready() -> None:
     made.run(Stop())
     assert health.ailments() == {"cam0, its visits divert": "camera_dark, camera_frozen"}
     assert not health.waiting()
+
+
+def test_every_camera_is_told_the_same_triggers_also_one_that_was_dead_when_they_came(tmp_path: Path) -> None:
+    def program(camera: str) -> str:
+        """Keeps four lines of what it is told; the first process of g2 dies before that."""
+        return (
+            f"import os, sys; path = {str(tmp_path / camera)!r}\n"
+            f"if {camera!r} == 'g2' and not os.path.exists(path): open(path, 'w'); sys.exit(1)\n"
+            "open(path, 'wb').writelines(sys.stdin.buffer.readline() for _ in range(4))\n"
+        )
+
+    health = Health()
+    made = supervisor(program, "g1", "g2", health=health)
+    signals = [PartSignal(counter, 1_000 + counter, 2_000) for counter in range(3)]
+    made.tell(ChannelState("not yet"))
+    assert health.waiting() == {"trigger": "not yet"}
+    with Background("supervisor", made.run, Stop()) as running:
+        wait_for(lambda: restarts("g2") == 1, "the death of g2")
+        for one in signals:
+            made.tell(one)
+        running.result()
+    for camera in ("g1", "g2"):
+        told = [from_line(line) for line in (tmp_path / camera).read_bytes().splitlines()]
+        assert [one for one in told if one in signals] == signals, camera
+        assert ChannelState("not yet") in told, camera
