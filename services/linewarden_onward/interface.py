@@ -49,6 +49,11 @@ class Notice:
         """The same whenever this revision is told again."""
         return f"{self.disposition.visit_id}:{self.disposition.revision}"
 
+    def open_at(self, now_ms: int | None) -> GatePermission | None:
+        """The permission as long as it may be acted on; None where the time is not known."""
+        permission = self.permission
+        return permission if permission is not None and now_ms is not None and permission.is_open(now_ms) else None
+
 
 @dataclass(frozen=True, slots=True)
 class GateAct:

@@ -1,0 +1,1 @@
+"""The kinds of outputs to the plant."""
