@@ -34,7 +34,7 @@ class UaPlant:
         self.folder, self.port = folder, free_port()
         folder.mkdir(parents=True, exist_ok=True)
         cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-        (folder / "users").write_text(f"# the control's\n{USER}:{cheap.hash(PASSWORD)}\n")
+        (folder / "users").write_text(f"# the control's\n{USER}:{cheap.hash(PASSWORD)}\nhmi:{cheap.hash(PASSWORD)}\n")
         (folder / "certificates").mkdir(exist_ok=True)
         for name in ("client", "cell"):
             self.certificate(name)

@@ -1,1 +1,1 @@
-"""The kinds of outputs to the plant."""
+"""The kinds of output that linewarden brings, a module each."""

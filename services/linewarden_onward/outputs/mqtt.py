@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 
 from linewarden_onward.interface import GateAct, GatePermission, Notice, Output, OutputAway, OutputRefused, OutputRun
 from linewarden_onward.options import OutputOptions
+from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.disposition import Disposition
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+_BACKOFF = Backoff(0.5, 10.0)
+"""Between the tries of `beat`; whoever tells waits by himself."""
 _TRY_LATER = frozenset({0x88, 0x89, 0x96, 0x97})
 """Reasons of a PUBACK that may pass: server away or busy, too many messages, quota."""
 _ROOM = 2048
@@ -82,6 +85,7 @@ class MqttOutput:
         self._topic = f"{options.prefix}/{run.line_id}"
         self._since_ms = run.clock.now_ms()
         self._told_s, self._beats = 0.0, 0
+        self._failures, self._try_s = 0, float("-inf")
         self._link = self._connect()
 
     def tell(self, notices: Sequence[Notice]) -> None:
@@ -95,17 +99,20 @@ class MqttOutput:
             body = notice.disposition.to_json()
             link = self._connected()
             if link.most_bytes is not None and len(body) + _ROOM > link.most_bytes:
-                raise OutputRefused(notice, f"{len(body)} bytes are more than the broker takes ({link.most_bytes})")
+                raise OutputRefused(notice, f"{len(body)} bytes; the broker takes {link.most_bytes}", cause="mqtt-size")
             now_ms = self._run.now_ms()  # directly before the write, behind all that can take time
-            properties = self._properties(notice, now_ms)
+            properties = self._properties(notice.as_of(now_ms), now_ms)
             reason = link.send(f"{self._topic}/dispositions", body, properties)
             if reason in _TRY_LATER:
                 raise OutputAway(f"the broker does not take messages now (reason 0x{reason:02x})")
             if reason >= 0x80:
-                raise OutputRefused(notice, f"the broker refuses {self._topic}/dispositions (reason 0x{reason:02x})")
+                refusal = f"the broker refuses {self._topic}/dispositions (reason 0x{reason:02x})"
+                raise OutputRefused(notice, refusal, cause=f"mqtt-{reason:02x}")
 
     def beat(self) -> Sequence[GateAct]:
         """Keep the connection alive, and tell the state again before it expires; a broker reports no gate."""
+        if self._link.is_lost and self._run.clock.monotonic() < self._try_s:
+            raise OutputAway(f"the broker ended the connection: {self._link.end}")
         link = self._connected()
         if not link.turn(0.0):
             raise OutputAway(f"the broker ended the connection: {link.end}")
@@ -141,7 +148,10 @@ class MqttOutput:
             self._tell_state(link)
         except BaseException:
             link.abort()
+            self._failures += 1
+            self._try_s = self._run.clock.monotonic() + _BACKOFF.wait_s(self._failures)
             raise
+        self._failures = 0
         return link
 
     def _tell_state(self, link: MqttLink) -> None:
@@ -159,8 +169,7 @@ class MqttOutput:
         return json.dumps(told).encode()
 
     def _properties(self, notice: Notice, now_ms: int | None) -> dict[str, Any]:
-        permission = notice.open_at(now_ms)
-        expiry_s = self._options.expiry_s
+        permission, expiry_s = notice.permission, self._options.expiry_s
         if permission is not None and now_ms is not None:
             # Whole seconds, and 0 would mean none: up to one more than is left, which the control's window covers.
             expiry_s = min(expiry_s, math.ceil((permission.expires_ms - now_ms) / 1000))
@@ -173,7 +182,9 @@ class MqttOutput:
                 ("id", notice.key),
                 ("source", f"/{self._run.line_id}/onward/{self._options.output_id}"),
                 ("type", Disposition.TYPE),
+                ("subject", notice.disposition.visit_id),
                 ("time", datetime.fromtimestamp(notice.disposition.decided_ms / 1000, UTC).isoformat()),
+                ("simulated", str(notice.disposition.is_simulated).lower()),
                 *_permit(permission),
             ],
         }

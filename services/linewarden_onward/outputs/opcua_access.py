@@ -42,7 +42,7 @@ SESSIONS_OF_A_USER = 4
 SUBSCRIPTIONS_OF_A_SESSION = 8
 _CERTIFICATE_DAYS = 5 * 365
 _PAUSE_S = 1.0
-"""Behind a wrong password no unknown one is looked at for so long: the hash is slow, and all clients wait for it."""
+"""How long after a wrong password no other of that user is looked at: the hash is slow, and every client waits."""
 _NOBODY = User(role=UserRole.Anonymous)
 _NO_READING = ("WriteRequest", "HistoryReadRequest", "TransferSubscriptionsRequest")
 
@@ -67,7 +67,7 @@ class PlantUsers:
         self._hasher = PasswordHasher()
         self._key = secrets.token_bytes(32)
         self._verified: dict[str, bytes] = {}
-        self._paused_until_s = 0.0
+        self._paused_until_s: dict[str, float] = {}
 
     @classmethod
     def read(cls, users_file: Path | None, certificates: Path | None) -> PlantUsers:
@@ -115,12 +115,12 @@ class PlantUsers:
         shown = hmac.digest(self._key, password.encode(), "sha256")
         if hmac.compare_digest(self._verified.get(name, b""), shown):
             return True
-        if name not in self._passwords or time.monotonic() < self._paused_until_s:
+        if name not in self._passwords or time.monotonic() < self._paused_until_s.get(name, 0.0):
             return False
         try:
             self._hasher.verify(self._passwords[name], password)
         except (VerificationError, InvalidHashError):
-            self._paused_until_s = time.monotonic() + _PAUSE_S
+            self._paused_until_s[name] = time.monotonic() + _PAUSE_S
             return False
         self._verified[name] = shown
         return True

@@ -119,7 +119,7 @@ class VisionModel:
         if before is not None and self._changed is not None:
             await self._fire(self._changed, f"{before} -> {state}" + (f": {why}" if why else ""), {})
 
-    async def add(self, notice: Notice, permission: GatePermission | None, ends_s: float) -> None:
+    async def add(self, notice: Notice, ends_s: float) -> None:
         """Put one revision into the ring, open its permission until `ends_s` of the loop's time, and fire the event.
 
         Once this returns every subscriber's queue has the event; whether he reads it nobody knows.
@@ -133,8 +133,9 @@ class VisionModel:
         entry = RingEntry(self._told, notice.key, text, self._typed(notice, text))
         self._ring.append(entry)
         await self._show(entry)
-        is_open = permission is not None and asyncio.get_running_loop().time() < ends_s
-        row = await self._permit(permission, ends_s) if permission is not None and is_open else [0] * PERMISSION_FIELDS
+        row = [0] * PERMISSION_FIELDS
+        if notice.permission is not None and asyncio.get_running_loop().time() < ends_s:
+            row = await self._permit(notice.permission, ends_s)
         fields = {"Epoch": self._epoch, "Sequence": entry.sequence, "Disposition": text, "Permission": row}
         if entry.typed is None:
             fields["ResultId"] = notice.key

@@ -51,10 +51,11 @@ class OpcuaOutput:
         """
         for notice in notices:
             now_ms = self._run.now_ms()
-            permission = notice.open_at(now_ms)
-            left_s = 0.0 if permission is None or now_ms is None else (permission.expires_ms - now_ms) / 1000
-            ends_s = self._loop.time() + left_s  # by a clock that never steps, looked at again before the write
-            self._within(self._options.limit_s, self._model.add(notice, permission, ends_s))
+            known = notice.as_of(now_ms)
+            ends_s = self._loop.time()  # by a clock that never steps, looked at again before the write
+            if known.permission is not None and now_ms is not None:
+                ends_s += (known.permission.expires_ms - now_ms) / 1000
+            self._within(self._options.limit_s, self._model.add(known, ends_s))
 
     def beat(self) -> Sequence[GateAct]:
         """Move the heartbeat, take back what has expired; the time that is not known is an error of the system."""

@@ -55,7 +55,9 @@ def test_dispositions_arrive_in_order_as_cloud_events_and_a_permission_with_all_
             "id": "v1:0",
             "source": "/line1/onward/plc1",
             "type": "linewarden.disposition.v1",
+            "subject": "v1",
             "time": properties(second)["time"],
+            "simulated": "false",
             "permit": "none",
         }
         assert properties(second) | {

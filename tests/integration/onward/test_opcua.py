@@ -16,7 +16,7 @@ from linewarden_onward.outputs.opcua_server import OpcuaOutput
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.disposition import Disposition
 from tests.support.notices import NOW_MS, diverted, output_run, passed
-from tests.support.plant_opcua import PASSWORD, USER, Heard, UaPlant, asked, called, child, since
+from tests.support.plant_opcua import PASSWORD, Heard, UaPlant, asked, called, child, since
 from tests.support.processes import wait_for
 
 
@@ -216,7 +216,7 @@ def test_a_user_signs_in_with_a_certificate_of_his_own(guarded: UaPlant) -> None
     "sign_in",
     [
         {"user": None},
-        {"user": USER, "password": "wrong"},
+        {"user": "hmi", "password": "wrong"},
         {"user": "", "password": ""},
         {"user": "admin", "password": PASSWORD},
         {"user": None, "certificate": "client"},  # a client's certificate is no user's
