@@ -41,7 +41,7 @@ class UaPlant:
         (folder / "certificates" / "cell.der").write_bytes((folder / "cell.der").read_bytes())
 
     def certificate(self, name: str, *, days: int = 2) -> None:
-        """A certificate and its key, `NAME.der` and `NAME.pem`; with negative days it is over."""
+        """A certificate, `NAME.der` and `NAME.crt`, and its key `NAME.pem`; with negative days it is over."""
         key = generate_private_key()
         uses = [ExtendedKeyUsageOID.CLIENT_AUTH]
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(CLIENT_URI)]
@@ -49,6 +49,7 @@ class UaPlant:
         if days < 0:
             made = _over(made, key)
         (self.folder / f"{name}.der").write_bytes(made.public_bytes(Encoding.DER))
+        (self.folder / f"{name}.crt").write_bytes(made.public_bytes(Encoding.PEM))
         (self.folder / f"{name}.pem").write_bytes(dump_private_key_as_pem(key))
 
     def options(self, **more: Any) -> OpcuaOptions:

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from linewarden_onward.outputs.opcua_filters import follow_subtypes
 from linewarden_runtime.errors import ConfigurationError
 
 Answer = Any
@@ -203,9 +204,12 @@ class GuardedSession(InternalSession):  # type: ignore[misc]  # asyncua's types 
         return await super().create_subscription(params, callback, request_callback)
 
     async def create_monitored_items(self, params: ua.CreateMonitoredItemsParameters) -> Answer:
-        """Items of an own subscription."""
+        """Items of an own subscription; events of subtypes are heard."""
         self._require(params.SubscriptionId)
-        return await super().create_monitored_items(params)
+        made = await super().create_monitored_items(params)
+        subscription = self.subscription_service.subscriptions[params.SubscriptionId]
+        follow_subtypes(subscription, [one.MonitoredItemId for one in made])
+        return made
 
     async def modify_monitored_items(self, params: ua.ModifyMonitoredItemsParameters) -> Answer:
         """Items of an own subscription."""

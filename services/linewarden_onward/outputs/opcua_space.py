@@ -15,7 +15,7 @@ from asyncua.common.instantiate_util import instantiate
 from linewarden_runtime.errors import ConfigurationError
 
 # A type of variables has no access level to copy, which it says four times a variable.
-logging.getLogger("asyncua.common.instantiate_util").setLevel(logging.ERROR)
+logging.getLogger("asyncua.common.copy_node_util").setLevel(logging.ERROR)
 
 VISION = "http://opcfoundation.org/UA/MachineVision"
 OWN = "urn:linewarden:onward"

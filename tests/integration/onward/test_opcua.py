@@ -107,6 +107,27 @@ def test_an_event_brings_each_disposition_with_the_permission_that_is_open(plant
     assert [one.Permission for one in events] == [[0] * 5, [2, 1, 2, 2_000, NOW_MS + 2_000], [0] * 5]
 
 
+def test_a_client_that_asks_for_a_type_hears_its_subtypes_and_no_other(plant: UaPlant, output: OpcuaOutput) -> None:
+    async def hear(kind: int) -> list[str]:
+        async with await plant.client() as client:
+            own = await client.get_namespace_index("urn:linewarden:onward")
+            of_type = ua.ContentFilterElement(FilterOperator=ua.FilterOperator.OfType)
+            of_type.FilterOperands = [ua.LiteralOperand(Value=ua.Variant(ua.NodeId(kind)))]
+            heard = Heard()
+            subscription = await client.create_subscription(20, heard)
+            for name, elements in (("ResultId", [of_type]), ("Sequence", [])):
+                field = ua.SimpleAttributeOperand(AttributeId=ua.AttributeIds.Value)
+                field.BrowsePath = [ua.QualifiedName(name, own)]
+                filters = ua.EventFilter(SelectClauses=[field], WhereClause=ua.ContentFilter(Elements=elements))
+                await subscription.subscribe_events(await child(client), evfilter=filters)
+            await asyncio.to_thread(output.tell, [diverted(1)])
+            every = await heard.until(lambda: any(hasattr(one, "Sequence") for one in heard.events), heard.events)
+            return [one.ResultId for one in every if hasattr(one, "ResultId")]
+
+    assert asked(hear(ua.ObjectIds.BaseEventType)) == ["v1:0"]
+    assert asked(hear(ua.ObjectIds.AuditEventType)) == []
+
+
 def test_an_open_permission_stands_in_the_list_and_a_beat_takes_it_back_when_it_is_over(plant: UaPlant) -> None:
     times: list[int | None] = [NOW_MS]
     output = OpcuaOutput(plant.options(), output_run(now_ms=lambda: times[-1]))
