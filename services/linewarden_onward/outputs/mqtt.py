@@ -121,7 +121,7 @@ class MqttOutput:
         return ()
 
     def close(self) -> None:
-        """Say offline, and go."""
+        """Say that it is offline, and go."""
         if self._link.is_lost:
             return
         try:

@@ -150,7 +150,7 @@ class GuardedServer(InternalServer):  # type: ignore[misc]  # asyncua's types ar
         return session
 
     def unregister_external_session(self, session: InternalSession) -> None:
-        """Forget one that ended."""
+        """Forget a session that has ended."""
         super().unregister_external_session(session)
         self.sessions.pop(session.session_id, None)
 

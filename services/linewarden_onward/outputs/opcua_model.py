@@ -95,7 +95,7 @@ class VisionModel:
         self._timers: set[asyncio.Task[None]] = set()
 
     async def build(self) -> None:
-        """Make every node."""
+        """Make every node of the line."""
         space = self._space
         self._system = await space.add_object(space.server.nodes.objects, self._line_id, space.own, _VISION_SYSTEM)
         await self._build_states()
@@ -154,7 +154,7 @@ class VisionModel:
             await self.set_state(VisionState.INITIALIZED)
 
     async def halt(self) -> None:
-        """Take every permission back."""
+        """Take back every permission, and say so."""
         await self._keep([])
         await self.set_state(VisionState.HALTED)
 

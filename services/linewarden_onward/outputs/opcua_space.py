@@ -85,7 +85,7 @@ class PlantSpace:
         asked: Sequence[ArgumentSpec],
         answer: Sequence[ArgumentSpec],
     ) -> None:
-        """A method of ours."""
+        """A method of our own, with its arguments."""
         place, title = self._place(parent, name), ua.QualifiedName(name, self.own)
         await parent.add_method(place, title, method, _arguments(asked), _arguments(answer))
 
