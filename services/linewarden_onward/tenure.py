@@ -50,7 +50,7 @@ class Tenure(Closing):
         self._topic, self._state = namespace.topic("outputs"), about
         self._writes = [one for name in _WRITES for one in positions_of(broker, namespace.topic(name))]
         self._producer: TransactionalProducer | None = None
-        self._renewed_s = float("-inf")
+        self._renewed_s, self._steps = float("-inf"), 0
 
     @property
     def epoch(self) -> int:
@@ -108,21 +108,23 @@ class Tenure(Closing):
         stamp_ms = self._producer.transact([*([self._word()] if is_due else []), *outputs], offsets, group)
         self._time.answered(trip, stamp_ms)
         if is_due:
-            self._renewed_s = trip.sent_at
+            self._renewed_s, self._steps = trip.sent_at, trip.steps
 
     @property
     def is_due(self) -> bool:
         """Whether the word is to be renewed."""
-        return self._clock.monotonic() - self._renewed_s >= self._limits.renew_s
+        return not self.is_held or self._clock.monotonic() - self._renewed_s >= self._limits.renew_s
 
     @property
     def is_held(self) -> bool:
-        """Whether this process may speak: its last word to the log is not too long ago."""
-        return self._clock.monotonic() - self._renewed_s < self._limits.lease_s
+        """Whether this process may speak: its last word to the log is not too long ago, and no machine slept since."""
+        self._time.look()
+        is_fresh = self._clock.monotonic() - self._renewed_s < self._limits.lease_s
+        # A machine that slept is seen as a step of the wall clock: the monotonic one stood still meanwhile.
+        return is_fresh and self._time.steps == self._steps
 
     def now_ms(self) -> int | None:
         """The broker's time, epoch ms; None where it is not known, or this process may not speak."""
-        self._time.look()
         return self._time.now_ms() if self.is_held and self._time.is_known else None
 
     def stable_offsets(

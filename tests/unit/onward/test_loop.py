@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -196,13 +197,26 @@ def test_simulated_parts_open_where_it_is_set_and_that_is_told(
 
 
 def test_while_the_brokers_time_is_not_known_nothing_opens(plant: TrialPlant, receiver: PlayedReceiver) -> None:
-    clock_of(plant).set_wall(plant.clock.now_ms() + 10_000)  # a step: what was known of the broker's time is gone
+    outputs = NAMESPACE.topic("outputs")
+    plant.broker.specs[outputs] = replace(plant.broker.specs[outputs], configs={})  # stamped by nobody any more
+    clock_of(plant).set_wall(plant.clock.now_ms() + 10_000)  # what was known of the broker's time is gone
     plant.passed(1)
-    plant.loop.teller.turn()
-    plant.loop._read()
-    plant.loop._read()
-    plant.loop.teller.turn()
+    plant.turn()
     assert [one.permission for one in receiver.told] == [None]
+    assert "nothing opens" in plant.health.ailments()["broker time"]
+
+
+def test_a_machine_that_slept_tells_nothing_before_it_has_said_its_word_again(
+    plant: TrialPlant, receiver: PlayedReceiver
+) -> None:
+    plant.turn()
+    plant.passed(1)
+    plant.loop.step()
+    clock_of(plant).set_wall(plant.clock.now_ms() + 3_600_000)  # its monotonic clock stood still
+    plant.loop.teller.turn()
+    assert receiver.told == []
+    plant.turn()
+    assert len(receiver.told) == 1
 
 
 def test_what_is_refused_is_a_dead_letter_and_the_next_is_told(plant: TrialPlant, receiver: PlayedReceiver) -> None:
