@@ -50,7 +50,7 @@ class Tenure(Closing):
         self._topic, self._state = namespace.topic("outputs"), about
         self._writes = [one for name in _WRITES for one in positions_of(broker, namespace.topic(name))]
         self._producer: TransactionalProducer | None = None
-        self._renewed_s = float("-inf")
+        self._renewed_s, self._steps = float("-inf"), 0
 
     @property
     def epoch(self) -> int:
@@ -108,21 +108,23 @@ class Tenure(Closing):
         stamp_ms = self._producer.transact([*([self._word()] if is_due else []), *outputs], offsets, group)
         self._time.answered(trip, stamp_ms)
         if is_due:
-            self._renewed_s = trip.sent_at
+            self._renewed_s, self._steps = trip.sent_at, trip.steps
 
     @property
     def is_due(self) -> bool:
         """Whether the word is to be renewed."""
-        return self._clock.monotonic() - self._renewed_s >= self._limits.renew_s
+        return not self.is_held or self._clock.monotonic() - self._renewed_s >= self._limits.renew_s
 
     @property
     def is_held(self) -> bool:
-        """Whether this process may speak: its last word to the log is not too long ago."""
-        return self._clock.monotonic() - self._renewed_s < self._limits.lease_s
+        """Whether this process may speak: its last word to the log is not too long ago, and no machine slept since."""
+        self._time.look()
+        is_fresh = self._clock.monotonic() - self._renewed_s < self._limits.lease_s
+        # A machine that slept is seen as a step of the wall clock: the monotonic one stood still meanwhile.
+        return is_fresh and self._time.steps == self._steps
 
     def now_ms(self) -> int | None:
         """The broker's time, epoch ms; None where it is not known, or this process may not speak."""
-        self._time.look()
         return self._time.now_ms() if self.is_held and self._time.is_known else None
 
     def stable_offsets(
@@ -155,15 +157,7 @@ class Tenure(Closing):
             raise Fenced(f"output {self._state.output_id} was taken over by {last[0].instance}, epoch {last[0].epoch}")
 
     def _last(self) -> tuple[OutputState, int] | None:
-        """The last word of this output and when it was written; unreadable ones are counted and passed over."""
-        found: tuple[OutputState, int] | None = None
-        with reader_of_all(self._broker, positions_of(self._broker, self._topic)) as reader:
-            for record in read_to_end(reader):
-                if record.key == self._state.output_id.encode():
-                    message = readable(record)
-                    if isinstance(message, OutputState) and (found is None or message.epoch >= found[0].epoch):
-                        found = message, record.timestamp_ms
-        return found
+        return last_words(self._broker, self._namespace).get(self._state.output_id)
 
     def _word(self) -> OutRecord:
         state = self._state
@@ -171,3 +165,19 @@ class Tenure(Closing):
         return event_record(
             self._topic, state.output_id, state, id=state.output_id, source=source, time_ms=self._clock.now_ms()
         )
+
+
+def last_words(broker: Broker, namespace: Namespace) -> dict[str, tuple[OutputState, int]]:
+    """By output who acts for it, and when that was said last (epoch ms); what is unreadable is counted and passed over.
+
+    Raises BrokerUnavailable; ConfigurationError where there is no such topic.
+    """
+    found: dict[str, tuple[OutputState, int]] = {}
+    with reader_of_all(broker, positions_of(broker, namespace.topic("outputs"))) as reader:
+        for record in read_to_end(reader):
+            message = readable(record)
+            if isinstance(message, OutputState):
+                last = found.get(message.output_id)
+                if last is None or message.epoch >= last[0].epoch:
+                    found[message.output_id] = message, record.timestamp_ms
+    return found

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
-from linewarden_onward.interface import GateAct, Notice, OutputAway, OutputRefused
+from linewarden_onward.interface import GateAct, Notice, OutputAway, OutputRefused, OutputRun
+from linewarden_onward.teller import Teller, Telling
 from linewarden_onward.testing import BUDGET_MS, NAMESPACE, PARTITIONS, TrialPlant, decided
 from linewarden_runtime.clock import ManualClock
-from linewarden_runtime.errors import DeadLetterCapExceeded, Fenced, TransactionFailed
+from linewarden_runtime.errors import ConfigurationError, DeadLetterCapExceeded, Fenced, TransactionFailed
+from linewarden_runtime.health import Health
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord
 from linewarden_runtime.testing import Fault, MemoryBroker
@@ -112,6 +117,38 @@ def test_an_output_that_does_not_open_is_opened_again(options: PlayedOptions, re
         assert (receiver.opened, len(receiver.told)) == (1, 1)
 
 
+def test_an_output_whose_library_is_missing_says_what_to_install(
+    options: PlayedOptions, receiver: PlayedReceiver
+) -> None:
+    receiver.faults = [("open", ModuleNotFoundError("No module named 'paho'", name="paho"))]
+    with TrialPlant(options) as plant, pytest.raises(ConfigurationError, match=r"needs paho.*linewarden\[onward\]"):
+        plant.turn()
+
+
+def test_it_beats_between_those_of_a_backlog(plant: TrialPlant, receiver: PlayedReceiver) -> None:
+    for number in range(40):
+        plant.passed(number)
+    plant.turn(2)
+    assert max(len(keys) for keys in receiver.tries) <= 8
+    assert receiver.beats >= len(receiver.tries)
+
+
+def test_an_output_that_hangs_is_watched(options: PlayedOptions, receiver: PlayedReceiver) -> None:
+    watched: list[str] = []
+
+    @contextmanager
+    def guard(doing: str) -> Iterator[None]:
+        watched.append(doing)
+        yield
+
+    run = OutputRun("line1", 1, ManualClock(), threading.Event(), lambda: 1)
+    teller = Teller(options, run, lambda: True, Health(), guard=guard)
+    teller.hand_over([Telling(decided(1, 1), 1)])
+    teller.turn()
+    teller.close()
+    assert watched == ["open", "tell", "beat", "close"]
+
+
 def test_a_permission_is_not_told_once_it_has_expired(plant: TrialPlant, receiver: PlayedReceiver) -> None:
     receiver.faults = [("tell", OutputAway("no answer"))]
     plant.passed(1)
@@ -160,13 +197,26 @@ def test_simulated_parts_open_where_it_is_set_and_that_is_told(
 
 
 def test_while_the_brokers_time_is_not_known_nothing_opens(plant: TrialPlant, receiver: PlayedReceiver) -> None:
-    clock_of(plant).set_wall(plant.clock.now_ms() + 10_000)  # a step: what was known of the broker's time is gone
+    outputs = NAMESPACE.topic("outputs")
+    plant.broker.specs[outputs] = replace(plant.broker.specs[outputs], configs={})  # stamped by nobody any more
+    clock_of(plant).set_wall(plant.clock.now_ms() + 10_000)  # what was known of the broker's time is gone
     plant.passed(1)
-    plant.loop.teller.turn()
-    plant.loop._read()
-    plant.loop._read()
-    plant.loop.teller.turn()
+    plant.turn()
     assert [one.permission for one in receiver.told] == [None]
+    assert "nothing opens" in plant.health.ailments()["broker time"]
+
+
+def test_a_machine_that_slept_tells_nothing_before_it_has_said_its_word_again(
+    plant: TrialPlant, receiver: PlayedReceiver
+) -> None:
+    plant.turn()
+    plant.passed(1)
+    plant.loop.step()
+    clock_of(plant).set_wall(plant.clock.now_ms() + 3_600_000)  # its monotonic clock stood still
+    plant.loop.teller.turn()
+    assert receiver.told == []
+    plant.turn()
+    assert len(receiver.told) == 1
 
 
 def test_what_is_refused_is_a_dead_letter_and_the_next_is_told(plant: TrialPlant, receiver: PlayedReceiver) -> None:
@@ -316,12 +366,11 @@ def test_a_process_that_lost_its_output_does_not_take_it_back_after_a_failure(op
     old = TrialPlant(options)
     old.turn()
     with TrialPlant(options, old.broker) as heir:
-        old.broker.faults.order(Fault.SEND)
-        clock_of(old).advance(2.0)
-        heir.turn()  # uses the order up, and recovers
-        with pytest.raises(Fenced):
-            old.turn(10)
+        with pytest.raises(Fenced, match="epoch 2"):
+            old.loop._tenure.retake()
+        heir.passed(1)
         heir.turn()
+        assert heir.committed() == 1
 
 
 def test_a_broker_that_never_confirms_ends_the_process(plant: TrialPlant) -> None:
