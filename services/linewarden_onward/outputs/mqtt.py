@@ -128,7 +128,7 @@ class MqttOutput:
             self._link.send(f"{self._topic}/state", self._state("offline"), retain=True)
             self._link.leave()
         except OutputAway as away:
-            _log.warning("mqtt_offline_not_told", reason=str(away))  # the will message tells it
+            _log.warning("the state offline was not told", reason=str(away))  # the will message tells it
 
     def _connected(self) -> MqttLink:
         if self._link.is_lost:

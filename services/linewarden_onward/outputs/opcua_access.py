@@ -99,7 +99,7 @@ class PlantUsers:
             return self._by_certificate(certificate)
         if password is not None and self._is_right(username, password):
             return User(role=UserRole.User, name=username)
-        _log.warning("opcua_user_refused", user=username[:80])
+        _log.warning("user refused", user=username[:80])
         return None
 
     def _by_certificate(self, certificate: bytes | None) -> User | None:
@@ -108,7 +108,7 @@ class PlantUsers:
             return None
         held = x509.load_der_x509_certificate(certificate)
         if not held.not_valid_before_utc <= datetime.now(UTC) <= held.not_valid_after_utc:
-            _log.warning("opcua_certificate_out_of_its_time", user=name)
+            _log.warning("a certificate is out of its time", user=name)
             return None
         return User(role=UserRole.User, name=name)
 
@@ -272,7 +272,7 @@ def own_certificate(folder: Path, name: str, uri: str) -> tuple[Path, Path]:
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"opcua: server.der and server.pem in {folder} cannot be used: {error}") from error
     _log.info(
-        "opcua_certificate",
+        "the server has a certificate",
         file=str(certificate),
         sha256=held.fingerprint(SHA256()).hex(),
         ends=held.not_valid_after_utc.isoformat(),

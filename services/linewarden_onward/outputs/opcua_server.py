@@ -68,7 +68,7 @@ class OpcuaOutput:
         try:
             self._within(self._options.limit_s, _stopped(self._server, self._model))
         except OutputAway as away:
-            _log.warning("opcua_not_closed", reason=str(away))
+            _log.warning("the server was not closed in order", reason=str(away))
         self._end_loop()
 
     def _within(self, seconds: float, work: Coroutine[Any, Any, _Answer]) -> _Answer:
@@ -105,7 +105,7 @@ async def _started(options: OpcuaOptions, run: OutputRun) -> tuple[Server, Visio
     model = VisionModel(await PlantSpace.make(server, options.nodeset), run.line_id, run.epoch, options.ring)
     await model.build()
     if options.nodeset is None:
-        _log.warning("opcua_without_nodeset", detail="names of OPC 40100-1 in our own namespace, without its types")
+        _log.warning("without a nodeset the names of OPC 40100-1 are in our own namespace, and its types are missing")
     try:
         await server.start()
     except OSError as error:
