@@ -33,10 +33,10 @@ Name = Annotated[str, typer.Argument(metavar="CAMERA", help="Its camera_id.")]
 @app.command(name="list")
 def list_(as_json: Json = False) -> None:
     """List the cameras that are set, and the devices that the kinds find attached now."""
-    from linewarden_ingest.cameras.kinds import BUILT_IN, brought  # noqa: PLC0415 - nothing heavy before its need
+    from linewarden_ingest.cameras.kinds import BUILT_IN, KINDS  # noqa: PLC0415 - nothing heavy before its need
 
     cameras = [_as_row(one) for one in _options(needed=False).cameras]
-    found = [row for kind in (*BUILT_IN, *brought()) for row in _attached(kind)]
+    found = [row for kind in (*BUILT_IN, *KINDS.brought()) for row in _attached(kind)]
     if as_json:
         typer.echo(json.dumps({"cameras": cameras, "attached": found}))
         return
@@ -206,11 +206,11 @@ def _as_row(one: CameraOptions) -> dict[str, Any]:
 def _attached(kind: str) -> Iterator[dict[str, str]]:
     """What a kind finds; a kind that cannot look says why, and hides no other."""
     from linewarden_ingest.cameras.interface import CameraFault  # noqa: PLC0415 - as above
-    from linewarden_ingest.cameras.kinds import options_of  # noqa: PLC0415
+    from linewarden_ingest.cameras.kinds import KINDS  # noqa: PLC0415
     from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
 
     try:
-        for one in options_of(kind).discover():
+        for one in KINDS.options_of(kind).discover():
             yield {"kind": kind, "device": ", ".join(f"{name} {value}" for name, value in one.items() if value)}
     except (CameraFault, ConfigurationError, ModuleNotFoundError) as error:
         yield {"kind": kind, "device": f"could not look: {error}"}

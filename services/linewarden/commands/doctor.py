@@ -6,8 +6,10 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from linewarden.commands.context import Connection, connect
+from linewarden_domain.plugins import Kinds
 from linewarden_runtime.books import positions_of, read_to_end
 from linewarden_runtime.errors import ConfigurationError, RuntimeFault
 from linewarden_runtime.ports import Broker
@@ -21,6 +23,8 @@ from linewarden_schemas.topics import CATALOGUE
 
 _UNREAD_S = 15.0
 """A camera is asked several times a second."""
+_MOST_LAG = 100
+"""Dispositions not yet told to an output before that is worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,12 @@ def examine() -> list[HealthCheck]:
             "pip install crc32c: without it every picture's checksum is computed in pure Python",
         ),
         *_cameras(),
+        *_outputs(),
     ]
-    for check, look in (("Kafka", _kafka), ("clocks", _clocks), ("conditions", _conditions), ("Redis", _redis)):
+    for check, look in (
+        *(("Kafka", _kafka), ("clocks", _clocks), ("conditions", _conditions)),
+        *(("outputs", _lags), ("Redis", _redis)),
+    ):
         try:
             findings += look(here)
         except (RuntimeFault, redis.RedisError, OSError) as error:
@@ -56,12 +64,23 @@ def examine() -> list[HealthCheck]:
 
 def _cameras() -> Iterator[HealthCheck]:
     """The kinds of camera that other distributions bring."""
-    from linewarden_ingest.cameras.kinds import brought, options_of  # noqa: PLC0415 - only doctor looks at ingest
+    from linewarden_ingest.cameras.kinds import KINDS  # noqa: PLC0415 - only doctor looks at ingest
 
-    for kind, who in brought().items():
-        check = f"camera of kind {kind}: {who}"
+    return _brought(KINDS)
+
+
+def _outputs() -> Iterator[HealthCheck]:
+    """The kinds of output that other distributions bring."""
+    from linewarden_onward.kinds import KINDS  # noqa: PLC0415 - only doctor looks at onward
+
+    return _brought(KINDS)
+
+
+def _brought(kinds: Kinds[Any]) -> Iterator[HealthCheck]:
+    for kind, who in kinds.brought().items():
+        check = f"{kinds.noun} of kind {kind}: {who}"
         try:
-            options_of(kind)
+            kinds.options_of(kind)
         except ConfigurationError as error:
             yield HealthCheck(check, good=False, advice=str(error))
         else:
@@ -119,6 +138,26 @@ def _conditions(here: Connection) -> Iterator[HealthCheck]:
         if unread_s > _UNREAD_S:
             wrong.append(f"not read for {unread_s:.0f} s: it hangs, or ingest holds it, as its log says")
         yield HealthCheck(f"camera {camera_id}, line {line_id}", not wrong, "; ".join(wrong))
+
+
+def _lags(here: Connection) -> Iterator[HealthCheck]:
+    """How far each output to the plant is behind; a few records are under way, or markers that nobody reads."""
+    from linewarden_onward.tenure import last_words  # noqa: PLC0415 - only doctor looks at onward
+
+    topic = here.namespace.topic("dispositions")
+    with here.broker.admin() as admin:
+        if not {topic, here.namespace.topic("outputs")} <= admin.topics():
+            return
+        places = positions_of(here.broker, topic)
+        with here.broker.reader(dict.fromkeys(places, 0)) as reader:
+            ends = reader.end_offsets(places)
+        for output_id, (state, _) in sorted(last_words(here.broker, here.namespace).items()):
+            told = admin.committed(here.namespace.group(f"onward-{output_id}"))
+            lag = sum(max(0, end - told.get(place, end)) for place, end in ends.items())
+            advice = (
+                f"{lag} dispositions are not told; see /readyz of onward on {state.instance}: is its receiver away?"
+            )
+            yield HealthCheck(f"output {output_id} ({state.kind}): told", lag <= _MOST_LAG, advice)
 
 
 def _redis(here: Connection) -> Iterator[HealthCheck]:
