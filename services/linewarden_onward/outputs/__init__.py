@@ -1,0 +1,1 @@
+"""Kinds of outputs; each module is one, and imports what its receiver needs where it is opened."""
