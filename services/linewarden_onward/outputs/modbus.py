@@ -2,70 +2,20 @@
 
 from __future__ import annotations
 
-import queue
 import socket
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal
 
-import structlog
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
-from linewarden_onward.gate import GateDoubt, GateImage, GateVerdict
-from linewarden_onward.interface import GateAct, GatePermission, Notice, OutputAway, OutputRefused, OutputRun
+from linewarden_onward.interface import GateAct, Notice, OutputAway, OutputRun
 from linewarden_onward.options import OutputOptions
-from linewarden_onward.outputs.registers import (
-    MOST,
-    Handshake,
-    handshake_of,
-    result_registers,
-)
+from linewarden_onward.outputs.gate_block import GateBlock, GateLanes
 from linewarden_runtime.errors import ConfigurationError
-from linewarden_schemas.vocabulary import Routing
 
-_log = structlog.get_logger(__name__)
-
-_VERDICTS = {
-    Routing.TRUSTED_PASS: GateVerdict.PASS,
-    Routing.DIVERTED: GateVerdict.DIVERT,
-    Routing.REJECTED: GateVerdict.REJECT,
-}
-_MOST_OPEN = 10_000
-"""Parts whose report is waited for, and reports whose part is not known yet; the oldest are forgotten."""
-_LOOK_S = 0.02
-
-
-class GateLanes(BaseModel):
-    """The number of each lane at the gate; a gate of two lanes has one number for diverted and rejected parts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    trusted_pass: int = Field(1, ge=1, le=0xFFFF)
-    diverted: int = Field(2, ge=1, le=0xFFFF)
-    rejected: int = Field(3, ge=1, le=0xFFFF)
-
-    @model_validator(mode="after")
-    def _withheld_parts_lie_apart(self) -> Self:
-        if self.trusted_pass in {self.diverted, self.rejected}:
-            raise ValueError("the lane of trusted passes takes nothing else")
-        return self
-
-    def of(self, routing: Routing) -> int:
-        """Where a part of this routing goes."""
-        return {
-            Routing.TRUSTED_PASS: self.trusted_pass,
-            Routing.DIVERTED: self.diverted,
-            Routing.REJECTED: self.rejected,
-        }[routing]
-
-    def actual(self, lane: int, intended: Routing) -> Routing | None:
-        """What a part in this lane got; None for 0 or a lane that is none."""
-        if self.of(intended) == lane:
-            return intended
-        return next((routing for routing in Routing if self.of(routing) == lane), None)
+if TYPE_CHECKING:
+    from linewarden_onward.outputs.register_server import RegisterServer
 
 
 class ModbusOptions(OutputOptions):
@@ -90,182 +40,34 @@ class ModbusOptions(OutputOptions):
 
     def open(self, run: OutputRun) -> ModbusOutput:
         """The server, listening; until it is told something it says nothing of any part."""
-        return ModbusOutput(self, run)
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What stands in the block, swapped as a whole: a reader sees one or the next."""
-
-    image: GateImage
-    permission: GatePermission | None = None
-
-
-class ModbusOutput:
-    """The block of results and the handshake; `port` is where it listens."""
-
-    def __init__(self, options: ModbusOptions, run: OutputRun) -> None:
         # What listens is imported where it is opened: a plant without Modbus does without the library.
         from linewarden_onward.outputs.register_server import RegisterServer  # noqa: PLC0415
 
-        self._options, self._run = options, run
-        nothing = GateImage(0, GateVerdict.NONE, 0, 0, 0, 0, run.epoch, 0)
-        self._shown = _Shown(nothing)
-        self._heartbeat = 0
-        self._handshake = Handshake()
-        self._wake = threading.Event()
-        self._written: queue.SimpleQueue[tuple[Handshake, int]] = queue.SimpleQueue()
-        self._acts: int | None = None
-        self._told: set[str] = set()
-        self._intended: OrderedDict[int, tuple[str, Routing]] = OrderedDict()
-        self._unclaimed: OrderedDict[int, tuple[Handshake, int]] = OrderedDict()
-        self._server = RegisterServer(_bound(options), options.allow, options.idle_s, self._registers, self._wrote)
-        self.port = self._server.port
+        block = GateBlock(run, self.lanes, self.hold_ms / 1_000)
+        return ModbusOutput(block, RegisterServer(_bound(self), self.allow, self.idle_s, block.registers, block.wrote))
+
+
+class ModbusOutput:
+    """The block, and the server that shows it on `port`."""
+
+    def __init__(self, block: GateBlock, server: RegisterServer) -> None:
+        self._block, self._server = block, server
+        self.port = server.port
 
     def tell(self, notices: Sequence[Notice]) -> None:
-        """Show each result until the PLC has acknowledged it; one whose window is over is not shown at all.
-
-        Raises:
-            OutputAway: where the PLC is not ready, or does not acknowledge in time.
-            OutputRefused: where the visit has no number that fits the registers.
-        """
-        for notice in notices:
-            if notice.key not in self._told:
-                self._tell(notice)
-                self._told.add(notice.key)
-        self._told.clear()
+        """Show each result until the PLC has acknowledged it; raises OutputAway and OutputRefused as the block does."""
+        self._block.tell(notices)
 
     def beat(self) -> Sequence[GateAct]:
-        """Move the heartbeat, take back a pass whose time is over, and bring what the gate did."""
+        """Move the heartbeat, and bring what the gate did."""
         if not self._server.is_alive:
             raise OutputAway("the Modbus server has ended")
-        self._pulse()
-        while not self._written.empty():
-            self._note(*self._written.get())
-        claimed = [counter for counter in self._unclaimed if counter in self._intended]
-        return [self._act(counter) for counter in claimed]
+        return self._block.beat()
 
     def close(self) -> None:
         """Take what is shown back and end every connection."""
-        self._withdraw()
+        self._block.withdraw()
         self._server.close()
-
-    def _tell(self, notice: Notice) -> None:
-        disposition = notice.disposition
-        if disposition.revision:
-            return  # a gate obeys revision 0 alone
-        counter = _counter_of(notice)
-        self._intended[counter] = (disposition.visit_id, disposition.routing)
-        self._intended.move_to_end(counter)
-        if len(self._intended) > _MOST_OPEN:
-            self._intended.popitem(last=False)
-        now = self._run.now_ms()
-        if now is None or now < disposition.decide_by_ms:
-            self._show(notice, counter, now)
-            self._await_acknowledgement(counter, disposition.decide_by_ms)
-
-    def _show(self, notice: Notice, counter: int, now: int | None) -> None:
-        if not self._handshake.ready:
-            raise OutputAway("the PLC is not ready")
-        routing, permission = notice.disposition.routing, notice.permission
-        if permission is None or now is None or not permission.is_open(now) or permission.epoch != self._run.epoch:
-            permission = None
-            routing = Routing.DIVERTED if routing is Routing.TRUSTED_PASS else routing
-        before = self._shown.image
-        image = replace(
-            before,
-            counter=counter,
-            counter_again=counter,
-            verdict=_VERDICTS[routing],
-            lane=self._options.lanes.of(routing),
-            window_ms=0 if permission is None else min(permission.window_ms, MOST),
-            sequence=before.sequence if permission is None else permission.sequence,
-        )
-        self._shown = _Shown(image, permission)
-        self._withdraw_expired()  # time went by since it was looked at
-
-    def _await_acknowledgement(self, counter: int, decide_by_ms: int) -> None:
-        clock = self._run.clock
-        until = clock.monotonic() + self._options.hold_ms / 1_000
-        while not self._is_acknowledged(counter):
-            now = self._run.now_ms()
-            if now is not None and now >= decide_by_ms:
-                return  # the PLC's own window is over: silence has said no
-            if self._run.stop.is_set() or clock.monotonic() >= until or not self._handshake.ready:
-                raise OutputAway(f"the PLC does not acknowledge the result of part {counter}")
-            self._pulse()
-            clock.wait(self._wake, _LOOK_S)
-            self._wake.clear()
-
-    def _is_acknowledged(self, counter: int) -> bool:
-        said, verdict = self._handshake, self._shown.image.verdict
-        if verdict == GateVerdict.NONE:
-            return True  # it was a pass, and has been taken back meanwhile
-        return said.acknowledged == counter and said.acknowledged_verdict == verdict
-
-    def _pulse(self) -> None:
-        self._withdraw_expired()
-        self._heartbeat = (self._heartbeat + 1) & 0xFFFF
-
-    def _withdraw_expired(self) -> None:
-        if not self._is_open(self._shown):
-            self._withdraw()
-
-    def _withdraw(self) -> None:
-        self._shown = _Shown(_withdrawn(self._shown.image))
-
-    def _is_open(self, shown: _Shown) -> bool:
-        if shown.permission is None:
-            return True
-        now = self._run.now_ms()
-        return now is not None and shown.permission.is_open(now)
-
-    def _registers(self) -> list[int]:
-        """What a request reads, in the server's thread: a pass is looked at once more, since this thread may stand."""
-        shown = self._shown
-        image = shown.image if self._is_open(shown) else _withdrawn(shown.image)
-        return result_registers(replace(image, heartbeat=self._heartbeat, trigger_acknowledged=self._handshake.trigger))
-
-    def _wrote(self, registers: list[int]) -> None:
-        self._handshake = handshake_of(registers)
-        self._written.put((self._handshake, self._run.now_ms() or self._run.clock.now_ms()))
-        self._wake.set()
-
-    def _note(self, said: Handshake, at_ms: int) -> None:
-        if said.acts == self._acts or not said.acts:
-            return
-        if self._acts is not None and said.acts != (self._acts + 1) & 0xFFFF:
-            _log.warning("the gate acted unreported", before=self._acts, now=said.acts)
-        self._acts = said.acts
-        self._unclaimed[said.act_counter] = (said, at_ms)
-        if len(self._unclaimed) > _MOST_OPEN:
-            self._unclaimed.popitem(last=False)
-
-    def _act(self, counter: int) -> GateAct:
-        said, at_ms = self._unclaimed.pop(counter)
-        visit_id, intended = self._intended.pop(counter)
-        actual = self._options.lanes.actual(said.act_lane, intended)
-        return GateAct(visit_id, intended, actual, at_ms, ACT_DOUBTS.get(said.act_doubt))
-
-
-ACT_DOUBTS: dict[int, GateDoubt] = {1: GateDoubt.NO_ANSWER, 2: GateDoubt.STANDING}
-"""What `act_doubt` means; 0 is none."""
-
-
-def _withdrawn(image: GateImage) -> GateImage:
-    return replace(image, verdict=GateVerdict.NONE, lane=0, window_ms=0)
-
-
-def _counter_of(notice: Notice) -> int:
-    """The visit's number by its trigger, which its id ends with."""
-    if notice.permission is not None:
-        counter = notice.permission.counter
-    else:
-        last = notice.disposition.visit_id.rpartition(".")[2]
-        counter = int(last) if last.isdecimal() else MOST + 1
-    if not 0 <= counter <= MOST:
-        raise OutputRefused(notice, "its visit has no number of 32 bits, which the registers know a part by")
-    return counter
 
 
 def _bound(options: ModbusOptions) -> socket.socket:

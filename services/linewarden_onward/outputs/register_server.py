@@ -43,6 +43,8 @@ class RegisterServer:
     ) -> None:
         self.allow, self.idle_s = allow, idle_s
         self._read, self._wrote = read, wrote
+        # A connection inherits it: what a stalled client has not taken of its answers would reach it late.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_024)
         self.port: int = listening.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="modbus", daemon=True)
