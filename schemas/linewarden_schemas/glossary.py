@@ -151,6 +151,10 @@ WORDS: Mapping[str, Word] = {
         "What lets a part go or not. Silence means no: it opens only on a positive permission with visit and expiry.",
         ("Actuation", "actuations"),
     ),
+    "output": Word(
+        "Where the plant is told what was decided: a PLC, a message broker, a file. One process acts for it at a time.",
+        ("OutputState", "outputs"),
+    ),
     # People.
     "slot": Word(
         "One request for one person's judgement of a visit: visit, round and generation.",

@@ -17,6 +17,7 @@ MOST_VISIT_ID = MOST_ID - len(".r000.g00000000")
 """Characters of a visit's id, so that ids of its slots are ids."""
 _ID = re.compile(ID_PATTERN)
 _NAMESPACE = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$")
+_TRIGGER = re.compile(r"\.(?P<trigger_ms>[0-9]{13,16})\.(?P<counter>[0-9]{6,19})$")
 _NUMBER = re.compile(r"\.(?P<epoch>[0-9a-f]{1,16})-(?P<sequence>[0-9a-f]{1,16})$")
 
 
@@ -47,6 +48,12 @@ def visit_id(line_id: str, station_id: str, trigger_ms: int, counter: int) -> st
     if len(made) > MOST_VISIT_ID:
         raise InvalidId(f"visit {made} has {len(made)} characters; {MOST_VISIT_ID} are allowed")
     return made
+
+
+def trigger_in(visit: str) -> tuple[int, int] | None:
+    """When its trigger was seen (epoch ms) and the trigger's counter, in the id of a visit; None where it has none."""
+    found = _TRIGGER.search(visit)
+    return None if found is None else (int(found["trigger_ms"]), int(found["counter"]))
 
 
 def frame_id(visit: str, view: str, spool_epoch: int, sequence: int) -> str:

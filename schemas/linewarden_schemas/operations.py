@@ -27,15 +27,42 @@ class DeadLetter(Message):
 
 
 class Actuation(Message):
-    """What the gate did with a visit, as it reports it; the intended is not the actual."""
+    """What the gate did with a visit, as it reports it; the intended is not the actual.
+
+    `intended` and `actual` are routings; `actual` is absent where the gate saw no part, or does not know. `epoch` is
+    that of the output's process. `sequence` is that of the permission the visit had, absent where it had none or a
+    process before gave it, and `is_simulated` is absent where that process alone knew it.
+    """
 
     TYPE: ClassVar[str] = "linewarden.actuation.v1"
 
     visit_id: Id
     intended: Id
-    actual: Id
+    actual: Id | None = None
     at_ms: EpochMs
     detail: Text | None = None
+    output_id: Id | None = None
+    epoch: Count | None = None
+    sequence: Count | None = None
+    is_simulated: bool | None = None
+
+
+class OutputState(Message):
+    """Who acts for an output to the plant; each process that takes it over raises `epoch`, and then says so again.
+
+    `since_ms` is when this epoch began, as its process knew the time. `has_gate` tells that a gate reports what it did,
+    so that silence about a visit with a permission means something.
+    """
+
+    TYPE: ClassVar[str] = "linewarden.output-state.v1"
+
+    output_id: Id
+    line_id: Id
+    kind: Id
+    epoch: Count
+    since_ms: EpochMs
+    has_gate: bool
+    instance: Id
 
 
 class Stretch(MessagePart):

@@ -7,13 +7,22 @@ from linewarden_schemas.capture import CameraHeartbeat, Capture, FrameMetadata, 
 from linewarden_schemas.decision import Decision, Mark, QueueEvent, Shown
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotFrame, SlotOpen, ViewResult
 from linewarden_schemas.escape import Escape
-from linewarden_schemas.ids import decision_id, digest, escape_id, frame_id, slot_id, visit_id
+from linewarden_schemas.ids import decision_id, escape_id, frame_id, slot_id, visit_id
 from linewarden_schemas.inspection import Evidence, Inspection, Maps, SourceRef
 from linewarden_schemas.line import Activation, LineState, LineStateRef
-from linewarden_schemas.operations import Actuation, Balance, CameraMark, ChainHead, DeadLetter, SetDigests, Stretch
+from linewarden_schemas.operations import (
+    Actuation,
+    Balance,
+    CameraMark,
+    ChainHead,
+    DeadLetter,
+    OutputState,
+    SetDigests,
+    Stretch,
+)
 from linewarden_schemas.reason import Reason
-from linewarden_schemas.recipe import Criterion, Provenance, Recipe, Region, ReviewRules, Thresholds, ViewSpec, Zone
 from linewarden_schemas.route_state import CameraProgress, SlotState, ViewState, VisitSnapshot
+from linewarden_schemas.sample_recipe import AT, RECIPE, SHA
 from linewarden_schemas.vocabulary import (
     Cause,
     CloseReason,
@@ -26,45 +35,16 @@ from linewarden_schemas.vocabulary import (
     Verdict,
 )
 
-AT = 1_764_000_000_000
+__all__ = ["AT", "FRAME_METADATA", "RECIPE", "SAMPLES", "SLOT", "VISIT"]
+
 VISIT = visit_id("line1", "st1", AT, 7)
 FRAME = frame_id(VISIT, "top", 1, 21)
 SLOT = slot_id(VISIT, 0, 0)
 DECISION = decision_id(SLOT, "op-7f3a", "token")
-SHA = digest(b"picture")
 LINE_STATE = LineStateRef(mode=LineMode.PRODUCTION, since_ms=AT - 60_000, order_id="PO-1001", shift="early")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAPS = Maps(mask_png=_PNG, class_specific_png=_PNG, class_agnostic_png=_PNG)
 
-RECIPE = Recipe(
-    recipe_id="bracket",
-    version=3,
-    product_id="bracket",
-    bundle_digest=SHA,
-    views=(
-        ViewSpec(
-            view_id="top",
-            camera_id="cam1",
-            pose="flat",
-            light="dome",
-            region=Region(x=0, y=0, width=640, height=480),
-            mm_per_pixel=0.05,
-        ),
-        ViewSpec(view_id="side", camera_id="cam2"),
-    ),
-    thresholds=Thresholds(
-        defect=0.5,
-        suspicion=0.62,
-        provenance=Provenance(
-            data_digest=SHA, n_defects=299, n_good=2000, rule="1 % overkill; u of 5 % of good parts", dated_ms=AT
-        ),
-    ),
-    zones=(Zone(zone_id="seal", polygon=((0.0, 0.0), (10.0, 0.0), (10.0, 5.0))),),
-    criteria=(Criterion(defect_class="scratch", zone_id="seal", max_length_mm=0.5, max_count=0),),
-    review=ReviewRules(audit_share_of_passes=0.01, reject_review_share=0.05),
-    created_ms=AT - 86_400_000,
-    created_by="eng-1",
-)
 RECIPE_REF = RECIPE.ref()
 _FRAME_SOURCE = SourceRef(topic="line1.frames", partition=3, offset=1204)
 _INSPECTION_SOURCE = SourceRef(topic="line1.inspections", partition=3, offset=1199)
@@ -276,7 +256,25 @@ SAMPLES: tuple[Message, ...] = (
         reference="8D-2210",
         comment="seen under the lid",
     ),
-    Actuation(visit_id=VISIT, intended="trusted_pass", actual="trusted_pass", at_ms=AT + 800),
+    Actuation(
+        visit_id=VISIT,
+        intended="trusted_pass",
+        actual="trusted_pass",
+        at_ms=AT + 800,
+        output_id="plc1",
+        epoch=4,
+        sequence=1207,
+        is_simulated=False,
+    ),
+    OutputState(
+        output_id="plc1",
+        line_id="line1",
+        kind="modbus",
+        epoch=4,
+        since_ms=AT - 3_600_000,
+        has_gate=True,
+        instance="plant-pc1-4711",
+    ),
     Balance(
         line_id="line1",
         from_ms=AT - 3_600_000,

@@ -12,7 +12,7 @@ from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.escape import Escape
 from linewarden_schemas.inspection import Evidence, Inspection
 from linewarden_schemas.line import Activation, LineState
-from linewarden_schemas.operations import Actuation, Balance, ChainHead, DeadLetter
+from linewarden_schemas.operations import Actuation, Balance, ChainHead, DeadLetter, OutputState
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
@@ -50,6 +50,8 @@ class Topic:
     by_visit: bool = True
     is_spread: bool = False
     """Whether its keys spread over as many partitions as those of a visit; what is not by visit has one else."""
+    is_timed: bool = False
+    """Whether the broker stamps its records although their key is no visit's: the broker's time is learnt from them."""
     max_record_bytes: int = MIB
 
     @property
@@ -60,7 +62,7 @@ class Topic:
     @property
     def append_time(self) -> bool:
         """Whether the broker stamps its records: on every topic keyed by visit, since no writer's clock is believed."""
-        return self.by_visit
+        return self.by_visit or self.is_timed
 
     def config(self) -> dict[str, str]:
         """The topic's settings by Kafka's own names, all as text, as `create_topics` takes them."""
@@ -138,7 +140,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             Disposition,
             written_by=("route",),
-            read_by=("route", "keeper", "notary", "audit", "history", "replay", "cli"),
+            read_by=("route", "onward", "keeper", "notary", "audit", "history", "replay", "cli"),
             purpose="routing and outcomes by revision",
         ),
         _topic(
@@ -205,9 +207,20 @@ CATALOGUE: dict[str, Topic] = {
             "actuations",
             "visit_id",
             Actuation,
-            written_by=(),
+            written_by=("onward",),
             read_by=("history",),
-            purpose="what the gate did, as a bridge to the line's control reports it; no bridge is there yet",
+            purpose="what a gate did with a visit, as the output to the line's control reports it",
+        ),
+        _topic(
+            "outputs",
+            "output_id",
+            OutputState,
+            written_by=("onward",),
+            read_by=("onward",),
+            cleanup=Cleanup.COMPACT,
+            by_visit=False,
+            is_timed=True,
+            purpose="who acts for each output to the plant now, and since when; the newest epoch fences those before",
         ),
         _topic(
             "escapes",
@@ -243,7 +256,7 @@ CATALOGUE: dict[str, Topic] = {
             "dead-letters",
             "source",
             DeadLetter,
-            written_by=("inspect", "keeper", "route", "projector"),
+            written_by=("inspect", "keeper", "route", "onward", "projector"),
             read_by=("audit", "history", "cli"),
             by_visit=False,
             is_spread=True,

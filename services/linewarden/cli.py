@@ -63,6 +63,7 @@ class ServiceName(StrEnum):
     INSPECT = "inspect"
     KEEPER = "keeper"
     ROUTE = "route"
+    ONWARD = "onward"
     PROJECTOR = "projector"
     STATION = "station"
     NOTARY = "notary"
@@ -73,6 +74,7 @@ _MAINS = {
     ServiceName.INSPECT: "linewarden_inspect.bootstrap:main",
     ServiceName.KEEPER: "linewarden_inspect.keeper:main",
     ServiceName.ROUTE: "linewarden_route.bootstrap:main",
+    ServiceName.ONWARD: "linewarden_onward.bootstrap:main",
     ServiceName.PROJECTOR: "linewarden_reinspect.bootstrap:projector_main",
     ServiceName.STATION: "linewarden_reinspect.bootstrap:main",
     ServiceName.NOTARY: "linewarden_audit.notary.service:main",
@@ -166,6 +168,7 @@ _EXTRAS = {
     "linewarden_vision": "inspect",
     "linewarden_ingest": "ingest",
     "linewarden_inspect": "inspect",
+    "linewarden_onward": "onward",
     "linewarden_reinspect": "reinspect",
     "linewarden_archive": "archive",
     "linewarden_audit": "audit",

@@ -49,6 +49,12 @@ class Notice:
         """The same whenever this revision is told again."""
         return f"{self.disposition.visit_id}:{self.disposition.revision}"
 
+    def as_of(self, now_ms: int | None) -> Notice:
+        """As it may be told now: without its permission where that has expired, or the time is not known."""
+        if self.permission is None or (now_ms is not None and self.permission.is_open(now_ms)):
+            return self
+        return Notice(self.disposition)
+
 
 @dataclass(frozen=True, slots=True)
 class GateAct:
@@ -76,15 +82,25 @@ class OutputRun:
 
 
 class OutputAway(Exception):
-    """The receiver cannot be reached, or does not acknowledge in time; the same is told again after a while."""
+    """The receiver cannot be reached, or does not acknowledge in time; the same is told again after a while.
+
+    `retry_after_s` is what the receiver asks for; it can make the while longer.
+    """
+
+    def __init__(self, reason: str = "", *, retry_after_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
 
 
 class OutputRefused(Exception):
-    """The receiver will never take this one; it becomes a dead letter, and the next is told."""
+    """The receiver will never take this one; it becomes a dead letter, and the next is told.
 
-    def __init__(self, notice: Notice, reason: str) -> None:
+    `cause` is a short stable word for counting, one of few.
+    """
+
+    def __init__(self, notice: Notice, reason: str, *, cause: str = "refused") -> None:
         super().__init__(reason)
-        self.notice = notice
+        self.notice, self.cause = notice, cause
 
 
 class Output(Protocol):

@@ -17,6 +17,7 @@ NO_MESSAGES = {
     "Frame": "linewarden_schemas.envelope",
     "Maps": "linewarden_schemas.inspection",
     "Namespace": "linewarden_schemas.ids",
+    "Output": "linewarden_onward.interface",
     "Promotion": "linewarden_vision.promotions",
     "Qualification": "linewarden_vision.qualification",
     "Queue": "linewarden_reinspect.queue.port",

@@ -6,8 +6,10 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from linewarden.commands.context import Connection, connect
+from linewarden_domain.plugins import Kinds
 from linewarden_runtime.books import positions_of, read_to_end
 from linewarden_runtime.errors import ConfigurationError, RuntimeFault
 from linewarden_runtime.ports import Broker
@@ -42,6 +44,7 @@ def examine() -> list[HealthCheck]:
             "pip install crc32c: without it every picture's checksum is computed in pure Python",
         ),
         *_cameras(),
+        *_outputs(),
     ]
     for check, look in (("Kafka", _kafka), ("clocks", _clocks), ("Redis", _redis)):
         try:
@@ -53,12 +56,23 @@ def examine() -> list[HealthCheck]:
 
 def _cameras() -> Iterator[HealthCheck]:
     """The kinds of camera that other distributions bring."""
-    from linewarden_ingest.cameras.kinds import brought, options_of  # noqa: PLC0415 - only doctor looks at ingest
+    from linewarden_ingest.cameras.kinds import KINDS  # noqa: PLC0415 - only doctor looks at ingest
 
-    for kind, who in brought().items():
-        check = f"camera of kind {kind}: {who}"
+    return _brought(KINDS)
+
+
+def _outputs() -> Iterator[HealthCheck]:
+    """The kinds of output that other distributions bring."""
+    from linewarden_onward.kinds import KINDS  # noqa: PLC0415 - only doctor looks at onward
+
+    return _brought(KINDS)
+
+
+def _brought(kinds: Kinds[Any]) -> Iterator[HealthCheck]:
+    for kind, who in kinds.brought().items():
+        check = f"{kinds.noun} of kind {kind}: {who}"
         try:
-            options_of(kind)
+            kinds.options_of(kind)
         except ConfigurationError as error:
             yield HealthCheck(check, good=False, advice=str(error))
         else:

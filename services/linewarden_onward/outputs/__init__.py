@@ -1,1 +1,1 @@
-"""Kinds of outputs; each module is one, and imports what its receiver needs where it is opened."""
+"""The kinds of output that linewarden brings, a module each."""

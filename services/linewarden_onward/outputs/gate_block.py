@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from linewarden_onward.gate import GateDoubt, GateImage, GateVerdict
 from linewarden_onward.interface import GateAct, GatePermission, Notice, OutputAway, OutputRefused, OutputRun
 from linewarden_onward.outputs.registers import MOST, Handshake, handshake_of, result_registers
+from linewarden_schemas.ids import trigger_in
 from linewarden_schemas.vocabulary import Routing
 
 _log = structlog.get_logger(__name__)
@@ -100,7 +101,7 @@ class GateBlock:
         self._told.clear()
 
     def beat(self) -> Sequence[GateAct]:
-        """Move the heartbeat, take back a pass whose time is over, and bring what the gate did."""
+        """Take back a pass whose time is over, move the heartbeat where the time is known, bring what the gate did."""
         self._pulse()
         while not self._written.empty():
             self._note(*self._written.get())
@@ -166,7 +167,8 @@ class GateBlock:
 
     def _pulse(self) -> None:
         self._withdraw_expired()
-        self._heartbeat = (self._heartbeat + 1) & 0xFFFF
+        if self._run.now_ms() is not None:  # nothing could open, and the control shall not wait for it
+            self._heartbeat = (self._heartbeat + 1) & 0xFFFF
 
     def _withdraw_expired(self) -> None:
         if not self._is_open(self._shown):
@@ -220,12 +222,9 @@ def _withdrawn(image: GateImage) -> GateImage:
 
 
 def _counter_of(notice: Notice) -> int:
-    """The visit's number by its trigger, which its id ends with."""
-    if notice.permission is not None:
-        counter = notice.permission.counter
-    else:
-        last = notice.disposition.visit_id.rpartition(".")[2]
-        counter = int(last) if last.isdecimal() else MOST + 1
-    if not 0 <= counter <= MOST:
-        raise OutputRefused(notice, "its visit has no number of 32 bits, which the registers know a part by")
-    return counter
+    """The number of the visit's trigger, by which the control knows its part."""
+    trigger = trigger_in(notice.disposition.visit_id)
+    if trigger is None or trigger[1] > MOST:
+        reason = "its visit has no number of a trigger in 32 bits, which the registers know a part by"
+        raise OutputRefused(notice, reason, cause="no-counter")
+    return trigger[1]

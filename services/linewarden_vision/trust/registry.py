@@ -6,9 +6,10 @@ whose object is a ``TrustScore`` or a ``SecondScore``. Only the one that is aske
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from types import MappingProxyType
 
+from linewarden_domain.plugins import Unloadable, loaded, offered
 from linewarden_vision.errors import TrustScoreError
 from linewarden_vision.trust import agreement, evidence, novelty, second_look
 from linewarden_vision.trust.scores import SecondScore, TrustScore
@@ -90,18 +91,15 @@ def words_of(name: str, language: str = "en") -> str:
 @cache
 def _offered() -> Mapping[str, tuple[EntryPoint, ...]]:
     """What is installed, by name; nothing is imported for it."""
-    found: dict[str, tuple[EntryPoint, ...]] = {}
-    for offer in entry_points(group=GROUP):
-        found[offer.name] = (*found.get(offer.name, ()), offer)
-    return MappingProxyType(found)
+    return MappingProxyType(offered(GROUP))
 
 
 def _loaded(offer: EntryPoint) -> TrustScore | SecondScore:
     whose = f"trust score {offer.name} of {_names_of([offer])}"
     try:
-        score = offer.load()
-    except Exception as error:  # whatever a foreign module raises while it is imported
-        raise TrustScoreError(f"{whose} cannot be imported ({offer.value}): {error!r}") from error
+        score = loaded(offer)
+    except Unloadable as error:
+        raise TrustScoreError(f"{whose} cannot be imported ({offer.value}): {error.__cause__!r}") from error
     if not isinstance(score, TrustScore | SecondScore):
         raise TrustScoreError(f"{whose} is a {type(score).__name__}, neither a TrustScore nor a SecondScore")
     if score.name != offer.name:

@@ -154,6 +154,14 @@ def test_the_heartbeat_moves_with_each_beat_and_not_by_being_read() -> None:
     assert control.image().heartbeat == first + 1
 
 
+def test_the_heartbeat_stands_while_the_broker_s_time_is_not_known() -> None:
+    control = Control()
+    control.knows_time = False
+    before = control.image().heartbeat
+    control.block.beat()
+    assert control.image().heartbeat == before
+
+
 def test_the_trigger_is_echoed() -> None:
     control = Control()
     control.write(Handshake(ready=1, trigger=70_000))

@@ -14,6 +14,7 @@ from linewarden_schemas.ids import (
     frame_id,
     number_in,
     slot_id,
+    trigger_in,
     visit_id,
 )
 
@@ -81,3 +82,13 @@ def test_only_replay_and_shadow_are_isolated() -> None:
     assert Namespace("shadow.new").is_isolated
     assert not Namespace("replay").is_isolated
     assert not Namespace("line1").is_isolated
+
+
+@pytest.mark.parametrize(("trigger_ms", "counter"), [(0, 0), (1_764_000_000_000, 7), (2**53, 12_345_678)])
+def test_the_trigger_of_a_visit_is_in_its_id(trigger_ms: int, counter: int) -> None:
+    assert trigger_in(visit_id("line1", "st.1", trigger_ms, counter)) == (trigger_ms, counter)
+
+
+@pytest.mark.parametrize("other", ["part-7", "line1.st1.1764000000000", "line1.st1.12.000007", "1764000000000.000007"])
+def test_an_id_that_was_made_otherwise_has_no_trigger(other: str) -> None:
+    assert trigger_in(other) is None
