@@ -7,7 +7,7 @@ control measures by its own clock or encoder. Everything else is silence, and si
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -86,6 +86,10 @@ class GateStep:
     doubt: GateDoubt | None = None
 
 
+_KEPT = 256
+"""Permissions of which it is kept when they were seen first."""
+
+
 @dataclass(slots=True)
 class _OpenTrigger:
     at_ms: float
@@ -108,7 +112,7 @@ class GateControl:
         self.unanswered_in_a_row = 0
         self._open: dict[int, _OpenTrigger] = {}
         self._last: int | None = None
-        self._newest: tuple[int, int] | None = None
+        self._newest: deque[tuple[float, tuple[int, int]]] = deque(maxlen=_KEPT)
         self._heartbeat: int | None = None
         self._moved_ms: float | None = None
 
@@ -122,11 +126,15 @@ class GateControl:
         return self._moved_ms is not None and now_ms - self._moved_ms <= self.limits.heartbeat_ms
 
     def trigger(self, counter: int, now_ms: float, place: float = 0.0) -> bool:
-        """A part is seen. False where its number is not above that of the part before: it has no trigger of its own."""
+        """A part was seen at `now_ms`, which may be a moment ago.
+
+        False where its number is not above that of the part before: it has no trigger of its own.
+        """
         if self._last is not None and counter <= self._last:
             return False
         self._last = counter
-        self._open[counter] = _OpenTrigger(now_ms, place, self._newest)
+        before = next((given for at_ms, given in reversed(self._newest) if at_ms <= now_ms), None)
+        self._open[counter] = _OpenTrigger(now_ms, place, before)
         return True
 
     def read(self, image: GateImage, now_ms: float, place: float = 0.0) -> GateDoubt | None:
@@ -137,7 +145,9 @@ class GateControl:
         if image.counter != image.counter_again:
             return GateDoubt.TORN
         doubt = self._take(image, now_ms, place)
-        self._newest = max(self._newest or (0, 0), (image.epoch, image.sequence))
+        given = (image.epoch, image.sequence)
+        if not self._newest or given > self._newest[-1][1]:
+            self._newest.append((now_ms, given))
         return doubt
 
     def arrive(self, counter: int, now_ms: float) -> GateStep:

@@ -99,6 +99,18 @@ def test_a_trigger_before_the_first_reading_gets_no_pass() -> None:
     assert control.read(PASS, 1_050) is GateDoubt.STALE
 
 
+def test_a_part_that_was_seen_before_its_pass_may_be_told_of_after_it() -> None:
+    control = GateControl(LIMITS)
+    nothing = replace(PASS, verdict=GateVerdict.NONE, sequence=4, heartbeat=9)
+    control.read(nothing, 980)
+    control.read(replace(nothing, heartbeat=10), 990)
+    assert control.read(PASS, 1_020) is GateDoubt.NO_TRIGGER
+    control.trigger(7, 1_000)
+    assert control.read(PASS, 1_030) is None
+    control.trigger(8, 1_025)
+    assert control.read(replace(PASS, counter=8, counter_again=8), 1_040) is GateDoubt.STALE
+
+
 def test_the_worst_word_of_a_part_counts_in_either_order() -> None:
     control = waiting()
     assert control.read(PASS, 1_020) is None
