@@ -54,7 +54,7 @@ class PlcLink:
         return not answer.isError()
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection, where there is one."""
         self._client.close()  # type: ignore[no-untyped-call]
 
 

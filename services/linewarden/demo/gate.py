@@ -13,7 +13,6 @@ from typing import Any
 
 from linewarden.demo import line
 from linewarden_onward.outputs.registers import HANDSHAKE_AT, HANDSHAKE_WORDS, handshake_of
-from linewarden_onward.simulated_plc import PlcLink
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.processes import free_port
 from linewarden_schemas.ids import trigger_in
@@ -75,6 +74,8 @@ class DemoPlc:
         return told
 
     def _await_ready(self, ready_s: float = 60.0) -> None:
+        from linewarden_onward.simulated_plc import PlcLink  # noqa: PLC0415 - a demo without a gate does without pymodbus
+
         link, deadline = PlcLink("127.0.0.1", self._port), time.monotonic() + ready_s
         while True:
             written = link.registers(HANDSHAKE_AT, HANDSHAKE_WORDS)

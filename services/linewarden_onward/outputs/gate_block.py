@@ -61,7 +61,7 @@ class GateLanes(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class _ShownResult:
     """What stands in the block, swapped as a whole: a reader sees one or the next."""
 
     image: GateImage
@@ -76,7 +76,7 @@ class GateBlock:
 
     def __init__(self, run: OutputRun, lanes: GateLanes, hold_s: float) -> None:
         self._run, self._lanes, self._hold_s = run, lanes, hold_s
-        self._shown = _Shown(GateImage(0, GateVerdict.NONE, 0, 0, 0, 0, run.epoch, 0))
+        self._shown = _ShownResult(GateImage(0, GateVerdict.NONE, 0, 0, 0, 0, run.epoch, 0))
         self._heartbeat = 0
         self._handshake = Handshake()
         self._wake = threading.Event()
@@ -110,7 +110,7 @@ class GateBlock:
 
     def withdraw(self) -> None:
         """Take back what is shown."""
-        self._shown = _Shown(_withdrawn(self._shown.image))
+        self._shown = _ShownResult(_withdrawn(self._shown.image))
 
     def _tell(self, notice: Notice) -> None:
         disposition = notice.disposition
@@ -143,7 +143,7 @@ class GateBlock:
             window_ms=0 if permission is None else min(permission.window_ms, MOST),
             sequence=before.sequence if permission is None else permission.sequence,
         )
-        self._shown = _Shown(image, permission)
+        self._shown = _ShownResult(image, permission)
         self._withdraw_expired()  # time went by since it was looked at
 
     def _await_acknowledgement(self, counter: int, decide_by_ms: int) -> None:
@@ -174,7 +174,7 @@ class GateBlock:
         if not self._is_open(self._shown):
             self.withdraw()
 
-    def _is_open(self, shown: _Shown) -> bool:
+    def _is_open(self, shown: _ShownResult) -> bool:
         if shown.permission is None:
             return True
         now = self._run.now_ms()

@@ -102,10 +102,10 @@ class _Listener(ModbusTcpServer):
         self.served = served
 
     def callback_new_connection(self) -> ServerRequestHandler:
-        return _Connection(self)
+        return _RegisterClient(self)
 
 
-class _Connection(ServerRequestHandler):
+class _RegisterClient(ServerRequestHandler):
     """One client; ended where it is not allowed, says nothing, or does not read."""
 
     def __init__(self, owner: _Listener) -> None:
