@@ -283,6 +283,42 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
             ),
         ),
     ),
+    "outputs": (
+        "Outputs to the plant",
+        (
+            Panel(
+                "Not yet told", (("sum by (output) (linewarden_onward_lag_records)", "{{output}}"),), state=(20, 100)
+            ),
+            Panel(
+                "The oldest that is being told",
+                (("max by (output) (linewarden_onward_oldest_seconds)", "{{output}}"),),
+                "s",
+                state=(2, 10),
+            ),
+            Panel("Epoch", (("max by (output) (linewarden_onward_epoch)", "{{output}}"),), state=NO_LIMIT),
+            Panel("Told, a minute", (("60 * " + _rate("linewarden_onward_told_total", "output"), "{{output}}"),)),
+            Panel(
+                "Permissions and reports of the gate, a minute",
+                (
+                    ("60 * " + _rate("linewarden_onward_permissions_total", "output"), "{{output}}: permissions"),
+                    ("60 * " + _rate("linewarden_onward_actuations_total", "output"), "{{output}}: reports"),
+                ),
+            ),
+            Panel(
+                "Refused, and times away, an hour",
+                (
+                    (
+                        "sum by (output, cause) (increase(linewarden_onward_refused_total[1h]))",
+                        "{{output}} refused: {{cause}}",
+                    ),
+                    (
+                        "sum by (output, doing) (increase(linewarden_onward_away_total[1h]))",
+                        "{{output}} away: {{doing}}",
+                    ),
+                ),
+            ),
+        ),
+    ),
     "people": (
         "Reviews",
         (

@@ -11,8 +11,8 @@ from linewarden_onward.interface import Notice
 TYPE = "linewarden.notice.v1"
 
 
-def event_of(notice: Notice, source: str) -> bytes:
-    """One event in structured mode, one line of JSON; its id is the notice's key.
+def event_of(notice: Notice, source: str, epoch: int) -> bytes:
+    """One event in structured mode, one line of JSON; its id is the notice's key, `epoch` that of who tells it.
 
     Its data are the `disposition` as in its topic, and `permission`, null where no gate may open.
     """
@@ -26,6 +26,7 @@ def event_of(notice: Notice, source: str) -> bytes:
         "time": datetime.fromtimestamp(disposition.decided_ms / 1000, UTC).isoformat(timespec="milliseconds"),
         "datacontenttype": "application/json",
         "simulated": disposition.is_simulated,
+        "epoch": epoch,
         "data": {
             "disposition": json.loads(disposition.to_json()),
             "permission": None if notice.permission is None else asdict(notice.permission),

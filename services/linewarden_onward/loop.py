@@ -250,9 +250,10 @@ class OnwardLoop:
         except BrokerUnavailable as failure:
             _log.warning("the lag is not known", failure=str(failure))
         else:
-            LAG.labels(output=self._output_id).set(
-                sum(max(0, end - self._committed.get(position, end)) for position, end in ends.items())
-            )
+            # Behind the last record lie markers, past which a position moves and a committed offset does not.
+            done = {one: self._consumer.position(one) for one in ends} if self._is_free else self._committed
+            lag = sum(max(0, end - done.get(position, end)) for position, end in ends.items())
+            LAG.labels(output=self._output_id).set(lag)
 
     def _unwell(self) -> dict[str, str]:
         found: dict[str, str] = {}

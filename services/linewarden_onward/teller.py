@@ -14,6 +14,7 @@ from linewarden_onward.options import OutputOptions
 from linewarden_onward.permission import permission_of
 from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.bounded import Bounded
+from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.health import Health
 from linewarden_runtime.lifecycle import Stop
 from linewarden_schemas.disposition import Disposition
@@ -122,6 +123,11 @@ class Teller:
         except OutputAway as away:
             self._put_off(away, "open")
             return False
+        except ModuleNotFoundError as missing:
+            raise ConfigurationError(
+                f"an output of kind {self._options.kind} needs {missing.name}, which is not installed; "
+                "for those of linewarden: pip install 'linewarden[onward]'"
+            ) from missing
         self._has_answered()
         return True
 
@@ -208,7 +214,7 @@ class Teller:
             intended=act.intended.value,
             actual=None if act.actual is None else act.actual.value,
             at_ms=act.at_ms,
-            detail=act.detail,
+            detail=None if act.detail is None else act.detail[:2000],
             output_id=self._options.output_id,
             epoch=self._run.epoch,
             sequence=sequence,

@@ -155,15 +155,7 @@ class Tenure(Closing):
             raise Fenced(f"output {self._state.output_id} was taken over by {last[0].instance}, epoch {last[0].epoch}")
 
     def _last(self) -> tuple[OutputState, int] | None:
-        """The last word of this output and when it was written; unreadable ones are counted and passed over."""
-        found: tuple[OutputState, int] | None = None
-        with reader_of_all(self._broker, positions_of(self._broker, self._topic)) as reader:
-            for record in read_to_end(reader):
-                if record.key == self._state.output_id.encode():
-                    message = readable(record)
-                    if isinstance(message, OutputState) and (found is None or message.epoch >= found[0].epoch):
-                        found = message, record.timestamp_ms
-        return found
+        return last_words(self._broker, self._namespace).get(self._state.output_id)
 
     def _word(self) -> OutRecord:
         state = self._state
@@ -171,3 +163,19 @@ class Tenure(Closing):
         return event_record(
             self._topic, state.output_id, state, id=state.output_id, source=source, time_ms=self._clock.now_ms()
         )
+
+
+def last_words(broker: Broker, namespace: Namespace) -> dict[str, tuple[OutputState, int]]:
+    """By output who acts for it, and when that was said last (epoch ms); what is unreadable is counted and passed over.
+
+    Raises BrokerUnavailable; ConfigurationError where there is no such topic.
+    """
+    found: dict[str, tuple[OutputState, int]] = {}
+    with reader_of_all(broker, positions_of(broker, namespace.topic("outputs"))) as reader:
+        for record in read_to_end(reader):
+            message = readable(record)
+            if isinstance(message, OutputState):
+                last = found.get(message.output_id)
+                if last is None or message.epoch >= last[0].epoch:
+                    found[message.output_id] = message, record.timestamp_ms
+    return found

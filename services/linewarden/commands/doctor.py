@@ -21,6 +21,9 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import TimeBudget
 from linewarden_schemas.topics import CATALOGUE
 
+_MOST_LAG = 100
+"""Dispositions not yet told to an output before that is worth a word."""
+
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
@@ -46,7 +49,7 @@ def examine() -> list[HealthCheck]:
         *_cameras(),
         *_outputs(),
     ]
-    for check, look in (("Kafka", _kafka), ("clocks", _clocks), ("Redis", _redis)):
+    for check, look in (("Kafka", _kafka), ("clocks", _clocks), ("outputs", _lags), ("Redis", _redis)):
         try:
             findings += look(here)
         except (RuntimeFault, redis.RedisError, OSError) as error:
@@ -111,6 +114,26 @@ def _clocks(here: Connection) -> Iterator[HealthCheck]:
         side = "ahead of" if clock.error_ms > 0 else "behind"
         wrong = f"its clock is {abs(clock.error_ms) / 1000:.1f} s {side} the broker's: chronyc makestep, timedatectl"
         yield HealthCheck(f"{clock.node}: clock", abs(clock.error_ms) <= allowed_ms, wrong)
+
+
+def _lags(here: Connection) -> Iterator[HealthCheck]:
+    """How far each output to the plant is behind; a few records are under way, or markers that nobody reads."""
+    from linewarden_onward.tenure import last_words  # noqa: PLC0415 - only doctor looks at onward
+
+    topic = here.namespace.topic("dispositions")
+    with here.broker.admin() as admin:
+        if not {topic, here.namespace.topic("outputs")} <= admin.topics():
+            return
+        places = positions_of(here.broker, topic)
+        with here.broker.reader(dict.fromkeys(places, 0)) as reader:
+            ends = reader.end_offsets(places)
+        for output_id, (state, _) in sorted(last_words(here.broker, here.namespace).items()):
+            told = admin.committed(here.namespace.group(f"onward-{output_id}"))
+            lag = sum(max(0, end - told.get(place, end)) for place, end in ends.items())
+            advice = (
+                f"{lag} dispositions are not told; see /readyz of onward on {state.instance}: is its receiver away?"
+            )
+            yield HealthCheck(f"output {output_id} ({state.kind}): told", lag <= _MOST_LAG, advice)
 
 
 def _redis(here: Connection) -> Iterator[HealthCheck]:

@@ -57,7 +57,7 @@ class FileOutput:
         try:
             self._require_file()
             for notice in notices:
-                self._append(event_of(notice.as_of(self._run.now_ms()), self._source) + b"\n")
+                self._append(event_of(notice.as_of(self._run.now_ms()), self._source, self._run.epoch) + b"\n")
             os.fsync(self._file)
         except OSError as error:
             raise OutputAway(f"{self._path}: {error.strerror}") from error

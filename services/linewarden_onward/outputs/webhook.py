@@ -103,7 +103,7 @@ class WebhookOutput:
         self._runner.close()
 
     def _post(self, notice: Notice) -> None:
-        body = event_of(notice.as_of(self._run.now_ms()), self._source)
+        body = event_of(notice.as_of(self._run.now_ms()), self._source, self._run.epoch)
         try:
             answer = self._runner.run(self._answer(body, self._headers(notice, body)))
         except self._faults as fault:

@@ -17,6 +17,7 @@ from linewarden.cli import ServiceName, app
 from linewarden_audit.notary.service import NotaryProcess
 from linewarden_ingest.settings import IngestSettings, with_cameras
 from linewarden_inspect.settings import KeeperProcess, WorkerProcess
+from linewarden_onward.settings import OnwardSettings, with_output
 from linewarden_reinspect.settings import ProjectorProcess, StationProcess
 from linewarden_route.settings import RouteSettings
 from linewarden_runtime.errors import ConfigurationError
@@ -29,6 +30,7 @@ LOADERS: dict[str, Callable[[], ServiceSettings]] = {
     "inspect": WorkerProcess.load,
     "keeper": KeeperProcess.load,
     "route": RouteSettings.load,
+    "onward": OnwardSettings.load,
     "projector": ProjectorProcess.load,
     "station": StationProcess.load,
     "notary": NotaryProcess.load,
@@ -108,6 +110,13 @@ def test_ingest_reads_the_cameras_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINEWARDEN_INGEST__CONFIG", str(ROOT / "deploy" / "compose" / "cameras.toml"))
     options = with_cameras(IngestSettings.load().ingest)
     assert [camera.camera_id for camera in options.cameras] == ["cam-top", "cam-left", "cam-right"]
+
+
+def test_onward_reads_the_output_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEWARDEN_ONWARD__CONFIG", str(ROOT / "deploy" / "compose" / "output.toml"))
+    _, output = with_output(OnwardSettings.load().onward)
+    assert (output.kind, output.output_id) == ("file", "file1")
+    assert any(volume.endswith(":/var/lib/linewarden/onward") for volume in services()["onward"]["volumes"])
 
 
 def test_the_image_installs_extras_that_exist() -> None:
