@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from linewarden_onward.interface import OutputRun
 from linewarden_onward.loop import OnwardLoop
@@ -27,6 +27,7 @@ from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on_signals
 from linewarden_runtime.ports import Broker, Start
 from linewarden_runtime.topic_settings import verify_topics
+from linewarden_runtime.watchdog import Watchdog
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.operations import OutputState
 
@@ -88,8 +89,8 @@ def opened_loop(
     )
     with broker.admin() as admin:
         partitions = admin.describe(namespace.topic("actuations")).partitions
-    name, wake = f"onward-{output.output_id}", threading.Event()
-    with Tenure(broker, namespace, about, time, clock, limits) as tenure:
+    name, wake, watchdog = f"onward-{output.output_id}", threading.Event(), Watchdog()
+    with closing(watchdog), Tenure(broker, namespace, about, time, clock, limits) as tenure:
         tenure.take(stop)
         run = OutputRun(options.line_id, tenure.epoch, clock, stop.event, tenure.now_ms)
         teller = Teller(
@@ -101,6 +102,7 @@ def opened_loop(
             backoff=Backoff(options.retry_s, options.retry_at_most_s),
             beat_s=options.beat_s,
             simulated_opens=options.simulated_opens,
+            guard=lambda doing: watchdog.guard(f"{name}: {doing}", options.hangs_s),
         )
         # A member with a name of its own: whoever takes the output over takes its place in the group too.
         with broker.consumer(

@@ -42,6 +42,8 @@ class OnwardOptions(BaseModel):
     retry_s: float = Field(0.5, gt=0)
     retry_at_most_s: float = Field(5.0, gt=0)
     max_records: int = Field(64, ge=1)
+    hangs_s: float = Field(120.0, gt=0)
+    """How long one call of an output may take before it counts as hung, and the process ends with 75."""
 
 
 class OnwardSettings(ServiceSettings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import structlog
@@ -22,6 +23,8 @@ from linewarden_schemas.operations import Actuation
 
 _MOST_WAIT_S = 300.0
 """However long a receiver asks to be left alone."""
+_AT_ONCE = 8
+"""Revisions of one `tell`, so that beats come between those of a backlog."""
 _REMEMBERED = 4_096
 """Visits of which it is remembered what was told, for the reports of a gate."""
 _log = structlog.get_logger(__name__)
@@ -39,7 +42,8 @@ class Teller:
     """Owns the output: opens it, tells it what is handed over, beats, and closes it.
 
     `turn` runs on one thread; what the loop calls (`hand_over`, `answer`, `actuations`) on another. `wake` is called
-    when there is something for the loop.
+    when there is something for the loop. `guard` surrounds every call of the output: one that hangs cannot be ended
+    otherwise than with the process.
     """
 
     def __init__(
@@ -53,7 +57,9 @@ class Teller:
         backoff: Backoff | None = None,
         beat_s: float = 0.2,
         simulated_opens: bool = False,
+        guard: Callable[[str], AbstractContextManager[None]] = lambda _doing: nullcontext(),
     ) -> None:
+        self._guard = guard
         self._options, self._run, self._is_held, self._health = options, run, is_held, health
         self._wake_loop, self._beat_s, self._simulated_opens = wake, beat_s, simulated_opens
         self._backoff = backoff or Backoff(0.5, 5.0)
@@ -106,7 +112,8 @@ class Teller:
         """Close the output, where it was opened."""
         output, self._output = self._output, None
         if output is not None:
-            output.close()
+            with self._guard("close"):
+                output.close()
 
     def turn(self) -> None:
         """Open the output where it is not, tell what waits and is due, and beat."""
@@ -119,7 +126,8 @@ class Teller:
         if self._run.clock.monotonic() < self._try_s:
             return False
         try:
-            self._output = self._options.open(self._run)
+            with self._guard("open"):
+                self._output = self._options.open(self._run)
         except OutputAway as away:
             self._put_off(away, "open")
             return False
@@ -139,15 +147,18 @@ class Teller:
             self._notices += self._made(waiting)
         while output is not None and self._notices and self._run.clock.monotonic() >= self._try_s and self._is_held():
             now_ms = self._run.now_ms()
-            notices = [one.as_of(now_ms) for one in self._notices]
+            notices = [one.as_of(now_ms) for one in self._notices[:_AT_ONCE]]
             try:
-                output.tell(notices)
+                with self._guard("tell"):
+                    output.tell(notices)
             except OutputAway as away:
                 self._put_off(away, "tell")
             except OutputRefused as refused:
                 self._give_up(notices, refused)
             else:
                 self._has_told(len(notices), None)
+            if self._notices:
+                self._beat()
 
     def _made(self, tellings: Sequence[Telling]) -> list[Notice]:
         """What is told; a visit of which something later is known already has no permission any more."""
@@ -196,7 +207,8 @@ class Teller:
         if self._output is None:
             return
         try:
-            acts = self._output.beat()
+            with self._guard("beat"):
+                acts = self._output.beat()
         except OutputAway as away:
             AWAY.labels(output=self._options.output_id, doing="beat").inc()
             self._health.not_ready("output beat", str(away))

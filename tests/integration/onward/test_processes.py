@@ -1,16 +1,16 @@
-"""Onward as processes on the embedded broker, with real receivers: killed, frozen, taken over."""
+"""Onward as processes on real brokers, with real receivers: killed, frozen, taken over."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from linewarden_onward.testing import decided
 from linewarden_runtime.clock import SystemClock
-from linewarden_runtime.embedded import EmbeddedBroker
 from linewarden_runtime.events import event_record
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.partitions import partition_of
@@ -26,6 +26,23 @@ LONG_MS = 600_000
 """From trigger to decide-by: nothing expires in these tests."""
 
 
+@dataclass(frozen=True)
+class Bus:
+    """A broker that a process reaches by its address, and whether it keeps append times."""
+
+    bootstrap_servers: str
+    broker: KafkaBroker
+    append_time: bool
+
+
+@pytest.fixture(params=["tansu", pytest.param("apache", marks=pytest.mark.kafka)])
+def bus(request: pytest.FixtureRequest) -> Bus:
+    server, broker = {"tansu": ("tansu", "tansu_broker"), "apache": ("apache_server", "apache_kafka")}[request.param]
+    return Bus(
+        request.getfixturevalue(server).bootstrap_servers, request.getfixturevalue(broker), request.param == "apache"
+    )
+
+
 @pytest.fixture
 def server() -> Iterator[PlantHttp]:
     with PlantHttp() as made:
@@ -33,19 +50,17 @@ def server() -> Iterator[PlantHttp]:
 
 
 @pytest.fixture
-def start(
-    tansu: EmbeddedBroker, tansu_broker: KafkaBroker, namespace: str, tmp_path: Path
-) -> Iterator[Callable[..., ServiceProcess]]:
+def start(bus: Bus, namespace: str, tmp_path: Path) -> Iterator[Callable[..., ServiceProcess]]:
     """Starts onward with an output, each time as a process of its own."""
-    provisioned(tansu_broker, Namespace(namespace), PARTITIONS)
+    provisioned(bus.broker, Namespace(namespace), PARTITIONS)
     made: list[ServiceProcess] = []
 
     def begin(**output: object) -> ServiceProcess:
         environment = {
             "LINEWARDEN_NAMESPACE": namespace,
-            "LINEWARDEN_KAFKA__BOOTSTRAP_SERVERS": tansu.bootstrap_servers,
-            "LINEWARDEN_KAFKA__APPEND_TIME": "false",
-            "LINEWARDEN_KAFKA__SESSION_TIMEOUT_MS": "2000",
+            "LINEWARDEN_KAFKA__BOOTSTRAP_SERVERS": bus.bootstrap_servers,
+            "LINEWARDEN_KAFKA__APPEND_TIME": str(bus.append_time).lower(),
+            "LINEWARDEN_KAFKA__SESSION_TIMEOUT_MS": "6000" if bus.append_time else "2000",
             "LINEWARDEN_ONWARD__START": "earliest",
             "LINEWARDEN_ONWARD__OUTPUT": json.dumps({"output_id": "out1", **output}),
         }
@@ -59,7 +74,7 @@ def start(
 
 
 @pytest.fixture
-def say(tansu_broker: KafkaBroker, namespace: str) -> Callable[[range], list[str]]:
+def say(bus: Bus, namespace: str) -> Callable[[range], list[str]]:
     """Lets route pass visits of these numbers, all of one partition; their keys in their order."""
     clock = SystemClock()
 
@@ -69,7 +84,7 @@ def say(tansu_broker: KafkaBroker, namespace: str) -> Callable[[range], list[str
             one = decided(number, at_ms, decide_by_ms=at_ms + LONG_MS)
             said.append(one)
         publish(
-            tansu_broker,
+            bus.broker,
             *(
                 event_record(
                     Namespace(namespace).topic("dispositions"),
@@ -133,6 +148,7 @@ def test_who_is_killed_between_telling_and_commit_is_followed_by_the_same_again(
     in_order(server.keys, said)
     assert {one.event["epoch"] for one in server.received[:3]} == {1}
     assert {one.event["epoch"] for one in server.received[3:]} == {2}
+    assert all(one.event["data"]["permission"] for one in server.received)
     assert running[-1].stop() == 0
 
 
@@ -140,13 +156,13 @@ def test_who_was_frozen_past_its_time_says_nothing_more_and_ends_with_75(
     start: Callable[..., ServiceProcess],
     say: Callable[[range], list[str]],
     server: PlantHttp,
-    tansu_broker: KafkaBroker,
+    bus: Bus,
     namespace: str,
 ) -> None:
     said = say(range(2))
     old = start(kind="webhook", url=server.url)
     wait_for(lambda: set(said) <= set(server.keys), "the first are told")
-    with Watcher(tansu_broker, Namespace(namespace).topic("outputs"), OutputState) as outputs:
+    with Watcher(bus.broker, Namespace(namespace).topic("outputs"), OutputState) as outputs:
         old.pause()
         said += say(range(2, 5))
         heir = start(kind="webhook", url=server.url)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from linewarden_onward.interface import GateAct, Notice, OutputAway, OutputRefused
+from linewarden_onward.interface import GateAct, Notice, OutputAway, OutputRefused, OutputRun
+from linewarden_onward.teller import Teller, Telling
 from linewarden_onward.testing import BUDGET_MS, NAMESPACE, PARTITIONS, TrialPlant, decided
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError, DeadLetterCapExceeded, Fenced, TransactionFailed
+from linewarden_runtime.health import Health
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.records import OutRecord
 from linewarden_runtime.testing import Fault, MemoryBroker
@@ -118,6 +122,30 @@ def test_an_output_whose_library_is_missing_says_what_to_install(
     receiver.faults = [("open", ModuleNotFoundError("No module named 'paho'", name="paho"))]
     with TrialPlant(options) as plant, pytest.raises(ConfigurationError, match=r"needs paho.*linewarden\[onward\]"):
         plant.turn()
+
+
+def test_it_beats_between_those_of_a_backlog(plant: TrialPlant, receiver: PlayedReceiver) -> None:
+    for number in range(40):
+        plant.passed(number)
+    plant.turn(2)
+    assert max(len(keys) for keys in receiver.tries) <= 8
+    assert receiver.beats >= len(receiver.tries)
+
+
+def test_an_output_that_hangs_is_watched(options: PlayedOptions, receiver: PlayedReceiver) -> None:
+    watched: list[str] = []
+
+    @contextmanager
+    def guard(doing: str) -> Iterator[None]:
+        watched.append(doing)
+        yield
+
+    run = OutputRun("line1", 1, ManualClock(), threading.Event(), lambda: 1)
+    teller = Teller(options, run, lambda: True, Health(), guard=guard)
+    teller.hand_over([Telling(decided(1, 1), 1)])
+    teller.turn()
+    teller.close()
+    assert watched == ["open", "tell", "beat", "close"]
 
 
 def test_a_permission_is_not_told_once_it_has_expired(plant: TrialPlant, receiver: PlayedReceiver) -> None:
