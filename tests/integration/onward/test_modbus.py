@@ -161,9 +161,18 @@ def test_a_port_that_is_taken_is_tried_again_and_one_that_may_not_be_bound_is_to
     with pytest.raises(OutputAway, match="listen"):
         opened(port=output.port)
     output.close()
-    opened(port=output.port).close()
+    wait_for(lambda: can_open(output.port), "the port is free again")
     with pytest.raises(ConfigurationError, match=r"host"):
         opened(host="no.such.host.invalid")
+
+
+def can_open(port: int) -> bool:
+    """Whether an output can listen there; anybody on this machine may have taken the port meanwhile."""
+    try:
+        opened(port=port).close()
+    except OutputAway:
+        return False
+    return True
 
 
 def test_a_client_of_a_closed_output_reads_nothing_any_more(output: ModbusOutput) -> None:
