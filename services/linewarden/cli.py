@@ -24,6 +24,7 @@ from linewarden.commands import (
     evaluate,
     export,
     find,
+    gate,
     hold,
     inspect,
     known_bads,
@@ -104,12 +105,27 @@ def demo(
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the station; 0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the simulated line.")] = 1,
+    with_gate: Annotated[
+        bool, typer.Option("--gate", help="With onward and a simulated PLC, whose bins are checked at the end.")
+    ] = False,
 ) -> None:
     """Run a whole line on this machine: cameras, network, trust, router, queue and station."""
     from linewarden.demo.run import run  # noqa: PLC0415 - nothing heavy before it is needed
 
     wanted = parts or (200 if headless else None)
-    code = run(wanted, broker, rate, seed, camera=camera, source=source, bundle=bundle, out=out, work=work, port=port)
+    code = run(
+        wanted,
+        broker,
+        rate,
+        seed,
+        camera=camera,
+        source=source,
+        bundle=bundle,
+        out=out,
+        work=work,
+        port=port,
+        gate=with_gate,
+    )
     raise typer.Exit(code)
 
 
@@ -139,7 +155,7 @@ for command in (
 ):
     app.command()(command)
 for group in (
-    *(bundle, topics, data, camera, recipe, line, dead_letters, queue, users, known_bads),
+    *(bundle, topics, data, camera, recipe, line, gate, dead_letters, queue, users, known_bads),
     *(report, msa, escape, replay, audit, archive, retention, hold),
 ):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2].replace("_", "-"))

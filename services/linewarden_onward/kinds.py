@@ -10,6 +10,7 @@ from pydantic import SerializeAsAny, WrapValidator
 from linewarden_domain.plugins import Kinds
 from linewarden_onward.options import OutputOptions
 from linewarden_onward.outputs.file import FileOptions
+from linewarden_onward.outputs.modbus import ModbusOptions
 from linewarden_onward.outputs.mqtt import MqttOptions
 from linewarden_onward.outputs.opcua import OpcuaOptions
 from linewarden_onward.outputs.webhook import WebhookOptions
@@ -19,6 +20,7 @@ GROUP = "linewarden.outputs"
 """Entry points of this group name a kind of output and the class of its options."""
 BUILT_IN: Mapping[str, type[OutputOptions]] = {
     "file": FileOptions,
+    "modbus": ModbusOptions,
     "mqtt": MqttOptions,
     "opcua": OpcuaOptions,
     "webhook": WebhookOptions,

@@ -23,6 +23,7 @@ from rich.live import Live
 from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
 from linewarden.demo.figures import Figures, Follower, Timing
+from linewarden.demo.gate import DemoPlc, gate_figures
 from linewarden.demo.rtsp import RtspCameras
 from linewarden.demo.running import TORCH_THREADS, RunningLine
 from linewarden.demo.screen import Screen, final_table
@@ -48,8 +49,11 @@ def run(
     out: Path,
     work: Path | None,
     port: int,
+    gate: bool = False,
 ) -> int:
     """Run the demo; 0 where the balance closes, 1 where it does not: then what it names and the logs' folder are told.
+
+    With `gate` also 1 where a bin of the simulated PLC holds another part than the dispositions say.
 
     `parts` counts visits, None runs until Ctrl-C; `rate` is visits a second; `camera` is the kind that looks at the
     simulated parts, `line`, `rtsp` or `genicam`; port 0 takes a free one.
@@ -80,14 +84,16 @@ def run(
             pictures = source_of(source, bundle, parts, rate, seed, folder)
         if camera == "genicam":
             pictures = stack.enter_context(_by_gige(pictures, rate))
-        running = RunningLine(pictures, under, folder, extra)
-        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted, is_shown)
+        plc = DemoPlc(folder, pictures.decide_by_ms) if gate else None
+        beside = ("onward",) if plc is not None else ()
+        running = RunningLine(pictures, under, folder, extra | ({} if plc is None else plc.env()), beside)
+        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted, is_shown, plc)
         sys.stderr.write(f"one more person: linewarden users link ROLE --data {folder / 'station'} --url {base}\n")
         summary = shift.work(begun, line.demo_plan(seed))
     Console().print(final_table(summary))
     out.write_text(json.dumps(summary, indent=2) + "\n")
     Console().print(f"written to {out}")
-    if not summary["balance"]["closes"]:
+    if not (summary["balance"]["closes"] and (plc is None or summary["gate"]["agrees"])):
         for finding in summary["findings"]:
             sys.stderr.write("{kind}: {name}: {reason}\n".format_map(finding))
         sys.stderr.write(f"the services' logs are kept in {folder}\n")
@@ -104,9 +110,15 @@ class DemoRun:
     """
 
     def __init__(
-        self, running: RunningLine, station: str, interrupted: threading.Event, is_shown: Callable[[], bool]
+        self,
+        running: RunningLine,
+        station: str,
+        interrupted: threading.Event,
+        is_shown: Callable[[], bool],
+        plc: DemoPlc | None = None,
     ) -> None:
         self._running, self._station, self._interrupted, self._is_shown = running, station, interrupted, is_shown
+        self._plc = plc
         self._ingest = running.services["ingest"]
         self._console = Console(stderr=True)
 
@@ -118,16 +130,24 @@ class DemoRun:
             self._console.print(f"starting the services; their logs are in {self._running.folder}")
             if not self._running.broker.append_time:
                 self._console.print("this broker keeps the producers' time: no mode for production")
-            self._running.start(self._interrupted)
+            self._running.start(self._interrupted, self._start_plc)
             with Follower(self._running.broker, line.NAMESPACE, figures) as follower:
                 self._follow(follower, figures, timing)
+            binned = None if self._plc is None else self._plc.finish()
         except KeyboardInterrupt:
             self._running.kill()
             raise
         finally:
+            if self._plc is not None:
+                self._plc.kill()
             self._running.stop()
         rate = model_only_rate(self._running.source.bundle, speed_plan, TORCH_THREADS)
-        return summarise(self._running.broker, line.NAMESPACE, self._running.source.plan, timing, rate)
+        summary = summarise(self._running.broker, line.NAMESPACE, self._running.source.plan, timing, rate)
+        return summary if binned is None else summary | {"gate": gate_figures(binned, figures.routings)}
+
+    def _start_plc(self) -> None:
+        if self._plc is not None:
+            self._plc.start(self._running.env)
 
     def _follow(self, follower: Follower, figures: Figures, timing: Timing) -> None:
         screen = Screen(self._station, self._running.source.visits)

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
@@ -109,12 +109,22 @@ class Service:
 
 
 class RunningLine:
-    """Topics, recipe and services of one line. `extra` overrides or adds to the services' environment."""
+    """Topics, recipe and services of one line. `extra` overrides or adds to the services' environment.
 
-    def __init__(self, source: line.PictureSource, under: Servers, folder: Path, extra: Mapping[str, str]) -> None:
+    `beside` names services that run besides those of every line.
+    """
+
+    def __init__(
+        self,
+        source: line.PictureSource,
+        under: Servers,
+        folder: Path,
+        extra: Mapping[str, str],
+        beside: tuple[str, ...] = (),
+    ) -> None:
         self.source, self.folder = source, folder
         self.broker = KafkaBroker(under.kafka())
-        self._env = {
+        self.env = {
             **under.env(),
             "LINEWARDEN_NAMESPACE": line.NAMESPACE.name,
             "LINEWARDEN_INGEST__LINE_ID": line.LINE,
@@ -129,13 +139,13 @@ class RunningLine:
             **extra,
         }
         # Sources stop first, so that what is under way is finished by the rest.
-        in_order = ("ingest", "inspect", "route", "keeper", "projector", "station")
+        in_order = ("ingest", "inspect", "route", *beside, "keeper", "projector", "station")
         self.services = {name: self.service(name) for name in in_order}
 
     def service(self, name: str, instance: str = "0") -> Service:
         """One more process of a service; it is not started, and `stop` does not know it."""
         log = self.folder / f"{name}-{instance}.log"
-        return Service(name, {**self._env, "LINEWARDEN_INSTANCE": instance}, log)
+        return Service(name, {**self.env, "LINEWARDEN_INSTANCE": instance}, log)
 
     def set_up(self) -> None:
         """Make the topics, publish the recipe, activate it, and tell production."""
@@ -144,8 +154,8 @@ class RunningLine:
         records = line.set_up(self.source, time.time_ns() // 1_000_000)
         publish(self.broker, records, client="demo")
 
-    def start(self, interrupted: Event | None = None) -> None:
-        """Start all services and, when they are ready, ingest.
+    def start(self, interrupted: Event | None = None, before_ingest: Callable[[], None] = lambda: None) -> None:
+        """Start all services and, when they are ready, what the call starts, and ingest.
 
         Raises:
             ConfigurationError: where one ends or is not ready in time, with the end of its log.
@@ -154,6 +164,7 @@ class RunningLine:
         for service in waiting:
             service.start()
         await_ready(waiting, interrupted or Event())
+        before_ingest()
         self.services["ingest"].start()
 
     def tend(self) -> None:

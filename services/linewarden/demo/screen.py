@@ -70,6 +70,12 @@ def final_table(summary: dict[str, Any]) -> Table:
     open_ends = ", ".join(f"{name} {count}" for name, count in summary["balance"].items() if name != "closes")
     closes, open_ = "[green]closes[/green]", f"[red bold]DOES NOT CLOSE[/red bold]: {open_ends}"
     table.add_row("balance", closes if summary["balance"]["closes"] else open_)
+    gate = summary.get("gate")
+    if gate is not None:
+        table.add_row("bins of the gate", ", ".join(f"{name} {count}" for name, count in gate["bins"].items()))
+        table.add_row("passes that came too late for the gate", str(gate["passes_too_late"]))
+        agrees = "[green]exactly[/green]" if gate["agrees"] else f"[red bold]NO[/red bold]: {', '.join(gate['wrong'])}"
+        table.add_row("bins hold what the dispositions say", agrees)
     truth = summary["truth"]
     if truth is None:
         table.add_row("truth", "unknown for these pictures")

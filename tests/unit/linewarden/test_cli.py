@@ -45,6 +45,7 @@ def test_a_fault_that_people_can_mend_is_one_line_and_a_code(
         (("users", "list"), "argon2", "reinspect"),
         (("archive", "list", "."), "pyarrow", "archive"),
         (("msa", "report", "."), "jinja2", "history"),
+        (("gate", "simulate"), "pymodbus", "onward"),
     ],
 )
 def test_a_command_whose_extra_is_not_installed_names_it(

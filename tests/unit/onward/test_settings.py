@@ -61,7 +61,7 @@ def test_another_distribution_brings_a_kind(lamp: None) -> None:
     ("given", "why"),
     [
         ("", "onward has no output"),
-        ('[output]\noutput_id = "x"', "an output needs its kind, one of file, "),
+        ('[output]\noutput_id = "x"', "an output needs its kind, one of .*file.*, webhook"),
         ('[output]\nkind = "horn"\noutput_id = "x"', "no output is of kind 'horn'; known are .*file.*, webhook"),
         ('[output]\nkind = "file"\noutput_id = "x"\npath = "/tmp/x"\ncolour = "red"', "colour"),
         ("[output", "output.toml"),
