@@ -152,6 +152,15 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 (("sum by (camera, cause) (increase(linewarden_ingest_lost_total[1h]))", "{{camera}}: {{cause}}"),),
             ),
             Panel(
+                "Captures under a condition of their camera, an hour",
+                (
+                    (
+                        "sum by (camera, condition) (increase(linewarden_ingest_conditions_total[1h]))",
+                        "{{camera}}: {{condition}}",
+                    ),
+                ),
+            ),
+            Panel(
                 "Held, refused, not read, torn, an hour",
                 (
                     ("sum by (camera) (increase(linewarden_ingest_holds_total[1h]))", "{{camera}} held"),

@@ -149,7 +149,7 @@ def exchanged(original: str, mutant: Mutant, path: Path) -> Callable[[], None] |
     if _outline(one) == _outline(other):
         before, after = dict(_functions(one)), dict(_functions(other))
         by_code = {code: after[name] for name, code in before.items()}
-        loaded = [it for it in gc.get_objects() if isinstance(it, types.FunctionType) and it.__code__ in by_code]
+        loaded = [it for it in gc.get_objects() if type(it) is types.FunctionType and it.__code__ in by_code]
         codes = [(it, by_code[it.__code__]) for it in loaded if it.__code__.co_filename == str(path)]
 
         def functions() -> None:

@@ -71,6 +71,8 @@ class CameraHeartbeat(Message):
     """The last sequence that a camera gave, so that a lost tail shows. Lies in `captures`, keyed by camera.
 
     `clock_error_ms` is by how much the node's clock is ahead of the broker's, as measured; negative where it is behind.
+    `conditions` are what was wrong with the camera since the heartbeat before. `last_read_ms` is when its last read
+    came back, with a picture or without; None before the first.
     """
 
     TYPE: ClassVar[str] = "linewarden.camera-heartbeat.v1"
@@ -83,6 +85,8 @@ class CameraHeartbeat(Message):
     at_ms: EpochMs
     lost_by_cause: dict[str, int] = Field(default_factory=dict)
     clock_error_ms: int | None = None
+    conditions: tuple[CameraCondition, ...] = ()
+    last_read_ms: EpochMs | None = None
 
 
 class FrameMetadata(MessagePart):

@@ -83,7 +83,8 @@ WORDS: Mapping[str, Word] = {
         ("Capture", "CameraHeartbeat", "CameraProgress"),
     ),
     "heartbeat": Word(
-        "The last sequence that a camera gave, so that a lost tail shows, and how wrong its node's clock is.",
+        "The last sequence that a camera gave, so that a lost tail shows, how wrong its node's clock is, and what was "
+        "wrong with the camera.",
         ("CameraHeartbeat", "captures"),
     ),
     "inspection": Word(

@@ -56,16 +56,17 @@ class RecipeRef(MessagePart):
 
 
 class LineStateRef(MessagePart):
-    """The line state pinned into a capture."""
+    """The line state pinned into a capture; `has_gate` says that a gate reports what it did with each visit."""
 
     mode: LineMode
     since_ms: EpochMs
     order_id: Id | None = None
     shift: Id | None = None
+    has_gate: bool = False
 
 
 class LineState(Message):
-    """A change of a line's state, order, lot, product or shift."""
+    """A change of a line's state, order, lot, product or shift, and whether a gate reports what it did."""
 
     TYPE: ClassVar[str] = "linewarden.line-state.v1"
 
@@ -78,10 +79,17 @@ class LineState(Message):
     product_id: Id | None = None
     shift: Id | None = None
     reason: Text | None = None
+    has_gate: bool = False
 
     def ref(self) -> LineStateRef:
         """The part of the state that a capture pins."""
-        return LineStateRef(mode=self.mode, since_ms=self.since_ms, order_id=self.order_id, shift=self.shift)
+        return LineStateRef(
+            mode=self.mode,
+            since_ms=self.since_ms,
+            order_id=self.order_id,
+            shift=self.shift,
+            has_gate=self.has_gate,
+        )
 
 
 class Activation(Message):

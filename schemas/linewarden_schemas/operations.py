@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.inspection import SourceRef
+from linewarden_schemas.vocabulary import Routing
 
 
 class DeadLetter(Message):
@@ -29,16 +30,16 @@ class DeadLetter(Message):
 class Actuation(Message):
     """What the gate did with a visit, as it reports it; the intended is not the actual.
 
-    `intended` and `actual` are routings; `actual` is absent where the gate saw no part, or does not know. `epoch` is
-    that of the output's process. `sequence` is that of the permission the visit had, absent where it had none or a
-    process before gave it, and `is_simulated` is absent where that process alone knew it.
+    `actual` is absent where the gate saw no part, or does not know. `epoch` is that of the output's process. `sequence`
+    is that of the permission the visit had, absent where it had none or a process before gave it, and `is_simulated` is
+    absent where that process alone knew it.
     """
 
     TYPE: ClassVar[str] = "linewarden.actuation.v1"
 
     visit_id: Id
-    intended: Id
-    actual: Id | None = None
+    intended: Routing
+    actual: Routing | None = None
     at_ms: EpochMs
     detail: Text | None = None
     output_id: Id | None = None

@@ -107,12 +107,16 @@ LEAST_HORIZON_MS = 60_000
 
 
 class TimeBudget(MessagePart):
-    """The line's deadline and the margins that a trusted pass must keep."""
+    """The line's deadline and the margins that a trusted pass must keep.
+
+    Where the line has a gate, it must have reported what it did `gate_report_ms` after the deadline.
+    """
 
     decide_by_ms: DurationMs = 10_000
     commit_margin_ms: DurationMs = 500
     max_skew_ms: DurationMs = 5_000
     spool_horizon_ms: DurationMs = 86_400_000
+    gate_report_ms: DurationMs = 10_000
 
     @property
     def remembered_ms(self) -> int:

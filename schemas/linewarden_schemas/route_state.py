@@ -12,7 +12,17 @@ from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.reason import CodedReasons, Reason
 from linewarden_schemas.recipe import Thresholds
-from linewarden_schemas.vocabulary import Cause, Judgement, Loss, Outcome, Routing, Skill, Undecidable, Verdict
+from linewarden_schemas.vocabulary import (
+    CameraCondition,
+    Cause,
+    Judgement,
+    Loss,
+    Outcome,
+    Routing,
+    Skill,
+    Undecidable,
+    Verdict,
+)
 
 
 class Contradiction(MessagePart):
@@ -35,6 +45,7 @@ class ViewState(MessagePart):
     captured_ms: EpochMs
     captured: bool = False
     lost: Loss | None = None
+    conditions: tuple[CameraCondition, ...] = ()
     out_of_time: bool = False
     camera_id: Id | None = None
     sha256: Digest | None = None
@@ -79,7 +90,8 @@ class VisitSnapshot(Message):
 
     `first_append_ms` is the broker's time of the visit's first record; `decide_by_ms` is never later than that and
     the recipe's budget. `position` is the risk that a visit shows which was drawn for review, taken from diversions
-    that were not.
+    that were not. On a line with a gate `gate_told` is the routing of revision 0, which the gate acts by, `gate_did`
+    what it reports, and `gate_due_ms` until when it has to; None where nothing more is awaited of it.
     """
 
     TYPE: ClassVar[str] = "linewarden.visit-snapshot.v1"
@@ -111,6 +123,9 @@ class VisitSnapshot(Message):
     slots: tuple[SlotState, ...] = ()
     undo_until_ms: EpochMs | None = None
     forget_at_ms: EpochMs | None = None
+    gate_told: Routing | None = None
+    gate_did: Routing | None = None
+    gate_due_ms: EpochMs | None = None
     is_simulated: bool = False
 
     @model_validator(mode="after")

@@ -258,8 +258,8 @@ SAMPLES: tuple[Message, ...] = (
     ),
     Actuation(
         visit_id=VISIT,
-        intended="trusted_pass",
-        actual="trusted_pass",
+        intended=Routing.TRUSTED_PASS,
+        actual=Routing.TRUSTED_PASS,
         at_ms=AT + 800,
         output_id="plc1",
         epoch=4,

@@ -208,7 +208,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             Actuation,
             written_by=("onward",),
-            read_by=("history",),
+            read_by=("route", "audit", "history"),
             purpose="what a gate did with a visit, as the output to the line's control reports it",
         ),
         _topic(

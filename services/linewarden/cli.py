@@ -15,6 +15,7 @@ from linewarden.commands import (
     archive,
     audit,
     bundle,
+    camera,
     data,
     dead_letters,
     drift,
@@ -134,7 +135,7 @@ for command in (
 ):
     app.command()(command)
 for group in (
-    *(bundle, topics, data, recipe, line, dead_letters, queue, users, known_bads),
+    *(bundle, topics, data, camera, recipe, line, dead_letters, queue, users, known_bads),
     *(report, msa, escape, replay, audit, archive, retention, hold),
 ):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2].replace("_", "-"))

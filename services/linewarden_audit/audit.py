@@ -27,7 +27,7 @@ from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.operations import Balance, DeadLetter, Stretch
 from linewarden_schemas.topics import CATALOGUE
 
-READ_ORDER = ("dispositions", "reinspections", "inspections", "dead-letters", "decisions", "captures")
+READ_ORDER = ("actuations", "dispositions", "reinspections", "inspections", "dead-letters", "decisions", "captures")
 """Effects before causes: while the line runs, whatever was answered has its cause in what is read after it."""
 
 
@@ -60,7 +60,7 @@ def message_in(record: InRecord, ledger: AuditLedger, partitions: int | None = N
         return None
     logical = record.topic.rsplit(".", 1)[-1]
     message = _belonging(record, logical, partitions)
-    if message is None and logical in {"captures", "inspections", "decisions"}:  # of these route makes dead letters
+    if message is None and logical in {"captures", "inspections", "decisions", "actuations"}:  # route's dead letters
         ledger.unreadable.add(place(record))
     elif message is None:
         ledger.strays.add(place(record))

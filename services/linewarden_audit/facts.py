@@ -9,6 +9,7 @@ from linewarden_history.reading import WrittenAt
 from linewarden_schemas.disposition import SlotFrame
 from linewarden_schemas.vocabulary import (
     Act,
+    CameraCondition,
     Cause,
     CloseReason,
     Judgement,
@@ -22,7 +23,7 @@ from linewarden_schemas.vocabulary import (
     Verdict,
 )
 
-LineStateFacts = tuple[LineMode, int, str | None, str | None]
+LineStateFacts = tuple[LineMode, int, str | None, str | None, bool]
 """Mode, since when (epoch ms), order, shift."""
 
 
@@ -65,6 +66,7 @@ class CapturedFrame:
     returned: tuple[str, str | None] | None
     sha256: str | None
     lost: Loss | None
+    conditions: tuple[CameraCondition, ...]
     is_simulated: bool
     written: WrittenAt
 
@@ -90,6 +92,8 @@ class CapturedFrame:
             yield "another line state"
         if not self.recipe.may_be(other.recipe):
             yield "another recipe"
+        if not set(other.conditions) <= set(self.conditions):
+            yield "another condition of its camera"
 
     def adds_to(self, first: CapturedFrame) -> bool:
         """Whether this one, sent again, names of its part what the first did not; others may name it otherwise."""
@@ -190,6 +194,15 @@ class RoutedVisit:
     concession: str | None
     alarm: bool
     is_simulated: bool
+    written: WrittenAt
+
+
+@dataclass(frozen=True, slots=True)
+class ActedVisit:
+    """What a gate reports to have done with a visit; None where it saw no part, or does not know."""
+
+    visit_id: str
+    actual: Routing | None
     written: WrittenAt
 
 

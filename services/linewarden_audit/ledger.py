@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from linewarden_audit.facts import (
+    ActedVisit,
     CapturedFrame,
     Decided,
     InspectedFrame,
@@ -29,14 +30,14 @@ from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.inspection import Inspection
 from linewarden_schemas.line import LineStateRef, RecipeRef
-from linewarden_schemas.operations import DeadLetter
+from linewarden_schemas.operations import Actuation, DeadLetter
 from linewarden_schemas.recipe import Recipe
 
 CameraEpoch = tuple[str, str, str, int]
 """Line, station, camera, spool epoch: one contiguous run of sequences from 0."""
 
 Shared = TypeVar("Shared", bound=Hashable)
-Fact = TypeVar("Fact", CapturedFrame, InspectedFrame, RoutedVisit, SlotOpened, SlotClosed, Decided)
+Fact = TypeVar("Fact", CapturedFrame, InspectedFrame, RoutedVisit, ActedVisit, SlotOpened, SlotClosed, Decided)
 _REPEATED = frozenset(
     {"view_id", "line_id", "station_id", "camera_id", "lot_id", "product_id", "bundle_digest", "causes"}
 )
@@ -69,6 +70,8 @@ class AuditLedger:
     latest: dict[str, RoutedVisit] = field(default_factory=dict)
     revisions: dict[str, list[RoutedVisit]] = field(default_factory=dict)
     """Every further record of a visit beside the one in `first`, in whatever order."""
+    acted: dict[str, list[ActedVisit]] = field(default_factory=dict)
+    """What gates report to have done, by visit."""
     reviews: dict[str, Reviewed] = field(default_factory=dict)
     recipes: dict[tuple[str, int], dict[str, tuple[Recipe, int | None]]] = field(default_factory=dict)
     """Contents of a recipe's version by their digest, each with when it was first written (epoch ms)."""
@@ -100,12 +103,11 @@ class AuditLedger:
                 self._inspection(message, written)
             case Disposition():
                 self._disposition(message, written)
-            case SlotOpen():
-                opened = self._fact(SlotOpened, message, recipe=self._recipe_name(message.recipe), written=written)
-                self._reviewed(message.visit_id).slots.append(opened)
-            case SlotClose():
-                closed = self._fact(SlotClosed, message, written=written)
-                self._reviewed(message.visit_id).slots.append(closed)
+            case Actuation():
+                acted = self._fact(ActedVisit, message, written=written)
+                self.acted.setdefault(message.visit_id, []).append(acted)
+            case SlotOpen() | SlotClose():
+                self._reviewed(message.visit_id).slots.append(self._slot(message, written))
             case Decision():
                 self._decision(message, written)
             case Recipe():
@@ -185,6 +187,11 @@ class AuditLedger:
         if before is None or routed.revision > before.revision:
             self.latest[message.visit_id] = routed
 
+    def _slot(self, message: SlotOpen | SlotClose, written: WrittenAt) -> SlotOpened | SlotClosed:
+        if isinstance(message, SlotClose):
+            return self._fact(SlotClosed, message, written=written)
+        return self._fact(SlotOpened, message, recipe=self._recipe_name(message.recipe), written=written)
+
     def _decision(self, message: Decision, written: WrittenAt) -> None:
         decided = self._fact(
             Decided,
@@ -223,7 +230,7 @@ class AuditLedger:
         return self._same(RecipeName(ref.recipe_id, ref.version, ref.digest))
 
     def _line_state(self, state: LineStateRef) -> LineStateFacts:
-        return self._same((state.mode, state.since_ms, state.order_id, state.shift))
+        return self._same((state.mode, state.since_ms, state.order_id, state.shift, state.has_gate))
 
     def _fact(self, kind: type[Fact], message: Message, **told: object) -> Fact:
         """What the message says in the fields of a fact, but for those that are told."""

@@ -146,6 +146,8 @@ def against_frame(seen: Seen, recipe: Recipe) -> Iterator[Objection]:
 
 def _frame_faults(seen: Seen, recipe: Recipe) -> Iterator[str]:
     yield from (f"its records contradict each other: {what}" for what in seen.contradicted)
+    if seen.captured is not None:
+        yield from (f"its camera was {condition.value}" for condition in seen.captured.conditions)
     camera = next((spec.camera_id for spec in recipe.views if spec.view_id == _view(seen)), None)
     if camera is None:
         yield "the recipe has no such view"

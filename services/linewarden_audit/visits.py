@@ -261,6 +261,7 @@ class VisitCount:
             is_certain = isinstance(recipe, str) and not isinstance(recipe, Unsettled)
             if is_certain and not {Cause.FAULT, Cause.KNOWN_BAD} & set(first.causes):
                 yield f"{recipe}, which its routing does not name"
+        yield from self._gated(one, known)
         yield from self._asked(one, known)
         if latest is None or not latest.final:
             return
@@ -270,13 +271,31 @@ class VisitCount:
         if latest.outcome in RELEASED:
             yield from self._uncovered(one, latest, known)
 
+    def _gated(self, one: Passage, recipe: Recipe | None) -> Iterator[str]:
+        """What a gate did otherwise than revision 0 told it, or did not report in time, and that made no revision."""
+        first, latest = one.first, one.latest
+        if first is None or latest is not first or first.is_simulated or first.line_state is None:
+            return
+        if not first.line_state[-1]:
+            return
+        acted = self.ledger.acted.get(one.visit_id, ())
+        for each in acted:
+            if each.actual is not first.routing and not self.is_young(each.written.at_ms):
+                did = "nothing that it knows of" if each.actual is None else each.actual.value
+                yield f"its gate was told {first.routing.value} and did {did}"
+        due_ms = max(first.decide_by_ms, first.decided_ms) + (recipe.time if recipe else TimeBudget()).gate_report_ms
+        if not acted and due_ms + self.allowed.margin_ms < self.now_ms:
+            yield "its gate has not reported what it did"
+
     def _asked(self, one: Passage, recipe: Recipe | None) -> Iterator[str]:
         """Slots that ask for something else than what the visit is, or do not show all of it."""
         causes = {cause for each in one.history for cause in each.causes} | {Cause.REJECT_REVIEW}
         for slot in one.reviewed.slots:
             if isinstance(slot, SlotOpened):
                 yield from against_asking(slot, one.frames, recipe)
-                if one.history and not causes.issuperset(slot.causes) and not is_taken_back(slot, one.reviewed):
+                # One that is new may be of a revision that was made since the dispositions were read.
+                is_new = self.is_young(slot.opened_ms) or is_taken_back(slot, one.reviewed)
+                if one.history and not causes.issuperset(slot.causes) and not is_new:
                     yield f"slot {slot.slot_id} names a cause that its visit does not have"
         yield from against_skill(one.reviewed, self._rules(one).reviews_required)
         old = {name: seen for name, seen in one.frames.items() if not self._is_fresh(seen)}

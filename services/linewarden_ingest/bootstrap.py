@@ -78,6 +78,7 @@ def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> 
             restart_at_most_s=options.restart_at_most_s,
             drain_s=options.drain_s,
             clock_error_s=lambda camera_id: clock_error_s(registry, camera_id),
+            conditions=lambda: conditions(registry),
         )
         with HealthServer(health, settings.health_port, settings.health_host, registry=registry):
             supervisor.run(stop)
@@ -88,6 +89,17 @@ def clock_error_s(registry: CollectorRegistry, camera_id: str) -> float | None:
     if not registry.get_sample_value("linewarden_ingest_clock_held", {"camera": camera_id}):
         return None
     return registry.get_sample_value("linewarden_clock_error_seconds", {"process": camera_id})
+
+
+def conditions(registry: CollectorRegistry) -> dict[str, str]:
+    """What is wrong with each camera by its own process, in words."""
+    found: dict[str, list[str]] = {}
+    for metric in registry.collect():
+        if metric.name == "linewarden_ingest_camera_condition":
+            for sample in metric.samples:
+                if sample.value:
+                    found.setdefault(sample.labels["camera"], []).append(sample.labels["condition"])
+    return {camera_id: ", ".join(sorted(names)) for camera_id, names in found.items()}
 
 
 def _work(settings: IngestSettings, options: IngestOptions, camera_id: str, start_ms: int | None, stop: Stop) -> None:

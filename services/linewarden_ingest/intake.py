@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import structlog
 
-from linewarden_ingest.cameras.interface import Camera, CameraFault, EncodedPicture, EndOfPictures, Shot
+from linewarden_ingest.camera_watch import CameraWatch
+from linewarden_ingest.cameras.interface import (
+    Camera,
+    CameraFault,
+    EncodedPicture,
+    EndOfPictures,
+    Shot,
+    TriggeredCamera,
+)
 from linewarden_ingest.cameras.pictures import Encoding, Unreadable, encode
 from linewarden_ingest.captures import CameraPlace, Pins, build_capture
 from linewarden_ingest.metrics import HOLDS, REFUSED, SPOOL_LEVEL, SPOOL_SHARE, TAKEN, TAKEN_BYTES, Losses
@@ -67,9 +75,12 @@ class Intake:
         losses: Losses,
         run_ms: int,
         stop: threading.Event,
+        watch: CameraWatch,
         node: NodeClock | None = None,
     ) -> None:
-        self._run_ms, self._node = run_ms, node
+        self._run_ms, self._node, self._watch = run_ms, node, watch
+        # Held while a shot becomes a record: also whoever gives up a read that hangs may make one.
+        self._hand = threading.Lock()
         self._is_held = False
         self._camera, self._spool, self._pins = camera, spool, pins
         self._place, self._losses, self._stop = place, losses, stop
@@ -109,15 +120,43 @@ class Intake:
         """
         if self._in_hand is None and self._held_by_clock():
             return True
+        shot = None if self._in_hand else self._polled()
+        with self._hand:
+            return self._stepped(shot)
+
+    def give_up(self) -> None:
+        """Spool the trigger whose picture a hanging read was to bring, where the camera tells it; take no other shot.
+
+        Called on another thread, of a process that ends afterwards: the next one publishes it.
+
+        Raises:
+            SpoolBroken: where the disk failed.
+        """
+        self._hand.acquire()  # for good, so that a read that comes back after all makes no second record
+        shot = self._camera.in_hand if isinstance(self._camera, TriggeredCamera) else None
+        if shot is not None and self._in_hand is None:
+            why = "the camera hung, and its process was ended"
+            if self._spooled(self._in_hand_of(shot, None, Loss.CAMERA_FAULT, why)):
+                self._spool.sync()
+
+    def _polled(self) -> Shot | None:
+        try:
+            with self._watch.reading():
+                return self._camera.poll(_POLL_S)
+        except CameraFault as fault:
+            if fault.shot is None:
+                raise
+            self._fault = fault
+            return fault.shot
+
+    def _stepped(self, shot: Shot | None) -> bool:
         if self._in_hand is None:
-            try:
-                if (shot := self._camera.poll(_POLL_S)) is None:
-                    return True
+            if shot is None:
+                return True
+            if self._fault is None:
                 self._in_hand = self._prepared(shot)
-            except CameraFault as fault:
-                if fault.shot is None:
-                    raise
-                self._fault, self._in_hand = fault, self._in_hand_of(fault.shot, None, Loss.CAMERA_FAULT, str(fault))
+            else:
+                self._in_hand = self._in_hand_of(shot, None, Loss.CAMERA_FAULT, str(self._fault))
         if not self._spooled(self._in_hand):
             return False
         self._in_hand = None
@@ -153,7 +192,7 @@ class Intake:
 
     def _in_hand_of(self, shot: Shot, picture: EncodedPicture | None, loss: Loss | None, detail: str | None) -> _InHand:
         capture = build_capture(
-            shot,
+            replace(shot, conditions=self._watch.judged(shot, picture, loss)),
             picture,
             loss=loss,
             loss_detail=detail,

@@ -65,6 +65,23 @@ DOUBTFUL = Counter(
 BOOK_FAILURES = Counter(
     "linewarden_ingest_book_failures_total", "Refreshes of recipes and line state that failed.", ["line"]
 )
+CONDITIONS = Counter(
+    "linewarden_ingest_conditions_total",
+    "Captures taken under a condition of their camera, by condition; their visits divert.",
+    ["camera", "condition"],
+)
+CONDITION = Gauge(
+    "linewarden_ingest_camera_condition",
+    "1 while a camera is under a condition: its last picture was, or none came in time.",
+    ["camera", "condition"],
+    multiprocess_mode="livemostrecent",
+)
+LAST_READ_SECONDS = Gauge(
+    "linewarden_ingest_camera_last_read_seconds",
+    "When the camera's last read came back, with a picture or without, in seconds since 1970.",
+    ["camera"],
+    multiprocess_mode="livemostrecent",
+)
 CAMERA_RESTARTS = Counter(
     "linewarden_ingest_camera_restarts_total",
     "Camera processes that died and were started again.",

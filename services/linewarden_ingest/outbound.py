@@ -12,6 +12,7 @@ from linewarden_runtime.records import OutRecord
 from linewarden_schemas.capture import CameraHeartbeat, Capture, FrameMetadata
 from linewarden_schemas.envelope import encode_frame
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.vocabulary import CameraCondition
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,14 @@ class Outbound:
         return OutRecord(topic, meta.visit_id.encode(), encoded.value, encoded.headers, partition)
 
     def heartbeat(
-        self, last_sequence: int, lost_by_cause: dict[str, int], at_ms: int, clock_error_ms: int | None = None
+        self,
+        last_sequence: int,
+        lost_by_cause: dict[str, int],
+        at_ms: int,
+        clock_error_ms: int | None = None,
+        *,
+        conditions: tuple[CameraCondition, ...] = (),
+        last_read_ms: int | None = None,
     ) -> OutRecord:
         """The last sequence given, keyed by camera."""
         place = self.place
@@ -76,6 +84,8 @@ class Outbound:
             at_ms=at_ms,
             lost_by_cause=lost_by_cause,
             clock_error_ms=clock_error_ms,
+            conditions=conditions,
+            last_read_ms=last_read_ms,
         )
         name = f"{place.camera_id}.{self.spool_epoch:x}.{at_ms}"
         return self._record(place.camera_id, heartbeat, name, at_ms)

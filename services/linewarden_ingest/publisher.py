@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import structlog
 
+from linewarden_ingest.camera_watch import CameraWatch
 from linewarden_ingest.captures import CameraPlace, without_picture
 from linewarden_ingest.ledger import Failure, InFlight, Ledger
 from linewarden_ingest.metrics import GAPS, PUBLISHED, Losses
@@ -48,6 +49,7 @@ class Publisher:
         place: CameraPlace,
         losses: Losses,
         clock: Clock,
+        watch: CameraWatch | None = None,
         node: NodeClock | None = None,
         unacked_bytes: int = 32 << 20,
         unacked_age_s: float = 60.0,
@@ -58,7 +60,7 @@ class Publisher:
         self._place, self._losses, self._clock = place, losses, clock
         self._most_unacked_bytes, self._unacked_age_s = unacked_bytes, unacked_age_s
         self._heartbeat_s, self._retry_s = heartbeat_s, retry_s
-        self._node = node or NodeClock(clock, place.camera_id)
+        self._node, self._watch = node or NodeClock(clock, place.camera_id), watch
         self._wake = threading.Event()
         self._reader = spool.reader(self._wake.set)
         # From the pointer on: what the process before sent and did not see acknowledged goes again.
@@ -295,8 +297,15 @@ class Publisher:
         except SpoolFull as full:  # what is told must be remembered
             _log.warning("no heartbeat; the spool has no room", camera_id=self._place.camera_id, error=str(full))
             return
-        losses, error_ms = self._losses.by_cause(), self._node.error_ms()
-        heartbeat = self._outbound.heartbeat(last, losses, self._clock.now_ms(), error_ms)
+        losses, error_ms, watch = self._losses.by_cause(), self._node.error_ms(), self._watch
+        heartbeat = self._outbound.heartbeat(
+            last,
+            losses,
+            self._clock.now_ms(),
+            error_ms,
+            conditions=watch.untold() if watch else (),
+            last_read_ms=watch.last_read_ms if watch else None,
+        )
         self._send_part(producer, heartbeat, None)
 
     def _replace(self, why: str) -> None:

@@ -39,7 +39,8 @@ class _Child:
 class Supervisor:
     """Runs one process for each camera by `command(camera_id)`.
 
-    `clock_error_s(camera_id)` is how far its node's clock is ahead where it's held for that, else None.
+    `clock_error_s(camera_id)` is how far its node's clock is ahead where it's held for that, else None. `conditions()`
+    are what is wrong with each camera that is well otherwise, in words.
     `environment` is the children's; `on_death` gets the process id of one that ended.
     A child's standard input is a pipe that closes with this process, so that no child outlives it.
     """
@@ -57,9 +58,10 @@ class Supervisor:
         restart_at_most_s: float = 30.0,
         drain_s: float = 10.0,
         clock_error_s: Callable[[str], float | None] = lambda _camera_id: None,
+        conditions: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._command, self._clock, self._drain_s = command, clock, drain_s
-        self._clock_error_s, self._told_at = clock_error_s, float("-inf")
+        self._clock_error_s, self._conditions, self._told_at = clock_error_s, conditions, float("-inf")
         self._health, self._environment, self._on_death = health, dict(environment), on_death
         chances = [(one, random.Random(one).random) for one in camera_ids]  # noqa: S311 - jitter
         self._children = [
@@ -79,19 +81,20 @@ class Supervisor:
                 for child in self._children:
                     self._look_after(child)
                 self._health.beat()
-                self._tell_clocks()
+                self._tell_unwell()
                 stop.wait(self._clock, 0.2)
         finally:
             self._end_all()
 
-    def _tell_clocks(self) -> None:
-        """Name the cameras that are held because their node's clock is wrong."""
+    def _tell_unwell(self) -> None:
+        """Name the cameras that are held because their node's clock is wrong, and those under a condition."""
         if self._clock.monotonic() - self._told_at < 1.0:
             return
         self._told_at = self._clock.monotonic()
         errors = {child.camera_id: self._clock_error_s(child.camera_id) for child in self._children}
         held = {f"{name}, held": words_of(error_s * 1000) for name, error_s in errors.items() if error_s is not None}
-        self._health.unwell(held)
+        under = {f"{name}, its visits divert": words for name, words in self._conditions().items()}
+        self._health.unwell(held | under)
 
     def _look_after(self, child: _Child) -> None:
         if child.is_done:

@@ -13,7 +13,7 @@ from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.provision import activation_record, line_state_record, provision_topics, recipe_record
 from linewarden_runtime.testing import MemoryBroker
-from linewarden_schemas.capture import Capture
+from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.envelope import Frame, decode, decode_frame
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, LineState
@@ -76,6 +76,12 @@ class TrialLine:
         records = self.broker.records(_NAMESPACE.topic("captures"))
         found = (decode(one.headers, one.value).message for one in records)
         return sorted((one for one in found if isinstance(one, Capture)), key=lambda one: one.sequence)
+
+    def heartbeats(self) -> list[CameraHeartbeat]:
+        """What was told of the camera itself, in its order."""
+        records = self.broker.records(_NAMESPACE.topic("captures"))
+        found = (decode(one.headers, one.value).message for one in records)
+        return sorted((one for one in found if isinstance(one, CameraHeartbeat)), key=lambda one: one.at_ms)
 
     def frames(self) -> dict[str, Frame]:
         """Published pictures by frame id."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import structlog
 
+from linewarden_ingest.camera_watch import CAMERA_DEAD, CameraWatch
+from linewarden_ingest.cameras.conditions import ConditionJudge
 from linewarden_ingest.cameras.interface import Camera, CameraFault
 from linewarden_ingest.cameras.options import CameraOptions, CameraRun
 from linewarden_ingest.captures import CameraPlace
@@ -20,7 +22,7 @@ from linewarden_ingest.publisher import Publisher
 from linewarden_ingest.settings import IngestOptions
 from linewarden_ingest.spool.faults import SpoolBroken
 from linewarden_ingest.spool.spool import Spool, SpoolLimits
-from linewarden_ingest.ticket import place_of
+from linewarden_ingest.ticket import Ticket, place_of
 from linewarden_runtime.background import Background
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError, Fatal
@@ -36,7 +38,7 @@ _log = structlog.get_logger(__name__)
 class CameraDead(Fatal):
     """The camera gave no more pictures; a new process opens it anew."""
 
-    exit_code = 69  # EX_UNAVAILABLE
+    exit_code = CAMERA_DEAD
 
 
 class Publishing(Background):
@@ -114,6 +116,8 @@ class Worker:
             ConfigurationError: where no recipe is active, or spool, camera and recipe do not fit together.
             CameraDead: after what was taken is published or the time to drain is over.
             SpoolBroken: where the disk failed.
+
+        Where the camera hangs for longer than its `read_limit_s`, the process ends without coming back.
         """
         recipe = self._board.recipe(self._clock.now_ms())
         if recipe is not None:
@@ -125,26 +129,45 @@ class Worker:
             self._report(spool)
             stack.enter_context(Background("spool-commit", lambda until: commit(spool, until.event), stop))
             stack.enter_context(Background("books", lambda until: self._board.follow(self._clock, until.event), stop))
-            publishing = stack.enter_context(Publishing(self._publisher(spool), self._clock, stop))
-            dead = self._take_all(spool, stop, run_ms)
+            watch = stack.enter_context(closing(self._watch(spool)))
+            publishing = stack.enter_context(Publishing(self._publisher(spool, watch), self._clock, stop))
+            dead = self._take_all(spool, watch, stop, run_ms)
             spool.sync()
             publishing.drain(self._options.drain_s, at_once=dead is not None)
         if dead is not None:
             raise CameraDead(f"{self._camera.camera_id}: {dead}") from dead
 
-    def _take_all(self, spool: Spool, stop: Stop, run_ms: int) -> CameraFault | None:
+    def _take_all(self, spool: Spool, watch: CameraWatch, stop: Stop, run_ms: int) -> CameraFault | None:
         if spool.finished_run == run_ms:
             return None
         first = resume_at(spool, run_ms, begins_anew=self._camera.begins_anew)
         try:
-            with closing(self._camera.open(CameraRun(self._place, self._clock, stop.event, run_ms, first))) as camera:
-                if self._intake(camera, spool, stop, run_ms).run():
+            with self._opened(CameraRun(self._place, self._clock, stop.event, run_ms, first), watch) as camera:
+                intake = self._intake(camera, spool, watch, stop, run_ms)
+                watch.last_words = intake.give_up
+                if intake.run():
                     spool.finish(run_ms)
         except CameraFault as fault:
+            watch.lost()
             return fault
         return None
 
-    def _intake(self, camera: Camera, spool: Spool, stop: Stop, run_ms: int) -> Intake:
+    @contextmanager
+    def _opened(self, run: CameraRun, watch: CameraWatch) -> Iterator[Camera]:
+        with watch.limited("opening"):
+            camera = self._camera.open(run)
+        try:
+            yield camera
+        finally:
+            with watch.limited("closing"):
+                camera.close()
+
+    def _watch(self, spool: Spool) -> CameraWatch:
+        camera = self._camera
+        judge = ConditionJudge(camera.limits, is_live=camera.is_live, last_sha256=last_picture(spool))
+        return CameraWatch(camera.camera_id, judge, self._clock, camera.read_limit_s)
+
+    def _intake(self, camera: Camera, spool: Spool, watch: CameraWatch, stop: Stop, run_ms: int) -> Intake:
         options = self._options
         return Intake(
             camera,
@@ -157,6 +180,7 @@ class Worker:
             losses=self._losses,
             run_ms=run_ms,
             stop=stop.event,
+            watch=watch,
             node=self._node,
         )
 
@@ -181,7 +205,7 @@ class Worker:
             torn_bytes=torn,
         )
 
-    def _publisher(self, spool: Spool) -> Publisher:
+    def _publisher(self, spool: Spool, watch: CameraWatch) -> Publisher:
         options = self._options
         return Publisher(
             spool,
@@ -190,6 +214,7 @@ class Worker:
             place=self._place,
             losses=self._losses,
             clock=self._clock,
+            watch=watch,
             node=self._node,
             unacked_bytes=options.unacked_bytes,
             unacked_age_s=options.unacked_age_s,
@@ -209,6 +234,17 @@ def require_view(recipe: Recipe, place: CameraPlace) -> None:
             f"camera {place.camera_id} takes view {place.view_id}, but recipe {recipe.recipe_id}@{recipe.version} "
             f"expects {', '.join(expected)}; change the camera's view_id or activate another recipe"
         )
+
+
+def last_picture(spool: Spool) -> str | None:
+    """The digest of the picture of the newest record that lies in the spool; None where it tells none."""
+    header = spool.recovered.last_header
+    if header is None:
+        return None
+    try:
+        return Ticket.from_bytes(header).capture.sha256
+    except ValueError:  # another version wrote it
+        return None
 
 
 def resume_at(spool: Spool, run_ms: int, *, begins_anew: bool) -> int:

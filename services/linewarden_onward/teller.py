@@ -223,8 +223,8 @@ class Teller:
         sequence, is_simulated = self._told.get(act.visit_id, (None, None))
         return Actuation(
             visit_id=act.visit_id,
-            intended=act.intended.value,
-            actual=None if act.actual is None else act.actual.value,
+            intended=act.intended,
+            actual=act.actual,
             at_ms=act.at_ms,
             detail=None if act.detail is None else act.detail[:2000],
             output_id=self._options.output_id,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from linewarden_route import review, slots
 from linewarden_route.events import Context, DropSlot, Effect, Publish, Step
 from linewarden_route.policy import is_answered
-from linewarden_route.routing import with_forget_time
+from linewarden_route.routing import awaiting_gate, with_forget_time
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.route_state import SlotState, ViewState, VisitSnapshot
 from linewarden_schemas.vocabulary import Cause, CloseReason, Judgement, Routing
@@ -52,6 +52,8 @@ def adopt(visit: VisitSnapshot | None, seen: Disposition, context: Context) -> S
         "known_bad": base.known_bad or Cause.KNOWN_BAD in seen.causes,
     }
     adopted = base.model_copy(update=changes)
+    if seen.revision == 0:
+        adopted = awaiting_gate(adopted, context)
     return Step(with_forget_time(adopted, context)) if seen.final else review.ask(adopted, context)
 
 

@@ -132,7 +132,8 @@ def _state(state: LineStateRef | None) -> str | None:
     if state is None:
         return None
     order, shift = state.order_id or "none", state.shift or "none"
-    return f"{state.mode.value} since {state.since_ms}, order {order}, shift {shift}"
+    gate = ", with a gate" if state.has_gate else ""
+    return f"{state.mode.value} since {state.since_ms}, order {order}, shift {shift}{gate}"
 
 
 def _world(is_simulated: bool) -> str:

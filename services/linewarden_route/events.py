@@ -10,6 +10,7 @@ from linewarden_schemas.capture import Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.inspection import Inspection, SourceRef
+from linewarden_schemas.operations import Actuation
 from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.route_state import VisitSnapshot
 
@@ -39,6 +40,13 @@ class DecisionSeen:
     """A record of `decisions` about a visit of this partition; whether it is valid is not yet known."""
 
     decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class ActuationSeen:
+    """A gate reports what it did with a visit."""
+
+    actuation: Actuation
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,17 @@ class TimerDue:
     """The time that `next_due_ms` named has come."""
 
 
-Event = CaptureSeen | InspectionSeen | DecisionSeen | RoutingSeen | RoutingUnseen | SlotsSeen | PassLate | TimerDue
+Event = (
+    CaptureSeen
+    | InspectionSeen
+    | DecisionSeen
+    | ActuationSeen
+    | RoutingSeen
+    | RoutingUnseen
+    | SlotsSeen
+    | PassLate
+    | TimerDue
+)
 
 
 class Tally(StrEnum):

@@ -55,6 +55,8 @@ def of_view(visit: VisitSnapshot, view: ViewState, recipe: Recipe | None) -> Ite
     if view.fault is not None:
         told = said("view_fault", view=name, fault=view.fault)
         yield _fault(told if view.fault_coded is None else Said(told.sentence, view.fault_coded))
+    for condition in view.conditions:
+        yield _fault(said("view_condition", view=name, condition=condition.value))
     yield from _of_verdict(view, recipe)
     # An OK and an NG of two frames of the same view.
     others = (one.verdict for one in visit.views if one.view_id == name)

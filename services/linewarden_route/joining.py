@@ -56,6 +56,8 @@ def with_capture(visit: VisitSnapshot, capture: Capture, *, out_of_time: bool) -
         "sha256": view.sha256 or capture.sha256,
         "camera_id": view.camera_id or capture.camera_id,
         "fault": view.fault or capture.doubt,
+        # Also what only a capture that was sent again tells; in an order of their own, so that theirs changes nothing.
+        "conditions": tuple(sorted({*view.conditions, *capture.conditions})),
         **_times(view, capture),
     }
     if view.captured:

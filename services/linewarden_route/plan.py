@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from linewarden_route.bounds import halved
 from linewarden_route.events import (
+    ActuationSeen,
     CaptureSeen,
     Context,
     Dead,
@@ -37,11 +38,12 @@ from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import MOST_VISIT_ID, InvalidId, Namespace, number_in
 from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.operations import Actuation
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
-JOINED = ("captures", "inspections", "decisions")
-"""The topics that route joins; a partition of it is the same partition number of all three."""
+JOINED = ("captures", "inspections", "decisions", "actuations")
+"""The topics that route joins; a partition of it is the same partition number of all of them."""
 
 WRITTEN = ("dispositions", "reinspections", "route-state")
 """The topics that route writes, each in the partition that it read."""
@@ -181,7 +183,7 @@ class TransactionPlan:
         if isinstance(message, CameraHeartbeat) and logical == "captures":
             return
         append_ms = record.timestamp_ms if self.desk.append_time else self.now_ms
-        happened: CaptureSeen | InspectionSeen | DecisionSeen
+        happened: CaptureSeen | InspectionSeen | DecisionSeen | ActuationSeen
         if isinstance(message, Capture) and logical == "captures":
             happened = CaptureSeen(message, append_ms)
         elif isinstance(message, Inspection) and logical == "inspections":
@@ -189,6 +191,8 @@ class TransactionPlan:
             happened = InspectionSeen(message, at, append_ms)
         elif isinstance(message, Decision) and logical == "decisions":
             happened = DecisionSeen(message)
+        elif isinstance(message, Actuation) and logical == "actuations":
+            happened = ActuationSeen(message)
         else:
             raise Poisoned("unexpected-type", f"{type(message).__name__} does not belong into {logical}")
         visit_id = message.visit_id

@@ -25,6 +25,7 @@ def first_routing(visit: VisitSnapshot, context: Context) -> Step:
     is_drawn = DRAWN.intersection(ruling.causes[:1])  # by its first cause, whatever else speaks against it
     position = drawn_position(context.secret, visit.visit_id, context.positions) if is_drawn else None
     routed = _ruled(visit, ruling).model_copy(update={"revision": 0, "final": final, "position": position})
+    routed = awaiting_gate(routed, context)
     if final:
         closed = with_forget_time(routed, context)
         return Step(closed, (Publish(disposition(closed, context)),))
@@ -122,6 +123,14 @@ def with_forget_time(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
     """The visit with the time after which no spool can bring a record of it any more."""
     horizon = time_budget(context.recipe).spool_horizon_ms
     return visit.model_copy(update={"forget_at_ms": until(max(visit.decide_by_ms, context.now_ms) + horizon)})
+
+
+def awaiting_gate(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
+    """The visit with what its gate was told, and until when the gate has to report; as it is where there is no gate."""
+    if visit.is_simulated or visit.line_state is None or not visit.line_state.has_gate:
+        return visit
+    due_ms = until(max(visit.decide_by_ms, context.now_ms) + time_budget(context.recipe).gate_report_ms)
+    return visit.model_copy(update={"gate_told": visit.routing, "gate_due_ms": due_ms})
 
 
 def disposition(

@@ -5,14 +5,16 @@ revision 0: trusted_pass, rejected -> final            diverted -> reviewing
 reviewing --judgements agree, or tie-break--> settled --undo--> reviewing
 settled --undo window over--> final                    final --a worse view--> reviewing, with an alarm
 final --spool's horizon over--> forgotten
+On a line with a gate, from revision 0 on: a report of something else, or none in time --> reviewing, with an alarm
 """
 
 from __future__ import annotations
 
-from linewarden_route import review
+from linewarden_route import gate, review
 from linewarden_route.adoption import adopt, reconcile
 from linewarden_route.bounds import MOST_FRAMES, crowded, is_full
 from linewarden_route.events import (
+    ActuationSeen,
     CaptureSeen,
     Context,
     Counted,
@@ -50,8 +52,8 @@ def step(visit: VisitSnapshot | None, event: Event, context: Context) -> Step:
             return _on_capture(visit, event, context)
         case InspectionSeen():
             return _on_inspection(visit, event, context)
-        case DecisionSeen():
-            return _on_decision(visit, event.decision, context)
+        case DecisionSeen() | ActuationSeen():
+            return _on_answer(visit, event, context)
         case RoutingSeen() | RoutingUnseen() | SlotsSeen() | PassLate():
             return _mended(visit, event, context)
         case TimerDue():
@@ -59,10 +61,11 @@ def step(visit: VisitSnapshot | None, event: Event, context: Context) -> Step:
 
 
 def next_due_ms(visit: VisitSnapshot) -> int | None:
-    """When the visit has to be looked at without any record (epoch ms): decide-by, undo window or horizon."""
+    """When the visit has to be looked at without any record (epoch ms): decide-by, gate, undo window or horizon."""
     if visit.revision < 0:
         return visit.decide_by_ms
-    return visit.forget_at_ms if visit.final else visit.undo_until_ms
+    due_ms = visit.forget_at_ms if visit.final else visit.undo_until_ms
+    return due_ms if visit.gate_due_ms is None else min(visit.gate_due_ms, due_ms or visit.gate_due_ms)
 
 
 def _mended(
@@ -79,10 +82,11 @@ def _mended(
             return Step(None) if visit is None else take_back(visit, context)
 
 
-def _on_decision(visit: VisitSnapshot | None, decision: Decision, context: Context) -> Step:
+def _on_answer(visit: VisitSnapshot | None, event: DecisionSeen | ActuationSeen, context: Context) -> Step:
+    told = event.decision if isinstance(event, DecisionSeen) else event.actuation
     if visit is None:
-        return Step(None, (Dead("unknown-visit", f"no open visit {decision.visit_id}"),))
-    return review.answer(visit, decision, context)
+        return Step(None, (Dead("unknown-visit", f"no open visit {told.visit_id}"),))
+    return review.answer(visit, told, context) if isinstance(told, Decision) else gate.reported(visit, told, context)
 
 
 def _frame_of(event: CaptureSeen | InspectionSeen) -> str:
@@ -96,6 +100,8 @@ def _on_timer(visit: VisitSnapshot, context: Context) -> Step:
         return Step(visit)
     if visit.revision < 0:
         return first_routing(visit, context)
+    if visit.gate_due_ms is not None and context.now_ms >= visit.gate_due_ms:
+        return gate.silent(visit, context)
     if not visit.final:
         return finish(visit, context)
     # The spool's horizon is over: tombstones of the slots, and the visit is no more.

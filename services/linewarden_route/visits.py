@@ -22,16 +22,16 @@ class DamagedState(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Dormant:
-    """A final visit as the value of its record, compressed, and when it is to be forgotten (epoch ms)."""
+    """A final visit as the value of its record, compressed, and when it has to be looked at (epoch ms)."""
 
     packed: bytes
-    forget_at_ms: int
+    due_ms: int
 
     @classmethod
-    def of(cls, value: bytes, forget_at_ms: int) -> Self:
+    def of(cls, value: bytes, due_ms: int) -> Self:
         """Pack the value of a record without reading it."""
         # The fastest level: every visit is packed, and few are read back before they are forgotten.
-        return cls(zlib.compress(value, level=1), forget_at_ms)
+        return cls(zlib.compress(value, level=1), due_ms)
 
     def visit(self, visit_id: str) -> VisitSnapshot:
         """Read the visit back; raises DamagedState."""
@@ -63,8 +63,8 @@ class Visits:
         """Remember a visit as it is now; None forgets it."""
         if visit is None:
             self.forget(visit_id)
-        elif visit.final and visit.forget_at_ms is not None:
-            self.put_dormant(visit_id, Dormant.of(visit.to_json(), visit.forget_at_ms))
+        elif visit.final and (due_ms := next_due_ms(visit)) is not None:
+            self.put_dormant(visit_id, Dormant.of(visit.to_json(), due_ms))
         else:
             self._dormant.pop(visit_id, None)
             self._open[visit_id] = visit
@@ -74,7 +74,7 @@ class Visits:
         """Remember a final visit without reading it."""
         self._open.pop(visit_id, None)
         self._dormant[visit_id] = dormant
-        self._set_timer(visit_id, dormant.forget_at_ms)
+        self._set_timer(visit_id, dormant.due_ms)
 
     def forget(self, visit_id: str) -> None:
         """Forget a visit, open or dormant; one that is not known is no error."""
@@ -134,7 +134,7 @@ class Visits:
     def _due_ms(self, visit_id: str) -> int | None:
         dormant = self._dormant.get(visit_id)
         if dormant is not None:
-            return dormant.forget_at_ms
+            return dormant.due_ms
         visit = self._open.get(visit_id)
         return None if visit is None else next_due_ms(visit)
 

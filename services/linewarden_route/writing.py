@@ -75,7 +75,8 @@ class Writer:
         if visit is None:
             return self._tombstone("route-state", visit_id)
         record = self._record("route-state", visit_id, visit, f"{visit_id}.s{now_ms}", now_ms, None)
-        forget_at_ms = visit.forget_at_ms if visit.final else None
+        # What awaits its gate has to be looked at before it is forgotten, so a restore reads it.
+        forget_at_ms = visit.forget_at_ms if visit.final and visit.gate_due_ms is None else None
         from_offset, first = (None, None) if revised is None else revised
         several = first if first is not None and first < visit.revision else None
         told = ((FORGET_HEADER, forget_at_ms), (REVISED_HEADER, from_offset), (FIRST_HEADER, several))

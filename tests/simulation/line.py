@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 import redis
 
+from linewarden_ingest.camera_watch import CameraWatch
+from linewarden_ingest.cameras.conditions import CameraLimits, ConditionJudge
 from linewarden_ingest.cameras.interface import EncodedPicture, PartInfo, Shot, Trigger
 from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.captures import CameraPlace
@@ -395,6 +397,7 @@ class Line:
                 losses=losses,
                 run_ms=_RUN_MS,
                 stop=stop.event,
+                watch=CameraWatch(place.camera_id, ConditionJudge(CameraLimits(), is_live=False), clock, None),
                 node=node,
             )
             process.spawn("publisher", lambda: _repeat(stop, lambda: publisher.step(0.5)))

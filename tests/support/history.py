@@ -15,11 +15,13 @@ from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.recipe import Recipe, Thresholds
-from linewarden_schemas.vocabulary import Act, Loss, Outcome, Role, Verdict
+from linewarden_schemas.vocabulary import Act, Loss, Outcome, Role, Routing, Verdict
 from tests.support.reading import write
 from tests.support.route_line import Member, RouteLine, turn_until_owned
 
-TOPICS = ("captures", "inspections", "dispositions", "reinspections", "decisions", "recipes", "dead-letters")
+TOPICS = (
+    *("captures", "inspections", "dispositions", "reinspections", "decisions", "actuations", "recipes", "dead-letters"),
+)
 LIMITS = Thresholds(defect=0.5, suspicion=0.4)
 UNDO_MS = 2_000
 
@@ -67,6 +69,11 @@ class History:
     def decide(self, slot: str, judgement: str | None = "OK", actor: str = "ann", **more: Any) -> None:
         """Somebody decides, and route answers."""
         self.line.decide(slot, judgement, actor, **more)
+        self.turn()
+
+    def act(self, visit: str, actual: Routing | None, told: Routing = Routing.TRUSTED_PASS) -> None:
+        """A gate reports, and route hears it."""
+        self.line.act(visit, actual, told)
         self.turn()
 
     def heartbeat(self) -> None:

@@ -23,12 +23,21 @@ from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.line import LineStateRef
+from linewarden_schemas.operations import Actuation
+from linewarden_schemas.vocabulary import LineMode, Routing
 from tests.support.reading import visible, write
 from tests.unit.route.builders import make_capture, make_decision, make_inspection, make_recipe
 
 SECRET = b"a secret of the tests"
 DEADLINE_S = 60.0
-TOPICS = {"linewarden.capture.v1": "captures", "linewarden.inspection.v1": "inspections"}
+GATED = LineStateRef(mode=LineMode.PRODUCTION, since_ms=1, has_gate=True)
+"""A line with a gate."""
+TOPICS = {
+    "linewarden.capture.v1": "captures",
+    "linewarden.inspection.v1": "inspections",
+    "linewarden.actuation.v1": "actuations",
+}
 
 
 class Member(Router):
@@ -135,6 +144,10 @@ class RouteLine:
         covers = more.pop("covers", (f"{visit}.top", f"{visit}.side"))
         decision = make_decision(slot, judgement, actor, decided_ms=self.clock.now_ms(), covers=covers, **more)
         self.send(visit, [decision])
+
+    def act(self, visit: str, actual: Routing | None, told: Routing = Routing.TRUSTED_PASS) -> None:
+        """A gate reports now what it did with a visit."""
+        self.send(visit, [Actuation(visit_id=visit, intended=told, actual=actual, at_ms=self.clock.now_ms())])
 
     def send(self, visit: str, messages: Iterable[Message], partition: int | None = None) -> None:
         """Write records of a visit into its partition."""

@@ -21,6 +21,7 @@ def test_a_closed_hole_can_be_opened_again_and_names_tests_that_exist(path: Path
     hole, finds = head.splitlines()
     assert hole.startswith("hole: ")
     assert finds.startswith("finds: ")
+    assert diff.startswith("diff --git ")
     for test in finds.removeprefix("finds: ").split():
         assert (ROOT / test.partition("::")[0]).exists()
     command = ["git", "apply", "--check", "--recount", "-C1", "-"]

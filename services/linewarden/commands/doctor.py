@@ -23,6 +23,8 @@ from linewarden_schemas.topics import CATALOGUE
 
 _MOST_LAG = 100
 """Dispositions not yet told to an output before that is worth a word."""
+_UNREAD_S = 15.0
+"""A camera is asked several times a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,13 @@ def examine() -> list[HealthCheck]:
         *_cameras(),
         *_outputs(),
     ]
-    for check, look in (("Kafka", _kafka), ("clocks", _clocks), ("outputs", _lags), ("Redis", _redis)):
+    for check, look in (
+        ("Kafka", _kafka),
+        ("clocks", _clocks),
+        ("conditions", _conditions),
+        ("outputs", _lags),
+        ("Redis", _redis),
+    ):
         try:
             findings += look(here)
         except (RuntimeFault, redis.RedisError, OSError) as error:
@@ -136,6 +144,25 @@ def _lags(here: Connection) -> Iterator[HealthCheck]:
             yield HealthCheck(f"output {output_id} ({state.kind}): told", lag <= _MOST_LAG, advice)
 
 
+def _conditions(here: Connection) -> Iterator[HealthCheck]:
+    """What each camera said of itself in its last heartbeat."""
+    with here.broker.admin() as admin:
+        if here.namespace.topic("captures") not in admin.topics():
+            return
+    newest: dict[tuple[str, str], CameraHeartbeat] = {}
+    for record in _newest_records(here.broker, here.namespace.topic("captures")):
+        beat = _heartbeat(record)
+        if beat is not None:
+            known = newest.setdefault((beat.line_id, beat.camera_id), beat)
+            newest[beat.line_id, beat.camera_id] = max(known, beat, key=lambda one: one.at_ms)
+    for (line_id, camera_id), beat in sorted(newest.items()):
+        wrong = [f"{', '.join(beat.conditions)}: linewarden camera show {camera_id}"] if beat.conditions else []
+        unread_s = 0.0 if beat.last_read_ms is None else (beat.at_ms - beat.last_read_ms) / 1000
+        if unread_s > _UNREAD_S:
+            wrong.append(f"not read for {unread_s:.0f} s: it hangs, or ingest holds it, as its log says")
+        yield HealthCheck(f"camera {camera_id}, line {line_id}", not wrong, "; ".join(wrong))
+
+
 def _redis(here: Connection) -> Iterator[HealthCheck]:
     from linewarden_runtime.redis_client import connect  # noqa: PLC0415
 
@@ -159,26 +186,36 @@ def node_clocks(broker: Broker, namespace: Namespace) -> list[ClockOffset]:
     """The newest word of each node, by name."""
     newest: dict[str, ClockOffset] = {}
     for topic in ("captures", "route-state"):
-        places = positions_of(broker, namespace.topic(topic))
-        with broker.reader(dict.fromkeys(places, 0)) as reader:
-            beginnings, ends = reader.beginning_offsets(places), reader.end_offsets(places)
-            for place in places:
-                reader.seek(place, max(beginnings[place], ends[place] - 2_000))  # the newest word is among these
-            for record in read_to_end(reader):
-                told = _of_camera(record, broker.append_time) if topic == "captures" else _of_route(record)
-                if told is not None and (told.node not in newest or newest[told.node].told_ms <= told.told_ms):
-                    newest[told.node] = told
+        for record in _newest_records(broker, namespace.topic(topic)):
+            told = _of_camera(record, broker.append_time) if topic == "captures" else _of_route(record)
+            if told is not None and (told.node not in newest or newest[told.node].told_ms <= told.told_ms):
+                newest[told.node] = told
     return [newest[node] for node in sorted(newest)]
 
 
-def _of_camera(record: InRecord, is_stamped: bool) -> ClockOffset | None:
+def _newest_records(broker: Broker, topic: str) -> Iterator[InRecord]:
+    """The newest records of each partition, among which the newest word of everybody is."""
+    places = positions_of(broker, topic)
+    with broker.reader(dict.fromkeys(places, 0)) as reader:
+        beginnings, ends = reader.beginning_offsets(places), reader.end_offsets(places)
+        for place in places:
+            reader.seek(place, max(beginnings[place], ends[place] - 2_000))
+        yield from read_to_end(reader)
+
+
+def _heartbeat(record: InRecord) -> CameraHeartbeat | None:
     if dict(record.headers).get("ce_type") != CameraHeartbeat.TYPE.encode():
         return None
     try:
         message = decode(record.headers, record.value).message
     except EnvelopeError:
         return None
-    if not isinstance(message, CameraHeartbeat):
+    return message if isinstance(message, CameraHeartbeat) else None
+
+
+def _of_camera(record: InRecord, is_stamped: bool) -> ClockOffset | None:
+    message = _heartbeat(record)
+    if message is None:
         return None
     error_ms = message.clock_error_ms
     if error_ms is None and is_stamped:

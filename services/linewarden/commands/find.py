@@ -55,9 +55,9 @@ def find(
 
 def _in_words(told: Mapping[str, object]) -> str:
     shown = (
-        "verdict", "undecidable", "p_defect", "suspicion", "lost", "routing", "causes", "outcome", "judgement",
-        "first_judgement", "defect_class", "comment", "reason", "detail", "concession", "alarm", "intended", "actual",
-        "cause", "found_at", "reference",
+        "verdict", "undecidable", "p_defect", "suspicion", "lost", "conditions", "routing", "causes", "outcome",
+        "judgement", "first_judgement", "defect_class", "comment", "reason", "detail", "concession", "alarm",
+        "intended", "actual", "cause", "found_at", "reference",
     )  # fmt: skip
     words = []
     for name in shown:

@@ -49,6 +49,7 @@ def state(
     lot: Annotated[str | None, typer.Option(help="Lot in work.")] = None,
     product: Annotated[str | None, typer.Option(help="Product in work.")] = None,
     shift: Annotated[str | None, typer.Option(help="Shift.")] = None,
+    gate: Annotated[bool, typer.Option("--gate", help="A gate reports what it did with each part.")] = False,
     who: Who = None,
     reason: Why = None,
 ) -> None:
@@ -67,6 +68,7 @@ def state(
         product_id=product,
         shift=shift,
         reason=reason,
+        has_gate=gate,
     )
     before = tell_state(here.broker, here.namespace, told, SOURCE)
     was = "" if before is None or before.mode is mode else f"; it was in {before.mode.value}"
@@ -88,6 +90,7 @@ def show_(
         "line": line_id,
         "state": told.mode.value if told else "unknown: linewarden line state",
         "order": (told and told.order_id) or "-",
+        "gate": "reports" if told and told.has_gate else "none",
         "recipe": active.recipe.name if active else "none: linewarden line activate",
         "digest": (active and active.recipe.digest) or "-",
         "by": active.actor if active else "-",

@@ -38,6 +38,11 @@ class FolderOptions(CameraOptions):
         return self
 
     @property
+    def is_live(self) -> bool:
+        """Never: a folder may hold a picture twice."""
+        return False
+
+    @property
     def brings_visits(self) -> bool:
         """Whether a sidecar or a pattern tells the visit of each picture."""
         return self.sidecar is not None or "(?P<visit>" in (self.pattern or "")

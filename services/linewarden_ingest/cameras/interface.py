@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -88,4 +88,14 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Release the device; called once, also after a `CameraFault`."""
+        ...
+
+
+@runtime_checkable
+class TriggeredCamera(Protocol):
+    """A camera that can tell its trigger while `poll` waits for the picture of it."""
+
+    @property
+    def in_hand(self) -> Shot | None:
+        """The trigger that still lacks its picture; None for none. Asked from another thread, and must not wait."""
         ...

@@ -47,6 +47,11 @@ class LineOptions(CameraOptions):
         return self
 
     @property
+    def is_live(self) -> bool:
+        """Never: parts of a bounded pool come again."""
+        return False
+
+    @property
     def brings_visits(self) -> bool:
         """Always: the plan tells the visit of each shot."""
         return True

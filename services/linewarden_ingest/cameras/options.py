@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from linewarden_ingest.cameras.conditions import CameraLimits
 from linewarden_ingest.cameras.interface import Camera
 from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.captures import CameraPlace
@@ -60,6 +61,9 @@ class FramePacer:
 class CameraOptions(BaseModel):
     """The settings of one camera; a kind of camera is a subclass, whose `kind` is a Literal with itself as default.
 
+    `limits` are what its pictures are held against. `read_limit_s` is how long opening, a read or closing may take
+    before the process ends; None for no limit.
+
     The process that supervises the cameras reads them too: what a device needs is imported where it is opened.
     """
 
@@ -71,6 +75,24 @@ class CameraOptions(BaseModel):
     encoding: Literal["png", "jpeg"] = "png"
     jpeg_quality: int = Field(95, ge=1, le=100)
     rate_per_s: float | None = Field(None, gt=0)
+    limits: CameraLimits = CameraLimits()
+    read_limit_s: float | None = Field(30.0, gt=0)
+
+    @classmethod
+    def discover(cls) -> Sequence[Mapping[str, str]]:
+        """Devices of this kind that answer now, each by what tells it apart, best in the words of the settings.
+
+        None by default, as of a kind that cannot look for any.
+
+        Raises:
+            ConfigurationError, CameraFault: where it cannot look now.
+        """
+        return ()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its pictures are of now, so that no two are equal bit by bit; not so of files."""
+        return True
 
     @property
     def brings_visits(self) -> bool:

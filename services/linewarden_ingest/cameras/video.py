@@ -21,6 +21,12 @@ class VideoOptions(CameraOptions):
     kind: Literal["video"] = "video"
     path: Path
     stride: int = Field(1, ge=1)
+    read_limit_s: float | None = Field(None, gt=0)  # its first read goes through all frames before
+
+    @property
+    def is_live(self) -> bool:
+        """Never: a recording may stand still."""
+        return False
 
     def open(self, run: CameraRun) -> VideoCamera:
         """The file, at the frame of shot `run.first`.

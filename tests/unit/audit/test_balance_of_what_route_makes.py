@@ -12,7 +12,17 @@ from linewarden_runtime.provision import recipe_record
 from linewarden_runtime.testing import Fault
 from linewarden_schemas.disposition import SlotClose, SlotOpen
 from linewarden_schemas.recipe import Recipe
-from linewarden_schemas.vocabulary import Act, Cause, CloseReason, Judgement, Loss, Outcome, Role, Skill
+from linewarden_schemas.vocabulary import (
+    Act,
+    CameraCondition,
+    Cause,
+    CloseReason,
+    Judgement,
+    Loss,
+    Outcome,
+    Role,
+    Skill,
+)
 from tests.support.history import UNDO_MS, History
 from tests.support.reading import write
 from tests.support.shift import AT, decision, outcome, slot_close, slot_open, waiting
@@ -123,6 +133,20 @@ def test_a_capture_that_comes_after_all_and_names_another_recipe_is_no_fault_of_
     require_balance(made)
 
 
+def test_a_visit_under_a_condition_of_one_camera_is_asked_about_that_frame(made: History) -> None:
+    made.capture("v1", "top", conditions=(CameraCondition.FROZEN,))
+    made.capture("v1", "side")
+    made.inspect("v1")
+    made.turn()
+    (slot,) = (one for one in made.line.slots() if isinstance(one, SlotOpen))
+    assert {one.view_id: one.doubtful for one in slot.frames} == {"top": True, "side": False}
+    made.decide("v1.r0.g0", "OK", covers=("v1.side",))
+    assert [one.reason for one in made.line.slots() if isinstance(one, SlotClose)] == [CloseReason.REFUSED]
+    made.decide("v1.r0.g1", "OK", "bob", covers=("v1.top",))
+    require_balance(made)
+    assert made.line.dispositions()[-1].outcome is Outcome.ACCEPT
+
+
 def test_a_slot_that_nobody_decided_may_be_withdrawn_and_opened_anew() -> None:
     first = slot_close(0, AT + 300).model_copy(
         update={"reason": CloseReason.WITHDRAWN, "decision_id": None, "actor": None}
@@ -138,8 +162,9 @@ def test_a_slot_names_a_cause_of_its_visit_unless_its_routing_did_not_come_throu
     withdrawn = slot_close(0, AT + 300).model_copy(
         update={"reason": CloseReason.WITHDRAWN, "decision_id": None, "actor": None}
     )
-    assert of([torn, withdrawn, *waiting(0)]).closes
-    assert of([torn, *waiting(0)]).unsound
+    assert of([torn, withdrawn, *waiting(0)], AT + 60_000).closes
+    assert of([torn, *waiting(0)], AT + 60_000).unsound
+    assert of([torn, *waiting(0)], AT + 10_000).closes  # it may be of a revision that was not read yet
 
 
 def test_a_slot_that_was_decided_may_be_opened_again_to_be_closed_by_the_same_decision() -> None:

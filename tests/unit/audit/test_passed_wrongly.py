@@ -21,6 +21,7 @@ from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, Zone
 from linewarden_schemas.vocabulary import (
     Act,
+    CameraCondition,
     Cause,
     CloseReason,
     Judgement,
@@ -100,6 +101,7 @@ WRONG: dict[str, list[Message]] = {
     "two recipes": two_views({"recipe": RECIPE.model_copy(update={"version": 2})}),
     "simulated and real": two_views({"is_simulated": True}),
     "another product": [recipe(), capture(0, product_id="cover"), *ONE[1:]],
+    "a camera that is frozen": [recipe(), capture(0, conditions=(CameraCondition.FROZEN,)), *ONE[1:]],
     "a line in setup": [recipe(), capture(0, line_state=SETUP), *ONE[1:]],
     "a view that the recipe expects and nobody captured": [recipe("top", "side"), *ONE],
     "a view that is not in the recipe": [recipe("side"), *ONE],
@@ -120,6 +122,7 @@ WRONG: dict[str, list[Message]] = {
     "a recipe of two contents": [recipe(), changed(bundle_digest=OTHER), *ONE],
     "a contradiction afterwards": [recipe(), *ONE, inspection(0, p=0.9)],
     "another picture afterwards": [recipe(), *ONE, capture(0, sha256=OTHER)],
+    "a condition of the camera afterwards": [recipe(), *ONE, capture(0, conditions=(CameraCondition.TORN,))],
     "another time of capture afterwards": [recipe(), *ONE, capture(0, captured_ms=AT + 1)],
     "a serial that only a capture sent again names": [
         recipe("top", "side"), capture(0, part_id="p1"), *two_views()[2:], capture(0, sequence=1, part_id="p2", **SIDE)

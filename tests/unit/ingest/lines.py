@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from linewarden_ingest.camera_watch import CameraWatch
+from linewarden_ingest.cameras.conditions import CameraLimits, ConditionJudge
 from linewarden_ingest.captures import CameraPlace, Pins
+from linewarden_runtime.clock import Clock
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.provision import activation_record, line_state_record, provision_topics, recipe_record
 from linewarden_runtime.testing import MemoryBroker
@@ -30,6 +33,11 @@ def recipe(version: int = 1, views: int = 3) -> Recipe:
         created_ms=1,
         created_by="test",
     )
+
+
+def watch_of(clock: Clock, *, camera: str = "cam0", is_live: bool = False, **limits: float) -> CameraWatch:
+    """A watch of a camera whose reads may take any time."""
+    return CameraWatch(camera, ConditionJudge(CameraLimits.model_validate(limits), is_live=is_live), clock, None)
 
 
 def set_up_line(broker: Broker, namespace: Namespace = NAMESPACE, partitions: int = 4) -> None:

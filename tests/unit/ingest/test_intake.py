@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
+from linewarden_ingest.camera_watch import CameraWatch
 from linewarden_ingest.cameras.interface import CameraFault, EncodedPicture, EndOfPictures, Shot, Trigger
 from linewarden_ingest.cameras.pictures import Encoding
 from linewarden_ingest.captures import Pins
@@ -23,7 +24,7 @@ from linewarden_ingest.ticket import Ticket
 from linewarden_runtime.clock import ManualClock
 from linewarden_schemas.vocabulary import Loss
 from tests.simulation.filesystem import SimulatedFiles
-from tests.unit.ingest.lines import PINS, PLACE
+from tests.unit.ingest.lines import PINS, PLACE, watch_of
 
 PICTURE = EncodedPicture(b"\x89PNG\r\n\x1a\n" + bytes(1000), "image/png")
 
@@ -64,6 +65,7 @@ def intake(
     losses: Losses | None = None,
     pins: Callable[[int], Pins] = lambda _at_ms: PINS,
     node: NodeClock | None = None,
+    watch: CameraWatch | None = None,
 ) -> Intake:
     return Intake(
         camera or Script(),
@@ -76,6 +78,7 @@ def intake(
         losses=losses or Losses("cam0"),
         run_ms=3,
         stop=stop or threading.Event(),
+        watch=watch or watch_of(ManualClock(1_000)),
         node=node,
     )
 

@@ -20,7 +20,7 @@ from linewarden_ingest.settings import Overload
 from linewarden_ingest.spool.spool import Spool, SpoolLimits
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import MemoryBroker
-from tests.unit.ingest.lines import NAMESPACE, PINS, PLACE, captures, frames, heartbeats, set_up_line
+from tests.unit.ingest.lines import NAMESPACE, PINS, PLACE, captures, frames, heartbeats, set_up_line, watch_of
 
 HOUR = 3_600_000
 NOW = 1_700_000_000_000
@@ -64,6 +64,7 @@ class Node:
             losses=losses,
             run_ms=3,
             stop=threading.Event(),
+            watch=watch_of(self.clock),
             node=self.node,
         )
         self.publisher = Publisher(

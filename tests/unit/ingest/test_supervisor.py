@@ -88,3 +88,12 @@ def test_the_wait_doubles_up_to_its_bound_and_begins_anew_after_a_steady_life() 
         clock.advance(lived_s)
         made._ended(child, 1)
         assert 0.75 * about_s <= child.start_at - clock.monotonic() <= 1.25 * about_s
+
+
+def test_a_camera_under_a_condition_is_named_and_stays_ready() -> None:
+    health = Health()
+    made = supervisor(lambda _camera: "pass", "cam0", health=health)
+    made._conditions = lambda: {"cam0": "camera_dark, camera_frozen"}
+    made.run(Stop())
+    assert health.ailments() == {"cam0, its visits divert": "camera_dark, camera_frozen"}
+    assert not health.waiting()

@@ -20,7 +20,7 @@ from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.testing import MemoryBroker
-from linewarden_schemas.vocabulary import Loss
+from linewarden_schemas.vocabulary import CameraCondition, Loss
 from tests.support.ingest_line import write_pictures
 from tests.unit.ingest.lines import NAMESPACE, captures, frames, heartbeats, set_up_line
 
@@ -97,7 +97,9 @@ def test_a_camera_that_does_not_answer_when_it_is_opened_is_dead(
 ) -> None:
     with pytest.raises(CameraDead, match="cam0: no route to it"):
         run(Away(**vars(folder)), 1_000)
+    assert heartbeats(broker)[-1].conditions == (CameraCondition.LOST,)
     run(folder, 1_000)
+    assert heartbeats(broker)[-1].conditions == ()
     assert [one.sequence for one in captures(broker)] == list(range(5))
 
 

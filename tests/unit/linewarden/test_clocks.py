@@ -1,4 +1,4 @@
-"""Doctor names the node whose clock is wrong, and by how much."""
+"""Doctor names the node whose clock is wrong, and by how much, and the camera that is under a condition."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.capture import CameraHeartbeat
 from linewarden_schemas.envelope import encode
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.vocabulary import CameraCondition
 
 NAMESPACE = Namespace("line1")
 NOW = 1_700_000_000_000
@@ -29,7 +30,13 @@ def broker() -> MemoryBroker:
     return broker
 
 
-def beat(broker: MemoryBroker, camera: str, error_ms: int | None, at_ms: int = NOW) -> None:
+def beat(
+    broker: MemoryBroker,
+    camera: str,
+    error_ms: int | None,
+    at_ms: int = NOW,
+    **told: Any,
+) -> None:
     message = CameraHeartbeat(
         line_id="line1",
         station_id="st1",
@@ -38,6 +45,7 @@ def beat(broker: MemoryBroker, camera: str, error_ms: int | None, at_ms: int = N
         last_sequence=3,
         at_ms=at_ms,
         clock_error_ms=error_ms,
+        **told,
     )
     encoded = encode(message, id=f"{camera}.{error_ms}", source="/test", time_ms=NOW)
     broker.append(OutRecord("line1.captures", camera.encode(), encoded.value, encoded.headers))
@@ -69,3 +77,16 @@ def test_doctor_says_that_a_broker_without_append_times_is_no_mode_for_productio
     broker.append_time = False
     (found,) = doctor._clocks(Connection(cast("Any", None), NAMESPACE, broker))
     assert "no mode for production" in found.check
+
+
+def test_doctor_names_a_camera_by_what_its_last_heartbeat_says(broker: MemoryBroker) -> None:
+    frozen = (CameraCondition.FROZEN,)
+    beat(broker, "cam0", 0, conditions=frozen)
+    beat(broker, "cam0", 0, at_ms=NOW + 5_000, last_read_ms=NOW + 4_900)
+    beat(broker, "cam1", 0)
+    beat(broker, "cam1", 0, at_ms=NOW + 5_000, conditions=frozen)
+    beat(broker, "cam2", 0, last_read_ms=NOW - 20_000)
+    well, under, hangs = doctor._conditions(Connection(cast("Any", None), NAMESPACE, broker))
+    assert (well.check, well.good, under.good, hangs.good) == ("camera cam0, line line1", True, False, False)
+    assert under.advice == "camera_frozen: linewarden camera show cam1"
+    assert "not read for 20 s" in hangs.advice

@@ -227,9 +227,9 @@ WRITTEN = {
     ),
     "recipe": OnTheWire(
         "line1.recipes",
-        "bracket@3@986bcc8fbecd17224e9cba6ef72f510569d3878190671de7082bd56ae6dd3287",
+        "bracket@3@65eb510c31e5dff31e88ed9159e986970f1aef8ec9192ef4fc04cdc3ae3104e2",
         None,
-        "bracket@3@986bcc8fbecd17224e9cba6ef72f510569d3878190671de7082bd56ae6dd3287.1763913600000",
+        "bracket@3@65eb510c31e5dff31e88ed9159e986970f1aef8ec9192ef4fc04cdc3ae3104e2.1763913600000",
         "/linewarden/cli",
         "2025-11-23T16:00:00Z",
         "specversion id source type time content-type",

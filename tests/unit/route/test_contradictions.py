@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linewarden_domain.words import catalogue, in_words
 from linewarden_route import visit as machine
 from linewarden_route.contradictions import MOST, MOST_VALUES
 from linewarden_route.events import Counted, Event, Publish, RoutingSeen, Step, Tally, TimerDue
@@ -19,6 +20,7 @@ from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, Zone
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import (
+    CameraCondition,
     Cause,
     LineMode,
     Loss,
@@ -121,6 +123,7 @@ BETWEEN_VIEWS: list[tuple[dict[str, Any], dict[str, Any], tuple[str, str]]] = [
     ({}, {"captured_ms": T0 - 1}, (str(T0), str(T0 - 1))),
     ({}, {"decide_by_ms": T0 + 10_001}, (str(T0 + 10_000), str(T0 + 10_001))),
     ({"doubt": "its pins are old"}, {}, ("view side", "its pins are old")),
+    *(({"conditions": (one,)}, {}, ("view side", catalogue("en")[f"condition.{one}"])) for one in CameraCondition),
 ]
 
 
@@ -145,6 +148,27 @@ def test_what_records_say_differently_diverts_in_whatever_order_they_come(
 
 def opens_of(tale: Tale) -> list[Any]:
     return opens(resend(the(tale.visit), context(tale.now_ms, tale.recipe)))
+
+
+def test_a_condition_of_a_camera_is_remembered_by_a_successor_and_told_in_every_language() -> None:
+    tale = Tale()
+    tale.tell(captured("top", conditions=(CameraCondition.SLOW, CameraCondition.FROZEN)), inspected("top"))
+    tale.asleep()
+    tale.tell(captured("side"), inspected("side"))
+    (routed,) = tale.published
+    assert (routed.routing, routed.causes) == (Routing.DIVERTED, (Cause.FAULT,))
+    assert [one.code for one in routed.reasons_coded] == ["view_condition"] * 2
+    told = in_words(routed.reasons_coded[0], "de") or ""
+    assert told.startswith("Ansicht top: Die Kamera gab dasselbe Bild noch einmal")
+
+
+def test_a_capture_that_is_sent_again_with_its_conditions_is_a_duplicate() -> None:
+    tale, again = Tale(), captured("top", conditions=(CameraCondition.TORN, CameraCondition.DARK))
+    tale.tell(again)
+    assert tale.tell(again).effects == (Counted(Tally.DUPLICATE, "capture"),)
+    assert tale.tell(captured("top", conditions=(CameraCondition.DARK,))).effects == (
+        Counted(Tally.DUPLICATE, "capture"),
+    )
 
 
 def test_what_says_the_same_passes() -> None:
@@ -251,6 +275,7 @@ AGAIN: list[tuple[Event, tuple[str, ...]]] = [
     (captured("side", **(TOP | {"view_id": "top"})), ("top", "side")),
     (captured("side", **(TOP | {"recipe": RecipeRef(recipe_id="tile", version=3)})), ("tile@1", "tile@3")),
     (captured("side", **(TOP | {"known_bad": True})), ("part", "known-bad")),
+    (captured("side", **(TOP | {"conditions": (CameraCondition.MOVED,)})), ("view side", "not where it was taught")),
     (inspected("side", verdict=Verdict.NG), ("OK", "NG")),
     (inspected("side", verdict=Verdict.NOT_DECIDABLE), ("OK", "NOT_DECIDABLE")),
     (inspected("side", suspicion=0.102), ("0.1", "0.102")),
