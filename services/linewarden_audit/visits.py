@@ -274,9 +274,9 @@ class VisitCount:
     def _gated(self, one: Passage, recipe: Recipe | None) -> Iterator[str]:
         """What a gate did otherwise than revision 0 told it, or did not report in time, and that made no revision."""
         first, latest = one.first, one.latest
-        if first is None or latest is not first or first.is_simulated or first.line_state is None:
+        if first is None or latest is not first or Cause.KNOWN_BAD in first.causes:
             return
-        if not first.line_state[-1]:
+        if first.line_state is None or not first.line_state[-1]:
             return
         acted = self.ledger.acted.get(one.visit_id, ())
         for each in acted:

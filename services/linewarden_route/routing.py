@@ -127,7 +127,8 @@ def with_forget_time(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
 
 def awaiting_gate(visit: VisitSnapshot, context: Context) -> VisitSnapshot:
     """The visit with what its gate was told, and until when the gate has to report; as it is where there is no gate."""
-    if visit.is_simulated or visit.line_state is None or not visit.line_state.has_gate:
+    # A known-bad is a picture alone: no part of it comes to the gate.
+    if visit.known_bad or visit.line_state is None or not visit.line_state.has_gate:
         return visit
     due_ms = until(max(visit.decide_by_ms, context.now_ms) + time_budget(context.recipe).gate_report_ms)
     return visit.model_copy(update={"gate_told": visit.routing, "gate_due_ms": due_ms})

@@ -140,7 +140,7 @@ def recipe(source: PictureSource, at_ms: int) -> Recipe:
     )
 
 
-def set_up(source: PictureSource, at_ms: int) -> list[OutRecord]:
+def set_up(source: PictureSource, at_ms: int, *, has_gate: bool = False) -> list[OutRecord]:
     """Recipe, activation and production, as an engineer and a lead would tell them."""
     made = recipe(source, at_ms)
     activation = Activation(
@@ -155,6 +155,7 @@ def set_up(source: PictureSource, at_ms: int) -> list[OutRecord]:
         lot_id="demo-lot",
         product_id=made.product_id,
         shift="demo",
+        has_gate=has_gate,
     )
     return [
         recipe_record(NAMESPACE, made, _SOURCE),

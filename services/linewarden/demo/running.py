@@ -151,7 +151,7 @@ class RunningLine:
         """Make the topics, publish the recipe, activate it, and tell production."""
         with self.broker.admin() as admin:
             provision_topics(admin, line.NAMESPACE, line.PARTITIONS)
-        records = line.set_up(self.source, time.time_ns() // 1_000_000)
+        records = line.set_up(self.source, time.time_ns() // 1_000_000, has_gate="onward" in self.services)
         publish(self.broker, records, client="demo")
 
     def start(self, interrupted: Event | None = None, before_ingest: Callable[[], None] = lambda: None) -> None:

@@ -105,12 +105,11 @@ def test_a_line_without_a_gate_awaits_none_and_a_report_of_nothing_known_is_a_de
     assert [effect.cause for effect in unknown.effects if isinstance(effect, Dead)] == ["unknown-visit"]
 
 
-def test_a_simulated_part_awaits_no_gate() -> None:
+def test_a_known_bad_is_a_picture_alone_and_awaits_no_gate() -> None:
     story = Story()
-    more: dict[str, Any] = {"line_state": GATED, "is_simulated": True}
-    story.tell(captured("top", **more), captured("side", **more))
-    story.tell(inspected("top", is_simulated=True), inspected("side", is_simulated=True))
-    assert the(story.visit).routing is Routing.TRUSTED_PASS
+    more: dict[str, Any] = {"line_state": GATED, "known_bad": True}
+    story.tell(captured("top", **more), captured("side", **more), inspected("top"), inspected("side"))
+    assert the(story.visit).causes == (Cause.KNOWN_BAD,)
     assert the(story.visit).gate_due_ms is None
 
 
