@@ -28,19 +28,11 @@ class DeadLetter(Message):
 
 
 class Actuation(Message):
-<<<<<<< HEAD
     """What a gate did with a visit, as it reports it; the intended is not the actual.
 
     `actual` is None where it saw no part, or does not know. `epoch` is that of the output's process. `sequence` is that
     of the permission the visit had, absent where it had none or a process before gave it, and `is_simulated` is absent
     where that process alone knew it.
-=======
-    """What the gate did with a visit, as it reports it; the intended is not the actual.
-
-    `actual` is absent where the gate saw no part, or does not know. `epoch` is that of the output's process. `sequence`
-    is that of the permission the visit had, absent where it had none or a process before gave it, and `is_simulated` is
-    absent where that process alone knew it.
->>>>>>> onward
     """
 
     TYPE: ClassVar[str] = "linewarden.actuation.v1"

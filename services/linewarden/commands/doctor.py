@@ -21,17 +21,10 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.recipe import TimeBudget
 from linewarden_schemas.topics import CATALOGUE
 
-<<<<<<< HEAD
 _UNREAD_S = 15.0
 """A camera is asked several times a second."""
 _MOST_LAG = 100
 """Dispositions not yet told to an output before that is worth a word."""
-=======
-_MOST_LAG = 100
-"""Dispositions not yet told to an output before that is worth a word."""
-_UNREAD_S = 15.0
-"""A camera is asked several times a second."""
->>>>>>> onward
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +52,8 @@ def examine() -> list[HealthCheck]:
         *_outputs(),
     ]
     for check, look in (
-<<<<<<< HEAD
         *(("Kafka", _kafka), ("clocks", _clocks), ("conditions", _conditions)),
         *(("outputs", _lags), ("Redis", _redis)),
-=======
-        ("Kafka", _kafka),
-        ("clocks", _clocks),
-        ("conditions", _conditions),
-        ("outputs", _lags),
-        ("Redis", _redis),
->>>>>>> onward
     ):
         try:
             findings += look(here)
@@ -136,7 +121,6 @@ def _clocks(here: Connection) -> Iterator[HealthCheck]:
         yield HealthCheck(f"{clock.node}: clock", abs(clock.error_ms) <= allowed_ms, wrong)
 
 
-<<<<<<< HEAD
 def _conditions(here: Connection) -> Iterator[HealthCheck]:
     """What each camera said of itself in its last heartbeat."""
     with here.broker.admin() as admin:
@@ -156,8 +140,6 @@ def _conditions(here: Connection) -> Iterator[HealthCheck]:
         yield HealthCheck(f"camera {camera_id}, line {line_id}", not wrong, "; ".join(wrong))
 
 
-=======
->>>>>>> onward
 def _lags(here: Connection) -> Iterator[HealthCheck]:
     """How far each output to the plant is behind; a few records are under way, or markers that nobody reads."""
     from linewarden_onward.tenure import last_words  # noqa: PLC0415 - only doctor looks at onward
@@ -176,28 +158,6 @@ def _lags(here: Connection) -> Iterator[HealthCheck]:
                 f"{lag} dispositions are not told; see /readyz of onward on {state.instance}: is its receiver away?"
             )
             yield HealthCheck(f"output {output_id} ({state.kind}): told", lag <= _MOST_LAG, advice)
-<<<<<<< HEAD
-=======
-
-
-def _conditions(here: Connection) -> Iterator[HealthCheck]:
-    """What each camera said of itself in its last heartbeat."""
-    with here.broker.admin() as admin:
-        if here.namespace.topic("captures") not in admin.topics():
-            return
-    newest: dict[tuple[str, str], CameraHeartbeat] = {}
-    for record in _newest_records(here.broker, here.namespace.topic("captures")):
-        beat = _heartbeat(record)
-        if beat is not None:
-            known = newest.setdefault((beat.line_id, beat.camera_id), beat)
-            newest[beat.line_id, beat.camera_id] = max(known, beat, key=lambda one: one.at_ms)
-    for (line_id, camera_id), beat in sorted(newest.items()):
-        wrong = [f"{', '.join(beat.conditions)}: linewarden camera show {camera_id}"] if beat.conditions else []
-        unread_s = 0.0 if beat.last_read_ms is None else (beat.at_ms - beat.last_read_ms) / 1000
-        if unread_s > _UNREAD_S:
-            wrong.append(f"not read for {unread_s:.0f} s: it hangs, or ingest holds it, as its log says")
-        yield HealthCheck(f"camera {camera_id}, line {line_id}", not wrong, "; ".join(wrong))
->>>>>>> onward
 
 
 def _redis(here: Connection) -> Iterator[HealthCheck]:
