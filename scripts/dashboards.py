@@ -183,6 +183,39 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 ),
             ),
             Panel(
+                "Live pictures that were left, an hour",
+                (
+                    (
+                        "sum by (camera, cause) (increase(linewarden_ingest_not_taken_total[1h]))",
+                        "{{camera}}: {{cause}}",
+                    ),
+                ),
+            ),
+            Panel(
+                "Pictures and triggers joined, codes read, an hour",
+                (
+                    ("sum by (camera, cause) (increase(linewarden_ingest_joins_total[1h]))", "{{camera}}: {{cause}}"),
+                    (
+                        "sum by (camera, outcome) (increase(linewarden_ingest_codes_total[1h]))",
+                        "{{camera}}: {{outcome}}",
+                    ),
+                    (
+                        "sum by (camera) (increase(linewarden_ingest_triggers_dropped_total[1h]))",
+                        "{{camera}} triggers dropped",
+                    ),
+                ),
+            ),
+            Panel(
+                "Lines of the side channel, an hour",
+                (
+                    ("sum by (source) (increase(linewarden_ingest_trigger_lines_total[1h]))", "{{source}}"),
+                    (
+                        "sum by (source) (increase(linewarden_ingest_trigger_lines_refused_total[1h]))",
+                        "{{source}} refused",
+                    ),
+                ),
+            ),
+            Panel(
                 "Restarts of camera processes, an hour",
                 (("sum by (camera) (increase(linewarden_ingest_camera_restarts_total[1h]))", "{{camera}}"),),
             ),

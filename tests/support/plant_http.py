@@ -144,3 +144,6 @@ class PlantHttp(ThreadingHTTPServer, Closing):
     def __enter__(self) -> Self:
         self._thread.start()
         return self
+
+    def __exit__(self, *_told: object) -> None:
+        self.close()  # the server's own would close the socket alone, and its thread would turn for ever

@@ -283,7 +283,7 @@ def test_a_recipe_that_asks_for_what_no_line_judges_gets_no_next_version(with_vi
     running(made, asking)
     other = replace(draft, recipe=asking.ref())
     releases = Releases(made.broker, made.namespace, made.clock)
-    with pytest.raises(Conflict, match="criteria: nothing measures defects"):
+    with pytest.raises(Conflict, match="acceptance criteria: mm_per_pixel is missing"):
         releases.release(other, Thresholds(defect=0.5, suspicion=draft.suspicion), "Quinn", "as discussed")
     assert len(made.read("recipes")) == 2
 
