@@ -171,7 +171,9 @@ class _Program:
                 origin = self.imports[call.scope.module][name]
                 return f"{origin[0]}.{origin[1]}" == function.module or origin == (function.module, function.owner)
             case _:  # a method of something: any of that name, since too much is seen and too little is not
-                return function.owner is not None
+                # But a private one only where it is written: nobody else may call it.
+                is_near = function.module == call.scope.module or not called.startswith("_")
+                return function.owner is not None and is_near
 
     def uses(self) -> set[Use]:
         found: set[Use] = set()

@@ -168,7 +168,7 @@ class WatchCamera:
         now = self._clock.monotonic()
         is_overdue = self._arrivals.is_overdue(name, now)
         try:
-            data, stamp = self._folder.stamped_content(name)
+            data, stamp = self._folder.read(name)
         except FileNotFoundError:
             return None  # the next look tells that it is gone
         except FileUnusable as unusable:

@@ -103,7 +103,7 @@ class WatchedFolder:
         self._unfinished = frozenset(unfinished)
         return FolderListing(pictures, frozenset(renamed), len(new))
 
-    def stamped_content(self, name: str) -> tuple[bytes, Stamp]:
+    def read(self, name: str) -> tuple[bytes, Stamp]:
         """A file's content and its stamp, of one moment.
 
         Raises:

@@ -45,6 +45,7 @@ def test_from_nothing_to_a_line_that_runs_a_recipe(at_the_line: CliRunner) -> No
         "line": "line1",
         "state": "production",
         "order": "PO-1",
+        "gate": "none",
         "recipe": "my-product@1",
         "by": "eng-1",
     }
