@@ -161,6 +161,7 @@ def test_events_wake_it_long_before_the_folder_is_listed(folder: Path, tmp_path:
         camera.close()
 
 
+@pytest.mark.slow
 def test_dead_at_any_step_it_has_taken_each_picture_once(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.support.mortal_watch", str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), *sys.path]))}

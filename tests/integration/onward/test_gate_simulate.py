@@ -31,6 +31,7 @@ def test_parts_that_nobody_answers_for_are_counted_apart_and_alarmed() -> None:
     assert {part["doubt"] for part in told["parts"].values()} == {GateDoubt.NO_ANSWER}
 
 
+@pytest.mark.slow
 def test_parts_lie_where_the_server_says_and_a_plc_that_dies_passes_nothing_more() -> None:
     command = [sys.executable, "-m", "tests.support.plant_modbus", "0", "1", str(SEED), "0", "9"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:

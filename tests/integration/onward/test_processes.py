@@ -21,6 +21,8 @@ from tests.support.plant_http import PlantHttp, Receiver, half_a_body, silent, s
 from tests.support.processes import ServiceProcess, wait_for
 from tests.support.topics import Watcher, provisioned, publish
 
+pytestmark = pytest.mark.slow
+
 PARTITIONS = 2
 LONG_MS = 600_000
 """From trigger to decide-by: nothing expires in these tests."""
