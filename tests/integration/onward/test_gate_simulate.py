@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from linewarden_onward.gate import GateDoubt
 from linewarden_schemas.vocabulary import Routing
 from tests.support.plant_modbus import opened, routing_of
