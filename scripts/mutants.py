@@ -275,13 +275,15 @@ def page() -> str:
         rows.append(f"| `{module}` | {total} | {len(tried)} | {len(tried) - len(lost)} | {len(lost)} |")
         survivors += [_survivor(one, reasons) for one in lost]
     stale = len(trials()) - sum(len(tried) for tried in found.values())
+    asked = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     return "\n".join(
         [
             "# Mutants",
             "",
-            "Made by `make mutants-page` from what `make mutants` ran; a module whose source or tests changed since is",
-            f"run anew ({stale} trials of other sources are stale). Timeouts count as killed. Lines of the log are",
-            "left alone, and so are arguments of `@dataclass`: mypy watches over what is frozen.",
+            f"Made by `make mutants-page` at {commit} from what `make mutants` ran; a module whose source or tests changed",
+            f"since is run anew ({stale} trials of other sources are stale). Timeouts count as killed. Lines of the log",
+            "are left alone, and so are arguments of `@dataclass`: mypy watches over what is frozen.",
             "",
             "| module | mutants | tried | killed | survived |",
             "|---|---|---|---|---|",
