@@ -281,9 +281,9 @@ def page() -> str:
         [
             "# Mutants",
             "",
-            f"Made by `make mutants-page` at {commit} from what `make mutants` ran; a module whose source or tests changed",
-            f"since is run anew ({stale} trials of other sources are stale). Timeouts count as killed. Lines of the log",
-            "are left alone, and so are arguments of `@dataclass`: mypy watches over what is frozen.",
+            f"Made by `make mutants-page` at {commit} from what `make mutants` ran; a module whose source or tests",
+            f"changed since is run anew ({stale} trials of other sources are stale). Timeouts count as killed. Lines of",
+            "the log are left alone, and so are arguments of `@dataclass`: mypy watches over what is frozen.",
             "",
             "| module | mutants | tried | killed | survived |",
             "|---|---|---|---|---|",
