@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from linewarden_ingest.cameras.conditions import CameraLimits
 from linewarden_ingest.cameras.interface import CameraFault, RawPicture, Shot
 from linewarden_ingest.cameras.live import LiveCamera
 from linewarden_ingest.cameras.options import CameraRun
@@ -94,7 +95,8 @@ def test_pictures_arrive_whole_and_in_order(camera: FedCamera, transport: str, t
     colours = np.zeros((240, 320, 3), np.uint8)
     colours[:, :160], colours[:, 160:] = (200, 60, 30), (20, 120, 230)
     camera.shows = lambda number: colours if number % 2 else scene(number % 200)
-    trial = Trial(TrialLine(options(camera.url, transport=transport), tmp_path))
+    # Every second picture is the same one, on purpose.
+    trial = Trial(TrialLine(options(camera.url, transport=transport, limits=CameraLimits(frozen=False)), tmp_path))
     trial.took(10)
     camera.kill()
     trial.death()
