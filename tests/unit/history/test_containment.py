@@ -74,7 +74,7 @@ def test_an_earlier_stretch_is_named_by_its_end(index: StoryIndex) -> None:
 def test_without_a_sure_capture_before_everything_that_is_known_is_meant_and_said_so(index: StoryIndex) -> None:
     broker = memory_line()
     publish(broker, *passage(0, FROZEN))
-    with StoryIndex(Path(":memory:"), NAMESPACE.name) as opened:
+    with StoryIndex(None, NAMESPACE.name) as opened:
         catch_up(broker, NAMESPACE, opened)
         assert not suspected(opened, "cam1").is_sure
 
