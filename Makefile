@@ -8,6 +8,7 @@ JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
 REAL := kafka or redis or browser or prometheus or plant or faults
 REST := $(REAL) or slow or foreign
+PLANT := '.[demo,cameras,onward]'
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
@@ -17,7 +18,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: $(VENV)/.demo ## set up and run a line: make demo [PARTS=200] [HEADLESS=1] [BROKER=apache] [CAMERA=rtsp|genicam] [SOURCE=DIR] [BUNDLE=DIR] [GATE=1]
-	$(if $(CAMERA)$(GATE),@$(BIN)/pip install -q -c constraints.txt -e '.[demo,cameras,onward]')
+	$(if $(CAMERA)$(GATE),@$(BIN)/pip install -q -c constraints.txt -e $(PLANT))
 	$(BIN)/linewarden demo $(if $(PARTS),--parts $(PARTS)) $(if $(HEADLESS),--headless) $(if $(BROKER),--broker $(BROKER)) $(if $(CAMERA),--camera $(CAMERA)) $(if $(SOURCE),--source $(SOURCE)) $(if $(BUNDLE),--bundle $(BUNDLE)) $(if $(GATE),--gate)
 
 setup: $(VENV)/.dev ## the environment for development, with a commit hook where this is a checkout
