@@ -27,8 +27,9 @@ def reported(visit: VisitSnapshot, actuation: Actuation, context: Context) -> St
     if visit.gate_due_ms is None and visit.gate_did == did:
         return Step(visit, (Counted(Tally.DUPLICATE, "actuation"),))
     heard = visit.model_copy(update={"gate_did": did, "gate_due_ms": None})
-    if did is visit.gate_told and visit.gate_due_ms is not None:
-        return Step(heard)
+    if did is visit.gate_told and visit.gate_did is None:
+        # Late where its silence was told of already: that alarm stands, and there is nothing new to tell.
+        return Step(heard, () if visit.gate_due_ms is not None else (Counted(Tally.LATE, "actuation"),))
     return _revised(visit, _apart(heard, visit.gate_told, did or "nothing that it knows of"), context)
 
 

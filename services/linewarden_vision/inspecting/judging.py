@@ -82,7 +82,8 @@ def _is_acceptable(
     defects: tuple[MeasuredDefect, ...] | None, recipe: Recipe, score: ViewScore, thresholds: Thresholds
 ) -> bool:
     """Whether everything that is marked lies within what the recipe accepts, and nothing else speaks of a defect."""
-    is_below = score.p_defect <= thresholds.defect or recipe.accepts_above_threshold
+    # Not `or`: a number that is none compares false with everything, and must not be OK.
+    is_below = score.p_defect <= (1.0 if recipe.accepts_above_threshold else thresholds.defect)
     return is_below and bool(defects) and all(one.is_within for one in defects or ())
 
 

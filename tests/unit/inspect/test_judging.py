@@ -16,7 +16,7 @@ from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, ViewSpec
 from linewarden_schemas.vocabulary import Verdict, VerdictRule
 from linewarden_vision.card import Card, Stage
-from linewarden_vision.inspecting.judging import decided, thresholds_of, verdict_of
+from linewarden_vision.inspecting.judging import _is_acceptable, decided, thresholds_of, verdict_of
 from linewarden_vision.inspecting.preparing import Ready
 from linewarden_vision.inspecting.reasons import reasons_of
 from linewarden_vision.inspector import ViewScore
@@ -107,6 +107,7 @@ def test_a_probability_above_its_threshold_is_overruled_only_where_the_recipe_sa
     assert _marked(_judging(), 0.9).verdict is Verdict.NG
     told = _marked(_judging(accepts_above_threshold=True), 0.9)
     assert (told.verdict, told.accepted) == (Verdict.OK, True)
+    assert not _is_acceptable(told.defects, _judging(accepts_above_threshold=True), score(math.nan), LIMITS)
     nothing_marked = _marked(_judging(accepts_above_threshold=True), 0.9, size=0)
     assert (nothing_marked.verdict, nothing_marked.accepted, nothing_marked.defects) == (Verdict.NG, False, ())
 

@@ -72,13 +72,16 @@ def test_a_part_that_the_gate_let_through_and_was_not_to_is_told_with_an_alarm(s
     assert not revised.final
 
 
-def test_a_gate_that_says_nothing_in_time_is_told_once_and_its_late_word_is_a_duplicate_only_where_it_agrees() -> None:
+def test_a_gate_that_says_nothing_in_time_is_told_once_and_its_late_word_only_where_it_differs() -> None:
     story = routed()
     assert dispositions(story.wait(DUE - 1)) == []
     (revised,) = dispositions(story.wait(1))
     assert (revised.revision, revised.routing, revised.causes) == (1, Routing.DIVERTED, (Cause.FAULT,))
     assert "no report" in revised.reasons[0]
     assert dispositions(story.wait(DUE)) == []
+    late = story.tell(did(Routing.TRUSTED_PASS))
+    assert (dispositions(late), counted(late)) == ([], [(Tally.LATE, "actuation")])
+    assert dispositions(story.tell(did(Routing.DIVERTED)))
 
 
 def test_two_reports_that_differ_are_told_though_the_first_agreed() -> None:
