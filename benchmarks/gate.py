@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -48,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--record", action="store_true", help=f"add the run to {_RECORD.name}")
     options = parser.parse_args(argv)
     print(machine())
+    load = round(os.getloadavg()[0], 1)
     told, figures = _run(options)
     warm = min(int(options.rate * _WARM_S), options.parts // 4)
     first, after = (_answers(told["parts"], one) for one in (range(warm), range(warm, options.parts)))
@@ -57,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"bins               {', '.join(f'{name} {count}' for name, count in found['bins'].items())}")
     print(f"bins are right     {'yes' if found['agrees'] else 'NO: ' + ', '.join(found['wrong'][:10])}")
     if options.record:
-        _record(options, warm, first, after, agrees=found["agrees"])
+        _record(options, warm, first, after, {"load": load, "agrees": found["agrees"]})
     return int(not found["agrees"])
 
 
@@ -128,8 +130,7 @@ def _record(
     warm: int,
     first: Mapping[str, int | None],
     after: Mapping[str, int | None],
-    *,
-    agrees: bool,
+    more: Mapping[str, object],
 ) -> None:
     told = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -142,7 +143,7 @@ def _record(
         "warm": warm,
         **after,
         "missed_warm": first["missed"],
-        "agrees": agrees,
+        **more,
     }
     with _RECORD.open("a", encoding="utf-8") as file:
         file.write(json.dumps(told) + "\n")

@@ -77,7 +77,7 @@ def test_watched_folder(line: FollowedLine, tmp_path: Path) -> None:
         walk.start()
         wait_for(lambda: answers(line.health_port), "ingest is ready")
         walk.run()
-        wait_for(lambda: (tmp_path / "pictures" / "done" / "S17_L4.jpg").exists(), "the first one is put away")
+        wait_for((tmp_path / "pictures" / "done" / "S17_L4.jpg").exists, "the first one is put away")
         walk.run()
         found = line.captured(lambda found: len(found) >= 3)
         assert sorted((one.part_id or "", one.lost) for one in found) == [

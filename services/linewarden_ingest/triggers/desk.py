@@ -78,11 +78,12 @@ class TriggerDesk:
         hand: Callable[[ChannelNews], None],
         memory: CounterMemory | None = None,
     ) -> None:
-        self._form, self._clock, self._hand, self._memory = form, clock, hand, memory
+        self._form, self._clock, self._hand = form, clock, hand
+        self._memory = memory if form.counts else None
         self._lines, self._up = TRIGGER_LINES.labels(source=kind), TRIGGER_SOURCE_UP.labels(source=kind)
         self._refusals = TRIGGER_LINES_REFUSED.labels(source=kind)
         self._lock = threading.Lock()
-        self._last = memory.read() if memory is not None and form.counts else None
+        self._last = None if self._memory is None else self._memory.read()
         self._is_refusing = False
         self.is_here = False
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from linewarden_ingest.triggers.desk import CounterMemory
 from linewarden_runtime.embedded import EmbeddedBroker
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.processes import free_port
@@ -134,15 +133,3 @@ def test_a_gap_in_the_counters_over_the_death_of_all_of_ingest_diverts_what_come
         told = [one.lost_detail or "" for one in sorted(found, key=lambda one: one.visit_id)]
         assert "counter jumped from 2 to 5" in told[0]
         assert "jumped" not in told[1]
-
-
-def test_a_counter_is_remembered_and_what_is_no_number_is_none(tmp_path: Path) -> None:
-    with closing(CounterMemory(tmp_path / "spool" / "triggers.counter")) as memory:
-        assert memory.read() is None
-        memory.write(4_294_967_295)
-        memory.write(7)
-    with closing(CounterMemory(tmp_path / "spool" / "triggers.counter")) as memory:
-        assert memory.read() == 7
-    (tmp_path / "spool" / "triggers.counter").write_bytes(b"torn")
-    with closing(CounterMemory(tmp_path / "spool" / "triggers.counter")) as memory:
-        assert memory.read() is None
