@@ -57,6 +57,8 @@ class ControlRig(OutputRig):
 class ModbusRig(ControlRig):
     """The simulated PLC: a part for each visit that is captured, a belt as long as the time to decide, and bins."""
 
+    is_gate = True
+
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         port = free_port()

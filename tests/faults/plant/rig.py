@@ -32,6 +32,8 @@ class PlantRig(Closing):
     """As ingest reads it."""
     output: Mapping[str, str] | None = None
     """Onward's environment, where an output is struck."""
+    is_gate = False
+    """Whether the line waits for what a gate reports."""
     environment: Mapping[str, str] = MappingProxyType({})
     """Of every process of the line, beside the usual."""
 
