@@ -17,7 +17,7 @@ from linewarden_runtime.ports import Closing
 from tests.faults.matrix.oracle import Judgement
 from tests.faults.plant.bed import Naming, PlantBed
 
-PICTURES = 160
+PICTURES = 80
 """More than ingest compares a picture with, so that one that comes again is no repeat."""
 
 
