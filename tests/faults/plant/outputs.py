@@ -260,10 +260,10 @@ class MqttRig(OutputRig):
     def _subscribed(self) -> Client:
         made = Client(CallbackAPIVersion.VERSION2, client_id="plc", protocol=MQTTv5)
         made.username_pw_set(READER, PASSWORD)
-        made.reconnect_delay_set(0.2, 0.5)
+        made.reconnect_delay_set(1, 1)
         made.on_message = self._heard
         made.on_connect = lambda client, *_: client.subscribe("linewarden/#", options=SubscribeOptions(qos=1))
-        stays = Properties(PacketTypes.CONNECT)
+        stays = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         stays.SessionExpiryInterval = 3_600
         made.connect("127.0.0.1", self._broker.port, clean_start=False, properties=stays)
         made.loop_start()
