@@ -64,7 +64,7 @@ class UaLink:
         return True
 
     def close(self) -> None:
-        """End the client."""
+        """End the client, and its thread with it."""
         self._over.set()
         self._thread.join(10.0)
 

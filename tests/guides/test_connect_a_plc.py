@@ -18,7 +18,7 @@ from tests.support.plant_opcua import CLIENT_URI, UaPlant
 from tests.support.processes import wait_for
 
 PAGE = GuidePage("docs/guides/connect-a-plc.md")
-pytestmark = [pytest.mark.slow, pytest.mark.plant, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.plant, pytest.mark.timeout(700)]
 
 
 @PAGE.follows("Modbus TCP and the gate")
@@ -40,7 +40,7 @@ def test_modbus_and_the_gate(line: FollowedLine, tmp_path: Path) -> None:
         followed = walk.start()
         wait_for(lambda: "the output is read" in followed.said, "it follows")
         assert "bins" in followed.stop()
-        assert "balance" in walk.run(timeout_s=240.0)
+        assert "balance" in walk.run(timeout_s=480.0)
         summary = json.loads((tmp_path / "demo-summary.json").read_text())
         assert summary["gate"]["agrees"]
 

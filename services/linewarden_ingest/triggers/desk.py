@@ -59,7 +59,7 @@ class CounterMemory:
             os.pwrite(self._file, b"%0*d" % (_DIGITS, counter), 0)
 
     def close(self) -> None:
-        """Close the file."""
+        """Let go of the file; what was written stays."""
         os.close(self._file)
 
 
