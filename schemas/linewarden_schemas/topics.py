@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from linewarden_schemas.alarm import Alarm, AlarmEvent, AlarmRequest, LineWord
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture, FrameMetadata
 from linewarden_schemas.decision import Decision, QueueEvent
@@ -251,6 +252,29 @@ CATALOGUE: dict[str, Topic] = {
             retention_ms=FOR_EVER,
             by_visit=False,
             purpose="signed heads of the evidence chain",
+        ),
+        _topic(
+            "alarms",
+            "alarm_id",
+            Alarm,
+            LineWord,
+            written_by=("line",),
+            read_by=("line", "station", "cli"),
+            cleanup=Cleanup.COMPACT,
+            by_visit=False,
+            is_timed=True,
+            purpose="each alarm as it stands, and the word of the process that keeps a line's list, keyed by line",
+        ),
+        _topic(
+            "alarm-events",
+            "alarm_id",
+            AlarmRequest,
+            AlarmEvent,
+            written_by=("line", "station", "cli"),
+            read_by=("line", "station", "cli"),
+            by_visit=False,
+            is_timed=True,
+            purpose="what people want done with alarms, and every step of each alarm's life",
         ),
         _topic(
             "dead-letters",
