@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import StringConstraints, model_validator
 
 from linewarden_schemas.base import Actor, Count, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.ids import check_id
@@ -111,15 +111,17 @@ class AlarmEvent(Message):
 
 
 class ReadMark(MessagePart):
-    """How far a topic in which people ask for something is handled: `next_offset` is the first that is not."""
+    """How far a topic is handled: by partition the first offset that is not."""
 
     topic: Id
-    partition: Count
-    next_offset: Count
+    next_offsets: tuple[Count, ...]
 
 
 class AlarmLoad(MessagePart):
-    """How the list of alarms stands. `raised` counts those of the last ten minutes that people had to act on."""
+    """How the list of alarms stands; `high` are the unacknowledged ones of the highest priority.
+
+    `raised` counts those of the last ten minutes that somebody had to act on. `demand` is what all of them ask for.
+    """
 
     unacknowledged: Count = 0
     high: Count = 0
@@ -131,10 +133,39 @@ class AlarmLoad(MessagePart):
     demand: AlarmDemand | None = None
 
 
+class CameraHeard(MessagePart):
+    """When something was heard of a camera last."""
+
+    camera_id: Id
+    at_ms: EpochMs
+
+
+class BinTally(MessagePart):
+    """How many parts were sent into a bin since it was emptied."""
+
+    bin_id: Id
+    parts: Count
+
+
+class RejectTally(MessagePart):
+    """How the last visits went, the newest last: 1 for a reject. `subject` is a cavity or nest, absent for the line."""
+
+    subject: Id | None = None
+    outcomes: Annotated[str, StringConstraints(pattern=r"^[01]{0,1000}$")] = ""
+
+
+class AlarmTallies(MessagePart):
+    """What is counted for alarms, so that a process that takes the line over goes on counting."""
+
+    cameras: tuple[CameraHeard, ...] = ()
+    bins: tuple[BinTally, ...] = ()
+    rejects: tuple[RejectTally, ...] = ()
+
+
 class LineWord(Message):
     """Who keeps a line's alarms and state, said again every few seconds: once it is old, what it says counts no more.
 
-    Each process that takes the line over raises `epoch`. `high` of the load are those unacknowledged ones.
+    Each process that takes the line over raises `epoch`. `read` and `tallies` let the next one go on where it stood.
     """
 
     TYPE: ClassVar[str] = "linewarden.line-word.v1"
@@ -146,3 +177,4 @@ class LineWord(Message):
     instance: Id
     read: tuple[ReadMark, ...] = ()
     load: AlarmLoad | None = None
+    tallies: AlarmTallies | None = None

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from linewarden_schemas.alarm import Alarm, AlarmEvent, AlarmLoad, AlarmRequest, LineWord, ReadMark, alarm_id
+from linewarden_schemas.alarm import (
+    Alarm,
+    AlarmEvent,
+    AlarmLoad,
+    AlarmRequest,
+    AlarmTallies,
+    BinTally,
+    CameraHeard,
+    LineWord,
+    ReadMark,
+    RejectTally,
+    alarm_id,
+)
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture, FrameMetadata, Returned
 from linewarden_schemas.decision import Decision, Mark, QueueEvent, Shown
@@ -382,7 +394,7 @@ SAMPLES: tuple[Message, ...] = (
         since_ms=AT,
         at_ms=AT + 60_000,
         instance="plant-pc1-4712",
-        read=(ReadMark(topic="line1.alarm-events", partition=0, next_offset=812),),
+        read=(ReadMark(topic="line1.alarm-events", next_offsets=(812,)),),
         load=AlarmLoad(
             unacknowledged=2,
             high=1,
@@ -392,6 +404,11 @@ SAMPLES: tuple[Message, ...] = (
             raised=6,
             is_flood=False,
             demand=AlarmDemand.STOP,
+        ),
+        tallies=AlarmTallies(
+            cameras=(CameraHeard(camera_id="cam1", at_ms=AT + 58_000),),
+            bins=(BinTally(bin_id="rejected", parts=12),),
+            rejects=(RejectTally(subject="cavity-3", outcomes="00111"),),
         ),
     ),
     AlarmRequest(

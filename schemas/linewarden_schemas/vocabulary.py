@@ -257,7 +257,7 @@ class AlarmKind(StrEnum):
     """Nothing is heard of a camera's process any more, no heartbeat either."""
     CLOCK_WRONG = "clock_wrong"
     """The clock of a camera's node is wrong, which holds its line."""
-    PASS_REVISED = "pass_revised"
+    PASS_REVISED = "pass_revised"  # noqa: S105 - a kind of alarm, no secret
     """Something was learnt of a visit after its first routing: a pass is taken back."""
     GATE_DIFFERS = "gate_differs"
     """A gate did something else than was intended."""

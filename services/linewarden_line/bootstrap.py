@@ -11,7 +11,7 @@ import structlog
 
 from linewarden_line import metrics
 from linewarden_line.part import LinePart
-from linewarden_line.process import ASKED, FOLLOWED, KEPT, LineProcess
+from linewarden_line.process import FOLLOWED, RECALLED, LineProcess
 from linewarden_line.settings import LineKeeping, LineSettings
 from linewarden_runtime import logs
 from linewarden_runtime.backoff import Backoff
@@ -42,7 +42,7 @@ def _serve(stop: Stop) -> None:
     if namespace.is_isolated:
         raise ConfigurationError(f"namespace {namespace.name} belongs to a replay or shadow; no line has alarms there")
     broker, clock, health = KafkaBroker(settings.kafka), SystemClock(), Health()
-    verify_topics(broker, namespace, (*KEPT, *ASKED, *FOLLOWED))
+    verify_topics(broker, namespace, {*RECALLED, *FOLLOWED})
     with HealthServer(health, settings.health_port, settings.health_host):
         keep_line(broker, namespace, settings.line, clock, health, stop)
 
@@ -60,8 +60,7 @@ def keep_line(
     while not stop.is_set():
         health.not_ready("line", "taking it over")
         parts = parts_of(namespace, options)
-        look_back_ms = int(options.look_back_s * 1000)
-        with LineProcess(broker, namespace, about, parts, clock, look_back_ms=look_back_ms) as process:
+        with LineProcess(broker, namespace, about, parts, clock) as process:
             try:
                 process.start()
                 health.ready("line")

@@ -16,10 +16,10 @@ class LinePart(Protocol):
     """
 
     def recall(self, message: Message, record: InRecord) -> None:
-        """Take one of what this process wrote before, in the order of the log; called before anything else."""
+        """Take one of the topics in `RECALLED`, in the order of the log; called before anything else."""
 
     def learn(self, message: Message, record: InRecord) -> None:
-        """Take one that others wrote: a request exactly once, everything else perhaps again after a restart."""
+        """Take one of the topics in `FOLLOWED`, each once; what a transaction did not say is learnt again."""
 
     def due(self, now_ms: int) -> list[OutRecord]:
         """What is to be written now; all parts' records and the marks of what was read are one transaction."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from linewarden_runtime.settings import ServiceSettings
 from linewarden_schemas.base import Id
 
 
 class LineKeeping(BaseModel):
-    """The section of the line's process. `look_back_s`: how far back alarms are sought after it was away."""
+    """The section of the line's process."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     line_id: Id = "line1"
-    look_back_s: float = Field(86_400.0, gt=0)
 
 
 class LineSettings(ServiceSettings):
