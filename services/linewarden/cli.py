@@ -66,6 +66,7 @@ class ServiceName(StrEnum):
     KEEPER = "keeper"
     ROUTE = "route"
     ONWARD = "onward"
+    LINE = "line"
     PROJECTOR = "projector"
     STATION = "station"
     NOTARY = "notary"
@@ -77,6 +78,7 @@ _MAINS = {
     ServiceName.KEEPER: "linewarden_inspect.keeper:main",
     ServiceName.ROUTE: "linewarden_route.bootstrap:main",
     ServiceName.ONWARD: "linewarden_onward.bootstrap:main",
+    ServiceName.LINE: "linewarden_line.bootstrap:main",
     ServiceName.PROJECTOR: "linewarden_reinspect.bootstrap:projector_main",
     ServiceName.STATION: "linewarden_reinspect.bootstrap:main",
     ServiceName.NOTARY: "linewarden_audit.notary.service:main",
