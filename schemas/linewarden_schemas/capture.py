@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from linewarden_schemas.base import Count, Digest, EpochMs, Id, Message, MessagePart, Text
-from linewarden_schemas.line import LineStateRef, RecipeRef
+from linewarden_schemas.line import ChannelSignal, LineStateRef, RecipeRef
 from linewarden_schemas.vocabulary import CameraCondition, Loss, PartIdSource
 
 ContentType = Literal["image/jpeg", "image/png"]
@@ -74,7 +74,8 @@ class CameraHeartbeat(Message):
 
     `clock_error_ms` is by how much the node's clock is ahead of the broker's, as measured; negative where it is behind.
     `conditions` are what was wrong with the camera since the heartbeat before. `last_read_ms` is when its last read
-    came back, with a picture or without; None before the first.
+    came back, with a picture or without; None before the first. `recipe` and `line_state` are what a capture of now
+    would pin: by them the camera acknowledges a changeover. `signal` is the last word of the station's side channel.
     """
 
     TYPE: ClassVar[str] = "linewarden.camera-heartbeat.v1"
@@ -89,6 +90,10 @@ class CameraHeartbeat(Message):
     clock_error_ms: int | None = None
     conditions: tuple[CameraCondition, ...] = ()
     last_read_ms: EpochMs | None = None
+    view_id: Id | None = None
+    recipe: RecipeRef | None = None
+    line_state: LineStateRef | None = None
+    signal: ChannelSignal | None = None
 
 
 class FrameMetadata(MessagePart):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from linewarden_schemas.alarm import Alarm, AlarmEvent, AlarmRequest, LineWord
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture, FrameMetadata
+from linewarden_schemas.changeover import Changeover, MasterCheck, WorkerHeartbeat
 from linewarden_schemas.decision import Decision, QueueEvent
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.escape import Escape
@@ -94,10 +95,36 @@ CATALOGUE: dict[str, Topic] = {
             "line-state",
             "line_id",
             LineState,
+            written_by=("cli", "station", "line"),
+            read_by=("ingest", "route", "station", "audit", "history", "replay", "cli"),
             written_by=("cli",),
             read_by=("ingest", "line", "station", "history", "replay", "cli"),
             by_visit=False,
-            purpose="changes of state, order, lot, product",
+            is_timed=True,
+            purpose="changes of state, locks, order, lot, product",
+        ),
+        _topic(
+            "line-acts",
+            "line_id",
+            Changeover,
+            MasterCheck,
+            written_by=("cli", "station", "line"),
+            read_by=("line", "station", "cli"),
+            retention_ms=FOR_EVER,
+            by_visit=False,
+            is_timed=True,
+            purpose="changeovers and checks with master parts, each told anew at every step",
+        ),
+        _topic(
+            "workers",
+            "worker",
+            WorkerHeartbeat,
+            written_by=("inspect",),
+            read_by=("line",),
+            retention_ms=_HOUR * 24,
+            by_visit=False,
+            is_timed=True,
+            purpose="which inspect workers live, and what they have loaded",
         ),
         _topic(
             "captures",

@@ -21,6 +21,7 @@ from linewarden_audit.facts import (
     RoutedVisit,
     SlotClosed,
     SlotOpened,
+    ToldState,
     ToldView,
 )
 from linewarden_history.reading import WrittenAt, place, visit_of
@@ -29,7 +30,7 @@ from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.inspection import Inspection
-from linewarden_schemas.line import LineStateRef, RecipeRef
+from linewarden_schemas.line import LineState, LineStateRef, RecipeRef
 from linewarden_schemas.operations import Actuation, DeadLetter
 from linewarden_schemas.recipe import Recipe
 
@@ -75,6 +76,8 @@ class AuditLedger:
     reviews: dict[str, Reviewed] = field(default_factory=dict)
     recipes: dict[tuple[str, int], dict[str, tuple[Recipe, int | None]]] = field(default_factory=dict)
     """Contents of a recipe's version by their digest, each with when it was first written (epoch ms)."""
+    line_states: dict[str, list[ToldState]] = field(default_factory=dict)
+    """What was told of each line, in the order of the log."""
     dead_frames: set[str] = field(default_factory=set)
     unnamed_dead: dict[str, set[str]] = field(default_factory=dict)
     """Frames that became dead letters without a name, by visit: where they lie. Each stands for one frame at most."""
@@ -112,6 +115,11 @@ class AuditLedger:
                 self._decision(message, written)
             case Recipe():
                 self._recipe(message, written)
+            case LineState():
+                at_ms = message.since_ms if written.at_ms is None else written.at_ms
+                causes = tuple(one.cause for one in message.locks)
+                told = ToldState(at_ms, message.mode, causes, message.valid_until_ms)
+                self.line_states.setdefault(message.line_id, []).append(told)
             case DeadLetter():
                 self._dead_letter(message)
             case _:
@@ -230,7 +238,7 @@ class AuditLedger:
         return self._same(RecipeName(ref.recipe_id, ref.version, ref.digest))
 
     def _line_state(self, state: LineStateRef) -> LineStateFacts:
-        return self._same((state.mode, state.since_ms, state.order_id, state.shift, state.has_gate))
+        return self._same((state.mode, state.since_ms, state.order_id, state.shift, state.locked, state.has_gate))
 
     def _fact(self, kind: type[Fact], message: Message, **told: object) -> Fact:
         """What the message says in the fields of a fact, but for those that are told."""

@@ -149,7 +149,8 @@ class Context:
     `positions` are risks of real diversions, for those that were drawn. `routed_until_ms` is the append time of the
     last word of the partition's former owner (None: `now_ms`): what lies far before it may be closed and forgotten.
     `was_forgotten`: the partition has forgotten a visit of this number, or of a higher one of the record's camera.
-    Without `is_timed` nobody knows the broker's time; then `now_ms` is a guess, and nothing passes.
+    Without `is_timed` nobody knows the broker's time; then `now_ms` is a guess, and nothing passes. `withheld` says why
+    the line lets nothing pass now.
     """
 
     now_ms: int
@@ -160,6 +161,7 @@ class Context:
     is_timed: bool = True
     named: Recipe | None = None
     was_forgotten: bool = False
+    withheld: Said | None = None
 
     @property
     def rules(self) -> ReviewRules:
