@@ -53,9 +53,10 @@ RULES: Mapping[AlarmKind, AlarmRule] = {
     K.CAMERA_MOVED: AlarmRule(_MEDIUM, off_ms=30_000),
     K.CAMERA_SILENT: AlarmRule(_MEDIUM),
     K.CLOCK_WRONG: AlarmRule(_MEDIUM, off_ms=30_000),
-    K.PASS_REVISED: AlarmRule(_HIGH, is_event=True, off_ms=60_000),
+    K.VISIT_REVISED: AlarmRule(_HIGH, is_event=True, off_ms=60_000),
     K.GATE_DIFFERS: AlarmRule(_HIGH, _STOP, is_latched=True, is_event=True, off_ms=60_000),
     K.GATE_MISSING: AlarmRule(_HIGH, is_event=True, off_ms=60_000),
+    K.GATE_LATE: AlarmRule(_LOW),
     K.DEAD_LETTERS: AlarmRule(_LOW, is_event=True, off_ms=60_000),
     K.OUTPUT_SILENT: AlarmRule(_MEDIUM),
     K.STAGE_BEHIND: AlarmRule(_MEDIUM, on_ms=5_000),
@@ -80,7 +81,7 @@ ON_ONE_THING: Mapping[AlarmKind, Collection[AlarmKind]] = {
 }
 """What an alarm explains of the same camera."""
 ON_A_LINE: Mapping[AlarmKind, Collection[AlarmKind]] = {
-    K.OUTPUT_SILENT: (K.GATE_MISSING,),
+    K.OUTPUT_SILENT: (K.GATE_MISSING, K.GATE_LATE),
     K.GATE_DIFFERS: (K.REJECT_UNCONFIRMED, K.BIN_DIFFERS),
     K.REVIEW_STOP: (K.REVIEW_SLOWER,),
     # What diverts every part fills the queue.

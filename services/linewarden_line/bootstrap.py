@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import structlog
 
 from linewarden_line import metrics
+from linewarden_line.alarms.keeping import AlarmKeeping
+from linewarden_line.alarms.stages import StageWatch
 from linewarden_line.part import LinePart
 from linewarden_line.process import FOLLOWED, RECALLED, LineProcess
 from linewarden_line.settings import LineKeeping, LineSettings
@@ -59,7 +61,7 @@ def keep_line(
     backoff, failures = Backoff(0.5, 10.0), 0
     while not stop.is_set():
         health.not_ready("line", "taking it over")
-        parts = parts_of(namespace, options)
+        parts = parts_of(broker, namespace, options, clock)
         with LineProcess(broker, namespace, about, parts, clock) as process:
             try:
                 process.start()
@@ -78,9 +80,10 @@ def keep_line(
             stop.wait(clock, backoff.wait_s(failures))
 
 
-def parts_of(namespace: Namespace, options: LineKeeping) -> list[LinePart]:
+def parts_of(broker: Broker, namespace: Namespace, options: LineKeeping, clock: Clock) -> list[LinePart]:
     """The jobs of the process, each new and knowing nothing yet."""
-    return []
+    stages = StageWatch(broker, namespace, options.alarms.stages)
+    return [AlarmKeeping(namespace, options.line_id, options.alarms, stages, clock)]
 
 
 def _this_process() -> str:

@@ -102,7 +102,7 @@ class LineProcess(Closing):
 
     def close(self) -> None:
         """Disconnect; what was not written is learnt again."""
-        for client in (self._reader, self._producer):
+        for client in (self._reader, self._producer, *self._parts):
             if client is not None:
                 client.close()
 
@@ -166,3 +166,4 @@ class LineProcess(Closing):
         said = event_record(topic, word.line_id, word, id=name, source=source, time_ms=now_ms)
         self._producer.transact([*outputs, said])
         self._word, self._said_s = word, self._clock.monotonic()
+        metrics.WORD_TIME.labels(line=word.line_id).set(now_ms / 1000)
