@@ -213,7 +213,9 @@ class AlarmList:
         return holds and now_ms - condition.unexplained_ms >= RELEASE_MS
 
     def _count_flood(self, now_ms: int) -> None:
-        self._raised += [now_ms] * sum(map(_asks_somebody, self._steps))
+        risen = {one.alarm.alarm_id for one in self._steps if one.step in _RISES}
+        asking = [name for name in risen if self.alarms[name].stage is AlarmStage.UNACKNOWLEDGED]
+        self._raised += [now_ms] * len(asking)
         while self._raised and self._raised[0] <= now_ms - FLOOD_MS:
             self._raised.popleft()
         was, self._is_flood = self._is_flood, len(self._raised) > MOST_IN_FLOOD_MS
@@ -237,10 +239,8 @@ def _first_cause(alarm: Alarm, others: Iterable[Alarm]) -> str | None:
     return min(causes, key=lambda one: (one.began_ms or 0, one.alarm_id)).alarm_id if causes else None
 
 
-def _asks_somebody(event: AlarmEvent) -> bool:
-    """Whether a step puts something before people that was not there."""
-    rises = {AlarmStep.RAISED, AlarmStep.RELEASED, AlarmStep.UNSHELVED}
-    return event.step in rises and event.alarm.stage is AlarmStage.UNACKNOWLEDGED
+_RISES = {AlarmStep.RAISED, AlarmStep.RELEASED, AlarmStep.UNSHELVED}
+"""Steps that may put something before people that was not there."""
 
 
 def _named(request: AlarmRequest) -> Alarm | None:
