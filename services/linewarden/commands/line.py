@@ -49,6 +49,7 @@ def state(
     lot: Annotated[str | None, typer.Option(help="Lot in work.")] = None,
     product: Annotated[str | None, typer.Option(help="Product in work.")] = None,
     shift: Annotated[str | None, typer.Option(help="Shift.")] = None,
+    target_rate: Annotated[float | None, typer.Option(min=0.01, help="Parts a minute that are planned.")] = None,
     gate: Annotated[bool, typer.Option("--gate", help="A gate reports what it did with each part.")] = False,
     who: Who = None,
     reason: Why = None,
@@ -67,6 +68,7 @@ def state(
         lot_id=lot,
         product_id=product,
         shift=shift,
+        target_rate=target_rate,
         reason=reason,
         has_gate=gate,
     )

@@ -14,7 +14,7 @@ _Seconds = Annotated[float, Field(gt=0)]
 class AlarmLimits(BaseModel):
     """Limits of a line; a number of rejects of 0 is no limit.
 
-    `rejects_in_a_row`, and `rejects_most` within `rejects_window` parts, count for the line and for each cavity or nest.
+    `rejects_in_a_row`, and `rejects_most` within `rejects_window` parts, count for the line and each cavity or nest.
     `bins` is how many parts a bin may hold, by lane (`rejected`, `diverted`) or bin. `stages` says after how many
     seconds what waits for a stage makes an alarm.
     """
