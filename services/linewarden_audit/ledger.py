@@ -94,7 +94,7 @@ class AuditLedger:
     more, as `topic[partition]@first-last`."""
     _shared: dict[Hashable, Hashable] = field(default_factory=dict, repr=False)
 
-    def learn(self, message: Message, written: WrittenAt | None = None) -> None:
+    def learn(self, message: Message, written: WrittenAt | None = None) -> None:  # noqa: C901 - one case a kind
         """Enter one message, and where its record lies; kinds that no balance needs are passed over."""
         written = written or WrittenAt()
         match message:
@@ -116,10 +116,7 @@ class AuditLedger:
             case Recipe():
                 self._recipe(message, written)
             case LineState():
-                at_ms = message.since_ms if written.at_ms is None else written.at_ms
-                causes = tuple(one.cause for one in message.locks)
-                told = ToldState(at_ms, message.mode, causes, message.valid_until_ms)
-                self.line_states.setdefault(message.line_id, []).append(told)
+                self._told_state(message, written)
             case DeadLetter():
                 self._dead_letter(message)
             case _:
@@ -217,6 +214,11 @@ class AuditLedger:
     def _recipe(self, recipe: Recipe, written: WrittenAt) -> None:
         contents = self.recipes.setdefault((recipe.recipe_id, recipe.version), {})
         contents.setdefault(recipe.digest(), (recipe, written.at_ms))
+
+    def _told_state(self, state: LineState, written: WrittenAt) -> None:
+        at_ms = state.since_ms if written.at_ms is None else written.at_ms
+        told = ToldState(at_ms, state.mode, tuple(one.cause for one in state.locks), state.valid_until_ms)
+        self.line_states.setdefault(state.line_id, []).append(told)
 
     def _dead_letter(self, letter: DeadLetter) -> None:
         self.dead_letters += 1

@@ -66,6 +66,7 @@ def change_over(
         "lot_id": work.lot_id,
         "product_id": work.product_id or recipe.product_id,
         "shift": work.shift or (line.state.shift if line.state else None),
+        "target_rate": work.target_rate,
     }
     return next_state(line, who.actor, reason, **told), active, begun
 
@@ -195,6 +196,9 @@ def overdue(line: LineSituation, decided: int = 0) -> tuple[Message, ...]:
     if counted and line.mode is LineMode.PRODUCTION and LockCause.CHECK_OVERDUE not in standing and not locks:
         detail = f"{decided} parts were decided since the last good check"
         locks = (LineLock(cause=LockCause.CHECK_OVERDUE, since_ms=line.now_ms, actor="line", detail=detail),)
+    if not locks and LockCause.CHECK_OVERDUE not in standing and _is_unproven(line):
+        detail = "no check with master parts is good since the recipe is active"
+        locks = (LineLock(cause=LockCause.CHECK_OVERDUE, since_ms=line.now_ms, actor="line", detail=detail),)
     if not locks or line.state is None:
         return ()
     state = next_state(line, "line", None, locks=(*line.state.locks, *locks))
@@ -214,6 +218,14 @@ def overdue(line: LineSituation, decided: int = 0) -> tuple[Message, ...]:
         contain_to_ms=line.now_ms,
     )
     return state, missing
+
+
+def _is_unproven(line: LineSituation) -> bool:
+    """Whether the line produces by a recipe that asks for master parts, and was activated past them."""
+    if line.mode is not LineMode.PRODUCTION or line.recipe is None or line.recipe.check is None or line.active is None:
+        return False
+    good = line.good
+    return good is None or good.at_ms < line.active.from_ms or not good.recipe.is_same(line.active.recipe)
 
 
 def _require_changeover(line: LineSituation) -> Changeover:

@@ -26,6 +26,3 @@ class LinePart(Protocol):
 
     def word(self, word: LineWord, now_ms: int) -> LineWord:
         """The process's word, with what this part adds to it."""
-
-    def close(self) -> None:
-        """Release what it has of its own."""

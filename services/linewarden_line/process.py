@@ -28,9 +28,9 @@ RECALLED = ("alarms", "outputs", "reinspections")
 """Topics of which the newest of each key counts; read whole at the start."""
 FOLLOWED = (
     *("alarm-events", "captures", "dispositions", "actuations", "balances", "dead-letters", "line-state"),
-    *("outputs", "reinspections"),
+    *("outputs", "reinspections", "inspections", "workers"),
 )
-"""What alarms come from, and where people ask for something; read on where the process before stood."""
+"""What alarms come from, where people ask for something, and what a changeover waits for; read from the last mark."""
 WRITTEN = ("alarms", "alarm-events")
 
 WORD_S = 2.0
@@ -102,7 +102,7 @@ class LineProcess(Closing):
 
     def close(self) -> None:
         """Disconnect; what was not written is learnt again."""
-        for client in (self._reader, self._producer, *self._parts):
+        for client in (self._reader, self._producer):
             if client is not None:
                 client.close()
 

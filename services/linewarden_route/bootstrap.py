@@ -75,7 +75,7 @@ def opened_router(
 ) -> Iterator[Router]:
     """A router with clients of its own; `executor` runs its transactions instead of threads of its own.
 
-    With `stop` the states of the lines are followed on a thread, whose failure asks for it; else the loop looks at them.
+    With `stop` the lines' states are followed on a thread, whose failure asks for it; else the loop looks at them.
     """
     book = RecipeBook(broker, namespace, by_digest=recipes_by_digest)
     recipes = PatientRecipes(book.get, clock, glance=book.glance, named=book.named)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from linewarden_domain.words import Said
 from linewarden_route.policy import review_rules
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.decision import Decision

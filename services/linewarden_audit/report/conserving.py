@@ -26,7 +26,8 @@ _AT_ONCE = 2_000
 class Conservation:
     """Balances visits in portions by the rules of `balance`; what a camera numbered is looked at once, at the end.
 
-    `loose` are dead letters that name no visit: they may answer for a frame of any portion. `known` holds the recipes and the states of the lines.
+    `loose` are dead letters that name no visit: they may answer for a frame of any portion. `known` holds
+    recipes and line states.
     """
 
     def __init__(

@@ -118,10 +118,6 @@ class AlarmKeeping:
         )
         return word.model_copy(update={"load": load, "tallies": tallies})
 
-    def close(self) -> None:
-        """Disconnect."""
-        self._stages.close()
-
     def _see(self, sightings: Iterable[Sighting]) -> None:
         now_ms = self._clock.now_ms()
         for seen in sightings:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import pytest
 
 from linewarden_line.alarms.limits import AlarmLimits
-from linewarden_line.bootstrap import parts_of
+from linewarden_line.bootstrap import alarm_part
 from linewarden_line.process import LineProcess
 from linewarden_line.settings import LineKeeping
 from linewarden_runtime.alarm_book import AlarmBook, request_record
@@ -66,11 +66,13 @@ class Line:
             provision_topics(admin, NS, 2)
         self.producer = self.broker.producer()
 
-    def process(self, epoch: int = 0) -> LineProcess:
+    @contextmanager
+    def process(self, epoch: int = 0) -> Iterator[LineProcess]:
         options = LineKeeping(line_id="line1", alarms=self.limits)
         about = LineWord(line_id="line1", epoch=epoch, since_ms=0, at_ms=0, instance="here")
-        parts = parts_of(self.broker, NS, options, self.clock)
-        return LineProcess(self.broker, NS, about, parts, self.clock, poll_s=0.01)
+        with ExitStack() as stack:
+            part = alarm_part(self.broker, NS, options, self.clock, stack)
+            yield stack.enter_context(LineProcess(self.broker, NS, about, [part], self.clock, poll_s=0.01))
 
     @contextmanager
     def running(self) -> Iterator[LineProcess]:

@@ -80,6 +80,7 @@ def test_a_part_passes_only_if_picture_and_decision_fall_into_production(
 def test_the_balance_names_a_pass_that_was_decided_in_another_state(
     made: History, mode: LineMode, more: dict[str, Any]
 ) -> None:
+    made.pass_time(60_000)
     made.visit("v1")
     (passed,) = made.line.dispositions("v1")
     records = made.records()
