@@ -61,7 +61,7 @@ class LineAtWork:
 
 
 @pytest.fixture(params=["tansu", pytest.param("apache", marks=pytest.mark.kafka)])
-def line(request: pytest.FixtureRequest, namespace: str, tmp_path: Path) -> Iterator[LineAtWork]:
+def line(request: pytest.FixtureRequest, namespace: str, tmp_path: Path) -> LineAtWork:
     server, fixture = {"tansu": ("tansu", "tansu_broker"), "apache": ("apache_server", "apache_kafka")}[request.param]
     broker = request.getfixturevalue(fixture)
     provisioned(broker, Namespace(namespace), 2)
@@ -70,7 +70,7 @@ def line(request: pytest.FixtureRequest, namespace: str, tmp_path: Path) -> Iter
         "LINEWARDEN_KAFKA__BOOTSTRAP_SERVERS": request.getfixturevalue(server).bootstrap_servers,
         "LINEWARDEN_KAFKA__APPEND_TIME": str(request.param == "apache").lower(),
     }
-    yield LineAtWork(namespace, broker, environment, tmp_path)
+    return LineAtWork(namespace, broker, environment, tmp_path)
 
 
 @pytest.fixture
