@@ -18,8 +18,9 @@ _KINDS = {one: AlarmKind(one.value) for one in CameraCondition}
 class CameraWatch:
     """The cameras of a line: a condition holds until the next capture, and the next heartbeat, do not tell of it."""
 
-    def __init__(self, limits: AlarmLimits) -> None:
-        self._limits = limits
+    def __init__(self, limits: AlarmLimits, now_ms: int) -> None:
+        # Nobody is silent before this process has listened for as long: what came meanwhile is still to be read.
+        self._limits, self._begun_ms = limits, now_ms
         self._heard: dict[str, int] = {}
         self._by_capture: dict[str, frozenset[CameraCondition]] = {}
         self._by_beat: dict[str, frozenset[CameraCondition]] = {}
@@ -57,7 +58,7 @@ class CameraWatch:
     def silent(self, now_ms: int) -> Iterator[Sighting]:
         """The cameras of which nothing was heard for too long."""
         for name, at_ms in self._heard.items():
-            if now_ms - at_ms > self._limits.camera_silent_s * 1000:
+            if now_ms - max(at_ms, self._begun_ms) > self._limits.camera_silent_s * 1000:
                 yield Sighting(AlarmKind.CAMERA_SILENT, name, said=said("alarm.silent"))
 
     def _of(self, name: str) -> frozenset[CameraCondition]:

@@ -35,7 +35,7 @@ class AlarmKeeping:
     ) -> None:
         self._namespace, self._line_id, self._clock, self._stages = namespace, line_id, clock, stages
         self._list = AlarmList(line_id)
-        self._cameras, self._outcomes = CameraWatch(limits), OutcomeWatch(limits)
+        self._cameras, self._outcomes = CameraWatch(limits, clock.now_ms()), OutcomeWatch(limits)
         self._flow = FlowWatch(line_id, limits)
         self._looked_s = float("-inf")
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 
 from linewarden_domain.words import said
 from linewarden_line.alarms.alarm_list import Sighting
+from linewarden_runtime.errors import RetentionOvertook
 from linewarden_runtime.ports import Broker, Closing, Reader
 from linewarden_runtime.records import Position
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import AlarmKind
 
-_PROBE_S = 1.0
+_PROBE_S, _PROBES = 0.5, 20
 
 
 class StageWatch(Closing):
@@ -24,7 +25,7 @@ class StageWatch(Closing):
         self._reader: Reader | None = None
         self._ends: dict[Position, deque[tuple[int, int]]] = {}
         """When each end was seen first, oldest first: (epoch ms, offset)."""
-        self._empty: set[tuple[str, Position, int]] = set()
+        self._empty: dict[tuple[str, Position], int] = {}
         """Where nothing but marks of transactions lay behind what a group committed."""
 
     def look(self, now_ms: int) -> Iterator[Sighting]:
@@ -64,14 +65,26 @@ class StageWatch(Closing):
             seen.popleft()
         since_ms = next((at_ms for at_ms, end in seen if end > offset), None)
         waits_s = 0.0 if since_ms is None else (now_ms - since_ms) / 1000
-        if waits_s <= self._limits[stage] or (stage, place, offset) in self._empty:
+        if waits_s <= self._limits[stage]:
             return 0.0
-        if self._is_read_to_end(place, offset):
-            self._empty.add((stage, place, offset))
-            return 0.0
-        return waits_s
+        # A mark that is added where only marks lie is looked at again.
+        end = seen[-1][1]
+        if self._empty.get((stage, place)) != end and self._is_read_to_end(place, offset, end):
+            self._empty[stage, place] = end
+        return 0.0 if self._empty.get((stage, place)) == end else waits_s
 
-    def _is_read_to_end(self, place: Position, offset: int) -> bool:
-        """Whether no record lies there: a transaction's mark takes an offset too, and nobody commits past it."""
+    def _is_read_to_end(self, place: Position, offset: int, end: int) -> bool:
+        """Whether no record lies there: a transaction's mark takes an offset too, and nobody commits past it.
+
+        False where it cannot be told: rather an alarm too many.
+        """
         with self._broker.reader({place: offset}, max_records=1) as reader:
-            return not reader.poll(_PROBE_S)
+            for _ in range(_PROBES):
+                try:
+                    if reader.poll(_PROBE_S):
+                        return False
+                except RetentionOvertook:  # what was waited for is gone already
+                    return False
+                if reader.position(place) >= end:
+                    return True
+        return False

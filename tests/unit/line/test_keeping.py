@@ -178,7 +178,9 @@ def test_a_camera_of_which_nothing_is_heard_is_an_alarm_also_where_the_process_w
         assert line.standing() == {}
     line.clock.advance(60)
     with line.running() as process:
-        line.steps(process)
+        line.steps(process, 18)
+        assert line.standing() == {}
+        line.steps(process, 8)
         assert line.standing() == {"camera_silent.cam1": AlarmStage.UNACKNOWLEDGED}
         line.beat()
         line.steps(process, 12)
