@@ -140,8 +140,8 @@ WORDS: Mapping[str, Word] = {
         ("Disposition", "dispositions", "Outcome"),
     ),
     "alarm": Word(
-        "Something that somebody has to act on, for a line, a kind and what it is about: raised, acknowledged, over, at "
-        "times shelved until a stated time. Several that follow from one cause stand under it.",
+        "Something that somebody has to act on, for a line, a kind and what it is about: raised, acknowledged, over, "
+        "at times shelved until a stated time. Several that follow from one cause stand under it.",
         ("Alarm", "AlarmEvent", "alarms", "AlarmStage"),
     ),
     "alarm flood": Word(

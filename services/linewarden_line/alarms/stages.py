@@ -26,7 +26,7 @@ class StageWatch(Closing):
         self._ends: dict[Position, deque[tuple[int, int]]] = {}
         """When each end was seen first, oldest first: (epoch ms, offset)."""
         self._empty: dict[tuple[str, Position], int] = {}
-        """Where nothing but marks of transactions lay behind what a group committed."""
+        """Up to where nothing but marks of transactions lies behind what a group committed."""
 
     def look(self, now_ms: int) -> Iterator[Sighting]:
         """What has waited for each stage for longer than it may. Raises BrokerUnavailable."""
@@ -63,15 +63,16 @@ class StageWatch(Closing):
         # Kept for the slowest of the groups that read it.
         while len(seen) > 1_000:
             seen.popleft()
+        offset = max(offset, self._empty.get((stage, place), 0))
         since_ms = next((at_ms for at_ms, end in seen if end > offset), None)
         waits_s = 0.0 if since_ms is None else (now_ms - since_ms) / 1000
         if waits_s <= self._limits[stage]:
             return 0.0
-        # A mark that is added where only marks lie is looked at again.
         end = seen[-1][1]
-        if self._empty.get((stage, place)) != end and self._is_read_to_end(place, offset, end):
+        if self._is_read_to_end(place, offset, end):
             self._empty[stage, place] = end
-        return 0.0 if self._empty.get((stage, place)) == end else waits_s
+            return 0.0
+        return waits_s
 
     def _is_read_to_end(self, place: Position, offset: int, end: int) -> bool:
         """Whether no record lies there: a transaction's mark takes an offset too, and nobody commits past it.
