@@ -37,7 +37,7 @@ class AlarmKeeping:
         self._list = AlarmList(line_id)
         self._cameras, self._outcomes = CameraWatch(limits, clock.now_ms()), OutcomeWatch(limits)
         self._flow = FlowWatch(line_id, limits)
-        self._looked_s = float("-inf")
+        self._looked_s, self._floods = float("-inf"), 0
 
     def recall(self, message: Message, record: InRecord) -> None:
         """Restore the list, and what was counted for it."""
@@ -103,6 +103,8 @@ class AlarmKeeping:
         metrics.DEMAND.labels(line=self._line_id).set(asks[load.demand])
         metrics.RAISED.labels(line=self._line_id).set(load.raised)
         metrics.FLOOD.labels(line=self._line_id).set(load.is_flood)
+        metrics.FLOODS.labels(line=self._line_id).inc(self._list.floods - self._floods)
+        self._floods = self._list.floods
         new = {AlarmStage.UNACKNOWLEDGED, AlarmStage.RETURNED}
         for priority in AlarmPriority:
             mine = [one for one in self._list.alarms.values() if one.priority is priority and one.stage in new]
