@@ -42,7 +42,7 @@ from linewarden_schemas.vocabulary import (
 
 NS = Namespace("line1")
 K = AlarmKind
-LIMITS = AlarmLimits(rejects_in_a_row=3, rejects_most=4, rejects_window=6, bins={"rejected": 3})
+LIMITS = AlarmLimits(rejects_in_a_row=3, rejects_most=4, rejects_window=6)
 
 
 _M = TypeVar("_M")
@@ -350,7 +350,7 @@ def test_a_part_that_waits_too_long_for_review_asks_for_a_stop() -> None:
     line = Line()
     with line.running() as process:
         slot = sample(SlotOpen).model_copy(
-            update={"opened_ms": line.clock.now_ms(), "capacity_per_hour": 1, "max_age_ms": 60_000}
+            update={"opened_ms": line.clock.now_ms(), "capacity_per_hour": 100, "max_age_ms": 60_000}
         )
         line.send("reinspections", slot.slot_id, slot)
         line.steps(process, 70)
