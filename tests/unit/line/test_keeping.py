@@ -192,12 +192,15 @@ def test_a_backlog_of_heartbeats_is_no_silence() -> None:
     with line.running() as process:
         line.beat()
         line.steps(process, 5)
-    for _ in range(10):
-        line.clock.advance(5)
-        line.beat()
+    line.clock.advance(50)
+    for _ in range(700):  # more than one look brings
+        line.beat(camera="cam2")
+    line.beat()
     with line.running() as process:
         line.steps(process)
         assert line.standing() == {}
+    with line.book() as book:
+        assert book.events() == []
 
 
 def test_rejects_in_a_row_ask_for_a_stop_until_somebody_resets_and_counting_begins_anew() -> None:
