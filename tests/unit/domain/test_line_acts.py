@@ -19,6 +19,7 @@ from linewarden_domain.changing_over import (
 )
 from linewarden_domain.line_acts import begin_bypass, end_bypass, lock, signalled, tell, unlock
 from linewarden_domain.line_situation import LineRefusal, LineSituation, Who, Work
+from linewarden_domain.words import said
 from linewarden_schemas.base import Message
 from linewarden_schemas.changeover import Changeover, MasterAnswer, MasterCheck
 from linewarden_schemas.line import Activation, ChannelSignal, LineState
@@ -113,9 +114,9 @@ def test_a_lock_stays_whatever_state_is_told_until_a_lead_lifts_it() -> None:
         line.do(tell, ANN, mode, Work(), has_gate=True)
         assert (line.passes, line.locks) == (False, [LockCause.PERSON])
     for role in (None, *(role for role in Role if role is not Role.LEAD)):
-        assert "takes a lead" in refused(line, unlock, Who("ben", role), "cleaned")
+        assert "only a lead" in refused(line, unlock, Who("ben", role), "cleaned")
     assert "say why" in refused(line, unlock, LEA, " ")
-    assert "nothing of cause alarm" in refused(line, unlock, LEA, "cleaned", LockCause.ALARM)
+    assert "nothing is locked on line1 because an alarm" in refused(line, unlock, LEA, "cleaned", LockCause.ALARM)
     line.do(unlock, LEA, "cleaned")
     assert line.passes
     (lifted,) = line.state.lifted
@@ -132,14 +133,14 @@ def test_a_changeover_passes_nothing_before_it_is_released_step_by_step() -> Non
     line.do(change_over, ANN, NEW, Work("PO-2"), "next order")
     assert (line.state.mode, line.state.order_id, line.now.recipe) == (LineMode.VERIFICATION, "PO-2", NEW)
     assert line.state.has_gate, "what is not told stays"
-    assert "changed over" in refused(line, tell, ANN, LineMode.PRODUCTION, Work(), has_gate=True)
-    assert "changed over" in refused(line, change_over, ANN, OLD, Work())
-    waiting = step_on(line.now, ChangeoverStage.REQUESTED, waiting_for=["camera cam-top is not heard"])
+    assert "being changed over" in refused(line, tell, ANN, LineMode.PRODUCTION, Work(), has_gate=True)
+    assert "being changed over" in refused(line, change_over, ANN, OLD, Work())
+    waiting = step_on(line.now, ChangeoverStage.REQUESTED, waiting_for=[said("wait_recipe")])
     assert len(waiting) == 1
     assert "requested" in refused(line, begin_check, ANN)
     for stage in (ChangeoverStage.ACKNOWLEDGED, ChangeoverStage.CLEARED):
         line.do(step_on, stage)
-        assert "not checked" in refused(line, release, LEA, is_purged=True)
+        assert "has to be checked" in refused(line, release, LEA, is_purged=True)
     assert line.do(step_on, ChangeoverStage.CLEARED) == (), "known already"
     line.do(begin_check, ANN)
     assert "under way" in refused(line, begin_check, ANN)
@@ -147,7 +148,7 @@ def test_a_changeover_passes_nothing_before_it_is_released_step_by_step() -> Non
     assert line.now.changeover is not None
     assert line.now.changeover.stage is ChangeoverStage.CHECKED
     assert not line.passes
-    assert "takes a lead" in refused(line, release, ANN, is_purged=True)
+    assert "only a lead" in refused(line, release, ANN, is_purged=True)
     assert "purged" in refused(line, release, LEA, is_purged=False)
     line.do(lock, ANN, LockCause.ALARM)
     assert "locked" in refused(line, release, LEA, is_purged=True)
@@ -246,7 +247,7 @@ def test_a_bypass_has_a_person_a_reason_and_an_end_and_locks_where_it_is_left_op
     line.produce()
     assert "bypass begin" in refused(line, tell, ANN, LineMode.BYPASS, Work(), has_gate=False)
     soon = line.now.now_ms + HOUR
-    assert "who turned the key" in refused(line, begin_bypass, ANN, "ben", soon, " ")
+    assert "who turned the plant's key" in refused(line, begin_bypass, ANN, "ben", soon, " ")
     for wrong in (line.now.now_ms, line.now.now_ms + 25 * HOUR):
         assert "ends within 24 h" in refused(line, begin_bypass, ANN, "ben", wrong, "camera broken")
     line.do(begin_bypass, ANN, "ben", soon, "camera broken")

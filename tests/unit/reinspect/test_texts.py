@@ -12,7 +12,7 @@ from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
 from linewarden_reinspect.station.app import ROUTERS
 from linewarden_reinspect.station.rendering import pages_of
-from linewarden_schemas.vocabulary import Cause, Judgement, Role, Verdict
+from linewarden_schemas.vocabulary import Cause, ChangeoverStage, CheckOutcome, Judgement, LineMode, Role, Verdict
 from linewarden_vision.inspecting.reasons import doubted
 from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES, words_of
 
@@ -40,6 +40,8 @@ def built() -> set[str]:
     keys |= {f"bar.language.{name}" for name in texts.LANGUAGES}
     keys |= {f"heat.{name}" for name in ("off", "specific", "agnostic", "difference")}
     keys |= {f"{page}.ask.{ask.value}" for ask in Ask for page in ("queue", "bar")}
+    keys |= {f"acts.mode.{mode.value}" for mode in LineMode} | {f"acts.stage.{one.value}" for one in ChangeoverStage}
+    keys |= {f"acts.outcome.{outcome.value}" for outcome in CheckOutcome} | {"acts.outcome.open"}
     keys |= {f"scan.{why.value}" for why in Why} | {"scan.other"}
     keys |= {f"compare.{side}" for side in ("acceptable", "unacceptable")}
     keys |= {f"thresholds.to.{side}" for side in ("diverted", "passed")}
