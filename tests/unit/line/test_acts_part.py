@@ -237,7 +237,7 @@ def test_a_changeover_goes_on_by_what_the_others_say_and_not_before(plant: Plant
     plant.worker(OLD, name="gpu1", leaving=True)
     plant.later(1)
     assert (plant.stage, plant.waits) == (ChangeoverStage.ACKNOWLEDGED, ("1 visits of before are not decided",))
-    plant.route("old", Routing.DIVERTED)
+    plant.route("old", Routing.REJECTED)
     plant.later(3)
     assert plant.stage is ChangeoverStage.CLEARED
     plant.act(begin_check, ANN)
