@@ -12,8 +12,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from linewarden.cli import app
 from linewarden.demo.line import BUNDLE
