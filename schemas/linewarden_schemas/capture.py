@@ -24,11 +24,12 @@ class Capture(Message):
     """One trigger of one view, without the picture. `lost` says why there is no picture, `lost_detail` in words.
 
     `bin_slot` is where the part will lie if it is diverted (carrier, tray or bin place), where that is known at the
-    trigger. `encoder_position` is where the line stood then, in counts of its encoder. `clock_checked` says that the
-    node had compared its clock with the broker's when it took the picture, and neither was wrong. `doubt` says why the
-    recipe and line state that it pins may not be those in force, or what it tells of the part not that part's; its
-    visit diverts. `conditions` say what is wrong with its camera, for which it diverts too. `known_bad` marks the
-    picture of a known defect that measures people; it is always withheld.
+    trigger. `cavity` is the mould cavity or nest that made it, as the line's control says. `encoder_position` is where
+    the line stood then, in counts of its encoder. `clock_checked` says that the node had compared its clock with the
+    broker's when it took the picture, and neither was wrong. `doubt` says why the recipe and line state that it pins
+    may not be those in force, or what it tells of the part not that part's; its visit diverts. `conditions` say what is
+    wrong with its camera, for which it diverts too. `known_bad` marks the picture of a known defect that measures
+    people; it is always withheld.
     """
 
     TYPE: ClassVar[str] = "linewarden.capture.v1"
@@ -49,6 +50,7 @@ class Capture(Message):
     part_id_source: PartIdSource | None = None
     lot_id: Id | None = None
     product_id: Id | None = None
+    cavity: Id | None = None
     encoder_position: Annotated[int, Field(ge=-(2**53), le=2**53)] | None = None
     bin_slot: Id | None = None
     known_bad: bool = False

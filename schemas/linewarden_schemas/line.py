@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from linewarden_schemas.base import Actor, Digest, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.ids import recipe_key
@@ -93,10 +93,10 @@ class LineStateRef(MessagePart):
 class LineState(Message):
     """A change of a line's state, order, lot, product, shift or locks, and whether a gate reports what it did.
 
-    `locks` stand, `lifted` are those that this change lifts. From `valid_until_ms` on nothing passes by this state: a
-    check with master parts is due then, or a bypass ends. `changeover_id` names the changeover that is under way,
-    `key_holder` who opened the gate in a bypass by the plant's own key, and `resumes` the state to which a start from
-    the side channel leads, None where a start leads nowhere.
+    `target_rate` is how many parts a minute are planned. `locks` stand, `lifted` are those that this change lifts. From
+    `valid_until_ms` on nothing passes by this state: a check with master parts is due then, or a bypass ends.
+    `changeover_id` names the changeover that is under way, `key_holder` who opened the gate in a bypass by the plant's
+    own key, and `resumes` the state to which a start from the side channel leads, None where a start leads nowhere.
     """
 
     TYPE: ClassVar[str] = "linewarden.line-state.v1"
@@ -109,6 +109,7 @@ class LineState(Message):
     lot_id: Id | None = None
     product_id: Id | None = None
     shift: Id | None = None
+    target_rate: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
     reason: Text | None = None
     has_gate: bool = False
     locks: tuple[LineLock, ...] = ()

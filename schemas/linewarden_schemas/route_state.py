@@ -109,6 +109,7 @@ class VisitSnapshot(Message):
     line_state: LineStateRef | None = None
     part_id: Id | None = None
     lot_id: Id | None = None
+    cavity: Id | None = None
     product_id: Id | None = None
     bin_slot: Id | None = None
     known_bad: bool = False

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from linewarden.commands import (
+    alarm,
     archive,
     audit,
     bundle,
@@ -157,7 +158,7 @@ for command in (
 ):
     app.command()(command)
 for group in (
-    *(bundle, topics, data, camera, recipe, line, gate, dead_letters, queue, users, known_bads),
+    *(bundle, topics, data, camera, recipe, line, alarm, gate, dead_letters, queue, users, known_bads),
     *(report, msa, escape, replay, audit, archive, retention, hold),
 ):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2].replace("_", "-"))

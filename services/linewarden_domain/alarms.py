@@ -28,11 +28,13 @@ class AlarmRule:
 
     The condition holds for `on_ms` before it is raised, and is over for `off_ms` before it counts as over: both keep
     one that flaps from being raised again and again. A latched one stands, whatever its condition, until it is reset.
+    `is_event`: its condition is that something happened, and stands for as long as another one would say the same.
     """
 
     priority: AlarmPriority
     demand: AlarmDemand | None = None
     is_latched: bool = False
+    is_event: bool = False
     on_ms: int = 0
     off_ms: int = 10_000
 
@@ -51,11 +53,11 @@ RULES: Mapping[AlarmKind, AlarmRule] = {
     K.CAMERA_MOVED: AlarmRule(_MEDIUM, off_ms=30_000),
     K.CAMERA_SILENT: AlarmRule(_MEDIUM),
     K.CLOCK_WRONG: AlarmRule(_MEDIUM, off_ms=30_000),
-    # Events rather than conditions: each stands for as long as another one would be the same to whoever acts.
-    K.PASS_REVISED: AlarmRule(_HIGH, off_ms=60_000),
-    K.GATE_DIFFERS: AlarmRule(_HIGH, _STOP, is_latched=True, off_ms=60_000),
-    K.GATE_MISSING: AlarmRule(_HIGH, off_ms=60_000),
-    K.DEAD_LETTERS: AlarmRule(_LOW, off_ms=60_000),
+    K.VISIT_REVISED: AlarmRule(_HIGH, is_event=True, off_ms=60_000),
+    K.GATE_DIFFERS: AlarmRule(_HIGH, _STOP, is_latched=True, is_event=True, off_ms=60_000),
+    K.GATE_MISSING: AlarmRule(_HIGH, is_event=True, off_ms=60_000),
+    K.GATE_LATE: AlarmRule(_LOW),
+    K.DEAD_LETTERS: AlarmRule(_LOW, is_event=True, off_ms=60_000),
     K.OUTPUT_SILENT: AlarmRule(_MEDIUM),
     K.STAGE_BEHIND: AlarmRule(_MEDIUM, on_ms=5_000),
     K.REVIEW_SLOWER: AlarmRule(_LOW, _SLOWER, on_ms=5_000, off_ms=60_000),
@@ -63,9 +65,9 @@ RULES: Mapping[AlarmKind, AlarmRule] = {
     K.BALANCE_OPEN: AlarmRule(_HIGH),
     K.LINE_LOCKED: AlarmRule(_HIGH, off_ms=0),
     K.REJECT_RUN: AlarmRule(_HIGH, _STOP, is_latched=True),
-    K.REJECT_UNCONFIRMED: AlarmRule(_HIGH, _STOP, is_latched=True, off_ms=60_000),
+    K.REJECT_UNCONFIRMED: AlarmRule(_HIGH, _STOP, is_latched=True, is_event=True, off_ms=60_000),
     K.BIN_FULL: AlarmRule(_MEDIUM, _STOP),
-    K.BIN_DIFFERS: AlarmRule(_HIGH, _STOP, is_latched=True),
+    K.BIN_DIFFERS: AlarmRule(_HIGH, _STOP, is_latched=True, is_event=True),
 }
 
 _OF_A_PICTURE = (K.CAMERA_FROZEN, K.CAMERA_DARK, K.CAMERA_BRIGHT, K.CAMERA_BLURRED, K.CAMERA_TORN, K.CAMERA_MOVED)
@@ -79,7 +81,7 @@ ON_ONE_THING: Mapping[AlarmKind, Collection[AlarmKind]] = {
 }
 """What an alarm explains of the same camera."""
 ON_A_LINE: Mapping[AlarmKind, Collection[AlarmKind]] = {
-    K.OUTPUT_SILENT: (K.GATE_MISSING,),
+    K.OUTPUT_SILENT: (K.GATE_MISSING, K.GATE_LATE),
     K.GATE_DIFFERS: (K.REJECT_UNCONFIRMED, K.BIN_DIFFERS),
     K.REVIEW_STOP: (K.REVIEW_SLOWER,),
     # What diverts every part fills the queue.

@@ -67,6 +67,7 @@ def change_over(
         "lot_id": work.lot_id,
         "product_id": work.product_id or recipe.product_id,
         "shift": work.shift or (line.state.shift if line.state else None),
+        "target_rate": work.target_rate,
     }
     return next_state(line, who.actor, reason, **told), active, begun
 

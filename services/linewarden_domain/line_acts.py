@@ -44,6 +44,7 @@ def tell(
         "lot_id": work.lot_id,
         "product_id": work.product_id,
         "shift": work.shift,
+        "target_rate": work.target_rate,
         "has_gate": has_gate,
         "valid_until_ms": valid_until_ms,
         "resumes": None,

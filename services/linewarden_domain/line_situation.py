@@ -68,12 +68,13 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a line works on."""
+    """What a line works on; `target_rate` is how many parts a minute are planned."""
 
     order_id: str | None = None
     lot_id: str | None = None
     product_id: str | None = None
     shift: str | None = None
+    target_rate: float | None = None
 
 
 def due_locks(line: LineSituation, actor: str = "line") -> tuple[LineLock, ...]:

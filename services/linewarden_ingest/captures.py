@@ -102,6 +102,7 @@ def build_capture(
         part_id_source=part.part_id_source,
         lot_id=part.lot_id or state.lot_id,
         product_id=part.product_id or state.product_id,
+        cavity=part.cavity,
         returned=part.returned,
         encoder_position=part.encoder_position,
         clock_checked=clock_checked,

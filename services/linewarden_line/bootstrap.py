@@ -13,6 +13,8 @@ import structlog
 from linewarden_domain.line_situation import LineSituation
 from linewarden_line import metrics
 from linewarden_line.acts_part import ActsPart
+from linewarden_line.alarms.keeping import AlarmKeeping
+from linewarden_line.alarms.stages import StageWatch
 from linewarden_line.part import LinePart
 from linewarden_line.process import FOLLOWED, RECALLED, LineProcess
 from linewarden_line.settings import LineKeeping, LineSettings
@@ -91,7 +93,18 @@ def parts_of(
     broker: Broker, namespace: Namespace, options: LineKeeping, clock: Clock, stack: ExitStack
 ) -> list[LinePart]:
     """The jobs of the process, each new and knowing nothing yet; their clients are closed with the stack."""
-    return [acts_part(broker, namespace, options.line_id, clock, stack)]
+    return [
+        acts_part(broker, namespace, options.line_id, clock, stack),
+        alarm_part(broker, namespace, options, clock, stack),
+    ]
+
+
+def alarm_part(
+    broker: Broker, namespace: Namespace, options: LineKeeping, clock: Clock, stack: ExitStack
+) -> AlarmKeeping:
+    """The job that keeps the line's alarms."""
+    stages = stack.enter_context(StageWatch(broker, namespace, options.alarms.stages))
+    return AlarmKeeping(namespace, options.line_id, options.alarms, stages, clock)
 
 
 def acts_part(broker: Broker, namespace: Namespace, line_id: str, clock: Clock, stack: ExitStack) -> ActsPart:

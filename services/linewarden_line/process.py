@@ -24,7 +24,7 @@ from linewarden_schemas.ids import Namespace
 
 _log = structlog.get_logger(__name__)
 
-RECALLED = ("alarms", "outputs", "reinspections")
+RECALLED = ("alarms", "outputs", "reinspections", "line-state")
 """Topics of which the newest of each key counts; read whole at the start."""
 FOLLOWED = (
     *("alarm-events", "captures", "dispositions", "actuations", "balances", "dead-letters", "line-state"),
@@ -122,14 +122,15 @@ class LineProcess(Closing):
 
     def _recall(self) -> LineWord | None:
         last: LineWord | None = None
-        with reader_of_all(self._broker, self._positions(RECALLED)) as reader:
-            for record in read_to_end(reader):
-                message = readable(record)
-                if isinstance(message, LineWord) and message.line_id == self._word.line_id:
-                    last = message if last is None or message.epoch >= last.epoch else last
-                if message is not None:
-                    for part in self._parts:
-                        part.recall(message, record)
+        for name in RECALLED:  # one after the other: what a part wrote itself comes before what others say to it
+            with reader_of_all(self._broker, self._positions([name])) as reader:
+                for record in read_to_end(reader):
+                    message = readable(record)
+                    if isinstance(message, LineWord) and message.line_id == self._word.line_id:
+                        last = message if last is None or message.epoch >= last.epoch else last
+                    if message is not None:
+                        for part in self._parts:
+                            part.recall(message, record)
         return last
 
     def _stand(self, reader: Reader, ends: Mapping[Position, int], last: LineWord | None) -> None:
@@ -166,3 +167,4 @@ class LineProcess(Closing):
         said = event_record(topic, word.line_id, word, id=name, source=source, time_ms=now_ms)
         self._producer.transact([*outputs, said])
         self._word, self._said_s = word, self._clock.monotonic()
+        metrics.WORD_TIME.labels(line=word.line_id).set(now_ms / 1000)

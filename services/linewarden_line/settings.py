@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from linewarden_line.alarms.limits import AlarmLimits
 from linewarden_runtime.settings import ServiceSettings
 from linewarden_schemas.base import Id
 
@@ -14,6 +15,7 @@ class LineKeeping(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     line_id: Id = "line1"
+    alarms: AlarmLimits = AlarmLimits()
 
 
 class LineSettings(ServiceSettings):

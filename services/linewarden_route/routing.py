@@ -168,6 +168,7 @@ def disposition(
         part_id=visit.part_id,
         lot_id=visit.lot_id,
         product_id=visit.product_id,
+        cavity=visit.cavity,
         recipe=visit.recipe,
         line_state=visit.line_state,
         returned_from=visit.returned.previous_visit_id if visit.returned else None,

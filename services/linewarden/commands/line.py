@@ -51,6 +51,7 @@ def state(
     lot: Annotated[str | None, typer.Option(help="Lot in work.")] = None,
     product: Annotated[str | None, typer.Option(help="Product in work.")] = None,
     shift: Annotated[str | None, typer.Option(help="Shift.")] = None,
+    target_rate: Annotated[float | None, typer.Option(min=0.01, help="Parts a minute that are planned.")] = None,
     gate: Annotated[bool, typer.Option("--gate", help="A gate reports what it did with each part.")] = False,
     who: Who = None,
     reason: Reason = None,
@@ -59,7 +60,7 @@ def state(
     from linewarden_domain.line_acts import tell  # noqa: PLC0415
     from linewarden_domain.line_situation import Work  # noqa: PLC0415
 
-    work = Work(order, lot, product, shift)
+    work = Work(order, lot, product, shift, target_rate)
     before = acted(line_id, lambda line, _: tell(line, anybody(who), mode, work, has_gate=gate, reason=reason))
     was = "" if before.state is None or before.mode is mode else f"; it was in {before.mode.value}"
     locks = "" if before.state is None or not before.state.locks else "; it is locked, so nothing passes"

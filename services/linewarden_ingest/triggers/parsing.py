@@ -18,8 +18,8 @@ from linewarden_schemas.vocabulary import ChannelWord, PartIdSource
 MOST_LINE = 2048
 """Bytes of a line at most."""
 MOST_COUNTER = 9_999_999_999
-_Name = Literal["counter", "time", "serial", "lot", "product", "encoder"]
-_NAMES: tuple[_Name, ...] = ("counter", "time", "serial", "lot", "product", "encoder")
+_Name = Literal["counter", "time", "serial", "lot", "product", "cavity", "encoder"]
+_NAMES: tuple[_Name, ...] = ("counter", "time", "serial", "lot", "product", "cavity", "encoder")
 _PAIR = re.compile(r"\s*([^=\s,;]+)=([^,;\s]*)\s*(?:[,;]|\s|$)")
 
 
@@ -37,7 +37,7 @@ class LineTold:
 
 
 class LineFormat(BaseModel):
-    """How lines are read. A line is UTF-8 text with some of counter, time, serial, lot, product, encoder.
+    """How lines are read. A line is UTF-8 text with some of counter, time, serial, lot, product, cavity, encoder.
 
     `form` is an object of JSON, pairs `key=value` with blanks, commas or semicolons between, or by `pattern`, a regular
     expression with those names as groups, which the whole line matches. `names` are the keys where the sender calls
@@ -129,12 +129,13 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _told(cells: dict[_Name, object]) -> LineTold:
-    ids = {name: check_id(_text(cells[name])) for name in ("serial", "lot", "product") if name in cells}
+    ids = {name: check_id(_text(cells[name])) for name in ("serial", "lot", "product", "cavity") if name in cells}
     part = PartInfo(
         part_id=ids.get("serial"),
         part_id_source=PartIdSource.TRACKED if "serial" in ids else None,
         lot_id=ids.get("lot"),
         product_id=ids.get("product"),
+        cavity=ids.get("cavity"),
         encoder_position=_whole("encoder", cells.get("encoder"), -MOST_MS, MOST_MS),
     )
     return LineTold(_whole("counter", cells.get("counter"), 0, MOST_COUNTER), _time_ms(cells.get("time")), part)

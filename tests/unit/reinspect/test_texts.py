@@ -12,7 +12,21 @@ from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
 from linewarden_reinspect.station.app import ROUTERS
 from linewarden_reinspect.station.rendering import pages_of
-from linewarden_schemas.vocabulary import Cause, ChangeoverStage, CheckOutcome, Judgement, LineMode, Role, Verdict
+from linewarden_schemas.vocabulary import (
+    AlarmDemand,
+    AlarmDoing,
+    AlarmKind,
+    AlarmPriority,
+    AlarmStage,
+    AlarmStep,
+    Cause,
+    ChangeoverStage,
+    CheckOutcome,
+    Judgement,
+    LineMode,
+    Role,
+    Verdict,
+)
 from linewarden_vision.inspecting.reasons import doubted
 from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES, words_of
 
@@ -46,6 +60,15 @@ def built() -> set[str]:
     keys |= {f"compare.{side}" for side in ("acceptable", "unacceptable")}
     keys |= {f"thresholds.to.{side}" for side in ("diverted", "passed")}
     keys |= {f"thresholds.qualification.{word}" for word in ("bundle", "void")}
+    keys |= {f"alarm.{word}.{kind.value}" for kind in AlarmKind for word in ("kind", "do")}
+    for name, words in (
+        ("priority", AlarmPriority),
+        ("stage", AlarmStage),
+        ("step", AlarmStep),
+        ("demand", AlarmDemand),
+    ):
+        keys |= {f"alarm.{name}.{one.value}" for one in words}
+    keys |= {f"alarm.doing.{one.value}" for one in AlarmDoing if one is not AlarmDoing.COUNT}
     keys |= set(RAISED.findall(read(sorted(STATION.rglob("*.py")))))
     return keys | {key for key in texts.catalogue("en") if key.startswith("error.") and key[6:] in words()}
 

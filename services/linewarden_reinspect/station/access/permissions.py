@@ -25,6 +25,12 @@ class Permission(StrEnum):
     """To take visits and judge them."""
     DISPOSE = "dispose"
     """To name what becomes of a part: rework, scrap, use_as_is."""
+    ALARMS = "alarms"
+    """To see alarms and their history."""
+    ACKNOWLEDGE = "acknowledge"
+    """To say to know of an alarm."""
+    SHELVE = "shelve"
+    """To put alarms aside, take them back, and end those that stand until somebody does."""
     HISTORY = "history"
     """To read what was decided and what happened in the queue."""
     LOG = "log"
@@ -51,6 +57,9 @@ GRANTS: dict[Permission, frozenset[Role]] = {
     Permission.QUEUE: _ALL,
     Permission.REVIEW: MAY_TAKE[Skill.OPERATOR],
     Permission.DISPOSE: DISPOSING,
+    Permission.ALARMS: _ALL,
+    Permission.ACKNOWLEDGE: frozenset({Role.OPERATOR, Role.LEAD, Role.QUALITY, Role.ENGINEER}),
+    Permission.SHELVE: frozenset({Role.LEAD, Role.ENGINEER}),
     Permission.HISTORY: frozenset({Role.LEAD, Role.QUALITY, Role.AUDITOR}),
     Permission.LOG: frozenset({Role.AUDITOR, Role.ADMIN}),
     Permission.FIGURES: frozenset({Role.LEAD, Role.QUALITY}),
@@ -94,6 +103,12 @@ ROUTES: dict[str, Permission] = {
     "POST /api/undo": Permission.REVIEW,
     "GET /frames/{frame_id}/picture": Permission.REVIEW,
     "GET /frames/{frame_id}/{layer}": Permission.REVIEW,
+    "GET /alarms": Permission.ALARMS,
+    "GET /api/alarms": Permission.ALARMS,
+    "GET /api/alarms/events": Permission.ALARMS,
+    "GET /api/alarms/history": Permission.ALARMS,
+    "POST /api/alarms/{alarm_id}/acknowledge": Permission.ACKNOWLEDGE,
+    "POST /api/alarms/{alarm_id}/wish": Permission.SHELVE,
     "GET /history": Permission.HISTORY,
     "GET /api/history": Permission.HISTORY,
     "GET /api/log": Permission.LOG,
@@ -122,7 +137,14 @@ ROUTES: dict[str, Permission] = {
     "POST /api/users/{name}/password": Permission.USERS,
 }
 
-BEATS = frozenset({"POST /api/slots/{slot_id}/renew", "GET /api/slots/{slot_id}/evidence", "GET /api/events"})
+BEATS = frozenset(
+    {
+        "POST /api/slots/{slot_id}/renew",
+        "GET /api/slots/{slot_id}/evidence",
+        "GET /api/events",
+        "GET /api/alarms/events",
+    }
+)
 """What pages do by themselves: it neither keeps a session awake nor is it an act of a person."""
 
 LOGGED_READS = frozenset({"GET /api/shift/operators"})
