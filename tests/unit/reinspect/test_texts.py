@@ -61,13 +61,13 @@ def built() -> set[str]:
     keys |= {f"thresholds.to.{side}" for side in ("diverted", "passed")}
     keys |= {f"thresholds.qualification.{word}" for word in ("bundle", "void")}
     keys |= {f"alarm.{word}.{kind.value}" for kind in AlarmKind for word in ("kind", "do")}
-    for name, words in (
+    for name, kinds in (
         ("priority", AlarmPriority),
         ("stage", AlarmStage),
         ("step", AlarmStep),
         ("demand", AlarmDemand),
     ):
-        keys |= {f"alarm.{name}.{one.value}" for one in words}
+        keys |= {f"alarm.{name}.{one.value}" for one in kinds}
     keys |= {f"alarm.doing.{one.value}" for one in AlarmDoing if one is not AlarmDoing.COUNT}
     keys |= set(RAISED.findall(read(sorted(STATION.rglob("*.py")))))
     return keys | {key for key in texts.catalogue("en") if key.startswith("error.") and key[6:] in words()}
