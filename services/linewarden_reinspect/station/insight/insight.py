@@ -14,6 +14,7 @@ from linewarden_reinspect.station.insight.follow import TopicFollower
 from linewarden_reinspect.station.insight.index import HistoryIndex
 from linewarden_reinspect.station.insight.recent import RecentVisits
 from linewarden_reinspect.station.insight.releases import Releases
+from linewarden_reinspect.station.line_desk import LineDesk
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
@@ -28,6 +29,7 @@ class Insight:
     follower: TopicFollower
     drafts: Drafts
     releases: Releases
+    acts: LineDesk
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
 
@@ -44,6 +46,7 @@ def opened_insight(
             follower=TopicFollower(broker, namespace, index, recent, clock),
             drafts=Drafts(book, clock),
             releases=Releases(broker, namespace, clock),
+            acts=LineDesk(broker, namespace, clock),
         )
     finally:
         index.close()
