@@ -12,7 +12,7 @@ from linewarden_domain.alarms import MOST_SHELVED_MS, RULES, current_alarms, dem
 from linewarden_line.alarms import life
 from linewarden_line.alarms.alarm_list import CHATTERS, AlarmList, Sighting
 from linewarden_schemas.alarm import Alarm, AlarmEvent, AlarmRequest, alarm_id
-from linewarden_schemas.vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmStage, AlarmStep
+from linewarden_schemas.alarm_vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmStage, AlarmStep
 
 NOW = 1_764_000_000_000
 LINE = "line1"
