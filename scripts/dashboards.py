@@ -404,8 +404,11 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 (("sum by (doing, done) (increase(linewarden_line_requests_total[1h]))", "{{doing}}: {{done}}"),),
             ),
             Panel(
-                "The line's process taken up again, an hour",
-                (("sum by (line) (increase(linewarden_line_again_total[1h]))", "{{line}}"),),
+                "Floods, and the line's process taken up again, a day",
+                (
+                    ("sum by (line) (increase(linewarden_line_alarm_floods_total[1d]))", "{{line}} floods"),
+                    ("sum by (line) (increase(linewarden_line_again_total[1d]))", "{{line}} taken up again"),
+                ),
             ),
         ),
     ),

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 
-from linewarden_schemas import vocabulary
+from linewarden_schemas import alarm_vocabulary, vocabulary
 from linewarden_schemas.capture import FrameMetadata
 from linewarden_schemas.envelope import FRAME_TYPE
 from linewarden_schemas.registry import MESSAGES
@@ -270,7 +270,7 @@ def glossary_page(banner: str) -> str:
     """
     enums = {
         name: kind
-        for name, kind in vars(vocabulary).items()
+        for name, kind in (vars(vocabulary) | vars(alarm_vocabulary)).items()
         if isinstance(kind, type) and issubclass(kind, StrEnum) and kind is not StrEnum
     }
     schema = "../schemas/jsonschema"

@@ -17,6 +17,7 @@ OLDEST_SECONDS = Gauge(
 )
 RAISED = Gauge("linewarden_line_alarms_raised", "Alarms of the last ten minutes that somebody has to act on.", ["line"])
 FLOOD = Gauge("linewarden_line_alarm_flood", "1 while more of them come than anybody can act on.", ["line"])
+FLOODS = Counter("linewarden_line_alarm_floods_total", "How often more came than anybody can act on.", ["line"])
 DEMAND = Gauge("linewarden_line_demand", "What alarms ask the line for: 0 nothing, 1 slower, 2 a stop.", ["line"])
 STEPS = Counter("linewarden_line_alarm_steps_total", "Steps in the lives of alarms.", ["line", "kind", "step"])
 REQUESTS = Counter("linewarden_line_requests_total", "What people wanted done with alarms.", ["line", "doing", "done"])

@@ -14,7 +14,7 @@ from linewarden.commands.options import Json, clock_of
 if TYPE_CHECKING:
     from linewarden_runtime.alarm_book import AlarmBook
     from linewarden_schemas.alarm import Alarm, AlarmEvent
-    from linewarden_schemas.vocabulary import AlarmDoing
+    from linewarden_schemas.alarm_vocabulary import AlarmDoing
 
 app = typer.Typer(help="Alarms of a line: what stands, what people do with it, its history.", no_args_is_help=True)
 

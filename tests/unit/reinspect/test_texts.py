@@ -12,21 +12,8 @@ from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
 from linewarden_reinspect.station.app import ROUTERS
 from linewarden_reinspect.station.rendering import pages_of
-from linewarden_schemas.vocabulary import (
-    AlarmDemand,
-    AlarmDoing,
-    AlarmKind,
-    AlarmPriority,
-    AlarmStage,
-    AlarmStep,
-    Cause,
-    ChangeoverStage,
-    CheckOutcome,
-    Judgement,
-    LineMode,
-    Role,
-    Verdict,
-)
+from linewarden_schemas.alarm_vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmPriority, AlarmStage, AlarmStep
+from linewarden_schemas.vocabulary import Cause, ChangeoverStage, CheckOutcome, Judgement, LineMode, Role, Verdict
 from linewarden_vision.inspecting.reasons import doubted
 from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES, words_of
 
