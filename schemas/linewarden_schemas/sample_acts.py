@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from linewarden_schemas.changeover import Changeover, LoadedRecipe, MasterAnswer, MasterCheck, WorkerHeartbeat
 from linewarden_schemas.ids import visit_id
-from linewarden_schemas.line import LineLock
+from linewarden_schemas.line import LineLock, LineState
 from linewarden_schemas.sample_recipe import AT, RECIPE, SHA
-from linewarden_schemas.vocabulary import ChangeoverStage, CheckOutcome, CheckReason, LockCause, Verdict
+from linewarden_schemas.vocabulary import ChangeoverStage, CheckOutcome, CheckReason, LineMode, LockCause, Verdict
 
 LOCK = LineLock(
     cause=LockCause.CHECK_OVERDUE, since_ms=AT - 120_000, actor="line", detail="400 parts since the last good check"
 )
 ACTS = (
+    LineState(
+        line_id="line1",
+        mode=LineMode.PRODUCTION,
+        since_ms=AT - 60_000,
+        actor="lead-02",
+        order_id="PO-1001",
+        lot_id="L-77",
+        product_id="bracket",
+        shift="early",
+        target_rate=40.0,
+        locks=(LOCK,),
+        lifted=(
+            LOCK.model_copy(
+                update={"lifted_by": "lead-02", "lifted_ms": AT - 60_000, "lifted_reason": "the lamp was changed"}
+            ),
+        ),
+        valid_until_ms=AT + 3_600_000,
+    ),
     Changeover(
         changeover_id=f"line1.{AT - 900_000}",
         line_id="line1",

@@ -9,7 +9,7 @@ from linewarden_schemas.disposition import Disposition, SlotClose, SlotFrame, Sl
 from linewarden_schemas.escape import Escape
 from linewarden_schemas.ids import decision_id, escape_id, frame_id, slot_id, visit_id
 from linewarden_schemas.inspection import Evidence, Inspection, Maps, SourceRef
-from linewarden_schemas.line import Activation, ChannelSignal, LineState, LineStateRef
+from linewarden_schemas.line import Activation, ChannelSignal, LineStateRef
 from linewarden_schemas.operations import (
     Actuation,
     Balance,
@@ -22,7 +22,7 @@ from linewarden_schemas.operations import (
 )
 from linewarden_schemas.reason import Reason
 from linewarden_schemas.route_state import CameraProgress, SlotState, ViewState, VisitSnapshot
-from linewarden_schemas.sample_acts import ACTS, LOCK
+from linewarden_schemas.sample_acts import ACTS
 from linewarden_schemas.sample_alarms import ALARM_SAMPLES
 from linewarden_schemas.sample_recipe import AT, RECIPE, SHA
 from linewarden_schemas.vocabulary import (
@@ -72,24 +72,6 @@ FRAME_METADATA = FrameMetadata(
 )
 
 SAMPLES: tuple[Message, ...] = (
-    LineState(
-        line_id="line1",
-        mode=LineMode.PRODUCTION,
-        since_ms=AT - 60_000,
-        actor="lead-02",
-        order_id="PO-1001",
-        lot_id="L-77",
-        product_id="bracket",
-        shift="early",
-        target_rate=40.0,
-        locks=(LOCK,),
-        lifted=(
-            LOCK.model_copy(
-                update={"lifted_by": "lead-02", "lifted_ms": AT - 60_000, "lifted_reason": "the lamp was changed"}
-            ),
-        ),
-        valid_until_ms=AT + 3_600_000,
-    ),
     *ACTS,
     Activation(line_id="line1", recipe=RECIPE_REF, bundle_digest=SHA, from_ms=AT, actor="eng-1", approved_by="eng-2"),
     RECIPE,
