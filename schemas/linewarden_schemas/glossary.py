@@ -242,7 +242,7 @@ WORDS: Mapping[str, Word] = {
     "containment list": Word("Parts that passed and would not pass under a new bundle or recipe.", ("dispositions",)),
     "changeover": Word(
         "The act that brings a line from one recipe to another: requested, acknowledged, cleared, checked, released.",
-        ("ChangeoverStage", "line-acts"),
+        ("Changeover", "ChangeoverStage", "line-acts"),
     ),
     "lock": Word(
         "Nothing passes on trust while it stands, whatever the state of the line; a lead who has signed in lifts it.",
