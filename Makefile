@@ -50,9 +50,11 @@ imports: $(VENV)/.dev ## the import contract
 
 drift: $(VENV)/.dev ## generated files are what the catalogue gives
 	$(BIN)/python -m linewarden_schemas.generate --check
+	$(BIN)/python -m scripts.reference --check
 
 generate: $(VENV)/.dev ## write the generated files
 	$(BIN)/python -m linewarden_schemas.generate
+	$(BIN)/python -m scripts.reference
 
 format: $(VENV)/.dev ## format and mend what ruff can mend
 	$(BIN)/ruff format .
