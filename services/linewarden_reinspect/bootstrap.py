@@ -160,7 +160,10 @@ def beside(name: str, run: Callable[[threading.Event], None], stop: Stop) -> Bac
 
 def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[StationContext, Outbox]:
     namespace, clock, broker = Namespace(settings.namespace), SystemClock(), KafkaBroker(settings.kafka)
-    topics = ("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections")
+    topics = (
+        *("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections"),
+        *("captures", "dispositions", "frames", "line-state", "activations"),
+    )
     verify_topics(broker, namespace, topics)
     options = settings.station
     client = stack.enter_context(connect(settings.redis))
@@ -185,6 +188,8 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
         references=References(options.references, options.bundles),
         studies=Studies(options.studies),
         break_after_s=options.break_after_s,
+        wall=options.wall,
+        wall_parts=options.wall_parts,
         stop=stop.event,
     )
     return station, Outbox(queue, bus, clock)

@@ -22,6 +22,10 @@ from linewarden_reinspect.station.access.permissions import require_all_entered
 from linewarden_reinspect.station.context import StationContext
 from linewarden_reinspect.station.errors import BookAway, Forbidden, KafkaAway, NotSignedIn, QueueAway, StationError
 from linewarden_reinspect.station.insight import auditor, engineer, lead, trust
+from linewarden_reinspect.station.line import page as line
+from linewarden_reinspect.station.line import parts_page as parts
+from linewarden_reinspect.station.line.feed import LineFeed
+from linewarden_reinspect.station.line.pictures import PartPictures
 from linewarden_reinspect.station.rendering import is_page, pages_of, refused_page
 from linewarden_reinspect.station.texts import language_of, told
 from linewarden_runtime.errors import RuntimeFault
@@ -32,7 +36,9 @@ _health = APIRouter()
 ROUTERS = (
     _health,
     ways_in.router,
+    line.router,
     pages.router,
+    parts.router,
     api.router,
     compare.router,
     pictures.router,
@@ -59,6 +65,11 @@ def create_app(station: StationContext) -> FastAPI:
     )
     app.state.station = station
     app.state.pages = pages_of(ROUTERS)
+    model, watch = station.insight.line, station.watch
+    app.state.feed = LineFeed(
+        model, lambda: watch.summary, station.evidence, station.recipe, station.references, station.clock
+    )
+    app.state.pictures = PartPictures(station.evidence, station.insight.records)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     for router in ROUTERS:
         app.include_router(router)

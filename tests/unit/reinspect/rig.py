@@ -32,14 +32,14 @@ from linewarden_runtime.ports import Broker, Producer, TopicSpec
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_schemas.base import Message
 from linewarden_schemas.decision import Decision
-from linewarden_schemas.disposition import SlotFrame, SlotOpen
+from linewarden_schemas.disposition import Disposition, SlotFrame, SlotOpen
 from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.ids import Namespace, frame_id
 from linewarden_schemas.inspection import Evidence
 from linewarden_schemas.vocabulary import Role, Verdict
 from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.pictures import evidence
-from tests.unit.reinspect.slots import AT, PARTITIONS, closed, opened, record
+from tests.unit.reinspect.slots import AT, PARTITIONS, closed, disposition_record, opened, record, routed
 
 LINK, LEAD_LINK = "operator-link-0123456789", "lead-link-0123456789abc"
 LINKS = {LINK: Role.OPERATOR, LEAD_LINK: Role.LEAD} | {f"{role.value}-link-of-the-tests": role for role in Role}
@@ -48,6 +48,7 @@ LINKS = {LINK: Role.OPERATOR, LEAD_LINK: Role.LEAD} | {f"{role.value}-link-of-th
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 TOPICS = (
     "reinspections", "decisions", "evidence", "queue-events", "inspections", "recipes", "activations", "line-state",
+    "captures", "frames", "dispositions",
 )  # fmt: skip
 VIEWS = ("top", "side", "face")
 
@@ -94,12 +95,22 @@ class Rig:
 
     def send_slot(self, slot: SlotOpen) -> None:
         """One open."""
+        self.send_disposition(routed(slot))
+        self.send_slot_alone(slot)
+
+    def send_slot_alone(self, slot: SlotOpen) -> None:
+        """One open, where somebody else says how its visit was routed."""
         self.sent[slot.slot_id] = slot
         self.producer.send(record(slot, PARTITIONS, self.topic("reinspections"))).result(10)
 
     def send_close(self, slot: SlotOpen) -> None:
-        """One close."""
+        """One close, with which nothing more is to come of the visit."""
         self.producer.send(record(closed(slot), PARTITIONS, self.topic("reinspections"))).result(10)
+        self.send_disposition(routed(slot, final=True))
+
+    def send_disposition(self, one: Disposition) -> None:
+        """What route says of a visit."""
+        self.producer.send(disposition_record(one, self.topic("dispositions"))).result(10)
 
     def send_evidence(self, kept: Evidence) -> None:
         """One record of evidence."""
@@ -221,5 +232,6 @@ def route(made: Rig) -> Callable[[threading.Event], None]:
                     if isinstance(message, Decision) and message.slot_id in made.sent:
                         close = closed(made.sent[message.slot_id])
                         producer.send(record(close, PARTITIONS, made.topic("reinspections"))).result(10)
+                        made.send_disposition(routed(made.sent[message.slot_id], final=True))
 
     return run

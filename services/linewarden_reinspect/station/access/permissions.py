@@ -24,6 +24,10 @@ class Permission(StrEnum):
     """To take visits and judge them."""
     DISPOSE = "dispose"
     """To name what becomes of a part: rework, scrap, use_as_is."""
+    LINE = "line"
+    """To see the line as it runs."""
+    PARTS = "parts"
+    """To see parts as pictures, with their stories."""
     HISTORY = "history"
     """To read what was decided and what happened in the queue."""
     LOG = "log"
@@ -48,6 +52,8 @@ GRANTS: dict[Permission, frozenset[Role]] = {
     Permission.QUEUE: _ALL,
     Permission.REVIEW: MAY_TAKE[Skill.OPERATOR],
     Permission.DISPOSE: DISPOSING,
+    Permission.LINE: _ALL,
+    Permission.PARTS: _ALL - {Role.ADMIN},
     Permission.HISTORY: frozenset({Role.LEAD, Role.QUALITY, Role.AUDITOR}),
     Permission.LOG: frozenset({Role.AUDITOR, Role.ADMIN}),
     Permission.FIGURES: frozenset({Role.LEAD, Role.QUALITY}),
@@ -66,8 +72,19 @@ ROUTES: dict[str, Permission] = {
     "POST /set-up": Permission.PUBLIC,
     "GET /oidc/start": Permission.PUBLIC,
     "GET /oidc/back": Permission.PUBLIC,
+    "GET /wall": Permission.PUBLIC,
+    "GET /wall/events": Permission.PUBLIC,
+    "GET /wall/frames/{frame_id}": Permission.PUBLIC,
     "POST /api/sign-out": Permission.SELF,
     "GET /api/me": Permission.SELF,
+    "GET /line": Permission.LINE,
+    "GET /api/line": Permission.LINE,
+    "GET /api/line/events": Permission.LINE,
+    "GET /api/line/frames/{frame_id}": Permission.LINE,
+    "GET /pictures": Permission.PARTS,
+    "GET /api/pictures": Permission.PARTS,
+    "GET /parts/{visit_id}": Permission.PARTS,
+    "GET /api/parts/{visit_id}/frames/{frame_id}/{layer}": Permission.PARTS,
     "GET /": Permission.QUEUE,
     "GET /api/events": Permission.QUEUE,
     "GET /review": Permission.REVIEW,
@@ -115,7 +132,15 @@ ROUTES: dict[str, Permission] = {
     "POST /api/users/{name}/password": Permission.USERS,
 }
 
-BEATS = frozenset({"POST /api/slots/{slot_id}/renew", "GET /api/slots/{slot_id}/evidence", "GET /api/events"})
+BEATS = frozenset(
+    {
+        "POST /api/slots/{slot_id}/renew",
+        "GET /api/slots/{slot_id}/evidence",
+        "GET /api/events",
+        "GET /api/line/events",
+        "GET /api/line/frames/{frame_id}",
+    }
+)
 """What pages do by themselves: it neither keeps a session awake nor is it an act of a person."""
 
 LOGGED_READS = frozenset({"GET /api/shift/operators"})
