@@ -3,8 +3,8 @@
     python -m benchmarks.line_page [--visits 200] [--per-s 2] [--broker embedded|apache]
 
 A whole line runs at a steady pace. Beside it a process of its own follows the topics as the station does, histories
-too, and makes the document of the page once a second, as for people who look. Its processor time after the start is held
-against that of ingest, inspect, route, keeper, projector and broker together over the same visits.
+too, and makes the document of the page once a second, as for people who look. Its processor time after the start is
+held against that of ingest, inspect, route, keeper, projector and broker together over the same visits.
 """
 
 from __future__ import annotations

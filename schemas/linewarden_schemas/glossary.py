@@ -139,6 +139,18 @@ WORDS: Mapping[str, Word] = {
         "What becomes of a visit: visit, revision, routing, outcome or none, final or not.",
         ("Disposition", "dispositions", "Outcome"),
     ),
+    "alarm": Word(
+        "Something that somebody has to act on, for a line, a kind and what it is about: raised, acknowledged, over, "
+        "at times shelved until a stated time. Several that follow from one cause stand under it.",
+        ("Alarm", "AlarmEvent", "alarms", "AlarmStage"),
+    ),
+    "alarm flood": Word(
+        "More alarms in ten minutes than anybody can act on; what another alarm explains is not counted."
+    ),
+    "cavity": Word(
+        "Of a mould, or the nest of a tool or carrier, in which a part was made, as the line's control says.",
+        ("Capture", "Disposition"),
+    ),
     "revision": Word(
         "The number of a disposition of one visit. 0 exists once, carries the routing and alone moves the gate; later "
         "ones carry outcomes or alarms.",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from linewarden_schemas.alarm import Alarm, AlarmEvent, AlarmRequest, LineWord
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture, FrameMetadata
+from linewarden_schemas.changeover import Changeover, MasterCheck, WorkerHeartbeat
 from linewarden_schemas.decision import Decision, QueueEvent
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.escape import Escape
@@ -93,10 +95,34 @@ CATALOGUE: dict[str, Topic] = {
             "line-state",
             "line_id",
             LineState,
-            written_by=("cli",),
-            read_by=("ingest", "station", "history", "replay", "cli"),
+            written_by=("cli", "station", "line"),
+            read_by=("ingest", "route", "line", "station", "audit", "history", "replay", "cli"),
             by_visit=False,
-            purpose="changes of state, order, lot, product",
+            is_timed=True,
+            purpose="changes of state, locks, order, lot, product",
+        ),
+        _topic(
+            "line-acts",
+            "line_id",
+            Changeover,
+            MasterCheck,
+            written_by=("cli", "station", "line"),
+            read_by=("line", "station", "cli"),
+            retention_ms=FOR_EVER,
+            by_visit=False,
+            is_timed=True,
+            purpose="changeovers and checks with master parts, each told anew at every step",
+        ),
+        _topic(
+            "workers",
+            "worker",
+            WorkerHeartbeat,
+            written_by=("inspect",),
+            read_by=("line",),
+            retention_ms=_HOUR * 24,
+            by_visit=False,
+            is_timed=True,
+            purpose="which inspect workers live, and what they have loaded",
         ),
         _topic(
             "captures",
@@ -104,7 +130,7 @@ CATALOGUE: dict[str, Topic] = {
             Capture,
             CameraHeartbeat,
             written_by=("ingest",),
-            read_by=("route", "station", "audit", "history", "cli"),
+            read_by=("route", "station", "audit", "history", "cli", "line"),
             purpose="metadata of every trigger, with the recipe, line state and decide-by in force",
         ),
         _topic(
@@ -140,7 +166,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             Disposition,
             written_by=("route",),
-            read_by=("route", "onward", "keeper", "notary", "station", "audit", "history", "replay", "cli"),
+            read_by=("route", "onward", "keeper", "notary", "station", "audit", "history", "replay", "cli", "line"),
             purpose="routing and outcomes by revision",
         ),
         _topic(
@@ -149,7 +175,7 @@ CATALOGUE: dict[str, Topic] = {
             SlotOpen,
             SlotClose,
             written_by=("route",),
-            read_by=("route", "projector", "keeper", "station", "audit", "history", "cli"),
+            read_by=("route", "projector", "keeper", "station", "audit", "history", "cli", "line"),
             cleanup=Cleanup.COMPACT,
             purpose="open and close of slots; lies in its visit's partition",
         ),
@@ -208,7 +234,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             Actuation,
             written_by=("onward",),
-            read_by=("route", "audit", "history"),
+            read_by=("route", "audit", "history", "line"),
             purpose="what a gate did with a visit, as the output to the line's control reports it",
         ),
         _topic(
@@ -216,7 +242,7 @@ CATALOGUE: dict[str, Topic] = {
             "output_id",
             OutputState,
             written_by=("onward",),
-            read_by=("onward",),
+            read_by=("onward", "line"),
             cleanup=Cleanup.COMPACT,
             by_visit=False,
             is_timed=True,
@@ -237,7 +263,7 @@ CATALOGUE: dict[str, Topic] = {
             "line_id",
             Balance,
             written_by=("audit",),
-            read_by=("audit",),
+            read_by=("audit", "line"),
             retention_ms=FOR_EVER,
             by_visit=False,
             purpose="closed periods of the conservation audit",
@@ -253,11 +279,34 @@ CATALOGUE: dict[str, Topic] = {
             purpose="signed heads of the evidence chain",
         ),
         _topic(
+            "alarms",
+            "alarm_id",
+            Alarm,
+            LineWord,
+            written_by=("line",),
+            read_by=("line", "station", "cli"),
+            cleanup=Cleanup.COMPACT,
+            by_visit=False,
+            is_timed=True,
+            purpose="each alarm as it stands, and the word of the process that keeps a line's list, keyed by line",
+        ),
+        _topic(
+            "alarm-events",
+            "alarm_id",
+            AlarmRequest,
+            AlarmEvent,
+            written_by=("line", "station", "cli"),
+            read_by=("line", "station", "cli"),
+            by_visit=False,
+            is_timed=True,
+            purpose="what people want done with alarms, and every step of each alarm's life",
+        ),
+        _topic(
             "dead-letters",
             "source",
             DeadLetter,
             written_by=("inspect", "keeper", "route", "onward", "projector"),
-            read_by=("audit", "history", "cli"),
+            read_by=("audit", "history", "cli", "line"),
             by_visit=False,
             is_spread=True,
             max_record_bytes=8 * MIB,

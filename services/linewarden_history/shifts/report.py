@@ -53,6 +53,12 @@ DEFINITIONS = (
 )
 
 
+def states_of(broker: Broker, namespace: Namespace, unreadable: UnreadableRecords | None = None) -> list[LineState]:
+    """Every line state that is kept, in the order of the log; raises BrokerUnavailable."""
+    told = messages(broker, namespace.topic("line-state"), 0, (unreadable or UnreadableRecords()).add)
+    return [one for one in told if isinstance(one, LineState)]
+
+
 def report(
     broker: Broker,
     namespace: Namespace,
@@ -72,8 +78,7 @@ def report(
         BrokerUnavailable: where the end of a topic cannot be reached.
     """
     unreadable = UnreadableRecords()
-    told = messages(broker, namespace.topic("line-state"), 0, unreadable.add)
-    states = [one for one in told if isinstance(one, LineState)]
+    states = states_of(broker, namespace, unreadable)
     if from_ms is None and scope.shift is not None:
         from_ms, to_ms = newest_shift(states, scope.shift, to_ms, line_id)
     elif from_ms is None:

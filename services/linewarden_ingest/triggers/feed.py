@@ -7,7 +7,7 @@ import threading
 from collections import deque
 
 from linewarden_ingest.metrics import TRIGGERS_DROPPED
-from linewarden_ingest.triggers.signal import ChannelNews, ChannelState, PartSignal, from_line, to_line
+from linewarden_ingest.triggers.signal import ChannelNews, ChannelOrder, ChannelState, PartSignal, from_line, to_line
 
 _MOST_WAITING = 1000
 
@@ -23,7 +23,8 @@ class TriggerPipe:
         self._dropped = TRIGGERS_DROPPED.labels(camera=camera_id)
         self._lock = threading.Lock()
         self._waiting: deque[bytes] = deque()
-        self._state: bytes | None = None
+        self._states: dict[type[ChannelNews], bytes] = {}
+        """The last of each kind that is no trigger: what a process that begins anew is told first."""
         self._pipe: int | None = None
 
     def attach(self, pipe: int) -> None:
@@ -31,8 +32,8 @@ class TriggerPipe:
         os.set_blocking(pipe, False)
         with self._lock:
             self._pipe = pipe
-            if self._state is not None:
-                self._put(self._state)
+            for state in self._states.values():
+                self._put(state)
             self._flush()
 
     def detach(self) -> None:
@@ -44,8 +45,8 @@ class TriggerPipe:
         """Hand this over, now or when there is room."""
         line = to_line(news)
         with self._lock:
-            if isinstance(news, ChannelState):
-                self._state = line
+            if not isinstance(news, PartSignal):
+                self._states[type(news)] = line
                 if self._pipe is None:
                     return
             self._put(line)
@@ -77,11 +78,14 @@ class TriggerFeed:
     def __init__(self) -> None:
         self._signals: deque[PartSignal] = deque()
         self.away: str | None = "it was not reached yet"
+        self.order: ChannelOrder | None = None
 
     def tell(self, news: ChannelNews) -> None:
         """Take what the side channel brought."""
         if isinstance(news, ChannelState):
             self.away = news.away
+        elif isinstance(news, ChannelOrder):
+            self.order = news
         else:
             self._signals.append(news)
 

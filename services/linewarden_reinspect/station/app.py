@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from linewarden_reinspect import metrics
-from linewarden_reinspect.station import api, compare, events, pages, pictures, study
+from linewarden_reinspect.station import alarms, api, compare, events, pages, pictures, study
 from linewarden_reinspect.station.access import people, ways_in
 from linewarden_reinspect.station.access.guard import HEADERS, require_own_page, routes_of
 from linewarden_reinspect.station.access.permissions import require_all_entered
@@ -44,6 +44,7 @@ ROUTERS = (
     pictures.router,
     study.router,
     events.router,
+    alarms.router,
     auditor.router,
     lead.router,
     engineer.router,
@@ -67,7 +68,13 @@ def create_app(station: StationContext) -> FastAPI:
     app.state.pages = pages_of(ROUTERS)
     model, watch = station.insight.line, station.watch
     app.state.feed = LineFeed(
-        model, lambda: watch.summary, station.evidence, station.recipe, station.references, station.clock
+        model,
+        lambda: watch.summary,
+        station.evidence,
+        station.recipe,
+        station.references,
+        station.clock,
+        station.alarms.listed,
     )
     app.state.pictures = PartPictures(station.evidence, station.insight.records)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")

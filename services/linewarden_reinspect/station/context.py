@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from linewarden_reinspect.evidence.store import EvidenceStore
 from linewarden_reinspect.station.access.access import Access
 from linewarden_reinspect.station.access.guard import CurrentSession
+from linewarden_reinspect.station.alarm_watch import AlarmWatch
 from linewarden_reinspect.station.desk import ReviewDesk
 from linewarden_reinspect.station.insight.insight import Insight
 from linewarden_reinspect.station.references import References
@@ -36,6 +37,7 @@ class StationContext:
     insight: Insight
     evidence: EvidenceStore
     watch: QueueWatch
+    alarms: AlarmWatch
     clock: Clock
     namespace: str
     lines: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from linewarden_reinspect.projector.projector import Projector, ProjectorPace
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.station.access.access import AccessRules, opened_access
 from linewarden_reinspect.station.access.links import LinkKind
+from linewarden_reinspect.station.alarm_watch import AlarmWatch
 from linewarden_reinspect.station.app import create_app
 from linewarden_reinspect.station.bus import StationBus
 from linewarden_reinspect.station.context import StationContext
@@ -24,6 +25,7 @@ from linewarden_reinspect.station.desk import ReviewDesk
 from linewarden_reinspect.station.insight.insight import opened_insight
 from linewarden_reinspect.station.server import WebServer
 from linewarden_reinspect.station.watch import QueueWatch
+from linewarden_runtime.alarm_book import AlarmBook
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.lifecycle import Stop
@@ -49,6 +51,7 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 TOPICS = (
     "reinspections", "decisions", "evidence", "queue-events", "inspections", "recipes", "activations", "line-state",
     "captures", "frames", "dispositions",
+    "alarms", "alarm-events",
 )  # fmt: skip
 VIEWS = ("top", "side", "face")
 
@@ -177,8 +180,9 @@ def rig(
             access.links.accept(link, LinkKind.SIGN_IN, [role], uses=1000)
         store = evidence_store(broker, name, 64 << 20)
         watch = QueueWatch(queue, clock, every_s=0.2)
+        alarms = AlarmWatch(lambda since_ms: AlarmBook(broker, name, since_ms), bus, clock, every_s=0.2)
         insight = stack.enter_context(opened_insight(broker, name, access.book, clock, folder=None))
-        station = StationContext(desk, access, insight, store, watch, clock, name.name)
+        station = StationContext(desk, access, insight, store, watch, alarms, clock, name.name)
         producer = stack.enter_context(broker.producer(client="others"))
         made = Rig(broker, queue, name, clock, station, store, bus, projector, producer)
         made.projector.synchronise()
@@ -196,6 +200,7 @@ def serving(made: Rig, *others: Callable[[threading.Event], None]) -> Iterator[s
             web.run,
             made.evidence.run,
             made.station.watch.run,
+            made.station.alarms.run,
             follow,
             lambda event: _project(made, event),
             *others,

@@ -16,7 +16,21 @@ from linewarden_reinspect.station.line.parts import Standing
 from linewarden_reinspect.station.line.parts_page import STANDINGS
 from linewarden_reinspect.station.line.story import LAYERS
 from linewarden_reinspect.station.rendering import pages_of
-from linewarden_schemas.vocabulary import CameraCondition, Cause, Judgement, LineMode, Role, Routing, Verdict
+from linewarden_schemas.vocabulary import (
+    AlarmDemand,
+    AlarmDoing,
+    AlarmKind,
+    AlarmPriority,
+    AlarmStage,
+    AlarmStep,
+    CameraCondition,
+    Cause,
+    Judgement,
+    LineMode,
+    Role,
+    Routing,
+    Verdict,
+)
 from linewarden_vision.inspecting.reasons import doubted
 from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES, words_of
 
@@ -59,6 +73,15 @@ def built() -> set[str]:
     keys |= {f"part.layer.{layer}" for layer in LAYERS} | {f"story.routed.{routing.value}" for routing in Routing}
     keys |= {f"story.{step}" for step in ("captured", "withheld", "inspected", "revised", "settled", "happened")}
     keys |= {f"thresholds.qualification.{word}" for word in ("bundle", "void")}
+    keys |= {f"alarm.{word}.{kind.value}" for kind in AlarmKind for word in ("kind", "do")}
+    for name, words in (
+        ("priority", AlarmPriority),
+        ("stage", AlarmStage),
+        ("step", AlarmStep),
+        ("demand", AlarmDemand),
+    ):
+        keys |= {f"alarm.{name}.{one.value}" for one in words}
+    keys |= {f"alarm.doing.{one.value}" for one in AlarmDoing if one is not AlarmDoing.COUNT}
     keys |= set(RAISED.findall(read(sorted(STATION.rglob("*.py")))))
     return keys | {key for key in texts.catalogue("en") if key.startswith("error.") and key[6:] in words()}
 

@@ -28,6 +28,12 @@ class Permission(StrEnum):
     """To see the line as it runs."""
     PARTS = "parts"
     """To see parts as pictures, with their stories."""
+    ALARMS = "alarms"
+    """To see alarms and their history."""
+    ACKNOWLEDGE = "acknowledge"
+    """To say to know of an alarm."""
+    SHELVE = "shelve"
+    """To put alarms aside, take them back, and end those that stand until somebody does."""
     HISTORY = "history"
     """To read what was decided and what happened in the queue."""
     LOG = "log"
@@ -54,6 +60,9 @@ GRANTS: dict[Permission, frozenset[Role]] = {
     Permission.DISPOSE: DISPOSING,
     Permission.LINE: _ALL,
     Permission.PARTS: _ALL - {Role.ADMIN},
+    Permission.ALARMS: _ALL,
+    Permission.ACKNOWLEDGE: frozenset({Role.OPERATOR, Role.LEAD, Role.QUALITY, Role.ENGINEER}),
+    Permission.SHELVE: frozenset({Role.LEAD, Role.ENGINEER}),
     Permission.HISTORY: frozenset({Role.LEAD, Role.QUALITY, Role.AUDITOR}),
     Permission.LOG: frozenset({Role.AUDITOR, Role.ADMIN}),
     Permission.FIGURES: frozenset({Role.LEAD, Role.QUALITY}),
@@ -107,6 +116,12 @@ ROUTES: dict[str, Permission] = {
     "POST /api/undo": Permission.REVIEW,
     "GET /frames/{frame_id}/picture": Permission.REVIEW,
     "GET /frames/{frame_id}/{layer}": Permission.REVIEW,
+    "GET /alarms": Permission.ALARMS,
+    "GET /api/alarms": Permission.ALARMS,
+    "GET /api/alarms/events": Permission.ALARMS,
+    "GET /api/alarms/history": Permission.ALARMS,
+    "POST /api/alarms/{alarm_id}/acknowledge": Permission.ACKNOWLEDGE,
+    "POST /api/alarms/{alarm_id}/wish": Permission.SHELVE,
     "GET /history": Permission.HISTORY,
     "GET /api/history": Permission.HISTORY,
     "GET /api/log": Permission.LOG,
@@ -139,6 +154,7 @@ BEATS = frozenset(
         "GET /api/events",
         "GET /api/line/events",
         "GET /api/line/frames/{frame_id}",
+        "GET /api/alarms/events",
     }
 )
 """What pages do by themselves: it neither keeps a session awake nor is it an act of a person."""

@@ -1,13 +1,18 @@
-"""What is not as it should be with a line, by the key of its words, each with what to do. Pure."""
+"""What is not as it should be with a line, by the keys of its words, each with what to do. Pure.
+
+Where the line's own process keeps its list of alarms, that list is shown, with what the page alone can see: that it
+does not hear the line, or that nothing comes. Where nobody keeps one, the page says by itself what it sees.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from linewarden_domain.alarms import ListedAlarm
 from linewarden_reinspect.queue.types import Ask, QueueSummary
 from linewarden_reinspect.station.line.model import SeenCamera, SeenLine
-from linewarden_schemas.vocabulary import CameraCondition, LineMode
+from linewarden_schemas.vocabulary import AlarmPriority, CameraCondition, LineMode
 
 STILL_MS = 60_000
 """A line in production that shows no part for so long stands still."""
@@ -25,18 +30,37 @@ KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class PageAlarm:
-    """`key` of its words (`line.alarm.KEY`, what to do `line.do.KEY`) with the `values` they name."""
+    """`key` of its words: `line.alarm.KEY`, or `alarm.kind.KEY` of the `listed`; with the `values` they name."""
 
     key: str
     grave: bool
     values: dict[str, object] = field(default_factory=dict)
+    listed: bool = False
+    subject: str = ""
 
 
-def alarms_of(line: SeenLine, summary: QueueSummary | None, as_of_ms: int, now_ms: int) -> Iterator[PageAlarm]:
-    """Alarms of a line at a time, the gravest first."""
-    found = [*_of_line(line, as_of_ms, now_ms), *_of_people(line.line_id, summary)]
-    found += [one for camera in line.cameras.values() for one in _of_camera(camera, now_ms)]
-    yield from sorted(found, key=lambda one: not one.grave)
+def alarms_of(
+    line: SeenLine,
+    summary: QueueSummary | None,
+    as_of_ms: int,
+    now_ms: int,
+    listed: Sequence[ListedAlarm] | None = None,
+) -> list[PageAlarm]:
+    """Alarms of a line at a time, the gravest first; `listed` is the line's own list, None where nobody keeps it."""
+    found = list(_of_line(line, as_of_ms, now_ms))
+    if summary is None:
+        found.append(PageAlarm("queue_away", grave=False))
+    if listed is not None:
+        found += [_listed(row) for row in listed if row.alarm.line_id == line.line_id]
+    else:
+        found += [*_of_stages(line, as_of_ms, now_ms), *_of_people(line.line_id, summary)]
+        found += [one for camera in line.cameras.values() for one in _of_camera(camera, now_ms)]
+    return sorted(found, key=lambda one: not one.grave)
+
+
+def _listed(row: ListedAlarm) -> PageAlarm:
+    alarm = row.alarm
+    return PageAlarm(alarm.kind.value, alarm.priority is AlarmPriority.HIGH, listed=True, subject=alarm.subject or "")
 
 
 def _of_line(line: SeenLine, as_of_ms: int, now_ms: int) -> Iterator[PageAlarm]:
@@ -52,6 +76,11 @@ def _of_line(line: SeenLine, as_of_ms: int, now_ms: int) -> Iterator[PageAlarm]:
         yield PageAlarm("still", grave=True)
     if line.activation(now_ms) is None:
         yield PageAlarm("no_recipe", grave=True)
+
+
+def _of_stages(line: SeenLine, as_of_ms: int, now_ms: int) -> Iterator[PageAlarm]:
+    if now_ms - as_of_ms > CURRENT_MS:
+        return
     for stage, backlog in (("inspect", line.inspect), ("route", line.route)):
         oldest = backlog.oldest_ms()
         if oldest is not None and now_ms - oldest > BEHIND_MS:
@@ -68,10 +97,7 @@ def _of_camera(camera: SeenCamera, now_ms: int) -> Iterator[PageAlarm]:
 
 
 def _of_people(line_id: str, summary: QueueSummary | None) -> Iterator[PageAlarm]:
-    if summary is None:
-        yield PageAlarm("queue_away", grave=False)
-        return
-    for demand in summary.demands:
+    for demand in () if summary is None else summary.demands:
         if demand.line_id == line_id:
             values: dict[str, object] = {"recipe": demand.recipe_id, "count": demand.waiting}
             yield PageAlarm(f"people_{demand.ask.value}", grave=demand.ask is Ask.STOP, values=values)

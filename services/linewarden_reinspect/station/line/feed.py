@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from linewarden_domain.alarms import ListedAlarm
 from linewarden_reinspect.evidence.store import EvidenceStore
 from linewarden_reinspect.queue.types import QueueSummary
 from linewarden_reinspect.station.line.alarms import CURRENT_MS, alarms_of
@@ -25,7 +26,10 @@ _EVERY_S = 1.0
 
 
 class LineFeed:
-    """`summary` is the queue's newest look, None while it is away; `recipe` answers by reference."""
+    """`summary` is the queue's newest look, None while it is away; `recipe` answers by reference.
+
+    `alarms` gives a line's own list at a time, None where nobody keeps it.
+    """
 
     def __init__(
         self,
@@ -35,9 +39,11 @@ class LineFeed:
         recipe: Callable[[RecipeRef], Recipe | None],
         references: References,
         clock: Clock,
+        alarms: Callable[[str, int], Sequence[ListedAlarm] | None] = lambda *_: None,
     ) -> None:
         self._model, self._summary, self._evidence = model, summary, evidence
         self._recipe, self._references, self._clock = recipe, references, clock
+        self._alarms = alarms
         self._lock = threading.Lock()
         self._made: dict[bool, tuple[float, str]] = {}
 
@@ -77,14 +83,19 @@ class LineFeed:
         shift, since_ms = line.shift(now_ms)
         line.tally.forget_before(now_ms)
         counts = line.tally.counts(shift, since_ms)
-        alarms = list(alarms_of(line, summary, self._model.as_of_ms, now_ms))
+        listed = self._alarms(line.line_id, now_ms)
+        alarms = alarms_of(line, summary, self._model.as_of_ms, now_ms, listed)
         state = line.state(now_ms)
         hidden = set() if parts else {"order_id", "lot_id"}
         return {
             "line_id": line.line_id,
             "level": _level(line, {one.key for one in alarms}, now_ms),
             "state": None if state is None else state.model_dump(mode="json", exclude={"line_id", *hidden}),
-            "pace": {"per_minute": line.parts.per_minute(now_ms), "newest_ms": line.parts.newest_ms},
+            "pace": {
+                "per_minute": line.parts.per_minute(now_ms),
+                "target": None if state is None else state.target_rate,
+                "newest_ms": line.parts.newest_ms,
+            },
             "shift": {"name": shift, "since_ms": since_ms},
             "counts": {name: counts[name] for name in _COUNTED},
             "trend": [asdict(point) for point in line.tally.trend(shift, since_ms)],

@@ -70,7 +70,8 @@ function alarms(board, line) {
   if (box.dataset.key === key) return;
   box.dataset.key = key;
   box.replaceChildren(...line.alarms.map((one) => element("li", { "data-grave": one.grave ? "yes" : "no" },
-    element("b", {}, t(`line.alarm.${one.key}`, one.values)), " ", element("span", {}, t(`line.do.${one.key}`, one.values)))));
+    element("b", {}, one.listed ? [t(`alarm.kind.${one.key}`), one.subject].filter(Boolean).join(": ") : t(`line.alarm.${one.key}`, one.values)), " ",
+    element("span", {}, t(one.listed ? `alarm.do.${one.key}` : `line.do.${one.key}`, one.values)))));
 }
 
 function stages(board, line, age) {
