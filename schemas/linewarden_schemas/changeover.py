@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.reason import CodedReasons
 from linewarden_schemas.vocabulary import ChangeoverStage, CheckOutcome, CheckReason, LineMode, Verdict
 
 
@@ -28,6 +29,7 @@ class Changeover(Message):
     at_ms: EpochMs
     actor: Actor
     waiting_for: tuple[Text, ...] = ()
+    waiting_coded: CodedReasons = ()
     acknowledged: tuple[Id, ...] = ()
     open_before: Count | None = None
     check_id: Id | None = None

@@ -202,8 +202,8 @@ class VisitCount:
         plain = [Seen(each.frame_id, each.captured, each.inspected) for each in seen]
         yield from (reason for _, reason in against_visit(plain, recipe))
         line_id = next((each.line_id for each in one.records), None)
-        told = self.ledger.line_states.get(line_id, []) if line_id is not None else []
-        against = against_line(told, first.decided_ms, self.allowed.line_ms)
+        states = self.ledger.line_states.get(line_id, []) if line_id is not None else []
+        against = against_line(states, first.decided_ms, self.allowed.line_ms)
         if against is not None:
             yield f"when it was decided: {against}"
         # `>=`: at its decide-by the gate is shut.

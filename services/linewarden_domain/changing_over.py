@@ -21,6 +21,7 @@ from linewarden_domain.line_situation import (
     producible_until,
     require_idle,
 )
+from linewarden_domain.words import Said, said
 from linewarden_schemas.base import Message
 from linewarden_schemas.changeover import Changeover, MasterAnswer, MasterCheck
 from linewarden_schemas.line import Activation, LineLock
@@ -38,7 +39,7 @@ def change_over(
     """
     require_idle(line)
     if line.mode is LineMode.BYPASS:
-        raise LineRefusal(f"a bypass is under way; end it first: linewarden line bypass end {line.line_id}")
+        raise LineRefusal("act_bypass_open", line=line.line_id)
     ref, name = recipe.ref(), f"{line.line_id}.{line.now_ms}"
     begun = Changeover(
         changeover_id=name,
@@ -74,7 +75,7 @@ def change_over(
 def withdraw(line: LineSituation, who: Who, reason: str | None = None) -> tuple[Message, ...]:
     """Take a changeover back; recipe and state stay as they are. Raises LineRefusal where none is under way."""
     found = _require_changeover(line)
-    ended = _step(found, line, who.actor, ChangeoverStage.WITHDRAWN, waiting_for=())
+    ended = _step(found, line, who.actor, ChangeoverStage.WITHDRAWN, waiting_for=(), waiting_coded=())
     stopped = _ended(line, CheckOutcome.MISSING, ()) if line.open_check is not None else ()
     return (next_state(line, who.actor, reason, changeover_id=None), ended, *stopped)
 
@@ -87,17 +88,18 @@ def release(line: LineSituation, who: Who, *, is_purged: bool, reason: str | Non
             says that no part of before is on the line.
     """
     found = _require_changeover(line)
-    who.require_lead("releasing a line")
+    who.require_lead("act_lead_releases")
     if found.stage is not ChangeoverStage.CHECKED:
-        missing = "; ".join(found.waiting_for) or "the line's process has not said that everything is done"
-        raise LineRefusal(f"the changeover is {found.stage.value}, not checked: {missing}")
+        raise LineRefusal("act_not_checked", stage=found.stage.value, missing=_missing(found))
     if line.state is not None and line.state.locks:
-        raise LineRefusal(f"passing is locked ({line.state.locks[0].cause.value}); a lead has to lift the lock first")
+        raise LineRefusal("act_locked", cause=line.state.locks[0].cause.value)
     if not is_purged:
-        raise LineRefusal("look whether a part of before is left between infeed and camera, then say that it is purged")
+        raise LineRefusal("act_not_purged")
     idle = in_state(line, None)
     told = {"mode": LineMode.PRODUCTION, "changeover_id": None, "valid_until_ms": producible_until(idle)}
-    done = _step(found, line, who.actor, ChangeoverStage.RELEASED, waiting_for=(), purged_by=who.actor)
+    done = _step(
+        found, line, who.actor, ChangeoverStage.RELEASED, waiting_for=(), waiting_coded=(), purged_by=who.actor
+    )
     return next_state(line, who.actor, reason, **told), done
 
 
@@ -105,7 +107,7 @@ def step_on(
     line: LineSituation,
     stage: ChangeoverStage,
     *,
-    waiting_for: Sequence[str] = (),
+    waiting_for: Sequence[Said] = (),
     acknowledged: Sequence[str] = (),
     open_before: int | None = None,
     actor: str = "line",
@@ -114,15 +116,15 @@ def step_on(
     found = line.open_changeover
     if found is None:
         return ()
-    told = {
-        "stage": stage,
-        "waiting_for": tuple(waiting_for),
+    told: dict[str, object] = {
+        "waiting_for": tuple(one.sentence for one in waiting_for),
+        "waiting_coded": tuple(one.reason for one in waiting_for),
         "acknowledged": tuple(sorted(acknowledged)),
         "open_before": open_before,
     }
-    if all(getattr(found, name) == value for name, value in told.items()):
+    if found.stage is stage and all(getattr(found, name) == value for name, value in told.items()):
         return ()
-    return (_step(found, line, actor, **told),)
+    return (_step(found, line, actor, stage, **told),)
 
 
 def begin_check(line: LineSituation, who: Who, why: CheckReason = CheckReason.ASKED) -> tuple[Message, ...]:
@@ -132,14 +134,14 @@ def begin_check(line: LineSituation, who: Who, why: CheckReason = CheckReason.AS
         LineRefusal: where the recipe names none, a check or a bypass is under way, or the changeover is not that far.
     """
     if line.recipe is None or line.recipe.check is None or line.active is None:
-        raise LineRefusal("the active recipe names no master parts: give it `check`, and publish it as a new version")
+        raise LineRefusal("act_no_masters", line=line.line_id)
     if line.open_check is not None:
-        raise LineRefusal("a check is under way already; run its master parts")
+        raise LineRefusal("act_check_open", line=line.line_id)
     if line.mode is LineMode.BYPASS:
-        raise LineRefusal("a bypass is under way; end it first")
+        raise LineRefusal("act_bypass_open", line=line.line_id)
     found = line.open_changeover
     if found is not None and found.stage is not ChangeoverStage.CLEARED:
-        raise LineRefusal(f"the changeover is {found.stage.value}: {'; '.join(found.waiting_for) or 'wait'}")
+        raise LineRefusal("act_changeover_early", stage=found.stage.value, missing=_missing(found))
     check_id = f"{line.line_id}.{line.now_ms}"
     returns = line.mode is LineMode.PRODUCTION and found is None
     begun = MasterCheck(
@@ -171,7 +173,7 @@ def end_check(line: LineSituation, outcome: CheckOutcome, answers: Sequence[Mast
     change = line.open_changeover
     if outcome is CheckOutcome.PASSED:
         if change is not None:
-            return (*ended, _step(change, line, "line", ChangeoverStage.CHECKED, waiting_for=()))
+            return (*ended, _step(change, line, "line", ChangeoverStage.CHECKED, waiting_for=(), waiting_coded=()))
         returns = found.returns_to if line.mode is LineMode.VERIFICATION else None
         good = ended[0]
         until_ms = good.next_due_ms if isinstance(good, MasterCheck) else None
@@ -220,6 +222,10 @@ def overdue(line: LineSituation, decided: int = 0) -> tuple[Message, ...]:
     return state, missing
 
 
+def _missing(found: Changeover) -> str:
+    return "; ".join(found.waiting_for) or said("wait_line").sentence
+
+
 def _is_unproven(line: LineSituation) -> bool:
     """Whether the line produces by a recipe that asks for master parts, and was activated past them."""
     if line.mode is not LineMode.PRODUCTION or line.recipe is None or line.recipe.check is None or line.active is None:
@@ -230,7 +236,7 @@ def _is_unproven(line: LineSituation) -> bool:
 
 def _require_changeover(line: LineSituation) -> Changeover:
     if line.open_changeover is None:
-        raise LineRefusal(f"no changeover is under way on {line.line_id}")
+        raise LineRefusal("act_no_changeover", line=line.line_id)
     return line.open_changeover
 
 

@@ -36,7 +36,7 @@ def tell(
             under way, or the check of its recipe is not good.
     """
     if mode is LineMode.BYPASS:
-        raise LineRefusal(f"a bypass has a person, a reason and an end: linewarden line bypass begin {line.line_id}")
+        raise LineRefusal("act_bypass_apart", line=line.line_id)
     valid_until_ms = producible_until(line) if mode is LineMode.PRODUCTION else None
     told = {
         "mode": mode,
@@ -66,13 +66,15 @@ def unlock(line: LineSituation, who: Who, reason: str, cause: LockCause | None =
         LineRefusal: for everybody but a lead who signed in, where nothing is locked, where no reason is given, and
             where the time would lock it again at once.
     """
-    who.require_lead("lifting a lock")
+    who.require_lead("act_lead_lifts")
     if not reason.strip():
-        raise LineRefusal("say why the lock is lifted")
+        raise LineRefusal("act_unexplained")
     locks = () if line.state is None else line.state.locks
     chosen = tuple(one for one in locks if cause in {None, one.cause})
+    if not chosen and cause is not None:
+        raise LineRefusal("act_not_locked_by", line=line.line_id, cause=cause.value)
     if not chosen:
-        raise LineRefusal(f"nothing{'' if cause is None else f' of cause {cause.value}'} is locked on {line.line_id}")
+        raise LineRefusal("act_not_locked", line=line.line_id)
     lifted = tuple(
         one.model_copy(update={"lifted_by": who.actor, "lifted_ms": line.now_ms, "lifted_reason": reason})
         for one in chosen
@@ -80,8 +82,7 @@ def unlock(line: LineSituation, who: Who, reason: str, cause: LockCause | None =
     left = tuple(one for one in locks if one not in chosen)
     after = next_state(line, who.actor, reason, locks=left, lifted=lifted)
     if due_locks(in_state(line, after)):
-        what = "end the bypass first" if line.mode is LineMode.BYPASS else "make the check with master parts first"
-        raise LineRefusal(f"its time is over, so that it would be locked again at once; {what}")
+        raise LineRefusal("act_end_bypass_first" if line.mode is LineMode.BYPASS else "act_check_first")
     return (after,)
 
 
@@ -92,9 +93,9 @@ def begin_bypass(line: LineSituation, who: Who, holder: str, until_ms: int, reas
         LineRefusal: without a reason or an end that is near enough, or while a changeover or check is under way.
     """
     if not reason.strip() or not holder.strip():
-        raise LineRefusal("a bypass names who turned the key, and why")
+        raise LineRefusal("act_bypass_unexplained")
     if not line.now_ms < until_ms <= line.now_ms + LONGEST_BYPASS_MS:
-        raise LineRefusal(f"a bypass ends within {LONGEST_BYPASS_MS // 3_600_000} h from now")
+        raise LineRefusal("act_bypass_end", hours=LONGEST_BYPASS_MS // 3_600_000)
     require_idle(line)
     told = {"mode": LineMode.BYPASS, "key_holder": holder, "valid_until_ms": until_ms, "resumes": None}
     return (next_state(line, who.actor, reason, **told),)
@@ -103,7 +104,7 @@ def begin_bypass(line: LineSituation, who: Who, holder: str, until_ms: int, reas
 def end_bypass(line: LineSituation, who: Who, reason: str | None = None) -> tuple[Message, ...]:
     """Say that the plant took its key back: the line is stopped until somebody tells its state. Raises LineRefusal."""
     if line.mode is not LineMode.BYPASS:
-        raise LineRefusal(f"{line.line_id} is in {line.mode.value}, not in bypass")
+        raise LineRefusal("act_not_in_bypass", line=line.line_id, mode=line.mode.value)
     return (next_state(line, who.actor, reason, mode=LineMode.STOPPED),)
 
 

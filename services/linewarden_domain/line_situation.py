@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from linewarden_domain.words import said
 from linewarden_schemas.changeover import Changeover, MasterCheck
 from linewarden_schemas.line import Activation, LineLock, LineState
 from linewarden_schemas.recipe import Recipe
@@ -15,7 +16,11 @@ _CLOSED = frozenset({ChangeoverStage.RELEASED, ChangeoverStage.FAILED, Changeove
 
 
 class LineRefusal(ValueError):
-    """What somebody wanted of a line may not be done; says why, and what to do instead."""
+    """What somebody wanted of a line may not be done; says why, and what to do instead, in every language."""
+
+    def __init__(self, code: str, **parameters: str | float) -> None:
+        self.told = said(code, **parameters)
+        super().__init__(self.told.sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,10 @@ class Who:
     actor: str
     role: Role | None = None
 
-    def require_lead(self, what: str) -> None:
-        """Raises LineRefusal for everybody but a lead who signed in."""
+    def require_lead(self, code: str) -> None:
+        """Raises LineRefusal, with these words, for everybody but a lead who signed in."""
         if self.role not in LIFTING:
-            raise LineRefusal(f"{what} takes a lead who has signed in; {self.actor} is {self.role or 'not signed in'}")
+            raise LineRefusal(code, actor=self.actor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +119,10 @@ def in_state(line: LineSituation, state: LineState | None) -> LineSituation:
 def require_idle(line: LineSituation) -> None:
     """Raise LineRefusal while a changeover or a check is under way."""
     if line.open_changeover is not None:
-        raise LineRefusal(
-            f"the line is changed over to {line.open_changeover.recipe.name}; release or withdraw that first: "
-            f"linewarden line changeover show {line.line_id}"
-        )
+        recipe = line.open_changeover.recipe.name
+        raise LineRefusal("act_changeover_open", line=line.line_id, recipe=recipe)
     if line.open_check is not None:
-        raise LineRefusal("a check with master parts is under way; run them first")
+        raise LineRefusal("act_check_open", line=line.line_id)
 
 
 def producible_until(line: LineSituation) -> int | None:
@@ -128,13 +131,12 @@ def producible_until(line: LineSituation) -> int | None:
     if line.recipe is None or line.recipe.check is None or line.active is None:
         return None
     good, last = line.good, line.check
-    begin = f"linewarden line check begin {line.line_id}"
     if good is None or good.at_ms < line.active.from_ms or not good.recipe.is_same(line.active.recipe):
-        raise LineRefusal(f"no check with master parts is good since its recipe is active: {begin}")
-    if last is not None and last.outcome is not CheckOutcome.PASSED:
-        raise LineRefusal(f"the last check with master parts is {last.outcome}: {begin}")
+        raise LineRefusal("act_check_absent", line=line.line_id)
+    if last is not None and last.outcome in {CheckOutcome.FAILED, CheckOutcome.MISSING}:
+        raise LineRefusal("act_check_wrong", line=line.line_id, outcome=last.outcome.value)
     if good.next_due_ms is not None and good.next_due_ms <= line.now_ms:
-        raise LineRefusal(f"a check with master parts is due: {begin}")
+        raise LineRefusal("act_check_due", line=line.line_id)
     return good.next_due_ms
 
 

@@ -12,6 +12,7 @@ from linewarden_domain.line_situation import LineSituation
 from linewarden_line.changeover import ChangeoverTracker
 from linewarden_line.master_run import MasterRun
 from linewarden_runtime.clock import Clock
+from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_schemas.alarm import LineWord
 from linewarden_schemas.base import Message
@@ -50,6 +51,7 @@ class ActsPart:
         self._signal: ChannelSignal | None = None
         self._handled_ms = 0
         self._looked_s = float("-inf")
+        self._is_blind = False
         self._counted_since: str | None = None
         self._decided = 0
         self._counted_to: Mapping[int, int] = {}
@@ -80,7 +82,16 @@ class ActsPart:
         if self._clock.monotonic() - self._looked_s < _LOOK_S:
             return []
         self._looked_s = self._clock.monotonic()
-        line = self._look()
+        try:
+            line = self._look()
+        except ConfigurationError as unreadable:
+            # Nobody knows what is active on the line. Captures say so and divert; until the next activation nothing
+            # is moved on.
+            if not self._is_blind:
+                _log.error("the line's acts stand still", line_id=self._line_id, why=str(unreadable))
+            self._is_blind = True
+            return []
+        self._is_blind = False
         self._follow(line)
         if self._wanted(line):
             self._act(self._wanted)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from linewarden_domain.words import Said, said
 from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.changeover import Changeover, WorkerHeartbeat
 from linewarden_schemas.disposition import Disposition
@@ -26,7 +27,7 @@ class ChangeoverProgress:
     """A stage, what the next one still needs in words, who has acknowledged, and how many visits of before are open."""
 
     stage: ChangeoverStage
-    waiting_for: tuple[str, ...] = ()
+    waiting_for: tuple[Said, ...] = ()
     acknowledged: tuple[str, ...] = ()
     open_before: int | None = None
 
@@ -78,7 +79,7 @@ class ChangeoverTracker:
     def progress(self, change: Changeover, recipe: Recipe | None, now_ms: int) -> ChangeoverProgress:
         """How far an open changeover has come by what was heard."""
         if recipe is None:
-            return ChangeoverProgress(ChangeoverStage.REQUESTED, ("the recipe is unknown, or in doubt",))
+            return ChangeoverProgress(ChangeoverStage.REQUESTED, (said("wait_recipe"),))
         missing = (*self._cameras_without(change, recipe, now_ms), *self._workers_without(change, now_ms))
         there = tuple(sorted((*self._alive_cameras(now_ms), *self._alive_workers(now_ms))))
         if missing:
@@ -88,11 +89,11 @@ class ChangeoverTracker:
             self._acknowledged = change.changeover_id, now_ms
         left = self._open_before(change.requested_ms, now_ms)
         if left or now_ms - self._acknowledged[1] < _SETTLE_MS:
-            words = f"{left} visits of before are not decided" if left else "visits of before may still come"
+            words = said("wait_visits", count=left) if left else said("wait_settling")
             return ChangeoverProgress(ChangeoverStage.ACKNOWLEDGED, (words,), there, left)
         if recipe.check is None:
             return ChangeoverProgress(ChangeoverStage.CHECKED, (), there, 0)
-        run = f"run the master parts: linewarden line check begin {self._line_id}"
+        run = said("wait_masters", line=self._line_id)
         return ChangeoverProgress(ChangeoverStage.CLEARED, (run,), there, 0)
 
     def signals(self) -> Iterator[CameraHeartbeat]:
@@ -106,30 +107,31 @@ class ChangeoverTracker:
             del self._open[name]
         return sum(one.since_ms < requested_ms for one in self._open.values())
 
-    def _cameras_without(self, change: Changeover, recipe: Recipe, now_ms: int) -> Iterator[str]:
+    def _cameras_without(self, change: Changeover, recipe: Recipe, now_ms: int) -> Iterator[Said]:
         expected = {view.camera_id: view.view_id for view in recipe.views}
         alive = self._alive_cameras(now_ms)
         for camera_id, view_id in expected.items():
             if camera_id not in alive:
-                yield f"camera {camera_id} of view {view_id} is not heard"
+                yield said("wait_camera_silent", camera=camera_id, view=view_id)
         for camera_id, beat in alive.items():
             if beat.recipe is None or beat.line_state is None:
-                yield f"camera {camera_id} does not say what it would pin"
+                yield said("wait_camera_mute", camera=camera_id)
             elif not beat.recipe.is_same(change.recipe) or beat.line_state.since_ms < change.requested_ms:
-                yield f"camera {camera_id} has {beat.recipe.short}"
+                yield said("wait_camera_other", camera=camera_id, recipe=beat.recipe.short)
             elif camera_id in expected and beat.view_id != expected[camera_id]:
-                yield f"camera {camera_id} takes view {beat.view_id}, and the recipe expects {expected[camera_id]}"
+                view = beat.view_id or "none"
+                yield said("wait_camera_view", camera=camera_id, view=view, expected=expected[camera_id])
 
-    def _workers_without(self, change: Changeover, now_ms: int) -> Iterator[str]:
+    def _workers_without(self, change: Changeover, now_ms: int) -> Iterator[Said]:
         alive = self._alive_workers(now_ms)
         if not alive:
-            yield "no inspect worker is heard"
+            yield said("wait_worker_none")
         for name, beat in alive.items():
             has = next((one for one in beat.loaded if one.line_id == self._line_id), None)
             if has is None or not has.recipe.is_same(change.recipe):
-                yield f"worker {name} has {'nothing of this line' if has is None else has.recipe.short}"
+                yield said("wait_worker_other", worker=name, recipe="-" if has is None else has.recipe.short)
             elif has.problem is not None:
-                yield f"worker {name}: {has.problem}"
+                yield said("wait_worker_problem", worker=name, detail=has.problem)
 
     def _alive_cameras(self, now_ms: int) -> dict[str, CameraHeartbeat]:
         return {name: beat for name, (beat, at_ms) in self._cameras.items() if now_ms - at_ms < SILENT_MS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from linewarden_domain.line_situation import LineRefusal, LineSituation
+from linewarden_domain.words import Said
 from linewarden_runtime.books import LineBook, RecipeBook, TopicBook, readable
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.ports import Broker, Closing
@@ -20,6 +21,14 @@ from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.vocabulary import CheckOutcome
 
 LineAct = Callable[[LineSituation, KnownRecipes], Sequence[Message]]
+
+
+class ActRefused(ConfigurationError):
+    """What somebody wanted of a line may not be done; `told` says why in every language."""
+
+    def __init__(self, told: Said) -> None:
+        super().__init__(told.sentence)
+        self.told = told
 
 
 class ActBook(Closing):
@@ -99,8 +108,8 @@ def act_on_line(
     """Do something with a line and write what it tells, all of it or nothing; what was written.
 
     Raises:
-        ConfigurationError: for what may not be done, in words; where somebody else told another state since the line
-            was `seen`, if that is given.
+        ActRefused: for what may not be done.
+        ConfigurationError: where somebody else told another state since the line was `seen`, if that is given.
         BrokerUnavailable: as `publish_in_turn`.
     """
     written: list[Message] = []
@@ -119,7 +128,7 @@ def act_on_line(
         try:
             written[:] = act(line, book.all)
         except LineRefusal as refusal:
-            raise ConfigurationError(str(refusal)) from refusal
+            raise ActRefused(refusal.told) from refusal
         return [act_record(namespace, one, source) for one in written]
 
     publish_in_turn(broker, namespace, decide, source)
@@ -130,7 +139,7 @@ def known_recipe(recipes: KnownRecipes, ref: RecipeRef) -> Recipe:
     """The content of a recipe that somebody names. Raises LineRefusal where nobody may judge by it."""
     recipe = recipes.get(ref)
     if recipe is None:
-        raise LineRefusal(f"{recipes.problem(ref)}; see 'linewarden recipe list'")
+        raise LineRefusal("act_recipe_unknown", detail=recipes.problem(ref) or ref.short)
     return recipe
 
 

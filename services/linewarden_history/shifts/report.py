@@ -26,8 +26,8 @@ MISSING = (
     ),
     "Pareto by cavity: no record carries the cavity, mould or tool that a part comes from.",
     (
-        "Master checks: line state tells when a line was in verification and what was inspected meanwhile; which "
-        "answer a master part should have got is not recorded, so that no check is called passed or failed here."
+        "Master checks: line state tells when a line was in verification and what was inspected meanwhile; what master "
+        "parts had to get is not read here, so that no check is called passed or failed (linewarden line check show)."
     ),
 )
 DEFINITIONS = (

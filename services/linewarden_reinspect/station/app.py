@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from linewarden_reinspect import metrics
-from linewarden_reinspect.station import alarms, api, compare, events, pages, pictures, study
+from linewarden_reinspect.station import alarms, api, compare, events, line_acts, pages, pictures, study
 from linewarden_reinspect.station.access import people, ways_in
 from linewarden_reinspect.station.access.guard import HEADERS, require_own_page, routes_of
 from linewarden_reinspect.station.access.permissions import require_all_entered
@@ -45,6 +45,7 @@ ROUTERS = (
     study.router,
     events.router,
     alarms.router,
+    line_acts.router,
     auditor.router,
     lead.router,
     engineer.router,

@@ -19,6 +19,7 @@ from linewarden_domain.changing_over import (
 )
 from linewarden_domain.line_acts import begin_bypass, end_bypass, lock, signalled, tell, unlock
 from linewarden_domain.line_situation import LineRefusal, LineSituation, Who, Work
+from linewarden_domain.words import said
 from linewarden_schemas.base import Message
 from linewarden_schemas.changeover import Changeover, MasterAnswer, MasterCheck
 from linewarden_schemas.line import Activation, ChannelSignal, LineState
@@ -84,9 +85,11 @@ class Line:
         assert self.now.state is not None
         return self.now.state
 
-    @property
     def passes(self) -> bool:
         return self.state.passes(self.now.now_ms)
+
+    def stage(self) -> ChangeoverStage | None:
+        return None if self.now.changeover is None else self.now.changeover.stage
 
     @property
     def locks(self) -> list[LockCause]:
@@ -107,17 +110,17 @@ def changed_over(line: Line) -> None:
 def test_a_lock_stays_whatever_state_is_told_until_a_lead_lifts_it() -> None:
     line = Line()
     line.produce()
-    assert line.passes
+    assert line.passes()
     line.do(lock, ANN, LockCause.PERSON, "oil on the lens")
     for mode in (LineMode.STOPPED, LineMode.SETUP, LineMode.PRODUCTION):
         line.do(tell, ANN, mode, Work(), has_gate=True)
-        assert (line.passes, line.locks) == (False, [LockCause.PERSON])
+        assert (line.passes(), line.locks) == (False, [LockCause.PERSON])
     for role in (None, *(role for role in Role if role is not Role.LEAD)):
-        assert "takes a lead" in refused(line, unlock, Who("ben", role), "cleaned")
+        assert "only a lead" in refused(line, unlock, Who("ben", role), "cleaned")
     assert "say why" in refused(line, unlock, LEA, " ")
-    assert "nothing of cause alarm" in refused(line, unlock, LEA, "cleaned", LockCause.ALARM)
+    assert "nothing is locked on line1 because an alarm" in refused(line, unlock, LEA, "cleaned", LockCause.ALARM)
     line.do(unlock, LEA, "cleaned")
-    assert line.passes
+    assert line.passes()
     (lifted,) = line.state.lifted
     assert (lifted.cause, lifted.actor, lifted.lifted_by, lifted.lifted_reason) == (
         LockCause.PERSON, "ann", "lea", "cleaned"
@@ -132,29 +135,29 @@ def test_a_changeover_passes_nothing_before_it_is_released_step_by_step() -> Non
     line.do(change_over, ANN, NEW, Work("PO-2"), "next order")
     assert (line.state.mode, line.state.order_id, line.now.recipe) == (LineMode.VERIFICATION, "PO-2", NEW)
     assert line.state.has_gate, "what is not told stays"
-    assert "changed over" in refused(line, tell, ANN, LineMode.PRODUCTION, Work(), has_gate=True)
-    assert "changed over" in refused(line, change_over, ANN, OLD, Work())
-    waiting = step_on(line.now, ChangeoverStage.REQUESTED, waiting_for=["camera cam-top is not heard"])
+    assert "being changed over" in refused(line, tell, ANN, LineMode.PRODUCTION, Work(), has_gate=True)
+    assert "being changed over" in refused(line, change_over, ANN, OLD, Work())
+    waiting = step_on(line.now, ChangeoverStage.REQUESTED, waiting_for=[said("wait_recipe")])
     assert len(waiting) == 1
     assert "requested" in refused(line, begin_check, ANN)
     for stage in (ChangeoverStage.ACKNOWLEDGED, ChangeoverStage.CLEARED):
         line.do(step_on, stage)
-        assert "not checked" in refused(line, release, LEA, is_purged=True)
+        assert "has to be checked" in refused(line, release, LEA, is_purged=True)
     assert line.do(step_on, ChangeoverStage.CLEARED) == (), "known already"
     line.do(begin_check, ANN)
     assert "under way" in refused(line, begin_check, ANN)
     line.do(end_check, CheckOutcome.PASSED, ())
-    assert line.now.changeover is not None
-    assert line.now.changeover.stage is ChangeoverStage.CHECKED
-    assert not line.passes
-    assert "takes a lead" in refused(line, release, ANN, is_purged=True)
+    assert line.stage() is ChangeoverStage.CHECKED
+    assert not line.passes()
+    assert "only a lead" in refused(line, release, ANN, is_purged=True)
     assert "purged" in refused(line, release, LEA, is_purged=False)
     line.do(lock, ANN, LockCause.ALARM)
     assert "locked" in refused(line, release, LEA, is_purged=True)
     line.do(unlock, LEA, "cleared")
     line.do(release, LEA, is_purged=True)
-    assert (line.passes, line.state.changeover_id) == (True, None)
-    assert line.now.changeover.stage is ChangeoverStage.RELEASED
+    assert (line.passes(), line.state.changeover_id) == (True, None)
+    assert line.stage() is ChangeoverStage.RELEASED
+    assert line.now.changeover is not None
     assert line.now.changeover.purged_by == "lea"
     assert line.now.good is not None
     assert line.state.valid_until_ms == line.now.good.next_due_ms
@@ -174,7 +177,7 @@ def test_a_failed_or_missing_check_locks_and_names_what_to_contain(outcome: Chec
     assert isinstance(ended, MasterCheck)
     assert ended.contain_from_ms == good.at_ms
     assert ended.contain_to_ms == ended.at_ms
-    assert not line.passes
+    assert not line.passes()
     assert line.locks == [LockCause.CHECK_FAILED if outcome is CheckOutcome.FAILED else LockCause.CHECK_OVERDUE]
     assert "bad, view top: NG was expected, and OK came" in str(line.state.locks[0].detail)
     assert outcome.value in refused(line, tell, ANN, LineMode.PRODUCTION, Work(), has_gate=False)
@@ -182,7 +185,7 @@ def test_a_failed_or_missing_check_locks_and_names_what_to_contain(outcome: Chec
     assert outcome.value in refused(line, tell, ANN, LineMode.PRODUCTION, Work(), has_gate=False)
     line.checked()
     line.produce()
-    assert line.passes
+    assert line.passes()
 
 
 def test_a_check_that_fails_in_a_changeover_ends_it() -> None:
@@ -192,8 +195,7 @@ def test_a_check_that_fails_in_a_changeover_ends_it() -> None:
     assert line.now.check is not None
     assert line.now.check.why is CheckReason.CHANGEOVER
     line.do(end_check, CheckOutcome.FAILED, ())
-    assert line.now.changeover is not None
-    assert line.now.changeover.stage is ChangeoverStage.FAILED
+    assert line.stage() is ChangeoverStage.FAILED
     assert line.state.changeover_id is None
     changed_over(line)
     line.checked()
@@ -207,10 +209,10 @@ def test_the_recurring_check_returns_to_production_and_is_overdue_by_time_or_cou
     line.do(release, LEA, is_purged=True)
     line.later(HOUR // 2)
     line.checked()
-    assert line.passes, "the line came from production"
+    assert line.passes(), "the line came from production"
     assert line.do(overdue) == ()
     line.later(HOUR)
-    assert not line.passes, "also where nobody says so"
+    assert not line.passes(), "also where nobody says so"
     _, missing = line.do(overdue)
     assert isinstance(missing, MasterCheck)
     assert (missing.outcome, missing.why, line.locks) == (
@@ -220,8 +222,8 @@ def test_the_recurring_check_returns_to_production_and_is_overdue_by_time_or_cou
     assert "make the check" in refused(line, unlock, LEA, "never mind")
     line.checked()
     line.do(unlock, LEA, "checked")
-    assert line.passes
-    counted = line.now.recipe.model_copy(update={"check": RULES.model_copy(update={"every_parts": 10})})  # type: ignore[union-attr]
+    assert line.passes()
+    counted = NEW.model_copy(update={"check": RULES.model_copy(update={"every_parts": 10})})
     line.now = replace(line.now, recipe=counted)
     assert overdue(line.now, 9) == ()
     line.do(overdue, 10)
@@ -233,7 +235,7 @@ def test_production_needs_a_good_check_of_the_very_recipe_since_it_is_active() -
     assert "no check" in refused(line, tell, ANN, LineMode.PRODUCTION, Work(), has_gate=False)
     line.checked()
     line.produce()
-    assert line.passes
+    assert line.passes()
     again = Activation(line_id="line1", recipe=NEW.ref(), from_ms=line.now.now_ms, actor="ann")
     line.now = replace(line.now, active=again)
     assert "no check" in refused(line, tell, ANN, LineMode.PRODUCTION, Work(), has_gate=False)
@@ -246,18 +248,20 @@ def test_a_bypass_has_a_person_a_reason_and_an_end_and_locks_where_it_is_left_op
     line.produce()
     assert "bypass begin" in refused(line, tell, ANN, LineMode.BYPASS, Work(), has_gate=False)
     soon = line.now.now_ms + HOUR
-    assert "who turned the key" in refused(line, begin_bypass, ANN, "ben", soon, " ")
+    assert "who turned the plant's key" in refused(line, begin_bypass, ANN, "ben", soon, " ")
     for wrong in (line.now.now_ms, line.now.now_ms + 25 * HOUR):
         assert "ends within 24 h" in refused(line, begin_bypass, ANN, "ben", wrong, "camera broken")
     line.do(begin_bypass, ANN, "ben", soon, "camera broken")
-    assert (line.passes, line.state.key_holder, line.state.reason) == (False, "ben", "camera broken")
+    assert (line.passes(), line.state.key_holder, line.state.reason) == (False, "ben", "camera broken")
     line.do(end_bypass, ANN)
     assert (line.state.mode, line.locks, line.state.key_holder) == (LineMode.STOPPED, [], None)
     assert "not in bypass" in refused(line, end_bypass, ANN)
     line.do(begin_bypass, ANN, "ben", line.now.now_ms + HOUR, "camera broken")
     line.later(HOUR)
     line.do(tell, ANN, LineMode.PRODUCTION, Work(), has_gate=False)
-    assert (line.passes, line.locks) == (False, [LockCause.BYPASS_ELAPSED]), "also where nobody had looked at the clock"
+    assert (line.passes(), line.locks) == (False, [LockCause.BYPASS_ELAPSED]), (
+        "also where nobody had looked at the clock"
+    )
 
 
 def test_the_side_channel_starts_what_it_stopped_and_lifts_nothing() -> None:
@@ -269,14 +273,14 @@ def test_the_side_channel_starts_what_it_stopped_and_lifts_nothing() -> None:
 
     assert says(ChannelWord.START) == ()
     says(ChannelWord.STOP)
-    assert (line.state.mode, line.passes) == (LineMode.STOPPED, False)
+    assert (line.state.mode, line.passes()) == (LineMode.STOPPED, False)
     assert says(ChannelWord.STOP) == ()
     says(ChannelWord.START)
-    assert line.passes
+    assert line.passes()
     says(ChannelWord.STOP)
     line.do(lock, ANN, LockCause.ALARM)
     says(ChannelWord.START)
-    assert (line.state.mode, line.passes, line.locks) == (LineMode.PRODUCTION, False, [LockCause.ALARM])
+    assert (line.state.mode, line.passes(), line.locks) == (LineMode.PRODUCTION, False, [LockCause.ALARM])
     line.do(unlock, LEA, "looked at")
     line.do(tell, ANN, LineMode.STOPPED, Work(), has_gate=False)
     assert says(ChannelWord.START) == (), "a person stopped it"

@@ -51,6 +51,7 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 TOPICS = (
     "reinspections", "decisions", "evidence", "queue-events", "inspections", "recipes", "activations", "line-state",
     "captures", "frames", "dispositions",
+    "line-acts",
     "alarms", "alarm-events",
 )  # fmt: skip
 VIEWS = ("top", "side", "face")

@@ -25,6 +25,8 @@ from linewarden_schemas.vocabulary import (
     AlarmStep,
     CameraCondition,
     Cause,
+    ChangeoverStage,
+    CheckOutcome,
     Judgement,
     LineMode,
     Role,
@@ -58,6 +60,8 @@ def built() -> set[str]:
     keys |= {f"bar.language.{name}" for name in texts.LANGUAGES}
     keys |= {f"heat.{name}" for name in ("off", "specific", "agnostic", "difference")}
     keys |= {f"{page}.ask.{ask.value}" for ask in Ask for page in ("queue", "bar")}
+    keys |= {f"acts.mode.{mode.value}" for mode in LineMode} | {f"acts.stage.{one.value}" for one in ChangeoverStage}
+    keys |= {f"acts.outcome.{outcome.value}" for outcome in CheckOutcome} | {"acts.outcome.open"}
     keys |= {f"scan.{why.value}" for why in Why} | {"scan.other"}
     keys |= {f"compare.{side}" for side in ("acceptable", "unacceptable")}
     keys |= {f"thresholds.to.{side}" for side in ("diverted", "passed")}
@@ -74,13 +78,13 @@ def built() -> set[str]:
     keys |= {f"story.{step}" for step in ("captured", "withheld", "inspected", "revised", "settled", "happened")}
     keys |= {f"thresholds.qualification.{word}" for word in ("bundle", "void")}
     keys |= {f"alarm.{word}.{kind.value}" for kind in AlarmKind for word in ("kind", "do")}
-    for name, words in (
+    for name, kinds in (
         ("priority", AlarmPriority),
         ("stage", AlarmStage),
         ("step", AlarmStep),
         ("demand", AlarmDemand),
     ):
-        keys |= {f"alarm.{name}.{one.value}" for one in words}
+        keys |= {f"alarm.{name}.{one.value}" for one in kinds}
     keys |= {f"alarm.doing.{one.value}" for one in AlarmDoing if one is not AlarmDoing.COUNT}
     keys |= set(RAISED.findall(read(sorted(STATION.rglob("*.py")))))
     return keys | {key for key in texts.catalogue("en") if key.startswith("error.") and key[6:] in words()}

@@ -19,7 +19,7 @@ from linewarden_runtime.testing import MemoryBroker
 from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import LineLock, LineState
-from linewarden_schemas.vocabulary import Cause, LineMode, LockCause, Outcome, Routing
+from linewarden_schemas.vocabulary import Cause, LineMode, LockCause, Outcome, Routing, Verdict
 from tests.support.history import UNDO_MS, History
 from tests.unit.route.builders import T0
 
@@ -53,6 +53,7 @@ def test_a_part_passes_only_if_picture_and_decision_fall_into_production(
 ) -> None:
     made.visit("before")
     made.capture("across")
+    made.turn()
     state = made.line.tell_state(mode, **more)
     made.pass_time(MARGIN_MS)
     made.inspect("across")
@@ -118,7 +119,7 @@ def test_who_releases_a_part_of_a_locked_line_has_looked_at_every_picture(made: 
 
 def test_a_reject_stays_one_and_says_the_lock_beside_it(made: History) -> None:
     made.line.tell_state(LineMode.STOPPED)
-    made.visit("v1", verdict="NG")
+    made.visit("v1", verdict=Verdict.NG)
     (routed,) = made.line.dispositions("v1")
     assert routed.routing is Routing.REJECTED
     assert any("stopped" in reason for reason in routed.reasons)

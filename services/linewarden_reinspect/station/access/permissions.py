@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from linewarden_domain.authority import DISPOSING, MAY_TAKE, may_name
+from linewarden_domain.line_situation import LIFTING
 from linewarden_reinspect.station.errors import BadInput, Forbidden
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Judgement, Outcome, Role, Skill
@@ -46,6 +47,8 @@ class Permission(StrEnum):
     """To look at thresholds and draft others."""
     APPROVE = "approve"
     """To approve or refuse somebody else's draft, and to roll back."""
+    LINE_ACTS = "line_acts"
+    """To lock and unlock a line, change it over, check it, release it, record a bypass."""
     SKILLS = "skills"
     """To see who there is, and to say who has learnt what."""
     USERS = "users"
@@ -69,6 +72,7 @@ GRANTS: dict[Permission, frozenset[Role]] = {
     Permission.PEOPLE: frozenset({Role.LEAD}),
     Permission.THRESHOLDS: frozenset({Role.ENGINEER, Role.QUALITY}),
     Permission.APPROVE: frozenset({Role.ENGINEER, Role.QUALITY}),
+    Permission.LINE_ACTS: LIFTING,
     Permission.SKILLS: frozenset({Role.LEAD, Role.ADMIN}),
     Permission.USERS: frozenset({Role.ADMIN}),
 }
@@ -130,6 +134,9 @@ ROUTES: dict[str, Permission] = {
     "GET /api/shift/operators": Permission.PEOPLE,
     "GET /api/bin-counts": Permission.FIGURES,
     "POST /api/bin-counts": Permission.FIGURES,
+    "GET /line/acts": Permission.LINE_ACTS,
+    "GET /api/line/acts": Permission.LINE_ACTS,
+    "POST /api/line/acts/{line_id}": Permission.LINE_ACTS,
     "GET /trust": Permission.THRESHOLDS,
     "GET /thresholds": Permission.THRESHOLDS,
     "GET /api/thresholds": Permission.THRESHOLDS,

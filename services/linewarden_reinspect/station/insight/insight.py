@@ -16,6 +16,7 @@ from linewarden_reinspect.station.insight.index import HistoryIndex
 from linewarden_reinspect.station.insight.recent import RecentVisits
 from linewarden_reinspect.station.insight.releases import Releases
 from linewarden_reinspect.station.line.model import LineModel
+from linewarden_reinspect.station.line_desk import LineDesk
 from linewarden_runtime.books import positions_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.ports import Broker, Reader
@@ -33,6 +34,7 @@ class Insight:
     follower: TopicFollower
     drafts: Drafts
     releases: Releases
+    acts: LineDesk
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def is_told(self, visit_id: str) -> bool:
@@ -67,6 +69,7 @@ def opened_insight(
             follower=TopicFollower(broker, namespace, index, recent, line, clock),
             drafts=Drafts(book, clock),
             releases=Releases(broker, namespace, clock),
+            acts=LineDesk(broker, namespace, clock),
         )
     finally:
         records.close()

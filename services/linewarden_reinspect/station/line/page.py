@@ -96,10 +96,10 @@ def _require_wall(station: StationContext) -> None:
 
 def _picture(frame_id: str, station: StationContext, feed: LineFeed, pictures: PartPictures) -> Response:
     if not feed.shows(frame_id):
-        raise NothingHeld("problem.picture_not_kept")
+        raise NothingHeld("problem.picture_gone")
     view = station.insight.line.view(frame_id)
     if view is None:
-        raise NothingHeld("problem.picture_not_kept")
+        raise NothingHeld("problem.picture_gone")
     picture, kind = pictures.picture(view)
     return Response(picture, media_type=kind, headers=_KEPT)
 

@@ -31,7 +31,7 @@ class PartPictures:
             record = self._record(view.frame_id, view.picture_at)
             payload = None if record is None else record.value
         if payload is None or not is_wire_format(payload):
-            raise NothingHeld("problem.picture_not_kept")
+            raise NothingHeld("problem.picture_gone")
         if view.sha256 is not None and digest(payload) != view.sha256:
             raise NothingHeld("problem.picture_other")
         kind = "image/png" if payload.startswith(b"\x89PNG") else "image/jpeg"
