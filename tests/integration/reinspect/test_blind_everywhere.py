@@ -61,6 +61,7 @@ QUERIES = {
     "/api/history": ["limit=200"],
     "/api/thresholds/preview": ["line_id=line1&recipe_id=tile&suspicion=0.2"],
     "/api/shift": [f"from_ms={T0}&to_ms={T0 + 10**8}"],
+    "/api/shift/report": [f"from_ms={T0}&to_ms={T0 + 10**8}"],
     "/api/shift/operators": [f"from_ms={T0}&to_ms={T0 + 10**8}"],
     "/oidc/back": ["code=1&state=1"],
 }

@@ -50,7 +50,7 @@ LINKS = {LINK: Role.OPERATOR, LEAD_LINK: Role.LEAD} | {f"{role.value}-link-of-th
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 TOPICS = (
     "reinspections", "decisions", "evidence", "queue-events", "inspections", "recipes", "activations", "line-state",
-    "captures", "frames", "dispositions",
+    "captures", "frames", "dispositions", "escapes", "dead-letters",
     "line-acts",
     "alarms", "alarm-events",
 )  # fmt: skip

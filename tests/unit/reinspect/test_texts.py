@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from linewarden_history.shifts.report import DEFINITIONS
 from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
 from linewarden_reinspect.station.app import ROUTERS
@@ -74,6 +75,8 @@ def built() -> set[str]:
     keys |= {f"line.condition.{condition.value}" for condition in CameraCondition}
     keys |= {f"line.qualification.{word}" for word in ("holds", "expired", "void", "none", "unknown")}
     keys |= {f"pictures.of.{standing or 'any'}" for standing in STANDINGS}
+    keys |= {f"shift.by.{by}" for by in ("class", "zone", "camera", "cavity")}
+    keys |= {f"shift.rate.{name}" for name, _ in DEFINITIONS}
     keys |= {f"part.layer.{layer}" for layer in LAYERS} | {f"story.routed.{routing.value}" for routing in Routing}
     keys |= {f"story.{step}" for step in ("captured", "withheld", "inspected", "revised", "settled", "happened")}
     keys |= {f"thresholds.qualification.{word}" for word in ("bundle", "void")}

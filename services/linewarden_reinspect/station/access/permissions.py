@@ -131,6 +131,7 @@ ROUTES: dict[str, Permission] = {
     "GET /api/log": Permission.LOG,
     "GET /shift": Permission.FIGURES,
     "GET /api/shift": Permission.FIGURES,
+    "GET /api/shift/report": Permission.FIGURES,
     "GET /api/shift/operators": Permission.PEOPLE,
     "GET /api/bin-counts": Permission.FIGURES,
     "POST /api/bin-counts": Permission.FIGURES,

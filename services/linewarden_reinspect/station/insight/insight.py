@@ -15,6 +15,7 @@ from linewarden_reinspect.station.insight.follow import TopicFollower
 from linewarden_reinspect.station.insight.index import HistoryIndex
 from linewarden_reinspect.station.insight.recent import RecentVisits
 from linewarden_reinspect.station.insight.releases import Releases
+from linewarden_reinspect.station.insight.reports import ShiftReports
 from linewarden_reinspect.station.line.model import LineModel
 from linewarden_reinspect.station.line_desk import LineDesk
 from linewarden_runtime.books import positions_of
@@ -35,6 +36,7 @@ class Insight:
     drafts: Drafts
     releases: Releases
     acts: LineDesk
+    reports: ShiftReports
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def is_told(self, visit_id: str) -> bool:
@@ -70,6 +72,7 @@ def opened_insight(
             drafts=Drafts(book, clock),
             releases=Releases(broker, namespace, clock),
             acts=LineDesk(broker, namespace, clock),
+            reports=ShiftReports(broker, namespace, clock),
         )
     finally:
         records.close()
