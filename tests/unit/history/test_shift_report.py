@@ -98,13 +98,14 @@ def test_cavity_and_zone_have_a_pareto_where_part_data_carries_them() -> None:
     defect = MeasuredDefect(
         x=1, y=1, width=2, height=2, length_mm=1, length_error_mm=0, area_mm2=1, area_error_mm2=0, zones=("rim",)
     )
-    records = []
-    for one in shift():
-        if isinstance(one, Capture):
-            one = one.model_copy(update={"cavity": "c3"})
-        if isinstance(one, Inspection) and one.verdict is Verdict.NG:
-            one = one.model_copy(update={"defects": (defect,)})
-        records.append(one)
+    records = [
+        one.model_copy(update={"cavity": "c3"})
+        if isinstance(one, Capture)
+        else one.model_copy(update={"defects": (defect,)})
+        if isinstance(one, Inspection) and one.verdict is Verdict.NG
+        else one
+        for one in shift()
+    ]
     document = report(line(*by_topic(records)), NAMESPACE, Scope(shift="A"), from_ms=BEGIN, to_ms=END)
     assert [(row["name"], row["count"]) for row in document["pareto"]["cavity"]] == [("c3", 3)]
     assert [row["name"] for row in document["pareto"]["zone"]] == ["rim"]
