@@ -79,8 +79,10 @@ def part_page(
     def worded(sentence: str, reason: Any) -> str:  # noqa: ANN401 - a reason or none
         return present.worded(sentence, reason, language)
 
-    name_of = station.access.pseudonyms.name
-    events = station.insight.index.page(HistoryFilter(part=visit_id), None, 200) if may else []
+    # What people did, and who, is for those who may read histories.
+    has_people = allows(session.role, Permission.HISTORY)
+    name_of = station.access.pseudonyms.name if has_people else _nobody
+    events = station.insight.index.page(HistoryFilter(part=visit_id), None, 200) if may and has_people else []
     with station.insight.line.lock:
         views = story.views_of(part, worded, told=may)
         steps = story.steps_of(part, events, worded, name_of, told=may)
@@ -112,6 +114,10 @@ def layer(
         picture, kind = shelf.picture(view)
         return Response(picture, media_type=kind, headers=PRIVATE)
     return Response(shelf.layer(view, layer), media_type="image/png", headers=PRIVATE)
+
+
+def _nobody(_: str) -> str:
+    return ""
 
 
 def _told(station: StationContext, session: Session) -> Told:

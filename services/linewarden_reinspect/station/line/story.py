@@ -101,7 +101,7 @@ def _routed(one: Disposition, worded: Worded, name_of: Callable[[str], str]) -> 
         causes = ", ".join(cause.value for cause in one.causes)
         return StoryStep(one.decided_ms, f"routed.{one.routing.value}", {"causes": causes or "—"}, "", reasons)
     more = (*((one.alarm,) if one.alarm else ()), *(reasons if one.outcome is None else ()))
-    who = ", ".join(name_of(actor) for actor in one.actors)
+    who = ", ".join(name for actor in one.actors if (name := name_of(actor)))
     if one.outcome is None:
         return StoryStep(one.decided_ms, "revised", {"routing": one.routing.value}, who, more)
     values: dict[str, object] = {"outcome": one.outcome.value, "concession": one.concession or "—"}

@@ -13,7 +13,7 @@ export function showMade(report) {
   byId("made-note").textContent = [t("shift.visits", { count: report.visits, settled: report.settled }), left && t("shift.left_out", { left }), simulated].filter(Boolean).join(" ");
   byId("rates").replaceChildren(...report.rates.map(rate));
   const known = ["class", "zone", "camera", "cavity"].filter((by) => report.pareto[by]?.length);
-  byId("paretos").replaceChildren(...known.map((by) => pareto(by, report.pareto[by])));
+  byId("paretos").replaceChildren(...known.map((by) => pareto(by, report)));
   byId("p-chart").replaceChildren(pChart(report.p_chart));
   byId("positions").replaceChildren(...Object.entries(report.positions).map(([view, map]) => positions(view, map)));
   if (!Object.keys(report.positions).length) byId("positions").replaceChildren(element("p", { class: "muted" }, t("shift.no_positions")));
@@ -26,9 +26,15 @@ function rate(one) {
     element("small", {}, known ? t("shift.interval", { count: one.count, of: one.of, low: percent(one.low), high: percent(one.high) }) : t("shift.no_evidence")));
 }
 
-function pareto(by, rows) {
+// Each row leads to the pictures behind it, where pictures can be asked for by it.
+const ASKED = { class: "defect_class", zone: "zone", camera: "camera" };
+
+function pareto(by, report) {
+  const rows = report.pareto[by];
   const most = rows[0].count;
-  const line = (one) => element("tr", {}, element("th", { scope: "row" }, one.name), element("td", {}, element("meter", { min: 0, max: most, value: one.count, "aria-label": one.name })),
+  const path = (name) => `/pictures?${new URLSearchParams({ [ASKED[by]]: name, standing: "ng", from_ms: report.from_ms, to_ms: report.to_ms })}`;
+  const name = (one) => (ASKED[by] && one.name !== "not named" && one.name !== "in no zone" ? element("a", { href: path(one.name) }, one.name) : one.name);
+  const line = (one) => element("tr", {}, element("th", { scope: "row" }, name(one)), element("td", {}, element("meter", { min: 0, max: most, value: one.count, "aria-label": one.name })),
     element("td", { class: "num" }, `${one.count}`), element("td", { class: "num" }, percent(one.running, 0)));
   return element("div", {}, element("h3", {}, t(`shift.by.${by}`)), element("table", { class: "pareto" }, element("tbody", {}, ...rows.slice(0, 8).map(line))));
 }
