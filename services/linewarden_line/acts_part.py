@@ -105,12 +105,12 @@ class ActsPart:
 
     def _follow(self, line: LineSituation) -> None:
         """Begin to listen for a check that began, and to count anew after a good one."""
-        check = line.open_check
+        check, rules = line.open_check, None if line.recipe is None else line.recipe.check
         if check is None:
             self._run = None
         elif self._run is None or self._run.check.check_id != check.check_id:
-            self._run = MasterRun(check)
-        rules = None if line.recipe is None else line.recipe.check
+            masters = () if rules is None else (one.part_id for one in rules.masters)
+            self._run = MasterRun(check, frozenset(masters))
         counts = line.good is not None and rules is not None and rules.every_parts is not None
         if counts and line.good is not None and self._counted_since != line.good.check_id:
             self._decided, self._counted_to = self._count(line.good.at_ms)

@@ -23,17 +23,21 @@ class MasterRun:
     """Visits captured since a check began, and the first verdict of each of their views, in whatever order they come.
 
     A visit counts for the master part whose serial it has, or, where they are run in order, for the one whose turn it
-    is by the time of its first capture. Of two visits of one master part the first counts.
+    is by the time of its first capture. Of two visits of one master part the first counts. A part that bears the serial
+    of a master counts from the begin of the check on; any other one once its camera pins the state of the check.
     """
 
     check: MasterCheck
+    masters: frozenset[str] = frozenset()
     _visits: dict[str, _MasterVisit] = field(default_factory=dict)
     _verdicts: dict[tuple[str, str], Verdict] = field(default_factory=dict)
 
     def captured(self, capture: Capture) -> None:
-        """Take a capture; one that pins another state than that of the check tells nothing of it."""
+        """Take a capture; one of before the check tells nothing of it."""
         state = capture.line_state
         is_of_check = state.mode is LineMode.VERIFICATION and state.since_ms >= self.check.began_ms
+        # A camera learns the state of the check within a second or so, and a master may be there before.
+        is_of_check |= capture.part_id in self.masters and capture.captured_ms >= self.check.began_ms
         if capture.line_id != self.check.line_id or not is_of_check:
             return
         known = self._visits.setdefault(capture.visit_id, _MasterVisit(capture.captured_ms))

@@ -69,6 +69,8 @@ def line(request: pytest.FixtureRequest, namespace: str, tmp_path: Path) -> Line
         "LINEWARDEN_NAMESPACE": namespace,
         "LINEWARDEN_KAFKA__BOOTSTRAP_SERVERS": request.getfixturevalue(server).bootstrap_servers,
         "LINEWARDEN_KAFKA__APPEND_TIME": str(request.param == "apache").lower(),
+        "LINEWARDEN_LINE__ALARMS__CAMERA_SILENT_S": "600",
+        "LINEWARDEN_KAFKA__ENDS_BY_FETCH": str(request.param == "tansu").lower(),
     }
     return LineAtWork(namespace, broker, environment, tmp_path)
 

@@ -134,10 +134,9 @@ class Plant:
         self.worker(self.new)
         self.turn()
 
-    def visit(self, name: str, part: str | None = None, **verdicts: Verdict) -> None:
-        """A visit is captured under the state of now, and its views get their verdicts."""
-        state = self.line.state
-        assert state is not None
+    def visit(self, name: str, part: str | None = None, *, state: LineState | None = None, **verdicts: Verdict) -> None:
+        """A visit is captured under a state, that of now by default, and its views get their verdicts."""
+        state = state or self.state
         self.clock.advance(0.1)
         now_ms, recipe = self.clock.now_ms(), self.line.active
         assert recipe is not None
@@ -290,6 +289,22 @@ def test_masters_without_serials_are_known_by_their_order() -> None:
     plant.later(1)
     assert plant.stage() is ChangeoverStage.CHECKED
     plant.close()
+
+
+def test_a_master_that_comes_before_its_camera_knows_of_the_check_counts_and_another_part_does_not(
+    plant: Plant,
+) -> None:
+    produced(plant)
+    before = plant.state
+    plant.act(begin_check, ANN)
+    plant.turn()
+    for name, part, side in (("m3", "M-good", Verdict.OK), ("m4", "M-bad", Verdict.NG), ("v1", "SN-1", Verdict.NG)):
+        plant.visit(name, part, state=before, top=Verdict.OK, side=side)
+    plant.later(1)
+    check = plant.line.check
+    assert check is not None
+    assert check.outcome is CheckOutcome.PASSED
+    assert plant.state.passes(plant.clock.now_ms())
 
 
 def test_parts_are_counted_from_the_last_good_check_over_a_restart(plant: Plant) -> None:

@@ -42,7 +42,7 @@ from linewarden_schemas.vocabulary import (
 
 NS = Namespace("line1")
 K = AlarmKind
-LIMITS = AlarmLimits(rejects_in_a_row=3, rejects_most=4, rejects_window=6, bins={"rejected": 3})
+LIMITS = AlarmLimits(rejects_in_a_row=3, rejects_most=4, rejects_window=6)
 
 
 _M = TypeVar("_M")
@@ -192,12 +192,15 @@ def test_a_backlog_of_heartbeats_is_no_silence() -> None:
     with line.running() as process:
         line.beat()
         line.steps(process, 5)
-    for _ in range(10):
-        line.clock.advance(5)
-        line.beat()
+    line.clock.advance(50)
+    for _ in range(700):  # more than one look brings
+        line.beat(camera="cam2")
+    line.beat()
     with line.running() as process:
         line.steps(process)
         assert line.standing() == {}
+    with line.book() as book:
+        assert book.events() == []
 
 
 def test_rejects_in_a_row_ask_for_a_stop_until_somebody_resets_and_counting_begins_anew() -> None:
@@ -350,7 +353,7 @@ def test_a_part_that_waits_too_long_for_review_asks_for_a_stop() -> None:
     line = Line()
     with line.running() as process:
         slot = sample(SlotOpen).model_copy(
-            update={"opened_ms": line.clock.now_ms(), "capacity_per_hour": 1, "max_age_ms": 60_000}
+            update={"opened_ms": line.clock.now_ms(), "capacity_per_hour": 100, "max_age_ms": 60_000}
         )
         line.send("reinspections", slot.slot_id, slot)
         line.steps(process, 70)
