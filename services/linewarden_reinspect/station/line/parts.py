@@ -140,6 +140,7 @@ class PartBook:
     def __init__(self, most: int = 2000) -> None:
         self._parts: Bounded[str, SeenPart] = Bounded(most)
         self._visits: Bounded[str, str] = Bounded(most * 8)
+        self._ordered: list[SeenPart] | None = None
 
     def find(self, visit_id: str) -> SeenPart | None:
         """The part of a visit; None where it is unknown or too old."""
@@ -152,11 +153,11 @@ class PartBook:
 
     def newest(self, line_id: str = "") -> Iterator[SeenPart]:
         """Parts of a line, or of all, newest first."""
-        yield from sorted(
-            (part for part in self._parts.values() if line_id in {"", part.line_id}),
-            key=lambda part: (part.captured_ms, part.visit_id),
-            reverse=True,
-        )
+        if self._ordered is None:
+            self._ordered = sorted(
+                self._parts.values(), key=lambda part: (part.captured_ms, part.visit_id), reverse=True
+            )
+        yield from (part for part in self._ordered if line_id in {"", part.line_id})
 
     def capture(self, one: Capture) -> bool:
         """Take in a capture; whether it was new."""
@@ -186,7 +187,9 @@ class PartBook:
         part = self._parts.get(visit_id)
         if part is None:
             part = self._parts[visit_id] = SeenPart(visit_id, line_id, captured_ms)
-        part.captured_ms = min(part.captured_ms, captured_ms)
+            self._ordered = None
+        if captured_ms < part.captured_ms:
+            part.captured_ms, self._ordered = captured_ms, None
         return part
 
     def _view(self, one: Capture | Inspection) -> SeenView:

@@ -15,7 +15,7 @@ export function board(name) {
       element("div", { class: "what" }, element("h2", {}, name), field("level", "p", { class: "level", role: "status" }), field("about", "p", { class: "about" })),
       element("div", { class: "pace" }, field("pace", "b"), element("small", {}, t("line.per_minute")), field("target", "small"), field("since", "small")),
       element("div", { class: "yield" }, field("yield", "b"), element("small", {}, t("line.yield")), field("settled", "small"))),
-    field("alarms", "ul", { class: "alarms", role: "alert" }),
+    field("alarms", "ul", { class: "alarms", "aria-live": "polite" }),
     element("section", { class: "counts", "aria-label": t("line.counts") }, ...["ok", "ng", "reviewed", "late"].map(figure),
       element("div", { class: "count", "data-count": "waiting" }, field("waiting", "b"), element("small", {}, t("line.waiting")), field("oldest", "small"))),
     element("div", { class: "columns" },
