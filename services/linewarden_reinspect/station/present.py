@@ -82,11 +82,14 @@ def _frame(frame: SlotFrame, language: str) -> dict[str, Any]:
 def _in_words(told: SlotOpen | SlotFrame, language: str) -> list[str]:
     """Each reason in the language by its code; one without, or that is not known here, as its sentence came."""
     pairs = zip_longest(told.reasons, told.reasons_coded[: len(told.reasons)])
-    return list(dict.fromkeys(_worded(sentence, one, language) for sentence, one in pairs))
+    return list(dict.fromkeys(worded(sentence, one, language) for sentence, one in pairs))
 
 
-def _worded(sentence: str, reason: Reason | None, language: str) -> str:
-    """By the code where it says what the sentence says, which may be cut short: who knows no codes keeps old ones."""
+def worded(sentence: str, reason: Reason | None, language: str) -> str:
+    """A reason in a language: by its code where that says what the sentence says, which may be cut short.
+
+    Who knows no codes keeps old ones.
+    """
     english = None if reason is None else reason_in_words(reason, DEFAULT)
     if reason is None or english is None or not english.startswith(sentence):
         return sentence

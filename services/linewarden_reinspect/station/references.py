@@ -51,6 +51,15 @@ class ReferencePicture:
     approval: Approval | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BundleStanding:
+    """A bundle by its name, its stage, and the last day (YYYY-MM-DD) of its qualification; None without one."""
+
+    name: str
+    stage: str
+    expires: str | None
+
+
 class References:
     """References by recipe, read once each; without folders there are none."""
 
@@ -90,6 +99,16 @@ class References:
             return {}
         parts = json.loads((folder / "card.json").read_bytes())["trust"]["ingredients"]
         return {str(part["name"]): [float(value) for value in part["good"]] for part in parts}
+
+    def standing(self, digest: str) -> BundleStanding | None:
+        """What a bundle says of its stage and qualification; None where it is not at hand."""
+        folder = self._bundle(digest)
+        if folder is None:
+            return None
+        proof = folder / "qualification.json"
+        expires = json.loads(proof.read_bytes())["expires"] if proof.exists() else None
+        stage = json.loads((folder / "card.json").read_bytes()).get("stage", "taught")
+        return BundleStanding(folder.name, str(stage), None if expires is None else str(expires))
 
     def _folder(self, recipe_id: str) -> Path | None:
         if self._root is None:
