@@ -23,6 +23,7 @@ from linewarden_reinspect.station.marks import clean_mask
 from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_schemas.base import Id
 from linewarden_schemas.decision import MOST_MARKS_BYTES, MOST_MASK_BYTES, Decision, Mark, Shown
+from linewarden_schemas.recipe import ReviewRules
 from linewarden_schemas.vocabulary import Judgement, Outcome
 
 router = APIRouter(prefix="/api")
@@ -144,6 +145,26 @@ def undo(station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
     return {"decision": _told(station.desk.undo(session))}
 
 
+@router.post("/undo/visit")
+def bring_back(station: CurrentStation, session: CurrentSession, language: CurrentLanguage) -> dict[str, Any]:
+    """The visit whose judgement was taken back, in the same hands again; null while it is not open again."""
+    hand = station.desk.bring_back(session)
+    return {"visit": None if hand is None else _visit(station, hand, language)}
+
+
+@router.get("/last")
+def last(station: CurrentStation, session: CurrentSession, language: CurrentLanguage) -> dict[str, Any]:
+    """What this person judged last; with what the machine thought of it once that is final, null where nothing."""
+    hand, judged = session.last, session.last_judgement()
+    if hand is None or judged is None or judged.judgement is None or judged.slot_id != hand.slot.slot_id:
+        return {"last": None}
+    recipe = station.recipe(hand.slot.recipe)
+    window_ms = (ReviewRules() if recipe is None else recipe.review).undo_window_ms
+    is_over = station.clock.now_ms() >= judged.decided_ms + window_ms
+    final = is_over and station.insight.index.is_settled(judged.visit_id, judged.slot_id)
+    return {"last": present.last(hand, judged.judgement, language, final=final)}
+
+
 @router.get("/me")
 def me(station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
     """Who is signed in, the decision that may be undone or null, and after how long on task a break is offered."""
@@ -199,5 +220,6 @@ def _told(decision: Decision) -> dict[str, Any]:
         "visit_id": decision.visit_id,
         "act": decision.act.value,
         "judgement": decision.judgement,
+        "decided_ms": decision.decided_ms,
         "covers": decision.covers,
     }

@@ -164,6 +164,14 @@ class Holding:
                 except LeaseLost:
                     self._tell_lost(session, hand)
 
+    def _let_go_ahead(self, session: Session) -> None:
+        hand, session.ahead = session.ahead, None
+        if hand is not None:
+            try:
+                self._queue.release(hand.slot.slot_id, hand.token)
+            except LeaseLost:
+                self._tell_lost(session, hand)
+
     def skip(self, session: Session, slot_id: str, token: str) -> None:
         """Give the visit back, not to be offered to this person for a while."""
         self._give_back(session, slot_id, token, self._queue.skip)

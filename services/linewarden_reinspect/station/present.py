@@ -12,13 +12,15 @@ from itertools import zip_longest
 from typing import Any
 
 from linewarden_reinspect.queue.types import QueueSummary, SlotStatus
+from linewarden_reinspect.station import doubt
 from linewarden_reinspect.station.references import ReferencePicture
 from linewarden_reinspect.station.sessions import Hand
-from linewarden_reinspect.station.texts import DEFAULT, reason_in_words
+from linewarden_reinspect.station.texts import DEFAULT, reason_in_words, told
 from linewarden_schemas.disposition import SlotFrame, SlotOpen
 from linewarden_schemas.inspection import Evidence
 from linewarden_schemas.reason import Reason
 from linewarden_schemas.recipe import Recipe, ReviewRules
+from linewarden_schemas.vocabulary import Judgement
 
 LAYERS = ("mask", "specific", "agnostic")
 
@@ -26,7 +28,7 @@ LAYERS = ("mask", "specific", "agnostic")
 def visit(hand: Hand, now_ms: int, recipe: Recipe | None = None, language: str = DEFAULT) -> dict[str, Any]:
     """A visit in hand. Times are epoch ms of the server; `now_ms` lets the page correct its own clock.
 
-    `reasons` are the sentences as they were recorded, `in_words` the same in the language.
+    `told` is there after the first answer alone, with the frame that is `marked` and the reason in the language.
     """
     slot = hand.slot
     rules = ReviewRules() if recipe is None else recipe.review
@@ -53,35 +55,52 @@ def visit(hand: Hand, now_ms: int, recipe: Recipe | None = None, language: str =
 
 
 def _told(hand: Hand, language: str) -> dict[str, Any]:
+    """Where to look and why, alike for what was doubted and what was drawn: verdicts and scores come with `last`."""
     slot = hand.slot
+    marked = doubt.marked(slot)
+    key, values = doubt.sentence(slot)
     return {
         "blind": not hand.knows_already,
         "first": None if hand.first is None else hand.first.judgement.value,
-        "causes": [cause.value for cause in slot.causes],
-        "reasons": list(dict.fromkeys(slot.reasons)),
-        "in_words": _in_words(slot, language),
+        "marked": None if marked is None else marked.frame_id,
+        "sentence": told(language, key, values),
+        "in_words": _in_words(doubt.tellable(slot), language),
         "risk": slot.risk,
         "opened_ms": slot.opened_ms,
         "due_ms": slot.due_ms,
-        "frames": {frame.frame_id: _frame(frame, language) for frame in slot.frames},
         "is_simulated": slot.is_simulated,
     }
 
 
-def _frame(frame: SlotFrame, language: str) -> dict[str, Any]:
+def last(hand: Hand, judgement: Judgement, language: str, *, final: bool) -> dict[str, Any]:
+    """What a person judged last; what the machine thought of it only where that is `final`."""
+    slot = hand.slot
+    figures = {
+        "causes": [cause.value for cause in slot.causes],
+        "in_words": _in_words(slot, language),
+        "views": [
+            {
+                "view_id": frame.view_id,
+                "verdict": None if frame.verdict is None else frame.verdict.value,
+                "p_defect": frame.p_defect,
+                "suspicion": frame.suspicion,
+                "in_words": _in_words(frame, language),
+            }
+            for frame in slot.frames
+        ],
+    }
     return {
-        "doubtful": frame.doubtful,
-        "verdict": None if frame.verdict is None else frame.verdict.value,
-        "p_defect": frame.p_defect,
-        "suspicion": frame.suspicion,
-        "reasons": list(dict.fromkeys(frame.reasons)),
-        "in_words": _in_words(frame, language),
+        "visit_id": slot.visit_id,
+        "part": slot.part_id or slot.visit_id,
+        "judgement": judgement.value,
+        "final": final,
+        "figures": figures if final else None,
     }
 
 
-def _in_words(told: SlotOpen | SlotFrame, language: str) -> list[str]:
+def _in_words(said: SlotOpen | SlotFrame, language: str) -> list[str]:
     """Each reason in the language by its code; one without, or that is not known here, as its sentence came."""
-    pairs = zip_longest(told.reasons, told.reasons_coded[: len(told.reasons)])
+    pairs = zip_longest(said.reasons, said.reasons_coded[: len(said.reasons)])
     return list(dict.fromkeys(_worded(sentence, one, language) for sentence, one in pairs))
 
 

@@ -88,6 +88,8 @@ ROUTES: dict[str, Permission] = {
     "POST /api/study/answers": Permission.REVIEW,
     "POST /api/ahead": Permission.REVIEW,
     "POST /api/undo": Permission.REVIEW,
+    "POST /api/undo/visit": Permission.REVIEW,
+    "GET /api/last": Permission.REVIEW,
     "GET /frames/{frame_id}/picture": Permission.REVIEW,
     "GET /frames/{frame_id}/{layer}": Permission.REVIEW,
     "GET /history": Permission.HISTORY,

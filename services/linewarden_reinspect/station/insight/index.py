@@ -149,6 +149,11 @@ class HistoryIndex:
         """Whether somebody is to judge this visit still."""
         return bool(self._book.rows(f"{_OPEN} AND o.visit_id = ?", visit_id))
 
+    def is_settled(self, visit_id: str, slot_id: str) -> bool:
+        """Whether this slot was closed and nobody is to judge its visit any more, as far as the topics were read."""
+        closed = self._book.rows("SELECT 1 FROM events WHERE slot_id = ? AND kind = 'closed'", slot_id)
+        return bool(closed) and not self.is_open(visit_id)
+
     def kinds(self) -> list[str]:
         """Every kind of event there is."""
         return [row["kind"] for row in self._book.rows("SELECT DISTINCT kind FROM events ORDER BY kind")]

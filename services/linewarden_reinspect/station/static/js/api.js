@@ -1,4 +1,5 @@
 // Requests to the station. A refusal carries the server's word, and a sentence in the person's language.
+import { learnClock } from "./clock.js";
 import { has, t } from "./texts.js";
 
 const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
@@ -36,6 +37,7 @@ async function call(method, path, body) {
   }
   if (response.status === 204) return {};
   const answer = await response.json().catch(() => ({}));
+  if (answer.visit) learnClock(answer.visit.now_ms);
   if (!response.ok) throw new Refused(response.status, answer.error ?? "error", answer.message ?? t("error.error"), answer.details);
   return answer;
 }

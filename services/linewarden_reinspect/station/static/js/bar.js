@@ -1,11 +1,8 @@
 // The bar on top of every page: live updates, the count, the banner, sign-out.
 import { post } from "./api.js";
+import { learnClock } from "./clock.js";
 import { byId } from "./dom.js";
 import { t } from "./texts.js";
-
-let clockSkew = 0;
-export const serverNow = () => Date.now() + clockSkew;
-export const learnClock = (nowMs) => { clockSkew = nowMs - Date.now(); };
 
 export function banner(text) {
   byId("banner").textContent = text ?? "";

@@ -1,5 +1,6 @@
 // The queue's page: what waits on each line, what comes next, who holds what.
-import { banner, follow, serverNow } from "./bar.js";
+import { banner, follow } from "./bar.js";
+import { serverNow } from "./clock.js";
 import { byId, duration, element, shortVisit } from "./dom.js";
 import { t } from "./texts.js";
 
