@@ -24,7 +24,7 @@ from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_schemas.base import Id
 from linewarden_schemas.decision import MOST_MARKS_BYTES, MOST_MASK_BYTES, Decision, Mark, Shown
 from linewarden_schemas.recipe import ReviewRules
-from linewarden_schemas.vocabulary import Judgement, Outcome
+from linewarden_schemas.vocabulary import Judgement, Outcome, Skill
 
 router = APIRouter(prefix="/api")
 Token = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -65,10 +65,12 @@ class FinalJudgement(FirstJudgement):
     marks: Annotated[tuple[DrawnMask, ...], Field(max_length=16)] = ()
     outcome: Outcome | None = None
     concession: Id | None = None
+    unsure_because: Id | None = None
+    hand_to: Skill | None = None
 
 
 class ClaimRequest(RequestBody):
-    """What a scanner read: a part's id or a bin place."""
+    """What a scanner read, a part's id or a bin place; or the slot that somebody chose from their list."""
 
     code: Id | None = None
 
@@ -135,6 +137,8 @@ def decide(slot_id: str, answer: FinalJudgement, station: CurrentStation, sessio
         marks=_marks(answer.marks, station, session),
         outcome=answer.outcome,
         concession=answer.concession,
+        unsure_because=answer.unsure_because,
+        hand_to=answer.hand_to,
     )
     return {"decision": _told(station.desk.decide(session, slot_id, answer.token, given))}
 
@@ -186,7 +190,8 @@ def evidence(slot_id: str, token: Token, station: CurrentStation, session: Curre
 
 
 def _visit(station: StationContext, hand: Hand, language: str) -> dict[str, Any]:
-    return present.visit(hand, station.clock.now_ms(), station.recipe(hand.slot.recipe), language)
+    recipe, name_of = station.recipe(hand.slot.recipe), station.access.pseudonyms.name
+    return present.visit(hand, station.clock.now_ms(), recipe, language, name_of)
 
 
 def _shown(look: FirstJudgement) -> list[Shown]:

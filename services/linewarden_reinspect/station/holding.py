@@ -81,9 +81,12 @@ class Holding:
         hand.claimed_s = self._clock.monotonic()
         return True
 
+    def claimant(self, session: Session, lines: tuple[str, ...]) -> Claimant:
+        """Who asks the queue, with what they may take."""
+        return Claimant(session.signs, session.is_lead, lines, tuple(self._skills(session.actor)))
+
     def _take(self, session: Session, lines: tuple[str, ...], code: str = "") -> Hand | None:
-        claimant = Claimant(session.signs, session.is_lead, lines, tuple(self._skills(session.actor)))
-        token = self._draw(16)
+        claimant, token = self.claimant(session, lines), self._draw(16)
         try:
             claim = self._queue.claim(claimant, token, code)
         except NotLive as error:

@@ -16,18 +16,25 @@ from linewarden_reinspect.station import doubt
 from linewarden_reinspect.station.references import ReferencePicture
 from linewarden_reinspect.station.sessions import Hand
 from linewarden_reinspect.station.texts import DEFAULT, reason_in_words, told
-from linewarden_schemas.disposition import SlotFrame, SlotOpen
+from linewarden_schemas.disposition import Handover, SlotFrame, SlotOpen
 from linewarden_schemas.inspection import Evidence
 from linewarden_schemas.reason import Reason
 from linewarden_schemas.recipe import Recipe, ReviewRules
-from linewarden_schemas.vocabulary import Judgement
+from linewarden_schemas.vocabulary import Judgement, Skill
 
 LAYERS = ("mask", "specific", "agnostic")
 
 
-def visit(hand: Hand, now_ms: int, recipe: Recipe | None = None, language: str = DEFAULT) -> dict[str, Any]:
+def visit(
+    hand: Hand,
+    now_ms: int,
+    recipe: Recipe | None = None,
+    language: str = DEFAULT,
+    name_of: Callable[[str], str] = str,
+) -> dict[str, Any]:
     """A visit in hand. Times are epoch ms of the server; `now_ms` lets the page correct its own clock.
 
+    `handed` names who handed it on, and when; why, and their note, come with `told`.
     `told` is there after the first answer alone, with the frame that is `marked` and the reason in the language.
     """
     slot = hand.slot
@@ -49,9 +56,15 @@ def visit(hand: Hand, now_ms: int, recipe: Recipe | None = None, language: str =
         "undo_window_ms": rules.undo_window_ms,
         "missing_views": list(slot.missing_views),
         "frames": [{"frame_id": frame.frame_id, "view_id": frame.view_id} for frame in frames],
+        "handed": None if slot.handover is None else _handed(slot.handover, name_of),
+        "can_send_back": slot.skill is Skill.LEAD and slot.handover is not None,
         "told": None,
     }
     return plain if not hand.is_told else plain | {"told": _told(hand, language)}
+
+
+def _handed(handover: Handover, name_of: Callable[[str], str]) -> dict[str, Any]:
+    return {"by": name_of(handover.actor), "role": handover.role.value, "at_ms": handover.at_ms}
 
 
 def _told(hand: Hand, language: str) -> dict[str, Any]:
@@ -65,6 +78,7 @@ def _told(hand: Hand, language: str) -> dict[str, Any]:
         "marked": None if marked is None else marked.frame_id,
         "sentence": told(language, key, values),
         "in_words": _in_words(doubt.tellable(slot), language),
+        "handover": None if slot.handover is None else {"reason": slot.handover.reason, "note": slot.handover.note},
         "risk": slot.risk,
         "opened_ms": slot.opened_ms,
         "due_ms": slot.due_ms,
@@ -148,11 +162,12 @@ def unusable(frame: SlotFrame, kept: Evidence) -> str | None:
     return None
 
 
-def queue(summary: QueueSummary, name_of: Callable[[str], str] = str) -> dict[str, Any]:
-    """What waits, by line, and who holds what; `name_of` tells whose pseudonym it is."""
+def queue(summary: QueueSummary, name_of: Callable[[str], str] = str, *, lead: bool = False) -> dict[str, Any]:
+    """What waits, by line, and who holds what; `name_of` tells whose pseudonym it is, `lead` who takes a lead's."""
     return {
         "now_ms": summary.now_ms,
         "live": summary.live,
+        "lead": lead,
         "demands": [
             {
                 "line_id": one.line_id,
@@ -165,6 +180,7 @@ def queue(summary: QueueSummary, name_of: Callable[[str], str] = str) -> dict[st
         "lines": [
             {
                 "line_id": line,
+                "waiting": count.ready + (count.dead if lead else 0),
                 "ready": count.ready,
                 "leased": count.leased,
                 "parked": count.parked,
@@ -177,8 +193,12 @@ def queue(summary: QueueSummary, name_of: Callable[[str], str] = str) -> dict[st
         "slots": [
             {
                 "slot_id": slot.slot_id,
+                "part_id": slot.part_id,
                 "line_id": slot.line_id,
                 "state": slot.state.value,
+                "for_lead": slot.skill == "lead" or slot.state is SlotStatus.DEAD,
+                "sender": name_of(slot.sender) if slot.sender else "",
+                "handed_ms": slot.handed_ms,
                 "holder": name_of(slot.holder),
                 "until_ms": slot.until_ms,
                 "opened_ms": slot.opened_ms,

@@ -215,6 +215,8 @@ def _decided(record: InRecord, decision: Decision) -> HistoryEvent:
         "outcome": decision.outcome,
         "concession": decision.concession,
         "class": decision.defect_class,
+        "unsure because": decision.unsure_because,
+        "handed to": decision.hand_to,
         "pictures shown": len(decision.shown) or None,
         "comment": decision.comment,
     }
