@@ -75,6 +75,7 @@ def run(
             "LINEWARDEN_STATION__PORT": str(port),
             "LINEWARDEN_STATION__LINK_TOKEN": token,
             "LINEWARDEN_STATION__LINK_ROLES": json.dumps(list(Role)),
+            "LINEWARDEN_STATION__LINK_USES": "1000",
         }
         is_shown = _never
         if camera == "rtsp":

@@ -213,7 +213,7 @@ class QueueSummary:
         return sum(of_line) + (self.lines[line_id].dead if line_id in self.lines else 0)
 
     def offered_to(self, claimant: Claimant | None) -> QueueSummary:
-        """What this person may take, beside what is in hands; None may take nothing.
+        """What this person may take, beside what is in hands; whoever takes nothing (None) sees counts alone.
 
         `dead` of a line is then all that waits for a lead. Whom a slot excludes is known of the slots that are named.
         """
@@ -222,7 +222,7 @@ class QueueSummary:
         lines = {}
         for line, count in self.lines.items():
             pools = [one for one in self.pools if one.line_id == line and one.skill != "lead"]
-            mine = sum(one.ready for one in pools if claimant is not None and _opens(claimant, one))
+            mine = sum(one.ready for one in pools if claimant is None or _opens(claimant, one))
             judged = [
                 slot
                 for slot in ready

@@ -52,7 +52,8 @@ def _seen(station: StationContext, session: Session) -> dict[str, Any] | None:
     may_take = allows(session.role, Permission.REVIEW)
     claimant = station.desk.claimant(session, station.lines) if may_take else None
     offered = summary.offered_to(claimant)
-    return present.queue(offered, station.access.pseudonyms.name, lead=may_take and session.is_lead)
+    is_lead = may_take and session.is_lead
+    return present.queue(offered, station.access.pseudonyms.name, lead=is_lead, may_take=may_take)
 
 
 def _is_signed_in(request: Request, station: StationContext) -> bool:

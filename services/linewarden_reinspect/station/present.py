@@ -162,12 +162,18 @@ def unusable(frame: SlotFrame, kept: Evidence) -> str | None:
     return None
 
 
-def queue(summary: QueueSummary, name_of: Callable[[str], str] = str, *, lead: bool = False) -> dict[str, Any]:
-    """What waits, by line, and who holds what; `name_of` tells whose pseudonym it is, `lead` who takes a lead's."""
+def queue(
+    summary: QueueSummary, name_of: Callable[[str], str] = str, *, lead: bool = False, may_take: bool = True
+) -> dict[str, Any]:
+    """What waits, by line, and who holds what; `name_of` tells whose pseudonym it is.
+
+    `lead`: for somebody who takes a lead's; whoever may take nothing counts all.
+    """
     return {
         "now_ms": summary.now_ms,
         "live": summary.live,
         "lead": lead,
+        "may_take": may_take,
         "demands": [
             {
                 "line_id": one.line_id,
@@ -180,7 +186,7 @@ def queue(summary: QueueSummary, name_of: Callable[[str], str] = str, *, lead: b
         "lines": [
             {
                 "line_id": line,
-                "waiting": count.ready + (count.dead if lead else 0),
+                "waiting": count.ready + (count.dead if lead or not may_take else 0),
                 "ready": count.ready,
                 "leased": count.leased,
                 "parked": count.parked,

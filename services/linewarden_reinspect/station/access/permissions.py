@@ -117,7 +117,14 @@ ROUTES: dict[str, Permission] = {
     "POST /api/users/{name}/password": Permission.USERS,
 }
 
-BEATS = frozenset({"POST /api/slots/{slot_id}/renew", "GET /api/slots/{slot_id}/evidence", "GET /api/events"})
+BEATS = frozenset(
+    {
+        "POST /api/slots/{slot_id}/renew",
+        "GET /api/slots/{slot_id}/evidence",
+        "GET /api/events",
+        "POST /api/undo/visit",
+    }
+)
 """What pages do by themselves: it neither keeps a session awake nor is it an act of a person."""
 
 LOGGED_READS = frozenset({"GET /api/shift/operators"})

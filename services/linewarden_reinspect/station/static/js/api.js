@@ -32,7 +32,7 @@ async function call(method, path, body) {
     throw new Refused(0, "offline", "");
   }
   if (response.status === 401) {
-    location.assign("/sign-in");
+    location.assign(`/sign-in?why=over&to=${encodeURIComponent(location.pathname)}`);
     throw new Refused(401, "not_signed_in", "");
   }
   if (response.status === 204) return {};

@@ -12,7 +12,7 @@ const PAN = 60;
 
 export class Bench {
   constructor(onChange) {
-    Object.assign(this, { onChange, tiles: [], visit: null, told: false, pen: null, widthAt: 2, erase: false });
+    Object.assign(this, { onChange, onMove: () => undefined, tiles: [], visit: null, told: false, pen: null, widthAt: 2, erase: false });
     this.maskOn = localStorage.getItem("linewarden-mask") === "on";
     this.heatAt = Math.max(0, HEATS.indexOf(localStorage.getItem("linewarden-heat")));
     this.opacity = Number(localStorage.getItem("linewarden-opacity") ?? 70);
@@ -133,6 +133,7 @@ export class Bench {
   tellZoom() {
     const tile = this.active;
     byId("zoom").textContent = !tile || tile.scale === null ? t("zoom.fit") : `${Math.round(tile.scale * 100)} %`;
+    if (tile) this.onMove(tile);
   }
 
   step(by) {

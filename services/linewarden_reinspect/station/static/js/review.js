@@ -12,7 +12,7 @@ import { Offers } from "./offers.js";
 import { Outbox } from "./outbox.js";
 import { Rest } from "./rest.js";
 import { Scan } from "./scan.js";
-import { describe, empty, tellStep } from "./side.js";
+import { describe, empty, tellStep, words } from "./side.js";
 import { cover, tellWaiting, toast } from "./tell.js";
 import { t } from "./texts.js";
 import { Undo } from "./undo.js";
@@ -27,6 +27,7 @@ const state = { visit: null, busy: false, idle: false, resting: false, waiting: 
 const bench = new Bench(() => refresh());
 const ahead = new Ahead((frame) => bench.tile(frame), () => refresh());
 const compare = new Compare();
+bench.onMove = (tile) => compare.follow(tile);
 const undo = new Undo(toast, { isSending: () => outbox.entries().length > 0, bringBack });
 const rest = new Rest(() => giveBack("release", "cover.rest"));
 const scan = new Scan({ onCode: (code) => offers.scanned(code), onOnly: () => offers.next() });
@@ -58,7 +59,8 @@ function refresh() {
     button.toggleAttribute("data-first", visit?.told?.first === button.dataset.judge);
   }
   byId("release").disabled = byId("skip").disabled = !visit || busy;
-  byId("defect-class").disabled = !visit;
+  for (const id of ["defect-class", "unsure-because", "comment"]) byId(id).disabled = !visit;
+  byId("unsure-word").textContent = t(visit?.can_send_back ? "judge.BACK" : "judge.UNSURE");
   if (visit) {
     describe(visit);
     tellStep(visit);
@@ -149,7 +151,7 @@ async function firstLook(judgement) {
 async function decide(judgement, pressedMs) {
   const { visit } = state;
   const marks = judgement === "NG" ? await bench.marks() : [];
-  const body = { token: visit.token, judgement, shown: bench.shown(), marks, defect_class: judgement === "NG" ? chosenClass() : null };
+  const body = { token: visit.token, judgement, shown: bench.shown(), marks, defect_class: judgement === "NG" ? chosenClass() : null, ...words(judgement, visit) };
   const entry = { slot_id: visit.slot_id, part: byId("part").textContent, undo_window_ms: visit.undo_window_ms, body };
   outbox.keep(entry);
   const coming = ahead.take();
@@ -170,7 +172,7 @@ async function showAhead({ visit, tiles }, pressedMs) {
 async function sent(entry, answer) {
   const { judgement } = entry.body;
   undo.open(answer.decision, entry.undo_window_ms, entry.part);
-  toast(t(`said.${judgement}`, { part: entry.part }), KINDS[judgement]);
+  toast(t(entry.body.hand_to === "operator" ? "said.BACK" : `said.${judgement}`, { part: entry.part }), KINDS[judgement]);
   if (state.visit?.token === entry.body.token) putDown();
   await offers.after();
   rest.worked();
@@ -233,8 +235,14 @@ async function giveBack(how, word) {
 
 wire({ judge, giveBack, refresh, offers, scan, nextClass: () => { nextClass(); refresh(); } }, bench, compare, undo);
 follow((queue) => {
-  if (state.idle && !state.resting && queue?.live && queue.lines.some((line) => line.ready + line.dead > 0)) offers.next();
+  if (state.idle && !state.resting && queue?.live && queue.lines.some((line) => line.waiting > 0)) offers.next();
 });
 // What could not be sent before this page was opened goes first; then the next visit.
 state.busy = outbox.entries().length > 0;
-outbox.flush().then(() => { state.busy = false; offers.next(); });
+outbox.flush().then(async () => {
+  state.busy = false;
+  const chosen = new URLSearchParams(location.hash.slice(1));
+  history.replaceState(null, "", location.pathname);
+  if (chosen.has("take")) await offers.scanned(chosen.get("take"), chosen.get("name"));
+  if (!state.visit) await offers.next();
+});

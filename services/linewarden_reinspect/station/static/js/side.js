@@ -2,20 +2,23 @@
 import { get } from "./api.js";
 import { serverNow } from "./clock.js";
 import { byId, duration, element, partName } from "./dom.js";
-import { t } from "./texts.js";
+import { has, t } from "./texts.js";
 
 export function describe(visit) {
+  clearWords(visit);
   byId("part").textContent = partName(visit);
-  byId("ident").textContent = [visit.line_id, visit.product_id, t("side.recipe", { recipe: visit.recipe })].filter(Boolean).join(" · ");
+  const handed = visit.handed && t("handed.from", { name: visit.handed.by, role: t(`role.${visit.handed.role}.short`), age: duration(serverNow() - visit.handed.at_ms) });
+  byId("ident").textContent = [handed, visit.line_id, visit.product_id, t("side.recipe", { recipe: visit.recipe })].filter(Boolean).join(" · ");
   byId("ident").title = visit.visit_id;
   byId("scale-of").textContent = t("legend.scale", { recipe: visit.recipe });
   tellWhy(visit);
 }
 
-function tellWhy({ told, missing_views: missing }) {
+function tellWhy(visit) {
+  const { told, missing_views: missing } = visit;
   byId("why").textContent = told?.sentence ?? "\u00a0";
   byId("why").toggleAttribute("data-closed", !told);
-  const reasons = [...(told?.in_words ?? []), ...missing.map((view) => t("side.missing", { view }))];
+  const reasons = [...handedWords(visit), ...(told?.in_words ?? []), ...missing.map((view) => t("side.missing", { view }))];
   byId("reasons").replaceChildren(...[...new Set(reasons)].map((reason) => element("li", {}, reason)));
   byId("figures").toggleAttribute("data-closed", !told);
   const rows = told ? [
@@ -23,6 +26,29 @@ function tellWhy({ told, missing_views: missing }) {
     [t("figures.due"), new Date(told.due_ms).toLocaleTimeString()],
   ] : [];
   byId("figures-rows").replaceChildren(...rows.flatMap(([word, value]) => [element("dt", {}, word), element("dd", { class: "num" }, value)]));
+}
+
+// Why it was handed on, and the note that came with it: after the person's own first answer alone.
+function handedWords({ handed, told }) {
+  const { reason, note } = told?.handover ?? {};
+  if (!handed || !(reason || note)) return [];
+  const because = reason && (has(`unsure.${reason}`) ? t(`unsure.${reason}`) : reason);
+  return [t("handed.told", { name: handed.by, words: [because, note && `“${note}”`].filter(Boolean).join(", ") })];
+}
+
+// What the person adds to an answer.
+export function words(judgement, visit) {
+  const comment = byId("comment").value.trim() || null;
+  if (judgement !== "UNSURE") return { comment };
+  return { comment, unsure_because: byId("unsure-because").value || null, hand_to: visit.can_send_back ? "operator" : null };
+}
+
+let written = null; // the visit for which words are being written
+
+function clearWords(visit) {
+  if (written === visit.token) return;
+  written = visit.token;
+  byId("comment").value = byId("unsure-because").value = byId("defect-class").value = "";
 }
 
 // Where the person stands: the first look, or the last word after it.
@@ -64,4 +90,5 @@ async function tellLast() {
   byId("last-rows").replaceChildren(...(last?.figures?.views ?? []).map(rowOf));
 }
 
+byId("comment").addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && byId("comment").blur());
 byId("last").addEventListener("toggle", () => byId("last").open && tellLast());
