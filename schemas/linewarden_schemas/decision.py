@@ -35,8 +35,8 @@ class Decision(Message):
 
     `blind`: the first judgement was given on the plain pictures of `first_shown`, before anything that the machine
     thinks of the part was told; `judgement` is the one that counts. Absent in what was decided elsewhere.
-    Whoever is unsure hands the part on, to a lead or, from a lead, back to operators (`hand_to`), and says why in a word
-    (`unsure_because`); `comment` is the note that goes with it.
+    Whoever is unsure hands the part on, to a lead or, from a lead, back to operators (`hand_to`), and says why in a
+    word (`unsure_because`); `comment` is the note that goes with it.
     """
 
     TYPE: ClassVar[str] = "linewarden.decision.v1"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import shlex
 import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -50,13 +53,15 @@ def run(
     work: Path | None,
     port: int,
     gate: bool = False,
+    reviewers: int = 1,
 ) -> int:
     """Run the demo; 0 where the balance closes, 1 where it does not: then what it names and the logs' folder are told.
 
     With `gate` also 1 where a bin of the simulated PLC holds another part than the dispositions say.
 
     `parts` counts visits, None runs until Ctrl-C; `rate` is visits a second; `camera` is the kind that looks at the
-    simulated parts, `line`, `rtsp` or `genicam`; port 0 takes a free one.
+    simulated parts, `line`, `rtsp` or `genicam`; port 0 takes a free one. Where the pictures of a folder are used
+    up and no number of parts was asked for, the station stays open until Ctrl-C.
 
     Raises:
         ConfigurationError: where a server or service does not start; its log's folder is kept and named.
@@ -85,11 +90,14 @@ def run(
             pictures = source_of(source, bundle, parts, rate, seed, folder)
         if camera == "genicam":
             pictures = stack.enter_context(_by_gige(pictures, rate))
+        pictures = replace(pictures, reviewers=reviewers)
+        extra |= _beside_the_pictures(pictures, folder)
         plc = DemoPlc(folder, pictures.decide_by_ms) if gate else None
         beside = ("onward",) if plc is not None else ()
         running = RunningLine(pictures, under, folder, extra | ({} if plc is None else plc.env()), beside)
-        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted, is_shown, plc)
-        sys.stderr.write(f"one more person: linewarden users link ROLE --data {folder / 'station'} --url {base}\n")
+        stays = source is not None and parts is None
+        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted, is_shown, plc, stays=stays)
+        _tell_how_to_talk(running, folder, base)
         summary = shift.work(begun, line.demo_plan(seed))
     Console().print(final_table(summary))
     out.write_text(json.dumps(summary, indent=2) + "\n")
@@ -107,7 +115,8 @@ def run(
 class DemoRun:
     """One run of the line: started, followed on the screen, ended, balanced.
 
-    Cameras that never end by themselves are ended once `is_shown()` and what they took has come.
+    Cameras that never end by themselves are ended once `is_shown()` and what they took has come. With `stays` the
+    station is open until Ctrl-C, also where no picture comes any more.
     """
 
     def __init__(
@@ -117,7 +126,10 @@ class DemoRun:
         interrupted: threading.Event,
         is_shown: Callable[[], bool],
         plc: DemoPlc | None = None,
+        *,
+        stays: bool = False,
     ) -> None:
+        self._stays, self._is_told = stays, False
         self._running, self._station, self._interrupted, self._is_shown = running, station, interrupted, is_shown
         self._plc = plc
         self._ingest = running.services["ingest"]
@@ -155,6 +167,8 @@ class DemoRun:
         at_terminal = self._console.is_terminal
         if not at_terminal:
             sys.stderr.write(f"station: {self._station}\n")
+        elif os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+            webbrowser.open(self._station)  # without a screen it would take the terminal
         with Live(console=self._console, auto_refresh=False) as live:
             while not self._is_over(figures, timing):
                 follower.follow(0.25)
@@ -166,10 +180,35 @@ class DemoRun:
             live.update(screen.render(figures, timing.running_s), refresh=True)
 
     def _is_over(self, figures: Figures, timing: Timing) -> bool:
-        if self._ingest.exit_code() is None:
+        if self._ingest.exit_code() is None or (self._stays and not self._interrupted.is_set()):
+            self._tell_used_up()
             return False
         done = bool(figures.visits) and not figures.unrouted and not figures.lag
         return done or timing.idle_s(time.monotonic()) > 25.0  # what is lost is not waited for
+
+    def _tell_used_up(self) -> None:
+        if self._stays and not self._is_told and self._ingest.exit_code() == 0:
+            self._is_told = True
+            self._console.print("every picture was shown; the station stays open until Ctrl-C")
+
+
+def _beside_the_pictures(pictures: line.PictureSource, folder: Path) -> dict[str, str]:
+    """What the station shows beside the line's own pictures: good parts to compare with, and a study."""
+    places = {"REFERENCES": line.references(pictures, folder), "STUDIES": line.study(pictures, folder)}
+    return {f"LINEWARDEN_STATION__{name}": str(place) for name, place in places.items() if place is not None}
+
+
+def _tell_how_to_talk(running: RunningLine, folder: Path, base: str) -> None:
+    """How another terminal asks this line, and how one more person signs in."""
+    env = folder / "demo.env"
+    env.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in running.env.items()))
+    env.chmod(0o600)
+    sys.stderr.write(
+        f"ask the line from another terminal: . {env}; linewarden find P0000001\n"
+        f"one more person: the same link, or linewarden users link ROLE --data {folder / 'station'} --url {base}\n"
+    )
+    if "LINEWARDEN_STATION__STUDIES" in running.env:
+        sys.stderr.write(f"whoever signs in as {line.OPERATOR} finds a study of the measurement system under Study\n")
 
 
 def source_of(

@@ -18,7 +18,7 @@ _OF_THE_LOOK = frozenset({"view_suspicion", "view_defect", "audit", "reject_revi
 
 
 def marked(slot: SlotOpen) -> SlotFrame | None:
-    """The view to look at first: the most suspicious one, or one that could not be judged; None where none is either."""
+    """The view to look at first: the most suspicious one, or one that could not be judged; None where none is."""
     frames = [frame for frame in slot.frames if frame.sha256 is not None]
     if _LOOK.intersection(slot.causes):
         return max(frames, key=_doubt, default=None)

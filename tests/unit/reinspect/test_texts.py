@@ -20,7 +20,9 @@ STATION = Path(texts.__file__).parent
 PAGES = sorted((STATION / "templates").glob("*.html"))
 MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
-CHOSEN = re.compile(r"""["']((?:reason|step|queue|cover|compare|error|scan|study|undo|last|lock|judge|said)\.[a-zA-Z_]+)["']""")
+CHOSEN = re.compile(
+    r"""["']((?:reason|step|queue|cover|compare|error|scan|study|undo|last|lock|judge|said)\.[a-zA-Z_]+)["']"""
+)
 RAISED = re.compile(r'"((?:problem|why)\.[a-z_]+)"')
 
 

@@ -9,8 +9,8 @@ from fastapi.responses import RedirectResponse, Response
 
 from linewarden_reinspect.station.access.accounts import LONGEST
 from linewarden_reinspect.station.access.guard import address_of
-from linewarden_reinspect.station.context import CurrentSession, CurrentStation, StationContext
 from linewarden_reinspect.station.access.permissions import allows, permission_of
+from linewarden_reinspect.station.context import CurrentSession, CurrentStation, StationContext
 from linewarden_reinspect.station.errors import BadInput, NothingHeld, NotSignedIn, StationError
 from linewarden_reinspect.station.rendering import plain
 from linewarden_reinspect.station.sessions import Session
