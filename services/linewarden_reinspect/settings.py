@@ -66,10 +66,10 @@ class StationSettings(BaseModel):
     """`LINEWARDEN_STATION__...`. `data` is the folder of the station's own book: accounts, sessions, log of acts.
 
     `link_token` is the secret of a link that signs in with a name alone, in one of `link_roles`, `link_uses` times
-    within a day: for demos. `lines` empty: people are given the visits of every line. `secure_cookie` belongs behind TLS. `references` is a
-    folder of golden pictures and limit samples by recipe, `bundles` the folder of bundle folders whose golden
-    pictures stand in, `studies` the folder of studies to be answered here. After `break_after_s` on task a break is
-    offered.
+    within a day: for demos. `lines` empty: people are given the visits of every line. `secure_cookie` belongs behind
+    TLS. `references` is a folder of golden pictures and limit samples by recipe, `bundles` the folder of bundle folders
+    whose golden pictures stand in, `studies` the folder of studies to be answered here. After `break_after_s` on task a
+    break is offered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

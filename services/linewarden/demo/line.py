@@ -87,6 +87,7 @@ def simulated(
         "missing_share": plan.missing_share,
         "return_after": plan.return_after,
         "pool": plan.pool,
+        "whole_before": plan.whole_before,
         "gallery": None if gallery is None else str(gallery),
     }
     cameras = tuple(

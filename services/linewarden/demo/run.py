@@ -40,6 +40,13 @@ from linewarden_schemas.vocabulary import Role
 from linewarden_vision.pictures.folders import SUFFIXES
 
 
+_STRANGE = """these pictures are judged by the demo's network, which never saw such parts: its verdicts mean nothing here.
+Teach one of your own from some twenty good and ten bad pictures (linewarden teach --help), then: --bundle DIR
+"""
+FIRST_MINUTES = 1200
+"""Visits: five minutes of the demo's own rate."""
+
+
 def run(
     parts: int | None,
     broker: str,
@@ -96,6 +103,8 @@ def run(
         beside = ("onward",) if plc is not None else ()
         running = RunningLine(pictures, under, folder, extra | ({} if plc is None else plc.env()), beside)
         stays = source is not None and parts is None
+        if source is not None and bundle is None:
+            sys.stderr.write(_STRANGE)
         shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted, is_shown, plc, stays=stays)
         _tell_how_to_talk(running, folder, base)
         summary = shift.work(begun, line.demo_plan(seed))
@@ -192,6 +201,11 @@ class DemoRun:
             self._console.print("every picture was shown; the station stays open until Ctrl-C")
 
 
+def _for_people(plan: LinePlan, parts: int | None) -> LinePlan:
+    """Where somebody looks on, no view is missing in the first minutes: such a part would come first, and shows least."""
+    return replace(plan, whole_before=FIRST_MINUTES) if parts is None else plan
+
+
 def _beside_the_pictures(pictures: line.PictureSource, folder: Path) -> dict[str, str]:
     """What the station shows beside the line's own pictures: good parts to compare with, and a study."""
     places = {"REFERENCES": line.references(pictures, folder), "STUDIES": line.study(pictures, folder)}
@@ -216,7 +230,7 @@ def source_of(
 ) -> line.PictureSource:
     """What the cameras look at and the bundle that judges it; raises ConfigurationError where either is missing."""
     if pictures is None:
-        source = line.simulated(line.demo_plan(seed), parts, rate)
+        source = line.simulated(_for_people(line.demo_plan(seed), parts), parts, rate)
     elif not pictures.is_dir():
         raise ConfigurationError(f"{pictures} is not a folder of pictures")
     else:
