@@ -39,8 +39,7 @@ from linewarden_runtime.processes import free_port
 from linewarden_schemas.vocabulary import Role
 from linewarden_vision.pictures.folders import SUFFIXES
 
-
-_STRANGE = """these pictures are judged by the demo's network, which never saw such parts: its verdicts mean nothing here.
+_STRANGE = """these pictures are judged by the demo's network, which never saw such parts: its verdicts mean nothing.
 Teach one of your own from some twenty good and ten bad pictures (linewarden teach --help), then: --bundle DIR
 """
 FIRST_MINUTES = 1200
@@ -202,7 +201,7 @@ class DemoRun:
 
 
 def _for_people(plan: LinePlan, parts: int | None) -> LinePlan:
-    """Where somebody looks on, no view is missing in the first minutes: such a part would come first, and shows least."""
+    """Where somebody looks on, no view is missing in the first minutes: such parts would come first, and show least."""
     return replace(plan, whole_before=FIRST_MINUTES) if parts is None else plan
 
 
