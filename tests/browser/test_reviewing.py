@@ -244,8 +244,9 @@ def test_one_part_has_one_name_on_every_page_and_counts_are_counts(made: Rig, li
     ada.page.locator("#ready").get_by_text("and 62 more").wait_for()
     assert ada.page.inner_text("#headline") == "70 parts wait."
     assert ada.page.inner_text("#ready tr td") == "SN-000001"
-    ada.page.press("body", "Enter")
-    ada.page.wait_for_function("() => document.querySelector('#part').textContent === 'SN-000001'")
+    ada.press("Enter")
+    ada.page.wait_for_url("**/review")
+    ada.page.locator("#part", has_text="SN-000001").wait_for()
 
 
 def test_a_session_that_ended_says_so_and_leads_back_to_the_page(made: Rig, link: str, browser: Browser) -> None:
