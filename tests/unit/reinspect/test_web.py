@@ -232,9 +232,10 @@ def test_who_was_signed_in_is_told_that_it_is_over_and_comes_back_to_the_page(ma
     sessions.end(sessions.find(browser.client.cookies[made.station.access.rules.cookie]))
     led = browser.get("/review").headers["location"]
     assert led == "/sign-in?why=over&to=/review"
-    assert "Your session has ended." in browser.get(led).text
+    over = '<p class="problem" role="alert">Your session has ended.'  # the words alone are in every page's catalogue
+    assert over in browser.get(led).text
     fresh = TestClient(create_app(made.station), base_url=BASE, follow_redirects=False)
-    assert "Your session has ended." not in fresh.get(led).text
+    assert over not in fresh.get(led).text
     for to, place in (("/review", "/review"), ("/users", "/"), ("//elsewhere.test", "/")):
         data = {"link": LINK, "name": "ada", "to": to}
         assert browser.client.post("/sign-in", data=data, headers=browser.headers).headers["location"] == place
@@ -274,5 +275,5 @@ def test_a_wrong_link_tells_who_sits_at_the_station_how_a_new_one_is_made(tmp_pa
             client = TestClient(create_app(made.station), base_url=BASE, client=(address, 1))
             headers = {"origin": BASE, "sec-fetch-site": "same-origin"}
             told = client.post("/sign-in", data={"link": "nobody-made-this", "name": "ada"}, headers=headers).text
-            assert "This link is wrong, too old, or was used up." in told
+            assert '<p class="problem" role="alert">This link is wrong, too old, or was used up.' in told
             assert (f"linewarden users link ROLE --data {tmp_path} --url {BASE}" in told) is is_told
