@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Finite, Id, Message, MessagePart, Share, Text
 from linewarden_schemas.capture import Returned
+from linewarden_schemas.disposition import Handover
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.reason import CodedReasons, Reason
@@ -88,6 +89,7 @@ class SlotState(MessagePart):
     actor: Actor | None = None
     decision_id: Id | None = None
     refused: bool = False
+    handover: Handover | None = None
 
 
 class VisitSnapshot(Message):

@@ -284,6 +284,7 @@ class Decided:
     decided_ms: int
     written: WrittenAt
     shown: frozenset[tuple[str, str]] = frozenset()
+    hand_to: Skill | None = None
 
 
 @dataclass(slots=True)

@@ -240,7 +240,7 @@ def _offer_ways_in(access: Access, settings: StationSettings, port: int) -> None
     everywhere = ipaddress.ip_address(settings.host).is_unspecified if settings.host[:1].isdigit() else False
     base = settings.public_url or f"http://{socket.gethostname() if everywhere else settings.host}:{port}"
     if settings.link_token is not None:
-        access.links.accept(settings.link_token, LinkKind.SIGN_IN, settings.link_roles)
+        access.links.accept(settings.link_token, LinkKind.SIGN_IN, settings.link_roles, uses=settings.link_uses)
     access.links.withdraw(LinkKind.SET_UP)
     if not access.accounts.has_admin():
         token = access.links.make(LinkKind.SET_UP, [Role.ADMIN])

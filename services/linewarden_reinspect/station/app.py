@@ -124,7 +124,7 @@ def _refused(request: Request, error: Exception) -> Response:
     request.state.refused = error.word
     if is_page(request.scope.get("route")):
         if isinstance(error, NotSignedIn):
-            return RedirectResponse(f"/sign-in?why={error.word}", status_code=303)
+            return RedirectResponse(f"/sign-in?why=over&to={request.url.path}", status_code=303)
         return refused_page(request, error)
     if request.url.path.endswith("/decision"):
         metrics.DECISIONS_REFUSED.labels(error.word).inc()

@@ -2,8 +2,8 @@
 
 Kept in a folder `<root>/<recipe_id>/golden/<view>.png` and
 `<root>/<recipe_id>/limits/<class>/acceptable*.png`, `unacceptable*.png`, each with `<name>.json` beside it that
-names `approved_by` and `expires` (a date). Where a recipe has no golden picture of its own, the good ones of its
-bundle's golden set are shown.
+names `approved_by` and `expires` (a date). Where a recipe of one view has no golden picture of its own, the good
+ones of its bundle's golden set are shown.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ class References:
                 )
                 for path in _pictures(folder, "golden")
             )
-            golden = golden or tuple(self._golden_of_bundle(recipe.bundle_digest))
+            # A bundle's golden set does not name views: of several, its pictures would stand beside the wrong one.
+            if not golden and len(recipe.views) == 1:
+                golden = tuple(self._golden_of_bundle(recipe.bundle_digest, recipe.views[0].view_id))
             self._held[key] = (*golden, *_limits(folder))
         return self._held[key]
 
@@ -123,7 +125,7 @@ class References:
                 return listed.parent
         return None
 
-    def _golden_of_bundle(self, digest: str) -> Iterator[ReferencePicture]:
+    def _golden_of_bundle(self, digest: str, view_id: str) -> Iterator[ReferencePicture]:
         folder = self._bundle(digest)
         if folder is None:
             return
@@ -136,7 +138,7 @@ class References:
         good = [picture for picture, answer in pairs if not answer.defect and not answer.doubtful]
         for place, picture in enumerate(good[:3]):
             _, png = cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])
-            yield ReferencePicture(f"bundle-{place}", "golden", bytes(png.tobytes()), "image/png")
+            yield ReferencePicture(f"bundle-{place}", "golden", bytes(png.tobytes()), "image/png", view_id)
 
     def _classes_of_bundle(self, digest: str) -> tuple[str, ...]:
         folder = self._bundle(digest)

@@ -63,7 +63,7 @@ def refused_page(request: Request, error: StationError) -> Response:
     station: StationContext = request.app.state.station
     session = getattr(request.state, "session", None)
     if session is None:
-        return plain(request, "sign_in.html", status=error.status, problem=error, link_is_spent=False)
+        return plain(request, "sign_in.html", status=error.status, problem=error, link_is_spent=False, to="")
     response = page(request, station, session, "refused.html", problem=error)
     response.status_code = error.status
     return response

@@ -36,9 +36,9 @@ from linewarden_schemas.base import Message
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotFrame, SlotOpen
 from linewarden_schemas.envelope import decode, encode
-from linewarden_schemas.ids import Namespace, frame_id
+from linewarden_schemas.ids import Namespace, frame_id, slot_id
 from linewarden_schemas.inspection import Evidence
-from linewarden_schemas.vocabulary import Role, Verdict
+from linewarden_schemas.vocabulary import Act, CloseReason, Role, Verdict
 from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.pictures import evidence
 from tests.unit.reinspect.slots import AT, PARTITIONS, closed, disposition_record, opened, record, routed
@@ -224,7 +224,7 @@ def _project(made: Rig, stop: threading.Event) -> None:
 
 
 def route(made: Rig) -> Callable[[threading.Event], None]:
-    """Plays route: closes every slot that was decided."""
+    """Plays route: closes every slot that was decided, and opens one anew whose decision was undone."""
 
     def run(stop: threading.Event) -> None:
         positions = positions_of(made.broker, made.topic("decisions"))
@@ -235,9 +235,16 @@ def route(made: Rig) -> Callable[[threading.Event], None]:
             while not stop.is_set():
                 for one in reader.poll(0.1):
                     message = decode(one.headers, one.value).message
-                    if isinstance(message, Decision) and message.slot_id in made.sent:
-                        close = closed(made.sent[message.slot_id])
-                        producer.send(record(close, PARTITIONS, made.topic("reinspections"))).result(10)
-                        made.send_disposition(routed(made.sent[message.slot_id], final=True))
+                    if not isinstance(message, Decision) or message.slot_id not in made.sent:
+                        continue
+                    slot, is_undone = made.sent[message.slot_id], message.act is Act.UNDO
+                    close = closed(slot, CloseReason.UNDONE if is_undone else CloseReason.DECIDED)
+                    producer.send(record(close, PARTITIONS, made.topic("reinspections"))).result(10)
+                    if is_undone:
+                        again = {"generation": slot.generation + 1}
+                        name = slot_id(slot.visit_id, slot.round, slot.generation + 1)
+                        made.send_slot(slot.model_copy(update=again | {"slot_id": name}))
+                    else:
+                        made.send_disposition(routed(slot, final=True))
 
     return run

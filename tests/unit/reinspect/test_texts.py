@@ -41,8 +41,10 @@ STATION = Path(texts.__file__).parent
 PAGES = sorted((STATION / "templates").glob("*.html"))
 MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
-CHOSEN = re.compile(r"""["']((?:reason|step|queue|line|cover|compare|error|scan|study)\.[a-z_]+)["']""")
-RAISED = re.compile(r'"(problem\.[a-z_]+)"')
+CHOSEN = re.compile(
+    r"""["']((?:reason|step|queue|line|cover|compare|error|scan|study|undo|last|lock|judge|said)\.[a-zA-Z_]+)["']"""
+)
+RAISED = re.compile(r'"((?:problem|why)\.[a-z_]+)"')
 
 
 def read(paths: list[Path]) -> str:
@@ -53,7 +55,7 @@ def built() -> set[str]:
     """Keys that are put together from a word of the vocabulary."""
     acts = re.findall(r"(\w+): \[\"", (STATION / "static" / "js" / "keys.js").read_text(encoding="utf-8"))
     keys = {f"key.{act}" for act in acts}
-    keys |= {f"cause.{cause.value}{end}" for cause in Cause for end in ("", ".short")}
+    keys |= {f"cause.{cause.value}" for cause in Cause}
     keys |= {f"{kind}.{judgement.value}" for judgement in Judgement for kind in ("judge", "judgement", "said")}
     keys |= {f"verdict.{verdict.value}" for verdict in Verdict} | {"verdict.none"}
     keys |= {f"role.{role.value}{end}" for role in Role for end in ("", ".short")}
@@ -65,6 +67,8 @@ def built() -> set[str]:
     keys |= {f"acts.outcome.{outcome.value}" for outcome in CheckOutcome} | {"acts.outcome.open"}
     keys |= {f"scan.{why.value}" for why in Why} | {"scan.other"}
     keys |= {f"compare.{side}" for side in ("acceptable", "unacceptable")}
+    keys |= {f"unsure.{reason}" for reason in ("limit", "picture", "kind", "rule")}
+    keys |= {f"queue.why.{why}" for why in ("left", "tie")}
     keys |= {f"thresholds.to.{side}" for side in ("diverted", "passed")}
     keys |= {f"line.{kind}.{key}" for key in alarms.KEYS for kind in ("alarm", "do")}
     keys |= {f"line.count.{count}" for count in ("ok", "ng", "reviewed", "late")}

@@ -118,6 +118,8 @@ ROUTES: dict[str, Permission] = {
     "POST /api/study/answers": Permission.REVIEW,
     "POST /api/ahead": Permission.REVIEW,
     "POST /api/undo": Permission.REVIEW,
+    "POST /api/undo/visit": Permission.REVIEW,
+    "GET /api/last": Permission.REVIEW,
     "GET /frames/{frame_id}/picture": Permission.REVIEW,
     "GET /frames/{frame_id}/{layer}": Permission.REVIEW,
     "GET /alarms": Permission.ALARMS,
@@ -163,6 +165,7 @@ BEATS = frozenset(
         "GET /api/line/events",
         "GET /api/line/frames/{frame_id}",
         "GET /api/alarms/events",
+        "POST /api/undo/visit",
     }
 )
 """What pages do by themselves: it neither keeps a session awake nor is it an act of a person."""

@@ -170,6 +170,11 @@ class HistoryIndex:
         unsettled = f"{_OPEN} AND o.visit_id = ? UNION ALL {_UNSETTLED} AND u.visit_id = ?"
         return bool(self._book.rows(unsettled, visit_id, visit_id))
 
+    def is_settled(self, visit_id: str, slot_id: str) -> bool:
+        """Whether this slot was closed and nobody is to judge its visit any more, as far as the topics were read."""
+        closed = self._book.rows("SELECT 1 FROM events WHERE slot_id = ? AND kind = 'closed'", slot_id)
+        return bool(closed) and not self.is_open(visit_id)
+
     def kinds(self) -> list[str]:
         """Every kind of event there is."""
         return [row["kind"] for row in self._book.rows("SELECT DISTINCT kind FROM events ORDER BY kind")]
@@ -240,6 +245,8 @@ def _decided(record: InRecord, decision: Decision) -> HistoryEvent:
         "outcome": decision.outcome,
         "concession": decision.concession,
         "class": decision.defect_class,
+        "unsure because": decision.unsure_because,
+        "handed to": decision.hand_to,
         "pictures shown": len(decision.shown) or None,
         "comment": decision.comment,
     }

@@ -102,7 +102,7 @@ def _waiting(station: StationContext) -> list[dict[str, Any]] | None:
             "line_id": line,
             "waiting": count.ready + count.dead,
             "in_hands": count.leased + count.parked,
-            "for_a_lead": count.dead,
+            "for_a_lead": summary.for_a_lead(line),
             "oldest_s": (summary.now_ms - count.oldest_ms) / 1000 if count.oldest_ms else None,
         }
         for line, count in sorted(summary.lines.items())
