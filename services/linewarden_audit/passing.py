@@ -190,6 +190,9 @@ def _inspection_faults(inspected: InspectedFrame, recipe: Recipe) -> Iterator[st
         if defect != recipe.thresholds.defect or suspicion not in (recipe.thresholds.suspicion, 0.0):
             yield "it was judged by other thresholds than the recipe's"
     yield from _measuring_faults(inspected, recipe)
+    asks_where = [one.locate for one in recipe.views if one.view_id == inspected.view_id] not in ([], [None])
+    if inspected.verdict is Verdict.OK and asks_where and inspected.location is None:
+        yield "the recipe asks where the part lies, and nobody tells"
     over = [limit for limit, _ in _limits(inspected, recipe) if not (inspected.p_defect or 0.0) <= limit]
     if inspected.verdict is Verdict.OK and over and not (inspected.accepted and recipe.accepts_above_threshold):
         yield f"it is OK with a p_defect of {inspected.p_defect}, over the threshold in force"

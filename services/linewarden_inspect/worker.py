@@ -10,6 +10,7 @@ import structlog
 
 from linewarden_inspect.bundle_shelf import BundleShelf
 from linewarden_inspect.device_lane import DeviceLane, Guard
+from linewarden_inspect.placement_watch import PlacementWatch
 from linewarden_inspect.recipe_shelf import RecipeShelf
 from linewarden_inspect.settings import InspectSettings
 from linewarden_inspect.stage import InspectStage
@@ -48,6 +49,7 @@ class InspectWorker:
         self._broker, self._namespace, self._settings = broker, namespace, settings
         self._member = f"{SERVICE}-{instance}"
         self._clock, self._health, self._guard = clock, health, guard
+        self._placements = PlacementWatch(settings.moved_after)
         self._bundles = BundleShelf(load, wait_s=settings.bundle_wait_s, held=settings.bundles_held, clock=clock)
         self._recipes = RecipeShelf(
             lambda: RecipeBook(broker, namespace, by_digest=recipes_by_digest),
@@ -98,7 +100,8 @@ class InspectWorker:
     def _beat(self) -> None:
         self._health.beat()
         stale = self._recipes.stale()
-        self._health.unwell({} if stale is None else {"recipes": f"{stale}, so nothing is judged"})
+        recipes = {} if stale is None else {"recipes": f"{stale}, so nothing is judged"}
+        self._health.unwell({**recipes, **self._placements.ailments()})
 
     def _load_expected(self) -> None:
         loading = self._bundles.expect(self._recipes.known())
@@ -126,4 +129,5 @@ class InspectWorker:
             limits=settings.limits(),
             clock=self._clock,
             threads=settings.decode_threads,
+            placements=self._placements,
         )

@@ -53,6 +53,7 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
         thresholds=thresholds,
         defects=None if defects is None else defects[:MOST_DEFECTS],
         accepted=accepted,
+        location=None if ready.placement is None else ready.placement.location,
         maps=picture_maps(score, ready.native, ready.region),
         recipe=meta.recipe if meta.recipe.digest else meta.recipe.sharper(ready.recipe.ref()),
         frame_sha256=meta.sha256,
@@ -74,7 +75,7 @@ def _measured(ready: Ready, score: ViewScore, now_ms: int) -> tuple[MeasuredDefe
     view = next((one for one in ready.recipe.views if one.view_id == ready.frame.meta.view_id), None)
     if view is None or not measures(ready.recipe):
         return None
-    found = measured(score.mask, ready.recipe, view, ready.region, now_ms)
+    found = measured(score.mask, ready.recipe, view, ready.region, now_ms, ready.placement)
     return None if found is None else judged(found, ready.recipe.criteria)
 
 
