@@ -68,7 +68,8 @@ def test_a_good_picture_without_its_part_is_named_and_the_command_fails(
     [
         (("--box", "80,80,160", "--shift", "9"), "give X,Y,WIDTH,HEIGHT"),
         (("--box", "300,80,160,160", "--shift", "9"), "does not lie inside the picture"),
-        (("--box", "0,0,40,40", "--shift", "9", "--turn", "5"), "edges in several directions"),
+        (("--box", "0,0,40,8", "--shift", "9", "--turn", "5"), "too small or too long"),
+        (("--box", "0,0,40,40", "--shift", "9", "--turn", "5"), "1 of 24 trials held"),
         ((*BOX, "--view", "side"), "the recipe has top"),
         ((*BOX, "--score", "0.1"), "give --score"),
         ((*BOX, "--by", "colour"), "'colour' is not a valid LocateBy"),
