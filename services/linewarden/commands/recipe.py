@@ -62,6 +62,9 @@ def add(
     here = connect()
     ref = publish_recipe(here.broker, here.namespace, recipe, SOURCE, facts_of(bundles, recipe.bundle_digest))
     typer.echo(f"recipe {ref.short} is published")
+    void = _void(bundles, recipe)
+    if void is not None:
+        typer.echo(f"the bundle's qualification does not hold under it: {void}; see 'linewarden qualify --recipe'")
 
 
 @app.command(name="list")
@@ -74,6 +77,28 @@ def list_(as_json: Json = False) -> None:
         known = book.all
     rows = [row for version in known.versions.values() for row in _rows(version, known)]
     show(rows, as_json=as_json, empty="no recipe yet; start from: linewarden recipe example --bundle FOLDER")
+
+
+def _void(bundles: Path | None, recipe: Recipe) -> str | None:
+    """Why the bundle's qualification, where it has one, does not speak of what a recipe lets pass."""
+    from linewarden.commands.bundles import folder_of  # noqa: PLC0415
+
+    folder = folder_of(bundles, recipe.bundle_digest)
+    record = None if folder is None else folder / "qualification.json"
+    if record is None or not record.is_file():
+        return None
+    from linewarden_vision.qualification import Qualification  # noqa: PLC0415
+
+    return Qualification.from_file(record.read_bytes()).void_under(recipe)
+
+
+def _promise(recipe: Recipe | None) -> str:
+    from linewarden_domain.acceptance import criteria_digest  # noqa: PLC0415
+
+    if recipe is not None and recipe.thresholds is not None:
+        return "void: a threshold of its own"
+    criteria = None if recipe is None else criteria_digest(recipe)
+    return "the bundle's" if criteria is None else f"the bundle's, if with the criteria {criteria[:12]}"
 
 
 def _rows(version: RecipeVersion, known: KnownRecipes) -> list[dict[str, Any]]:
@@ -95,7 +120,7 @@ def _rows(version: RecipeVersion, known: KnownRecipes) -> list[dict[str, Any]]:
             "views": ", ".join(view.view_id for view in recipe.views) if recipe else "-",
             "bundle": recipe.bundle_digest[:12] if recipe else "-",
             "decide-by ms": recipe.time.decide_by_ms if recipe else "-",
-            "qualification": "void: a threshold of its own" if recipe and recipe.thresholds else "the bundle's",
+            "qualification": _promise(recipe),
             "by": recipe.created_by if recipe else "-",
         }
         for digest, recipe in contents
