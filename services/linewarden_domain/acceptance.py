@@ -23,13 +23,17 @@ _DECIDES_NO_DEFECT = {"camera_id", "pose", "light", "scale_until_ms"}
 
 
 def criteria_digest(recipe: Recipe) -> str | None:
-    """SHA-256 of all that decides which marked defects a recipe lets go; None where it lets none go.
+    """The digest of what a qualification has to hold under; None where a recipe lets no marked defect go."""
+    lets_go = any(one.accept for one in recipe.criteria) or any(zone.ignore for zone in recipe.zones)
+    return measuring_digest(recipe) if lets_go else None
+
+
+def measuring_digest(recipe: Recipe) -> str:
+    """SHA-256 of all that decides how marked defects are measured and judged.
 
     Criteria, zones, gap, verdict rule, and of each view its region and scale with its uncertainty. A field that says
     no more than its default is left out, so that one which a later version adds changes no digest.
     """
-    if not any(one.accept for one in recipe.criteria) and not any(zone.ignore for zone in recipe.zones):
-        return None
     names = {"verdict_rule", "criteria", "zones", "defect_gap_mm", "accepts_above_threshold"}
     content = recipe.model_dump(mode="json", include=names, exclude_defaults=True)
     content["views"] = [

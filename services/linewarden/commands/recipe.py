@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linewarden.commands.context import SOURCE, actor, connect, now_ms, show
-from linewarden.commands.options import Json
+from linewarden.commands.context import SOURCE, actor, connect, in_one_line, now_ms, show
+from linewarden.commands.options import Device, Json
 
 if TYPE_CHECKING:
     from linewarden_runtime.recipes import KnownRecipes, RecipeVersion
@@ -65,6 +65,29 @@ def add(
     void = _void(bundles, recipe)
     if void is not None:
         typer.echo(f"the bundle's qualification does not hold under it: {void}; see 'linewarden qualify --recipe'")
+
+
+@app.command()
+def measure(
+    file: Annotated[Path, typer.Argument(help="JSON of the recipe version.", exists=True, dir_okay=False)],
+    references: Annotated[
+        Path,
+        typer.Option(help="The station's folder of references by recipe.", envvar="LINEWARDEN_STATION__REFERENCES"),
+    ],
+    bundles: Annotated[
+        Path, typer.Option(help="The line's folder of bundle folders.", envvar="LINEWARDEN_INSPECT__BUNDLES")
+    ],
+    view: Annotated[str, typer.Option(help="The view that limit samples show, where the recipe has several.")] = "",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Measure the recipe's limit samples as the line would, and write their figures beside them for the station."""
+    from linewarden.commands.limit_samples import measured_samples  # noqa: PLC0415
+
+    with in_one_line():
+        rows = measured_samples(file, references, bundles, view, device, now_ms())
+    show(rows, as_json=as_json, empty="the recipe has no limit samples")
+    raise typer.Exit(1 if any(row["refused"] for row in rows) else 0)
 
 
 @app.command(name="list")

@@ -79,7 +79,7 @@ def make_ready(
     except (BundleError, GateError) as error:
         raise PictureRefused(Undecidable.UNKNOWN_BUNDLE, str(error)) from error
     refuse_if_late(frame, now_ms())
-    prepared = prepare(scorer, _crop(decode(frame.picture, header), region))
+    prepared = prepare(scorer, cropped(decode(frame.picture, header), region))
     return Ready(frame, source, recipe, region, scorer, prepared, (header.height, header.width))
 
 
@@ -104,7 +104,8 @@ def _region(frame: Frame, recipe: Recipe) -> Region | None:
     raise PictureRefused(Undecidable.BAD_METADATA, detail)
 
 
-def _crop(picture: Picture, region: Region | None) -> Picture:
+def cropped(picture: Picture, region: Region | None) -> Picture:
+    """The region of a picture, all of it without one; raises PictureRefused for one that does not lie inside."""
     if region is None:
         return picture
     height, width = picture.shape[:2]

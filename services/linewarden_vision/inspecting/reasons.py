@@ -48,6 +48,7 @@ def reasons_of_defects(told: Sequence[MeasuredDefect]) -> tuple[Said, ...]:
             length=one.length_mm,
             error=one.length_error_mm,
             area=one.area_mm2,
+            area_error=one.area_error_mm2,
             zone=", ".join(one.zones) or "-",
             **_kind(one),
         )
