@@ -35,7 +35,8 @@ class MeasuredDefect(MessagePart):
     `x`, `y`, `width`, `height` in pixels of the native picture. Length is the larger of its greatest extent and of its
     skeleton; each figure has its uncertainty, at about two standard deviations. `zones` are those that it touches,
     `is_outside` where some of it lies in none. `is_within`: within the recipe's limits, or wholly in ignored zones
-    (`is_ignored`).
+    (`is_ignored`). `class_probability` is that of the most probable class, where the bundle tells classes; where that
+    is too low, the class is unknown: `defect_class` is absent, and `may_be` names every class that the bundle knows.
     """
 
     x: Count
@@ -50,6 +51,8 @@ class MeasuredDefect(MessagePart):
     is_outside: bool = True
     is_ignored: bool = False
     defect_class: Id | None = None
+    class_probability: Share | None = None
+    may_be: tuple[Id, ...] = ()
     is_within: bool = False
 
 
@@ -73,6 +76,7 @@ class Inspection(Message):
 
     `location`: of a part that the recipe has located.
     `defects` are what was measured for the recipe's criteria and zones, the largest first; None where nobody measured.
+    `defect_class` is that of the first of them that is beyond its limits, else of the first that counts.
     `accepted`: an OK although something is marked, since all of it lies within what the recipe accepts.
     `clock_checked` is the frame's: whether the clock behind `captured_ms` had been compared with the broker's.
     """

@@ -2,8 +2,9 @@
 
 A line judges each view of the recipe by one bundle: the picture of that view's camera, cut to its region, against the
 threshold on the probability of a defect (under `either` also by the mask) and the one on suspicion. The part is located
-by a template where the view has one; what a mask marks is measured in mm and held against criteria by zone. It holds
-the visit's deadline, and has people review what was withheld. Nothing tells classes of defects, poses or lights.
+by a template where the view has one; what a mask marks is measured in mm and held against criteria by zone, and by
+class where the bundle tells classes. It holds the visit's deadline, and has people review what was withheld. Nothing
+tells poses or lights.
 What was published under looser rules is still read.
 """
 
@@ -38,11 +39,13 @@ class BundleFacts:
 
     is_known: bool | None = None
     marks_defects: bool | None = None
+    classes: tuple[str, ...] | None = None
 
 
 def refusals(recipe: Recipe, bundle: BundleFacts | None = None) -> tuple[str, ...]:
     """What of a recipe the line could not keep, each with what to change; empty where it may be published."""
-    found = [*_unjudged(recipe), *_of_bundle(recipe, bundle or BundleFacts())]
+    facts = bundle or BundleFacts()
+    found = [*_unjudged(recipe), *_of_classes(recipe, facts), *_of_bundle(recipe, facts)]
     return (*found, *_of_thresholds(recipe), *_of_time(recipe.time), *_of_review(recipe.review))
 
 
@@ -71,14 +74,25 @@ def _of_zones(recipe: Recipe) -> Iterator[str]:
 def _of_criteria(recipe: Recipe) -> Iterator[str]:
     zones = {zone.zone_id for zone in recipe.zones if not zone.ignore}
     for number, one in enumerate(recipe.criteria, 1):
-        if one.defect_class is not None:
-            yield f"criterion {number}, defect_class {one.defect_class}: no bundle tells classes; name zones alone"
         if one.zone_id is not None and one.zone_id not in zones:
             yield f"criterion {number}: the recipe has no zone {one.zone_id} that is judged"
         if one.accept and one.max_length_mm is None and one.max_area_mm2 is None:
             yield f"criterion {number}: it would accept a defect of any size; give max_length_mm or max_area_mm2"
     if recipe.accepts_above_threshold and not any(one.accept for one in recipe.criteria):
         yield "accepts_above_threshold: no criterion accepts anything; set accept, or take it out"
+
+
+def _of_classes(recipe: Recipe, bundle: BundleFacts) -> Iterator[str]:
+    for number, one in enumerate(recipe.criteria, 1):
+        if one.defect_class is None or (bundle.classes and one.defect_class in bundle.classes):
+            continue
+        if bundle.classes is None:
+            why = "nobody looked whether the bundle tells it; name the folder of bundles, or zones alone"
+        elif not bundle.classes:
+            why = "its bundle tells no classes; name zones alone"
+        else:
+            why = f"its bundle tells {', '.join(bundle.classes)}; name one of these"
+        yield f"criterion {number}, defect_class {one.defect_class}: {why}"
 
 
 def _of_view(view: ViewSpec) -> Iterator[str]:

@@ -23,6 +23,7 @@ from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.loop import LoopLimits, TransactionalLoop
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.recipe import Recipe
 from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspecting.scorer import Scorer
 
@@ -45,12 +46,15 @@ class InspectWorker:
         health: Health,
         guard: Guard = nullcontext,
         recipes_by_digest: bool = False,
+        on_use: Callable[[Recipe, Scorer], None] = lambda *_: None,
     ) -> None:
         self._broker, self._namespace, self._settings = broker, namespace, settings
         self._member = f"{SERVICE}-{instance}"
         self._clock, self._health, self._guard = clock, health, guard
         self._placements = PlacementWatch(settings.moved_after)
-        self._bundles = BundleShelf(load, wait_s=settings.bundle_wait_s, held=settings.bundles_held, clock=clock)
+        self._bundles = BundleShelf(
+            load, wait_s=settings.bundle_wait_s, held=settings.bundles_held, clock=clock, on_use=on_use
+        )
         self._recipes = RecipeShelf(
             lambda: RecipeBook(broker, namespace, by_digest=recipes_by_digest),
             wait_s=settings.recipe_wait_s,

@@ -95,7 +95,8 @@ def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFindi
     """A verdict against the numbers that it was made from, and an OK that does not tell what made it."""
     limits = [one.defect for one in (recipe.thresholds if recipe else None, view.thresholds) if one is not None]
     name, p = view.view_id, view.p_defect
-    if view.accepted and recipe is not None and recipe.accepts_above_threshold:
+    may_overrule = recipe is not None and recipe.accepts_above_threshold and any(one.accept for one in recipe.criteria)
+    if view.accepted and may_overrule:
         limits = []
     if view.verdict is Verdict.OK:
         if p is None:

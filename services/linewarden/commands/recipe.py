@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linewarden.commands.context import SOURCE, actor, connect, in_one_line, now_ms, show
-from linewarden.commands.options import Json
+from linewarden.commands.options import Device, Json
 
 if TYPE_CHECKING:
     from linewarden_runtime.recipes import KnownRecipes, RecipeVersion
@@ -91,6 +91,32 @@ def add(
     here = connect()
     ref = publish_recipe(here.broker, here.namespace, recipe, SOURCE, facts_of(bundles, recipe.bundle_digest))
     typer.echo(f"recipe {ref.short} is published")
+    void = _void(bundles, recipe)
+    if void is not None:
+        typer.echo(f"the bundle's qualification does not hold under it: {void}; see 'linewarden qualify --recipe'")
+
+
+@app.command()
+def measure(
+    file: Annotated[Path, typer.Argument(help="JSON of the recipe version.", exists=True, dir_okay=False)],
+    references: Annotated[
+        Path,
+        typer.Option(help="The station's folder of references by recipe.", envvar="LINEWARDEN_STATION__REFERENCES"),
+    ],
+    bundles: Annotated[
+        Path, typer.Option(help="The line's folder of bundle folders.", envvar="LINEWARDEN_INSPECT__BUNDLES")
+    ],
+    view: Annotated[str, typer.Option(help="The view that limit samples show, where the recipe has several.")] = "",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Measure the recipe's limit samples as the line would, and write their figures beside them for the station."""
+    from linewarden.commands.limit_samples import measured_samples  # noqa: PLC0415
+
+    with in_one_line():
+        rows = measured_samples(file, references, bundles, view, device, now_ms())
+    show(rows, as_json=as_json, empty="the recipe has no limit samples")
+    raise typer.Exit(1 if any(row["refused"] for row in rows) else 0)
 
 
 def _refuse_blind(recipe: Recipe) -> None:
@@ -118,6 +144,28 @@ def list_(as_json: Json = False) -> None:
     show(rows, as_json=as_json, empty="no recipe yet; start from: linewarden recipe example --bundle FOLDER")
 
 
+def _void(bundles: Path | None, recipe: Recipe) -> str | None:
+    """Why the bundle's qualification, where it has one, does not speak of what a recipe lets pass."""
+    from linewarden.commands.bundles import folder_of  # noqa: PLC0415
+
+    folder = folder_of(bundles, recipe.bundle_digest)
+    record = None if folder is None else folder / "qualification.json"
+    if record is None or not record.is_file():
+        return None
+    from linewarden_vision.qualification import Qualification  # noqa: PLC0415
+
+    return Qualification.from_file(record.read_bytes()).void_under(recipe)
+
+
+def _promise(recipe: Recipe | None) -> str:
+    from linewarden_domain.acceptance import criteria_digest  # noqa: PLC0415
+
+    if recipe is not None and recipe.thresholds is not None:
+        return "void: a threshold of its own"
+    criteria = None if recipe is None else criteria_digest(recipe)
+    return "the bundle's" if criteria is None else f"the bundle's, if with the criteria {criteria[:12]}"
+
+
 def _rows(version: RecipeVersion, known: KnownRecipes) -> list[dict[str, Any]]:
     from linewarden_runtime.publishing import next_version  # noqa: PLC0415
 
@@ -137,7 +185,7 @@ def _rows(version: RecipeVersion, known: KnownRecipes) -> list[dict[str, Any]]:
             "views": ", ".join(view.view_id for view in recipe.views) if recipe else "-",
             "bundle": recipe.bundle_digest[:12] if recipe else "-",
             "decide-by ms": recipe.time.decide_by_ms if recipe else "-",
-            "qualification": "void: a threshold of its own" if recipe and recipe.thresholds else "the bundle's",
+            "qualification": _promise(recipe),
             "by": recipe.created_by if recipe else "-",
         }
         for digest, recipe in contents

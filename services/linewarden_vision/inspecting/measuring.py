@@ -1,7 +1,8 @@
 """Connected parts of a mask measured in mm, in part coordinates.
 
-Length is the larger of the greatest extent (Feret diameter) and of the length along the skeleton, with the weights of
-Kulpa (1977) for steps to a neighbour, .948 along a row or column and 1.343 across, and the half widths at its ends.
+Length is the larger of the greatest extent (Feret diameter) and of the length along the skeleton and its branches, with
+the weights of Kulpa (1977) for steps to a neighbour, .948 along a row or column and 1.343 across, and the half widths
+at its ends.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 from skimage.morphology import skeletonize
 
 from linewarden_domain.acceptance import MOST_DEFECTS
 from linewarden_schemas.inspection import MeasuredDefect
 from linewarden_schemas.recipe import Recipe, Region, ViewSpec, Zone
 from linewarden_vision.inspecting.locating import Placement
+from linewarden_vision.region_classes import ClassGuess, ClassMap
 
 _STRAIGHT, _ACROSS = 0.948, 1.343
 _SKELETON_ERROR = 0.04
 """By which share the weights may be wrong, whatever direction a line has."""
+_MOST_BRANCHES = 64
+"""Branches of a skeleton that are measured, the longest first."""
 _EDGE_PX = 1.0
 """By how much two edges together may be wrong, half a pixel each."""
 
@@ -32,14 +38,15 @@ def measured(
     view: ViewSpec,
     region: Region | None,
     at_ms: int,
+    classes: ClassMap | None = None,
     placement: Placement | None = None,
 ) -> tuple[MeasuredDefect, ...] | None:
     """Defects in a mask (height, width) of the region that was judged, the largest first, at most MOST_DEFECTS and one.
 
-    Where the part was located (`placement`), zones lie where it does. What may lie in a zone by the location's
-    uncertainty lies in it, and nothing is ignored or covered but what surely lies there; length and area are none of a
-    place, and keep their own uncertainty.
-    None where the view has no scale, or had to be calibrated again by `at_ms` (epoch ms).
+    None where the view has no scale, or had to be calibrated again by `at_ms` (epoch ms). `classes` tells what each
+    shows, where the bundle can. Where the part was located (`placement`), zones lie where it does: what may lie in a
+    zone by the location's uncertainty lies in it, and nothing is ignored or covered but what surely lies there. Length
+    and area are none of a place, and keep their own uncertainty.
     """
     mm = view.mm_per_pixel
     if mm is None or (view.scale_until_ms is not None and at_ms >= view.scale_until_ms):
@@ -63,7 +70,18 @@ def measured(
         box = (slice(top, top + height), slice(left, left + width))
         pieces.append((box, (labels[box] == label) & mask[box]))
     pieces.sort(key=lambda one: -int(one[1].sum()))
-    return tuple(_defect(piece, box, zones, here, view, mm) for box, piece in pieces[: MOST_DEFECTS + 1])
+    kept = pieces[: MOST_DEFECTS + 1]
+    found = [_defect(piece, box, zones, here, view, mm) for box, piece in kept]
+    if classes is None:
+        return tuple(found)
+    guesses = [classes.of(piece, (box[0].start, box[1].start)) for box, piece in kept]
+    return tuple(_classed(one, guess) for one, guess in zip(found, guesses, strict=True))
+
+
+def _classed(defect: MeasuredDefect, guess: ClassGuess) -> MeasuredDefect:
+    may_be = guess.known if guess.defect_class is None else ()
+    told = {"defect_class": guess.defect_class, "class_probability": guess.probability, "may_be": may_be}
+    return defect.model_copy(update=told)
 
 
 def _defect(
@@ -104,17 +122,75 @@ def _defect(
 def _length_px(piece: NDArray[np.bool_]) -> tuple[float, float]:
     """Length and its uncertainty."""
     padded = np.pad(piece, 1)
-    line: NDArray[np.bool_] = skeletonize(padded)  # type: ignore[no-untyped-call]
-    straight = int((line[:, 1:] & line[:, :-1]).sum() + (line[1:] & line[:-1]).sum())
-    # Two pixels that touch at a corner are one step, unless a third one joins them by two straight steps.
-    falling = line[1:, 1:] & line[:-1, :-1] & ~(line[1:, :-1] | line[:-1, 1:])
-    rising = line[1:, :-1] & line[:-1, 1:] & ~(line[1:, 1:] | line[:-1, :-1])
-    along = _STRAIGHT * straight + _ACROSS * int(falling.sum() + rising.sum())
-    half_width = float(cv2.distanceTransform(padded.astype(np.uint8), cv2.DIST_L2, 5).max())
     points = cv2.convexHull(np.argwhere(padded).astype(np.int32))[:, 0].astype(float)
     extent = float(np.sqrt(((points[:, None] - points[None]) ** 2).sum(-1)).max()) + 1.0
-    skeleton = along + 2 * half_width
-    return max(extent, skeleton), _EDGE_PX + (_SKELETON_ERROR * along if skeleton > extent else 0.0)
+    along, ends = _skeleton_px(padded)
+    is_bent = along + ends > extent
+    return max(extent, along + ends), _EDGE_PX + (_SKELETON_ERROR * along if is_bent else 0.0)
+
+
+def _skeleton_px(padded: NDArray[np.bool_]) -> tuple[float, float]:
+    """Length along the skeleton and its branches, and the half widths at the ends of its longest path.
+
+    A branch adds what it reaches beyond the half width where it begins: the skeleton of a round spot has spurs into
+    every corner of its outline, and these add nothing.
+    """
+    line: NDArray[np.bool_] = skeletonize(padded)  # type: ignore[no-untyped-call]
+    if not line.any():  # thinning may take all of a spot of two by two pixels
+        return 0.0, 0.0
+    # To the middle of the nearest pixel outside: half a pixel beyond the edge.
+    half = cv2.distanceTransform(padded.astype(np.uint8), cv2.DIST_L2, 5)[line].astype(float) - 0.5
+    graph = _steps(line)
+    start = int(_reach(graph, [0], half)[0].argmax())
+    far, before, _ = _reach(graph, [start], half)
+    end = int(far.argmax())
+    along, ends = float(far[end]) - half[end], half[start] + half[end]
+    known = _path(before, end)
+    for _ in range(_MOST_BRANCHES):
+        far, before, origin = _reach(graph, known, half)
+        gain = far - half[origin]
+        gain[known] = 0.0
+        tip = int(gain.argmax())
+        if gain[tip] <= _EDGE_PX:
+            break
+        along += float(gain[tip])
+        known += _path(before, tip)
+    return along, float(ends)
+
+
+def _steps(line: NDArray[np.bool_]) -> csr_array:
+    """Neighbouring pixels of a skeleton, numbered row by row, with the length of the step between them."""
+    number = np.cumsum(line).reshape(line.shape) - 1
+    # Two pixels that touch at a corner are one step, unless a third one joins them by two straight steps.
+    corner = line[1:, 1:] & line[:-1, :-1] & ~(line[1:, :-1] | line[:-1, 1:])
+    other = line[1:, :-1] & line[:-1, 1:] & ~(line[1:, 1:] | line[:-1, :-1])
+    kinds = (
+        (line[:, 1:] & line[:, :-1], number[:, 1:], number[:, :-1], _STRAIGHT),
+        (line[1:] & line[:-1], number[1:], number[:-1], _STRAIGHT),
+        (corner, number[1:, 1:], number[:-1, :-1], _ACROSS),
+        (other, number[1:, :-1], number[:-1, 1:], _ACROSS),
+    )
+    ones = np.concatenate([one[there] for there, one, _, _ in kinds])
+    others = np.concatenate([two[there] for there, _, two, _ in kinds])
+    lengths = np.concatenate([np.full(int(there.sum()), length) for there, _, _, length in kinds])
+    count = int(line.sum())
+    return csr_array((lengths, (ones, others)), shape=(count, count))
+
+
+def _reach(
+    graph: csr_array, known: Sequence[int], half: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
+    """How far each pixel's edge lies from known ones along the skeleton, the pixel before it, and whence it came."""
+    far, before, origin = dijkstra(graph, directed=False, indices=known, min_only=True, return_predecessors=True)
+    return np.where(np.isfinite(far), far + half, 0.0), before, np.maximum(origin, 0)
+
+
+def _path(before: NDArray[np.int32], end: int) -> list[int]:
+    found = []
+    while end >= 0:
+        found.append(end)
+        end = int(before[end])
+    return found
 
 
 def _corners(zone: Zone, view: ViewSpec, mm: float, here: Region, placement: Placement | None) -> NDArray[np.floating]:

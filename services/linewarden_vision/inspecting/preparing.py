@@ -85,12 +85,17 @@ def make_ready(
         raise PictureRefused(Undecidable.UNKNOWN_BUNDLE, str(error)) from error
     refuse_if_late(frame, now_ms())
     picture = decode(frame.picture, header)
-    placement = None if view.locate is None else located(picture, view.locate)
-    region = view.region
-    if placement is not None and region is not None:
-        region = placement.region(region)
-    prepared = prepare(scorer, _crop(picture, region, placement))
+    region, placement = placed(picture, view)
+    prepared = prepare(scorer, cropped(picture, region, placement))
     return Ready(frame, source, recipe, region, scorer, prepared, (header.height, header.width), placement)
+
+
+def placed(picture: Picture, view: ViewSpec) -> tuple[Region | None, Placement | None]:
+    """What of a picture is judged, and where the part lies, for a view that has it located; raises PictureRefused."""
+    if view.locate is None:
+        return view.region, None
+    placement = located(picture, view.locate)
+    return None if view.region is None else placement.region(view.region), placement
 
 
 def prepare(scorer: Scorer, picture: Picture) -> object:
@@ -114,8 +119,11 @@ def _view(frame: Frame, recipe: Recipe) -> ViewSpec:
     raise PictureRefused(Undecidable.BAD_METADATA, detail)
 
 
-def _crop(picture: Picture, region: Region | None, placement: Placement | None) -> Picture:
-    """The region's own pixels: nothing is turned or resampled, so that the network sees what the camera saw."""
+def cropped(picture: Picture, region: Region | None, placement: Placement | None = None) -> Picture:
+    """The region's own pixels, all of the picture without one; raises PictureRefused for one that does not lie inside.
+
+    Nothing is turned or resampled: the network sees what the camera saw.
+    """
     if region is None:
         return picture
     height, width = picture.shape[:2]

@@ -142,6 +142,21 @@ def test_a_bundle_is_looked_at_where_the_publisher_knows_it() -> None:
     assert without.startswith("verdict_rule either")
 
 
+@pytest.mark.parametrize(
+    ("classes", "why"),
+    [
+        (None, "nobody looked whether the bundle tells it"),
+        ((), "its bundle tells no classes"),
+        (("dent", "pit"), "its bundle tells dent, pit; name one of these"),
+    ],
+)
+def test_a_class_that_the_bundle_does_not_tell_is_refused(classes: tuple[str, ...] | None, why: str) -> None:
+    asked = PLAIN.model_copy(update=measured(criteria=(Criterion(defect_class="scratch", max_count=0),)))
+    facts = BundleFacts(is_known=True, marks_defects=True, classes=classes)
+    assert [one for one in refusals(asked, facts) if why in one]
+    assert refusals(asked, BundleFacts(is_known=True, marks_defects=True, classes=("pit", "scratch"))) == ()
+
+
 def test_what_was_published_under_looser_rules_is_still_read() -> None:
     old = PLAIN.model_copy(update=times(decide_by_ms=2**53, spool_horizon_ms=0) | view(pose="flat"))
     assert Recipe.from_json(old.to_json()) == old

@@ -179,7 +179,7 @@ def test_zones_go_with_the_part(seed: int) -> None:
     expected = ((100, 200, ("left",), False, False), (200, 180, (), True, False), (200, 95, (), False, True))
     for x, y, zones, is_outside, is_ignored in expected:
         mask = spot_at(placement, x, y, here)
-        [defect] = measured(mask, recipe(one, LEFT, RIM), one, here, 0, placement) or ()
+        [defect] = measured(mask, recipe(one, LEFT, RIM), one, here, 0, None, placement) or ()
         assert (defect.zones, defect.is_outside, defect.is_ignored) == (zones, is_outside, is_ignored)
         place = placement.placed(np.array([[x, y]]))[0]
         assert (defect.x + defect.width / 2, defect.y + defect.height / 2) == pytest.approx(tuple(place), abs=1.5)
@@ -193,8 +193,8 @@ def test_what_may_lie_in_a_zone_by_the_uncertainty_lies_in_it_and_nothing_is_ign
     near_rims_edge = spot_at(sure, 200, 80 + 40 - 6, BOX)
     asked = recipe(one, LEFT, RIM)
     for placement, zones, is_ignored in ((sure, (), True), (rough, ("left",), False)):
-        [beside] = measured(right_of_left, asked, one, BOX, 0, placement) or ()
-        [inside] = measured(near_rims_edge, asked, one, BOX, 0, placement) or ()
+        [beside] = measured(right_of_left, asked, one, BOX, 0, None, placement) or ()
+        [inside] = measured(near_rims_edge, asked, one, BOX, 0, None, placement) or ()
         assert (beside.zones, inside.is_ignored) == (zones, is_ignored)
         assert beside.is_outside
 
