@@ -113,8 +113,7 @@ def _of_locate(view: ViewSpec) -> Iterator[str]:
     if locate is None:
         return
     name = f"locate of view {view.view_id}"
-    size = _grey_png_size(locate.template_png)
-    if size is None or not LEAST_TEMPLATE <= min(size) <= max(size) <= MOST_TEMPLATE:
+    if not is_template(locate.template_png):
         sides = f"sides of {LEAST_TEMPLATE} to {MOST_TEMPLATE} pixels"
         yield f"{name}: its template is no PNG of 8 bit grey with {sides}; make it by 'linewarden recipe locate'"
     if not LEAST_SCORE <= locate.least_score < 1.0:
@@ -125,11 +124,12 @@ def _of_locate(view: ViewSpec) -> Iterator[str]:
         yield f"{name}: max_shift_px {locate.max_shift_px:g}: give at most {MOST_SHIFT_PX:g}"
 
 
-def _grey_png_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a PNG of 8 bit grey by its header; None for anything else."""
+def is_template(data: bytes) -> bool:
+    """Whether a PNG calls itself a template: 8 bit grey, of sides that are no smaller and no larger than it may have."""
     if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or data[24:26] != b"\x08\x00":
-        return None
-    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+        return False
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    return LEAST_TEMPLATE <= min(width, height) <= max(width, height) <= MOST_TEMPLATE
 
 
 def _of_bundle(recipe: Recipe, bundle: BundleFacts) -> Iterator[str]:

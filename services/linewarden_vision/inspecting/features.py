@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from linewarden_domain.judgeable import is_template
 from linewarden_schemas.recipe import Locate
 from linewarden_schemas.vocabulary import LocateBy
 
@@ -75,6 +76,8 @@ def opened(locate: Locate) -> Template:
 
 @lru_cache(maxsize=32)
 def _opened(template_png: bytes, by: LocateBy, turns: bool) -> Template:
+    if not is_template(template_png):  # before it is decoded: it may be from whoever can write the topic
+        raise ValueError("the template is no picture that can be read")
     grey = cv2.imdecode(np.frombuffer(template_png, np.uint8), cv2.IMREAD_GRAYSCALE)
     if grey is None:
         raise ValueError("the template is no picture that can be read")

@@ -63,7 +63,10 @@ def located(picture: Picture, locate: Locate) -> Placement:
         PictureRefused: PART_NOT_FOUND where no place, or more than one, is enough like the template;
             PART_MISPLACED where it lies outside the range that the recipe allows.
     """
-    template = opened(locate)
+    try:
+        template = opened(locate)
+    except ValueError as error:  # no publisher of ours lets it through
+        raise PictureRefused(Undecidable.PART_NOT_FOUND, str(error)) from error
     window, at = _window(picture, locate, template)
     found = sorted(places(template, window, _BEYOND * locate.max_turn_deg), key=lambda one: -one.score)
     best = found[0] if found else None

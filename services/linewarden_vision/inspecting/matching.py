@@ -54,9 +54,9 @@ def places(template: Template, window: Grey, most_turn_deg: float) -> list[Found
     warps = (_climbed(small, around, one.warp, template.turns) for one in begun if one.score >= best - _HOPELESS)
     starts = _each_once([_finer(one, scales[-1]) for one in warps if one is not None], template, SAME_PX * scales[-1])
     ends = (_refined(template, window, one, scales[:-1]) for one in starts)
-    places = _each_once([one for one in ends if one is not None], template, SAME_PX)
     shape = template.features.shape
-    return [_compared(template.features, _seen(window, one, shape), one) for one in places]
+    kept = _each_once([one for one in ends if one is not None], template, SAME_PX)
+    return [_compared(template.features, _seen(window, one, shape), one) for one in kept]
 
 
 def relit(template: Template, window: Grey, found: FoundPlace) -> FoundPlace:
@@ -83,7 +83,7 @@ def relit(template: Template, window: Grey, found: FoundPlace) -> FoundPlace:
         if warp is None or template.apart_px(warp, found.warp) > SAME_PX * 2:
             return found
         place = _compared(lit, _seen(window, warp, features.shape), warp)
-    return place
+    return place if place.score > 0.0 else found
 
 
 def _each_once(warps: list[Matrix], template: Template, same_px: float) -> list[Matrix]:

@@ -120,6 +120,7 @@ def test_a_template_that_tells_no_place_is_refused_with_what_to_choose() -> None
         taught(box=Region(x=0, y=150, width=320, height=20))
     broken = taught().model_copy(update={"template_png": b"no picture"})
     assert unusable(broken) == "the template is no picture that can be read"
+    assert refused(placed_part(0), broken).reason is Undecidable.PART_NOT_FOUND
     with pytest.raises(ValueError, match="does not lie inside"):
         taught(box=Region(x=200, y=0, width=160, height=160))
 
