@@ -125,7 +125,7 @@ def _of_locate(view: ViewSpec) -> Iterator[str]:
 
 
 def is_template(data: bytes) -> bool:
-    """Whether a PNG calls itself a template: 8 bit grey, of sides that are no smaller and no larger than it may have."""
+    """Whether a PNG calls itself a template by its header: 8 bit grey, of sides that it may have."""
     if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or data[24:26] != b"\x08\x00":
         return False
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
