@@ -40,7 +40,8 @@ class Contradiction(MessagePart):
 class ViewState(MessagePart):
     """One view of an open visit: what its capture and its inspection said. Either may come first.
 
-    `measured`: its inspection measured defects, as criteria and zones ask for; `accepted`: by them it is OK.
+    `measured`: its inspection measured defects, as criteria and zones ask for; `accepted`: by them it is OK. `located`:
+    it tells where the part lay.
     """
 
     view_id: Id
@@ -65,6 +66,7 @@ class ViewState(MessagePart):
     risk: Share | None = None
     measured: bool = False
     accepted: bool = False
+    located: bool = False
     fault: Text | None = None
     fault_coded: Reason | None = None
     reasons: tuple[Text, ...] = ()
