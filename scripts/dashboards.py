@@ -152,6 +152,14 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 (("sum by (camera, cause) (increase(linewarden_ingest_lost_total[1h]))", "{{camera}}: {{cause}}"),),
             ),
             Panel(
+                "Parts: how far from where they were taught, pixels",
+                (("max by (camera) (linewarden_inspect_part_shift_pixels)", "{{camera}}"),),
+            ),
+            Panel(
+                "Cameras that moved",
+                (("max by (camera) (linewarden_inspect_camera_moved)", "{{camera}}"),),
+            ),
+            Panel(
                 "Captures under a condition of their camera, an hour",
                 (
                     (

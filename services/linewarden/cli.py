@@ -111,6 +111,9 @@ def demo(
     with_gate: Annotated[
         bool, typer.Option("--gate", help="With onward and a simulated PLC, whose bins are checked at the end.")
     ] = False,
+    reviewers: Annotated[
+        int, typer.Option(min=1, max=3, help="People who judge each diverted part, blind to each other.")
+    ] = 1,
 ) -> None:
     """Run a whole line on this machine: cameras, network, trust, router, queue and station."""
     from linewarden.demo.run import run  # noqa: PLC0415 - nothing heavy before it is needed
@@ -128,6 +131,7 @@ def demo(
         work=work,
         port=port,
         gate=with_gate,
+        reviewers=reviewers,
     )
     raise typer.Exit(code)
 

@@ -117,6 +117,10 @@ def test_with_a_gate_the_bins_of_a_simulated_plc_hold_what_the_dispositions_say(
     gate = summary["gate"]
     assert (gate["agrees"], gate["wrong"], sum(gate["bins"].values())) == (True, [], 30)
     assert gate["bins"]["pass"] == summary["trusted_pass"] - gate["passes_too_late"] > 0
+    opcua = gate["opcua"]
+    assert (opcua["wrong"], sum(opcua["bins"].values())) == ([], 30)
+    assert opcua["bins"]["pass"] == summary["trusted_pass"] - opcua["passes_too_late"] > 0
+    assert gate["acts"] == {"reported": 30, "unreported": [], "wrong": [], "agrees": True}
 
 
 def test_a_folder_of_pictures_takes_the_place_of_the_simulation(installed: Path, tmp_path: Path) -> None:
