@@ -158,6 +158,27 @@ class TimeBudget(MessagePart):
         return max(LEAST_HORIZON_MS, self.decide_by_ms, self.spool_horizon_ms)
 
 
+class MasterPart(MessagePart):
+    """A part whose answer is known: NG in `ng_views`, OK in every other view; a good one has none."""
+
+    part_id: Id
+    ng_views: tuple[Id, ...] = ()
+
+
+class CheckRules(MessagePart):
+    """Which master parts prove that the line still sees, how often, and how long such a check may take.
+
+    They are known by their serial, or with `in_order` by the order in which they are run. `every_ms` after a good
+    check, or after `every_parts` decided parts, the next one is due; what is overdue locks passing.
+    """
+
+    masters: Annotated[tuple[MasterPart, ...], Field(min_length=1, max_length=32)]
+    in_order: bool = False
+    within_ms: Annotated[int, Field(ge=1)] = 900_000
+    every_ms: Annotated[int, Field(ge=1)] | None = None
+    every_parts: Annotated[int, Field(ge=1)] | None = None
+
+
 class Recipe(Message):
     """One version of a recipe. `thresholds` absent means those of the bundle's card.
 
@@ -180,6 +201,7 @@ class Recipe(Message):
     accepts_above_threshold: bool = False
     review: ReviewRules = ReviewRules()
     time: TimeBudget = TimeBudget()
+    check: CheckRules | None = None
     created_ms: EpochMs
     created_by: Actor
     note: Text | None = None

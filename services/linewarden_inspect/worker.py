@@ -8,6 +8,7 @@ from contextlib import ExitStack, nullcontext
 
 import structlog
 
+from linewarden_inspect.announcing import Announcer
 from linewarden_inspect.bundle_shelf import BundleShelf
 from linewarden_inspect.device_lane import DeviceLane, Guard
 from linewarden_inspect.placement_watch import PlacementWatch
@@ -15,6 +16,7 @@ from linewarden_inspect.recipe_shelf import RecipeShelf
 from linewarden_inspect.settings import InspectSettings
 from linewarden_inspect.stage import InspectStage
 from linewarden_inspect.writing import SERVICE, InspectionWriter
+from linewarden_runtime.background import Background
 from linewarden_runtime.books import RecipeBook, positions_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.deadletters import DeadLetters
@@ -77,6 +79,10 @@ class InspectWorker:
             self._recipes.start()
             self._load_expected()
             self._health.ready(_READY)
+            announcer = Announcer(
+                self._broker, self._namespace, self._member, self._recipes.glance, self._bundles, self._clock
+            )
+            closing.enter_context(Background("announcing", announcer.run, stop))
             dead_letters = DeadLetters(SERVICE, self._namespace, self._clock, self._settings.cap())
             stage = self._stage(dead_letters)
             closing.callback(stage.close)

@@ -44,6 +44,10 @@ def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[RoutingFin
     if visit.line_state is not None and visit.line_state.mode is not LineMode.PRODUCTION:
         mode = visit.line_state.mode.value
         yield _fault(said("line_not_in_production", mode=mode, production=LineMode.PRODUCTION.value))
+    if visit.line_state is not None and visit.line_state.locked:
+        yield _fault(said("line_locked"))
+    if visit.withheld is not None and visit.withheld_coded is not None:
+        yield _fault(Said(visit.withheld, visit.withheld_coded))
     for asked in unjudged(recipe) if recipe else ():
         yield _fault(said("recipe_unjudged", asked=asked))
 

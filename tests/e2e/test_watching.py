@@ -55,6 +55,11 @@ HEALTHY = {
     'linewarden_ingest_trigger_source_up{source="plc"}': "1x200",
     'linewarden_onward_oldest_seconds{output="gate"}': "1x200",
     'linewarden_onward_epoch{output="gate"}': "4x200",
+    'linewarden_line_alarm_oldest_seconds{line="l",priority="high"}': "0x200",
+    'linewarden_line_alarm_oldest_seconds{line="l",priority="low"}': "900x200",
+    'linewarden_line_word_timestamp_seconds{line="l"}': "0+10x200",
+    'linewarden_line_alarm_flood{line="l"}': "0x200",
+    'linewarden_line_epoch{line="l"}': "4x200",
 }
 """A line that is well, a value each ten seconds; what is told of an old loss was told before."""
 BEGINS = "_x90 1x110"
@@ -87,6 +92,10 @@ RAISED: dict[str, dict[str, str]] = {
     "OutputBehind": {'linewarden_onward_oldest_seconds{output="gate"}': "1x90 20x110"},
     "OutputContested": {'linewarden_onward_epoch{output="gate"}': "4x50 5x10 6x10 7x10 8x10 9x110"},
     "OutputRefuses": {'linewarden_onward_refused_total{output="gate",cause="refused"}': BEGINS},
+    "AlarmUnacknowledged": {'linewarden_line_alarm_oldest_seconds{line="l",priority="high"}': "0x90 0+10x110"},
+    "AlarmsUnkept": {'linewarden_line_word_timestamp_seconds{line="l"}': "0+10x90 900x110"},
+    "AlarmFlood": {'linewarden_line_alarm_flood{line="l"}': "0x90 1x110"},
+    "LineContested": {'linewarden_line_epoch{line="l"}': "4x50 5x10 6x10 7x10 8x10 9x110"},
     "CameraRestarts": {'linewarden_ingest_camera_restarts_total{camera="c1"}': GOES_ON},
     "PicturesLost": {'linewarden_ingest_lost_total{camera="c1",cause="camera_fault"}': BEGINS},
     "ShotsRefused": {'linewarden_ingest_refused_total{camera="c1"}': BEGINS},
