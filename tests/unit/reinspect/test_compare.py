@@ -89,8 +89,8 @@ def test_golden_pictures_and_limit_samples_are_named_with_their_approval(made: R
 
 def test_a_limit_sample_has_the_figures_that_inspections_would_give(made: Rig, tmp_path: Path) -> None:
     beside = tmp_path / "bracket" / "limits" / "scratch" / "acceptable.figures.json"
-    size = {"length_mm": 0.8, "length_error_mm": 0.1, "area_mm2": 0.3, "area_error_mm2": 0.05}
-    place = {"x": 1, "y": 1, "width": 4, "height": 4}
+    size: dict[str, Any] = {"length_mm": 0.8, "length_error_mm": 0.1, "area_mm2": 0.3, "area_error_mm2": 0.05}
+    place: dict[str, Any] = {"x": 1, "y": 1, "width": 4, "height": 4}
     figures = SampleFigures(
         sha256=hashlib.sha256(PNG).hexdigest(),
         view_id="top",
