@@ -78,8 +78,8 @@ def _drawn(count: int, seed: int) -> Iterator[str]:
 and 1.5 to 6 wide, arcs are bent around 0.8 to 1.5 half turns with a radius of 20 to 80 pixels, spots are ellipses of 4
 to 80 pixels. A pixel is marked where its middle lies inside. The recipe states a scale with an uncertainty of
 {SCALE_ERROR:.1%}, and each picture's true scale is wrong by up to that. "Within" is the share whose error is no larger
-than the uncertainty that was stated with it, which is a bound: half a pixel all around for areas, one pixel and 4 % of
-what is bent for lengths.
+than the uncertainty that was stated with it, which is a bound: half a pixel all around for areas, one pixel for
+lengths and, of what is bent, one more for each branch and 2 %.
 """
     headers = ("kind", "mm/pixel", "length: mean error", "largest", "stated, mean", "within")
     yield from _table(

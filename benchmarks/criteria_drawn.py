@@ -161,7 +161,7 @@ def hand_checked() -> Iterator[tuple[str, str, str, MeasuredDefect]]:
     yield "diagonal of 40", "√(39² + 39²) + 1 = 56.15 pixels: 5.62 mm", "40 pixels: 0.40 mm²", _one(falling)
     yield (
         "two legs of 31 at a right angle, 1 wide",
-        "58 straight steps and 1 across the corner: 0.948 · 58 + 1.343 + 1 = 57.33 pixels: 5.73 mm",
+        "61 pixels along the legs: 6.10 mm",
         "61 pixels: 0.61 mm²",
         _one(hook),
     )
