@@ -26,8 +26,8 @@ _CHORD = 5
 """Pixels of a skeleton that a chord spans."""
 _SKELETON_ERROR = 0.02
 """By which share the chords may be wrong, whatever direction a line has and however it bends."""
-_MOST_BRANCHES = 64
-"""Branches of a skeleton that are measured, the longest first."""
+_MOST_BRANCHES = 32
+"""Branches of a skeleton that are measured, the longest first; with more of them every step of it counts."""
 _EDGE_PX = 1.0
 """By how much two edges together may be wrong, half a pixel each."""
 
@@ -152,6 +152,8 @@ def _skeleton_px(padded: NDArray[np.bool_]) -> tuple[float, float]:
         path = _path(before, tip)
         length += _chords(places[path]) + half[tip] - half[origin[tip]]
         known, branches = known + path, branches + 1
+    else:
+        length = max(length, graph.sum())
     return float(length), (1 + branches) * _EDGE_PX + _SKELETON_ERROR * float(length)
 
 
