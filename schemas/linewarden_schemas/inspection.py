@@ -56,9 +56,25 @@ class MeasuredDefect(MessagePart):
     is_within: bool = False
 
 
+class Location(MessagePart):
+    """Where the part lay, against the picture that the recipe's template was cut from.
+
+    The shift is of the template's middle, in pixels of the native picture; the turn is clockwise. Their uncertainties
+    are at about two standard deviations. `score` is the normalised correlation with the template.
+    """
+
+    shift_x_px: Finite
+    shift_y_px: Finite
+    turn_deg: Finite
+    score: Share
+    error_px: Finite
+    error_deg: Finite
+
+
 class Inspection(Message):
     """Verdict and trust of one frame. Scores are absent exactly where the frame was not decidable.
 
+    `location`: of a part that the recipe has located.
     `defects` are what was measured for the recipe's criteria and zones, the largest first; None where nobody measured.
     `defect_class` is that of the first of them that is beyond its limits, else of the first that counts.
     `accepted`: an OK although something is marked, since all of it lies within what the recipe accepts.
@@ -84,6 +100,7 @@ class Inspection(Message):
     defect_class: Id | None = None
     defects: tuple[MeasuredDefect, ...] | None = None
     accepted: bool = False
+    location: Location | None = None
     maps: Maps | None = None
     recipe: RecipeRef
     frame_sha256: Digest | None = None

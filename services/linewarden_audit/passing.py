@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from linewarden_audit.facts import CapturedFrame, InspectedFrame, RecipeName
+from linewarden_audit.facts import CapturedFrame, InspectedFrame, RecipeName, ToldState
 from linewarden_schemas.inspection import MeasuredDefect
 from linewarden_schemas.recipe import Criterion, Recipe, ReviewRules
 from linewarden_schemas.vocabulary import Cause, LineMode, Undecidable, Verdict
@@ -123,10 +123,25 @@ def _part_faults(captures: Sequence[CapturedFrame], recipe: Recipe) -> Iterator[
     yield from (f"its views name {len(values)} {what}" for what, values in told if len(values) > 1)
     for mode in sorted({one.line_state[0] for one in captures} - {LineMode.PRODUCTION}):
         yield f"the line was in {mode.value}, not in production"
+    if any(one.line_state[4] for one in captures):
+        yield "passing was locked on the line"
     for product in sorted({one.product_id for one in captures if one.product_id} - {recipe.product_id}):
         yield f"the product is {product}, and the recipe is for {recipe.product_id}"
     for before in sorted({one.returned[0] for one in captures if one.returned and one.returned[1] is None}):
         yield f"the part came back after {before} without an authority"
+
+
+def against_line(told: Sequence[ToldState], decided_ms: int, margin_ms: int) -> str | None:
+    """What the states of a line say against a pass that was decided then; None for nothing.
+
+    What was told within `margin_ms` before may not have been known. A line of which nothing is known says nothing here:
+    what it told may be older than its topic is kept.
+    """
+    old = [one for one in told if one.at_ms <= decided_ms - margin_ms]
+    new = [one for one in told if decided_ms - margin_ms < one.at_ms <= decided_ms]
+    said = [one.against(decided_ms) for one in (*old[-1:], *new)]
+    # One of those that may have been known lets it pass.
+    return None if None in said else next(iter(said), None)
 
 
 def against_frame(seen: Seen, recipe: Recipe) -> Iterator[Objection]:
@@ -190,6 +205,9 @@ def _inspection_faults(inspected: InspectedFrame, recipe: Recipe) -> Iterator[st
         if defect != recipe.thresholds.defect or suspicion not in (recipe.thresholds.suspicion, 0.0):
             yield "it was judged by other thresholds than the recipe's"
     yield from _measuring_faults(inspected, recipe)
+    asks_where = [one.locate for one in recipe.views if one.view_id == inspected.view_id] not in ([], [None])
+    if inspected.verdict is Verdict.OK and asks_where and inspected.location is None:
+        yield "the recipe asks where the part lies, and nobody tells"
     over = [limit for limit, _ in _limits(inspected, recipe) if not (inspected.p_defect or 0.0) <= limit]
     counts = any(not one.is_ignored for one in inspected.defects or ())
     may_overrule = inspected.accepted and recipe.accepts_above_threshold and counts

@@ -1,9 +1,10 @@
 """What a recipe asks for and a line cannot judge: whoever publishes one refuses it, by this one rule.
 
 A line judges each view of the recipe by one bundle: the picture of that view's camera, cut to its region, against the
-threshold on the probability of a defect (under `either` also by the mask) and the one on suspicion; what a mask marks
-is measured in mm and held against criteria by zone, and by class where the bundle tells classes. It holds the visit's
-deadline, and has people review what was withheld. Nothing tells poses or lights.
+threshold on the probability of a defect (under `either` also by the mask) and the one on suspicion. The part is located
+by a template where the view has one; what a mask marks is measured in mm and held against criteria by zone, and by
+class where the bundle tells classes. It holds the visit's deadline, and has people review what was withheld. Nothing
+tells poses or lights.
 What was published under looser rules is still read.
 """
 
@@ -17,6 +18,12 @@ from linewarden_schemas.vocabulary import Outcome, VerdictRule
 
 NO_MASKS = "no mask was given: nothing is ever marked"
 """What the card of a bundle that was taught without masks says of its mask threshold."""
+LEAST_TEMPLATE, MOST_TEMPLATE = 16, 256
+"""Pixels of a side of the template that locates a part, after its reduction."""
+LEAST_SCORE = 0.3
+"""What correlates with a template by less than this is anything."""
+MOST_TURN_DEG = 30.0
+MOST_SHIFT_PX = 2_000.0
 _DAY_MS = 86_400_000
 LONGEST_DECIDE_BY_MS = _DAY_MS
 _LONGEST_HORIZON_MS = 366 * _DAY_MS
@@ -92,12 +99,37 @@ def _of_view(view: ViewSpec) -> Iterator[str]:
     for what, given in (("pose", view.pose), ("light", view.light)):
         if given is not None:
             yield f"{what} of view {view.view_id}: nothing on the line looks at it; {_TAKE_OUT}"
+    yield from _of_locate(view)
     region = view.region
     if region is not None and (min(region.x, region.y) < 0 or min(region.width, region.height) < 1):
         yield (
             f"region of view {view.view_id}: it lies in no picture; give x and y from 0 on, "
             "width and height of at least one pixel"
         )
+
+
+def _of_locate(view: ViewSpec) -> Iterator[str]:
+    locate = view.locate
+    if locate is None:
+        return
+    name = f"locate of view {view.view_id}"
+    if not is_template(locate.template_png):
+        sides = f"sides of {LEAST_TEMPLATE} to {MOST_TEMPLATE} pixels"
+        yield f"{name}: its template is no PNG of 8 bit grey with {sides}; make it by 'linewarden recipe locate'"
+    if not LEAST_SCORE <= locate.least_score < 1.0:
+        yield f"{name}: least_score {locate.least_score:g}: give {LEAST_SCORE:g} or more, and less than 1"
+    if locate.max_turn_deg > MOST_TURN_DEG:
+        yield f"{name}: max_turn_deg {locate.max_turn_deg:g}: give at most {MOST_TURN_DEG:g}"
+    if locate.max_shift_px > MOST_SHIFT_PX:
+        yield f"{name}: max_shift_px {locate.max_shift_px:g}: give at most {MOST_SHIFT_PX:g}"
+
+
+def is_template(data: bytes) -> bool:
+    """Whether a PNG calls itself a template by its header: 8 bit grey, of sides that it may have."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or data[24:26] != b"\x08\x00":
+        return False
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    return LEAST_TEMPLATE <= min(width, height) <= max(width, height) <= MOST_TEMPLATE
 
 
 def _of_bundle(recipe: Recipe, bundle: BundleFacts) -> Iterator[str]:

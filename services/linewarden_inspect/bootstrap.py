@@ -47,7 +47,9 @@ def run(stop: Stop) -> None:
     health = Health()
     inspect = settings.inspect
     broker, namespace = KafkaBroker(settings.kafka, watchdog), Namespace(settings.namespace)
-    verify_topics(broker, namespace, ("frames", "inspections", "recipes", "dead-letters"))
+    verify_topics(
+        broker, namespace, ("frames", "inspections", "recipes", "line-state", "activations", "workers", "dead-letters")
+    )
     worker = InspectWorker(
         broker,
         namespace,

@@ -84,7 +84,7 @@ def test_beside_the_picture_stand_golden_ones_limit_samples_and_neighbours(
     ada.press("v")
     ada.page.get_by_text("Neighbours are shown after your first answer.").wait_for()
     ada.look("n")
-    ada.page.get_by_text("after this part").wait_for()
+    ada.page.get_by_text("after this one").wait_for()
     picture(ada, "neighbours")
     assert ada.problems == []
 

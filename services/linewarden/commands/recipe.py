@@ -42,6 +42,34 @@ def example(
 
 
 @app.command()
+def locate(
+    file: Annotated[Path, typer.Argument(help="JSON of a recipe.", exists=True, dir_okay=False)],
+    picture: Annotated[Path, typer.Argument(help="A good picture of a view.", exists=True, dir_okay=False)],
+    box: Annotated[str, typer.Option(help="What tells where the part lies, in pixels: X,Y,WIDTH,HEIGHT.")],
+    shift: Annotated[float, typer.Option(min=0.0, help="How far a part may lie from there, in pixels.")],
+    turn: Annotated[float, typer.Option(min=0.0, help="By how many degrees it may be turned.")] = 0.0,
+    score: Annotated[float, typer.Option(help="The least correlation at which it is the part.")] = 0.6,
+    by: Annotated[str, typer.Option(help="What is compared: grey, or edges where the light changes.")] = "grey",
+    view: Annotated[str, typer.Option(help="The view; may be left out where the recipe has one.")] = "",
+    good: Annotated[Path | None, typer.Option(help="Folder of further good pictures to try.", exists=True)] = None,
+    preview: Annotated[Path | None, typer.Option(help="Write a PNG with template, region and zones.")] = None,
+) -> None:
+    """Have a view's part located by a template of a good picture, and print the recipe with it, for `add`.
+
+    The template is tried on its own picture, moved and turned by known amounts. Region and zones are told for the part
+    as it lies in that picture. Exits 1 where a trial or a good picture fails.
+    """
+    from linewarden.commands.locating import taught  # noqa: PLC0415
+
+    with in_one_line():
+        done = taught(file, picture, box, by, view, good, preview, shift_px=shift, turn_deg=turn, score=score)
+    for line in done.told:
+        typer.echo(line, err=True)
+    typer.echo(done.recipe.model_dump_json(indent=2, exclude_none=True))
+    raise typer.Exit(0 if done.holds else 1)
+
+
+@app.command()
 def add(
     file: Annotated[Path, typer.Argument(help="JSON of one recipe version; - reads standard input.")],
     bundles: Annotated[
@@ -59,6 +87,7 @@ def add(
 
     text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     recipe = Recipe.model_validate_json(text)
+    _refuse_blind(recipe)
     here = connect()
     ref = publish_recipe(here.broker, here.namespace, recipe, SOURCE, facts_of(bundles, recipe.bundle_digest))
     typer.echo(f"recipe {ref.short} is published")
@@ -88,6 +117,19 @@ def measure(
         rows = measured_samples(file, references, bundles, view, device, now_ms())
     show(rows, as_json=as_json, empty="the recipe has no limit samples")
     raise typer.Exit(1 if any(row["refused"] for row in rows) else 0)
+
+
+def _refuse_blind(recipe: Recipe) -> None:
+    """Raise ConfigurationError for a template by which nobody could tell where the part lies."""
+    located = [(view.view_id, view.locate) for view in recipe.views if view.locate is not None]
+    if not located:
+        return
+    from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
+    from linewarden_vision.inspecting.templates import unusable  # noqa: PLC0415
+
+    for view_id, one in located:
+        if (why := unusable(one)) is not None:
+            raise ConfigurationError(f"recipe {recipe.ref().name} is not published: locate of view {view_id}: {why}")
 
 
 @app.command(name="list")

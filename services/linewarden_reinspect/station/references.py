@@ -3,7 +3,7 @@
 Kept in a folder `<root>/<recipe_id>/golden/<view>.png` and
 `<root>/<recipe_id>/limits/<class>/acceptable*.png`, `unacceptable*.png`, each with `<name>.json` beside it that
 names `approved_by` and `expires` (a date), and with `<name>.figures.json`, which `linewarden recipe measure` writes.
-Where a recipe has no golden picture of its own, the good ones of its bundle's golden set are shown.
+Where a recipe of one view has no golden picture of its own, the good ones of its bundle's golden set are shown.
 """
 
 from __future__ import annotations
@@ -53,6 +53,15 @@ class ReferencePicture:
     figures: SampleFigures | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BundleStanding:
+    """A bundle by its name, its stage, and the last day (YYYY-MM-DD) of its qualification; None without one."""
+
+    name: str
+    stage: str
+    expires: str | None
+
+
 class References:
     """References by recipe, read once each; without folders there are none."""
 
@@ -75,7 +84,9 @@ class References:
                 )
                 for path in _pictures(folder, "golden")
             )
-            golden = golden or tuple(self._golden_of_bundle(recipe.bundle_digest))
+            # A bundle's golden set does not name views: of several, its pictures would stand beside the wrong one.
+            if not golden and len(recipe.views) == 1:
+                golden = tuple(self._golden_of_bundle(recipe.bundle_digest, recipe.views[0].view_id))
             self._held[key] = (*golden, *_limits(folder))
         return self._held[key]
 
@@ -93,6 +104,16 @@ class References:
         parts = json.loads((folder / "card.json").read_bytes())["trust"]["ingredients"]
         return {str(part["name"]): [float(value) for value in part["good"]] for part in parts}
 
+    def standing(self, digest: str) -> BundleStanding | None:
+        """What a bundle says of its stage and qualification; None where it is not at hand."""
+        folder = self._bundle(digest)
+        if folder is None:
+            return None
+        proof = folder / "qualification.json"
+        expires = json.loads(proof.read_bytes())["expires"] if proof.exists() else None
+        stage = json.loads((folder / "card.json").read_bytes()).get("stage", "taught")
+        return BundleStanding(folder.name, str(stage), None if expires is None else str(expires))
+
     def _folder(self, recipe_id: str) -> Path | None:
         if self._root is None:
             return None
@@ -106,7 +127,7 @@ class References:
                 return listed.parent
         return None
 
-    def _golden_of_bundle(self, digest: str) -> Iterator[ReferencePicture]:
+    def _golden_of_bundle(self, digest: str, view_id: str) -> Iterator[ReferencePicture]:
         folder = self._bundle(digest)
         if folder is None:
             return
@@ -119,7 +140,7 @@ class References:
         good = [picture for picture, answer in pairs if not answer.defect and not answer.doubtful]
         for place, picture in enumerate(good[:3]):
             _, png = cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])
-            yield ReferencePicture(f"bundle-{place}", "golden", bytes(png.tobytes()), "image/png")
+            yield ReferencePicture(f"bundle-{place}", "golden", bytes(png.tobytes()), "image/png", view_id)
 
     def _classes_of_bundle(self, digest: str) -> tuple[str, ...]:
         folder = self._bundle(digest)

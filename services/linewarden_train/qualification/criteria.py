@@ -60,6 +60,11 @@ class CutSamples:
         sample, region = self._samples[index], self._view.region
         if region is None or sample.picture.shape[:2] == (region.height, region.width):
             return sample
+        if self._view.locate is not None:
+            raise ValueError(
+                f"{sample.label.name}: view {self._view.view_id} has the part located, and here nothing does; give "
+                "pictures that are cut to its region"
+            )
         spot = (slice(region.y, region.y + region.height), slice(region.x, region.x + region.width))
         picture = sample.picture[spot]
         if picture.shape[:2] != (region.height, region.width):

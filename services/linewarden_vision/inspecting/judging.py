@@ -15,6 +15,7 @@ from linewarden_schemas.inspection import Inspection, MeasuredDefect, SourceRef
 from linewarden_schemas.recipe import Recipe, Region, Thresholds, measures
 from linewarden_schemas.vocabulary import Verdict, VerdictRule
 from linewarden_vision.card import Card
+from linewarden_vision.inspecting.locating import Placement
 from linewarden_vision.inspecting.map_pictures import picture_maps
 from linewarden_vision.inspecting.measuring import measured
 from linewarden_vision.inspecting.preparing import Ready
@@ -33,7 +34,7 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
     """The inspection of a frame that the device scored; `now_ms` is epoch ms."""
     thresholds = thresholds_of(ready.recipe, ready.scorer.card)
     meta = ready.frame.meta
-    said_of = judged_view(score, ready.recipe, meta.view_id, ready.region, thresholds, now_ms)
+    said_of = judged_view(score, ready.recipe, meta.view_id, ready.region, thresholds, now_ms, ready.placement)
     verdict, defects = said_of.verdict, said_of.defects
     worst = by_weight(defects or ())
     reasons = (*reasons_of(verdict, score, thresholds, ready.scorer.card), *reasons_of_defects(worst))
@@ -53,6 +54,7 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
         defect_class=worst[0].defect_class if worst else None,
         defects=None if defects is None else defects[:MOST_DEFECTS],
         accepted=said_of.accepted,
+        location=None if ready.placement is None else ready.placement.location,
         maps=picture_maps(score, ready.native, ready.region),
         recipe=meta.recipe if meta.recipe.digest else meta.recipe.sharper(ready.recipe.ref()),
         frame_sha256=meta.sha256,
@@ -79,7 +81,13 @@ class JudgedView:
 
 
 def judged_view(
-    score: ViewScore, recipe: Recipe, view_id: str, region: Region | None, thresholds: Thresholds, now_ms: int
+    score: ViewScore,
+    recipe: Recipe,
+    view_id: str,
+    region: Region | None,
+    thresholds: Thresholds,
+    now_ms: int,
+    placement: Placement | None = None,
 ) -> JudgedView:
     """What a recipe's verdict rule and criteria make of a score; `now_ms` (epoch ms) is held against the scale's end.
 
@@ -92,7 +100,7 @@ def judged_view(
     view = next((one for one in recipe.views if one.view_id == view_id), None)
     found = None
     if view is not None and measures(recipe):
-        found = measured(score.mask, recipe, view, region, now_ms, score.classes)
+        found = measured(score.mask, recipe, view, region, now_ms, score.classes, placement)
     if found is None:
         return JudgedView(verdict)
     defects = judged(found, recipe.criteria)

@@ -7,7 +7,7 @@ from linewarden_domain.limit_samples import SampleFigures
 from linewarden_schemas.ids import digest
 from linewarden_schemas.recipe import Recipe, ViewSpec
 from linewarden_vision.inspecting.judging import judged_view, thresholds_of
-from linewarden_vision.inspecting.preparing import cropped
+from linewarden_vision.inspecting.preparing import cropped, placed
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.pictures.reading import PictureLimits, read_picture
 
@@ -18,12 +18,14 @@ def sample_figures(inspector: Inspector, recipe: Recipe, view: ViewSpec, payload
     Raises PictureRefused and UnusablePicture for a picture that the line would not judge, ValueError where the recipe
     measures nothing in this view.
     """
-    picture = read_picture(payload, PictureLimits())
+    picture, placement = read_picture(payload, PictureLimits()), None
     region = view.region
-    is_cut = region is not None and picture.shape[:2] == (region.height, region.width)
-    [score] = inspector.score([inspector.prepare(picture if is_cut else cropped(picture, region))])
+    if region is None or picture.shape[:2] != (region.height, region.width):
+        region, placement = placed(picture, view)
+        picture = cropped(picture, region, placement)
+    [score] = inspector.score([inspector.prepare(picture)])
     limits = thresholds_of(recipe, inspector.card)
-    told = judged_view(score, recipe, view.view_id, region, limits, now_ms)
+    told = judged_view(score, recipe, view.view_id, region, limits, now_ms, placement)
     if told.defects is None:
         raise ValueError(f"recipe {recipe.ref().short} measures nothing in view {view.view_id}, or its scale has ended")
     return SampleFigures(

@@ -20,6 +20,7 @@ from skimage.morphology import skeletonize
 from linewarden_domain.acceptance import MOST_DEFECTS
 from linewarden_schemas.inspection import MeasuredDefect
 from linewarden_schemas.recipe import Recipe, Region, ViewSpec, Zone
+from linewarden_vision.inspecting.locating import Placement
 from linewarden_vision.region_classes import ClassGuess, ClassMap
 
 _CHORD = 5
@@ -39,11 +40,14 @@ def measured(
     region: Region | None,
     at_ms: int,
     classes: ClassMap | None = None,
+    placement: Placement | None = None,
 ) -> tuple[MeasuredDefect, ...] | None:
-    """Defects in a mask (height, width) of the view's region, the largest first, at most MOST_DEFECTS and one.
+    """Defects in a mask (height, width) of the region that was judged, the largest first, at most MOST_DEFECTS and one.
 
     None where the view has no scale, or had to be calibrated again by `at_ms` (epoch ms). `classes` tells what each
-    shows, where the bundle can.
+    shows, where the bundle can. Where the part was located (`placement`), zones lie where it does: what may lie in a
+    zone by the location's uncertainty lies in it, and nothing is ignored or covered but what surely lies there. Length
+    and area are none of a place, and keep their own uncertainty.
     """
     mm = view.mm_per_pixel
     if mm is None or (view.scale_until_ms is not None and at_ms >= view.scale_until_ms):
@@ -54,8 +58,13 @@ def measured(
     reach = math.ceil(recipe.defect_gap_mm / mm / 2)
     joined = cv2.dilate(marked, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)) if reach else marked
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    zones = [(zone, _raster(zone, mask.shape, mm)) for zone in recipe.zones if zone.view_id in (None, view.view_id)]
-    origin = (0, 0) if region is None else (region.x, region.y)
+    here = region or Region(x=0, y=0, width=mask.shape[1], height=mask.shape[0])
+    unsure_px = 0 if placement is None else math.ceil(placement.error_px(here))
+    zones = [
+        (zone, *_spread(_raster(_corners(zone, view, mm, here, placement), mask.shape), unsure_px))
+        for zone in recipe.zones
+        if zone.view_id in (None, view.view_id)
+    ]
     pieces = []
     for label in range(1, len(boxes)):
         left, top, width, height = (int(one) for one in boxes[label][:4])
@@ -63,7 +72,7 @@ def measured(
         pieces.append((box, (labels[box] == label) & mask[box]))
     pieces.sort(key=lambda one: -int(one[1].sum()))
     kept = pieces[: MOST_DEFECTS + 1]
-    found = [_defect(piece, box, zones, origin, view, mm) for box, piece in kept]
+    found = [_defect(piece, box, zones, here, view, mm) for box, piece in kept]
     if classes is None:
         return tuple(found)
     guesses = [classes.of(piece, (box[0].start, box[1].start)) for box, piece in kept]
@@ -79,30 +88,26 @@ def _classed(defect: MeasuredDefect, guess: ClassGuess) -> MeasuredDefect:
 def _defect(
     piece: NDArray[np.bool_],
     box: tuple[slice, slice],
-    zones: Sequence[tuple[Zone, NDArray[np.bool_]]],
-    origin: tuple[int, int],
+    zones: Sequence[tuple[Zone, NDArray[np.bool_], NDArray[np.bool_]]],
+    here: Region,
     view: ViewSpec,
     mm: float,
 ) -> MeasuredDefect:
-    inside = [(zone, raster[box] & piece) for zone, raster in zones]
-    ignored = np.zeros_like(piece)
-    for zone, part in inside:
+    ignored, covered = np.zeros_like(piece), np.zeros_like(piece)
+    for zone, surely, _ in zones:
+        covered |= surely[box] & piece
         if zone.ignore:
-            ignored |= part
+            ignored |= surely[box] & piece
     counted = piece & ~ignored
-    touched = tuple(zone.zone_id for zone, part in inside if not zone.ignore and (part & counted).any())
-    covered = ignored.copy()
-    for zone, part in inside:
-        if not zone.ignore:
-            covered |= part
+    touched = tuple(zone.zone_id for zone, _, maybe in zones if not zone.ignore and (maybe[box] & counted).any())
     rows, columns = np.nonzero(piece)
     length, length_error = _length_px(piece)
     area = float(len(rows))
     contours, _ = cv2.findContours(piece.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     around = max(4.0, sum(cv2.arcLength(one, True) for one in contours))
     return MeasuredDefect(
-        x=origin[0] + box[1].start + int(columns.min()),
-        y=origin[1] + box[0].start + int(rows.min()),
+        x=here.x + box[1].start + int(columns.min()),
+        y=here.y + box[0].start + int(rows.min()),
         width=int(columns.max() - columns.min()) + 1,
         height=int(rows.max() - rows.min()) + 1,
         length_mm=length * mm,
@@ -198,9 +203,27 @@ def _path(before: NDArray[np.int32], end: int) -> list[int]:
     return found
 
 
-def _raster(zone: Zone, shape: tuple[int, ...], mm: float) -> NDArray[np.bool_]:
-    """Pixels of a region (height, width) whose middle lies in a zone, or on its edge."""
-    canvas = np.zeros(shape, np.uint8)
+def _corners(zone: Zone, view: ViewSpec, mm: float, here: Region, placement: Placement | None) -> NDArray[np.floating]:
+    """Corners of a zone in pixels of the region that was judged, whose first pixel's middle is 0."""
     corners = np.asarray(zone.polygon, float) / mm - 0.5
+    if placement is None:
+        return corners
+    taught = (0, 0) if view.region is None else (view.region.x, view.region.y)
+    return placement.placed(corners + taught) - (here.x, here.y)
+
+
+def _raster(corners: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Pixels of a region (height, width) whose middle lies in a polygon, or on its edge."""
+    canvas = np.zeros(shape, np.uint8)
     cv2.fillPoly(canvas, [np.round(corners * 16).astype(np.int32)], 1, shift=4)
-    return canvas.astype(bool)
+    return canvas
+
+
+def _spread(raster: NDArray[np.uint8], unsure_px: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """What surely lies in a zone whose edge may be off by so many pixels, and what may."""
+    if not unsure_px:
+        return raster.astype(bool), raster.astype(bool)
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * unsure_px + 1,) * 2)
+    # Beyond the region nobody looked, so a zone that ends there does not end for that.
+    surely, maybe = cv2.erode(raster, around), cv2.dilate(raster, around)
+    return surely.astype(bool), maybe.astype(bool)

@@ -15,10 +15,10 @@ from linewarden_schemas.capture import Returned
 from linewarden_schemas.decision import Shown
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.ids import slot_id
-from linewarden_schemas.inspection import MeasuredDefect, SourceRef
+from linewarden_schemas.inspection import Location, MeasuredDefect, SourceRef
 from linewarden_schemas.line import LineStateRef
 from linewarden_schemas.operations import DeadLetter
-from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, Zone
+from linewarden_schemas.recipe import Criterion, Locate, Recipe, Thresholds, Zone
 from linewarden_schemas.vocabulary import (
     Act,
     CameraCondition,
@@ -92,6 +92,15 @@ def asking(**more: Any) -> Recipe:
     return changed(**({"views": views, "criteria": accept, "verdict_rule": VerdictRule.EITHER} | more))
 
 
+def locating() -> Recipe:
+    """A recipe that has the part located."""
+    where = Locate(template_png=b"png", x=0, y=0, max_shift_px=5.0, least_score=0.5)
+    return changed(views=tuple(view.model_copy(update={"locate": where}) for view in recipe().views))
+
+
+HERE = Location(shift_x_px=1.0, shift_y_px=0.0, turn_deg=0.5, score=0.9, error_px=0.1, error_deg=0.1)
+
+
 def mark(length_mm: float, **more: Any) -> MeasuredDefect:
     errors: dict[str, Any] = {"length_error_mm": 0.1, "area_error_mm2": 0.1}
     return MeasuredDefect(x=0, y=0, width=1, height=1, length_mm=length_mm, area_mm2=0.1, **errors, **more)
@@ -143,6 +152,7 @@ WRONG: dict[str, list[Message]] = {
         inspection(0, defects=(mark(0.5),), accepted=True, p=0.9, verdict=Verdict.OK),
         ONE[2],
     ],
+    "a part that nobody located": [locating(), *ONE],
     "more defects than a criterion allows": [
         asking(criteria=(Criterion(accept=True, max_length_mm=1.0, max_count=1),)),
         capture(0),
@@ -201,6 +211,7 @@ def test_a_pass_with_accepted_defects_of_known_or_unknown_class_is_none() -> Non
 def test_a_pass_that_everything_allows_is_none() -> None:
     assert of(recipe(), *ONE).closes
     assert of(*two_views()).closes
+    assert of(locating(), ONE[0], inspection(0, location=HERE), ONE[2]).closes
     assert of(recipe(), *ONE, inspection(0, undecidable=Undecidable.LATE), inspection(0, p=0.11)).closes
     again = capture(0, sequence=1, part_id="p1", **SIDE)
     late = [recipe("top", "side"), capture(0, part_id="p1"), *two_views()[2:], again]
