@@ -55,6 +55,7 @@ class Disposition(Message):
     part_id: Id | None = None
     lot_id: Id | None = None
     product_id: Id | None = None
+    cavity: Id | None = None
     recipe: RecipeRef
     line_state: LineStateRef | None = None
     returned_from: Id | None = None

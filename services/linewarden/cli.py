@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from linewarden.commands import (
+    alarm,
     archive,
     audit,
     bundle,
@@ -66,6 +67,7 @@ class ServiceName(StrEnum):
     KEEPER = "keeper"
     ROUTE = "route"
     ONWARD = "onward"
+    LINE = "line"
     PROJECTOR = "projector"
     STATION = "station"
     NOTARY = "notary"
@@ -77,6 +79,7 @@ _MAINS = {
     ServiceName.KEEPER: "linewarden_inspect.keeper:main",
     ServiceName.ROUTE: "linewarden_route.bootstrap:main",
     ServiceName.ONWARD: "linewarden_onward.bootstrap:main",
+    ServiceName.LINE: "linewarden_line.bootstrap:main",
     ServiceName.PROJECTOR: "linewarden_reinspect.bootstrap:projector_main",
     ServiceName.STATION: "linewarden_reinspect.bootstrap:main",
     ServiceName.NOTARY: "linewarden_audit.notary.service:main",
@@ -159,7 +162,7 @@ for command in (
 ):
     app.command()(command)
 for group in (
-    *(bundle, topics, data, camera, recipe, line, gate, dead_letters, queue, users, known_bads),
+    *(bundle, topics, data, camera, recipe, line, alarm, gate, dead_letters, queue, users, known_bads),
     *(report, msa, escape, replay, audit, archive, retention, hold),
 ):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2].replace("_", "-"))

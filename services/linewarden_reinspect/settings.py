@@ -69,7 +69,8 @@ class StationSettings(BaseModel):
     within a day: for demos. `lines` empty: people are given the visits of every line. `secure_cookie` belongs behind
     TLS. `references` is a folder of golden pictures and limit samples by recipe, `bundles` the folder of bundle folders
     whose golden pictures stand in, `studies` the folder of studies to be answered here. After `break_after_s` on task a
-    break is offered.
+    break is offered. `wall` shows the line at `/wall` to everybody who reaches the station, without sign-in;
+    `wall_parts` shows them the pictures and serials of its parts as well.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,6 +95,8 @@ class StationSettings(BaseModel):
     oidc: OidcSettings | None = None
     proxy: TrustedProxy | None = None
     results_by_operator: bool = False
+    wall: bool = False
+    wall_parts: bool = False
 
 
 class ProjectorProcess(ServiceSettings):

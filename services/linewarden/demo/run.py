@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from rich.live import Live
 from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
 from linewarden.demo.figures import Figures, Follower, Timing
-from linewarden.demo.gate import DemoPlc, gate_figures
+from linewarden.demo.gate import DemoControl, DemoPlc, DemoUaPlc, gates_figures, read_acts
 from linewarden.demo.rtsp import RtspCameras
 from linewarden.demo.running import TORCH_THREADS, RunningLine
 from linewarden.demo.screen import Screen, final_table
@@ -63,7 +63,8 @@ def run(
 ) -> int:
     """Run the demo; 0 where the balance closes, 1 where it does not: then what it names and the logs' folder are told.
 
-    With `gate` also 1 where a bin of the simulated PLC holds another part than the dispositions say.
+    With `gate` also 1 where a bin of a simulated PLC holds another part than the dispositions say, or the gate reported
+    something else.
 
     `parts` counts visits, None runs until Ctrl-C; `rate` is visits a second; `camera` is the kind that looks at the
     simulated parts, `line`, `rtsp` or `genicam`; port 0 takes a free one. Where the pictures of a folder are used
@@ -98,19 +99,21 @@ def run(
             pictures = stack.enter_context(_by_gige(pictures, rate))
         pictures = replace(pictures, reviewers=reviewers)
         extra |= _beside_the_pictures(pictures, folder)
-        plc = DemoPlc(folder, pictures.decide_by_ms) if gate else None
-        beside = ("onward",) if plc is not None else ()
-        running = RunningLine(pictures, under, folder, extra | ({} if plc is None else plc.env()), beside)
+        plcs = (DemoPlc(folder, pictures.decide_by_ms), DemoUaPlc(folder, pictures.decide_by_ms)) if gate else ()
+        beside = ("onward",) if plcs else ()
+        running = RunningLine(pictures, under, folder, extra | (plcs[0].env() if plcs else {}), beside)
+        for plc in plcs[1:]:
+            running.add("onward", plc.name, plc.env())
         stays = source is not None and parts is None
         if source is not None and bundle is None:
             sys.stderr.write(_STRANGE)
-        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted, is_shown, plc, stays=stays)
+        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted, is_shown, plcs, stays=stays)
         _tell_how_to_talk(running, folder, base)
         summary = shift.work(begun, line.demo_plan(seed))
     Console().print(final_table(summary))
     out.write_text(json.dumps(summary, indent=2) + "\n")
     Console().print(f"written to {out}")
-    if not (summary["balance"]["closes"] and (plc is None or summary["gate"]["agrees"])):
+    if not (summary["balance"]["closes"] and (not plcs or summary["gate"]["agrees"])):
         for finding in summary["findings"]:
             sys.stderr.write("{kind}: {name}: {reason}\n".format_map(finding))
         sys.stderr.write(f"the services' logs are kept in {folder}\n")
@@ -133,13 +136,13 @@ class DemoRun:
         station: str,
         interrupted: threading.Event,
         is_shown: Callable[[], bool],
-        plc: DemoPlc | None = None,
+        plcs: Sequence[DemoControl] = (),
         *,
         stays: bool = False,
     ) -> None:
         self._stays, self._is_told = stays, False
         self._running, self._station, self._interrupted, self._is_shown = running, station, interrupted, is_shown
-        self._plc = plc
+        self._plcs = plcs
         self._ingest = running.services["ingest"]
         self._console = Console(stderr=True)
 
@@ -151,24 +154,25 @@ class DemoRun:
             self._console.print(f"starting the services; their logs are in {self._running.folder}")
             if not self._running.broker.append_time:
                 self._console.print("this broker keeps the producers' time: no mode for production")
-            self._running.start(self._interrupted, self._start_plc)
+            self._running.start(self._interrupted, self._start_plcs)
             with Follower(self._running.broker, line.NAMESPACE, figures) as follower:
                 self._follow(follower, figures, timing)
-            binned = None if self._plc is None else self._plc.finish()
+            binned = {plc.name: plc.finish() for plc in self._plcs}
+            acts = read_acts(self._running.broker, len(figures.visits)) if binned else {}
         except KeyboardInterrupt:
             self._running.kill()
             raise
         finally:
-            if self._plc is not None:
-                self._plc.kill()
+            for plc in self._plcs:
+                plc.kill()
             self._running.stop()
         rate = model_only_rate(self._running.source.bundle, speed_plan, TORCH_THREADS)
         summary = summarise(self._running.broker, line.NAMESPACE, self._running.source.plan, timing, rate)
-        return summary if binned is None else summary | {"gate": gate_figures(binned, figures.routings)}
+        return summary | {"gate": gates_figures(binned, figures.routings, acts)} if binned else summary
 
-    def _start_plc(self) -> None:
-        if self._plc is not None:
-            self._plc.start(self._running.env)
+    def _start_plcs(self) -> None:
+        for plc in self._plcs:
+            plc.start(self._running.env)
 
     def _follow(self, follower: Follower, figures: Figures, timing: Timing) -> None:
         screen = Screen(self._station, self._running.source.visits)

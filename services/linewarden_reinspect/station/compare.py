@@ -29,7 +29,7 @@ def references(slot_id: str, token: Token, station: CurrentStation, session: Cur
     recipe = station.recipe(hand.slot.recipe)
     today = dt.datetime.fromtimestamp(station.clock.now_ms() / 1000, dt.UTC).date()
     return {
-        "references": [present.reference(one, today) for one in _references(station, hand)],
+        "references": [present.reference(one, today, recipe) for one in _references(station, hand)],
         "classes": [] if recipe is None else list(station.references.classes(recipe)),
     }
 

@@ -18,13 +18,13 @@ from linewarden_reinspect.station.errors import NotSignedIn
 from linewarden_reinspect.station.sessions import Session
 
 router = APIRouter(prefix="/api")
+STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 @router.get("/events")
 async def events(request: Request, station: CurrentStation, session: CurrentSession) -> StreamingResponse:
     """A stream of `queue` events, each with everything the page shows; null while the queue is away."""
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(request, station, session), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_stream(request, station, session), media_type="text/event-stream", headers=STREAM)
 
 
 async def _stream(request: Request, station: StationContext, session: Session) -> AsyncIterator[str]:
@@ -32,7 +32,7 @@ async def _stream(request: Request, station: StationContext, session: Session) -
     sent, quiet, looks = -1, 0, 0
     while not station.stop.is_set() and not await request.is_disconnected():
         turn, quiet, looks = station.watch.turn, quiet + 1, looks + 1
-        if looks % 20 == 0 and not await run_in_threadpool(_is_signed_in, request, station):
+        if looks % 20 == 0 and not await run_in_threadpool(is_signed_in, request, station):
             return
         if turn != sent:
             sent, quiet = turn, 0
@@ -56,7 +56,8 @@ def _seen(station: StationContext, session: Session) -> dict[str, Any] | None:
     return present.queue(offered, station.access.pseudonyms.name, lead=is_lead, may_take=may_take)
 
 
-def _is_signed_in(request: Request, station: StationContext) -> bool:
+def is_signed_in(request: Request, station: StationContext) -> bool:
+    """Whether the session of a request still stands; the look keeps nobody awake."""
     try:
         station.access.guard.session(request, awake=False)
     except NotSignedIn:

@@ -11,17 +11,21 @@ from collections.abc import Callable
 from itertools import zip_longest
 from typing import Any
 
+from linewarden_domain.limit_samples import SampleFigures
 from linewarden_reinspect.queue.types import QueueSummary, SlotStatus
 from linewarden_reinspect.station import doubt
 from linewarden_reinspect.station.references import ReferencePicture
 from linewarden_reinspect.station.sessions import Hand
 from linewarden_reinspect.station.texts import DEFAULT, reason_in_words, told
 from linewarden_schemas.disposition import Handover, SlotFrame, SlotOpen
+from linewarden_schemas.ids import digest
 from linewarden_schemas.inspection import Evidence
 from linewarden_schemas.reason import Reason
 from linewarden_schemas.recipe import Recipe, ReviewRules
 from linewarden_schemas.vocabulary import Judgement, Skill
 
+MOST_SHOWN = 3
+"""Defects of a limit sample whose figures are shown; all are counted."""
 LAYERS = ("mask", "specific", "agnostic")
 
 
@@ -115,19 +119,25 @@ def last(hand: Hand, judgement: Judgement, language: str, *, final: bool) -> dic
 def _in_words(said: SlotOpen | SlotFrame, language: str) -> list[str]:
     """Each reason in the language by its code; one without, or that is not known here, as its sentence came."""
     pairs = zip_longest(said.reasons, said.reasons_coded[: len(said.reasons)])
-    return list(dict.fromkeys(_worded(sentence, one, language) for sentence, one in pairs))
+    return list(dict.fromkeys(worded(sentence, one, language) for sentence, one in pairs))
 
 
-def _worded(sentence: str, reason: Reason | None, language: str) -> str:
-    """By the code where it says what the sentence says, which may be cut short: who knows no codes keeps old ones."""
+def worded(sentence: str, reason: Reason | None, language: str) -> str:
+    """A reason in a language: by its code where that says what the sentence says, which may be cut short.
+
+    Who knows no codes keeps old ones.
+    """
     english = None if reason is None else reason_in_words(reason, DEFAULT)
     if reason is None or english is None or not english.startswith(sentence):
         return sentence
     return reason_in_words(reason, language) or sentence
 
 
-def reference(one: ReferencePicture, today: dt.date) -> dict[str, Any]:
-    """A picture to compare with; `expired` where nobody vouches for a limit sample any more."""
+def reference(one: ReferencePicture, today: dt.date, recipe: Recipe | None = None) -> dict[str, Any]:
+    """A picture to compare with; `expired` where nobody vouches for a limit sample any more.
+
+    `figures` are what inspections by the recipe give of a limit sample, `stale` where they would give others.
+    """
     approval = one.approval
     return {
         "name": one.name,
@@ -138,6 +148,27 @@ def reference(one: ReferencePicture, today: dt.date) -> dict[str, Any]:
         "approved_by": None if approval is None else approval.approved_by,
         "expires": None if approval is None else approval.expires.isoformat(),
         "expired": approval is not None and approval.expires < today,
+        "figures": None if one.figures is None or recipe is None else _figures(one.figures, one, recipe),
+    }
+
+
+def _figures(figures: SampleFigures, one: ReferencePicture, recipe: Recipe) -> dict[str, Any]:
+    counted = [defect for defect in figures.defects if not defect.is_ignored]
+    return {
+        "count": figures.count,
+        "stale": not figures.is_of(recipe, digest(one.picture)),
+        "defects": [
+            {
+                "length_mm": defect.length_mm,
+                "length_error_mm": defect.length_error_mm,
+                "area_mm2": defect.area_mm2,
+                "area_error_mm2": defect.area_error_mm2,
+                "defect_class": defect.defect_class,
+                "zones": list(defect.zones),
+                "is_within": defect.is_within,
+            }
+            for defect in counted[:MOST_SHOWN]
+        ],
     }
 
 

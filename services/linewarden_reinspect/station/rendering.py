@@ -26,8 +26,10 @@ def is_page(route: object) -> TypeGuard[APIRoute]:
 
 
 def pages_of(routers: Iterable[APIRouter]) -> tuple[str, ...]:
-    """Paths of the pages of routers, in their order: that of the bar."""
-    return tuple(route.path for router in routers for route in router.routes if is_page(route))
+    """Paths of the pages of routers, in their order: that of the bar. A page of one thing is led to from others."""
+    return tuple(
+        route.path for router in routers for route in router.routes if is_page(route) and "{" not in route.path
+    )
 
 
 def page(request: Request, station: StationContext, session: Session, name: str, **more: Any) -> Response:  # noqa: ANN401

@@ -124,7 +124,7 @@ def sign_out(station: CurrentStation, session: CurrentSession) -> Response:
     return response
 
 
-def _in(station: StationContext, session: Session, to: str = "/") -> Response:
+def _in(station: StationContext, session: Session, to: str = "/line") -> Response:
     response = RedirectResponse(to, status_code=303)
     _give_cookie(response, station, session)
     return response

@@ -43,6 +43,18 @@ def figures(
     return shift.figures(judged, from_ms, to_ms) | {"waiting": _waiting(station)}
 
 
+@router.get("/api/shift/report")
+def shift_report(
+    station: CurrentStation,
+    from_ms: _Ms,
+    to_ms: _Ms,
+    line_id: Annotated[str, Query(max_length=128)] = "",
+    simulated: bool = False,
+) -> dict[str, Any]:
+    """What the line made between two times, as `linewarden report shift` tells it, of settled visits alone."""
+    return station.insight.reports.of(*_span(from_ms, to_ms), line_id, simulated=simulated)
+
+
 @router.get("/api/shift/operators")
 def operators(station: CurrentStation, from_ms: _Ms, to_ms: _Ms) -> dict[str, Any]:
     """Results by operator under pseudonyms; every look is in the log of acts. Refused where the station has it off."""

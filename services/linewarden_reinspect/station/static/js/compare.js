@@ -111,5 +111,18 @@ function picture(path, ...words) {
 
 function limitWords(one) {
   const approval = one.approved_by ? t(one.expired ? "compare.expired" : "compare.approved", { who: one.approved_by, date: one.expires }) : t("compare.unapproved");
-  return [t(`compare.${one.side}`, { name: one.defect_class }), approval];
+  return [t(`compare.${one.side}`, { name: one.defect_class }), approval, ...figureWords(one.figures)];
 }
+
+// Length, area and count as an inspection gives them.
+function figureWords(figures) {
+  if (!figures) return [t("compare.unmeasured")];
+  if (figures.stale) return [t("compare.stale")];
+  const shown = figures.defects.map((one) => t("compare.defect", {
+    name: one.defect_class ?? t("compare.defect_unknown"), length: amount(one.length_mm), length_error: amount(one.length_error_mm),
+    area: amount(one.area_mm2), area_error: amount(one.area_error_mm2), limits: t(one.is_within ? "compare.within" : "compare.beyond"),
+  }));
+  return [t("compare.count", { count: figures.count }), ...shown];
+}
+
+const amount = (value) => value.toFixed(2);
