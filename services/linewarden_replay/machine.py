@@ -25,7 +25,7 @@ def present(
 
     The same picture once more would be the same answer once more: a presentation is a picture of its own.
     """
-    limits = thresholds_of_card(scorer.card)
+    limits = thresholds_of_card(scorer.card, None)
     found: list[Presentation] = []
     pending = _read(plan, scorer, most)
     while batch := list(islice(pending, 16)):

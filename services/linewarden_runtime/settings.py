@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.redis_client import RedisSettings
+from linewarden_schemas.violations import violations
 
 PREFIX = "LINEWARDEN_"
 
@@ -50,7 +51,7 @@ class ServiceSettings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            raise ConfigurationError(f"settings: {error}") from error
+            raise ConfigurationError(f"settings: {violations(error)}") from error
 
     @classmethod
     def _refuse_unknown(cls, environment: Mapping[str, str]) -> None:

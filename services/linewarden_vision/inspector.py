@@ -20,6 +20,7 @@ from linewarden_vision.golden import Golden
 from linewarden_vision.graphs import Fallbacks, ForwardMode, GraphedForward, choose_modes, make_forward
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.prepare import Prepared, prepare_picture
+from linewarden_vision.standing import Standing
 from linewarden_vision.stitching import Mosaic, Tile, TileScore, passes
 from linewarden_vision.trust.cascade import Assessment, assess
 
@@ -66,6 +67,7 @@ class Inspector:
         self.precision: Precision = precision
         self.forward: ForwardMode = forward
         self.gate = GateReport(0.0, 0.0, ())
+        self.standing = Standing(card.stage)
         self._device = torch.device(device)
         self._network = network
         self._max_batch = max_batch
@@ -121,6 +123,7 @@ class Inspector:
             )
             try:
                 inspector.gate = inspector.pass_gate(bundle.golden, tuple(refused))
+                inspector.standing = Standing.of(bundle, number)
             except (GateError, ScoresNotFinite) as error:
                 refused.append(f"{number}, {mode}: {error}")
             else:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from linewarden_schemas.violations import violations
 from linewarden_vision.card import Stage
 from linewarden_vision.errors import BundleError
 
@@ -96,4 +97,4 @@ def from_file(content: bytes) -> list[Promotion]:
     try:
         return _LADDER.validate_json(content)
     except ValidationError as error:
-        raise BundleError(f"{PROMOTIONS} cannot be read: {error}") from error
+        raise BundleError(f"{PROMOTIONS} cannot be read: {violations(error)}") from error

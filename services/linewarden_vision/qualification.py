@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from linewarden_schemas.violations import violations
 from linewarden_vision.content import at_precision
 from linewarden_vision.errors import BundleError
 
@@ -92,7 +93,7 @@ class Qualification(_Proof):
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
-            raise BundleError(f"{QUALIFICATION} cannot be read: {error}") from error
+            raise BundleError(f"{QUALIFICATION} cannot be read: {violations(error)}") from error
 
     def void_because(self, content: str, precision: str | None = None) -> str | None:
         """Say why the record does not speak of this content (at the precision in use), None where it does."""
