@@ -26,6 +26,7 @@ import structlog
 import typer
 from numpy.typing import NDArray
 
+from linewarden.commands.context import now_ms
 from linewarden.commands.options import DEFAULT_INDEX, chosen, opened_index, selection_of
 from linewarden.commands.recorded import live, recorded
 from linewarden_domain.routing import routing_of

@@ -44,7 +44,9 @@ class Standing:
     def of(cls, bundle: Bundle, precision: str) -> Standing:
         """The standing of a bundle at the precision that a device runs it with."""
         record = bundle.qualification
-        return cls(bundle.card.stage, record, None if record is None else record.void_because(bundle.content, precision))
+        return cls(
+            bundle.card.stage, record, None if record is None else record.void_because(bundle.content, precision)
+        )
 
     def doubt(self, card: Card, recipe: Recipe | None, at_ms: int) -> Doubt | None:
         """Why no OK of a picture taken at `at_ms` (epoch ms) is believed, None where its thresholds decide."""

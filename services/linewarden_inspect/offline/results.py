@@ -17,6 +17,7 @@ from linewarden_vision.inspecting.judging import thresholds_of_card, verdict_of
 from linewarden_vision.inspecting.reasons import reasons_of
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.standing import Doubt
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,9 @@ def test_the_table_covers_every_command_that_help_lists(capsys: pytest.CaptureFi
     assert {"find", "recipe add", "audit balance", "replay", "users erase"} <= COMMANDS.keys()
 
 
-@pytest.mark.parametrize("command", [one for name, one in COMMANDS.items() if name not in RUNS], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "command", [one for name, one in COMMANDS.items() if name not in RUNS], ids=lambda one: one.name
+)
 def test_with_the_broker_away_and_nothing_there_a_command_ends_in_words(
     command: Command, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
