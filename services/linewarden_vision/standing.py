@@ -34,11 +34,15 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A bundle's stage and record; `void` says why the record does not speak of what is in use, None where it does."""
+    """A bundle's stage and record; `void` says why the record does not speak of what is in use, None where it does.
+
+    With `is_tried` its own thresholds decide whatever stands behind it: for a replay, which passes nothing.
+    """
 
     stage: Stage
     record: Qualification | None = None
     void: str | None = None
+    is_tried: bool = False
 
     @classmethod
     def of(cls, bundle: Bundle, precision: str) -> Standing:
@@ -50,6 +54,8 @@ class Standing:
 
     def doubt(self, card: Card, recipe: Recipe | None, at_ms: int) -> Doubt | None:
         """Why no OK of a picture taken at `at_ms` (epoch ms) is believed, None where its thresholds decide."""
+        if self.is_tried:
+            return None
         if self.stage in UNTRUSTED_STAGES:
             return Doubt(UNTRUSTED_STAGES[self.stage])
         if self.record is None:
