@@ -75,6 +75,7 @@ def train(
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
 
+    seconds, began = parse_duration(budget) if budget else None, time.monotonic()
     options = TrainOptions(
         name=name or re.sub(r"[^A-Za-z0-9._-]+", "-", out.resolve().name),
         date=today(),
@@ -86,7 +87,7 @@ def train(
         scale=scale,
         levels=levels,
         steps=steps,
-        budget_s=parse_duration(budget) if budget else None,
+        budget_s=seconds,
         folds=folds,
         scores=tuple(score or ()),
         balance=balance,
@@ -121,6 +122,7 @@ def train(
                 clock=time.monotonic,
                 on_progress=show,
                 on_step=on_step,
+                ends_at=None if seconds is None else began + seconds,
                 checkpoint=lambda text: Checkpoint(work / f"{text.replace(' ', '-')}.checkpoint", mark),
             )
             taught, summary = train_folder(sides_of(samples), options, around)
