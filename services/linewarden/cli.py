@@ -30,6 +30,7 @@ from linewarden.commands import (
     known_bads,
     line,
     msa,
+    project,
     qualify,
     queue,
     recipe,
@@ -168,7 +169,7 @@ def doctor(as_json: Json = False) -> None:
 
 for command in (
     *(train.train, teach.teach, inspect.inspect, export.export, find.find, select.select, evaluate.evaluate),
-    *(qualify.qualify, drift.drift, estimate.estimate, shadow.shadow),
+    *(project.init, project.check, qualify.qualify, drift.drift, estimate.estimate, shadow.shadow),
 ):
     app.command()(command)
 for group in (
