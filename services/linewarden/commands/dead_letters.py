@@ -31,7 +31,7 @@ def list_(
     cause: Annotated[str | None, typer.Option(help="Only of this cause.")] = None,
 ) -> None:
     """Show the newest dead letters."""
-    letters = [one for one in _letters(connect()) if cause in {None, one.cause}]
+    letters = [one for one in letters_of(connect()) if cause in {None, one.cause}]
     rows = [
         {
             "service": letter.service,
@@ -53,7 +53,7 @@ def show_(
     as_json: Json = False,
 ) -> None:
     """Show one dead letter: why, its headers, and its value where that is text. Exits 1 where there is none."""
-    (letter,) = _named(_letters(connect()), [source])
+    (letter,) = _named(letters_of(connect()), [source])
     value = letter.value or b""
     if out is not None:
         out.write_bytes(value)
@@ -89,7 +89,7 @@ def redrive(
     if (cause is None) == (not sources):
         raise typer.BadParameter("name the letters, as 'list' does, or give --cause")
     here = connect()
-    letters = _letters(here)
+    letters = letters_of(here)
     chosen = _named(letters, sources) if sources else [one for one in letters if one.cause == cause]
     if not chosen:
         typer.echo(f"no dead letter of cause {cause}", err=True)
@@ -107,7 +107,7 @@ def redrive(
     typer.echo(f"{len(chosen)} records sent again")
 
 
-def _letters(here: Connection) -> list[DeadLetter]:
+def letters_of(here: Connection) -> list[DeadLetter]:
     """Every dead letter, oldest first; of one record that was given up more than once the newest."""
     from linewarden_runtime.books import TopicBook, readable  # noqa: PLC0415 - nothing heavy before it is needed
     from linewarden_runtime.records import InRecord  # noqa: PLC0415

@@ -22,15 +22,12 @@ from linewarden.commands.options import (
     parse_end,
     parse_time,
 )
+from linewarden.commands.problem import problem
 
 WITH_INTERVAL = ("", "", "95 % interval")
 
 app = typer.Typer(help="Reports over recorded topics; nothing is written to any.", no_args_is_help=True)
-
-
-@app.callback()
-def reports() -> None:
-    """Keep `shift` a subcommand while it is the only one."""
+app.command()(problem)
 
 
 @app.command()
