@@ -6,7 +6,8 @@ from typing import Literal
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()  # a series more for each, of a moment that a restart forgets and nobody asks for
+# A series more for each, of a moment that a restart forgets and nobody asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it untyped
 BUILD = Gauge(
     "linewarden_build_info",
     "1, with the version of the code and of Python.",

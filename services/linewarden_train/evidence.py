@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -49,13 +49,15 @@ class PromotionCase:
         digest = hashlib.sha256(text).hexdigest()
         try:
             told = json.loads(text)
-            kind = told.get("kind") or ("shadow" if "would_hold" in told else "qualification")
-            if kind == "evaluation":
+            kind: Literal["evaluation", "qualification", "shadow"] = "qualification"
+            if told.get("kind") == "evaluation":
+                kind = "evaluation"
                 found = Evaluation.model_validate_json(text)
                 if found.source is None or found.source.content_digest != self.bundle.content:
                     raise ValueError(f"{name} evaluates other content than this bundle's: evaluate this bundle")
                 self.evaluation, n = found, found.n
-            elif kind == "shadow":
+            elif "would_hold" in told:
+                kind = "shadow"
                 if told["bundle"] != self.bundle.digest:
                     raise ValueError(f"{name} is a shadow of another bundle: run linewarden shadow with this one")
                 self.shadow, n = told, int(told["frames"])

@@ -64,7 +64,7 @@ def describe(routes: Iterable[BaseRoute], server: str, cookie: str) -> dict[str,
     document["security"] = [{"session": []}]
     refusals = dict(_refusals())
     for route in told:
-        for method in sorted(route.methods):
+        for method in sorted(route.methods or ()):
             _complete(document["paths"][route.path_format][method.lower()], method, route.path, refusals)
     return document
 
