@@ -152,6 +152,14 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 (("sum by (camera, cause) (increase(linewarden_ingest_lost_total[1h]))", "{{camera}}: {{cause}}"),),
             ),
             Panel(
+                "Parts: how far from where they were taught, pixels",
+                (("max by (camera) (linewarden_inspect_part_shift_pixels)", "{{camera}}"),),
+            ),
+            Panel(
+                "Cameras that moved",
+                (("max by (camera) (linewarden_inspect_camera_moved)", "{{camera}}"),),
+            ),
+            Panel(
                 "Captures under a condition of their camera, an hour",
                 (
                     (
@@ -434,6 +442,47 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
             Panel(
                 "Qualification of each bundle, days left",
                 (("min by (bundle) (linewarden_inspect_qualification_days_left)", "{{bundle}}"),),
+            ),
+        ),
+    ),
+    "alarms": (
+        "Alarms",
+        (
+            Panel(
+                "Not acknowledged, by priority",
+                (("sum by (line, priority) (linewarden_line_alarms_unacknowledged)", "{{line}} {{priority}}"),),
+                state=(1, 5),
+            ),
+            Panel(
+                "The oldest of them",
+                (("max by (line, priority) (linewarden_line_alarm_oldest_seconds)", "{{line}} {{priority}}"),),
+                "s",
+                state=(60, 300),
+            ),
+            Panel(
+                "What the line is asked for (1 slower, 2 stop)",
+                (("max by (line) (linewarden_line_demand)", "{{line}}"),),
+                state=(1, 2),
+            ),
+            Panel(
+                "Raised in ten minutes",
+                (("max by (line) (linewarden_line_alarms_raised)", "{{line}}"),),
+                state=(5, 11),
+            ),
+            Panel(
+                "What happened, an hour",
+                (("sum by (kind, step) (increase(linewarden_line_alarm_steps_total[1h]))", "{{kind}} {{step}}"),),
+            ),
+            Panel(
+                "What people wanted, an hour",
+                (("sum by (doing, done) (increase(linewarden_line_requests_total[1h]))", "{{doing}}: {{done}}"),),
+            ),
+            Panel(
+                "Floods, and the line's process taken up again, a day",
+                (
+                    ("sum by (line) (increase(linewarden_line_alarm_floods_total[1d]))", "{{line}} floods"),
+                    ("sum by (line) (increase(linewarden_line_again_total[1d]))", "{{line}} taken up again"),
+                ),
             ),
         ),
     ),

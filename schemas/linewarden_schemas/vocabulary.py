@@ -74,6 +74,10 @@ class Undecidable(StrEnum):
     """The device failed on it."""
     OUT_OF_DISTRIBUTION = "out_of_distribution"
     """Grey levels, brightness or contrast are outside what the bundle was calibrated on."""
+    PART_NOT_FOUND = "part_not_found"
+    """No place of the picture, or more than one, is like the recipe's template."""
+    PART_MISPLACED = "part_misplaced"
+    """The part lies further from where it was taught than the recipe allows: it was put so, or the camera moved."""
 
 
 class Loss(StrEnum):
@@ -201,6 +205,73 @@ class LineMode(StrEnum):
     """The line stands."""
 
 
+class LockCause(StrEnum):
+    """Why passing is locked on a line. Every lock stays until a lead lifts it."""
+
+    CHECK_FAILED = "check_failed"
+    """A master part did not get the verdict that it must get."""
+    CHECK_OVERDUE = "check_overdue"
+    """The check with master parts was not made in its time."""
+    BYPASS_ELAPSED = "bypass_elapsed"
+    """A bypass had come to its stated end, and nobody had ended it."""
+    ALARM = "alarm"
+    """An alarm that asks for a stop."""
+    PERSON = "person"
+    """Somebody locked it."""
+
+
+class ChangeoverStage(StrEnum):
+    """How far a changeover has come. Nothing passes on trust before it is released."""
+
+    REQUESTED = "requested"
+    """The recipe is active; cameras and inspect workers have not all acknowledged it."""
+    ACKNOWLEDGED = "acknowledged"
+    """All of them have; visits of before are not all decided yet."""
+    CLEARED = "cleared"
+    """No visit of before is undecided; master parts have to give their expected verdicts."""
+    CHECKED = "checked"
+    """They have, or the recipe asks for none; a lead may release the line."""
+    RELEASED = "released"
+    """The line is in production."""
+    FAILED = "failed"
+    """A check failed or was not made in time; the line is locked."""
+    WITHDRAWN = "withdrawn"
+    """Somebody took it back; the line stays as it is."""
+
+
+class CheckReason(StrEnum):
+    """Why master parts are run."""
+
+    CHANGEOVER = "changeover"
+    """Before the line is released to another recipe."""
+    HOURS = "hours"
+    """So much time has gone by since the last good check."""
+    COUNT = "count"
+    """So many parts were decided since the last good check."""
+    ASKED = "asked"
+    """Somebody asked for it."""
+
+
+class CheckOutcome(StrEnum):
+    """What a check with master parts came to."""
+
+    PASSED = "passed"
+    """Every master part got its expected verdict in every view."""
+    FAILED = "failed"
+    """One got another verdict, or none."""
+    MISSING = "missing"
+    """Not all of them came in the time of the check."""
+
+
+class ChannelWord(StrEnum):
+    """What a station's side channel says of the line."""
+
+    START = "start"
+    """Go on; it never lifts a lock, and never ends what a person told."""
+    STOP = "stop"
+    """The line stands."""
+
+
 class PartIdSource(StrEnum):
     """How the serial of a part was learnt."""
 
@@ -221,6 +292,15 @@ class VerdictRule(StrEnum):
     """That, or a mask that marks a defect."""
 
 
+class LocateBy(StrEnum):
+    """What of a picture is held against the template that tells where a part lies."""
+
+    GREY = "grey"
+    """Its grey levels."""
+    EDGES = "edges"
+    """How steep they are, which a change of light moves less."""
+
+
 class Stage(StrEnum):
     """How far a bundle is trusted with parts."""
 
@@ -232,3 +312,149 @@ class Stage(StrEnum):
     """Its trusted OK lets a part go; one step before released."""
     RELEASED = "released"
     """Its trusted OK lets a part go; no stage follows."""
+
+
+class AlarmKind(StrEnum):
+    """What an alarm is about; `linewarden_domain.alarms` says how urgent each is and what is to be done."""
+
+    CAMERA_LOST = "camera_lost"
+    """A camera does not answer, or gives no picture for a trigger."""
+    CAMERA_FROZEN = "camera_frozen"
+    """A camera gives the same picture again, or one of another moment."""
+    CAMERA_DARK = "camera_dark"
+    """A camera's pictures are darker than its limits."""
+    CAMERA_BRIGHT = "camera_bright"
+    """A camera's pictures are brighter than its limits."""
+    CAMERA_BLURRED = "camera_blurred"
+    """A camera's pictures are less sharp than its limits."""
+    CAMERA_TORN = "camera_torn"
+    """Packets or lines of a camera's pictures are missing."""
+    CAMERA_SLOW = "camera_slow"
+    """A camera's pictures come late, or too seldom."""
+    CAMERA_MOVED = "camera_moved"
+    """The part, or the camera, is not where it was taught."""
+    CAMERA_SILENT = "camera_silent"
+    """Nothing is heard of a camera's process any more, no heartbeat either."""
+    CLOCK_WRONG = "clock_wrong"
+    """The clock of a camera's node is wrong, which holds its line."""
+    VISIT_REVISED = "visit_revised"
+    """Something was learnt of a visit after its first routing that speaks against what was let go."""
+    GATE_DIFFERS = "gate_differs"
+    """A gate did something else than was intended."""
+    GATE_MISSING = "gate_missing"
+    """A gate did not report what it did with a visit."""
+    GATE_LATE = "gate_late"
+    """A gate did not let passes go, several in a row: its answers come too late."""
+    OUTPUT_SILENT = "output_silent"
+    """Nobody acts for an output to the plant any more."""
+    STAGE_BEHIND = "stage_behind"
+    """A stage has not handled what waits for it: it is dead, hangs, or is too slow."""
+    REVIEW_SLOWER = "review_slower"
+    """More comes to review than people can look at."""
+    REVIEW_STOP = "review_stop"
+    """A part waits for review for longer than is allowed."""
+    BALANCE_OPEN = "balance_open"
+    """A closed period does not balance: ids are lost, doubled or unknown."""
+    DEAD_LETTERS = "dead_letters"
+    """Records could not be handled."""
+    LINE_LOCKED = "line_locked"
+    """The line is locked: nothing passes until a lead lifts it."""
+    REJECT_RUN = "reject_run"
+    """Too many rejects in a row, or within the last parts."""
+    REJECT_UNCONFIRMED = "reject_unconfirmed"
+    """A reject that no sensor saw leave the line."""
+    BIN_FULL = "bin_full"
+    """A bin holds as many parts as it may."""
+    BIN_DIFFERS = "bin_differs"
+    """In a bin lie more or fewer parts than were sent there."""
+
+
+class AlarmPriority(StrEnum):
+    """How soon somebody must act, by what follows if nobody does."""
+
+    HIGH = "high"
+    """At once: a defective part may leave, or nobody would see it."""
+    MEDIUM = "medium"
+    """Within minutes: the line diverts, or will stand."""
+    LOW = "low"
+    """Within the shift."""
+
+
+class AlarmStage(StrEnum):
+    """Where an alarm is in its life (ISA-18.2)."""
+
+    NORMAL = "normal"
+    """Gone: its condition is over, and it was acknowledged."""
+    UNACKNOWLEDGED = "unacknowledged"
+    """Its condition holds and nobody has said to know of it."""
+    ACKNOWLEDGED = "acknowledged"
+    """Its condition holds and somebody knows of it."""
+    RETURNED = "returned"
+    """Its condition is over before anybody said to know of it."""
+    LATCHED = "latched"
+    """It was acknowledged and stands until somebody resets it, whatever its condition."""
+    SHELVED = "shelved"
+    """Somebody put it aside until a stated time."""
+    SUPPRESSED = "suppressed"
+    """It follows from another alarm that stands, so nobody has to act on it."""
+    OUT_OF_SERVICE = "out_of_service"
+    """Somebody took it out of service, until somebody puts it back."""
+
+
+class AlarmDemand(StrEnum):
+    """What an alarm asks a line for. It is asked, never done."""
+
+    SLOWER = "slower"
+    """Fewer parts a minute."""
+    STOP = "stop"
+    """No part any more until somebody has looked."""
+
+
+class AlarmDoing(StrEnum):
+    """What a person does with an alarm."""
+
+    ACKNOWLEDGE = "acknowledge"
+    """Says to know of it."""
+    RESET = "reset"
+    """Ends a latched one, once its cause is mended."""
+    SHELVE = "shelve"
+    """Puts it aside until a stated time."""
+    UNSHELVE = "unshelve"
+    """Puts it back on the list."""
+    REMOVE = "remove"
+    """Takes it out of service."""
+    RESTORE = "restore"
+    """Puts it back in service."""
+    COUNT = "count"
+    """Empties a bin, and says how many parts lay in it."""
+
+
+class AlarmStep(StrEnum):
+    """What happened to an alarm, as its history tells it."""
+
+    RAISED = "raised"
+    """Its condition came up and held for as long as its delay."""
+    REPEATED = "repeated"
+    """Its condition came again within one life of it."""
+    ACKNOWLEDGED = "acknowledged"
+    """A person said to know of it."""
+    RETURNED = "returned"
+    """Its condition was over for as long as its delay."""
+    RESET = "reset"
+    """A person ended it."""
+    SHELVED = "shelved"
+    """A person put it aside."""
+    UNSHELVED = "unshelved"
+    """It is back on the list: a person put it there, or the time was over."""
+    SUPPRESSED = "suppressed"
+    """Another alarm that stands explains it."""
+    RELEASED = "released"
+    """What explained it is over, and it still stands."""
+    REMOVED = "removed"
+    """A person took it out of service."""
+    RESTORED = "restored"
+    """A person put it back in service."""
+    COUNTED = "counted"
+    """A person emptied a bin and counted."""
+    REFUSED = "refused"
+    """What a person wanted could not be done."""

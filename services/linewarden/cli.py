@@ -12,6 +12,7 @@ import typer
 
 from linewarden import faults
 from linewarden.commands import (
+    alarm,
     archive,
     audit,
     bundle,
@@ -84,6 +85,7 @@ class ServiceName(StrEnum):
     KEEPER = "keeper"
     ROUTE = "route"
     ONWARD = "onward"
+    LINE = "line"
     PROJECTOR = "projector"
     STATION = "station"
     NOTARY = "notary"
@@ -95,6 +97,7 @@ _MAINS = {
     ServiceName.KEEPER: "linewarden_inspect.keeper:main",
     ServiceName.ROUTE: "linewarden_route.bootstrap:main",
     ServiceName.ONWARD: "linewarden_onward.bootstrap:main",
+    ServiceName.LINE: "linewarden_line.bootstrap:main",
     ServiceName.PROJECTOR: "linewarden_reinspect.bootstrap:projector_main",
     ServiceName.STATION: "linewarden_reinspect.bootstrap:main",
     ServiceName.NOTARY: "linewarden_audit.notary.service:main",
@@ -126,6 +129,9 @@ def demo(
     with_gate: Annotated[
         bool, typer.Option("--gate", help="With onward and a simulated PLC, whose bins are checked at the end.")
     ] = False,
+    reviewers: Annotated[
+        int, typer.Option(min=1, max=3, help="People who judge each diverted part, blind to each other.")
+    ] = 1,
 ) -> None:
     """Run a whole line on this machine: cameras, network, trust, router, queue and station."""
     from linewarden.demo.run import run  # noqa: PLC0415 - nothing heavy before it is needed
@@ -143,6 +149,7 @@ def demo(
         work=work,
         port=port,
         gate=with_gate,
+        reviewers=reviewers,
     )
     raise typer.Exit(code)
 
@@ -173,7 +180,7 @@ for command in (
 ):
     app.command()(command)
 for group in (
-    *(bundle, topics, data, camera, recipe, line, gate, dead_letters, queue, users, known_bads),
+    *(bundle, topics, data, camera, recipe, line, alarm, gate, dead_letters, queue, users, known_bads),
     *(report, msa, escape, replay, audit, archive, retention, hold),
 ):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2].replace("_", "-"))

@@ -50,6 +50,16 @@ KEEPER_LAG_SECONDS = Gauge(
     "linewarden_keeper_lag_seconds",
     "Age of the oldest frame that the keeper still has to save, in seconds; alarm at half the retention of frames.",
 )
+CAMERA_MOVED = Gauge(
+    "linewarden_inspect_camera_moved",
+    "1 while none of a camera's last pictures shows its part where the recipe lets it lie.",
+    ["camera"],
+)
+PART_SHIFT = Gauge(
+    "linewarden_inspect_part_shift_pixels",
+    "How far the last located part lay from where it was taught, in pixels, by camera.",
+    ["camera"],
+)
 MAPS_LEFT_OUT = Counter(
     "linewarden_maps_left_out_total",
     "Records written without their maps, which would not have fitted into the topic, by topic.",

@@ -68,7 +68,7 @@ class ServiceSettings(BaseSettings):
         """Refuse top-level names that are neither a field nor a section; sections refuse theirs themselves."""
         # All services may share one environment; kafka_home is no setting, and read by `apache`.
         shared = (
-            "kafka redis ingest inspect keeper route onward reinspect projector station replay notary audit train "
+            "kafka redis ingest inspect keeper route onward line reinspect projector station replay notary audit train "
             "bridge kafka_home"
         )
         known = {*cls.model_fields, *shared.split()}

@@ -60,7 +60,7 @@ class Standing:
             return Doubt(UNTRUSTED_STAGES[self.stage])
         if self.record is None:
             return Doubt("network_unqualified")
-        void = self.void or loosened(card, recipe)
+        void = self.void or loosened(card, recipe) or _of_criteria(self.record, recipe)
         if void is not None:
             return Doubt("network_void", {"why": void})
         if self.record.is_expired(day_of(at_ms)):
@@ -92,6 +92,11 @@ def loosened(card: Card, recipe: Recipe | None) -> str | None:
     if own.defect > float(expit(named.defect.value)) or own.suspicion > named.suspicion.value:
         return "the recipe's own thresholds let more pass than was qualified"
     return None
+
+
+def _of_criteria(record: Qualification, recipe: Recipe | None) -> str | None:
+    """Why a recipe's criteria void a qualification; its thresholds are `loosened`'s to judge."""
+    return None if recipe is None else record.void_under(recipe.model_copy(update={"thresholds": None}))
 
 
 def day_of(at_ms: int) -> str:

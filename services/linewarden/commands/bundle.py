@@ -15,6 +15,7 @@ from linewarden.commands.options import Device, Json, finite
 from linewarden_runtime.files import writable_file, writable_folder
 
 if TYPE_CHECKING:
+    from linewarden_schemas.recipe import Recipe
     from linewarden_vision.bundle import Bundle
 
 app = typer.Typer(help="Bundles: stages, qualification, evidence.", no_args_is_help=True)
@@ -39,6 +40,7 @@ def show_(folder: Folder, as_json: Json = False) -> None:
         "created": card.created,
         "network": f"{card.network.name} {card.network.encoder}",
         "made of": f"{len(bundle.groups.hashes)} groups" if bundle.groups else "groups unknown",
+        "classes": ", ".join(bundle.classes.names) if bundle.classes else "tells none",
         "qualification": _qualification_row(bundle, None)["detail"],
     }
     thresholds = [
@@ -64,12 +66,15 @@ def show_(folder: Folder, as_json: Json = False) -> None:
         for step in bundle.promotions
     ]
     if as_json:
+        classes = None if bundle.classes is None else bundle.classes.held_out.model_dump(mode="json")
         told = {**facts, "thresholds": thresholds, "promotions": promotions, "notes": list(card.notes)}
+        told["class_confusion"] = classes
         typer.echo(json.dumps(told, indent=1))
         return
     show_table(("", ""), list(facts.items()))
     show(thresholds)
     show(promotions, empty="no promotion: taught")
+    _show_classes(bundle)
     if bundle.qualification is not None:
         typer.echo("\n".join(in_words(bundle.qualification)))
 
@@ -147,16 +152,21 @@ def promote(
 def verify(
     folder: Folder,
     digest: Annotated[str | None, typer.Option(help="The digest that a recipe names.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="JSON of a recipe that the qualification has to hold under.", exists=True)
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Check files, digest, golden verdicts on this device, promotions and qualification. Exits 1 where one fails."""
+    from linewarden_schemas.recipe import Recipe  # noqa: PLC0415
     from linewarden_vision.bundle import read_bundle  # noqa: PLC0415
     from linewarden_vision.errors import GateError  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
 
     with in_one_line():
         bundle = read_bundle(folder, expected_digest=digest)
+        asked = None if recipe is None else Recipe.model_validate_json(recipe.read_bytes())
         try:
             precision: str | None = Inspector.from_bundle(bundle, device).precision
             gate = ""
@@ -168,7 +178,7 @@ def verify(
         {"check": "files and digest", "well": "yes", "detail": bundle.digest},
         {"check": "golden verdicts", "well": "NO" if gate else "yes", "detail": gate or f"repeated at {precision}"},
         {"check": "promotions", "well": "NO" if void else "yes", "detail": stage},
-        _qualification_row(bundle, precision),
+        _qualification_row(bundle, precision, asked),
     ]
     show(rows, as_json=as_json)
     raise typer.Exit(1 if any(row["well"] == "NO" for row in rows) else 0)
@@ -214,9 +224,24 @@ def export(
         typer.echo(f"{report.diverted_more} of them the bundle trusts after its second look; the export diverts them")
 
 
-def _qualification_row(bundle: Bundle, precision: str | None) -> dict[str, str]:
-    why = bundle.unqualified(precision or (bundle.qualification.precision if bundle.qualification else ""), today())
+def _show_classes(bundle: Bundle) -> None:
+    """Show what true regions of each class were told to be, on groups that did not teach it."""
+    from linewarden_train.evaluation.words import confusion_headers, confusion_rows  # noqa: PLC0415
+
+    if bundle.classes is None:
+        return
+    table = bundle.classes.held_out
+    told_from = bundle.classes.told_from
+    typer.echo(f"classes, told from a probability of {told_from:g} on; on {table.how}")
+    show_table(confusion_headers(table), confusion_rows(table))
+
+
+def _qualification_row(bundle: Bundle, precision: str | None, recipe: Recipe | None = None) -> dict[str, str]:
+    own = bundle.qualification.precision if bundle.qualification else ""
+    why = bundle.unqualified(precision or own, today(), recipe)
     if bundle.qualification is None:
         return {"check": "qualification", "well": "none", "detail": str(why)}
-    held = f"n = {bundle.qualification.n} groups, valid to {bundle.qualification.expires}"
+    criteria = bundle.qualification.criteria_digest
+    held = f"n = {bundle.qualification.n} groups, valid to {bundle.qualification.expires}, "
+    held += "without criteria" if criteria is None else f"with the criteria {criteria[:12]}"
     return {"check": "qualification", "well": "NO" if why else "yes", "detail": why or held}

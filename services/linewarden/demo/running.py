@@ -134,18 +134,26 @@ class RunningLine:
             "LINEWARDEN_INSPECT__BUNDLES": str(source.bundle.parent),
             "LINEWARDEN_INSPECT__TORCH_THREADS": str(TORCH_THREADS),
             "LINEWARDEN_KEEPER__BUNDLES": str(source.bundle.parent),
+            "LINEWARDEN_LINE__LINE_ID": line.LINE,
             "LINEWARDEN_STATION__DATA": str(folder / "station"),
             "LINEWARDEN_STATION__BUNDLES": str(source.bundle.parent),
             **extra,
         }
-        # Sources stop first, so that what is under way is finished by the rest.
-        in_order = ("ingest", "inspect", "route", *beside, "keeper", "projector", "station")
+        # Sources stop first, so that what is under way is finished by the rest; and whoever keeps the alarms before all
+        # that it would take for dead.
+        in_order = ("ingest", "line", "inspect", "route", *beside, "keeper", "projector", "station")
         self.services = {name: self.service(name) for name in in_order}
 
     def service(self, name: str, instance: str = "0") -> Service:
         """One more process of a service; it is not started, and `stop` does not know it."""
         log = self.folder / f"{name}-{instance}.log"
         return Service(name, {**self.env, "LINEWARDEN_INSTANCE": instance}, log)
+
+    def add(self, name: str, instance: str, env: Mapping[str, str]) -> None:
+        """Let one more process of a service run beside the others, with that in its environment."""
+        more = self.service(name, instance)
+        more.env = {**more.env, **env}
+        self.services[f"{name} {instance}"] = more
 
     def set_up(self) -> None:
         """Make the topics, publish the recipe, activate it, and tell production."""

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from linewarden_vision.region_classes import ClassTable
+
 
 class EvaluationRecord(BaseModel):
     """Frozen, with no unknown field."""
@@ -183,6 +185,8 @@ class Evaluation(EvaluationRecord):
     operating: OperatingPoint | None = None
     shared_groups: int | None = None
     """Groups of the set that also made the bundle; None where the bundle does not say which did."""
+    classes: ClassTable | None = None
+    """Of what the bundle marked; None where it tells no classes."""
     notes: list[str] = []
 
     @property

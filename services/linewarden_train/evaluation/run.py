@@ -17,6 +17,7 @@ from linewarden_train.evaluation.results import Evaluation, EvaluationPlan, Eval
 from linewarden_train.progress import OnProgress, counting
 from linewarden_train.rivals.interface import Look, Rival
 from linewarden_train.rivals.scoring import all_rivals, score_with
+from linewarden_train.training.classes import class_table
 from linewarden_train.training.scoring import with_built_in
 from linewarden_vision.assembly import network_of
 from linewarden_vision.bundle import Bundle
@@ -78,8 +79,11 @@ def evaluate_bundle(
     notes = _notes(bundle, samples, rows)
     if task.reference is None:
         notes.append("rivals were left out: no pictures were given to fit them on")
+    classes = None
+    if bundle.classes is not None:
+        classes = class_table(f"regions that the bundle marked, {task.set_name} {task.split}".strip(), rows.regions)
     return found.model_copy(
-        update={"source": source, "notes": notes, "shared_groups": _shared(bundle, samples)}
+        update={"source": source, "notes": notes, "classes": classes, "shared_groups": _shared(bundle, samples)}
     ), rows.worst
 
 

@@ -36,19 +36,33 @@ def reasons_of(
     return (doubted(p, score.suspicion, thresholds.suspicion, strongest(score.ingredients, card)),)
 
 
-def reasons_of_defects(defects: Sequence[MeasuredDefect]) -> tuple[Said, ...]:
-    """The figures of the largest defects that are judged by criteria, those beyond their limits first."""
-    told = sorted((one for one in defects if not one.is_ignored), key=lambda one: (one.is_within, -one.length_mm))
+def by_weight(defects: Sequence[MeasuredDefect]) -> list[MeasuredDefect]:
+    """Those that are judged by criteria, beyond their limits first, then by length."""
+    return sorted((one for one in defects if not one.is_ignored), key=lambda one: (one.is_within, -one.length_mm))
+
+
+def reasons_of_defects(told: Sequence[MeasuredDefect]) -> tuple[Said, ...]:
+    """The figures of the first defects."""
     return tuple(
         said(
             "defect_within" if one.is_within else "defect_beyond",
             length=one.length_mm,
             error=one.length_error_mm,
             area=one.area_mm2,
+            area_error=one.area_error_mm2,
             zone=", ".join(one.zones) or "-",
+            **_kind(one),
         )
         for one in told[:_TOLD]
     )
+
+
+def _kind(defect: MeasuredDefect) -> dict[str, str | float]:
+    if defect.class_probability is None:
+        return {"kind": "plain"}
+    if defect.defect_class is None:
+        return {"kind": "unknown", "chance": defect.class_probability}
+    return {"kind": "told", "class": defect.defect_class, "chance": defect.class_probability}
 
 
 def doubted(p: float, suspicion: float, limit: float, ingredient: str) -> Said:

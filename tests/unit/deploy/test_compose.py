@@ -17,6 +17,7 @@ from linewarden.cli import ServiceName, app
 from linewarden_audit.notary.service import NotaryProcess
 from linewarden_ingest.settings import IngestSettings, with_cameras
 from linewarden_inspect.settings import KeeperProcess, WorkerProcess
+from linewarden_line.settings import LineSettings
 from linewarden_onward.settings import OnwardSettings, with_output
 from linewarden_reinspect.settings import ProjectorProcess, StationProcess
 from linewarden_route.settings import RouteSettings
@@ -31,6 +32,7 @@ LOADERS: dict[str, Callable[[], ServiceSettings]] = {
     "keeper": KeeperProcess.load,
     "route": RouteSettings.load,
     "onward": OnwardSettings.load,
+    "line": LineSettings.load,
     "projector": ProjectorProcess.load,
     "station": StationProcess.load,
     "notary": NotaryProcess.load,

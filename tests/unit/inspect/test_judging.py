@@ -15,16 +15,18 @@ import pytest
 from linewarden_schemas.capture import FrameMetadata
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import Inspection, SourceRef
-from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, ViewSpec
+from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, ViewSpec, Zone
 from linewarden_schemas.vocabulary import Verdict, VerdictRule
 from linewarden_vision.card import Card, Stage
 from linewarden_vision.inspecting.judging import _is_acceptable, decided, thresholds_of, verdict_of
 from linewarden_vision.inspecting.preparing import Ready
 from linewarden_vision.inspecting.reasons import reasons_of
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.region_classes import ClassMap
 from linewarden_vision.standing import Standing
 from tests.support.bundles import qualification_of
 from tests.unit.vision.helpers import small_card
+from tests.unit.vision.test_region_classes import class_map
 
 LIMITS = Thresholds(defect=0.5, suspicion=0.5)
 
@@ -62,12 +64,12 @@ def _recipe(thresholds: Thresholds | None) -> Recipe:
     )
 
 
-def _marked(recipe: Recipe, p_defect: float = 0.1, *, size: int = 4) -> Inspection:
+def _marked(recipe: Recipe, p_defect: float = 0.1, *, size: int = 4, classes: ClassMap | None = None) -> Inspection:
     """What is said of a picture of 100 x 100 in which a square is marked."""
     mask = np.zeros((100, 100), bool)
     mask[10 : 10 + size, 10 : 10 + size] = True
     small = np.zeros((13, 13), np.uint8)
-    taken = replace(score(p_defect), mask=mask, class_specific=small, class_agnostic=small)
+    taken = replace(score(p_defect), mask=mask, class_specific=small, class_agnostic=small, classes=classes)
     meta = FrameMetadata(
         frame_id="f",
         visit_id="w",
@@ -113,9 +115,37 @@ def test_a_probability_above_its_threshold_is_overruled_only_where_the_recipe_sa
     assert _marked(_judging(), 0.9).verdict is Verdict.NG
     told = _marked(_judging(accepts_above_threshold=True), 0.9)
     assert (told.verdict, told.accepted) == (Verdict.OK, True)
-    assert not _is_acceptable(told.defects, _judging(accepts_above_threshold=True), score(math.nan), LIMITS)
+    assert not _is_acceptable(told.defects or (), _judging(accepts_above_threshold=True), score(math.nan), LIMITS)
     nothing_marked = _marked(_judging(accepts_above_threshold=True), 0.9, size=0)
     assert (nothing_marked.verdict, nothing_marked.accepted, nothing_marked.defects) == (Verdict.NG, False, ())
+
+
+def test_marks_in_ignored_zones_alone_never_overrule_the_classifier() -> None:
+    everywhere = Zone(zone_id="rim", polygon=((0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)), ignore=True)
+    asked = _judging(zones=(everywhere,), accepts_above_threshold=True)
+    below = _marked(asked)
+    assert (below.verdict, below.accepted, [one.is_ignored for one in below.defects or ()]) == (
+        Verdict.OK,
+        True,
+        [True],
+    )
+    above = _marked(asked, 0.9)
+    assert (above.verdict, above.accepted) == (Verdict.NG, False)
+
+
+def test_a_defect_has_its_class_and_the_words_say_it() -> None:
+    pit = Criterion(defect_class="pit", accept=True, max_length_mm=1.0)
+    scratch = pit.model_copy(update={"defect_class": "scratch"})
+    sure = _marked(_judging(criteria=(scratch,)), classes=class_map([[3.0] * 13] * 13))
+    [one] = sure.defects or ()
+    assert (sure.verdict, sure.defect_class, one.defect_class, one.may_be) == (Verdict.OK, "scratch", "scratch", ())
+    assert sure.reasons[0].startswith("scratch (p 1.00) 0.")
+    unsure = _marked(_judging(criteria=(scratch,)), classes=class_map([[0.1] * 13] * 13))
+    [one] = unsure.defects or ()
+    assert (unsure.verdict, unsure.defect_class, one.defect_class) == (Verdict.NG, None, None)
+    assert (one.may_be, round(one.class_probability or 0, 2)) == (("pit", "scratch"), 0.55)
+    assert unsure.reasons[1].startswith("defect of unknown class (p 0.55)")
+    assert _marked(_judging(criteria=(scratch, pit)), classes=class_map([[0.1] * 13] * 13)).verdict is Verdict.OK
 
 
 def test_what_a_recipe_does_not_ask_for_is_not_measured_and_a_view_without_a_scale_cannot_be() -> None:
