@@ -41,7 +41,7 @@ STATION = Path(texts.__file__).parent
 PAGES = sorted((STATION / "templates").glob("*.html"))
 MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
-CHOSEN = re.compile(r"""["']((?:reason|step|queue|line|cover|compare|error|scan|study)\.[a-z_]+)["']""")
+CHOSEN = re.compile(r"""["']((?:reason|step|queue|line|shift|cover|compare|error|scan|study)\.[a-z_]+)["']""")
 RAISED = re.compile(r'"(problem\.[a-z_]+)"')
 
 
