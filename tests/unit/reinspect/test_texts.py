@@ -40,6 +40,8 @@ CHOSEN = re.compile(
     r"""["']((?:reason|step|queue|line|cover|compare|error|scan|study|undo|last|lock|judge|said)\.[a-zA-Z_]+)["']"""
 )
 RAISED = re.compile(r'"((?:problem|why)\.[a-z_]+)"')
+CHOSEN = re.compile(r"""["']((?:reason|step|queue|line|shift|cover|compare|error|scan|study)\.[a-z_]+)["']""")
+RAISED = re.compile(r'"(problem\.[a-z_]+)"')
 
 
 def read(paths: list[Path]) -> str:
