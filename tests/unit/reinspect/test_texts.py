@@ -37,11 +37,9 @@ PAGES = sorted((STATION / "templates").glob("*.html"))
 MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
 CHOSEN = re.compile(
-    r"""["']((?:reason|step|queue|line|cover|compare|error|scan|study|undo|last|lock|judge|said)\.[a-zA-Z_]+)["']"""
+    r"""["']((?:reason|step|queue|line|shift|cover|compare|error|scan|study|undo|last|lock|judge|said)\.[a-zA-Z_]+)["']"""
 )
 RAISED = re.compile(r'"((?:problem|why)\.[a-z_]+)"')
-CHOSEN = re.compile(r"""["']((?:reason|step|queue|line|shift|cover|compare|error|scan|study)\.[a-z_]+)["']""")
-RAISED = re.compile(r'"(problem\.[a-z_]+)"')
 
 
 def read(paths: list[Path]) -> str:
