@@ -17,9 +17,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-demo: $(VENV)/.demo ## set up and run a line: make demo [PARTS=200] [HEADLESS=1] [BROKER=apache] [CAMERA=rtsp|genicam] [SOURCE=DIR] [BUNDLE=DIR] [GATE=1]
+demo: $(VENV)/.demo ## set up and run a line: make demo [PARTS=200] [HEADLESS=1] [BROKER=apache] [CAMERA=rtsp|genicam] [SOURCE=DIR] [BUNDLE=DIR] [GATE=1] [REVIEWERS=2]
 	$(if $(CAMERA)$(GATE),@$(BIN)/pip install -q -c constraints.txt -e $(PLANT))
-	$(BIN)/linewarden demo $(if $(PARTS),--parts $(PARTS)) $(if $(HEADLESS),--headless) $(if $(BROKER),--broker $(BROKER)) $(if $(CAMERA),--camera $(CAMERA)) $(if $(SOURCE),--source $(SOURCE)) $(if $(BUNDLE),--bundle $(BUNDLE)) $(if $(GATE),--gate)
+	$(BIN)/linewarden demo $(if $(PARTS),--parts $(PARTS)) $(if $(HEADLESS),--headless) $(if $(BROKER),--broker $(BROKER)) $(if $(CAMERA),--camera $(CAMERA)) $(if $(SOURCE),--source $(SOURCE)) $(if $(BUNDLE),--bundle $(BUNDLE)) $(if $(GATE),--gate) $(if $(REVIEWERS),--reviewers $(REVIEWERS))
 
 setup: $(VENV)/.dev ## the environment for development, with a commit hook where this is a checkout
 	@if [ -d .git ] && [ -z "$(CI)" ]; then $(BIN)/pre-commit install >/dev/null; fi
@@ -50,9 +50,11 @@ imports: $(VENV)/.dev ## the import contract
 
 drift: $(VENV)/.dev ## generated files are what the catalogue gives
 	$(BIN)/python -m linewarden_schemas.generate --check
+	$(BIN)/python -m scripts.reference --check
 
 generate: $(VENV)/.dev ## write the generated files
 	$(BIN)/python -m linewarden_schemas.generate
+	$(BIN)/python -m scripts.reference
 
 format: $(VENV)/.dev ## format and mend what ruff can mend
 	$(BIN)/ruff format .

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from linewarden_schemas.base import Count, Digest, EpochMs, Id, Message, MessagePart, Text
-from linewarden_schemas.line import LineStateRef, RecipeRef
+from linewarden_schemas.line import ChannelSignal, LineStateRef, RecipeRef
 from linewarden_schemas.vocabulary import CameraCondition, Loss, PartIdSource
 
 ContentType = Literal["image/jpeg", "image/png"]
@@ -24,11 +24,12 @@ class Capture(Message):
     """One trigger of one view, without the picture. `lost` says why there is no picture, `lost_detail` in words.
 
     `bin_slot` is where the part will lie if it is diverted (carrier, tray or bin place), where that is known at the
-    trigger. `encoder_position` is where the line stood then, in counts of its encoder. `clock_checked` says that the
-    node had compared its clock with the broker's when it took the picture, and neither was wrong. `doubt` says why the
-    recipe and line state that it pins may not be those in force, or what it tells of the part not that part's; its
-    visit diverts. `conditions` say what is wrong with its camera, for which it diverts too. `known_bad` marks the
-    picture of a known defect that measures people; it is always withheld.
+    trigger. `cavity` is the mould cavity or nest that made it, as the line's control says. `encoder_position` is where
+    the line stood then, in counts of its encoder. `clock_checked` says that the node had compared its clock with the
+    broker's when it took the picture, and neither was wrong. `doubt` says why the recipe and line state that it pins
+    may not be those in force, or what it tells of the part not that part's; its visit diverts. `conditions` say what is
+    wrong with its camera, for which it diverts too. `known_bad` marks the picture of a known defect that measures
+    people; it is always withheld.
     """
 
     TYPE: ClassVar[str] = "linewarden.capture.v1"
@@ -49,6 +50,7 @@ class Capture(Message):
     part_id_source: PartIdSource | None = None
     lot_id: Id | None = None
     product_id: Id | None = None
+    cavity: Id | None = None
     encoder_position: Annotated[int, Field(ge=-(2**53), le=2**53)] | None = None
     bin_slot: Id | None = None
     known_bad: bool = False
@@ -74,7 +76,8 @@ class CameraHeartbeat(Message):
 
     `clock_error_ms` is by how much the node's clock is ahead of the broker's, as measured; negative where it is behind.
     `conditions` are what was wrong with the camera since the heartbeat before. `last_read_ms` is when its last read
-    came back, with a picture or without; None before the first.
+    came back, with a picture or without; None before the first. `recipe` and `line_state` are what a capture of now
+    would pin: by them the camera acknowledges a changeover. `signal` is the last word of the station's side channel.
     """
 
     TYPE: ClassVar[str] = "linewarden.camera-heartbeat.v1"
@@ -89,6 +92,10 @@ class CameraHeartbeat(Message):
     clock_error_ms: int | None = None
     conditions: tuple[CameraCondition, ...] = ()
     last_read_ms: EpochMs | None = None
+    view_id: Id | None = None
+    recipe: RecipeRef | None = None
+    line_state: LineStateRef | None = None
+    signal: ChannelSignal | None = None
 
 
 class FrameMetadata(MessagePart):

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 
-from linewarden_schemas import vocabulary
+from linewarden_schemas import alarm_vocabulary, vocabulary
 from linewarden_schemas.capture import FrameMetadata
 from linewarden_schemas.envelope import FRAME_TYPE
 from linewarden_schemas.registry import MESSAGES
@@ -139,6 +139,18 @@ WORDS: Mapping[str, Word] = {
         "What becomes of a visit: visit, revision, routing, outcome or none, final or not.",
         ("Disposition", "dispositions", "Outcome"),
     ),
+    "alarm": Word(
+        "Something that somebody has to act on, for a line, a kind and what it is about: raised, acknowledged, over, "
+        "at times shelved until a stated time. Several that follow from one cause stand under it.",
+        ("Alarm", "AlarmEvent", "alarms", "AlarmStage"),
+    ),
+    "alarm flood": Word(
+        "More alarms in ten minutes than anybody can act on; what another alarm explains is not counted."
+    ),
+    "cavity": Word(
+        "Of a mould, or the nest of a tool or carrier, in which a part was made, as the line's control says.",
+        ("Capture", "Disposition"),
+    ),
     "revision": Word(
         "The number of a disposition of one visit. 0 exists once, carries the routing and alone moves the gate; later "
         "ones carry outcomes or alarms.",
@@ -228,6 +240,21 @@ WORDS: Mapping[str, Word] = {
         "A candidate bundle that judges live frames beside the line, in a namespace of its own.", ("Stage", "frames")
     ),
     "containment list": Word("Parts that passed and would not pass under a new bundle or recipe.", ("dispositions",)),
+    "changeover": Word(
+        "The act that brings a line from one recipe to another: requested, acknowledged, cleared, checked, released.",
+        ("Changeover", "ChangeoverStage", "line-acts"),
+    ),
+    "lock": Word(
+        "Nothing passes on trust while it stands, whatever the state of the line; a lead who has signed in lifts it.",
+        ("LockCause", "line-state"),
+    ),
+    "bypass": Word(
+        "The plant lets parts past the inspection by its own key; recorded with a person, a reason and an end.",
+        ("LineMode", "line-state"),
+    ),
+    "check": Word(
+        "Master parts are run, and have to get their verdict in every view.", ("CheckOutcome", "line-acts")
+    ),
     "master part, limit sample": Word(
         "A part with a known answer; the worst acceptable or least unacceptable example, with approver and expiry."
     ),
@@ -243,7 +270,7 @@ def glossary_page(banner: str) -> str:
     """
     enums = {
         name: kind
-        for name, kind in vars(vocabulary).items()
+        for name, kind in (vars(vocabulary) | vars(alarm_vocabulary)).items()
         if isinstance(kind, type) and issubclass(kind, StrEnum) and kind is not StrEnum
     }
     schema = "../schemas/jsonschema"

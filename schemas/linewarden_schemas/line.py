@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from linewarden_schemas.base import Actor, Digest, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.ids import recipe_key
-from linewarden_schemas.vocabulary import LineMode
+from linewarden_schemas.vocabulary import ChannelWord, LineMode, LockCause
 
 
 class RecipeRef(MessagePart):
@@ -55,6 +55,25 @@ class RecipeRef(MessagePart):
         return other if self.digest is None and self.name == other.name else self
 
 
+class LineLock(MessagePart):
+    """Passing is locked since then, whatever the state; `lifted_by` is the lead who lifted it, None while it stands."""
+
+    cause: LockCause
+    since_ms: EpochMs
+    actor: Actor
+    detail: Text | None = None
+    lifted_by: Actor | None = None
+    lifted_ms: EpochMs | None = None
+    lifted_reason: Text | None = None
+
+
+class ChannelSignal(MessagePart):
+    """The last word of a station's side channel, and when it came."""
+
+    word: ChannelWord
+    at_ms: EpochMs
+
+
 class LineStateRef(MessagePart):
     """The line state pinned into a capture; `has_gate` says that a gate reports what it did with each visit."""
 
@@ -63,10 +82,22 @@ class LineStateRef(MessagePart):
     order_id: Id | None = None
     shift: Id | None = None
     has_gate: bool = False
+    locked: bool = False
+
+    @property
+    def passes(self) -> bool:
+        """Whether a part may pass on trust in this state."""
+        return self.mode is LineMode.PRODUCTION and not self.locked
 
 
 class LineState(Message):
-    """A change of a line's state, order, lot, product or shift, and whether a gate reports what it did."""
+    """A change of a line's state, order, lot, product, shift or locks, and whether a gate reports what it did.
+
+    `target_rate` is how many parts a minute are planned. `locks` stand, `lifted` are those that this change lifts. From
+    `valid_until_ms` on nothing passes by this state: a check with master parts is due then, or a bypass ends.
+    `changeover_id` names the changeover that is under way, `key_holder` who opened the gate in a bypass by the plant's
+    own key, and `resumes` the state to which a start from the side channel leads, None where a start leads nowhere.
+    """
 
     TYPE: ClassVar[str] = "linewarden.line-state.v1"
 
@@ -78,8 +109,20 @@ class LineState(Message):
     lot_id: Id | None = None
     product_id: Id | None = None
     shift: Id | None = None
+    target_rate: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
     reason: Text | None = None
     has_gate: bool = False
+    locks: tuple[LineLock, ...] = ()
+    lifted: tuple[LineLock, ...] = ()
+    valid_until_ms: EpochMs | None = None
+    changeover_id: Id | None = None
+    key_holder: Actor | None = None
+    resumes: LineMode | None = None
+
+    def passes(self, at_ms: int | None = None) -> bool:
+        """Whether a part may pass on trust in this state, also at that time (epoch ms) where one is given."""
+        is_over = at_ms is not None and self.valid_until_ms is not None and self.valid_until_ms <= at_ms
+        return self.mode is LineMode.PRODUCTION and not self.locks and not is_over
 
     def ref(self) -> LineStateRef:
         """The part of the state that a capture pins."""
@@ -89,6 +132,7 @@ class LineState(Message):
             order_id=self.order_id,
             shift=self.shift,
             has_gate=self.has_gate,
+            locked=bool(self.locks),
         )
 
 

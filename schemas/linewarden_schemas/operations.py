@@ -32,7 +32,7 @@ class Actuation(Message):
 
     `actual` is None where it saw no part, or does not know. `epoch` is that of the output's process. `sequence` is that
     of the permission the visit had, absent where it had none or a process before gave it, and `is_simulated` is absent
-    where that process alone knew it.
+    where that process alone knew it. `bin_full` is what the sensor of the bin says into which it went.
     """
 
     TYPE: ClassVar[str] = "linewarden.actuation.v1"
@@ -46,6 +46,7 @@ class Actuation(Message):
     epoch: Count | None = None
     sequence: Count | None = None
     is_simulated: bool | None = None
+    bin_full: bool | None = None
 
 
 class OutputState(Message):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Finite, Id, Message, MessagePart, Share, Text
 from linewarden_schemas.capture import Returned
+from linewarden_schemas.disposition import Handover
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.reason import CodedReasons, Reason
@@ -39,7 +40,8 @@ class Contradiction(MessagePart):
 class ViewState(MessagePart):
     """One view of an open visit: what its capture and its inspection said. Either may come first.
 
-    `measured`: its inspection measured defects, as criteria and zones ask for; `accepted`: by them it is OK.
+    `measured`: its inspection measured defects, as criteria and zones ask for; `accepted`: by them it is OK. `located`:
+    it tells where the part lay.
     """
 
     view_id: Id
@@ -64,6 +66,7 @@ class ViewState(MessagePart):
     risk: Share | None = None
     measured: bool = False
     accepted: bool = False
+    located: bool = False
     fault: Text | None = None
     fault_coded: Reason | None = None
     reasons: tuple[Text, ...] = ()
@@ -88,6 +91,7 @@ class SlotState(MessagePart):
     actor: Actor | None = None
     decision_id: Id | None = None
     refused: bool = False
+    handover: Handover | None = None
 
 
 class VisitSnapshot(Message):
@@ -96,7 +100,8 @@ class VisitSnapshot(Message):
     `first_append_ms` is the broker's time of the visit's first record; `decide_by_ms` is never later than that and
     the recipe's budget. `position` is the risk that a visit shows which was drawn for review, taken from diversions
     that were not. On a line with a gate `gate_told` is the routing of revision 0, which the gate acts by, `gate_did`
-    what it reports, and `gate_due_ms` until when it has to; None where nothing more is awaited of it.
+    what it reports, and `gate_due_ms` until when it has to; None where nothing more is awaited of it. `withheld` is why
+    the line let nothing pass when the visit was decided, whatever state its captures pin.
     """
 
     TYPE: ClassVar[str] = "linewarden.visit-snapshot.v1"
@@ -108,6 +113,7 @@ class VisitSnapshot(Message):
     line_state: LineStateRef | None = None
     part_id: Id | None = None
     lot_id: Id | None = None
+    cavity: Id | None = None
     product_id: Id | None = None
     bin_slot: Id | None = None
     known_bad: bool = False
@@ -131,6 +137,8 @@ class VisitSnapshot(Message):
     gate_told: Routing | None = None
     gate_did: Routing | None = None
     gate_due_ms: EpochMs | None = None
+    withheld: Text | None = None
+    withheld_coded: Reason | None = None
     is_simulated: bool = False
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from linewarden_schemas.disposition import Disposition, SlotClose, SlotFrame, Sl
 from linewarden_schemas.escape import Escape
 from linewarden_schemas.ids import decision_id, escape_id, frame_id, slot_id, visit_id
 from linewarden_schemas.inspection import Evidence, Inspection, Maps, SourceRef
-from linewarden_schemas.line import Activation, LineState, LineStateRef
+from linewarden_schemas.line import Activation, ChannelSignal, LineStateRef
 from linewarden_schemas.operations import (
     Actuation,
     Balance,
@@ -22,9 +22,12 @@ from linewarden_schemas.operations import (
 )
 from linewarden_schemas.reason import Reason
 from linewarden_schemas.route_state import CameraProgress, SlotState, ViewState, VisitSnapshot
+from linewarden_schemas.sample_acts import ACTS
+from linewarden_schemas.sample_alarms import ALARM_SAMPLES
 from linewarden_schemas.sample_recipe import AT, RECIPE, SHA
 from linewarden_schemas.vocabulary import (
     Cause,
+    ChannelWord,
     CloseReason,
     Judgement,
     LineMode,
@@ -54,7 +57,6 @@ _WHY_CODED = Reason(
 )
 _WHY_ROUTED = "view top: suspicion 0.710"
 _WHY_ROUTED_CODED = Reason(code="view_suspicion", parameters={"view": "top", "suspicion": 0.71})
-
 FRAME_METADATA = FrameMetadata(
     frame_id=FRAME,
     visit_id=VISIT,
@@ -70,16 +72,7 @@ FRAME_METADATA = FrameMetadata(
 )
 
 SAMPLES: tuple[Message, ...] = (
-    LineState(
-        line_id="line1",
-        mode=LineMode.PRODUCTION,
-        since_ms=AT - 60_000,
-        actor="lead-02",
-        order_id="PO-1001",
-        lot_id="L-77",
-        product_id="bracket",
-        shift="early",
-    ),
+    *ACTS,
     Activation(line_id="line1", recipe=RECIPE_REF, bundle_digest=SHA, from_ms=AT, actor="eng-1", approved_by="eng-2"),
     RECIPE,
     Capture(
@@ -97,6 +90,7 @@ SAMPLES: tuple[Message, ...] = (
         line_state=LINE_STATE,
         part_id="SN-000123",
         part_id_source=PartIdSource.READ,
+        cavity="cavity-3",
         encoder_position=1_048_576,
         lot_id="L-77",
         product_id="bracket",
@@ -113,6 +107,10 @@ SAMPLES: tuple[Message, ...] = (
         last_sequence=21,
         at_ms=AT + 1000,
         lost_by_cause={"oversize": 1},
+        view_id="top",
+        recipe=RECIPE_REF,
+        line_state=LINE_STATE,
+        signal=ChannelSignal(word=ChannelWord.START, at_ms=AT),
     ),
     Inspection(
         frame_id=FRAME,
@@ -163,6 +161,7 @@ SAMPLES: tuple[Message, ...] = (
         station_id="st1",
         part_id="SN-000123",
         lot_id="L-77",
+        cavity="cavity-3",
         product_id="bracket",
         recipe=RECIPE_REF,
         line_state=LINE_STATE,
@@ -266,6 +265,7 @@ SAMPLES: tuple[Message, ...] = (
         epoch=4,
         sequence=1207,
         is_simulated=False,
+        bin_full=False,
     ),
     OutputState(
         output_id="plc1",
@@ -316,6 +316,7 @@ SAMPLES: tuple[Message, ...] = (
         recipe=RECIPE_REF,
         line_state=LINE_STATE,
         part_id="SN-000123",
+        cavity="cavity-3",
         first_captured_ms=AT,
         decide_by_ms=AT + 10_000,
         views=(
@@ -344,4 +345,5 @@ SAMPLES: tuple[Message, ...] = (
         forget_at_ms=AT + 86_400_000,
     ),
     CameraProgress(line_id="line1", camera_id="cam1", spool_epoch=1, highest_sequence=21, forgotten_sequence=3),
+    *ALARM_SAMPLES,
 )

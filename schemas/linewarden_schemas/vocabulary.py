@@ -74,6 +74,10 @@ class Undecidable(StrEnum):
     """The device failed on it."""
     OUT_OF_DISTRIBUTION = "out_of_distribution"
     """Grey levels, brightness or contrast are outside what the bundle was calibrated on."""
+    PART_NOT_FOUND = "part_not_found"
+    """No place of the picture, or more than one, is like the recipe's template."""
+    PART_MISPLACED = "part_misplaced"
+    """The part lies further from where it was taught than the recipe allows: it was put so, or the camera moved."""
 
 
 class Loss(StrEnum):
@@ -201,6 +205,73 @@ class LineMode(StrEnum):
     """The line stands."""
 
 
+class LockCause(StrEnum):
+    """Why passing is locked on a line. Every lock stays until a lead lifts it."""
+
+    CHECK_FAILED = "check_failed"
+    """A master part did not get the verdict that it must get."""
+    CHECK_OVERDUE = "check_overdue"
+    """The check with master parts was not made in its time."""
+    BYPASS_ELAPSED = "bypass_elapsed"
+    """A bypass had come to its stated end, and nobody had ended it."""
+    ALARM = "alarm"
+    """An alarm that asks for a stop."""
+    PERSON = "person"
+    """Somebody locked it."""
+
+
+class ChangeoverStage(StrEnum):
+    """How far a changeover has come. Nothing passes on trust before it is released."""
+
+    REQUESTED = "requested"
+    """The recipe is active; cameras and inspect workers have not all acknowledged it."""
+    ACKNOWLEDGED = "acknowledged"
+    """All of them have; visits of before are not all decided yet."""
+    CLEARED = "cleared"
+    """No visit of before is undecided; master parts have to give their expected verdicts."""
+    CHECKED = "checked"
+    """They have, or the recipe asks for none; a lead may release the line."""
+    RELEASED = "released"
+    """The line is in production."""
+    FAILED = "failed"
+    """A check failed or was not made in time; the line is locked."""
+    WITHDRAWN = "withdrawn"
+    """Somebody took it back; the line stays as it is."""
+
+
+class CheckReason(StrEnum):
+    """Why master parts are run."""
+
+    CHANGEOVER = "changeover"
+    """Before the line is released to another recipe."""
+    HOURS = "hours"
+    """So much time has gone by since the last good check."""
+    COUNT = "count"
+    """So many parts were decided since the last good check."""
+    ASKED = "asked"
+    """Somebody asked for it."""
+
+
+class CheckOutcome(StrEnum):
+    """What a check with master parts came to."""
+
+    PASSED = "passed"
+    """Every master part got its expected verdict in every view."""
+    FAILED = "failed"
+    """One got another verdict, or none."""
+    MISSING = "missing"
+    """Not all of them came in the time of the check."""
+
+
+class ChannelWord(StrEnum):
+    """What a station's side channel says of the line."""
+
+    START = "start"
+    """Go on; it never lifts a lock, and never ends what a person told."""
+    STOP = "stop"
+    """The line stands."""
+
+
 class PartIdSource(StrEnum):
     """How the serial of a part was learnt."""
 
@@ -219,6 +290,15 @@ class VerdictRule(StrEnum):
     """The probability of a defect, above its threshold."""
     EITHER = "either"
     """That, or a mask that marks a defect."""
+
+
+class LocateBy(StrEnum):
+    """What of a picture is held against the template that tells where a part lies."""
+
+    GREY = "grey"
+    """Its grey levels."""
+    EDGES = "edges"
+    """How steep they are, which a change of light moves less."""
 
 
 class Stage(StrEnum):

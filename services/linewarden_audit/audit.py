@@ -247,7 +247,7 @@ def read_unclosed(
     found = Unclosed(last)
     for name in READ_ORDER:
         _read_topic(broker, namespace.topic(name), found, partial(progress, name))
-    read_recipes(broker, namespace, found.ledger)
+    read_settings(broker, namespace, found.ledger)
     return found
 
 
@@ -289,10 +289,11 @@ def _since(reader: Reader, at_ms: int, ends: Mapping[Position, int]) -> dict[Pos
     return {position: end if found[position] is None else found[position] or 0 for position, end in ends.items()}
 
 
-def read_recipes(broker: Broker, namespace: Namespace, ledger: AuditLedger) -> None:
-    """Enter every recipe that is kept: they are few, compacted and never closed; raises BrokerUnavailable."""
-    with reader_of_all(broker, positions_of(broker, namespace.topic("recipes"))) as reader:
-        for record in read_to_end(reader):
-            message = message_in(record, ledger)
-            if message is not None:
-                ledger.learn(message, WrittenAt.of(record))
+def read_settings(broker: Broker, namespace: Namespace, ledger: AuditLedger) -> None:
+    """Enter every recipe and line state that is kept: they are few and never closed; raises BrokerUnavailable."""
+    for topic in (namespace.topic("recipes"), namespace.topic("line-state")):
+        with reader_of_all(broker, positions_of(broker, topic)) as reader:
+            for record in read_to_end(reader):
+                message = message_in(record, ledger)
+                if message is not None:
+                    ledger.learn(message, WrittenAt.of(record))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from linewarden_history.reading import WrittenAt
 from linewarden_schemas.disposition import SlotFrame
-from linewarden_schemas.inspection import MeasuredDefect
+from linewarden_schemas.inspection import Location, MeasuredDefect
 from linewarden_schemas.vocabulary import (
     Act,
     CameraCondition,
@@ -15,6 +15,7 @@ from linewarden_schemas.vocabulary import (
     CloseReason,
     Judgement,
     LineMode,
+    LockCause,
     Loss,
     Outcome,
     Role,
@@ -24,8 +25,28 @@ from linewarden_schemas.vocabulary import (
     Verdict,
 )
 
-LineStateFacts = tuple[LineMode, int, str | None, str | None, bool]
-"""Mode, since when (epoch ms), order, shift."""
+LineStateFacts = tuple[LineMode, int, str | None, str | None, bool, bool]
+"""Mode, since when (epoch ms), order, shift, whether passing was locked, whether there is a gate."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldState:
+    """A state of a line as it was told: when it was written (epoch ms), and whether and until when it lets pass."""
+
+    at_ms: int
+    mode: LineMode
+    locks: tuple[LockCause, ...]
+    valid_until_ms: int | None
+
+    def against(self, at_ms: int) -> str | None:
+        """What this state says against a pass at that time; None for nothing."""
+        if self.locks:
+            return f"passing was locked on the line ({self.locks[0].value})"
+        if self.mode is not LineMode.PRODUCTION:
+            return f"the line was in {self.mode.value}, not in production"
+        if self.valid_until_ms is not None and self.valid_until_ms <= at_ms:
+            return "a check with master parts was due on the line"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +150,7 @@ class InspectedFrame:
     is_simulated: bool
     defects: tuple[MeasuredDefect, ...] | None
     accepted: bool
+    location: Location | None
     source: str
     written: WrittenAt
 
@@ -263,6 +285,7 @@ class Decided:
     decided_ms: int
     written: WrittenAt
     shown: frozenset[tuple[str, str]] = frozenset()
+    hand_to: Skill | None = None
 
 
 @dataclass(slots=True)

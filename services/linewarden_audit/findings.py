@@ -19,6 +19,8 @@ class Allowance:
     margin_ms: int = 30_000
     # Longer than the recipes' default undo window (20 s) and the transaction that ends it.
     pending_ms: int = 60_000
+    # Route gives no pass by a state of the line that it has not renewed for 5 s.
+    line_ms: int = 6_000
 
 
 class Discrepancy(StrEnum):

@@ -21,6 +21,7 @@ from linewarden_audit.facts import (
     RoutedVisit,
     SlotClosed,
     SlotOpened,
+    ToldState,
     ToldView,
 )
 from linewarden_history.reading import WrittenAt, place, visit_of
@@ -29,7 +30,7 @@ from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.inspection import Inspection
-from linewarden_schemas.line import LineStateRef, RecipeRef
+from linewarden_schemas.line import LineState, LineStateRef, RecipeRef
 from linewarden_schemas.operations import Actuation, DeadLetter
 from linewarden_schemas.recipe import Recipe
 
@@ -75,6 +76,8 @@ class AuditLedger:
     reviews: dict[str, Reviewed] = field(default_factory=dict)
     recipes: dict[tuple[str, int], dict[str, tuple[Recipe, int | None]]] = field(default_factory=dict)
     """Contents of a recipe's version by their digest, each with when it was first written (epoch ms)."""
+    line_states: dict[str, list[ToldState]] = field(default_factory=dict)
+    """What was told of each line, in the order of the log."""
     dead_frames: set[str] = field(default_factory=set)
     unnamed_dead: dict[str, set[str]] = field(default_factory=dict)
     """Frames that became dead letters without a name, by visit: where they lie. Each stands for one frame at most."""
@@ -91,7 +94,7 @@ class AuditLedger:
     more, as `topic[partition]@first-last`."""
     _shared: dict[Hashable, Hashable] = field(default_factory=dict, repr=False)
 
-    def learn(self, message: Message, written: WrittenAt | None = None) -> None:
+    def learn(self, message: Message, written: WrittenAt | None = None) -> None:  # noqa: C901 - one case a kind
         """Enter one message, and where its record lies; kinds that no balance needs are passed over."""
         written = written or WrittenAt()
         match message:
@@ -112,6 +115,8 @@ class AuditLedger:
                 self._decision(message, written)
             case Recipe():
                 self._recipe(message, written)
+            case LineState():
+                self._told_state(message, written)
             case DeadLetter():
                 self._dead_letter(message)
             case _:
@@ -210,6 +215,11 @@ class AuditLedger:
         contents = self.recipes.setdefault((recipe.recipe_id, recipe.version), {})
         contents.setdefault(recipe.digest(), (recipe, written.at_ms))
 
+    def _told_state(self, state: LineState, written: WrittenAt) -> None:
+        at_ms = state.since_ms if written.at_ms is None else written.at_ms
+        told = ToldState(at_ms, state.mode, tuple(one.cause for one in state.locks), state.valid_until_ms)
+        self.line_states.setdefault(state.line_id, []).append(told)
+
     def _dead_letter(self, letter: DeadLetter) -> None:
         self.dead_letters += 1
         source = place(letter.source)
@@ -230,7 +240,7 @@ class AuditLedger:
         return self._same(RecipeName(ref.recipe_id, ref.version, ref.digest))
 
     def _line_state(self, state: LineStateRef) -> LineStateFacts:
-        return self._same((state.mode, state.since_ms, state.order_id, state.shift, state.has_gate))
+        return self._same((state.mode, state.since_ms, state.order_id, state.shift, state.locked, state.has_gate))
 
     def _fact(self, kind: type[Fact], message: Message, **told: object) -> Fact:
         """What the message says in the fields of a fact, but for those that are told."""

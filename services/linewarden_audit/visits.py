@@ -24,6 +24,7 @@ from linewarden_audit.passing import (
     Seen,
     Unsettled,
     against_frame,
+    against_line,
     against_parts,
     against_visit,
     recipe_named,
@@ -200,6 +201,10 @@ class VisitCount:
         # By first records alone, as it was routed; what came again had to make a revision, and is looked at below.
         plain = [Seen(each.frame_id, each.captured, each.inspected) for each in seen]
         yield from (reason for _, reason in against_visit(plain, recipe))
+        states = self.ledger.line_states.get(next((each.line_id for each in one.records), ""), [])
+        against = against_line(states, first.decided_ms, self.allowed.line_ms)
+        if against is not None:
+            yield f"when it was decided: {against}"
         # `>=`: at its decide-by the gate is shut.
         if first.decided_ms >= first.decide_by_ms:
             yield "it passed at or after its decide-by"

@@ -23,6 +23,15 @@ FROM visits WHERE visit_id = :visit_id AND routing = 'trusted_pass'
 """By the first routing: it is what moved the gate, whatever was told afterwards."""
 
 
+_WITHIN = """
+SELECT visit_id, part_id, lot_id, product_id, captured_ms, mode, routing, latest_routing, outcome
+FROM visits
+WHERE line_id = :line_id AND captured_ms >= :from_ms AND captured_ms <= :to_ms
+  AND (NOT :passes OR routing = 'trusted_pass')
+ORDER BY captured_ms, visit_id
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Suspected:
     """Trusted passes of one camera, in order of capture, from `from_ms` to `to_ms` (epoch ms, both included).
@@ -69,6 +78,12 @@ def suspected(index: StoryIndex, camera_id: str, from_ms: int | None = None, to_
         is_sure,
         tuple(dict(row) for row in passed if row is not None),
     )
+
+
+def captured_within(index: StoryIndex, line_id: str, from_ms: int, to_ms: int, *, passes: bool) -> list[dict[str, Any]]:
+    """Visits of a line captured in a time (epoch ms, both included), in order; with `passes` only those that passed."""
+    asked = {"line_id": line_id, "from_ms": from_ms, "to_ms": to_ms, "passes": int(passes)}
+    return [dict(row) for row in index.rows(_WITHIN, asked)]
 
 
 def _newest_stretch(seen: Sequence[sqlite3.Row], camera_id: str) -> tuple[list[sqlite3.Row], bool]:

@@ -8,7 +8,7 @@ from linewarden_ingest.cameras.interface import EncodedPicture, Shot, Trigger
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas import ids
 from linewarden_schemas.capture import Capture
-from linewarden_schemas.line import LineState, RecipeRef
+from linewarden_schemas.line import ChannelSignal, LineState, LineStateRef, RecipeRef
 from linewarden_schemas.vocabulary import Loss
 
 
@@ -30,6 +30,18 @@ class Pins:
     decide_by_ms: int
     line_state: LineState
     doubt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What a camera tells between its pictures: what a capture of now would pin, where that is sure.
+
+    `signal` is the last word of its station's side channel about the line.
+    """
+
+    recipe: RecipeRef | None = None
+    line_state: LineStateRef | None = None
+    signal: ChannelSignal | None = None
 
 
 def require_short_ids(place: CameraPlace) -> None:
@@ -90,6 +102,7 @@ def build_capture(
         part_id_source=part.part_id_source,
         lot_id=part.lot_id or state.lot_id,
         product_id=part.product_id or state.product_id,
+        cavity=part.cavity,
         returned=part.returned,
         encoder_position=part.encoder_position,
         clock_checked=clock_checked,

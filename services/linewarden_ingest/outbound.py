@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from linewarden_ingest.captures import CameraPlace
+from linewarden_ingest.captures import CameraPlace, InForce
 from linewarden_ingest.ticket import Ticket
 from linewarden_runtime.events import event_record
 from linewarden_runtime.partitions import partition_of
@@ -72,8 +72,9 @@ class Outbound:
         *,
         conditions: tuple[CameraCondition, ...] = (),
         last_read_ms: int | None = None,
+        in_force: InForce | None = None,
     ) -> OutRecord:
-        """The last sequence given, keyed by camera."""
+        """The last sequence given, keyed by camera; `in_force` is what a capture of now would pin."""
         place = self.place
         heartbeat = CameraHeartbeat(
             line_id=place.line_id,
@@ -86,6 +87,10 @@ class Outbound:
             clock_error_ms=clock_error_ms,
             conditions=conditions,
             last_read_ms=last_read_ms,
+            view_id=place.view_id,
+            recipe=in_force.recipe if in_force else None,
+            line_state=in_force.line_state if in_force else None,
+            signal=in_force.signal if in_force else None,
         )
         name = f"{place.camera_id}.{self.spool_epoch:x}.{at_ms}"
         return self._record(place.camera_id, heartbeat, name, at_ms)

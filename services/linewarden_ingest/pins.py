@@ -7,7 +7,7 @@ import threading
 import structlog
 
 from linewarden_domain.judgeable import LONGEST_DECIDE_BY_MS
-from linewarden_ingest.captures import Pins
+from linewarden_ingest.captures import InForce, Pins
 from linewarden_ingest.metrics import BOOK_FAILURES, DOUBTFUL, UNPINNED
 from linewarden_runtime.books import Freshness, LineBook, RecipeBook
 from linewarden_runtime.clock import Clock
@@ -96,6 +96,16 @@ class PinBoard:
         budget_ms = (recipe.time if recipe else TimeBudget()).decide_by_ms
         # A recipe from before such times were refused must not make a capture that nobody can read.
         return Pins(ref, min(budget_ms, LONGEST_DECIDE_BY_MS), self._state(at_ms), doubt)
+
+    def in_force(self, at_ms: int) -> InForce:
+        """What a capture of that time would pin; nothing where the recipe is unknown, or anything is in doubt."""
+        if not self._lines.activations(self._line_id) or self._freshness.stale_s() is not None:
+            return InForce()
+        activation, doubt = self._activation(at_ms)
+        recipe = self._known.get(activation.recipe)
+        if doubt is not None or recipe is None:
+            return InForce()
+        return InForce(recipe.ref(), self._state(at_ms).ref())
 
     def close(self) -> None:
         """Close the readers of recipes and of line states; the board cannot be asked any more."""

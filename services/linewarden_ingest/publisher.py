@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from linewarden_ingest.camera_watch import CameraWatch
-from linewarden_ingest.captures import CameraPlace, without_picture
+from linewarden_ingest.captures import CameraPlace, InForce, without_picture
 from linewarden_ingest.ledger import Failure, InFlight, Ledger
 from linewarden_ingest.metrics import GAPS, PUBLISHED, Losses
 from linewarden_ingest.node_clock import NodeClock
@@ -51,6 +51,7 @@ class Publisher:
         clock: Clock,
         watch: CameraWatch | None = None,
         node: NodeClock | None = None,
+        in_force: Callable[[], InForce] = InForce,
         unacked_bytes: int = 32 << 20,
         unacked_age_s: float = 60.0,
         heartbeat_s: float = 5.0,
@@ -61,6 +62,7 @@ class Publisher:
         self._most_unacked_bytes, self._unacked_age_s = unacked_bytes, unacked_age_s
         self._heartbeat_s, self._retry_s = heartbeat_s, retry_s
         self._node, self._watch = node or NodeClock(clock, place.camera_id), watch
+        self._in_force = in_force
         self._wake = threading.Event()
         self._reader = spool.reader(self._wake.set)
         # From the pointer on: what the process before sent and did not see acknowledged goes again.
@@ -305,6 +307,7 @@ class Publisher:
             error_ms,
             conditions=watch.untold() if watch else (),
             last_read_ms=watch.last_read_ms if watch else None,
+            in_force=self._in_force(),
         )
         self._send_part(producer, heartbeat, None)
 

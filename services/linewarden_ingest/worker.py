@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 
 import structlog
 
@@ -13,7 +14,7 @@ from linewarden_ingest.cameras.conditions import ConditionJudge
 from linewarden_ingest.cameras.interface import Camera, CameraFault
 from linewarden_ingest.cameras.joined import open_camera
 from linewarden_ingest.cameras.options import CameraOptions, CameraRun
-from linewarden_ingest.captures import CameraPlace
+from linewarden_ingest.captures import CameraPlace, InForce
 from linewarden_ingest.intake import Intake
 from linewarden_ingest.metrics import TORN_BYTES, Losses
 from linewarden_ingest.node_clock import NodeClock
@@ -31,6 +32,7 @@ from linewarden_runtime.errors import ConfigurationError, Fatal
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.ports import Producer
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.line import ChannelSignal
 from linewarden_schemas.recipe import Recipe, TimeBudget
 
 _STEP_S = 0.1
@@ -194,6 +196,10 @@ class Worker:
             node=self._node,
         )
 
+    def _in_force(self) -> InForce:
+        found, order = self._board.in_force(self._clock.now_ms()), self._feed.order
+        return found if order is None else replace(found, signal=ChannelSignal(word=order.word, at_ms=order.at_ms))
+
     def _max_skew_ms(self) -> int:
         """How wrong the node's clock may be by the recipe in force."""
         try:
@@ -226,6 +232,7 @@ class Worker:
             clock=self._clock,
             watch=watch,
             node=self._node,
+            in_force=self._in_force,
             unacked_bytes=options.unacked_bytes,
             unacked_age_s=options.unacked_age_s,
             heartbeat_s=options.heartbeat_s,

@@ -85,6 +85,10 @@ class RecipeShelf:
                 self._changed.wait(min(left, self._refresh_s))
             return self._recipes.get(ref)
 
+    def glance(self, ref: RecipeRef) -> Recipe | None:
+        """The recipe as it is known now, without waiting; None where it is unknown, or none is believed."""
+        return None if self.stale() is not None else self._recipes.get(ref)
+
     def stale(self) -> Said | None:
         """Why none is believed; None where they are renewed."""
         age_s = self._freshness.stale_s()

@@ -20,6 +20,7 @@ from linewarden_reinspect.settings import ProjectorProcess, StationProcess, Stat
 from linewarden_reinspect.station.access.access import Access, AccessRules, opened_access
 from linewarden_reinspect.station.access.links import LinkKind
 from linewarden_reinspect.station.access.oidc import OpenIdProvider
+from linewarden_reinspect.station.alarm_watch import AlarmWatch
 from linewarden_reinspect.station.app import create_app
 from linewarden_reinspect.station.bus import StationBus
 from linewarden_reinspect.station.context import StationContext
@@ -32,6 +33,7 @@ from linewarden_reinspect.station.server import WebServer
 from linewarden_reinspect.station.studies import Studies
 from linewarden_reinspect.station.watch import QueueWatch
 from linewarden_runtime import logs
+from linewarden_runtime.alarm_book import AlarmBook
 from linewarden_runtime.background import Background
 from linewarden_runtime.books import RecipeBook, positions_of
 from linewarden_runtime.clock import SystemClock
@@ -133,6 +135,7 @@ def run_station(settings: StationProcess, stop: Stop) -> None:
         works = {
             "evidence": station.evidence.run,
             "queue-watch": station.watch.run,
+            "alarm-watch": station.alarms.run,
             "history": station.insight.follower.run,
             "queue-events": outbox.run,
             "web": WebServer(create_app(station), listening).run,
@@ -160,7 +163,11 @@ def beside(name: str, run: Callable[[threading.Event], None], stop: Stop) -> Bac
 
 def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[StationContext, Outbox]:
     namespace, clock, broker = Namespace(settings.namespace), SystemClock(), KafkaBroker(settings.kafka)
-    topics = ("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections")
+    topics = (
+        *("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections"),
+        *("captures", "dispositions", "frames", "line-state", "activations"),
+        *("alarms", "alarm-events"),
+    )
     verify_topics(broker, namespace, topics)
     options = settings.station
     client = stack.enter_context(connect(settings.redis))
@@ -178,6 +185,7 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
         insight=stack.enter_context(insight),
         evidence=evidence_store(broker, namespace, options.cache_bytes),
         watch=QueueWatch(queue, clock),
+        alarms=AlarmWatch(lambda since_ms: AlarmBook(broker, namespace, since_ms), bus, clock),
         clock=clock,
         namespace=namespace.name,
         lines=options.lines,
@@ -185,6 +193,8 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
         references=References(options.references, options.bundles),
         studies=Studies(options.studies),
         break_after_s=options.break_after_s,
+        wall=options.wall,
+        wall_parts=options.wall_parts,
         stop=stop.event,
     )
     return station, Outbox(queue, bus, clock)
@@ -230,7 +240,7 @@ def _offer_ways_in(access: Access, settings: StationSettings, port: int) -> None
     everywhere = ipaddress.ip_address(settings.host).is_unspecified if settings.host[:1].isdigit() else False
     base = settings.public_url or f"http://{socket.gethostname() if everywhere else settings.host}:{port}"
     if settings.link_token is not None:
-        access.links.accept(settings.link_token, LinkKind.SIGN_IN, settings.link_roles)
+        access.links.accept(settings.link_token, LinkKind.SIGN_IN, settings.link_roles, uses=settings.link_uses)
     access.links.withdraw(LinkKind.SET_UP)
     if not access.accounts.has_admin():
         token = access.links.make(LinkKind.SET_UP, [Role.ADMIN])

@@ -34,6 +34,7 @@ def adopt(visit: VisitSnapshot | None, seen: Disposition, context: Context) -> S
         part_id=seen.part_id,
         lot_id=seen.lot_id,
         product_id=seen.product_id,
+        cavity=seen.cavity,
         first_captured_ms=seen.first_captured_ms,
         decide_by_ms=seen.decide_by_ms,
         is_simulated=seen.is_simulated,

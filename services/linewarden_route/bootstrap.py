@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import structlog
 
+from linewarden_route.line_watch import LineWatch
 from linewarden_route.plan import JOINED, RouteDesk
 from linewarden_route.router import Router
 from linewarden_route.settings import RouterLimits, RouteSettings
 from linewarden_runtime import logs
-from linewarden_runtime.books import RecipeBook, positions_of
+from linewarden_runtime.background import Background
+from linewarden_runtime.books import RecipeBook, StateBook, positions_of
 from linewarden_runtime.clock import Clock, SystemClock
 from linewarden_runtime.deadletters import DeadLetterCap, DeadLetters
 from linewarden_runtime.errors import ConfigurationError
@@ -42,13 +45,13 @@ def _serve(stop: Stop) -> None:
     clock, health = SystemClock(), Health()
     namespace = Namespace(settings.namespace)
     broker = KafkaBroker(settings.kafka)
-    verify_topics(broker, namespace, (*CO_PARTITIONED, "recipes", "dead-letters"))
+    verify_topics(broker, namespace, (*CO_PARTITIONED, "recipes", "line-state", "dead-letters"))
     secret = coin_secret(settings.route.coin_secret_file, namespace)
     limits, by_digest = settings.route.limits(), settings.recipes_by_digest
 
     def serve() -> None:
         with opened_router(
-            broker, namespace, settings.instance, secret, clock, health, limits, recipes_by_digest=by_digest
+            broker, namespace, settings.instance, secret, clock, health, limits, recipes_by_digest=by_digest, stop=stop
         ) as router:
             router.run(stop)
 
@@ -68,11 +71,18 @@ def opened_router(
     executor: Executor | None = None,
     *,
     recipes_by_digest: bool = False,
+    stop: Stop | None = None,
 ) -> Iterator[Router]:
-    """A router with clients of its own; `executor` runs its transactions instead of threads of its own."""
+    """A router with clients of its own; `executor` runs its transactions instead of threads of its own.
+
+    With `stop` the lines' states are followed on a thread, whose failure asks for it; else the loop looks at them.
+    """
     book = RecipeBook(broker, namespace, by_digest=recipes_by_digest)
     recipes = PatientRecipes(book.get, clock, glance=book.glance, named=book.named)
-    desk = make_desk(broker, namespace, recipes, secret, clock)
+    states = StateBook(broker, namespace)
+    watch = LineWatch(states, clock)
+    desk = make_desk(broker, namespace, recipes, secret, clock, watch, looks=stop is None)
+    follow = partial(watch.follow, clock)
     consumer = broker.consumer(
         group=namespace.group("route"),
         topics=[namespace.topic(name) for name in JOINED],
@@ -88,24 +98,35 @@ def opened_router(
 
     try:
         ready(False)
-        yield Router(
-            broker,
-            consumer,
-            desk,
-            clock,
-            limits=limits,
-            beat=health.beat,
-            ready=ready,
-            executor=executor,
-            unwell=health.unwell,
-        )
+        with nullcontext() if stop is None else Background("line states", follow, stop):
+            yield Router(
+                broker,
+                consumer,
+                desk,
+                clock,
+                limits=limits,
+                beat=health.beat,
+                ready=ready,
+                executor=executor,
+                unwell=health.unwell,
+            )
     finally:
         consumer.close()
         book.close()
+        states.close()
 
 
-def make_desk(broker: Broker, namespace: Namespace, recipes: PatientRecipes, secret: bytes, clock: Clock) -> RouteDesk:
-    """What the partitions share.
+def make_desk(
+    broker: Broker,
+    namespace: Namespace,
+    recipes: PatientRecipes,
+    secret: bytes,
+    clock: Clock,
+    lines: LineWatch,
+    *,
+    looks: bool = True,
+) -> RouteDesk:
+    """What the partitions share; with `looks` the loop itself looks at the lines' states, which nobody follows then.
 
     Raises:
         ConfigurationError: where the topics keyed by visit differ in their partition count.
@@ -127,6 +148,8 @@ def make_desk(broker: Broker, namespace: Namespace, recipes: PatientRecipes, sec
         partitions=count,
         append_time=broker.append_time,
         named=recipes.named,
+        withheld=lines.withheld,
+        look=lines.look if looks else lambda: None,
     )
 
 

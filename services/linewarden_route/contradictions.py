@@ -134,8 +134,8 @@ def _state(state: LineStateRef | None) -> str | None:
     if state is None:
         return None
     order, shift = state.order_id or "none", state.shift or "none"
-    gate = ", with a gate" if state.has_gate else ""
-    return f"{state.mode.value} since {state.since_ms}, order {order}, shift {shift}{gate}"
+    more = (", with a gate" if state.has_gate else "") + (", locked" if state.locked else "")
+    return f"{state.mode.value} since {state.since_ms}, order {order}, shift {shift}{more}"
 
 
 def _world(is_simulated: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from linewarden_domain.words import Said
 from linewarden_route.policy import review_rules
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.decision import Decision
@@ -149,7 +150,8 @@ class Context:
     `positions` are risks of real diversions, for those that were drawn. `routed_until_ms` is the append time of the
     last word of the partition's former owner (None: `now_ms`): what lies far before it may be closed and forgotten.
     `was_forgotten`: the partition has forgotten a visit of this number, or of a higher one of the record's camera.
-    Without `is_timed` nobody knows the broker's time; then `now_ms` is a guess, and nothing passes.
+    Without `is_timed` nobody knows the broker's time; then `now_ms` is a guess, and nothing passes. `withheld` says why
+    the line lets nothing pass now.
     """
 
     now_ms: int
@@ -160,6 +162,7 @@ class Context:
     is_timed: bool = True
     named: Recipe | None = None
     was_forgotten: bool = False
+    withheld: Said | None = None
 
     @property
     def rules(self) -> ReviewRules:

@@ -94,6 +94,7 @@ def with_inspection(visit: VisitSnapshot, inspection: Inspection, at: SourceRef)
             "suspicion": inspection.suspicion,
             "measured": inspection.defects is not None,
             "accepted": inspection.accepted,
+            "located": inspection.location is not None,
         }
     facts = {
         "first_captured_ms": min(visit.first_captured_ms, inspection.captured_ms),
@@ -174,6 +175,8 @@ def _with_metadata(visit: VisitSnapshot, capture: Capture) -> VisitSnapshot:
         "part_id": visit.part_id or capture.part_id,
         "lot_id": visit.lot_id or capture.lot_id,
         "product_id": visit.product_id or capture.product_id,
+        # Of two tellings the lesser, for the same reason; it decides nothing.
+        "cavity": min((one for one in (visit.cavity, capture.cavity) if one is not None), default=None),
         "bin_slot": visit.bin_slot or capture.bin_slot,
         "known_bad": visit.known_bad or capture.known_bad,
         "returned": returned,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from linewarden_domain.words import Said, said
 from linewarden_route.bounds import halved
 from linewarden_route.events import (
     ActuationSeen,
@@ -69,6 +70,10 @@ class RouteDesk:
     """Whether the broker stamps records; if not, what is read counts as appended now."""
     named: Callable[[RecipeRef], Recipe | None] = lambda _: None
     """The content that a reference names where `recipe` has none, since its version is in doubt."""
+    withheld: Callable[[str, int], Said | None] = lambda _line, _now_ms: said("line_now_unknown")
+    """Why a part of a line must not pass now (epoch ms)."""
+    look: Callable[[], None] = lambda: None
+    """Learn what the lines' states are, where nobody else does."""
 
     def writes(self, partition: int) -> list[Position]:
         """Where the transactions of a partition write."""
@@ -220,8 +225,10 @@ class TransactionPlan:
         positions = self.visits.positions.of(before) if before is not None else ()
         recipe, until_ms = self._recipe(before, event, self.desk.recipe), self.routed_until_ms
         named = self._recipe(before, event, self.desk.named) if recipe is None else None
+        line_id = _line_of(before, event)
+        withheld = None if line_id is None else self.desk.withheld(line_id, self.now_ms)
         context = Context(
-            self.now_ms, recipe, self.desk.secret, positions, until_ms, self.is_timed, named, was_forgotten
+            self.now_ms, recipe, self.desk.secret, positions, until_ms, self.is_timed, named, was_forgotten, withheld
         )
         after = step(before, event, context)
         if after.visit is not before:
@@ -304,3 +311,18 @@ class TransactionPlan:
         if number is None or known is None or known.forgotten_sequence is None:
             return False
         return number[0] == known.spool_epoch and number[1] <= known.forgotten_sequence
+
+
+def _line_of(visit: VisitSnapshot | None, event: Event) -> str | None:
+    """The line of a visit, as its first record names it; None where there is neither."""
+    match event:
+        case _ if visit is not None:
+            return visit.line_id
+        case CaptureSeen():
+            return event.capture.line_id
+        case InspectionSeen():
+            return event.inspection.line_id
+        case RoutingSeen():
+            return event.disposition.line_id
+        case _:
+            return None

@@ -104,6 +104,7 @@ class Router:
         self._tell_clock()
         self._own(group)
         self._mark()
+        self._desk.look()
         self._take_in(records)
         self._work(group)
 

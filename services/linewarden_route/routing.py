@@ -17,6 +17,10 @@ from linewarden_schemas.vocabulary import Cause, Routing
 
 def first_routing(visit: VisitSnapshot, context: Context) -> Step:
     """Revision 0: the routing by what is known now. Only a diversion is not final and opens slots."""
+    if context.withheld is not None:
+        # Kept with the visit: whoever releases the part later must have looked at all of it.
+        why = {"withheld": context.withheld.sentence, "withheld_coded": context.withheld.reason}
+        visit = visit.model_copy(update=why)
     ruling = rule_first(visit, context.recipe, context.secret, context.now_ms)
     if ruling.routing is Routing.TRUSTED_PASS and not context.is_timed:
         ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), (said("time_unknown"),))
@@ -164,6 +168,7 @@ def disposition(
         part_id=visit.part_id,
         lot_id=visit.lot_id,
         product_id=visit.product_id,
+        cavity=visit.cavity,
         recipe=visit.recipe,
         line_state=visit.line_state,
         returned_from=visit.returned.previous_visit_id if visit.returned else None,

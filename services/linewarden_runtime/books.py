@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
@@ -22,7 +23,6 @@ from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import Activation, LineState, RecipeRef
 from linewarden_schemas.recipe import Recipe
-from linewarden_schemas.vocabulary import LineMode
 
 _POLL_S = 0.5
 _REMEMBERED = 1000
@@ -98,9 +98,9 @@ class TopicBook(Closing):
         """Learn everything up to the end as it is now."""
         self._follow(self._read_on)
 
-    def glance(self) -> None:
-        """Learn what has arrived, without waiting for the broker."""
-        self._follow(self._take_arrived)
+    def glance(self, most_s: float = 0.0) -> None:
+        """Learn what has arrived, or arrives within a while, without asking the broker how much there is."""
+        self._follow(partial(self._take_arrived, most_s))
 
     def _follow(self, read: Callable[[], None]) -> None:
         try:
@@ -126,8 +126,8 @@ class TopicBook(Closing):
         for record in read_until(self._reader, ends):
             self._learn(record)
 
-    def _take_arrived(self) -> None:
-        for record in self._reader.poll(0.0):
+    def _take_arrived(self, most_s: float) -> None:
+        for record in self._reader.poll(most_s):
             self._learn(record)
 
     def _to_beginning(self) -> None:
@@ -230,33 +230,30 @@ class RecipeBook(Closing):
         self._records, self._snapshot = RecipeRecords(), None
 
 
-class LineBook(Closing):
-    """Line states and activations by line, with the time from which each counts.
+class StateBook(Closing):
+    """Line states by line. The last one told counts from its time on, whatever was told before it for later.
 
-    The last one told counts from its time on, whatever was told before it for later. A record that cannot be read
-    leaves its line's state untold, or its activation unknown, until the next one.
+    A record that cannot be read leaves its line's state untold until the next one. `look` and `wait` belong to one
+    thread; what is known may be asked from another.
     """
 
     def __init__(self, broker: Broker, namespace: Namespace) -> None:
-        self._activation_topic = namespace.topic("activations")
         self._states: dict[str, tuple[LineState | None, ...]] = {}
-        self._unreadable: dict[str, InRecord] = {}
-        self._activations: dict[str, tuple[Activation, ...]] = {}
-        self._books = [
-            TopicBook(broker, namespace.topic("line-state"), self._learn_state, self._forget_states),
-            TopicBook(broker, self._activation_topic, self._learn_activation, self._forget_activations),
-        ]
-        self.refresh()
+        self._book = TopicBook(broker, namespace.topic("line-state"), self._learn, self._forget)
+        self._book.refresh()
 
     def refresh(self) -> None:
-        """Learn what was published since."""
-        for book in self._books:
-            book.refresh()
+        """Learn what was told since."""
+        self._book.refresh()
+
+    def wait(self, most_s: float) -> None:
+        """Learn what arrives, for at most that long where nothing does."""
+        self._book.glance(most_s)
 
     def state(self, line_id: str, at_ms: int | None = None) -> LineState | None:
         """The newest state of a line, or the one at a time (epoch ms); None where it was not told or cannot be read.
 
-        A newest state that is not production counts at once, also where it names a later time: whoever said so had
+        A newest state by which nothing passes counts at once, also where it names a later time: whoever said so had
         another clock than the camera.
         """
         told = self._states.get(line_id, ())
@@ -264,11 +261,45 @@ class LineBook(Closing):
             return told[0] if told else None
         for state in told:  # the newest stands first
             if state is None or state.since_ms <= at_ms:
-                was_producing, is_producing = (
-                    one is not None and one.mode is LineMode.PRODUCTION for one in (state, told[0])
-                )
-                return told[0] if was_producing and not is_producing else state
+                passed, passes = (one is not None and one.passes() for one in (state, told[0]))
+                return told[0] if passed and not passes else state
         return None
+
+    def close(self) -> None:
+        """Close the reader; what was learnt can still be asked for."""
+        self._book.close()
+
+    def _learn(self, record: InRecord) -> None:
+        message, line_id = readable(record), _line_of(record)
+        told = message if isinstance(message, LineState) and message.line_id == line_id else None
+        if told is None and message is not None:
+            _count_unreadable(record, f"{message.TYPE} of {getattr(message, 'line_id', None)}")
+        if message is None or isinstance(message, LineState):
+            self._states[line_id] = (told, *self._states.get(line_id, ()))[:_REMEMBERED]
+
+    def _forget(self) -> None:
+        self._states = {}
+
+
+class LineBook(Closing):
+    """Line states, and activations by line; one that cannot be read leaves its line's unknown until the next one."""
+
+    def __init__(self, broker: Broker, namespace: Namespace) -> None:
+        self._unreadable: dict[str, InRecord] = {}
+        self._activations: dict[str, tuple[Activation, ...]] = {}
+        self._states = StateBook(broker, namespace)
+        topic = namespace.topic("activations")
+        self._book = TopicBook(broker, topic, self._learn_activation, self._forget_activations)
+        self._book.refresh()
+
+    def refresh(self) -> None:
+        """Learn what was published since."""
+        self._states.refresh()
+        self._book.refresh()
+
+    def state(self, line_id: str, at_ms: int | None = None) -> LineState | None:
+        """The newest state of a line, or the one at a time (epoch ms), as of `StateBook`."""
+        return self._states.state(line_id, at_ms)
 
     def activation(self, line_id: str, at_ms: int) -> Activation | None:
         """The activation in force at a time (epoch ms): of those that count by then, the one told last.
@@ -288,20 +319,15 @@ class LineBook(Closing):
         """Every activation of a line that can be read, the one told last first."""
         return self._activations.get(line_id, ())
 
+    @property
+    def lines(self) -> frozenset[str]:
+        """Lines on which something was activated."""
+        return frozenset(self._activations)
+
     def close(self) -> None:
         """Close both readers; what was learnt can still be asked for."""
-        for book in self._books:
-            book.close()
-
-    def _learn_state(self, record: InRecord) -> None:
-        message, line_id = readable(record), _line_of(record)
-        if isinstance(message, LineState) and message.line_id == line_id:
-            self._states[line_id] = (message, *self._states.get(line_id, ()))[:_REMEMBERED]
-            return
-        if message is not None:
-            _count_unreadable(record, f"{message.TYPE} of {getattr(message, 'line_id', None)}")
-        if message is None or isinstance(message, LineState):
-            self._states[line_id] = (None, *self._states.get(line_id, ()))[:_REMEMBERED]
+        self._states.close()
+        self._book.close()
 
     def _learn_activation(self, record: InRecord) -> None:
         message, line_id = readable(record), _line_of(record)
@@ -313,9 +339,6 @@ class LineBook(Closing):
             _count_unreadable(record, f"{message.TYPE} of {getattr(message, 'line_id', None)}")
         if message is None or isinstance(message, Activation):
             self._unreadable[line_id] = record
-
-    def _forget_states(self) -> None:
-        self._states = {}
 
     def _forget_activations(self) -> None:
         self._activations, self._unreadable = {}, {}

@@ -6,6 +6,7 @@ from linewarden_runtime.events import event_record
 from linewarden_runtime.ports import Admin, TopicSpec
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.base import Message
+from linewarden_schemas.changeover import Changeover, MasterCheck
 from linewarden_schemas.ids import Namespace, recipe_key
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe
@@ -45,6 +46,22 @@ def activation_record(namespace: Namespace, activation: Activation, source: str)
 def line_state_record(namespace: Namespace, state: LineState, source: str) -> OutRecord:
     """A line state, keyed by line."""
     return _record(namespace.topic("line-state"), state.line_id, state, source, state.since_ms)
+
+
+def act_record(namespace: Namespace, message: Message, source: str) -> OutRecord:
+    """The record of what an act on a line tells, keyed by line.
+
+    Raises:
+        TypeError: for a message that no act tells.
+    """
+    match message:
+        case LineState():
+            return line_state_record(namespace, message, source)
+        case Activation():
+            return activation_record(namespace, message, source)
+        case Changeover() | MasterCheck():
+            return _record(namespace.topic("line-acts"), message.line_id, message, source, message.at_ms)
+    raise TypeError(f"{message.TYPE} is told by no act on a line")
 
 
 def _record(topic: str, key: str, message: Message, source: str, at_ms: int) -> OutRecord:

@@ -15,11 +15,11 @@ from linewarden_domain.judgeable import BundleFacts, refusals
 from linewarden_runtime.books import LineBook, RecipeBook, positions_of
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError, Fenced, TransactionFailed
 from linewarden_runtime.ports import Broker
-from linewarden_runtime.provision import activation_record, line_state_record, recipe_record
+from linewarden_runtime.provision import activation_record, recipe_record
 from linewarden_runtime.recipes import KnownRecipes
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
-from linewarden_schemas.line import Activation, LineState, RecipeRef
+from linewarden_schemas.line import Activation, RecipeRef
 from linewarden_schemas.recipe import Recipe
 
 _log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ def publish_in_turn(broker: Broker, namespace: Namespace, decide: Decide, source
     Raises:
         BrokerUnavailable: where no turn came to its end; nothing, or everything, was published.
     """
-    topics, turns = ("recipes", "activations", "line-state"), 8
+    topics, turns = ("recipes", "activations", "line-state", "line-acts"), 8
     writes = [position for name in topics for position in positions_of(broker, namespace.topic(name))]
     identity = namespace.transactional_id("recipes")
     for _ in range(turns):
@@ -138,32 +138,3 @@ def newest_activation(broker: Broker, namespace: Namespace, line_id: str) -> Act
     """What was activated last on a line, of what can be read; None where nothing ever was."""
     with LineBook(broker, namespace) as lines:
         return next(iter(lines.activations(line_id)), None)
-
-
-def tell_state(broker: Broker, namespace: Namespace, state: LineState, source: str) -> LineState | None:
-    """Tell a change of a line's state; the state before, None where none can be read.
-
-    Raises:
-        ConfigurationError: where somebody else told another one since this was called.
-        BrokerUnavailable: as `publish_in_turn`.
-    """
-    seen = _state(broker, namespace, state.line_id)
-
-    def decide(_book: RecipeBook) -> Sequence[OutRecord]:
-        newest = _state(broker, namespace, state.line_id)
-        if newest == state:
-            return []  # the turn before was not confirmed, and still came through
-        if newest != seen and newest is not None:
-            raise ConfigurationError(
-                f"{newest.actor} told meanwhile that line {newest.line_id} is in {newest.mode.value}; "
-                f"look at 'linewarden line show {newest.line_id}', then say it again"
-            )
-        return [line_state_record(namespace, state, source)]
-
-    publish_in_turn(broker, namespace, decide, source)
-    return seen
-
-
-def _state(broker: Broker, namespace: Namespace, line_id: str) -> LineState | None:
-    with LineBook(broker, namespace) as lines:
-        return lines.state(line_id)

@@ -13,6 +13,7 @@ from linewarden_schemas.capture import CameraHeartbeat, Returned
 from linewarden_schemas.disposition import SlotOpen
 from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.inspection import SourceRef
+from linewarden_schemas.line import LineState
 from linewarden_schemas.operations import DeadLetter
 from linewarden_schemas.recipe import Recipe, Thresholds
 from linewarden_schemas.vocabulary import Act, Loss, Outcome, Role, Routing, Verdict
@@ -21,6 +22,7 @@ from tests.support.route_line import Member, RouteLine, turn_until_owned
 
 TOPICS = (
     *("captures", "inspections", "dispositions", "reinspections", "decisions", "actuations", "recipes", "dead-letters"),
+    "line-state",
 )
 LIMITS = Thresholds(defect=0.5, suspicion=0.4)
 UNDO_MS = 2_000
@@ -110,12 +112,12 @@ class History:
         return [record for name in TOPICS for record in self.broker.records(self.line.namespace.topic(name))]
 
     def of_visits(self) -> dict[str, list[InRecord]]:
-        """The same by visit, each with the recipes: every visit can be balanced alone."""
+        """The same by visit, each with recipes and line states: every visit can be balanced alone."""
         recipes, found = [], dict[str, list[InRecord]]()
         by_epoch = {epoch: visit for visit, epoch in self._epochs.items()}
         for record in self.records():
             message = decode(record.headers, record.value).message
-            if isinstance(message, Recipe):
+            if isinstance(message, Recipe | LineState):
                 recipes.append(record)
             elif isinstance(message, CameraHeartbeat):
                 found.setdefault(by_epoch[message.spool_epoch], []).append(record)

@@ -9,21 +9,22 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
 from linewarden_route.bootstrap import make_desk
+from linewarden_route.line_watch import LineWatch
 from linewarden_route.plan import JOINED
 from linewarden_route.router import Router
 from linewarden_route.settings import RouterLimits
-from linewarden_runtime.books import RecipeBook
+from linewarden_runtime.books import RecipeBook, StateBook
 from linewarden_runtime.clock import Clock, ManualClock, SystemClock
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Broker
-from linewarden_runtime.provision import provision_topics, recipe_record
+from linewarden_runtime.provision import line_state_record, provision_topics, recipe_record
 from linewarden_runtime.recipes import PatientRecipes
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.ids import Namespace
-from linewarden_schemas.line import LineStateRef
+from linewarden_schemas.line import LineState, LineStateRef
 from linewarden_schemas.operations import Actuation
 from linewarden_schemas.vocabulary import LineMode, Routing
 from tests.support.reading import visible, write
@@ -51,12 +52,14 @@ class Member(Router):
             instance=f"route-{instance}" if line.static else None,
             max_records=500,
         )
+        self.states = StateBook(line.broker, line.namespace)
         self.desk = make_desk(
             line.broker,
             line.namespace,
             PatientRecipes(self.book.get, line.clock, named=self.book.named),
             SECRET,
             line.clock,
+            LineWatch(self.states, line.clock),
         )
         super().__init__(line.broker, self.consumer, self.desk, line.clock, limits=limits)
 
@@ -64,6 +67,7 @@ class Member(Router):
         super().close()
         self.consumer.close()
         self.book.close()
+        self.states.close()
 
 
 class RouteLine:
@@ -92,6 +96,14 @@ class RouteLine:
             with broker.admin() as admin:
                 provision_topics(admin, self.namespace, partitions)
         write(broker, [recipe_record(self.namespace, self.recipe, "/test")])
+        self.tell_state(since_ms=1)
+
+    def tell_state(self, mode: LineMode = LineMode.PRODUCTION, **more: Any) -> LineState:
+        """Somebody tells the state of the line, now unless `since_ms` says otherwise."""
+        since_ms = more.pop("since_ms", self.clock.now_ms())
+        state = LineState(line_id="line1", mode=mode, since_ms=since_ms, actor="test", **more)
+        write(self.broker, [line_state_record(self.namespace, state, "/test")])
+        return state
 
     def router(self, instance: str = "0", limits: RouterLimits | None = None) -> Member:
         """A router that nobody runs but the test, step by step."""

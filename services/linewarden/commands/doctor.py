@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from linewarden.commands.context import Connection, connect
+from linewarden.commands.context import Connection, connect, now_ms
+from linewarden.commands.options import clock_of
+from linewarden_domain.alarms import is_kept
 from linewarden_domain.plugins import Kinds
+from linewarden_runtime.alarm_book import AlarmBook
 from linewarden_runtime.books import positions_of, read_to_end
 from linewarden_runtime.errors import ConfigurationError, RuntimeFault
 from linewarden_runtime.ports import Broker
@@ -53,7 +56,7 @@ def examine() -> list[HealthCheck]:
     ]
     for check, look in (
         *(("Kafka", _kafka), ("clocks", _clocks), ("conditions", _conditions)),
-        *(("outputs", _lags), ("Redis", _redis)),
+        *(("outputs", _lags), ("alarms", _alarms), ("Redis", _redis)),
     ):
         try:
             findings += look(here)
@@ -158,6 +161,21 @@ def _lags(here: Connection) -> Iterator[HealthCheck]:
                 f"{lag} dispositions are not told; see /readyz of onward on {state.instance}: is its receiver away?"
             )
             yield HealthCheck(f"output {output_id} ({state.kind}): told", lag <= _MOST_LAG, advice)
+
+
+def _alarms(here: Connection) -> Iterator[HealthCheck]:
+    """Whether somebody keeps the alarms of each line that ever had somebody, and whether a high one waits."""
+    with here.broker.admin() as admin:
+        if not {here.namespace.topic(name) for name in ("alarms", "alarm-events")} <= admin.topics():
+            return
+    now = now_ms()
+    with AlarmBook(here.broker, here.namespace, now) as book:
+        for line_id, word in sorted(book.words().items()):
+            advice = f"not said since {clock_of(word.at_ms)} by {word.instance}: linewarden run line"
+            yield HealthCheck(f"alarms of {line_id}: kept", is_kept(word, now), advice)
+            high = 0 if word.load is None else word.load.high
+            advice = f"{high} high ones wait for somebody: linewarden alarm list --line {line_id}"
+            yield HealthCheck(f"alarms of {line_id}: acknowledged", not high, advice)
 
 
 def _redis(here: Connection) -> Iterator[HealthCheck]:

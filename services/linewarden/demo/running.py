@@ -134,12 +134,14 @@ class RunningLine:
             "LINEWARDEN_INSPECT__BUNDLES": str(source.bundle.parent),
             "LINEWARDEN_INSPECT__TORCH_THREADS": str(TORCH_THREADS),
             "LINEWARDEN_KEEPER__BUNDLES": str(source.bundle.parent),
+            "LINEWARDEN_LINE__LINE_ID": line.LINE,
             "LINEWARDEN_STATION__DATA": str(folder / "station"),
             "LINEWARDEN_STATION__BUNDLES": str(source.bundle.parent),
             **extra,
         }
-        # Sources stop first, so that what is under way is finished by the rest.
-        in_order = ("ingest", "inspect", "route", *beside, "keeper", "projector", "station")
+        # Sources stop first, so that what is under way is finished by the rest; and whoever keeps the alarms before all
+        # that it would take for dead.
+        in_order = ("ingest", "line", "inspect", "route", *beside, "keeper", "projector", "station")
         self.services = {name: self.service(name) for name in in_order}
 
     def service(self, name: str, instance: str = "0") -> Service:

@@ -70,6 +70,7 @@ def final_table(summary: dict[str, Any]) -> Table:
     open_ends = ", ".join(f"{name} {count}" for name, count in summary["balance"].items() if name != "closes")
     closes, open_ = "[green]closes[/green]", f"[red bold]DOES NOT CLOSE[/red bold]: {open_ends}"
     table.add_row("balance", closes if summary["balance"]["closes"] else open_)
+    table.add_row("alarms that stand", ", ".join(summary["alarms"]["standing"]) or "none")
     gate = summary.get("gate")
     if gate is not None:
         table.add_row("bins of the gate", ", ".join(f"{name} {count}" for name, count in gate["bins"].items()))

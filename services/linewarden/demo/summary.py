@@ -9,8 +9,11 @@ from typing import Any
 from linewarden.demo.figures import Timing
 from linewarden_audit.audit import read_ledger
 from linewarden_audit.summary import shift_summary
+from linewarden_domain.alarms import current_alarms
 from linewarden_ingest.cameras.simulation import LinePlan, draw, plan_visit
+from linewarden_runtime.alarm_book import AlarmBook
 from linewarden_runtime.ports import Broker
+from linewarden_schemas.alarm_vocabulary import AlarmStep
 from linewarden_schemas.ids import Namespace
 
 
@@ -28,9 +31,18 @@ def summarise(
     summary: dict[str, Any] = {"truth": None} | shift_summary(ledger, time.time_ns() // 1_000_000, truth)
     first = timing.seconds_to_first_routing
     return summary | {
+        "alarms": alarms_of(broker, namespace),
         "model_only_frames_per_s": None if model_only is None else round(model_only, 1),
         "seconds_to_first_routing": None if first is None else round(first, 2),
     }
+
+
+def alarms_of(broker: Broker, namespace: Namespace) -> dict[str, list[str]]:
+    """Alarms by name, as the line's process told them last: what was ever raised, and what stands in the end."""
+    with AlarmBook(broker, namespace, 0) as book:
+        raised = sorted({one.alarm.alarm_id for one in book.events() if one.step is AlarmStep.RAISED})
+        rows = current_alarms(book.alarms(), time.time_ns() // 1_000_000)
+        return {"raised": raised, "standing": [row.alarm.alarm_id for row in rows]}
 
 
 def model_only_rate(bundle: Path, plan: LinePlan, threads: int) -> float:

@@ -26,7 +26,8 @@ _AT_ONCE = 2_000
 class Conservation:
     """Balances visits in portions by the rules of `balance`; what a camera numbered is looked at once, at the end.
 
-    `loose` are dead letters that name no visit: they may answer for a frame of any portion. `known` holds the recipes.
+    `loose` are dead letters that name no visit: they may answer for a frame of any portion. `known` holds
+    recipes and line states.
     """
 
     def __init__(
@@ -88,5 +89,8 @@ class Conservation:
     def _fresh(self) -> AuditLedger:
         loose = self._loose
         return AuditLedger(
-            dead_frames=set(loose.dead_frames), recipes=loose.recipes, dead_sources=set(loose.dead_sources)
+            dead_frames=set(loose.dead_frames),
+            recipes=loose.recipes,
+            line_states=loose.line_states,
+            dead_sources=set(loose.dead_sources),
         )

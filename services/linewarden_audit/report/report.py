@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from linewarden_audit.audit import read_recipes
+from linewarden_audit.audit import read_settings
 from linewarden_audit.findings import Allowance
 from linewarden_audit.ledger import AuditLedger
 from linewarden_audit.notary.verify import ChainFault
@@ -68,7 +68,7 @@ def report(
     with VisitStore() as store:
         unreadable, escapes = gather(broker, namespace, audit.stretch, store, looked, before)
         loose = store.messages_of("")
-        read_recipes(broker, namespace, known)
+        read_settings(broker, namespace, known)
         conservation = Conservation(audit.now_ms, loose, unreadable, audit.allowance or Allowance(), known)
         for story in tell_visits(store, audit.stretch):
             conservation.add(story)

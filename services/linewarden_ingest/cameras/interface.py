@@ -32,7 +32,10 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class PartInfo:
-    """What came with the picture about the part; nothing of it is needed. `encoder_position` is in counts."""
+    """What came with the picture about the part; nothing of it is needed.
+
+    `cavity` is the mould cavity or nest that made it, `encoder_position` is in counts.
+    """
 
     part_id: str | None = None
     part_id_source: PartIdSource | None = None
@@ -40,6 +43,7 @@ class PartInfo:
     product_id: str | None = None
     returned: Returned | None = None
     encoder_position: int | None = None
+    cavity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.ids import InvalidId, check_id
 from linewarden_schemas.vocabulary import PartIdSource
 
-COLUMNS = ("file", "visit", "view", "part_id", "lot_id", "product_id")
+COLUMNS = ("file", "visit", "view", "part_id", "lot_id", "product_id", "cavity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ def label_of(given: Mapping[str, str]) -> PictureLabel:
         part_id=ids.get("part_id"),
         part_id_source=PartIdSource.ASSIGNED if "part_id" in ids else None,
         lot_id=ids.get("lot_id"),
+        cavity=ids.get("cavity"),
         product_id=ids.get("product_id"),
     )
     return PictureLabel(visit, ids.get("view"), part)

@@ -14,7 +14,7 @@ import structlog
 
 from linewarden_ingest.metrics import TRIGGER_LINES, TRIGGER_LINES_REFUSED, TRIGGER_SOURCE_UP
 from linewarden_ingest.triggers.parsing import MOST_LINE, LineFormat, LineRefused
-from linewarden_ingest.triggers.signal import ChannelNews, ChannelState, PartSignal
+from linewarden_ingest.triggers.signal import ChannelNews, ChannelOrder, ChannelState, PartSignal
 from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError
@@ -98,6 +98,11 @@ class TriggerDesk:
     def line(self, raw: bytes) -> str | None:
         """Take a line; the reason where it is refused."""
         with self._lock:
+            word = self._form.word(raw)
+            if word is not None:
+                _log.info("the side channel speaks of the line", word=word.value)
+                self._hand(ChannelOrder(word, self._clock.now_ms()))
+                return None
             try:
                 told = self._form.read(raw)
             except LineRefused as refused:

@@ -8,7 +8,15 @@ from collections import deque
 from collections.abc import Callable
 
 from linewarden_ingest.metrics import TRIGGERS_DROPPED
-from linewarden_ingest.triggers.signal import ChannelNews, ChannelState, PartSignal, SignalKey, from_line, to_line
+from linewarden_ingest.triggers.signal import (
+    ChannelNews,
+    ChannelOrder,
+    ChannelState,
+    PartSignal,
+    SignalKey,
+    from_line,
+    to_line,
+)
 
 _MOST_WAITING = 1000
 
@@ -26,7 +34,8 @@ class TriggerPipe:
         self._lock = threading.Lock()
         self._waiting: deque[tuple[SignalKey | None, bytes]] = deque()
         self._given: dict[SignalKey, bytes] = {}
-        self._state: bytes | None = None
+        self._states: dict[type[ChannelNews], bytes] = {}
+        """The last of each kind that is no trigger: what a process that begins anew is told first."""
         self._pipe: int | None = None
 
     def attach(self, pipe: int) -> None:
@@ -36,8 +45,7 @@ class TriggerPipe:
             self._pipe = pipe
             self._waiting.extendleft(reversed(self._given.items()))
             self._given.clear()
-            if self._state is not None:
-                self._waiting.appendleft((None, self._state))
+            self._waiting.extendleft((None, state) for state in self._states.values())
             self._flush()
 
     def safe(self, key: SignalKey) -> None:
@@ -54,12 +62,12 @@ class TriggerPipe:
         """Hand this over, now or when there is room."""
         line = to_line(news)
         with self._lock:
-            if isinstance(news, ChannelState):
-                self._state = line
+            if isinstance(news, PartSignal):
+                self._put(news.key, line)
+            else:
+                self._states[type(news)] = line
                 if self._pipe is not None:
                     self._put(None, line)
-            else:
-                self._put(news.key, line)
             self._flush()
 
     def flush(self) -> None:
@@ -97,11 +105,14 @@ class TriggerFeed:
         self._signals: deque[PartSignal] = deque()
         self.away: str | None = "it was not reached yet"
         self.safe = safe
+        self.order: ChannelOrder | None = None
 
     def tell(self, news: ChannelNews) -> None:
         """Take what the side channel brought."""
         if isinstance(news, ChannelState):
             self.away = news.away
+        elif isinstance(news, ChannelOrder):
+            self.order = news
         else:
             self._signals.append(news)
 

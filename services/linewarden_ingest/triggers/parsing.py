@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from linewarden_ingest.cameras.interface import PartInfo
 from linewarden_schemas.base import MOST_MS
 from linewarden_schemas.ids import check_id
-from linewarden_schemas.vocabulary import PartIdSource
+from linewarden_schemas.vocabulary import ChannelWord, PartIdSource
 
 MOST_LINE = 2048
 """Bytes of a line at most."""
 MOST_COUNTER = 9_999_999_999
-_Name = Literal["counter", "time", "serial", "lot", "product", "encoder"]
-_NAMES: tuple[_Name, ...] = ("counter", "time", "serial", "lot", "product", "encoder")
+_Name = Literal["counter", "time", "serial", "lot", "product", "cavity", "encoder"]
+_NAMES: tuple[_Name, ...] = ("counter", "time", "serial", "lot", "product", "cavity", "encoder")
 _PAIR = re.compile(r"\s*([^=\s,;]+)=([^,;\s]*)\s*(?:[,;]|\s|$)")
 
 
@@ -37,12 +37,13 @@ class LineTold:
 
 
 class LineFormat(BaseModel):
-    """How lines are read. A line is UTF-8 text with some of counter, time, serial, lot, product, encoder.
+    """How lines are read. A line is UTF-8 text with some of counter, time, serial, lot, product, cavity, encoder.
 
     `form` is an object of JSON, pairs `key=value` with blanks, commas or semicolons between, or by `pattern`, a regular
     expression with those names as groups, which the whole line matches. `names` are the keys where the sender calls
     them otherwise. `counts` says that each line brings a counter, which grows by 1 and begins anew with 0 after
-    `last_counter`; else lines are counted as they come. `times` is what names a visit, and joins in time.
+    `last_counter`; else lines are counted as they come. `times` is what names a visit, and joins in time. A line
+    that is `start` or `stop`, whole, says that of the line instead of a part; without them no line does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,11 +54,15 @@ class LineFormat(BaseModel):
     counts: bool = True
     last_counter: int = Field(MOST_COUNTER, ge=1, le=MOST_COUNTER)
     times: Literal["arrival", "told"] = "arrival"
+    start: str | None = Field(None, min_length=1)
+    stop: str | None = Field(None, min_length=1)
 
     @model_validator(mode="after")
     def _pattern_is_one(self) -> Self:
         if (self.form == "pattern") != (self.pattern is not None):
             raise ValueError("form = 'pattern' and a pattern belong together")
+        if self.start is not None and self.start == self.stop:
+            raise ValueError(f"start and stop are both {self.start!r}")
         try:
             unknown = set(re.compile(self.pattern or "").groupindex) - set(_NAMES)
         except re.error as error:
@@ -66,8 +71,14 @@ class LineFormat(BaseModel):
             raise ValueError(f"pattern {self.pattern!r} names {sorted(unknown)}; groups are {', '.join(_NAMES)}")
         return self
 
+    def word(self, raw: bytes) -> ChannelWord | None:
+        """What a line says of the line itself; None for one that tells of a part."""
+        text = raw.decode("utf-8", errors="replace").strip()
+        words = {self.start: ChannelWord.START, self.stop: ChannelWord.STOP}
+        return words.get(text)
+
     def read(self, raw: bytes) -> LineTold:
-        """What a line says.
+        """What a line says of a part.
 
         Raises:
             LineRefused: with the reason, whatever the bytes are.
@@ -118,12 +129,13 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _told(cells: dict[_Name, object]) -> LineTold:
-    ids = {name: check_id(_text(cells[name])) for name in ("serial", "lot", "product") if name in cells}
+    ids = {name: check_id(_text(cells[name])) for name in ("serial", "lot", "product", "cavity") if name in cells}
     part = PartInfo(
         part_id=ids.get("serial"),
         part_id_source=PartIdSource.TRACKED if "serial" in ids else None,
         lot_id=ids.get("lot"),
         product_id=ids.get("product"),
+        cavity=ids.get("cavity"),
         encoder_position=_whole("encoder", cells.get("encoder"), -MOST_MS, MOST_MS),
     )
     return LineTold(_whole("counter", cells.get("counter"), 0, MOST_COUNTER), _time_ms(cells.get("time")), part)

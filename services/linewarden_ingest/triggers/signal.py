@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter
 
 from linewarden_ingest.cameras.interface import PartInfo, Trigger
+from linewarden_schemas.vocabulary import ChannelWord
 
 SignalKey = tuple[int, int]
 """A trigger by its counter and its time (epoch ms), which name its visit."""
@@ -44,7 +45,15 @@ class ChannelState:
     away: str | None = None
 
 
-ChannelNews = PartSignal | ChannelState
+@dataclass(frozen=True, slots=True)
+class ChannelOrder:
+    """What the side channel says of the line, start or stop, and when its line came (epoch ms)."""
+
+    word: ChannelWord
+    at_ms: int
+
+
+ChannelNews = PartSignal | ChannelState | ChannelOrder
 _ADAPTER: TypeAdapter[ChannelNews] = TypeAdapter(ChannelNews)
 
 

@@ -11,12 +11,14 @@ import structlog
 from linewarden_reinspect import metrics
 from linewarden_reinspect.queue.types import Transition
 from linewarden_reinspect.station.errors import NotRecorded
+from linewarden_runtime.alarm_book import request_record
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BackpressureTimeout, RuntimeFault
 from linewarden_runtime.events import event_record
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.ports import Producer
 from linewarden_runtime.records import OutRecord
+from linewarden_schemas.alarm import AlarmRequest
 from linewarden_schemas.decision import Decision, QueueEvent
 from linewarden_schemas.ids import Namespace
 
@@ -68,6 +70,16 @@ class StationBus:
             self._discard()
             _log.error("decision not confirmed", decision_id=decision.decision_id, detail=str(fault))
             raise NotRecorded("problem.answer_unconfirmed") from fault
+
+    def ask(self, request: AlarmRequest) -> None:
+        """Write what a person wants done with an alarm, and wait for all replicas. Raises NotRecorded."""
+        record = request_record(self._namespace, request, self._namespace.source("station"))
+        try:
+            self._current().send(record).result(self._ack_s)
+        except RuntimeFault as fault:
+            self._discard()
+            _log.error("request not confirmed", request_id=request.request_id, detail=str(fault))
+            raise NotRecorded("problem.alarm_unconfirmed") from fault
 
     def tell(self, event: str, slot_id: str, visit_id: str, actor: str, cause: str | None = None) -> None:
         """Write what the station itself saw, in the background; nobody waits for it, and what is lost is counted."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from linewarden_reinspect.evidence.store import EvidenceStore
 from linewarden_reinspect.station.access.access import Access
 from linewarden_reinspect.station.access.guard import CurrentSession
+from linewarden_reinspect.station.alarm_watch import AlarmWatch
 from linewarden_reinspect.station.desk import ReviewDesk
 from linewarden_reinspect.station.insight.insight import Insight
 from linewarden_reinspect.station.references import References
@@ -26,13 +27,17 @@ from linewarden_schemas.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class StationContext:
-    """Everything that the routes work with. `lines` empty means that people work for every line."""
+    """Everything that the routes work with. `lines` empty means that people work for every line.
+
+    `wall` shows the line to whoever asks, without sign-in; with `wall_parts` its parts as well.
+    """
 
     desk: ReviewDesk
     access: Access
     insight: Insight
     evidence: EvidenceStore
     watch: QueueWatch
+    alarms: AlarmWatch
     clock: Clock
     namespace: str
     lines: tuple[str, ...] = ()
@@ -40,6 +45,8 @@ class StationContext:
     references: References = field(default_factory=References)
     studies: Studies = field(default_factory=Studies)
     break_after_s: float = 3600.0
+    wall: bool = False
+    wall_parts: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 
 

@@ -6,17 +6,20 @@
         ├── NotSignedIn      401
         ├── Forbidden        403   another site's request, or a wrong link
         ├── NothingHeld      404   the visit or picture is not in this person's hands
+        ├── NoSuchAlarm      404   there is no such alarm
         ├── LeaseGone        409   the lease is lost; nothing was recorded
         ├── Conflict         409   another answer was given for this lease before
         ├── Mismatch         409   what was scanned is not the part in hand, or may not be taken
         ├── NotShown         409   accepting needs every picture delivered
         ├── NotBlind         409   the plain pictures are judged first
         ├── NotNext          409   in a study another picture comes next
+        ├── AlarmRefused     409   the alarm does not stand so any more
         ├── BadMark          422   a drawn mask is not one of the picture
         ├── BadInput         422   what was typed cannot be taken; the sentence says why
         ├── TooMany          429   too many failed sign-ins
         ├── ProviderAway     503   the sign-in service does not answer
         ├── SheetUnusable    503   a study's sheet cannot be read or written; it is as it was
+        ├── AlarmUnanswered  503   it is written down, and the line's process has not done it
         ├── QueueAway        503   the queue is rebuilt or lags; visits are given out again shortly
         ├── KafkaAway        503   Kafka cannot be reached
         ├── BookAway         503   the station's own book cannot be written; the same request again is safe
@@ -72,6 +75,12 @@ class NothingHeld(StationError):
     status, word = 404, "nothing_held"
 
 
+class NoSuchAlarm(StationError):
+    """There is no such alarm on this station's lines."""
+
+    status, word = 404, "no_such_alarm"
+
+
 class LeaseGone(StationError):
     """The lease is over or was never this token's: nothing that depends on it was done."""
 
@@ -112,6 +121,12 @@ class NotNext(StationError):
     status, word = 409, "not_next"
 
 
+class AlarmRefused(StationError):
+    """The alarm does not stand as the person saw it; nothing was changed."""
+
+    status, word = 409, "alarm_refused"
+
+
 class BadMark(StationError):
     """What was drawn is no mask of the picture."""
 
@@ -146,6 +161,12 @@ class NotRecorded(StationError):
     """Kafka did not confirm a decision in time: it may lie in the log, and is safe to send again as it is."""
 
     status, word = 503, "not_recorded"
+
+
+class AlarmUnanswered(StationError):
+    """What was wanted is written down; the process that keeps the line's alarms has not done it yet."""
+
+    status, word = 503, "alarm_unanswered"
 
 
 class QueueAway(StationError):

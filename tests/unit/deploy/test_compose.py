@@ -17,6 +17,7 @@ from linewarden.cli import ServiceName, app
 from linewarden_audit.notary.service import NotaryProcess
 from linewarden_ingest.settings import IngestSettings, with_cameras
 from linewarden_inspect.settings import KeeperProcess, WorkerProcess
+from linewarden_line.settings import LineSettings
 from linewarden_onward.settings import OnwardSettings, with_output
 from linewarden_reinspect.settings import ProjectorProcess, StationProcess
 from linewarden_route.settings import RouteSettings
@@ -31,6 +32,7 @@ LOADERS: dict[str, Callable[[], ServiceSettings]] = {
     "keeper": KeeperProcess.load,
     "route": RouteSettings.load,
     "onward": OnwardSettings.load,
+    "line": LineSettings.load,
     "projector": ProjectorProcess.load,
     "station": StationProcess.load,
     "notary": NotaryProcess.load,
@@ -88,6 +90,15 @@ def test_every_service_reads_the_shared_settings_file(service: str, monkeypatch:
     settings = LOADERS[service]()
     assert settings.namespace == "line1"
     assert settings.kafka.bootstrap_servers == "kafka:9092"
+
+
+def test_each_service_has_a_client_id_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in line_env().items():
+        monkeypatch.setenv(name, value)
+    assert [load().kafka.client_id for load in LOADERS.values()] == [f"line1.{service}-0" for service in LOADERS]
+    assert ServiceSettings.load().kafka.client_id == "line1.cli-0"
+    monkeypatch.setenv("LINEWARDEN_KAFKA__CLIENT_ID", "mine")
+    assert RouteSettings.load().kafka.client_id == "mine"
 
 
 def test_the_station_shows_pictures_of_bundles_and_references_that_are_mounted(monkeypatch: pytest.MonkeyPatch) -> None:

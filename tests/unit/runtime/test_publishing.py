@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
+from linewarden_domain.line_acts import tell
+from linewarden_domain.line_situation import Who as ByName
+from linewarden_domain.line_situation import Work
+from linewarden_runtime.acting import act_on_line, look_at_line
 from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError
 from linewarden_runtime.ports import Broker
 from linewarden_runtime.provision import provision_topics, recipe_record
-from linewarden_runtime.publishing import activate, publish_recipe, tell_state
+from linewarden_runtime.publishing import activate, publish_recipe
 from linewarden_runtime.records import OutRecord, Position
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_runtime.testing.faults import Fault
@@ -71,7 +75,7 @@ class Publisher:
             case Recipe():
                 publish_recipe(broker, self._namespace, self._what, "/test")
             case LineState():
-                tell_state(broker, self._namespace, self._what, "/test")
+                told_state(broker, self._namespace, self._what)
             case Activation():
                 activate(broker, self._namespace, self._what, "/test")
 
@@ -176,17 +180,33 @@ def test_a_recipe_that_nobody_could_judge_by_is_not_published(broker: MemoryBrok
     assert broker.records(NAMESPACE.topic("recipes")) == []
 
 
+STATE_LOOKED, STATE_BEFORE_WRITING = 4, 9
 LOOKED, BEFORE_WRITING = 2, 6
 """Steps after which a teller has looked at what was told, and after which only the commit is left."""
+
+
+def told_state(broker: Any, namespace: Namespace, wanted: LineState) -> LineState | None:
+    """Tell a state as the command does; the one before."""
+    seen = look_at_line(broker, namespace, wanted.line_id, wanted.since_ms)
+    act_on_line(
+        broker,
+        namespace,
+        wanted.line_id,
+        lambda line, _: tell(line, ByName(wanted.actor), wanted.mode, Work(), has_gate=False),
+        "/test",
+        lambda: wanted.since_ms,
+        seen=seen,
+    )
+    return seen.state
 
 
 def said(mode: LineMode, actor: str) -> LineState:
     return LineState(line_id="line1", mode=mode, since_ms=2, actor=actor)
 
 
-@pytest.mark.parametrize("steps", range(LOOKED, BEFORE_WRITING + 1))
+@pytest.mark.parametrize("steps", range(STATE_LOOKED, STATE_BEFORE_WRITING + 1))
 def test_a_state_that_somebody_else_told_meanwhile_is_not_overruled_unseen(broker: MemoryBroker, steps: int) -> None:
-    tell_state(broker, NAMESPACE, said(LineMode.PRODUCTION, "ann"), "/test")
+    told_state(broker, NAMESPACE, said(LineMode.PRODUCTION, "ann"))
     one = Publisher(broker, said(LineMode.PRODUCTION, "ben").model_copy(update={"since_ms": 3}))
     two = Publisher(broker, said(LineMode.STOPPED, "cleo"))
     for _ in range(steps):
@@ -227,11 +247,11 @@ def test_a_recipe_that_somebody_else_activated_meanwhile_is_not_overruled_unseen
 @pytest.mark.parametrize("fault", [Fault.COMMIT_LOST, Fault.SEND, Fault.INIT])
 def test_a_state_whose_commit_got_no_answer_is_told_once(broker: MemoryBroker, fault: Fault) -> None:
     broker.faults.order(fault)
-    assert tell_state(broker, NAMESPACE, said(LineMode.BYPASS, "ann"), "/test") is None
+    assert told_state(broker, NAMESPACE, said(LineMode.SETUP, "ann")) is None
     assert len(broker.records(NAMESPACE.topic("line-state"))) == 1
-    before = tell_state(broker, NAMESPACE, said(LineMode.PRODUCTION, "ann"), "/test")
+    before = told_state(broker, NAMESPACE, said(LineMode.PRODUCTION, "ann"))
     assert before is not None
-    assert before.mode is LineMode.BYPASS
+    assert before.mode is LineMode.SETUP
 
 
 @pytest.mark.parametrize("fault", [Fault.COMMIT_LOST, Fault.SEND, Fault.INIT])

@@ -22,6 +22,7 @@ PARTIES = {
     "linewarden_reinspect": "station",
     "linewarden_reinspect.projector": "projector",
     "linewarden_reinspect.bootstrap.open_projector": "projector",
+    "linewarden_line": "line",
     "linewarden_onward": "onward",
     "linewarden_replay": "replay",
     "linewarden_route": "route",

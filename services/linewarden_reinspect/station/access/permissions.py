@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from linewarden_domain.authority import DISPOSING, MAY_TAKE, may_name
+from linewarden_domain.line_situation import LIFTING
 from linewarden_reinspect.station.errors import BadInput, Forbidden
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Judgement, Outcome, Role, Skill
@@ -24,6 +25,16 @@ class Permission(StrEnum):
     """To take visits and judge them."""
     DISPOSE = "dispose"
     """To name what becomes of a part: rework, scrap, use_as_is."""
+    LINE = "line"
+    """To see the line as it runs."""
+    PARTS = "parts"
+    """To see parts as pictures, with their stories."""
+    ALARMS = "alarms"
+    """To see alarms and their history."""
+    ACKNOWLEDGE = "acknowledge"
+    """To say to know of an alarm."""
+    SHELVE = "shelve"
+    """To put alarms aside, take them back, and end those that stand until somebody does."""
     HISTORY = "history"
     """To read what was decided and what happened in the queue."""
     LOG = "log"
@@ -36,6 +47,8 @@ class Permission(StrEnum):
     """To look at thresholds and draft others."""
     APPROVE = "approve"
     """To approve or refuse somebody else's draft, and to roll back."""
+    LINE_ACTS = "line_acts"
+    """To lock and unlock a line, change it over, check it, release it, record a bypass."""
     SKILLS = "skills"
     """To see who there is, and to say who has learnt what."""
     USERS = "users"
@@ -48,12 +61,18 @@ GRANTS: dict[Permission, frozenset[Role]] = {
     Permission.QUEUE: _ALL,
     Permission.REVIEW: MAY_TAKE[Skill.OPERATOR],
     Permission.DISPOSE: DISPOSING,
+    Permission.LINE: _ALL,
+    Permission.PARTS: _ALL - {Role.ADMIN},
+    Permission.ALARMS: _ALL,
+    Permission.ACKNOWLEDGE: frozenset({Role.OPERATOR, Role.LEAD, Role.QUALITY, Role.ENGINEER}),
+    Permission.SHELVE: frozenset({Role.LEAD, Role.ENGINEER}),
     Permission.HISTORY: frozenset({Role.LEAD, Role.QUALITY, Role.AUDITOR}),
     Permission.LOG: frozenset({Role.AUDITOR, Role.ADMIN}),
     Permission.FIGURES: frozenset({Role.LEAD, Role.QUALITY}),
     Permission.PEOPLE: frozenset({Role.LEAD}),
     Permission.THRESHOLDS: frozenset({Role.ENGINEER, Role.QUALITY}),
     Permission.APPROVE: frozenset({Role.ENGINEER, Role.QUALITY}),
+    Permission.LINE_ACTS: LIFTING,
     Permission.SKILLS: frozenset({Role.LEAD, Role.ADMIN}),
     Permission.USERS: frozenset({Role.ADMIN}),
 }
@@ -66,8 +85,19 @@ ROUTES: dict[str, Permission] = {
     "POST /set-up": Permission.PUBLIC,
     "GET /oidc/start": Permission.PUBLIC,
     "GET /oidc/back": Permission.PUBLIC,
+    "GET /wall": Permission.PUBLIC,
+    "GET /wall/events": Permission.PUBLIC,
+    "GET /wall/frames/{frame_id}": Permission.PUBLIC,
     "POST /api/sign-out": Permission.SELF,
     "GET /api/me": Permission.SELF,
+    "GET /line": Permission.LINE,
+    "GET /api/line": Permission.LINE,
+    "GET /api/line/events": Permission.LINE,
+    "GET /api/line/frames/{frame_id}": Permission.LINE,
+    "GET /pictures": Permission.PARTS,
+    "GET /api/pictures": Permission.PARTS,
+    "GET /parts/{visit_id}": Permission.PARTS,
+    "GET /api/parts/{visit_id}/frames/{frame_id}/{layer}": Permission.PARTS,
     "GET /": Permission.QUEUE,
     "GET /api/events": Permission.QUEUE,
     "GET /review": Permission.REVIEW,
@@ -88,16 +118,28 @@ ROUTES: dict[str, Permission] = {
     "POST /api/study/answers": Permission.REVIEW,
     "POST /api/ahead": Permission.REVIEW,
     "POST /api/undo": Permission.REVIEW,
+    "POST /api/undo/visit": Permission.REVIEW,
+    "GET /api/last": Permission.REVIEW,
     "GET /frames/{frame_id}/picture": Permission.REVIEW,
     "GET /frames/{frame_id}/{layer}": Permission.REVIEW,
+    "GET /alarms": Permission.ALARMS,
+    "GET /api/alarms": Permission.ALARMS,
+    "GET /api/alarms/events": Permission.ALARMS,
+    "GET /api/alarms/history": Permission.ALARMS,
+    "POST /api/alarms/{alarm_id}/acknowledge": Permission.ACKNOWLEDGE,
+    "POST /api/alarms/{alarm_id}/wish": Permission.SHELVE,
     "GET /history": Permission.HISTORY,
     "GET /api/history": Permission.HISTORY,
     "GET /api/log": Permission.LOG,
     "GET /shift": Permission.FIGURES,
     "GET /api/shift": Permission.FIGURES,
+    "GET /api/shift/report": Permission.FIGURES,
     "GET /api/shift/operators": Permission.PEOPLE,
     "GET /api/bin-counts": Permission.FIGURES,
     "POST /api/bin-counts": Permission.FIGURES,
+    "GET /line/acts": Permission.LINE_ACTS,
+    "GET /api/line/acts": Permission.LINE_ACTS,
+    "POST /api/line/acts/{line_id}": Permission.LINE_ACTS,
     "GET /trust": Permission.THRESHOLDS,
     "GET /thresholds": Permission.THRESHOLDS,
     "GET /api/thresholds": Permission.THRESHOLDS,
@@ -109,13 +151,24 @@ ROUTES: dict[str, Permission] = {
     "GET /users": Permission.SKILLS,
     "GET /api/users": Permission.SKILLS,
     "POST /api/users/{name}/skills": Permission.SKILLS,
+    "GET /api/openapi.json": Permission.USERS,
     "POST /api/users": Permission.USERS,
     "POST /api/users/{name}/role": Permission.USERS,
     "POST /api/users/{name}/disabled": Permission.USERS,
     "POST /api/users/{name}/password": Permission.USERS,
 }
 
-BEATS = frozenset({"POST /api/slots/{slot_id}/renew", "GET /api/slots/{slot_id}/evidence", "GET /api/events"})
+BEATS = frozenset(
+    {
+        "POST /api/slots/{slot_id}/renew",
+        "GET /api/slots/{slot_id}/evidence",
+        "GET /api/events",
+        "GET /api/line/events",
+        "GET /api/line/frames/{frame_id}",
+        "GET /api/alarms/events",
+        "POST /api/undo/visit",
+    }
+)
 """What pages do by themselves: it neither keeps a session awake nor is it an act of a person."""
 
 LOGGED_READS = frozenset({"GET /api/shift/operators"})

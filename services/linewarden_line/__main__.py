@@ -1,0 +1,5 @@
+"""`python -m linewarden_line`."""
+
+from linewarden_line.bootstrap import main
+
+raise SystemExit(main())

@@ -1,0 +1,153 @@
+"""A part passes only where the line was in production, and nothing locked it, at its picture and at its decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from linewarden_audit.audit import balance_records
+from linewarden_domain.words import in_words
+from linewarden_route.line_watch import LineWatch, against_state
+from linewarden_runtime.books import StateBook
+from linewarden_runtime.clock import ManualClock
+from linewarden_runtime.errors import BrokerUnavailable
+from linewarden_runtime.provision import provision_topics
+from linewarden_runtime.testing import MemoryBroker
+from linewarden_schemas.envelope import decode, encode
+from linewarden_schemas.ids import Namespace
+from linewarden_schemas.line import LineLock, LineState
+from linewarden_schemas.vocabulary import Cause, LineMode, LockCause, Outcome, Routing, Verdict
+from tests.support.history import UNDO_MS, History
+from tests.unit.route.builders import T0
+
+LOCK = LineLock(cause=LockCause.CHECK_FAILED, since_ms=T0, actor="line")
+WITHHELD: dict[str, tuple[LineMode, dict[str, Any]]] = {
+    **{mode.value: (mode, {}) for mode in LineMode if mode is not LineMode.PRODUCTION},
+    "locked": (LineMode.PRODUCTION, {"locks": (LOCK,)}),
+}
+MARGIN_MS = 7_000
+"""Longer than a state may be unknown to route."""
+
+
+@pytest.fixture
+def made() -> Iterator[History]:
+    history = History()
+    yield history
+    history.close()
+
+
+def routings(made: History, visit: str) -> list[Routing]:
+    return [one.routing for one in made.line.dispositions(visit)]
+
+
+def unsafe(made: History) -> tuple[str, ...]:
+    return balance_records(made.records(), made.now_ms(), partitions=made.counts()).unsafe
+
+
+@pytest.mark.parametrize(("mode", "more"), WITHHELD.values(), ids=WITHHELD)
+def test_a_part_passes_only_if_picture_and_decision_fall_into_production(
+    made: History, mode: LineMode, more: dict[str, Any]
+) -> None:
+    made.visit("before")
+    made.capture("across")
+    made.turn()
+    state = made.line.tell_state(mode, **more)
+    made.pass_time(MARGIN_MS)
+    made.inspect("across")
+    made.turn()
+    made.visit("pinned", {"line_state": state.ref()})
+    made.line.tell_state()
+    made.visit("pinned-before", {"line_state": state.ref()})
+    made.visit("after")
+    passed, diverted = [Routing.TRUSTED_PASS], [Routing.DIVERTED]
+    found = {visit: routings(made, visit) for visit in ("before", "across", "pinned", "pinned-before", "after")}
+    assert found == {
+        "before": passed,
+        "across": diverted,
+        "pinned": diverted,
+        "pinned-before": diverted,
+        "after": passed,
+    }
+    (across,) = made.line.dispositions("across")
+    assert across.causes == (Cause.FAULT,)
+    assert all(in_words(one, "de") for one in across.reasons_coded)
+    assert unsafe(made) == ()
+
+
+@pytest.mark.parametrize(("mode", "more"), WITHHELD.values(), ids=WITHHELD)
+def test_the_balance_names_a_pass_that_was_decided_in_another_state(
+    made: History, mode: LineMode, more: dict[str, Any]
+) -> None:
+    made.pass_time(60_000)
+    made.visit("v1")
+    (passed,) = made.line.dispositions("v1")
+    records = made.records()
+    told = next(one for one in records if one.topic.endswith("line-state"))
+    for early_ms, named in ((MARGIN_MS, ("v1",)), (1_000, ())):
+        state = LineState(line_id="line1", mode=mode, since_ms=5, actor="ann", **more)
+        sent = encode(state, id="s", source="/test", time_ms=5)
+        wrong = replace(
+            told, value=sent.value, headers=sent.headers, offset=1, timestamp_ms=passed.decided_ms - early_ms
+        )
+        report = balance_records([*records, wrong], made.now_ms(), partitions=made.counts())
+        assert report.unsafe == named
+    assert decode(told.headers, told.value).message != state
+
+
+def test_a_check_that_is_due_ends_the_passing_by_itself(made: History) -> None:
+    made.line.tell_state(valid_until_ms=made.now_ms() + 60_000)
+    made.visit("v1")
+    made.pass_time(60_000)
+    made.visit("v2")
+    assert (routings(made, "v1"), routings(made, "v2")) == ([Routing.TRUSTED_PASS], [Routing.DIVERTED])
+    assert unsafe(made) == ()
+
+
+def test_who_releases_a_part_of_a_locked_line_has_looked_at_every_picture(made: History) -> None:
+    made.line.tell_state(locks=(LOCK,))
+    made.visit("v1")
+    made.decide("v1.r0.g0", covers=("v1.top",))
+    made.pass_time(UNDO_MS + 1_000)
+    assert made.line.dispositions("v1")[-1].outcome is None, "the side was not looked at"
+    made.decide("v1.r0.g1", covers=("v1.top", "v1.side"), actor="ben")
+    made.pass_time(UNDO_MS + 1_000)
+    assert made.line.dispositions("v1")[-1].outcome is Outcome.ACCEPT
+
+
+def test_a_reject_stays_one_and_says_the_lock_beside_it(made: History) -> None:
+    made.line.tell_state(LineMode.STOPPED)
+    made.visit("v1", verdict=Verdict.NG)
+    (routed,) = made.line.dispositions("v1")
+    assert routed.routing is Routing.REJECTED
+    assert any("stopped" in reason for reason in routed.reasons)
+
+
+def test_nobody_told_a_state_and_one_from_a_clock_ahead() -> None:
+    assert str(against_state(None, T0)) == "nobody has told the state that the line is in"
+    broker = MemoryBroker(ManualClock(now_ms=T0))
+    provision_topics(broker.admin(), Namespace("line1"), 2)
+    watch = LineWatch(StateBook(broker, Namespace("line1")), broker.clock)
+    assert watch.withheld("line1", T0) is not None
+
+
+def test_a_state_that_can_not_be_renewed_is_not_believed() -> None:
+    clock = ManualClock(now_ms=T0)
+    state = LineState(line_id="line1", mode=LineMode.PRODUCTION, since_ms=1, actor="ann")
+
+    class Away:
+        """A book whose broker is away."""
+
+        def refresh(self) -> None:
+            raise BrokerUnavailable("no answer")
+
+        def state(self, _line: str, _at_ms: int) -> LineState:
+            return state
+
+    watch = LineWatch(Away(), clock)  # type: ignore[arg-type]  # what it asks of a book
+    assert watch.withheld("line1", T0) is None
+    clock.advance(5.5)
+    watch.look()
+    assert "could not be renewed" in str(watch.withheld("line1", T0))
