@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,10 +66,19 @@ def _side_by_side(kinds: list[PlantKind], rows: list[PlantRow], until: float, as
         left = [] if until == float("inf") else ["--minutes", str(max(0.01, until - time.monotonic()) / 60)]
         words = ["--only", *names, "--runs", str(asked.runs), "--results", str(asked.results), *left]
         work = [] if asked.work is None else ["--work", str(asked.work)]
-        return subprocess.run([sys.executable, "-m", "tests.faults.plant", *words, *work], check=False).returncode
+        with subprocess.Popen([sys.executable, "-m", "tests.faults.plant", *words, *work]) as process:
+            running.append(process)
+            return process.wait()
 
-    with ThreadPoolExecutor(asked.jobs) as pool:
+    running: list[subprocess.Popen[bytes]] = []
+    pool = ThreadPoolExecutor(asked.jobs)
+    try:
         return int(any(list(pool.map(run, kinds))))
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)  # before one ends, else the next kind begins in its place
+        for process in running:
+            process.terminate()
+        raise
 
 
 def _kind(
@@ -124,7 +134,12 @@ def _say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - a command
 
 
+def _stopped(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stopped)
     try:
         sys.exit(main())
     except KeyboardInterrupt:
