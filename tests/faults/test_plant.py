@@ -12,7 +12,7 @@ import pytest
 from tests.faults.plant.rows import named
 
 pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.plant, pytest.mark.timeout(900)]
-STRUCK = ["rtsp", "watch", "http", "folder", "file"]
+STRUCK = ["rtsp", "watch", "http", "folder", "file", "webhook"]
 
 
 def test_cameras_and_outputs_are_struck_once_in_each_way_and_everything_adds_up(tmp_path: Path) -> None:

@@ -156,12 +156,12 @@ class OpcuaRig(ControlRig):
 
     def judge(self, bed: PlantBed) -> Judgement:
         """A permission names a part that was decided to pass."""
-        passes = {
+        others = {
             trigger[1]
             for one in bed.flow.dispositions.values()
-            if one.is_pass and (trigger := trigger_in(one.visit_id)) is not None
+            if not (one.is_pass or one.revision) and (trigger := trigger_in(one.visit_id)) is not None
         }
-        wrong = self._permitted.keys() - passes
+        wrong = self._permitted.keys() & others
         named = frozenset(f"part {one}: a permission without a trusted pass" for one in wrong)
         return super().judge(bed).and_also(Judgement(passed_wrongly=named))
 

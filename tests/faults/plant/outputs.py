@@ -62,9 +62,9 @@ class OutputRig(PlantRig):
         bed.until(lambda: known <= self.told.keys() | self.excused, f"all {len(known)} revisions are told")
 
     def judge(self, bed: PlantBed) -> Judgement:
-        """Nobody was permitted to pass what was not decided to pass."""
-        passes = {key for key, one in bed.flow.dispositions.items() if one.is_pass}
-        wrong = {key for key, may_pass in self.told.items() if may_pass} - passes
+        """Nobody was permitted to pass what was not decided to pass; what is not followed yet is judged later."""
+        told = {key for key, may_pass in list(self.told.items()) if may_pass}
+        wrong = {key for key, one in bed.flow.dispositions.items() if key in told and not one.is_pass}
         return Judgement(passed_wrongly=frozenset(f"{key}: a permission without a trusted pass" for key in wrong))
 
     def kill(self, bed: PlantBed, rng: Random, limit_s: float) -> Naming:
