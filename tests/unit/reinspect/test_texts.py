@@ -37,7 +37,7 @@ PAGES = sorted((STATION / "templates").glob("*.html"))
 MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
 CHOSEN = re.compile(
-    r"""["']((?:reason|step|queue|line|cover|compare|error|scan|study|undo|last|lock|judge|said)\.[a-zA-Z_]+)["']"""
+    r"""["']((?:reason|step|queue|line|shift|cover|compare|error|scan|study|undo|last|lock|judge|said)\.[a-zA-Z_]+)["']"""
 )
 RAISED = re.compile(r'"((?:problem|why)\.[a-z_]+)"')
 
