@@ -131,6 +131,7 @@ def plant(
     made = Plant(Servers(tansu, valkey_server.port), namespace, tmp_path)
     for name, value in made.env.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "200")  # a table that folds no word
     monkeypatch.chdir(tmp_path)
     runner = CliRunner()
     runner.invoke(app, ["topics", "create", "--partitions", "2"], catch_exceptions=False)
