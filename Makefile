@@ -12,14 +12,14 @@ PLANT := '.[demo,cameras,onward]'
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page faults faults-page clean
+.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page faults faults-page plant plant-page clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-demo: $(VENV)/.demo ## set up and run a line: make demo [PARTS=200] [HEADLESS=1] [BROKER=apache] [CAMERA=rtsp|genicam] [SOURCE=DIR] [BUNDLE=DIR] [GATE=1]
+demo: $(VENV)/.demo ## set up and run a line: make demo [PARTS=200] [HEADLESS=1] [BROKER=apache] [CAMERA=rtsp|genicam] [SOURCE=DIR] [BUNDLE=DIR] [GATE=1] [REVIEWERS=2]
 	$(if $(CAMERA)$(GATE),@$(BIN)/pip install -q -c constraints.txt -e $(PLANT))
-	$(BIN)/linewarden demo $(if $(PARTS),--parts $(PARTS)) $(if $(HEADLESS),--headless) $(if $(BROKER),--broker $(BROKER)) $(if $(CAMERA),--camera $(CAMERA)) $(if $(SOURCE),--source $(SOURCE)) $(if $(BUNDLE),--bundle $(BUNDLE)) $(if $(GATE),--gate)
+	$(BIN)/linewarden demo $(if $(PARTS),--parts $(PARTS)) $(if $(HEADLESS),--headless) $(if $(BROKER),--broker $(BROKER)) $(if $(CAMERA),--camera $(CAMERA)) $(if $(SOURCE),--source $(SOURCE)) $(if $(BUNDLE),--bundle $(BUNDLE)) $(if $(GATE),--gate) $(if $(REVIEWERS),--reviewers $(REVIEWERS))
 
 setup: $(VENV)/.dev ## the environment for development, with a commit hook where this is a checkout
 	@if [ -d .git ] && [ -z "$(CI)" ]; then $(BIN)/pre-commit install >/dev/null; fi
@@ -50,9 +50,11 @@ imports: $(VENV)/.dev ## the import contract
 
 drift: $(VENV)/.dev ## generated files are what the catalogue gives
 	$(BIN)/python -m linewarden_schemas.generate --check
+	$(BIN)/python -m scripts.reference --check
 
 generate: $(VENV)/.dev ## write the generated files
 	$(BIN)/python -m linewarden_schemas.generate
+	$(BIN)/python -m scripts.reference
 
 format: $(VENV)/.dev ## format and mend what ruff can mend
 	$(BIN)/ruff format .
@@ -87,6 +89,13 @@ faults: $(VENV)/.dev ## the line under faults on real servers, 20 rows of 20 run
 
 faults-page: $(VENV)/.dev ## docs/results/faults.md from what track, simulate, faults and fuzz recorded
 	$(BIN)/python -m scripts.faults_page
+
+plant: $(VENV)/.dev ## cameras and outputs killed, cut, frozen, restarted on Apache Kafka, resumed: make plant [ONLY="ROW|KIND ..."] [RUNS=20] [MINUTES=60]
+	@sh scripts/need.sh
+	$(BIN)/python -m tests.faults.plant --jobs $(JOBS) $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS)) $(if $(MINUTES),--minutes $(MINUTES))
+
+plant-page: $(VENV)/.dev ## docs/results/plant.md from what plant and benchmarks.gate recorded
+	$(BIN)/python -m scripts.plant_page
 
 bundle: $(VENV)/.dev ## train the demo's bundle again, from its seed
 	$(BIN)/python -m linewarden_train.demo_bundle --out services/linewarden/assets/demo-bundle --seed 0

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from linewarden_schemas.base import Actor, Digest, EpochMs, Id, Message, MessagePart, Text
-from linewarden_schemas.vocabulary import Act, Judgement, Outcome, Role
+from linewarden_schemas.vocabulary import Act, Judgement, Outcome, Role, Skill
 
 MOST_MASK_BYTES = 256 * 1024
 MOST_MARKS_BYTES = 512 * 1024
@@ -35,6 +35,8 @@ class Decision(Message):
 
     `blind`: the first judgement was given on the plain pictures of `first_shown`, before anything that the machine
     thinks of the part was told; `judgement` is the one that counts. Absent in what was decided elsewhere.
+    Whoever is unsure hands the part on, to a lead or, from a lead, back to operators (`hand_to`), and says why in a
+    word (`unsure_because`); `comment` is the note that goes with it.
     """
 
     TYPE: ClassVar[str] = "linewarden.decision.v1"
@@ -59,6 +61,8 @@ class Decision(Message):
     defect_class: Id | None = None
     marks: tuple[Mark, ...] = ()
     comment: Text | None = None
+    unsure_because: Id | None = None
+    hand_to: Skill | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -68,6 +72,8 @@ class Decision(Message):
             raise ValueError("an undo names the decision that it undoes, and nothing else does")
         if self.outcome is Outcome.USE_AS_IS and self.concession is None:
             raise ValueError("use_as_is needs the number of its concession")
+        if self.judgement is not Judgement.UNSURE and (self.hand_to or self.unsure_because) is not None:
+            raise ValueError("only who is unsure hands a part on")
         if self.blind and self.first_judgement is None:
             raise ValueError("what was judged blind names its first judgement")
         if sum(len(mark.mask_png) for mark in self.marks) > MOST_MARKS_BYTES:

@@ -22,7 +22,7 @@ from linewarden_schemas.base import (
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.reason import CodedReasons
-from linewarden_schemas.vocabulary import Cause, CloseReason, Outcome, Routing, Skill, Undecidable, Verdict
+from linewarden_schemas.vocabulary import Cause, CloseReason, Outcome, Role, Routing, Skill, Undecidable, Verdict
 
 
 class ViewResult(MessagePart):
@@ -104,9 +104,24 @@ class SlotFrame(MessagePart):
     reasons_coded: CodedReasons = ()
 
 
+MOST_NOTE = 500
+"""Characters of a note: slots and states carry it, and are sent again."""
+
+
+class Handover(MessagePart):
+    """Who handed a slot on, when, why in a word (`reason`) and in their own words (`note`)."""
+
+    actor: Actor
+    role: Role
+    at_ms: EpochMs
+    reason: Id | None = None
+    note: Annotated[str, Field(max_length=MOST_NOTE)] | None = None
+
+
 class SlotOpen(Message):
     """A request for one person's judgement. Sent again under the same id when a late frame joins.
 
+    `handover` is there where somebody was unsure, and handed it to a lead, or back to operators.
     `skill` is the authority that is asked for, `needs` what a person must have learnt. `capacity_per_hour` and
     `max_age_ms` are the recipe's; they ask for a slower line or a stop.
     """
@@ -134,6 +149,7 @@ class SlotOpen(Message):
     max_age_ms: DurationMs | None = None
     excluded_actors: tuple[Actor, ...] = ()
     missing_views: tuple[Id, ...] = ()
+    handover: Handover | None = None
     frames: tuple[SlotFrame, ...] = ()
     is_simulated: bool = False
 

@@ -35,7 +35,8 @@ class MeasuredDefect(MessagePart):
     `x`, `y`, `width`, `height` in pixels of the native picture. Length is the larger of its greatest extent and of its
     skeleton; each figure has its uncertainty, at about two standard deviations. `zones` are those that it touches,
     `is_outside` where some of it lies in none. `is_within`: within the recipe's limits, or wholly in ignored zones
-    (`is_ignored`).
+    (`is_ignored`). `class_probability` is that of the most probable class, where the bundle tells classes; where that
+    is too low, the class is unknown: `defect_class` is absent, and `may_be` names every class that the bundle knows.
     """
 
     x: Count
@@ -50,13 +51,32 @@ class MeasuredDefect(MessagePart):
     is_outside: bool = True
     is_ignored: bool = False
     defect_class: Id | None = None
+    class_probability: Share | None = None
+    may_be: tuple[Id, ...] = ()
     is_within: bool = False
+
+
+class Location(MessagePart):
+    """Where the part lay, against the picture that the recipe's template was cut from.
+
+    The shift is of the template's middle, in pixels of the native picture; the turn is clockwise. Their uncertainties
+    are at about two standard deviations. `score` is the normalised correlation with the template.
+    """
+
+    shift_x_px: Finite
+    shift_y_px: Finite
+    turn_deg: Finite
+    score: Share
+    error_px: Finite
+    error_deg: Finite
 
 
 class Inspection(Message):
     """Verdict and trust of one frame. Scores are absent exactly where the frame was not decidable.
 
+    `location`: of a part that the recipe has located.
     `defects` are what was measured for the recipe's criteria and zones, the largest first; None where nobody measured.
+    `defect_class` is that of the first of them that is beyond its limits, else of the first that counts.
     `accepted`: an OK although something is marked, since all of it lies within what the recipe accepts.
     `clock_checked` is the frame's: whether the clock behind `captured_ms` had been compared with the broker's.
     """
@@ -80,6 +100,7 @@ class Inspection(Message):
     defect_class: Id | None = None
     defects: tuple[MeasuredDefect, ...] | None = None
     accepted: bool = False
+    location: Location | None = None
     maps: Maps | None = None
     recipe: RecipeRef
     frame_sha256: Digest | None = None

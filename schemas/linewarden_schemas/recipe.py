@@ -23,7 +23,7 @@ from linewarden_schemas.base import (
     is_reading,
 )
 from linewarden_schemas.line import RecipeRef
-from linewarden_schemas.vocabulary import Outcome, VerdictRule
+from linewarden_schemas.vocabulary import LocateBy, Outcome, VerdictRule
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
@@ -49,7 +49,8 @@ class Thresholds(MessagePart):
 class Zone(MessagePart):
     """A polygon in part coordinates, of one view or of all. What lies wholly in ignored zones is not judged.
 
-    Part coordinates are mm to the right of and below the upper left corner of the view's region.
+    Part coordinates are mm to the right of and below the upper left corner of the view's region, and turn with the part
+    where the view locates it.
     """
 
     zone_id: Id
@@ -67,6 +68,24 @@ class Region(MessagePart):
     height: int
 
 
+class Locate(MessagePart):
+    """How the part is found in a view's picture before it is judged: where its template lies now.
+
+    The template, a PNG of 8 bit grey, was cut from a good picture at `x`, `y` (pixels of the native picture) and
+    reduced `reduction` times; region and zones are told for the part as it lay there. It may lie `max_shift_px` away
+    and be turned by `max_turn_deg`; what correlates with the template by less than `least_score` is not the part.
+    """
+
+    template_png: Annotated[bytes, Field(max_length=100_000)]
+    x: Count
+    y: Count
+    reduction: Annotated[int, Field(ge=1, le=64)] = 1
+    by: LocateBy = LocateBy.GREY
+    max_shift_px: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+    max_turn_deg: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
+    least_score: Share
+
+
 class ViewSpec(MessagePart):
     """One picture that the recipe expects of a visit.
 
@@ -79,6 +98,7 @@ class ViewSpec(MessagePart):
     pose: Id | None = None
     light: Id | None = None
     region: Region | None = None
+    locate: Locate | None = None
     mm_per_pixel: Positive | None = None
     scale_error: Share = 0.0
     scale_until_ms: EpochMs | None = None

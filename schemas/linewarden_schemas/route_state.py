@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from linewarden_schemas.base import Actor, Count, Digest, EpochMs, Finite, Id, Message, MessagePart, Share, Text
 from linewarden_schemas.capture import Returned
+from linewarden_schemas.disposition import Handover
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.reason import CodedReasons, Reason
@@ -39,7 +40,8 @@ class Contradiction(MessagePart):
 class ViewState(MessagePart):
     """One view of an open visit: what its capture and its inspection said. Either may come first.
 
-    `measured`: its inspection measured defects, as criteria and zones ask for; `accepted`: by them it is OK.
+    `measured`: its inspection measured defects, as criteria and zones ask for; `accepted`: by them it is OK. `located`:
+    it tells where the part lay.
     """
 
     view_id: Id
@@ -64,6 +66,7 @@ class ViewState(MessagePart):
     risk: Share | None = None
     measured: bool = False
     accepted: bool = False
+    located: bool = False
     fault: Text | None = None
     fault_coded: Reason | None = None
     reasons: tuple[Text, ...] = ()
@@ -88,6 +91,7 @@ class SlotState(MessagePart):
     actor: Actor | None = None
     decision_id: Id | None = None
     refused: bool = False
+    handover: Handover | None = None
 
 
 class VisitSnapshot(Message):

@@ -130,7 +130,7 @@ CATALOGUE: dict[str, Topic] = {
             Capture,
             CameraHeartbeat,
             written_by=("ingest",),
-            read_by=("route", "audit", "history", "cli", "line"),
+            read_by=("route", "station", "audit", "history", "cli", "line"),
             purpose="metadata of every trigger, with the recipe, line state and decide-by in force",
         ),
         _topic(
@@ -138,7 +138,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             FrameMetadata,
             written_by=("ingest",),
-            read_by=("inspect", "keeper", "audit", "replay", "cli"),
+            read_by=("inspect", "keeper", "station", "audit", "replay", "cli"),
             retention_ms=6 * _HOUR,
             max_record_bytes=5 * MIB,
             purpose="encoded picture bytes as they are",
@@ -166,7 +166,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             Disposition,
             written_by=("route",),
-            read_by=("route", "onward", "keeper", "notary", "audit", "history", "replay", "cli", "line"),
+            read_by=("route", "onward", "keeper", "notary", "station", "audit", "history", "replay", "cli", "line"),
             purpose="routing and outcomes by revision",
         ),
         _topic(

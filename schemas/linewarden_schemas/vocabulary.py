@@ -74,6 +74,10 @@ class Undecidable(StrEnum):
     """The device failed on it."""
     OUT_OF_DISTRIBUTION = "out_of_distribution"
     """Grey levels, brightness or contrast are outside what the bundle was calibrated on."""
+    PART_NOT_FOUND = "part_not_found"
+    """No place of the picture, or more than one, is like the recipe's template."""
+    PART_MISPLACED = "part_misplaced"
+    """The part lies further from where it was taught than the recipe allows: it was put so, or the camera moved."""
 
 
 class Loss(StrEnum):
@@ -286,6 +290,15 @@ class VerdictRule(StrEnum):
     """The probability of a defect, above its threshold."""
     EITHER = "either"
     """That, or a mask that marks a defect."""
+
+
+class LocateBy(StrEnum):
+    """What of a picture is held against the template that tells where a part lies."""
+
+    GREY = "grey"
+    """Its grey levels."""
+    EDGES = "edges"
+    """How steep they are, which a change of light moves less."""
 
 
 class Stage(StrEnum):

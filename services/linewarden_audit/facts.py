@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from linewarden_history.reading import WrittenAt
 from linewarden_schemas.disposition import SlotFrame
-from linewarden_schemas.inspection import MeasuredDefect
+from linewarden_schemas.inspection import Location, MeasuredDefect
 from linewarden_schemas.vocabulary import (
     Act,
     CameraCondition,
@@ -150,6 +150,7 @@ class InspectedFrame:
     is_simulated: bool
     defects: tuple[MeasuredDefect, ...] | None
     accepted: bool
+    location: Location | None
     source: str
     written: WrittenAt
 
@@ -284,6 +285,7 @@ class Decided:
     decided_ms: int
     written: WrittenAt
     shown: frozenset[tuple[str, str]] = frozenset()
+    hand_to: Skill | None = None
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from linewarden_audit.facts import CapturedFrame, InspectedFrame, RecipeName, ToldState
 from linewarden_schemas.inspection import MeasuredDefect
-from linewarden_schemas.recipe import Recipe, ReviewRules
+from linewarden_schemas.recipe import Criterion, Recipe, ReviewRules
 from linewarden_schemas.vocabulary import Cause, LineMode, Undecidable, Verdict
 
 Contents = Mapping[tuple[str, int], Mapping[str, tuple[Recipe, int | None]]]
@@ -205,8 +205,13 @@ def _inspection_faults(inspected: InspectedFrame, recipe: Recipe) -> Iterator[st
         if defect != recipe.thresholds.defect or suspicion not in (recipe.thresholds.suspicion, 0.0):
             yield "it was judged by other thresholds than the recipe's"
     yield from _measuring_faults(inspected, recipe)
+    asks_where = [one.locate for one in recipe.views if one.view_id == inspected.view_id] not in ([], [None])
+    if inspected.verdict is Verdict.OK and asks_where and inspected.location is None:
+        yield "the recipe asks where the part lies, and nobody tells"
     over = [limit for limit, _ in _limits(inspected, recipe) if not (inspected.p_defect or 0.0) <= limit]
-    if inspected.verdict is Verdict.OK and over and not (inspected.accepted and recipe.accepts_above_threshold):
+    counts = any(not one.is_ignored for one in inspected.defects or ())
+    may_overrule = inspected.accepted and recipe.accepts_above_threshold and counts
+    if inspected.verdict is Verdict.OK and over and not may_overrule:
         yield f"it is OK with a p_defect of {inspected.p_defect}, over the threshold in force"
 
 
@@ -220,10 +225,26 @@ def _measuring_faults(inspected: InspectedFrame, recipe: Recipe) -> Iterator[str
     for defect in inspected.defects or ():
         if not defect.is_ignored and not _is_acceptable(defect, recipe):
             yield f"a defect of {defect.length_mm:.2f} mm is none that the recipe accepts"
+    yield from _counting_faults([one for one in inspected.defects or () if not one.is_ignored], recipe)
+
+
+def _counting_faults(defects: Sequence[MeasuredDefect], recipe: Recipe) -> Iterator[str]:
+    """More defects in a zone, and of a class, than a criterion allows; of an unknown class each may be of any."""
+    for rule in recipe.criteria:
+        if rule.max_count is None:
+            continue
+        counted = [
+            one
+            for one in defects
+            if (rule.zone_id is None or rule.zone_id in one.zones)
+            and (rule.defect_class is None or one.defect_class in {None, rule.defect_class})
+        ]
+        if len(counted) > rule.max_count:
+            yield f"it has {len(counted)} defects where the recipe accepts {rule.max_count}"
 
 
 def _is_acceptable(defect: MeasuredDefect, recipe: Recipe) -> bool:
-    """Whether in each place where a defect lies something accepts it and nothing forbids it; counts are left out."""
+    """Whether in each place where a defect lies something accepts it and nothing forbids it; counts are apart."""
     length, area = defect.length_mm + defect.length_error_mm, defect.area_mm2 + defect.area_error_mm2
     for place in (*defect.zones, *([None] if defect.is_outside or not defect.zones else [])):
         rules = [one for one in recipe.criteria if one.zone_id is None or one.zone_id == place]
@@ -233,9 +254,16 @@ def _is_acceptable(defect: MeasuredDefect, recipe: Recipe) -> bool:
             if one.defect_class in {None, defect.defect_class} or defect.defect_class is None
             if (one.max_length_mm or length) < length or (one.max_area_mm2 or area) < area
         ]
-        if forbidden or not any(one.accept and one.defect_class in {None, defect.defect_class} for one in rules):
+        if forbidden or not _is_accepted(defect, [one for one in rules if one.accept]):
             return False
     return True
+
+
+def _is_accepted(defect: MeasuredDefect, accepting: Sequence[Criterion]) -> bool:
+    """Whether a rule accepts it whatever its class, or one does for each class that it may be."""
+    named = {one.defect_class for one in accepting}
+    candidates = set(defect.may_be) if defect.defect_class is None else {defect.defect_class}
+    return None in named or bool(candidates and candidates <= named)
 
 
 def _doubts(inspected: InspectedFrame, recipe: Recipe) -> Iterator[tuple[Cause | None, str]]:

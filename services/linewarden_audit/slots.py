@@ -70,10 +70,13 @@ def in_order(reviewed: Reviewed) -> list[SlotOpened | SlotClosed]:
 def against_skill(reviewed: Reviewed, required: int) -> Iterator[str]:
     """Slots that a lead has to take, and that were opened for anybody: tie-breaks, and what is escalated.
 
+    What a lead sends back is for anybody again, but for a tie-break.
+
     The very slot that was escalated may be opened once more as it was, after a torn transaction: what escalated it is
     read again and closes it.
     """
     escalated: dict[int, str] = {}
+    sent_back: dict[str, str] = {}
     asked: dict[str, Skill] = {}
     rounds = {one.slot_id: one.round for one in reviewed.slots if isinstance(one, SlotOpened)}
     for one in in_order(reviewed):
@@ -84,9 +87,22 @@ def against_skill(reviewed: Reviewed, required: int) -> Iterator[str]:
                 yield f"slot {one.slot_id} is for a lead, and was opened for the skill {one.skill.value}"
             asked.setdefault(one.slot_id, one.skill)
         elif one.reason is CloseReason.ESCALATED and one.slot_id in rounds:
-            escalated[rounds[one.slot_id]] = one.slot_id
+            number = rounds[one.slot_id]
+            if _is_sent_back(one, reviewed):
+                if asked[one.slot_id] is not Skill.LEAD or number >= required:
+                    yield f"slot {one.slot_id} was sent back to operators, and is no lead's to send back"
+                sent_back[one.slot_id] = escalated.pop(number, sent_back.get(one.slot_id, ""))
+            else:
+                escalated[number] = one.slot_id
         elif one.reason is CloseReason.UNDONE:
             escalated = {number: name for number, name in escalated.items() if name != one.slot_id}
+            if one.slot_id in sent_back and one.slot_id in rounds:
+                escalated[rounds[one.slot_id]] = sent_back[one.slot_id]
+
+
+def _is_sent_back(one: SlotClosed, reviewed: Reviewed) -> bool:
+    decision = reviewed.decisions.get(one.decision_id or "")
+    return decision is not None and decision.hand_to is Skill.OPERATOR
 
 
 def _opening(visit_id: str, one: SlotOpened, current: SlotOpened | None, closed: Collection[str]) -> Iterator[str]:

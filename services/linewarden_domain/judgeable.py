@@ -1,9 +1,10 @@
 """What a recipe asks for and a line cannot judge: whoever publishes one refuses it, by this one rule.
 
 A line judges each view of the recipe by one bundle: the picture of that view's camera, cut to its region, against the
-threshold on the probability of a defect (under `either` also by the mask) and the one on suspicion; what a mask marks
-is measured in mm and held against criteria by zone. It holds the visit's deadline, and has people review what was
-withheld. Nothing tells classes of defects, poses or lights.
+threshold on the probability of a defect (under `either` also by the mask) and the one on suspicion. The part is located
+by a template where the view has one; what a mask marks is measured in mm and held against criteria by zone, and by
+class where the bundle tells classes. It holds the visit's deadline, and has people review what was withheld. Nothing
+tells poses or lights.
 What was published under looser rules is still read.
 """
 
@@ -17,6 +18,12 @@ from linewarden_schemas.vocabulary import Outcome, VerdictRule
 
 NO_MASKS = "no mask was given: nothing is ever marked"
 """What the card of a bundle that was taught without masks says of its mask threshold."""
+LEAST_TEMPLATE, MOST_TEMPLATE = 16, 256
+"""Pixels of a side of the template that locates a part, after its reduction."""
+LEAST_SCORE = 0.3
+"""What correlates with a template by less than this is anything."""
+MOST_TURN_DEG = 30.0
+MOST_SHIFT_PX = 2_000.0
 _DAY_MS = 86_400_000
 LONGEST_DECIDE_BY_MS = _DAY_MS
 _LONGEST_HORIZON_MS = 366 * _DAY_MS
@@ -32,11 +39,13 @@ class BundleFacts:
 
     is_known: bool | None = None
     marks_defects: bool | None = None
+    classes: tuple[str, ...] | None = None
 
 
 def refusals(recipe: Recipe, bundle: BundleFacts | None = None) -> tuple[str, ...]:
     """What of a recipe the line could not keep, each with what to change; empty where it may be published."""
-    found = [*_unjudged(recipe), *_of_bundle(recipe, bundle or BundleFacts())]
+    facts = bundle or BundleFacts()
+    found = [*_unjudged(recipe), *_of_classes(recipe, facts), *_of_bundle(recipe, facts)]
     return (*found, *_of_thresholds(recipe), *_of_time(recipe.time), *_of_review(recipe.review))
 
 
@@ -65,8 +74,6 @@ def _of_zones(recipe: Recipe) -> Iterator[str]:
 def _of_criteria(recipe: Recipe) -> Iterator[str]:
     zones = {zone.zone_id for zone in recipe.zones if not zone.ignore}
     for number, one in enumerate(recipe.criteria, 1):
-        if one.defect_class is not None:
-            yield f"criterion {number}, defect_class {one.defect_class}: no bundle tells classes; name zones alone"
         if one.zone_id is not None and one.zone_id not in zones:
             yield f"criterion {number}: the recipe has no zone {one.zone_id} that is judged"
         if one.accept and one.max_length_mm is None and one.max_area_mm2 is None:
@@ -75,16 +82,54 @@ def _of_criteria(recipe: Recipe) -> Iterator[str]:
         yield "accepts_above_threshold: no criterion accepts anything; set accept, or take it out"
 
 
+def _of_classes(recipe: Recipe, bundle: BundleFacts) -> Iterator[str]:
+    for number, one in enumerate(recipe.criteria, 1):
+        if one.defect_class is None or (bundle.classes and one.defect_class in bundle.classes):
+            continue
+        if bundle.classes is None:
+            why = "nobody looked whether the bundle tells it; name the folder of bundles, or zones alone"
+        elif not bundle.classes:
+            why = "its bundle tells no classes; name zones alone"
+        else:
+            why = f"its bundle tells {', '.join(bundle.classes)}; name one of these"
+        yield f"criterion {number}, defect_class {one.defect_class}: {why}"
+
+
 def _of_view(view: ViewSpec) -> Iterator[str]:
     for what, given in (("pose", view.pose), ("light", view.light)):
         if given is not None:
             yield f"{what} of view {view.view_id}: nothing on the line looks at it; {_TAKE_OUT}"
+    yield from _of_locate(view)
     region = view.region
     if region is not None and (min(region.x, region.y) < 0 or min(region.width, region.height) < 1):
         yield (
             f"region of view {view.view_id}: it lies in no picture; give x and y from 0 on, "
             "width and height of at least one pixel"
         )
+
+
+def _of_locate(view: ViewSpec) -> Iterator[str]:
+    locate = view.locate
+    if locate is None:
+        return
+    name = f"locate of view {view.view_id}"
+    if not is_template(locate.template_png):
+        sides = f"sides of {LEAST_TEMPLATE} to {MOST_TEMPLATE} pixels"
+        yield f"{name}: its template is no PNG of 8 bit grey with {sides}; make it by 'linewarden recipe locate'"
+    if not LEAST_SCORE <= locate.least_score < 1.0:
+        yield f"{name}: least_score {locate.least_score:g}: give {LEAST_SCORE:g} or more, and less than 1"
+    if locate.max_turn_deg > MOST_TURN_DEG:
+        yield f"{name}: max_turn_deg {locate.max_turn_deg:g}: give at most {MOST_TURN_DEG:g}"
+    if locate.max_shift_px > MOST_SHIFT_PX:
+        yield f"{name}: max_shift_px {locate.max_shift_px:g}: give at most {MOST_SHIFT_PX:g}"
+
+
+def is_template(data: bytes) -> bool:
+    """Whether a PNG calls itself a template by its header: 8 bit grey, of sides that it may have."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or data[24:26] != b"\x08\x00":
+        return False
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    return LEAST_TEMPLATE <= min(width, height) <= max(width, height) <= MOST_TEMPLATE
 
 
 def _of_bundle(recipe: Recipe, bundle: BundleFacts) -> Iterator[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -24,9 +25,9 @@ from linewarden_ingest.metrics import (
 )
 from linewarden_ingest.settings import IngestOptions, IngestSettings, with_cameras
 from linewarden_ingest.supervisor import Supervisor
-from linewarden_ingest.triggers.desk import TriggerDesk, follow
+from linewarden_ingest.triggers.desk import CounterMemory, TriggerDesk, follow
 from linewarden_ingest.triggers.feed import TriggerFeed
-from linewarden_ingest.triggers.signal import ChannelNews
+from linewarden_ingest.triggers.signal import ChannelNews, PartSignal, to_key
 from linewarden_runtime import logs
 from linewarden_runtime.background import Background
 from linewarden_runtime.clock import Clock, SystemClock
@@ -36,6 +37,11 @@ from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
 from linewarden_runtime.ports import Broker, Producer
 from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.ids import Namespace
+
+UNREAD_S = 5.0
+"""After which a camera's process that reads no more is told, also where it cannot tell by itself."""
+_HELD = 3
+"""The spool's level at which its camera is held."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +61,7 @@ def _run(arguments: argparse.Namespace, stop: Stop) -> None:
     settings = IngestSettings.load()
     logs.configure("ingest", level=settings.log_level)
     options = with_cameras(settings.ingest)
-    feed = TriggerFeed()
+    feed = TriggerFeed(_tell_parent if arguments.supervised else lambda _signal: None)
     if arguments.supervised:
         threading.Thread(target=_follow_parent, args=(feed, stop), name="parent", daemon=True).start()
     if arguments.camera is None:
@@ -63,22 +69,23 @@ def _run(arguments: argparse.Namespace, stop: Stop) -> None:
     elif arguments.supervised:
         _work(settings, options, arguments.camera, arguments.start_ms, stop, feed)
     else:
-        with _side_channel(options, SystemClock(), feed.tell, stop):
+        with _side_channel(options, SystemClock(), feed.tell, stop, f"triggers-{arguments.camera}"):
             _work(settings, options, arguments.camera, arguments.start_ms, stop, feed)
 
 
 @contextmanager
 def _side_channel(
-    options: IngestOptions, clock: Clock, hand: Callable[[ChannelNews], None], stop: Stop
+    options: IngestOptions, clock: Clock, hand: Callable[[ChannelNews], None], stop: Stop, reader: str
 ) -> Iterator[None]:
-    """Read the station's side channel, where it has one, on a thread of its own."""
+    """Read the station's side channel, where it has one, on a thread of its own; `reader` names who reads it."""
     source = options.trigger
     if source is None:
         yield
         return
-    desk = TriggerDesk(source.kind, source.format, clock, hand)
+    memory = CounterMemory(options.spool.folder / f"{reader}.counter")
+    desk = TriggerDesk(source.kind, source.format, clock, hand, memory)
     desk.away("it was not reached yet")
-    with Background("trigger", lambda until: follow(source, desk, clock, until), stop):
+    with closing(memory), Background("trigger", lambda until: follow(source, desk, clock, until), stop):
         yield
 
 
@@ -117,11 +124,11 @@ def _supervise(settings: IngestSettings, options: IngestOptions, stop: Stop) -> 
             restart_at_most_s=options.restart_at_most_s,
             drain_s=options.drain_s,
             clock_error_s=lambda camera_id: clock_error_s(registry, camera_id),
-            conditions=lambda: conditions(registry),
+            conditions=lambda: conditions(registry, clock.now_ms() / 1000),
         )
         with (
             HealthServer(health, settings.health_port, settings.health_host, registry=registry),
-            _side_channel(options, clock, supervisor.tell, stop),
+            _side_channel(options, clock, supervisor.tell, stop, "triggers"),
         ):
             supervisor.run(stop)
 
@@ -133,14 +140,22 @@ def clock_error_s(registry: CollectorRegistry, camera_id: str) -> float | None:
     return registry.get_sample_value("linewarden_clock_error_seconds", {"process": camera_id})
 
 
-def conditions(registry: CollectorRegistry) -> dict[str, str]:
-    """What is wrong with each camera by its own process, in words."""
+def conditions(registry: CollectorRegistry, now_s: float) -> dict[str, str]:
+    """What is wrong with each camera by its own process, in words, and that its process stands still.
+
+    `now_s` is seconds since 1970. Nothing is read while the spool holds the line, which is told elsewhere.
+    """
     found: dict[str, list[str]] = {}
     for metric in registry.collect():
-        if metric.name == "linewarden_ingest_camera_condition":
-            for sample in metric.samples:
-                if sample.value:
-                    found.setdefault(sample.labels["camera"], []).append(sample.labels["condition"])
+        for sample in metric.samples:
+            camera_id = sample.labels.get("camera", "")
+            if metric.name == "linewarden_ingest_camera_condition" and sample.value:
+                found.setdefault(camera_id, []).append(sample.labels["condition"])
+            elif metric.name == "linewarden_ingest_camera_last_read_seconds":
+                silent_s = now_s - sample.value
+                held = registry.get_sample_value("linewarden_ingest_spool_level", {"camera": camera_id})
+                if silent_s > UNREAD_S and held != _HELD:
+                    found.setdefault(camera_id, []).append(f"not read for {silent_s:.0f} s")
     return {camera_id: ", ".join(sorted(names)) for camera_id, names in found.items()}
 
 
@@ -210,14 +225,21 @@ def _partitions(broker: Broker, namespace: Namespace) -> int:
     return captures
 
 
+def _tell_parent(signal: PartSignal) -> None:
+    """Tell the supervisor that this trigger's capture is on the disk; what it does not hear it tells again."""
+    with suppress(OSError), socket.socket(fileno=os.dup(0)) as parent:
+        parent.send(to_key(signal), socket.MSG_DONTWAIT)
+
+
 def _follow_parent(feed: TriggerFeed, stop: Stop) -> None:
     """Take what the supervisor tells of the side channel, until it is gone."""
     # Not through sys.stdin: its lock, held by a daemon thread, makes the interpreter abort when it ends.
     rest = b""
     try:
-        while told := os.read(0, 1 << 16):
-            *lines, rest = (rest + told).split(b"\n")
-            for line in lines:
-                feed.line(line)
+        with suppress(ConnectionResetError):  # it died with something unread
+            while told := os.read(0, 1 << 16):
+                *lines, rest = (rest + told).split(b"\n")
+                for line in lines:
+                    feed.line(line)
     finally:
         stop.set("the supervisor is gone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import structlog
 
 from linewarden_ingest.metrics import CAMERA_RESTARTS, CAMERA_UP
 from linewarden_ingest.triggers.feed import TriggerPipe
-from linewarden_ingest.triggers.signal import ChannelNews, ChannelState
+from linewarden_ingest.triggers.signal import ChannelNews, ChannelState, keys_in
 from linewarden_runtime.backoff import Backoff
 from linewarden_runtime.broker_time import words_of
 from linewarden_runtime.clock import Clock
@@ -34,6 +35,7 @@ class _Child:
     triggers: TriggerPipe
     failures: int = 0
     process: subprocess.Popen[bytes] | None = None
+    link: socket.socket | None = None
     started_at: float = 0.0
     start_at: float = 0.0
     is_done: bool = False
@@ -45,8 +47,9 @@ class Supervisor:
     `clock_error_s(camera_id)` is how far its node's clock is ahead where it's held for that, else None. `conditions()`
     are what is wrong with each camera that is well otherwise, in words.
     `environment` is the children's; `on_death` gets the process id of one that ended.
-    A child's standard input is a pipe that closes with this process, so that no child outlives it. Through it a child
-    is told what the station's side channel brings.
+    A child's standard input is a socket that closes with this process, so that no child outlives it. Through it a child
+    is told what the station's side channel brings, and tells of which triggers the captures are on the disk: the others
+    are told again to the process that follows a dead one.
     """
 
     def __init__(
@@ -115,16 +118,19 @@ class Supervisor:
             if self._clock.monotonic() >= child.start_at:
                 self._start(child)
             return
-        child.triggers.flush()
         code = child.process.poll()
+        _take_safe(child)  # after the look, so that of a dead one nothing is to come
+        child.triggers.flush()
         if code is not None:
             self._ended(child, code)
 
     def _start(self, child: _Child) -> None:
         command = self._command(child.camera_id)
-        child.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=self._environment)
-        if child.process.stdin is not None:
-            child.triggers.attach(child.process.stdin.fileno())
+        # Each message goes whole or not at all, both ways, however long a line is.
+        child.link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            child.process = subprocess.Popen(command, stdin=theirs.fileno(), env=self._environment)
+        child.triggers.attach(child.link.fileno())
         child.started_at = self._clock.monotonic()
         CAMERA_UP.labels(camera=child.camera_id).set(1)
         self._health.ready(child.camera_id)
@@ -178,8 +184,24 @@ class Supervisor:
 
     def _release(self, child: _Child) -> None:
         child.triggers.detach()
-        if child.process is not None and child.process.stdin is not None:
-            child.process.stdin.close()
+        if child.link is not None:
+            child.link.close()
+        if child.process is not None:
             self._on_death(child.process.pid)
-        child.process = None
+        child.process = child.link = None
         CAMERA_UP.labels(camera=child.camera_id).set(0)
+
+
+def _take_safe(child: _Child) -> None:
+    """Take what a camera's process has said of its triggers since the last call."""
+    while child.link is not None:
+        try:
+            told = child.link.recv(1 << 16, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            continue  # it died with something unread; what it said before that follows
+        if not told:
+            return
+        for key in keys_in(told):
+            child.triggers.safe(key)

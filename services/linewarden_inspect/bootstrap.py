@@ -22,7 +22,9 @@ from linewarden_runtime.lifecycle import Stop, run_service, run_visibly, stop_on
 from linewarden_runtime.topic_settings import verify_topics
 from linewarden_runtime.watchdog import Watchdog
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.recipe import Recipe
 from linewarden_vision.bundle import find_bundle, read_bundle
+from linewarden_vision.inspecting.scorer import Scorer
 from linewarden_vision.inspector import MAX_BATCH, Inspector
 
 _log = structlog.get_logger(__name__)
@@ -58,6 +60,7 @@ def run(stop: Stop) -> None:
         health=health,
         guard=lambda: watchdog.guard("device", inspect.device_timeout_s),
         recipes_by_digest=settings.recipes_by_digest,
+        on_use=tell_of_criteria,
     )
     with HealthServer(health, settings.health_port, settings.health_host):
         run_visibly(lambda: worker.run(stop), health, stop, SystemClock())
@@ -79,6 +82,14 @@ def loader(
         return inspector
 
     return load
+
+
+def tell_of_criteria(recipe: Recipe, scorer: Scorer) -> None:
+    """Log where a bundle's qualification does not speak of what a recipe lets pass."""
+    record = scorer.qualification if isinstance(scorer, Inspector) else None
+    void = None if record is None else record.void_under(recipe)
+    if void is not None:
+        _log.warning(f"qualification void: {void}", recipe=recipe.ref().short, bundle=recipe.bundle_digest)
 
 
 def set_threads(torch_threads: int) -> None:

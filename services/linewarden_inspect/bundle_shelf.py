@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from linewarden_inspect import metrics
 from linewarden_runtime.bounded import Bounded
@@ -27,11 +28,20 @@ class BundleShelf:
     """At most `held` bundles, the least recently used given up first; one is loaded at a time.
 
     `load` finds, verifies and gates a bundle by its digest, and raises BundleError or GateError. A failure is
-    remembered for a few seconds, so that a folder copied late is found without being asked for at every frame.
+    remembered for a few seconds, so that a folder copied late is found without being asked for at every frame. `on_use`
+    hears each recipe whose bundle was asked for ahead and is loaded.
     """
 
-    def __init__(self, load: Callable[[str], Scorer], *, wait_s: float, held: int, clock: Clock) -> None:
-        self._load, self._wait_s, self._held, self._clock = load, wait_s, held, clock
+    def __init__(
+        self,
+        load: Callable[[str], Scorer],
+        *,
+        wait_s: float,
+        held: int,
+        clock: Clock,
+        on_use: Callable[[Recipe, Scorer], None] = lambda *_: None,
+    ) -> None:
+        self._load, self._wait_s, self._held, self._clock, self._on_use = load, wait_s, held, clock, on_use
         self._bundles: Bounded[str, _Loading] = Bounded(held)
         self._lock = threading.Lock()
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="bundles")
@@ -65,7 +75,31 @@ class BundleShelf:
         """Begin to load the bundles of the newest version of each recipe, as many as are held."""
         newest = {recipe.recipe_id: recipe for recipe in recipes}
         digests = dict.fromkeys(recipe.bundle_digest for recipe in reversed(newest.values()))
-        return [self.request(digest) for digest in list(digests)[: self._held]]
+        loading = {digest: self.request(digest) for digest in list(digests)[: self._held]}
+        for recipe in newest.values():
+            if recipe.bundle_digest in loading:
+                loading[recipe.bundle_digest].add_done_callback(partial(self._tell, recipe))
+        return list(loading.values())
+
+    def _tell(self, recipe: Recipe, loaded: Future[Scorer]) -> None:
+        if not loaded.cancelled() and loaded.exception() is None:
+            self._on_use(recipe, loaded.result())
+
+    def notices(self, now_ms: int) -> dict[str, str]:
+        """What to announce, by the digest of a loaded bundle: a qualification that ends soon, or ended."""
+        with self._lock:
+            loaded = [one.future for one in self._bundles.values()]
+        found = {}
+        for future in loaded:
+            if not future.done() or future.cancelled() or future.exception() is not None:
+                continue
+            scorer = future.result()
+            left, notice = scorer.standing.days_left(now_ms), scorer.standing.notice(now_ms)
+            if left is not None:
+                metrics.QUALIFICATION_DAYS.labels(scorer.digest[:12]).set(left)
+            if notice is not None:
+                found[scorer.digest] = notice
+        return found
 
     def close(self) -> None:
         """Wait for a load in progress and give everything up."""

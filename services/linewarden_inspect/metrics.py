@@ -30,6 +30,16 @@ BUNDLES_LOADED = Gauge("linewarden_inspect_bundles_loaded", "Bundles held ready 
 BUNDLE_FAILURES = Counter(
     "linewarden_inspect_bundle_failures_total", "Bundles that could not be loaded or failed their gate."
 )
+SUSPICION = Histogram(
+    "linewarden_inspect_suspicion",
+    "Suspicion of each OK, from 0 (believed) to 1.",
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+)
+QUALIFICATION_DAYS = Gauge(
+    "linewarden_inspect_qualification_days_left",
+    "Days until the qualification of a loaded bundle ends, by bundle; negative afterwards, when every OK diverts.",
+    ["bundle"],
+)
 EVIDENCE = Counter(
     "linewarden_keeper_evidence_total",
     "Frames of requested visits saved, by what was saved; kept: their picture is gone, what was saved before stays.",
@@ -39,6 +49,16 @@ EVIDENCE_TOMBSTONES = Counter("linewarden_keeper_tombstones_total", "Evidence gi
 KEEPER_LAG_SECONDS = Gauge(
     "linewarden_keeper_lag_seconds",
     "Age of the oldest frame that the keeper still has to save, in seconds; alarm at half the retention of frames.",
+)
+CAMERA_MOVED = Gauge(
+    "linewarden_inspect_camera_moved",
+    "1 while none of a camera's last pictures shows its part where the recipe lets it lie.",
+    ["camera"],
+)
+PART_SHIFT = Gauge(
+    "linewarden_inspect_part_shift_pixels",
+    "How far the last located part lay from where it was taught, in pixels, by camera.",
+    ["camera"],
 )
 MAPS_LEFT_OUT = Counter(
     "linewarden_maps_left_out_total",

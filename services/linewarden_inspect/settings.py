@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,7 +21,8 @@ class InspectSettings(BaseModel):
 
     `bundles` is a folder of bundle folders. `max_batch` pictures (or tiles of a large one) share a device pass;
     a pass waits at most `batch_wait_s` for pictures that are still being decoded. `forward` is how the network
-    runs: auto, eager, graphs (CUDA) or compiled. `torch_threads` 0 leaves torch its default.
+    runs: auto, eager, graphs (CUDA) or compiled. `torch_threads` 0 leaves torch its default. A camera of which
+    `moved_after` pictures in a row do not show the part where it may lie counts as moved.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +44,7 @@ class InspectSettings(BaseModel):
     device_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
     dead_letters_in_a_row: Annotated[int, Field(ge=1)] = 200
     dead_letter_ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
+    moved_after: Annotated[int, Field(ge=2)] = 5
     max_device_faults_in_a_row: Annotated[int, Field(ge=1)] = 16
     max_bytes: Annotated[int, Field(ge=1, le=64 << 20)] = 5 << 20
     max_pixels: Annotated[int, Field(ge=1, le=HARDEST_PIXEL_LIMIT)] = 25_000_000
@@ -88,10 +90,14 @@ class KeeperSettings(BaseModel):
 class WorkerProcess(ServiceSettings):
     """What the environment says to a worker: `LINEWARDEN_...`, and `LINEWARDEN_INSPECT__...` for `inspect`."""
 
+    SERVICE: ClassVar[str] = "inspect"
+
     inspect: InspectSettings
 
 
 class KeeperProcess(ServiceSettings):
     """What the environment says to the keeper: `LINEWARDEN_...`, and `LINEWARDEN_KEEPER__...` for `keeper`."""
+
+    SERVICE: ClassVar[str] = "keeper"
 
     keeper: KeeperSettings = KeeperSettings()

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 from linewarden_inspect import metrics
 from linewarden_inspect.device_lane import Answer, DeviceLane
+from linewarden_inspect.placement_watch import PlacementWatch
 from linewarden_inspect.writing import InspectionWriter, source_of
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.inspecting.intake import read_frame
 from linewarden_vision.inspecting.judging import decided, not_decidable
 from linewarden_vision.inspecting.preparing import Ready, Shelf, make_ready
@@ -80,9 +82,11 @@ class InspectStage:
         clock: Clock,
         threads: int,
         executor: Executor | None = None,
+        placements: PlacementWatch | None = None,
     ) -> None:
         self._shelf, self._lane, self._writer, self._dead_letters = shelf, lane, writer, dead_letters
         self._limits, self._clock = limits, clock
+        self._placements = placements or PlacementWatch(5)
         self._pool = executor or ThreadPoolExecutor(threads, thread_name_prefix="frames")
 
     def submit(self, records: Sequence[InRecord]) -> Future[Sequence[OutRecord]]:
@@ -132,7 +136,7 @@ class InspectStage:
             self._refuse(job, ready.frame, answer)
             return
         inspection = decided(ready, answer, self._clock.now_ms())
-        _count(inspection)
+        self._count(inspection)
         job.submission.done(job.place, [self._writer.inspection(inspection, ready.frame.traceparent)])
 
     def _refuse(self, job: _Job, frame: Frame | None, refused: PictureRefused) -> None:
@@ -140,7 +144,7 @@ class InspectStage:
         outputs: list[OutRecord] = []
         if frame is not None:
             inspection = not_decidable(frame, source_of(job.record), refused, now_ms)
-            _count(inspection)
+            self._count(inspection)
             outputs.append(self._writer.inspection(inspection, frame.traceparent))
         if refused.is_record_fault:
             metrics.REFUSED_RECORDS.labels(refused.reason.value).inc()
@@ -148,8 +152,10 @@ class InspectStage:
             outputs.append(self._dead_letters.letter(job.record, refused.reason.value, refused.detail, **about))
         job.submission.done(job.place, outputs)
 
-
-def _count(inspection: Inspection) -> None:
-    undecidable = inspection.undecidable.value if inspection.undecidable else ""
-    metrics.INSPECTIONS.labels(inspection.verdict.value, undecidable).inc()
-    metrics.ANSWER_SECONDS.observe(max(0, inspection.inspected_ms - inspection.captured_ms) / 1000)
+    def _count(self, inspection: Inspection) -> None:
+        self._placements.note(inspection)
+        undecidable = inspection.undecidable.value if inspection.undecidable else ""
+        metrics.INSPECTIONS.labels(inspection.verdict.value, undecidable).inc()
+        if inspection.verdict is Verdict.OK and inspection.suspicion is not None:
+            metrics.SUSPICION.observe(inspection.suspicion)
+        metrics.ANSWER_SECONDS.observe(max(0, inspection.inspected_ms - inspection.captured_ms) / 1000)

@@ -11,6 +11,7 @@ import structlog
 from linewarden_inspect.announcing import Announcer
 from linewarden_inspect.bundle_shelf import BundleShelf
 from linewarden_inspect.device_lane import DeviceLane, Guard
+from linewarden_inspect.placement_watch import PlacementWatch
 from linewarden_inspect.recipe_shelf import RecipeShelf
 from linewarden_inspect.settings import InspectSettings
 from linewarden_inspect.stage import InspectStage
@@ -24,10 +25,13 @@ from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.loop import LoopLimits, TransactionalLoop
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.recipe import Recipe
 from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspecting.scorer import Scorer
 
 _READY = "bundles"
+_LOOK_S = 30.0
+"""How often the end of a qualification is looked for; what is judged looks at each picture's own day."""
 _log = structlog.get_logger(__name__)
 
 
@@ -46,11 +50,17 @@ class InspectWorker:
         health: Health,
         guard: Guard = nullcontext,
         recipes_by_digest: bool = False,
+        on_use: Callable[[Recipe, Scorer], None] = lambda *_: None,
     ) -> None:
         self._broker, self._namespace, self._settings = broker, namespace, settings
         self._member = f"{SERVICE}-{instance}"
         self._clock, self._health, self._guard = clock, health, guard
-        self._bundles = BundleShelf(load, wait_s=settings.bundle_wait_s, held=settings.bundles_held, clock=clock)
+        self._announced: dict[str, str] = {}
+        self._look_at = float("-inf")
+        self._placements = PlacementWatch(settings.moved_after)
+        self._bundles = BundleShelf(
+            load, wait_s=settings.bundle_wait_s, held=settings.bundles_held, clock=clock, on_use=on_use
+        )
         self._recipes = RecipeShelf(
             lambda: RecipeBook(broker, namespace, by_digest=recipes_by_digest),
             wait_s=settings.recipe_wait_s,
@@ -104,7 +114,22 @@ class InspectWorker:
     def _beat(self) -> None:
         self._health.beat()
         stale = self._recipes.stale()
-        self._health.unwell({} if stale is None else {"recipes": f"{stale}, so nothing is judged"})
+        unwell = {} if stale is None else {"recipes": f"{stale}, so nothing is judged"}
+        if self._clock.monotonic() >= self._look_at:
+            self._look_at = self._clock.monotonic() + _LOOK_S
+            self._announce(self._bundles.notices(self._clock.now_ms()))
+        self._health.unwell(
+            unwell
+            | self._placements.ailments()
+            | {f"bundle {digest[:12]}": why for digest, why in self._announced.items()}
+        )
+
+    def _announce(self, notices: dict[str, str]) -> None:
+        """Log each notice when it is new: the day before it said another number of days."""
+        for digest, why in notices.items():
+            if self._announced.get(digest) != why:
+                _log.warning(why, bundle=digest)
+        self._announced = notices
 
     def _load_expected(self) -> None:
         loading = self._bundles.expect(self._recipes.known())
@@ -132,4 +157,5 @@ class InspectWorker:
             limits=settings.limits(),
             clock=self._clock,
             threads=settings.decode_threads,
+            placements=self._placements,
         )

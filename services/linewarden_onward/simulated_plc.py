@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusException
@@ -24,6 +26,22 @@ _READ_AGAIN = {GateDoubt.TORN, GateDoubt.STANDING, GateDoubt.OLD_EPOCH}
 """A reading that was not taken for one of these is not acknowledged: the next one may be."""
 
 
+class ControlLink(Protocol):
+    """How a control reaches its output."""
+
+    def images(self) -> Sequence[GateImage] | None:
+        """What can be read now, the oldest permission first; None without an answer."""
+        ...
+
+    def write(self, handshake: Handshake) -> bool:
+        """Tell what was done; whether it was taken. True where the output is told nothing."""
+        ...
+
+    def close(self) -> None:
+        """End the connection, where there is one."""
+        ...
+
+
 class PlcLink:
     """The PLC's side of the registers. No answer in `timeout_s` ends the connection, so that none comes late."""
 
@@ -34,6 +52,11 @@ class PlcLink:
         """The whole block by one request; None without an answer."""
         found = self.registers(0, RESULT_WORDS)
         return None if found is None else result_of(found)
+
+    def images(self) -> Sequence[GateImage] | None:
+        """The one result that the registers show."""
+        image = self.read()
+        return None if image is None else (image,)
 
     def registers(self, address: int, count: int) -> list[int] | None:
         """Registers by one request; None without an answer, or where the server refuses."""
@@ -73,7 +96,7 @@ class SimulatedPlc:
     Where `is_dead` it neither reads nor writes, while the belt goes on and its output has fallen.
     """
 
-    def __init__(self, link: PlcLink, control: GateControl, lanes: GateLanes, clock: Clock, belt_ms: float) -> None:
+    def __init__(self, link: ControlLink, control: GateControl, lanes: GateLanes, clock: Clock, belt_ms: float) -> None:
         self.control, self.is_dead = control, False
         self.belt: deque[PlcPart] = deque()
         self.binned: dict[int, GateStep] = {}
@@ -116,11 +139,16 @@ class SimulatedPlc:
         return self._clock.monotonic() * 1_000
 
     def _read(self) -> None:
-        self.image = image = self._link.read()
-        if image is None:
+        images = self._link.images()
+        if images is None:
+            self.image = None
             self._told = None  # whoever answers next may know nothing of what was written
             return
-        now = self._now_ms()
+        for image in images:
+            self.image = image
+            self._take(image, self._now_ms())
+
+    def _take(self, image: GateImage, now: float) -> None:
         doubt = self.control.read(image, now)
         may_come = doubt is GateDoubt.NO_TRIGGER and image.counter > self._handshake.trigger
         if image.verdict == GateVerdict.NONE or doubt in _READ_AGAIN or may_come:

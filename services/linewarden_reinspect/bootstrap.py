@@ -164,14 +164,9 @@ def beside(name: str, run: Callable[[threading.Event], None], stop: Stop) -> Bac
 def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[StationContext, Outbox]:
     namespace, clock, broker = Namespace(settings.namespace), SystemClock(), KafkaBroker(settings.kafka)
     topics = (
-        "decisions",
-        "evidence",
-        "recipes",
-        "queue-events",
-        "reinspections",
-        "inspections",
-        "alarms",
-        "alarm-events",
+        *("decisions", "evidence", "recipes", "queue-events", "reinspections", "inspections"),
+        *("captures", "dispositions", "frames", "line-state", "activations"),
+        *("alarms", "alarm-events"),
     )
     verify_topics(broker, namespace, topics)
     options = settings.station
@@ -198,6 +193,8 @@ def _build(settings: StationProcess, stop: Stop, stack: ExitStack) -> tuple[Stat
         references=References(options.references, options.bundles),
         studies=Studies(options.studies),
         break_after_s=options.break_after_s,
+        wall=options.wall,
+        wall_parts=options.wall_parts,
         stop=stop.event,
     )
     return station, Outbox(queue, bus, clock)
@@ -243,7 +240,7 @@ def _offer_ways_in(access: Access, settings: StationSettings, port: int) -> None
     everywhere = ipaddress.ip_address(settings.host).is_unspecified if settings.host[:1].isdigit() else False
     base = settings.public_url or f"http://{socket.gethostname() if everywhere else settings.host}:{port}"
     if settings.link_token is not None:
-        access.links.accept(settings.link_token, LinkKind.SIGN_IN, settings.link_roles)
+        access.links.accept(settings.link_token, LinkKind.SIGN_IN, settings.link_roles, uses=settings.link_uses)
     access.links.withdraw(LinkKind.SET_UP)
     if not access.accounts.has_admin():
         token = access.links.make(LinkKind.SET_UP, [Role.ADMIN])

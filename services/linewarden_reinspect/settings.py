@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -65,11 +65,12 @@ class QueueSettings(BaseModel):
 class StationSettings(BaseModel):
     """`LINEWARDEN_STATION__...`. `data` is the folder of the station's own book: accounts, sessions, log of acts.
 
-    `link_token` is the secret of a one-time link that signs in with a name alone, in one of `link_roles`: for demos.
-    `lines` empty: people are given the visits of every line. `secure_cookie` belongs behind TLS. `references` is a
-    folder of golden pictures and limit samples by recipe, `bundles` the folder of bundle folders whose golden
-    pictures stand in, `studies` the folder of studies to be answered here. After `break_after_s` on task a break is
-    offered.
+    `link_token` is the secret of a link that signs in with a name alone, in one of `link_roles`, `link_uses` times
+    within a day: for demos. `lines` empty: people are given the visits of every line. `secure_cookie` belongs behind
+    TLS. `references` is a folder of golden pictures and limit samples by recipe, `bundles` the folder of bundle folders
+    whose golden pictures stand in, `studies` the folder of studies to be answered here. After `break_after_s` on task a
+    break is offered. `wall` shows the line at `/wall` to everybody who reaches the station, without sign-in;
+    `wall_parts` shows them the pictures and serials of its parts as well.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +80,7 @@ class StationSettings(BaseModel):
     data: Path = Path.home() / ".local/share/linewarden/station"
     link_token: Annotated[str, Field(min_length=16, max_length=256)] | None = None
     link_roles: tuple[Role, ...] = (Role.OPERATOR,)
+    link_uses: Annotated[int, Field(ge=1)] = 1
     public_url: str | None = None
     secure_cookie: bool = False
     lines: tuple[str, ...] = ()
@@ -93,16 +95,22 @@ class StationSettings(BaseModel):
     oidc: OidcSettings | None = None
     proxy: TrustedProxy | None = None
     results_by_operator: bool = False
+    wall: bool = False
+    wall_parts: bool = False
 
 
 class ProjectorProcess(ServiceSettings):
     """What the environment says to the projector: `LINEWARDEN_...`, and `LINEWARDEN_PROJECTOR__...`."""
+
+    SERVICE: ClassVar[str] = "projector"
 
     projector: ProjectorSettings = ProjectorSettings()
 
 
 class StationProcess(ServiceSettings):
     """What the environment says to the station: `LINEWARDEN_STATION__...`, of leases `LINEWARDEN_REINSPECT__...`."""
+
+    SERVICE: ClassVar[str] = "station"
 
     station: StationSettings = StationSettings()
     reinspect: QueueSettings = QueueSettings()

@@ -29,6 +29,7 @@ def standing_of(store: Path, today: str, digest: str) -> dict[str, Any]:
         return told | {"status": f"void: {void}"}
     statements = [one.model_dump(mode="json") for one in record.statements]
     told |= {"statements": statements, "expires": record.expires, "joint_confidence": record.joint_confidence}
+    told |= {"criteria_digest": record.criteria_digest}
     return told | {"status": "expired" if record.is_expired(today) else "qualified"}
 
 

@@ -99,7 +99,8 @@ def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFindi
     """A verdict against the numbers that it was made from, and an OK that does not tell what made it."""
     limits = [one.defect for one in (recipe.thresholds if recipe else None, view.thresholds) if one is not None]
     name, p = view.view_id, view.p_defect
-    if view.accepted and recipe is not None and recipe.accepts_above_threshold:
+    may_overrule = recipe is not None and recipe.accepts_above_threshold and any(one.accept for one in recipe.criteria)
+    if view.accepted and may_overrule:
         limits = []
     if view.verdict is Verdict.OK:
         if p is None:
@@ -117,12 +118,15 @@ def _of_verdict(view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFindi
 
 
 def _of_acceptance(view: ViewState, recipe: Recipe | None) -> Iterator[RoutingFinding]:
-    """An OK without the measurement that the recipe asks for, or by a criterion that it does not have."""
+    """An OK without the measurement or location that the recipe asks for, or by a criterion that it does not have."""
     if recipe is None or view.verdict is not Verdict.OK:
         return
     # Of an adopted routing there is no inspection yet; the disposition does not carry these.
     if measures(recipe) and not view.measured and view.inspection is not None:
         yield _fault(said("view_unmeasured", view=view.view_id))
+    is_asked = any(spec.locate is not None for spec in recipe.views if spec.view_id == view.view_id)
+    if is_asked and not view.located and view.inspection is not None:
+        yield _fault(said("view_unlocated", view=view.view_id))
     if view.accepted and not any(one.accept for one in recipe.criteria) and not any(one.ignore for one in recipe.zones):
         yield _fault(said("view_accepts", view=view.view_id))
 

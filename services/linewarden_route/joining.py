@@ -94,6 +94,7 @@ def with_inspection(visit: VisitSnapshot, inspection: Inspection, at: SourceRef)
             "suspicion": inspection.suspicion,
             "measured": inspection.defects is not None,
             "accepted": inspection.accepted,
+            "located": inspection.location is not None,
         }
     facts = {
         "first_captured_ms": min(visit.first_captured_ms, inspection.captured_ms),

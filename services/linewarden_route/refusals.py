@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from linewarden_domain.authority import DISPOSING, MAY_TAKE, may_name
 from linewarden_route import slots
 from linewarden_route.events import Context
-from linewarden_route.policy import frames_to_cover
+from linewarden_route.policy import frames_to_cover, review_rules
 from linewarden_route.slots import RELEASING, outcome_of
 from linewarden_schemas.decision import Decision
 from linewarden_schemas.recipe import Recipe
@@ -39,6 +39,11 @@ def judge_refusals(
     if not may_name(decision.role, decision.outcome):
         roles = ", ".join(sorted(role.value for role in DISPOSING))
         yield "authority", f"{decision.outcome} is for the role {roles}"
+    if decision.hand_to is Skill.OPERATOR:
+        if slot.skill is not Skill.LEAD:
+            yield "hand_to", "only what came to a lead is sent back to operators"
+        if slot.round >= review_rules(recipe).reviews_required:
+            yield "hand_to", "a tie-break is a lead's"
     # An NG that keeps the part needs no cover, since one defect seen is enough; use_as_is lets it go.
     released = judgement is Judgement.OK or decision.outcome in RELEASING
     # A frame of which another picture was on the screen than was captured nobody has looked at.

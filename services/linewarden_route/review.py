@@ -14,6 +14,7 @@ from linewarden_route.events import Context, Counted, Dead, DropSlot, Effect, Pu
 from linewarden_route.refusals import judge_refusals, undo_refusals
 from linewarden_route.slots import disagrees, required_slots, settled
 from linewarden_schemas.decision import Decision
+from linewarden_schemas.disposition import MOST_NOTE, Handover
 from linewarden_schemas.ids import slot_id
 from linewarden_schemas.route_state import SlotState, VisitSnapshot
 from linewarden_schemas.vocabulary import Act, CloseReason, Judgement, Skill
@@ -51,7 +52,7 @@ class _Answering:
         self.visit = slots.with_slot(self.visit, slot.model_copy(update=changes))
         self.effects.append(Publish(slots.close_record(self.visit, slot, reason, now_ms, decision, detail)))
 
-    def open(self, review_round: int, skill: Skill) -> None:
+    def open(self, review_round: int, skill: Skill, handover: Handover | None = None) -> None:
         newest = slots.latest(self.visit, review_round)
         generation = 0 if newest is None else newest.generation + 1
         slot = SlotState(
@@ -61,6 +62,7 @@ class _Answering:
             open=True,
             skill=skill,
             opened_ms=self.context.now_ms,
+            handover=handover,
         )
         self.visit = slots.with_slot(self.visit, slot)
         for old in superfluous(self.visit.slots, review_round):
@@ -110,7 +112,8 @@ def ask(visit: VisitSnapshot, context: Context) -> Step:
         if newest is not None and newest.open:
             work.send(newest)
         else:
-            work.open(number, Skill.OPERATOR if newest is None else newest.skill)
+            skill = Skill.OPERATOR if newest is None else newest.skill
+            work.open(number, skill, None if newest is None else newest.handover)
     return work.step()
 
 
@@ -143,13 +146,15 @@ def _judge(visit: VisitSnapshot, slot: SlotState, decision: Decision, context: C
         work.close(slot, CloseReason.REFUSED, decision, counts=False, detail=detail)
         # The third refused judgement of a round asks a lead.
         refused = sum(one.refused for one in work.visit.slots if one.round == slot.round)
-        work.open(slot.round, Skill.LEAD if refused >= 3 else slot.skill)
+        work.open(slot.round, Skill.LEAD if refused >= 3 else slot.skill, slot.handover)
         work.effects.append(Counted(Tally.REFUSED, kind))
     # Counted, so that who was unsure may not judge another round of the visit as well.
     elif decision.judgement is Judgement.UNSURE:
-        work.close(slot, CloseReason.ESCALATED, decision, counts=True, detail="escalated to a lead")
+        to = decision.hand_to or Skill.LEAD
+        detail = "escalated to a lead" if to is Skill.LEAD else "sent back to operators"
+        work.close(slot, CloseReason.ESCALATED, decision, counts=True, detail=detail)
         work.send_open()
-        work.open(slot.round, Skill.LEAD)
+        work.open(slot.round, to, _handed(decision, context.now_ms))
     else:
         work.close(slot, CloseReason.DECIDED, decision, counts=True)
         _settle(work)
@@ -189,5 +194,12 @@ def _undo(visit: VisitSnapshot, decision: Decision, context: Context) -> Step:
             work.withdraw(other, f"decision {decision.undoes} was undone")
     work.undo_until(None)
     work.send_open()
-    work.open(slot.round, slot.skill)
+    work.open(slot.round, slot.skill, slot.handover)
     return work.step()
+
+
+def _handed(decision: Decision, now_ms: int) -> Handover:
+    note = None if decision.comment is None else decision.comment[:MOST_NOTE]
+    return Handover(
+        actor=decision.actor, role=decision.role, at_ms=now_ms, reason=decision.unsure_because, note=note or None
+    )

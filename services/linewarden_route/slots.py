@@ -95,6 +95,7 @@ def open_record(visit: VisitSnapshot, slot: SlotState, recipe: Recipe | None, ru
         capacity_per_hour=rules.capacity_per_hour,
         max_age_ms=rules.max_age_ms,
         excluded_actors=excluded_actors(visit, slot.round),
+        handover=slot.handover,
         missing_views=tuple(dict.fromkeys((*missing_views(visit, recipe), *lost))),
         frames=tuple(
             SlotFrame(

@@ -1,6 +1,6 @@
 """A bundle: one content-addressed folder with weights, card and golden set.
 
-weights.safetensors, card.json, golden.npz, golden.json, optional files (novelty, groups, promotions,
+weights.safetensors, card.json, golden.npz, golden.json, optional files (novelty, classes, groups, promotions,
 qualification), and bundle.sha256, which lists the others in the format of sha256sum (``sha256sum -c bundle.sha256``
 works). The digest of a bundle is the SHA-256 of that list. Nothing in it is ever unpickled.
 """
@@ -17,6 +17,8 @@ from safetensors.torch import load as parse_weights
 from safetensors.torch import save as pack_weights
 from torch import Tensor
 
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.violations import violations
 from linewarden_vision.card import Card
 from linewarden_vision.content import content_digest
 from linewarden_vision.errors import BundleError
@@ -24,12 +26,13 @@ from linewarden_vision.golden import Golden
 from linewarden_vision.promotions import PROMOTIONS, Promotion, stage_of
 from linewarden_vision.promotions import from_file as read_promotions
 from linewarden_vision.qualification import QUALIFICATION, Qualification
+from linewarden_vision.region_classes import CLASSES, ClassHead
 from linewarden_vision.trained_groups import GROUPS, TrainedGroups
 
 LISTING = "bundle.sha256"
 WEIGHTS = "weights.safetensors"
 FILES = ("card.json", "golden.json", "golden.npz", "weights.safetensors")
-OPTIONAL = (GROUPS, "novelty.safetensors", PROMOTIONS, QUALIFICATION)
+OPTIONAL = (CLASSES, GROUPS, "novelty.safetensors", PROMOTIONS, QUALIFICATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,18 @@ class Bundle:
     promotions: tuple[Promotion, ...] = ()
     qualification: Qualification | None = None
     groups: TrainedGroups | None = None
+    classes: ClassHead | None = None
 
-    def unqualified(self, precision: str, today: str) -> str | None:
-        """Say why no qualification holds at a precision on a day (YYYY-MM-DD); None where one does."""
+    def unqualified(self, precision: str, today: str, recipe: Recipe | None = None) -> str | None:
+        """Say why no qualification holds at a precision on a day (YYYY-MM-DD); None where one does.
+
+        With a recipe, also why none holds for its criteria and thresholds.
+        """
         if self.qualification is None:
             return "not qualified: nothing is promised"
         void = self.qualification.void_because(self.content, precision)
+        if void is None and recipe is not None:
+            void = self.qualification.void_under(recipe)
         if void is not None:
             return f"qualification void: {void}"
         if self.qualification.is_expired(today):
@@ -146,9 +155,7 @@ def read_bundle(folder: Path, *, expected_digest: str | None = None) -> Bundle:
         card = Card.model_validate_json(contents["card.json"])
         weights = parse_weights(contents[WEIGHTS])
     except ValidationError as error:
-        told = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
-        why = "; ".join(f"card.json, {place}: {what}" for place, what in told)
-        raise BundleError(f"{folder} cannot be used by this version: {why}") from error
+        raise BundleError(f"{folder} cannot be used by this version: card.json, {violations(error)}") from error
     except safetensors.SafetensorError as error:
         raise BundleError(f"{folder} cannot be used by this version: {error}") from error
     golden = Golden.from_files(contents["golden.npz"], contents["golden.json"])
@@ -170,6 +177,7 @@ def _assemble(bundle: Bundle, contents: Mapping[str, bytes]) -> Bundle:
         promotions=promotions,
         qualification=Qualification.from_file(extra[QUALIFICATION]) if QUALIFICATION in extra else None,
         groups=TrainedGroups.from_file(extra[GROUPS]) if GROUPS in extra else None,
+        classes=ClassHead.from_file(extra[CLASSES]) if CLASSES in extra else None,
     )
 
 

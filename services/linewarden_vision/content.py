@@ -2,7 +2,7 @@
 
 The digest of a *bundle* covers every file, so that a recipe names exactly one folder. The digest of its *content*
 leaves out names, notes, golden pictures, promotions and qualification: it stays the same when a bundle is promoted
-and changes when weights, thresholds, logistic, normalisers or preprocessing do.
+and changes when weights, thresholds, logistic, normalisers, preprocessing or the classes of regions do.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ def content_digest(card: Card, files: Mapping[str, bytes]) -> str:
     # a field that a later version adds with a default changes no score, so it must not change the digest
     parts = {"network", "picture", "thresholds", "trust"}
     deciding = card.model_dump(mode="json", include=parts, exclude_defaults=True)
-    weights = [name for name in ("novelty.safetensors", "weights.safetensors") if name in files]
+    weights = [name for name in ("classes.json", "novelty.safetensors", "weights.safetensors") if name in files]
     held = {name: hashlib.sha256(files[name]).hexdigest() for name in weights}
     text = json.dumps({"card": deciding, "files": held}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -20,6 +20,9 @@ from linewarden_vision.golden import Golden
 from linewarden_vision.graphs import Fallbacks, ForwardMode, GraphedForward, choose_modes, make_forward
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.prepare import Prepared, prepare_picture
+from linewarden_vision.qualification import Qualification
+from linewarden_vision.region_classes import ClassHead, ClassMap
+from linewarden_vision.standing import Standing
 from linewarden_vision.stitching import Mosaic, Tile, TileScore, passes
 from linewarden_vision.trust.cascade import Assessment, assess
 
@@ -33,7 +36,7 @@ class ViewScore:
     p_defect is the sigmoid of the margin. mask is bool at the picture's native size. The maps are
     uint8, one cell for each 8 x 8 pixels of the scaled picture, on the bundle's fixed scale.
     ingredients are raw values by name (of the most suspicious tile), those of the second look only
-    where it ran.
+    where it ran. ``classes`` tells what a marked region shows, where the bundle can.
     """
 
     p_defect: float
@@ -43,6 +46,7 @@ class ViewScore:
     mask: NDArray[np.bool_]
     class_specific: NDArray[np.uint8]
     class_agnostic: NDArray[np.uint8]
+    classes: ClassMap | None = None
 
 
 class Inspector:
@@ -58,6 +62,7 @@ class Inspector:
         precision: Precision = "float32",
         forward: ForwardMode = "eager",
         max_batch: int = MAX_BATCH,
+        classes: ClassHead | None = None,
     ) -> None:
         """Take a network in eval mode on that device as it is, ungated: ``load`` is the way to production."""
         self.digest = digest
@@ -66,9 +71,12 @@ class Inspector:
         self.precision: Precision = precision
         self.forward: ForwardMode = forward
         self.gate = GateReport(0.0, 0.0, ())
+        self.qualification: Qualification | None = None
+        self.standing = Standing(card.stage)
         self._device = torch.device(device)
         self._network = network
         self._max_batch = max_batch
+        self._classes = classes
         self._fallbacks = Fallbacks()
         shape = (card.picture.channels, card.picture.height, card.picture.width)
         self._forward = make_forward(forward, network, shape, max_batch, self._fallbacks)
@@ -118,9 +126,12 @@ class Inspector:
                 precision=number,
                 forward=mode,
                 max_batch=max_batch,
+                classes=bundle.classes,
             )
             try:
+                inspector.qualification = bundle.qualification
                 inspector.gate = inspector.pass_gate(bundle.golden, tuple(refused))
+                inspector.standing = Standing.of(bundle, number)
             except (GateError, ScoresNotFinite) as error:
                 refused.append(f"{number}, {mode}: {error}")
             else:
@@ -151,7 +162,7 @@ class Inspector:
                 mosaic = unfinished[tile.owner]
                 mosaic.add(tile.origin, score)
                 if mosaic.is_whole:
-                    found[tile.owner] = self._merge(unfinished.pop(tile.owner))
+                    found[tile.owner] = self._merge(unfinished.pop(tile.owner), batch[tile.owner])
         return [found[owner] for owner in range(len(batch))]
 
     def pass_gate(self, golden: Golden, refused: tuple[str, ...] = ()) -> GateReport:
@@ -201,6 +212,7 @@ class Inspector:
         scales = self.card.map_scales
         specific = _to_bytes(assessed.maps.defect, scales.class_specific)
         agnostic = _to_bytes(assessed.maps.agnostic, scales.class_agnostic)
+        classes = None if self._classes is None else self._classes.cell_logits(assessed.output)
         return [
             TileScore(
                 margin=float(margins[row]),
@@ -209,11 +221,12 @@ class Inspector:
                 logits=logits[row],
                 class_specific=specific[row],
                 class_agnostic=agnostic[row],
+                classes=None if classes is None else classes[row],
             )
             for row in range(len(margins))
         ]
 
-    def _merge(self, mosaic: Mosaic) -> ViewScore:
+    def _merge(self, mosaic: Mosaic, prepared: Prepared) -> ViewScore:
         whole, mask = mosaic.merged(self.card.thresholds.mask.value, self.card.thresholds.mask_peak)
         return ViewScore(
             p_defect=float(expit(whole.margin)),
@@ -223,7 +236,14 @@ class Inspector:
             mask=mask,
             class_specific=whole.class_specific,
             class_agnostic=whole.class_agnostic,
+            classes=self._class_map(whole.classes, prepared),
         )
+
+    def _class_map(self, cells: NDArray[np.float32] | None, prepared: Prepared) -> ClassMap | None:
+        if self._classes is None or cells is None:
+            return None
+        whole = (int(prepared.pixels.shape[0]), int(prepared.pixels.shape[1]))
+        return ClassMap(self._classes, cells, whole, prepared.inner, prepared.native)
 
     def _named(self, values: NDArray[np.float64]) -> dict[str, float]:
         second = [] if self._trust.second is None else list(self._trust.second.names)

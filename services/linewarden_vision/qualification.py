@@ -8,6 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from linewarden_domain.acceptance import criteria_digest
+from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.violations import violations
 from linewarden_vision.content import at_precision
 from linewarden_vision.errors import BundleError
 
@@ -50,8 +53,15 @@ class Attempt(_Proof):
     delta: FiniteFloat = Field(gt=0, lt=1)
 
 
+_OF_CRITERIA = {"criteria_digest", "recipe", "within_limits"}
+
+
 class Qualification(_Proof):
-    """The whole record; ``content_digest`` is that of the content at ``precision``."""
+    """The whole record; ``content_digest`` is that of the content at ``precision``.
+
+    Where a recipe's criteria let marked defects go, they are part of what was qualified, by ``criteria_digest``: what
+    they passed of the defects beyond their limits counts as passed.
+    """
 
     schema_version: Literal[1] = 1
     content_digest: str = Field(pattern=_SHA256)
@@ -76,6 +86,11 @@ class Qualification(_Proof):
     undecidable: int = Field(ge=0)
     passed: int = Field(ge=0)
     attempts: list[Attempt] = Field(min_length=1)
+    criteria_digest: str | None = Field(default=None, pattern=_SHA256)
+    recipe: str | None = None
+    """The recipe whose criteria they were, as id@version."""
+    within_limits: int = Field(default=0, ge=0)
+    """Defective pictures that no bound speaks of: their true defects lie within what the criteria accept."""
 
     @property
     def joint_confidence(self) -> float:
@@ -83,8 +98,9 @@ class Qualification(_Proof):
         return max(0.0, 1.0 - sum(attempt.delta for attempt in self.attempts))
 
     def to_files(self) -> dict[str, bytes]:
-        """Return the file of a bundle by name."""
-        return {QUALIFICATION: self.model_dump_json(indent=1).encode() + b"\n"}
+        """Return the file of a bundle by name; without criteria as versions before them wrote and read it."""
+        left_out = None if self.criteria_digest else _OF_CRITERIA
+        return {QUALIFICATION: self.model_dump_json(indent=1, exclude=left_out).encode() + b"\n"}
 
     @classmethod
     def from_file(cls, content: bytes) -> "Qualification":
@@ -92,7 +108,7 @@ class Qualification(_Proof):
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
-            raise BundleError(f"{QUALIFICATION} cannot be read: {error}") from error
+            raise BundleError(f"{QUALIFICATION} cannot be read: {violations(error)}") from error
 
     def void_because(self, content: str, precision: str | None = None) -> str | None:
         """Say why the record does not speak of this content (at the precision in use), None where it does."""
@@ -101,6 +117,17 @@ class Qualification(_Proof):
         if precision is not None and precision != self.precision:
             return f"qualified at {self.precision}, in use at {precision}"
         return None
+
+    def void_under(self, recipe: Recipe) -> str | None:
+        """Say why the record does not speak of parts that a recipe lets pass, None where it does."""
+        if recipe.thresholds is not None:
+            return "the recipe has a threshold of its own"
+        if self.criteria_digest == (asked := criteria_digest(recipe)):
+            return None
+        if self.criteria_digest is None:
+            return "the recipe lets marked defects go, and was not qualified with its criteria"
+        changed = "the recipe lets none go" if asked is None else "the recipe's differ"
+        return f"qualified with the criteria {self.criteria_digest[:12]} of {self.recipe}: {changed}"
 
     def is_expired(self, today: str) -> bool:
         """Whether the day (YYYY-MM-DD) lies after the last one."""

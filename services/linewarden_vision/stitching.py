@@ -21,7 +21,10 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class TileScore:
-    """What was said of one tile; logits (H', W') and the two maps (h, w) on the bundle's fixed scale."""
+    """What was said of one tile; logits (H', W') and the two maps (h, w) on the bundle's fixed scale.
+
+    ``classes`` (K, h, w) is by the cell, where the bundle tells classes.
+    """
 
     margin: float
     suspicion: float
@@ -29,6 +32,7 @@ class TileScore:
     logits: NDArray[np.float32]
     class_specific: NDArray[np.uint8]
     class_agnostic: NDArray[np.uint8]
+    classes: NDArray[np.float32] | None = None
 
 
 def passes(batch: Sequence[Prepared], most: int) -> Iterator[list[Tile]]:
@@ -58,19 +62,26 @@ def tiles_of(prepared: Prepared, owner: int) -> Iterator[Tile]:
         yield Tile(owner, (top, left), prepared.pixels[top : top + height, left : left + width])
 
 
+_AlongAxis = dict[int, NDArray[np.float32]]
+
+
+def _to_blend(score: TileScore) -> tuple[tuple[str, NDArray[np.float32] | None], ...]:
+    return ("logits", score.logits), ("classes", score.classes)
+
+
 class Mosaic:
     """One picture's answers as its tiles come in.
 
     Margin and suspicion are the largest of any tile, ingredients those of the most suspicious tile. Mask
-    logits are blended where tiles overlap; maps keep the larger value. A picture of one tile is that tile.
+    logits and classes are blended where tiles overlap; maps keep the larger value. A picture of one tile is that tile.
     """
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self._left = len(prepared.origins)
         self._margin, self._worst = -np.inf, (-np.inf, dict[str, float]())
-        self._logits = np.zeros((0, 0), np.float32)
-        self._weights: tuple[dict[int, NDArray[np.float32]], ...] = ()
+        self._blended: dict[str, NDArray[np.float32]] = {}
+        self._weights: dict[str, tuple[_AlongAxis, _AlongAxis]] = {}
         self._maps = (np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.uint8))
 
     @property
@@ -85,9 +96,12 @@ class Mosaic:
         if score.suspicion > self._worst[0]:
             self._worst = (score.suspicion, score.ingredients)
         if len(self._prepared.origins) == 1:
-            self._logits, self._maps = score.logits, (score.class_specific, score.class_agnostic)
+            self._maps = (score.class_specific, score.class_agnostic)
+            self._blended = {name: values for name, values in _to_blend(score) if values is not None}
             return
-        self._blend(origin, score.logits)
+        for name, found in _to_blend(score):
+            if found is not None:
+                self._blend(name, origin, found)
         for canvas, values in zip(self._canvases(score), (score.class_specific, score.class_agnostic), strict=True):
             spot = self._spot(origin, values.shape)
             np.maximum(canvas[spot], values, out=canvas[spot])
@@ -99,17 +113,19 @@ class Mosaic:
         specific, agnostic = (
             canvas[: -(-height // cell), : -(-width // cell)] for canvas, cell in zip(self._maps, cells, strict=True)
         )
-        mask = regions(restore_logits(self._logits, self._prepared), mask_threshold, mask_peak)
+        logits, classes = self._blended["logits"], self._blended.get("classes")
+        mask = regions(restore_logits(logits, self._prepared), mask_threshold, mask_peak)
         suspicion, ingredients = self._worst
-        return TileScore(self._margin, suspicion, ingredients, self._logits, specific, agnostic), mask
+        return TileScore(self._margin, suspicion, ingredients, logits, specific, agnostic, classes), mask
 
-    def _blend(self, origin: Size, logits: NDArray[np.float32]) -> None:
-        if self._logits.size == 0:
-            self._logits = np.zeros(self._whole(logits.shape), np.float32)
-            self._weights = tuple(self._along(axis, logits.shape[axis]) for axis in (0, 1))
-        spot = self._spot(origin, logits.shape)
-        down, across = self._weights
-        self._logits[spot] += logits * down[spot[0].start][:, None] * across[spot[1].start]
+    def _blend(self, name: str, origin: Size, values: NDArray[np.float32]) -> None:
+        shape = values.shape[-2:]
+        if name not in self._blended:
+            self._blended[name] = np.zeros((*values.shape[:-2], *self._whole(shape)), np.float32)
+            self._weights[name] = (self._along(0, shape[0]), self._along(1, shape[1]))
+        spot = self._spot(origin, shape)
+        down, across = self._weights[name]
+        self._blended[name][..., spot[0], spot[1]] += values * down[spot[0].start][:, None] * across[spot[1].start]
 
     def _along(self, axis: int, tile: int) -> dict[int, NDArray[np.float32]]:
         side = self._prepared.tile[axis]

@@ -45,6 +45,8 @@ class Person:
         self.page.goto(link)
         self.page.fill("#name", name)
         self.page.keyboard.press("Enter")
+        self.page.wait_for_url("**/line")
+        self.page.click('nav a[href="/"]')
         self.page.wait_for_url("**/")
 
     def press(self, key: str) -> None:

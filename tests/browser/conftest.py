@@ -11,12 +11,16 @@ import pytest
 import redis
 from playwright.sync_api import Browser
 
+from linewarden_domain.acceptance import measuring_digest
+from linewarden_domain.limit_samples import SampleFigures
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.station.references import References
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.kafka.broker import KafkaBroker
-from linewarden_schemas.ids import Namespace
+from linewarden_schemas.ids import Namespace, digest
+from linewarden_schemas.inspection import MeasuredDefect
 from linewarden_schemas.recipe import Criterion, Recipe, ViewSpec
+from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.synthetic.part import make_part
 from tests.browser.chromium import chromium
 from tests.unit.reinspect.rig import VIEWS, Rig, operator_link, rig, route, serving
@@ -64,6 +68,31 @@ def references(root: Path) -> Path:
     for number, side in enumerate(("acceptable", "unacceptable")):
         part = make_part(seed=901 + number, views=3, size=256, defect_rate=1.0)
         cv2.imwrite(str(limits / f"{side}.png"), part.views[0].picture)
+    figures = SampleFigures(
+        sha256=digest((limits / "acceptable.png").read_bytes()),
+        view_id=VIEWS[0],
+        bundle_digest=RECIPE.bundle_digest,
+        measuring_digest=measuring_digest(RECIPE),
+        verdict=Verdict.OK,
+        accepted=True,
+        defects=(
+            MeasuredDefect(
+                x=1,
+                y=1,
+                width=4,
+                height=4,
+                length_mm=0.8,
+                length_error_mm=0.1,
+                area_mm2=0.3,
+                area_error_mm2=0.05,
+                defect_class="scratch",
+                is_within=True,
+            ),
+        ),
+        count=1,
+        measured_ms=AT,
+    )
+    (limits / "acceptable.figures.json").write_text(figures.model_dump_json(), encoding="utf-8")
     (limits / "acceptable.json").write_text('{"approved_by": "Q. Lead", "expires": "2099-01-31"}', encoding="utf-8")
     return root
 

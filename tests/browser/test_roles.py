@@ -107,7 +107,7 @@ def test_the_first_administrator_adds_an_operator_who_signs_in(made: Rig, base: 
     other.get_by_text("Name or password is wrong.").wait_for()
     other.fill("#password", SECRET)
     other.keyboard.press("Enter")
-    other.wait_for_url(f"{base}/")
+    other.wait_for_url(f"{base}/line")
     assert other.locator("nav a").count() == 2
 
 

@@ -79,10 +79,12 @@ def test_beside_the_picture_stand_golden_ones_limit_samples_and_neighbours(
     ada.page.locator("#compare-pictures img").wait_for()
     ada.press("v")
     ada.page.get_by_text("scratch: worst acceptable").wait_for()
+    ada.page.get_by_text("scratch 0.80 ± 0.10 mm long, 0.30 ± 0.05 mm²: within the recipe's limits").wait_for()
+    ada.page.get_by_text("not measured: run linewarden recipe measure").wait_for()
     ada.press("v")
     ada.page.get_by_text("Neighbours are shown after your first answer.").wait_for()
     ada.look("n")
-    ada.page.get_by_text("after this part").wait_for()
+    ada.page.get_by_text("after this one").wait_for()
     picture(ada, "neighbours")
     assert ada.problems == []
 

@@ -283,6 +283,11 @@ def _passes(line: Line) -> Iterator[str]:
     for message, at_ms, at_s in records:
         known = first.get(message.visit_id, (at_ms, at_s))
         first[message.visit_id] = min(at_ms, known[0]), min(at_s, known[1])
+    taken_so = {
+        one.visit_id: wrong
+        for one, _ in ever(line, "captures", Capture)
+        if (wrong := line.taken_so.get((one.camera_id, one.spool_epoch, one.sequence))) is not None
+    }
     alarmed = {one.visit_id for one, _ in ever(line, "dispositions", Disposition) if one.revision > 0}
     truths = {visit.number: visit for visit in line.plan.visits}
     for one, at_ms, at_s in written(line, "dispositions", Disposition):
@@ -292,6 +297,8 @@ def _passes(line: Line) -> Iterator[str]:
         bad = [truth.value for truth in visit.truths if truth is not Truth.OK]
         if bad:
             yield f"visit {one.visit_id} passed with {bad}"
+        if one.visit_id in taken_so:
+            yield f"visit {one.visit_id} passed with a picture that was wrong: {taken_so[one.visit_id]}"
         if {view.view_id for view in one.views} != set(VIEWS):
             yield f"visit {one.visit_id} passed with views {[view.view_id for view in one.views]}"
         first_ms, first_s = first[one.visit_id]

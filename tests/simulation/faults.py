@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from linewarden_runtime.records import Position
 from tests.simulation.line import NAMESPACE, SPOOL_CAPACITY, Line, make_recipe
-from tests.simulation.plan import CLOCKS, COMPACTED, ORDERED, PROCESSES, FaultAt
+from tests.simulation.plan import CLOCKS, COMPACTED, ORDERED, PROCESSES, TAKEN_SO, FaultAt
 from tests.simulation.world import Process
 
 _CAMERAS = ("camera-top", "camera-side")
@@ -33,6 +33,9 @@ def inject(line: Line, fault: FaultAt) -> None:
     chance = random.Random(f"fault {fault.salt}")
     if fault.kind in ORDERED:
         line.orders[chance.choice(ORDERED[fault.kind])].append(fault.kind)
+        return
+    if fault.kind in TAKEN_SO:
+        line.orders[chance.choice(_CAMERAS)].append(fault.kind)
         return
     if fault.kind.startswith("compaction of "):
         _compact(line, fault.kind.removeprefix("compaction of "), chance)

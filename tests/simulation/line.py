@@ -29,7 +29,7 @@ from linewarden_ingest.pins import PinBoard
 from linewarden_ingest.publisher import Publisher
 from linewarden_ingest.settings import Overload
 from linewarden_ingest.spool.spool import Spool, SpoolLimits
-from linewarden_ingest.worker import resume_at
+from linewarden_ingest.worker import last_picture, resume_at
 from linewarden_inspect.device_lane import DeviceLane
 from linewarden_inspect.keeper.bootstrap import forget, save
 from linewarden_inspect.settings import KeeperSettings
@@ -58,8 +58,8 @@ from linewarden_runtime.provision import activation_record, line_state_record, p
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace, digest
 from linewarden_schemas.line import Activation, LineState
-from linewarden_schemas.recipe import Recipe, ReviewRules, Thresholds, TimeBudget, ViewSpec
-from linewarden_schemas.vocabulary import LineMode, Loss, PartIdSource
+from linewarden_schemas.recipe import Locate, Recipe, ReviewRules, Thresholds, TimeBudget, ViewSpec
+from linewarden_schemas.vocabulary import CameraCondition, LineMode, Loss, PartIdSource
 from linewarden_vision.errors import UnusablePicture
 from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspector import ViewScore
@@ -67,7 +67,7 @@ from linewarden_vision.pictures.reading import PictureLimits
 from tests.simulation.bus import Bus, WholeLog
 from tests.simulation.filesystem import SimulatedFiles
 from tests.simulation.people import PEOPLE, RESERVE, Person
-from tests.simulation.plan import PROCESSES, VIEWS, Plan, Truth, Visit
+from tests.simulation.plan import PROCESSES, TAKEN_SO, VIEWS, Plan, Truth, Visit
 from tests.simulation.redis import SimulatedClient, SimulatedRedis
 from tests.simulation.versions import newer, older, with_newer_enum
 from tests.simulation.world import EPOCH_MS, Inline, Process, WallClock, World
@@ -91,7 +91,7 @@ def make_recipe(plan: Plan, version: int = 1, note: str | None = None) -> Recipe
         version=version,
         product_id="tile",
         bundle_digest=BUNDLE,
-        views=tuple(ViewSpec(view_id=view, camera_id=f"camera-{view}") for view in VIEWS),
+        views=tuple(ViewSpec(view_id=view, camera_id=f"camera-{view}", locate=LOCATE) for view in VIEWS),
         thresholds=Thresholds(defect=0.5, suspicion=0.5),
         review=ReviewRules(undo_window_ms=3_000, slack_low_risk_ms=20_000, **plan.review),
         time=BUDGET,
@@ -101,15 +101,42 @@ def make_recipe(plan: Plan, version: int = 1, note: str | None = None) -> Recipe
     )
 
 
+_SIDE, _PART, _AT = 30, 18, 6
+_LIGHT = CameraLimits(dark=40.0)
+_PATTERN = np.random.default_rng(1).choice(np.array([40, 90, 150, 220], np.uint8), (_PART, _PART))
+
+
+def _locate() -> Locate:
+    done, png = cv2.imencode(".png", _PATTERN)
+    assert done
+    where: dict[str, Any] = {"x": _AT, "y": _AT, "max_shift_px": 2.0, "least_score": 0.7}
+    return Locate(template_png=png.tobytes(), **where)
+
+
+LOCATE = _locate()
+
+
 @cache
-def picture(number: int, truth: Truth) -> bytes:
-    """A picture whose first pixel says what the bundle will make of it."""
-    pixels = np.full((8, 8), number % 251, np.uint8)
-    pixels[0, 0] = list(Truth).index(truth)
-    pixels[0, 1] = number // 251
+def picture(number: int, truth: Truth, wrong: str = "") -> bytes:
+    """A picture of a part whose first pixel says what the bundle will make of it, and what else is wrong with it."""
+    pixels = np.full((_SIDE, _SIDE), 60, np.uint8)
+    at = _AT + (4 if wrong == "part misplaced" else 0)
+    if wrong != "part gone":
+        pixels[at : at + _PART, at : at + _PART] = _PATTERN
+    if wrong == "camera dark":
+        pixels //= 8
+    pixels[0, :3] = list(Truth).index(truth), number % 251, number // 251
     done, encoded = cv2.imencode(".png", pixels)
     assert done
     return encoded.tobytes()
+
+
+SAID = {
+    "camera torn": CameraCondition.TORN,
+    "camera slow": CameraCondition.SLOW,
+    "camera moved": CameraCondition.MOVED,
+}
+"""What a camera says of itself; the rest has to be found in its pictures."""
 
 
 class Scripted:
@@ -123,6 +150,8 @@ class Scripted:
         trust=SimpleNamespace(second=None, ingredients=(), logistic=SimpleNamespace(coefficients=())),
     )
 
+    standing: Any = SimpleNamespace(doubt=lambda *_: None, days_left=lambda _: None, notice=lambda _: None)
+
     def prepare(self, pixels: Any) -> Truth:
         """The truth. Raises UnusablePicture."""
         truth = list(Truth)[int(pixels[0, 0])]
@@ -132,7 +161,7 @@ class Scripted:
 
     def score(self, batch: Any) -> list[ViewScore]:
         """What the bundle says."""
-        none = np.zeros((8, 8), np.bool_)
+        none = np.zeros((_SIDE, _SIDE), np.bool_)
         small = np.zeros((1, 1), np.uint8)
         return [
             ViewScore(
@@ -153,6 +182,7 @@ class Shots:
 
     def __init__(self, line: Line, process: Process, view: str, spool: Spool, first: int) -> None:
         self._line, self._process, self._view, self._spool, self.next = line, process, view, spool, first
+        self._wrong: str | None = None
 
     def poll(self, timeout_s: float) -> Shot | None:
         """The next shot once its time has come. A trigger that came while the process was away is taken late."""
@@ -170,16 +200,30 @@ class Shots:
         world.counts["act"] += 1
         self._line.taken.setdefault(visit.number, world.now)
         self._line.numbers[self._process.name, self._spool.epoch, self._spool.next_sequence] = visit.number
+        self._line.taken_so[self._process.name, self._spool.epoch, self._spool.next_sequence] = self._wrong
         world.note(self._process.name, "takes", visit.number)
         return shot
 
     def _shot(self, visit: Visit) -> Shot:
         truth = visit.truths[VIEWS.index(self._view)]
         is_lost = truth is Truth.NO_PICTURE
+        number, before = self._line.last_picture.get(self._process.name, (0, None))
+        self._wrong = None
+        if number == visit.number:  # taken again, and no repeat of another part's
+            before = None
+        if not is_lost:  # a repeat is known by the record before it, which may hold no picture
+            kinds = (kind for kind in TAKEN_SO if kind != "camera frozen" or before is not None)
+            self._wrong = self._process.order(*kinds)
+        data = picture(visit.number, truth, self._wrong or "")
+        if self._wrong == "camera frozen" and before is not None:
+            data = before
+        self._line.last_picture[self._process.name] = visit.number, None if is_lost else data
+        said = SAID.get(self._wrong or "")
         return Shot(
             index=self.next,
             captured_ms=self._process.clock.now_ms(),
-            picture=None if is_lost else EncodedPicture(picture(visit.number, truth), "image/png"),
+            picture=None if is_lost else EncodedPicture(data, "image/png"),
+            conditions=() if said is None else (said,),
             loss=Loss.CAMERA_FAULT if is_lost else None,
             trigger=Trigger(visit.number, EPOCH_MS + round(visit.at_s * 1000)),
             part=PartInfo(part_id=f"SN-{visit.number}", part_id_source=PartIdSource.READ),
@@ -210,6 +254,10 @@ class Line:
         self.stops: dict[int, Stop] = {}
         self.unforeseen: list[str] = []
         self.spools: dict[str, Spool] = {}
+        self.last_picture: dict[str, tuple[int, bytes | None]] = {}
+        """Visit and picture of the newest shot of each camera; None where that has none."""
+        self.taken_so: dict[tuple[str, int, int], str | None] = {}
+        """What was wrong with the picture of a camera's number."""
         self.shots: dict[str, Shots] = {}
         self.routers: dict[str, Router] = {}
         self.recipes = {1: make_recipe(plan)}
@@ -386,6 +434,7 @@ class Line:
             )
             first = resume_at(spool, _RUN_MS, begins_anew=False)
             camera = self.shots[process.name] = Shots(self, process, view, spool, first)
+            judge = ConditionJudge(_LIGHT, is_live=True, last_sha256=last_picture(spool))
             intake = Intake(
                 camera,
                 spool,
@@ -397,7 +446,7 @@ class Line:
                 losses=losses,
                 run_ms=_RUN_MS,
                 stop=stop.event,
-                watch=CameraWatch(place.camera_id, ConditionJudge(CameraLimits(), is_live=False), clock, None),
+                watch=CameraWatch(place.camera_id, judge, clock, None),
                 node=node,
             )
             process.spawn("publisher", lambda: _repeat(stop, lambda: publisher.step(0.5)))

@@ -14,7 +14,7 @@ from linewarden_reinspect.station.judging import Given
 from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_runtime.errors import RuntimeFault
 from linewarden_schemas.decision import Shown
-from linewarden_schemas.vocabulary import Judgement, Role
+from linewarden_schemas.vocabulary import Judgement, Role, Skill
 
 if TYPE_CHECKING:
     from linewarden_reinspect.evidence.store import EvidenceStore
@@ -84,7 +84,7 @@ class Person:
         try:
             if not hand.is_told:
                 hand = self._desk.first(self._session, slot_id, token, judgement, shown)
-            self._desk.decide(self._session, slot_id, token, Given(judgement, shown))
+            self._desk.decide(self._session, slot_id, token, _given(hand, judgement, shown))
         except NotShown:
             judgement = Judgement.NG
             if not hand.is_told:
@@ -101,3 +101,12 @@ class Person:
     def _did(self, *words: object) -> None:
         self._line.world.counts["act"] += 1
         self._line.world.note(self.name, *words)
+
+
+def _given(hand: Hand, judgement: Judgement, shown: tuple[Shown, ...]) -> Given:
+    """With a note where somebody is unsure; a lead sends back what came with one."""
+    if judgement is not Judgement.UNSURE:
+        return Given(judgement, shown)
+    is_back = hand.slot.skill is Skill.LEAD and hand.slot.handover is not None
+    to = Skill.OPERATOR if is_back else None
+    return Given(judgement, shown, comment="hard to see", unsure_because="limit", hand_to=to)

@@ -56,6 +56,12 @@ ORDERED = {
 }
 """Faults of a call, with the processes whose next call of that kind they may meet."""
 
+TAKEN_SO = (
+    "camera dark", "camera frozen", "camera torn", "camera slow", "camera moved", "part misplaced", "part gone"
+)  # fmt: skip
+"""What is wrong with the next picture that a camera takes, or with the part before it; its visit must never pass."""
+PICTURES = (0, 6)
+"""How many of these a history has at least, and fewer than."""
 ON_PROCESS = ("crash", "freeze", "cut off", "take-over", "new version", "old version")
 ON_CAMERA = ("restart of ingest", "crash in disk work", "power cut", "full disk", "short writes", "sync fails")
 ON_GROUP = ("eviction", "rebalance")
@@ -65,7 +71,8 @@ ON_REDIS = ("loss of a redis key", "loss of redis", "redis rolled back", "redis 
 ON_RECIPES = ("new recipe", "two contents of a recipe")
 AFTERWARDS = ("tombstones taken",)
 """Of which none is planned: they happen when there is nothing left to do."""
-KINDS = (*ORDERED, *ON_PROCESS, *ON_CAMERA, *ON_GROUP, *ON_LOG, *ON_CLOCK, *ON_REDIS, *ON_RECIPES)
+LINE_KINDS = (*ORDERED, *ON_PROCESS, *ON_CAMERA, *ON_GROUP, *ON_LOG, *ON_CLOCK, *ON_REDIS, *ON_RECIPES)
+KINDS = (*LINE_KINDS, *TAKEN_SO)
 ALL_KINDS = (*KINDS, *AFTERWARDS)
 LEAST = 1_000
 """How often each kind has to happen in a million steps."""
@@ -114,11 +121,12 @@ def draw(seed: int, only: tuple[str, ...] | None = None, *, is_short: bool = Fal
     count = chance.randrange(2, 5) if is_short else chance.randrange(4, 17)
     times = sorted(chance.uniform(1.0, active_s - 4.0) for _ in range(count))
     visits = tuple(Visit(number, round(at, 3), _truths(chance)) for number, at in enumerate(times, 1))
-    kinds = only if only is not None else KINDS
+    kinds = LINE_KINDS if only is None else tuple(kind for kind in only if kind in LINE_KINDS)
     most = (2, 12) if is_short else FAULTS
     weights = [WEIGHTS.get(kind, 1.0) for kind in kinds]
     chosen = chance.choices(kinds, weights, k=chance.randrange(*most)) if kinds else []
-    faults = tuple(FaultAt(round(chance.uniform(0.5, active_s), 3), kind, chance.randrange(1 << 30)) for kind in chosen)
+    faults = [FaultAt(round(chance.uniform(0.5, active_s), 3), kind, chance.randrange(1 << 30)) for kind in chosen]
+    faults += _of_pictures(seed, only, active_s)
     review = {
         "reviews_required": chance.choice((1, 1, 1, 2)),
         "audit_share_of_passes": chance.choice((0.0, 0.0, 0.3)),
@@ -127,6 +135,17 @@ def draw(seed: int, only: tuple[str, ...] | None = None, *, is_short: bool = Fal
     }
     goes_on = not is_short and chance.random() < GOES_ON
     return Plan(seed, visits, tuple(sorted(faults, key=lambda one: one.at_s)), review, is_short, goes_on)
+
+
+def _of_pictures(seed: int, only: tuple[str, ...] | None, active_s: float) -> list[FaultAt]:
+    """What is wrong with pictures, by a chance of its own: everything else of a seed stays as it is."""
+    chance = random.Random(f"pictures {seed}")
+    kinds = TAKEN_SO if only is None else tuple(kind for kind in only if kind in TAKEN_SO)
+    count = chance.randrange(*PICTURES) if kinds else 0
+    return [
+        FaultAt(round(chance.uniform(0.5, active_s), 3), chance.choice(kinds), chance.randrange(1 << 30))
+        for _ in range(count)
+    ]
 
 
 def _truths(chance: random.Random) -> tuple[Truth, ...]:

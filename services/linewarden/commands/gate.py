@@ -1,4 +1,4 @@
-"""`linewarden gate simulate`: a PLC with belt, gate and bins, against the output `modbus` of a line."""
+"""`linewarden gate simulate`: a PLC with belt, gate and bins, against the output `modbus` or `opcua` of a line."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linewarden.commands.options import Json
+from linewarden.commands.options import Json, finite
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from rich.console import RenderableType
 
-    from linewarden_onward.simulated_plc import SimulatedPlc
+    from linewarden_onward.simulated_plc import ControlLink, SimulatedPlc
     from linewarden_runtime.clock import Clock
     from linewarden_runtime.lifecycle import Stop
 
@@ -24,6 +25,8 @@ PartsSeen = Callable[[], list[tuple[int, float]]]
 """Each call brings the counters of the parts seen since the last, and how many ms ago each was seen."""
 
 _SETTLED_MS = 30
+OUTPUT_READ = "the output is read"
+"""Said once on standard error: parts that are seen from then on can be answered."""
 
 app = typer.Typer(help="The plant's side of a gate.", no_args_is_help=True)
 
@@ -35,20 +38,28 @@ def _group() -> None:
 
 @app.command()
 def simulate(
-    address: Annotated[str, typer.Option(help="Host and port of the output modbus.")] = "127.0.0.1:5020",
+    address: Annotated[
+        str, typer.Option(help="Host and port of the output modbus, or opc.tcp://HOST:PORT/linewarden of opcua.")
+    ] = "127.0.0.1:5020",
     follow: Annotated[
         bool, typer.Option("--follow", help="A part for each visit that the line captures from now on, until Ctrl-C.")
     ] = False,
-    rate: Annotated[float, typer.Option(min=0.01, help="Parts a second, where it does not follow a line.")] = 2.0,
+    rate: Annotated[
+        float, typer.Option(callback=finite, min=0.01, help="Parts a second, where it does not follow a line.")
+    ] = 2.0,
     parts: Annotated[int, typer.Option(min=1, help="So many parts, where it does not follow a line.")] = 100,
     first: Annotated[int, typer.Option(min=0, help="Counter of the first of them.")] = 1,
     window_ms: Annotated[int, typer.Option(min=10, help="From trigger to gate; the PLC's own window.")] = 8_000,
     heartbeat_ms: Annotated[int, typer.Option(min=10, help="The heartbeat must move within so long.")] = 1_000,
-    scan_ms: Annotated[int, typer.Option(min=1, help="The PLC's cycle; a slow PLC takes longer.")] = 20,
+    scan_ms: Annotated[int, typer.Option(min=1, max=60_000, help="The PLC's cycle; a slow PLC takes longer.")] = 20,
     two_lanes: Annotated[bool, typer.Option("--two-lanes", help="Rejects go to the divert lane.")] = False,
     dead_after: Annotated[
         int | None, typer.Option(min=0, help="After so many parts the PLC neither reads nor writes; the belt goes on.")
     ] = None,
+    user: Annotated[str, typer.Option(help="Who signs in, of opcua.")] = "plc",
+    password_file: Annotated[Path | None, typer.Option(help="Whose first line is the password, of opcua.")] = None,
+    trust: Annotated[Path | None, typer.Option(help="The server's certificate (server.der), of opcua.")] = None,
+    line_id: Annotated[str, typer.Option(help="The line's node, of opcua.")] = "line1",
     as_json: Json = False,
 ) -> None:
     """Show a PLC that obeys the rule of a gate: parts, window, bins, alarms. Ctrl-C ends it when the belt is empty.
@@ -63,11 +74,21 @@ def simulate(
     from linewarden_runtime.lifecycle import Stop, stop_on_signals  # noqa: PLC0415
 
     host, _, port = address.rpartition(":")
-    if not (host and port.isdecimal()):
-        raise typer.BadParameter(f"{address!r} is not HOST:PORT")
+    by_opcua = address.startswith("opc.tcp://")
+    if not (by_opcua or (host and port.isdecimal())):
+        raise typer.BadParameter(f"{address!r} is not HOST:PORT, and no opc.tcp://...")
+    if by_opcua and not (password_file and password_file.is_file() and trust and trust.is_file()):
+        raise typer.BadParameter("opcua needs --password-file and --trust, both files that are there")
     clock, stop = SystemClock(), Stop()
     stop_on_signals(stop)
-    link = PlcLink(host, int(port))
+    link: ControlLink
+    if by_opcua and password_file is not None and trust is not None:
+        from linewarden_onward.ua_link import UaLink  # noqa: PLC0415 - brings asyncua
+
+        password = password_file.read_text(encoding="utf-8").splitlines()[0]
+        link = UaLink(address, user, password, trust, line_id)
+    else:
+        link = PlcLink(host, int(port))
     control = GateControl(GateLimits(window_ms, heartbeat_ms))
     plc = SimulatedPlc(link, control, GateLanes(rejected=2) if two_lanes else GateLanes(), clock, window_ms)
     with _captured(clock) if follow else _made(clock, rate, parts, first, stop) as source, _screen() as show:
@@ -86,7 +107,7 @@ def _turn(
     show: Callable[[], None],
 ) -> None:
     """Scan until asked to stop, then until the belt is empty and what the gate did is told, for a second at most."""
-    seen, shown, ended = 0, float("-inf"), None
+    seen, shown, ended, is_told = 0, float("-inf"), None, False
     while ended is None or plc.belt or (plc.owes and clock.monotonic() - ended < 1.0):
         if not stop.is_set():
             for counter, ago_ms in source():
@@ -94,6 +115,9 @@ def _turn(
                 seen += 1
         plc.is_dead = dead_after is not None and seen > dead_after
         plc.scan()
+        if not is_told and plc.image is not None:
+            is_told = True
+            sys.stderr.write(f"{OUTPUT_READ}\n")
         if stop.is_set() and not plc.belt and ended is None:
             ended = clock.monotonic()
         if clock.monotonic() - shown > 0.1:

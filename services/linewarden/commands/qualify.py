@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linewarden.commands.context import in_one_line, today
+from linewarden.commands.context import in_one_line, now_ms, today
 from linewarden.commands.evaluate import side_of
-from linewarden.commands.options import BundleFolder, Data, Device, Json, Layout, Split
+from linewarden.commands.options import BundleFolder, Data, Device, Json, Layout, Split, finite
 from linewarden_runtime.files import writable_file, writable_folder
 from linewarden_train.progress import bars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from linewarden_train.qualification.criteria import CriteriaJudge
     from linewarden_train.qualification.plan import Request
     from linewarden_train.qualification.run import Qualified
     from linewarden_vision.bundle import Bundle
@@ -25,13 +26,19 @@ if TYPE_CHECKING:
 def qualify(
     data: Data,
     bundle: BundleFolder,
-    max_pass_rate: Annotated[float, typer.Option(help="Largest share of defects that may pass with trust.")],
+    max_pass_rate: Annotated[
+        float, typer.Option(callback=finite, help="Largest share of defects that may pass with trust.")
+    ],
     out: Annotated[Path, typer.Option(callback=writable_folder, help="Folder of the qualified bundle, new or empty.")],
-    confidence: Annotated[float, typer.Option(help="Of all statements of this qualification together.")] = 0.95,
+    confidence: Annotated[
+        float, typer.Option(callback=finite, help="Of all statements of this qualification together.")
+    ] = 0.95,
     split: Split = "calibration",
     critical: Annotated[list[str] | None, typer.Option(help="class=share; may be given several times.")] = None,
     valid_days: Annotated[int, typer.Option(min=1, help="Days until it expires.")] = 90,
-    tolerance: Annotated[float, typer.Option(min=0.0, help="How far a device's scores may move.")] = 0.0,
+    tolerance: Annotated[
+        float, typer.Option(callback=finite, min=0.0, help="How far a device's scores may move.")
+    ] = 0.0,
     attempts: Annotated[int, typer.Option(min=1, help="Qualifications planned on these parts; they share delta.")] = 1,
     ledger: Annotated[
         Path | None, typer.Option(callback=writable_file, help="JSON lines of earlier attempts; this one is added.")
@@ -42,6 +49,11 @@ def qualify(
     may_raise: Annotated[bool, typer.Option("--may-raise", help="Divert less than the bundle does, if that holds.")] = (
         False
     ),
+    recipe: Annotated[
+        Path | None,
+        typer.Option(help="JSON of the recipe whose criteria let defects go.", exists=True, dir_okay=False),
+    ] = None,
+    view: Annotated[str, typer.Option(help="The recipe's view that the set shows, where it has several.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw of one picture a group.")] = 0,
     layout: Layout = "auto",
     device: Device = "auto",
@@ -72,7 +84,8 @@ def qualify(
         known = ledger.read_text().splitlines() if ledger is not None and ledger.is_file() else []
         earlier = [Attempt.model_validate_json(line) for line in known if line.strip()]
         try:
-            found, held = _qualified((data, layout, split), bundle, device, request, earlier)
+            judge = None if recipe is None else _judge(recipe, view)
+            found, held = _qualified((data, layout, split), bundle, device, request, earlier, judge)
         except NotCertifiableError as error:
             typer.echo(str(error))
             raise typer.Exit(1) from error
@@ -88,7 +101,12 @@ def qualify(
 
 
 def _qualified(
-    where: tuple[Path, str, str], folder: Path, device: str, request: Request, earlier: Sequence[Attempt]
+    where: tuple[Path, str, str],
+    folder: Path,
+    device: str,
+    request: Request,
+    earlier: Sequence[Attempt],
+    judge: CriteriaJudge | None,
 ) -> tuple[Qualified, Bundle]:
     from linewarden_train.qualification.run import qualify_bundle  # noqa: PLC0415
     from linewarden_vision.bundle import read_bundle  # noqa: PLC0415
@@ -105,7 +123,20 @@ def _qualified(
             done += more
             progress("drawn pictures", done, total)
 
-        return qualify_bundle(held, inspector, samples, request, earlier=earlier, on_scored=count), held
+        found = qualify_bundle(held, inspector, samples, request, judge=judge, earlier=earlier, on_scored=count)
+        return found, held
+
+
+def _judge(file: Path, view: str) -> CriteriaJudge:
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from linewarden_schemas.recipe import Recipe  # noqa: PLC0415
+    from linewarden_train.qualification.criteria import CriteriaJudge  # noqa: PLC0415
+
+    try:
+        return CriteriaJudge(Recipe.model_validate_json(file.read_bytes()), view or None, now_ms())
+    except ValidationError as error:
+        raise ValueError(f"{file} is no recipe: {error.errors()[0]['msg']}") from error
 
 
 def _share(value: float, name: str) -> float:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from linewarden.commands.bundles import digest_of
-from linewarden_ingest.cameras.simulation import SEEDS_PER_PLAN, LinePlan
+from linewarden_domain.study_sheet import FILE, SheetRow, as_text, folder_of
+from linewarden_ingest.cameras.simulation import SEEDS_PER_PLAN, LinePlan, draw, plan_visit
 from linewarden_runtime.provision import activation_record, line_state_record, recipe_record
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
@@ -25,12 +29,17 @@ PARTITIONS = 4
 BUNDLE = Path(__file__).parent.parent / "assets" / "demo-bundle"
 VIEWS = ("top", "left", "right")
 DECIDE_BY_MS = 8_000
+OPERATOR = "Demo"
+"""Who signs in as this finds a study under *Study*."""
 _SOURCE = "/demo"
 
 
 @dataclass(frozen=True, slots=True)
 class PictureSource:
-    """Where the pictures come from: the cameras as ingest reads them, how many visits there will be, who judges."""
+    """Where the pictures come from: the cameras as ingest reads them, how many visits there will be, who judges.
+
+    `reviewers` people judge each diverted part, blind to each other; where they differ a lead does.
+    """
 
     cameras: tuple[dict[str, Any], ...]
     views: tuple[tuple[str, str], ...]
@@ -38,6 +47,7 @@ class PictureSource:
     plan: LinePlan | None
     decide_by_ms: int = DECIDE_BY_MS
     bundle: Path = BUNDLE
+    reviewers: int = 1
 
     def cameras_json(self) -> str:
         """The cameras as JSON, as LINEWARDEN_INGEST__CAMERAS takes them."""
@@ -77,6 +87,7 @@ def simulated(
         "missing_share": plan.missing_share,
         "return_after": plan.return_after,
         "pool": plan.pool,
+        "whole_before": plan.whole_before,
         "gallery": None if gallery is None else str(gallery),
     }
     cameras = tuple(
@@ -105,22 +116,64 @@ def by_gige(source: PictureSource, addresses: list[str]) -> PictureSource:
 
 
 def folder(pictures: Path, visits: int | None, rate: float, work: Path) -> PictureSource:
-    """One camera that takes the folder's pictures in order, each a visit; again from the start where too few."""
+    """One camera that takes the folder's pictures in order, each a part that is called as its file."""
     found = pictures_in(pictures)
     wanted = visits or len(found)
     chosen = work / "pictures"
     chosen.mkdir()
     for path in found[:wanted]:
-        (chosen / path.name).symlink_to(path.resolve())
+        (chosen / _part_name(path, chosen)).symlink_to(path.resolve())
     taken = min(wanted, len(found))
     camera = {
         "kind": "folder",
         "camera_id": "cam1",
         "view_id": "view1",
         "path": str(chosen),
+        "pattern": "^(?P<part_id>.+)$",
         "rate_per_s": rate,
     }
     return PictureSource((camera,), (("view1", "cam1"),), taken, None)
+
+
+def _part_name(path: Path, chosen: Path) -> str:
+    """A file's name as a part may be called, of no other file in the folder."""
+    stem, suffix = re.sub(r"[^A-Za-z0-9._-]", "_", path.stem)[:80], path.suffix
+    more = itertools.chain(("",), (f"-{number}" for number in itertools.count(2)))
+    return next(name for one in more if not (chosen / (name := f"{stem}{one}{suffix}")).is_symlink())
+
+
+def references(source: PictureSource, work: Path) -> Path | None:
+    """A folder with a good part's picture of each view, as the station compares with; None where none is known."""
+    if source.plan is None:
+        return None
+    import cv2  # noqa: PLC0415 - only what draws parts needs it
+
+    plan = source.plan
+    visit = next(one for number in itertools.count() if not (one := plan_visit(plan, number)).defective)
+    golden = work / "references" / "demo-part" / "golden"
+    golden.mkdir(parents=True)
+    for view, drawn in zip(VIEWS, draw(plan, visit).views, strict=False):
+        cv2.imwrite(str(golden / f"{view}.png"), drawn.picture)
+    return work / "references"
+
+
+def study(source: PictureSource, work: Path, parts: int = 6, rounds: int = 2) -> Path | None:
+    """Sheets of a study of the measurement system for whoever signs in as OPERATOR; None where no truth is known."""
+    if source.plan is None:
+        return None
+    import cv2  # noqa: PLC0415 - as above
+
+    plan = source.plan
+    visits = [plan_visit(plan, number) for number in range(parts)]
+    for round_ in range(1, rounds + 1):
+        sheet = work / "studies" / "demo" / folder_of(OPERATOR, round_)
+        sheet.mkdir(parents=True)
+        dice = random.Random(plan.seed * 1000 + round_)  # noqa: S311 - tokens and order, the same at every run
+        rows = [SheetRow(f"{dice.getrandbits(32):08x}", "") for _ in visits]
+        for row, visit in zip(rows, dice.sample(visits, len(visits)), strict=True):
+            cv2.imwrite(str(sheet / f"{row.token}.png"), draw(plan, visit).views[0].picture)
+        (sheet / FILE).write_text(as_text(SheetRow(row.token, f"{row.token}.png") for row in rows), encoding="utf-8")
+    return work / "studies"
 
 
 def recipe(source: PictureSource, at_ms: int) -> Recipe:
@@ -131,7 +184,12 @@ def recipe(source: PictureSource, at_ms: int) -> Recipe:
         product_id="demo-part",
         bundle_digest=digest_of(source.bundle),
         views=tuple(ViewSpec(view_id=view, camera_id=camera) for view, camera in source.views),
-        review=ReviewRules(audit_share_of_passes=0.02, reject_review_share=0.1, undo_window_ms=5_000),
+        review=ReviewRules(
+            reviews_required=source.reviewers,
+            audit_share_of_passes=0.02,
+            reject_review_share=0.1,
+            undo_window_ms=5_000,
+        ),
         time=TimeBudget(
             decide_by_ms=source.decide_by_ms, commit_margin_ms=300, max_skew_ms=5_000, spool_horizon_ms=3_600_000
         ),

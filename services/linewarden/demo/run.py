@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import shlex
 import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +26,7 @@ from rich.live import Live
 from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
 from linewarden.demo.figures import Figures, Follower, Timing
-from linewarden.demo.gate import DemoPlc, gate_figures
+from linewarden.demo.gate import DemoControl, DemoPlc, DemoUaPlc, gates_figures, read_acts
 from linewarden.demo.rtsp import RtspCameras
 from linewarden.demo.running import TORCH_THREADS, RunningLine
 from linewarden.demo.screen import Screen, final_table
@@ -35,6 +38,12 @@ from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.processes import free_port
 from linewarden_schemas.vocabulary import Role
 from linewarden_vision.pictures.folders import SUFFIXES
+
+_STRANGE = """these pictures are judged by the demo's network, which never saw such parts: its verdicts mean nothing.
+Teach one of your own from some twenty good and ten bad pictures (linewarden teach --help), then: --bundle DIR
+"""
+FIRST_MINUTES = 1200
+"""Visits: five minutes of the demo's own rate."""
 
 
 def run(
@@ -50,13 +59,16 @@ def run(
     work: Path | None,
     port: int,
     gate: bool = False,
+    reviewers: int = 1,
 ) -> int:
     """Run the demo; 0 where the balance closes, 1 where it does not: then what it names and the logs' folder are told.
 
-    With `gate` also 1 where a bin of the simulated PLC holds another part than the dispositions say.
+    With `gate` also 1 where a bin of a simulated PLC holds another part than the dispositions say, or the gate reported
+    something else.
 
     `parts` counts visits, None runs until Ctrl-C; `rate` is visits a second; `camera` is the kind that looks at the
-    simulated parts, `line`, `rtsp` or `genicam`; port 0 takes a free one.
+    simulated parts, `line`, `rtsp` or `genicam`; port 0 takes a free one. Where the pictures of a folder are used
+    up and no number of parts was asked for, the station stays open until Ctrl-C.
 
     Raises:
         ConfigurationError: where a server or service does not start; its log's folder is kept and named.
@@ -75,6 +87,7 @@ def run(
             "LINEWARDEN_STATION__PORT": str(port),
             "LINEWARDEN_STATION__LINK_TOKEN": token,
             "LINEWARDEN_STATION__LINK_ROLES": json.dumps(list(Role)),
+            "LINEWARDEN_STATION__LINK_USES": "1000",
         }
         is_shown = _never
         if camera == "rtsp":
@@ -84,16 +97,23 @@ def run(
             pictures = source_of(source, bundle, parts, rate, seed, folder)
         if camera == "genicam":
             pictures = stack.enter_context(_by_gige(pictures, rate))
-        plc = DemoPlc(folder, pictures.decide_by_ms) if gate else None
-        beside = ("onward",) if plc is not None else ()
-        running = RunningLine(pictures, under, folder, extra | ({} if plc is None else plc.env()), beside)
-        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted, is_shown, plc)
-        sys.stderr.write(f"one more person: linewarden users link ROLE --data {folder / 'station'} --url {base}\n")
+        pictures = replace(pictures, reviewers=reviewers)
+        extra |= _beside_the_pictures(pictures, folder)
+        plcs = (DemoPlc(folder, pictures.decide_by_ms), DemoUaPlc(folder, pictures.decide_by_ms)) if gate else ()
+        beside = ("onward",) if plcs else ()
+        running = RunningLine(pictures, under, folder, extra | (plcs[0].env() if plcs else {}), beside)
+        for plc in plcs[1:]:
+            running.add("onward", plc.name, plc.env())
+        stays = source is not None and parts is None
+        if source is not None and bundle is None:
+            sys.stderr.write(_STRANGE)
+        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted, is_shown, plcs, stays=stays)
+        _tell_how_to_talk(running, folder, base)
         summary = shift.work(begun, line.demo_plan(seed))
     Console().print(final_table(summary))
     out.write_text(json.dumps(summary, indent=2) + "\n")
     Console().print(f"written to {out}")
-    if not (summary["balance"]["closes"] and (plc is None or summary["gate"]["agrees"])):
+    if not (summary["balance"]["closes"] and (not plcs or summary["gate"]["agrees"])):
         for finding in summary["findings"]:
             sys.stderr.write("{kind}: {name}: {reason}\n".format_map(finding))
         sys.stderr.write(f"the services' logs are kept in {folder}\n")
@@ -106,7 +126,8 @@ def run(
 class DemoRun:
     """One run of the line: started, followed on the screen, ended, balanced.
 
-    Cameras that never end by themselves are ended once `is_shown()` and what they took has come.
+    Cameras that never end by themselves are ended once `is_shown()` and what they took has come. With `stays` the
+    station is open until Ctrl-C, also where no picture comes any more.
     """
 
     def __init__(
@@ -115,10 +136,13 @@ class DemoRun:
         station: str,
         interrupted: threading.Event,
         is_shown: Callable[[], bool],
-        plc: DemoPlc | None = None,
+        plcs: Sequence[DemoControl] = (),
+        *,
+        stays: bool = False,
     ) -> None:
+        self._stays, self._is_told = stays, False
         self._running, self._station, self._interrupted, self._is_shown = running, station, interrupted, is_shown
-        self._plc = plc
+        self._plcs = plcs
         self._ingest = running.services["ingest"]
         self._console = Console(stderr=True)
 
@@ -130,30 +154,33 @@ class DemoRun:
             self._console.print(f"starting the services; their logs are in {self._running.folder}")
             if not self._running.broker.append_time:
                 self._console.print("this broker keeps the producers' time: no mode for production")
-            self._running.start(self._interrupted, self._start_plc)
+            self._running.start(self._interrupted, self._start_plcs)
             with Follower(self._running.broker, line.NAMESPACE, figures) as follower:
                 self._follow(follower, figures, timing)
-            binned = None if self._plc is None else self._plc.finish()
+            binned = {plc.name: plc.finish() for plc in self._plcs}
+            acts = read_acts(self._running.broker, len(figures.visits)) if binned else {}
         except KeyboardInterrupt:
             self._running.kill()
             raise
         finally:
-            if self._plc is not None:
-                self._plc.kill()
+            for plc in self._plcs:
+                plc.kill()
             self._running.stop()
         rate = model_only_rate(self._running.source.bundle, speed_plan, TORCH_THREADS)
         summary = summarise(self._running.broker, line.NAMESPACE, self._running.source.plan, timing, rate)
-        return summary if binned is None else summary | {"gate": gate_figures(binned, figures.routings)}
+        return summary | {"gate": gates_figures(binned, figures.routings, acts)} if binned else summary
 
-    def _start_plc(self) -> None:
-        if self._plc is not None:
-            self._plc.start(self._running.env)
+    def _start_plcs(self) -> None:
+        for plc in self._plcs:
+            plc.start(self._running.env)
 
     def _follow(self, follower: Follower, figures: Figures, timing: Timing) -> None:
         screen = Screen(self._station, self._running.source.visits)
         at_terminal = self._console.is_terminal
         if not at_terminal:
             sys.stderr.write(f"station: {self._station}\n")
+        elif os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+            webbrowser.open(self._station)  # without a screen it would take the terminal
         with Live(console=self._console, auto_refresh=False) as live:
             while not self._is_over(figures, timing):
                 follower.follow(0.25)
@@ -165,10 +192,40 @@ class DemoRun:
             live.update(screen.render(figures, timing.running_s), refresh=True)
 
     def _is_over(self, figures: Figures, timing: Timing) -> bool:
-        if self._ingest.exit_code() is None:
+        if self._ingest.exit_code() is None or (self._stays and not self._interrupted.is_set()):
+            self._tell_used_up()
             return False
         done = bool(figures.visits) and not figures.unrouted and not figures.lag
         return done or timing.idle_s(time.monotonic()) > 25.0  # what is lost is not waited for
+
+    def _tell_used_up(self) -> None:
+        if self._stays and not self._is_told and self._ingest.exit_code() == 0:
+            self._is_told = True
+            self._console.print("every picture was shown; the station stays open until Ctrl-C")
+
+
+def _for_people(plan: LinePlan, parts: int | None) -> LinePlan:
+    """Where somebody looks on, no view is missing in the first minutes: such parts would come first, and show least."""
+    return replace(plan, whole_before=FIRST_MINUTES) if parts is None else plan
+
+
+def _beside_the_pictures(pictures: line.PictureSource, folder: Path) -> dict[str, str]:
+    """What the station shows beside the line's own pictures: good parts to compare with, and a study."""
+    places = {"REFERENCES": line.references(pictures, folder), "STUDIES": line.study(pictures, folder)}
+    return {f"LINEWARDEN_STATION__{name}": str(place) for name, place in places.items() if place is not None}
+
+
+def _tell_how_to_talk(running: RunningLine, folder: Path, base: str) -> None:
+    """How another terminal asks this line, and how one more person signs in."""
+    env = folder / "demo.env"
+    env.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in running.env.items()))
+    env.chmod(0o600)
+    sys.stderr.write(
+        f"ask the line from another terminal: . {env}; linewarden find P0000001\n"
+        f"one more person: the same link, or linewarden users link ROLE --data {folder / 'station'} --url {base}\n"
+    )
+    if "LINEWARDEN_STATION__STUDIES" in running.env:
+        sys.stderr.write(f"whoever signs in as {line.OPERATOR} finds a study of the measurement system under Study\n")
 
 
 def source_of(
@@ -176,7 +233,7 @@ def source_of(
 ) -> line.PictureSource:
     """What the cameras look at and the bundle that judges it; raises ConfigurationError where either is missing."""
     if pictures is None:
-        source = line.simulated(line.demo_plan(seed), parts, rate)
+        source = line.simulated(_for_people(line.demo_plan(seed), parts), parts, rate)
     elif not pictures.is_dir():
         raise ConfigurationError(f"{pictures} is not a folder of pictures")
     else:

@@ -149,6 +149,12 @@ class RunningLine:
         log = self.folder / f"{name}-{instance}.log"
         return Service(name, {**self.env, "LINEWARDEN_INSTANCE": instance}, log)
 
+    def add(self, name: str, instance: str, env: Mapping[str, str]) -> None:
+        """Let one more process of a service run beside the others, with that in its environment."""
+        more = self.service(name, instance)
+        more.env = {**more.env, **env}
+        self.services[f"{name} {instance}"] = more
+
     def set_up(self) -> None:
         """Make the topics, publish the recipe, activate it, and tell production."""
         with self.broker.admin() as admin:

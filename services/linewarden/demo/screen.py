@@ -74,9 +74,14 @@ def final_table(summary: dict[str, Any]) -> Table:
     gate = summary.get("gate")
     if gate is not None:
         table.add_row("bins of the gate", ", ".join(f"{name} {count}" for name, count in gate["bins"].items()))
-        table.add_row("passes that came too late for the gate", str(gate["passes_too_late"]))
-        agrees = "[green]exactly[/green]" if gate["agrees"] else f"[red bold]NO[/red bold]: {', '.join(gate['wrong'])}"
-        table.add_row("bins hold what the dispositions say", agrees)
+        bins = ", ".join(f"{name} {count}" for name, count in gate["opcua"]["bins"].items())
+        table.add_row("bins of the gate over OPC UA", bins)
+        late = (gate["passes_too_late"], gate["opcua"]["passes_too_late"])
+        table.add_row("passes that came too late for the gates", ", ".join(map(str, late)))
+        wrong = [*gate["wrong"], *gate["opcua"]["wrong"]]
+        table.add_row("bins hold what the dispositions say", _exactly(wrong))
+        reports = gate["acts"]
+        table.add_row("actuations say where the parts lie", _exactly([*reports["wrong"], *reports["unreported"]]))
     truth = summary["truth"]
     if truth is None:
         table.add_row("truth", "unknown for these pictures")
@@ -89,3 +94,7 @@ def final_table(summary: dict[str, Any]) -> Table:
     table.add_row("misses passed, lower threshold, same diversion", threshold)
     table.add_row("diverted of network's passes (trust, audit)", "-" if share is None else f"{share:.1%}")
     return table
+
+
+def _exactly(wrong: list[str]) -> str:
+    return f"[red bold]NO[/red bold]: {', '.join(wrong[:20])}" if wrong else "[green]exactly[/green]"

@@ -127,6 +127,12 @@ class VisitHistory:
         return named[0] if named else None
 
     @property
+    def cavity(self) -> str | None:
+        """The mould cavity or nest that made it; None where nothing tells."""
+        told = [one.cavity for one in (*self.captures.values(), *self._dispositions())]
+        return next((one for one in told if one is not None), None)
+
+    @property
     def _reviewed(self) -> bool:
         return self.latest is not None and self.latest.final and bool(self.latest.decision_ids)
 

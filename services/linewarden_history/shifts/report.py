@@ -19,12 +19,12 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import LineState
 from linewarden_schemas.vocabulary import LineMode, Routing
 
+NO_ZONE = (
+    "Pareto by zone: no defect of these visits was measured by zone; recipes with zones or acceptance criteria have "
+    "it. The map of positions below is in picture coordinates."
+)
+NO_CAVITY = "Pareto by cavity: no capture of these visits carries the cavity that its part comes from."
 MISSING = (
-    (
-        "Pareto by zone: recipes name zones in part coordinates (mm), and no record says where in the picture the part "
-        "lies, so no defect can be given to a zone. The map of positions below is in picture coordinates instead."
-    ),
-    "Pareto by cavity: no record carries the cavity, mould or tool that a part comes from.",
     (
         "Master checks: line state tells when a line was in verification and what was inspected meanwhile; what master "
         "parts had to get is not read here, so that no check is called passed or failed (linewarden line check show)."
@@ -138,6 +138,8 @@ def document(
             "class": pareto(tally.by_class),
             "camera": pareto(tally.by_camera),
             "product": pareto(tally.by_product),
+            "zone": pareto(tally.by_zone),
+            "cavity": pareto(tally.by_cavity),
         },
         "defective": counts["defective"],
         "p_chart": p_chart(subgroups) | {"subgroup_ms": tally.scope.subgroup_ms},
@@ -149,7 +151,11 @@ def document(
         "checks": [_check(one, tally) for one in told if one.mode is LineMode.VERIFICATION],
         "escapes": tally.escapes.as_dict(counts["visits"], escapes),
         "unreadable": {"count": unreadable.count, "places": unreadable.places},
-        "missing": list(MISSING),
+        "missing": [
+            *(() if tally.by_zone else (NO_ZONE,)),
+            *(() if tally.by_cavity else (NO_CAVITY,)),
+            *MISSING,
+        ],
         "definitions": [list(one) for one in DEFINITIONS],
     }
 

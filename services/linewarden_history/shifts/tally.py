@@ -11,15 +11,20 @@ from linewarden_history.shifts.positions import PositionMap, spots
 from linewarden_schemas.vocabulary import Judgement, LineMode, Outcome, Verdict
 
 UNNAMED = "not named"
+OUTSIDE = "in no zone"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is counted: of which shift (None: any), whether simulated visits too, and the length of a subgroup (ms)."""
+    """What is counted: of which shift (None: any), whether simulated visits too, and the length of a subgroup (ms).
+
+    `settled_only` leaves out what waits for people: whoever may review it must not read of it in a count.
+    """
 
     shift: str | None = None
     simulated: bool = False
     subgroup_ms: int = 3_600_000
+    settled_only: bool = False
 
 
 @dataclass(slots=True)
@@ -30,6 +35,8 @@ class ShiftTally(ProductionTally):
     by_class: Counter[str] = field(default_factory=Counter)
     by_camera: Counter[str] = field(default_factory=Counter)
     by_product: Counter[str] = field(default_factory=Counter)
+    by_zone: Counter[str] = field(default_factory=Counter)
+    by_cavity: Counter[str] = field(default_factory=Counter)
     subgroups: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     """Nonconforming and made, by the subgroup's beginning (epoch ms)."""
     maps: dict[str, PositionMap] = field(default_factory=lambda: defaultdict(PositionMap))
@@ -61,9 +68,13 @@ class ShiftTally(ProductionTally):
             self._check(story)
         if state.mode is not LineMode.PRODUCTION:
             return f"line state {state.mode.value}"
+        if self.scope.settled_only and not story.is_settled:
+            return "waits for people"
         return "seeded known-bad" if story.is_known_bad else None
 
     def _check(self, story: VisitHistory) -> None:
+        if self.scope.settled_only and not story.is_settled:
+            return
         state = story.state
         if state is None or story.line_id is None:
             return
@@ -96,6 +107,10 @@ class ShiftTally(ProductionTally):
         seen = [one for one in story.inspections.values() if one.frame_id in shown]
         cameras = {one.camera_id for one in seen}
         self.by_camera.update(cameras or {UNNAMED})
+        if (cavity := story.cavity) is not None:
+            self.by_cavity[cavity] += 1
+        measured = [defect for one in seen for defect in one.defects or () if not defect.is_within]
+        self.by_zone.update({zone for defect in measured for zone in defect.zones or (OUTSIDE,)})
         for one in seen:
             by_machine = one.maps.mask_png if one.maps else b""
             marked = spots(drawn.get(one.frame_id, by_machine))

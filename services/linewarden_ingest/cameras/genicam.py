@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import asdict
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Literal, Self
 import structlog
 from pydantic import Field, model_validator
 
-from linewarden_ingest.cameras.aravis import Aravis, AravisError, Block, FoundCamera, GenicamDevice, aravis
+from linewarden_ingest.cameras.aravis import AravisError, Block, GenicamDevice, aravis
 from linewarden_ingest.cameras.block_ids import BlockIds, UncountableBlock
+from linewarden_ingest.cameras.finding import opened
 from linewarden_ingest.cameras.interface import CameraFault, EndOfPictures, Shot, Trigger
 from linewarden_ingest.cameras.options import CameraOptions, CameraRun
 from linewarden_ingest.cameras.pictures import Unreadable
@@ -43,7 +43,9 @@ class GenicamOptions(CameraOptions):
     or as the camera is set. What is not set stays as the camera has it. A camera that triggers itself, or is
     triggered from here, is lost where it gives nothing for `buffer_limit_s` beyond its period. `trigger_counter`
     `frame_id` makes the block id the visit's number: the line gives its first trigger later than `arm_s` after ingest's
-    start, and a camera that is opened later than that, or twice, is refused. After `shots` of them it has ended.
+    start, and a camera that is opened later than that, or twice, is refused. `edge_counter` names a counter of the
+    camera, as `Counter0`, that is set to count the edges of its line: where they are not as many as its pictures, it
+    ignored a trigger, and the pictures are doubted. After `shots` of them it has ended.
     """
 
     kind: Literal["genicam"] = "genicam"
@@ -61,6 +63,7 @@ class GenicamOptions(CameraOptions):
     gain: float | None = Field(None, ge=0)
     trigger: str | None = Field(None, min_length=1)
     trigger_counter: Literal["frame_id"] | None = None
+    edge_counter: str | None = Field(None, min_length=1)
     packet_size: int = Field(1400, ge=576, le=16_000)
     buffers: int = Field(16, ge=2, le=1000)
     buffer_limit_s: float = Field(5.0, gt=0)
@@ -77,6 +80,8 @@ class GenicamOptions(CameraOptions):
             raise ValueError(
                 "trigger_counter needs a trigger that all cameras share: a line, such as trigger = 'Line0'"
             )
+        if self.edge_counter and not self.is_triggered_by_line:
+            raise ValueError("edge_counter counts the edges of a line, such as trigger = 'Line0'")
         return self
 
     @property
@@ -118,7 +123,7 @@ class GenicamOptions(CameraOptions):
             )
         library = aravis()
         try:
-            device = _opened(library, self)
+            device = opened(library, self.device, self.interface)
             try:
                 limit_s = _set_up(device, self)
                 device.start(self.buffers, SOCKET_BYTES)
@@ -216,9 +221,25 @@ class GenicamCamera:
             picture = picture_of(block)
         except Unreadable as error:
             return self._lost(number, now_ms, f"block {number}: {error}", CameraCondition.TORN)
-        shot = Shot(self._index, now_ms, picture, trigger=self._trigger(number))
+        shot = Shot(self._index, now_ms, picture, trigger=self._trigger(number), doubt=self._doubt(number))
         self._index += 1
         return shot
+
+    def _doubt(self, number: int) -> str | None:
+        """Why a picture may be of another trigger than its number says; None where none was ignored.
+
+        The counter is read after the picture came: one that is ahead by the next part's edge doubts for nothing, and a
+        trigger that was ignored before is never hidden.
+        """
+        if self._options.edge_counter is None:
+            return None
+        try:
+            edges = self._device.ask("get_integer", b"CounterValue")
+        except AravisError as error:
+            raise self._fault(str(error)) from error
+        if edges == number:
+            return None
+        return f"its line had {edges} triggers at picture {number}: a trigger was ignored, or the next part is too near"
 
     def _lost(
         self, number: int | None, now_ms: int, why: str, condition: CameraCondition = CameraCondition.LOST
@@ -237,44 +258,6 @@ class GenicamCamera:
 
     def _trigger(self, number: int) -> Trigger | None:
         return Trigger(number, self._run.start_ms) if self._options.trigger_counter else None
-
-
-def chosen(found: Sequence[FoundCamera], name: str | None) -> FoundCamera:
-    """The camera of this name, or the only one.
-
-    Raises:
-        ConfigurationError: where several could be meant.
-        CameraFault: where none answers to it; it may come.
-    """
-    meant = [one for one in found if name is None or one.is_called(name)]
-    listed = "; ".join(f"{one.device_id} (serial {one.serial}, address {one.address})" for one in found) or "none"
-    if not meant:
-        raise CameraFault(f"no camera {name or 'at all'} answers; found: {listed}")
-    if len(meant) > 1:
-        raise ConfigurationError(f"several cameras could be meant by device = {name!r}; name one of {listed}")
-    return meant[0]
-
-
-def _opened(library: Aravis, options: GenicamOptions) -> GenicamDevice:
-    name, interface = options.device, None if options.interface is None else str(options.interface)
-    if name is None or not _is_address(name):
-        camera = chosen(library.found(), name)
-        if interface is not None and camera.protocol != "GigEVision":
-            raise ConfigurationError(f"camera {camera.device_id} is of {camera.protocol}; interface is for GigE Vision")
-        name = camera.device_id if interface is None else camera.address
-    device = library.open(name, interface)
-    if not device.is_ours:
-        device.close()
-        raise CameraFault(f"camera {name} is under the control of another program, or was until a moment ago")
-    return device
-
-
-def _is_address(name: str) -> bool:
-    try:
-        IPv4Address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _set_up(device: GenicamDevice, options: GenicamOptions) -> float | None:
@@ -326,6 +309,14 @@ def _set_trigger(device: GenicamDevice, options: GenicamOptions) -> float | None
         source = "Software" if options.trigger == "software" else options.trigger
         put(device, "trigger", source, ["set_trigger"], ["get_string", b"TriggerSource"])
         put_feature(device, "TriggerMode", "On")
+        if options.edge_counter is not None:
+            _count_edges(device, options.edge_counter, options.trigger)
+        elif options.trigger_counter:
+            _log.warning(
+                "nothing sees a trigger that this camera ignores, after which its pictures are of other parts; set "
+                "edge_counter, where it has one",
+                camera_id=options.camera_id,
+            )
         return None if options.is_triggered_by_line else options.buffer_limit_s
     device.ask("clear_triggers")
     if device.has("TriggerMode"):
@@ -334,3 +325,14 @@ def _set_trigger(device: GenicamDevice, options: GenicamOptions) -> float | None
         put(device, "rate_per_s", options.rate_per_s, ["set_frame_rate"], ["get_frame_rate"])
     rate_per_s: float = device.ask("get_frame_rate")
     return options.buffer_limit_s + 1 / max(rate_per_s, 0.001)
+
+
+def _count_edges(device: GenicamDevice, counter: str, line: str) -> None:
+    """Have a counter of the camera count the edges of its trigger line from now on, by the names of GenICam's SFNC."""
+    put_feature(device, "CounterSelector", counter)
+    put_feature(device, "CounterEventSource", line)
+    if device.has("CounterEventActivation"):
+        put_feature(device, "CounterEventActivation", device.ask("get_string", b"TriggerActivation").decode())
+    device.ask("execute_command", b"CounterReset")
+    if left := device.ask("get_integer", b"CounterValue"):
+        raise ConfigurationError(f"counter {counter} stands at {left} after its reset; is the line triggering already?")

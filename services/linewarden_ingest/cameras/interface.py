@@ -85,7 +85,7 @@ class Shot:
     conditions: tuple[CameraCondition, ...] = ()
     counter: int | None = None
     doubt: str | None = None
-    receipt: Receipt | None = None
+    receipt: Receipt | None = field(default=None, compare=False)
 
 
 class EndOfPictures(Exception):

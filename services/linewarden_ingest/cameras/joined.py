@@ -8,7 +8,14 @@ from dataclasses import replace
 import structlog
 
 from linewarden_ingest.cameras.codes import CodeReadingCamera, checked_serial
-from linewarden_ingest.cameras.interface import Camera, CameraFault, EndOfPictures, Shot, TriggeredCamera
+from linewarden_ingest.cameras.interface import (
+    Camera,
+    CameraFault,
+    EndOfPictures,
+    Receipt,
+    Shot,
+    TriggeredCamera,
+)
 from linewarden_ingest.cameras.options import CameraOptions, CameraRun
 from linewarden_ingest.metrics import JOINS
 from linewarden_ingest.triggers.feed import TriggerFeed
@@ -95,7 +102,7 @@ class JoinedCamera:
         return replace(shot, doubt=_all(shot.doubt, f"the camera's counter jumped from {before} to {shot.counter}"))
 
     def _shot(self, outcome: JoinOutcome) -> Shot:
-        shot = self._made(outcome)
+        shot = self._received(self._made(outcome), outcome.signal)
         cause = outcome.cause
         if cause is JoinCause.JOINED and shot.doubt is not None:
             cause = JoinCause.COUNTER_JUMP
@@ -105,6 +112,19 @@ class JoinedCamera:
             _log.warning("a part diverts", camera_id=self._run.place.camera_id, cause=cause.value, why=why)
         self._index = max(self._index, shot.index)
         return shot
+
+    def _received(self, shot: Shot, signal: PartSignal | None) -> Shot:
+        """So that whoever reads the side channel learns when this process cannot lose the trigger any more."""
+        if signal is None:
+            return shot
+        before = shot.receipt
+
+        def safe() -> None:
+            if before is not None:
+                before.safe()
+            self._feed.safe(signal)
+
+        return replace(shot, receipt=Receipt((lambda _capture: None) if before is None else before.given, safe))
 
     def _made(self, outcome: JoinOutcome) -> Shot:
         picture, signal = outcome.picture, outcome.signal

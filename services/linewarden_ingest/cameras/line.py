@@ -37,6 +37,7 @@ class LineOptions(CameraOptions):
     unauthorised_share: float = Field(0.1, ge=0, le=1)
     return_after: int = Field(25, ge=1)
     pool: int | None = Field(None, ge=1)
+    whole_before: int = Field(0, ge=0)
     gallery: Path | None = None
     rate_per_s: float | None = Field(2.0, gt=0)
 

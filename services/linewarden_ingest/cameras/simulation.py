@@ -21,7 +21,8 @@ class LinePlan:
     """What a simulated line makes; equal plans make equal visits. Shares lie between 0 and 1.
 
     `pool` bounds how many different parts there are, so that their pictures can be made beforehand. Parts come
-    back `return_after` visits later: of the defective ones `rework_share`, of the good ones `return_share`.
+    back `return_after` visits later: of the defective ones `rework_share`, of the good ones `return_share`. No view is
+    missing of the first `whole_before` visits.
     """
 
     seed: int = 1
@@ -36,6 +37,7 @@ class LinePlan:
     unauthorised_share: float = 0.1
     return_after: int = 25
     pool: int | None = None
+    whole_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def _fresh(plan: LinePlan, number: int) -> PlannedVisit:
     chance = _chance(plan, number, "part")
     defective = chance.random() < plan.defect_rate
     missing = chance.randrange(plan.views) if chance.random() < plan.missing_share else None
+    missing = None if number < plan.whole_before else missing
     kind = number if plan.pool is None else chance.randrange(plan.pool)
     return PlannedVisit(number, number, plan.seed * SEEDS_PER_PLAN + kind, defective, missing)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -17,6 +20,7 @@ from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.lifecycle import Stop
 
+_DIGITS = 20
 _log = structlog.get_logger(__name__)
 
 
@@ -37,19 +41,49 @@ class TriggerSource(Protocol):
         ...
 
 
+class CounterMemory:
+    """The side channel's last counter in a file, which a killed process leaves as it was; a power cut may lose some."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+
+    def read(self) -> int | None:
+        """What was written last; None where nothing was, or what is there is no number."""
+        text = os.pread(self._file, _DIGITS, 0)
+        return int(text) if text.isdigit() else None
+
+    def write(self, counter: int) -> None:
+        """Keep it, in one write of always the same length; on a full disk the place is there already, or nothing is."""
+        with suppress(OSError):
+            os.pwrite(self._file, b"%0*d" % (_DIGITS, counter), 0)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+
 class TriggerDesk:
     """Reads, stamps and numbers each line once for the whole station; used from any thread.
 
     What is no trigger is counted and refused with its reason. A counter that does not follow the one before makes a
-    doubt of its trigger.
+    doubt of its trigger, also where the one before was told to a process that has died: `memory` keeps it.
     """
 
-    def __init__(self, kind: str, form: LineFormat, clock: Clock, hand: Callable[[ChannelNews], None]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        form: LineFormat,
+        clock: Clock,
+        hand: Callable[[ChannelNews], None],
+        memory: CounterMemory | None = None,
+    ) -> None:
         self._form, self._clock, self._hand = form, clock, hand
+        self._memory = memory if form.counts else None
         self._lines, self._up = TRIGGER_LINES.labels(source=kind), TRIGGER_SOURCE_UP.labels(source=kind)
         self._refusals = TRIGGER_LINES_REFUSED.labels(source=kind)
         self._lock = threading.Lock()
-        self._last: int | None = None
+        self._last = None if self._memory is None else self._memory.read()
         self._is_refusing = False
         self.is_here = False
 
@@ -79,6 +113,8 @@ class TriggerDesk:
             counter = told.counter if self._form.counts and told.counter is not None else expected or 0
             jump = self._jump(counter, expected)
             self._last, self._is_refusing = counter, False
+            if self._memory is not None:
+                self._memory.write(counter)
             self._lines.inc()
             self._hand(PartSignal(counter, at_ms, now_ms, told.part, jump))
             return None

@@ -5,36 +5,53 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from linewarden_ingest.metrics import TRIGGERS_DROPPED
-from linewarden_ingest.triggers.signal import ChannelNews, ChannelOrder, ChannelState, PartSignal, from_line, to_line
+from linewarden_ingest.triggers.signal import (
+    ChannelNews,
+    ChannelOrder,
+    ChannelState,
+    PartSignal,
+    SignalKey,
+    from_line,
+    to_line,
+)
 
 _MOST_WAITING = 1000
 
 
 class TriggerPipe:
-    """What one camera's process is told, kept while it is dead or behind; used from any thread.
+    """What one camera's process is told, kept until that says what became of it is safe; used from any thread.
 
     A line is far shorter than what the system writes to a pipe as a whole, so it goes whole or waits. Of more than
-    1000 triggers that wait the oldest are dropped and counted.
+    1000 triggers that wait the oldest are dropped and counted. What a process was told and had not made safe when it
+    died is told to the next one: of that, the newest 1000.
     """
 
     def __init__(self, camera_id: str) -> None:
         self._dropped = TRIGGERS_DROPPED.labels(camera=camera_id)
         self._lock = threading.Lock()
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[tuple[SignalKey | None, bytes]] = deque()
+        self._given: dict[SignalKey, bytes] = {}
         self._states: dict[type[ChannelNews], bytes] = {}
         """The last of each kind that is no trigger: what a process that begins anew is told first."""
         self._pipe: int | None = None
 
     def attach(self, pipe: int) -> None:
-        """Write from now on to the process that was started; it begins with what waits."""
+        """Write from now on to the process that was started; it begins with what the one before left."""
         os.set_blocking(pipe, False)
         with self._lock:
             self._pipe = pipe
-            for state in self._states.values():
-                self._put(state)
+            self._waiting.extendleft(reversed(self._given.items()))
+            self._given.clear()
+            self._waiting.extendleft((None, state) for state in self._states.values())
             self._flush()
+
+    def safe(self, key: SignalKey) -> None:
+        """Keep this one no longer: its capture is on the disk."""
+        with self._lock:
+            self._given.pop(key, None)
 
     def detach(self) -> None:
         """Keep what comes, until another process is attached."""
@@ -45,11 +62,12 @@ class TriggerPipe:
         """Hand this over, now or when there is room."""
         line = to_line(news)
         with self._lock:
-            if not isinstance(news, PartSignal):
+            if isinstance(news, PartSignal):
+                self._put(news.key, line)
+            else:
                 self._states[type(news)] = line
-                if self._pipe is None:
-                    return
-            self._put(line)
+                if self._pipe is not None:
+                    self._put(None, line)
             self._flush()
 
     def flush(self) -> None:
@@ -57,27 +75,36 @@ class TriggerPipe:
         with self._lock:
             self._flush()
 
-    def _put(self, line: bytes) -> None:
-        if len(self._waiting) == _MOST_WAITING:
+    def _put(self, key: SignalKey | None, line: bytes) -> None:
+        if len(self._waiting) >= _MOST_WAITING:
             self._dropped.inc()
             self._waiting.popleft()
-        self._waiting.append(line)
+        self._waiting.append((key, line))
 
     def _flush(self) -> None:
         while self._pipe is not None and self._waiting:
+            key, line = self._waiting[0]
             try:
-                os.write(self._pipe, self._waiting[0])
-            except (BlockingIOError, BrokenPipeError):
+                os.write(self._pipe, line)
+            except (BlockingIOError, BrokenPipeError, ConnectionResetError):
                 return  # full, or its process has died: the supervisor sees that, and attaches the next one
             self._waiting.popleft()
+            if key is not None:
+                self._given[key] = line
+                if len(self._given) > _MOST_WAITING:
+                    del self._given[next(iter(self._given))]
 
 
 class TriggerFeed:
-    """What a camera's process was told and has not taken yet; filled by one thread, taken by another."""
+    """What a camera's process was told and has not taken yet; filled by one thread, taken by another.
 
-    def __init__(self) -> None:
+    `safe` is called with each trigger whose capture is on the disk, on the camera's thread.
+    """
+
+    def __init__(self, safe: Callable[[PartSignal], None] = lambda _signal: None) -> None:
         self._signals: deque[PartSignal] = deque()
         self.away: str | None = "it was not reached yet"
+        self.safe = safe
         self.order: ChannelOrder | None = None
 
     def tell(self, news: ChannelNews) -> None:

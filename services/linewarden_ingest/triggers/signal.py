@@ -9,6 +9,9 @@ from pydantic import TypeAdapter
 from linewarden_ingest.cameras.interface import PartInfo, Trigger
 from linewarden_schemas.vocabulary import ChannelWord
 
+SignalKey = tuple[int, int]
+"""A trigger by its counter and its time (epoch ms), which name its visit."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartSignal:
@@ -23,6 +26,11 @@ class PartSignal:
     arrived_ms: int
     part: PartInfo = field(default_factory=PartInfo)
     doubt: str | None = None
+
+    @property
+    def key(self) -> SignalKey:
+        """What it is known by between the processes."""
+        return self.counter, self.trigger_ms
 
     @property
     def trigger(self) -> Trigger:
@@ -52,6 +60,17 @@ _ADAPTER: TypeAdapter[ChannelNews] = TypeAdapter(ChannelNews)
 def to_line(news: ChannelNews) -> bytes:
     """One line of JSON, far shorter than what a pipe takes at once (4096 bytes)."""
     return _ADAPTER.dump_json(news, exclude_none=isinstance(news, PartSignal)) + b"\n"
+
+
+def to_key(signal: PartSignal) -> bytes:
+    """One line that names a trigger."""
+    return b"%d %d\n" % signal.key
+
+
+def keys_in(lines: bytes) -> list[SignalKey]:
+    """Read what `to_key` wrote, once or several times."""
+    found = (line.split() for line in lines.splitlines())
+    return [(int(counter), int(at_ms)) for counter, at_ms in found]
 
 
 def from_line(line: bytes) -> ChannelNews:

@@ -10,8 +10,9 @@ import structlog
 
 from linewarden_reinspect import metrics
 from linewarden_reinspect.evidence.cache import RecordCache
+from linewarden_reinspect.evidence.fetch import RecordFetcher
 from linewarden_runtime.clock import Clock
-from linewarden_runtime.errors import BrokerUnavailable, RuntimeFault
+from linewarden_runtime.errors import RuntimeFault
 from linewarden_runtime.ports import Reader
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.envelope import EnvelopeError, decode
@@ -30,8 +31,7 @@ class EvidenceStore:
         self._make_reader, self._clock = make_reader, clock
         self._cache = RecordCache(cache_bytes)
         self._places: dict[str, tuple[Position, int]] = {}
-        self._fetching = threading.Lock()
-        self._fetcher: Reader | None = None
+        self._fetcher = RecordFetcher(make_reader)
         self._current = False
 
     @property
@@ -48,7 +48,7 @@ class EvidenceStore:
             except RuntimeFault as fault:
                 _log.warning("evidence reader made anew", cause=type(fault).__name__, detail=str(fault))
                 self._clock.wait(stop, 1.0)
-        self._close_fetcher()
+        self._fetcher.close()
 
     def _follow(self, reader: Reader, stop: threading.Event) -> None:
         positions = reader.assignment()
@@ -73,6 +73,10 @@ class EvidenceStore:
             self._cache.put(frame_id, record)
             self._places[frame_id] = record.position, record.offset
         metrics.EVIDENCE_BYTES.set(self._cache.size_bytes)
+
+    def knows(self, frame_id: str) -> bool:
+        """Whether there is evidence of a frame, with its picture or without."""
+        return frame_id in self._places
 
     def get(self, frame_id: str) -> Evidence | None:
         """The newest evidence of a frame; None while there is none. Raises BrokerUnavailable."""
@@ -103,30 +107,8 @@ class EvidenceStore:
         return (*before[-most:], *after[:most])
 
     def _fetch(self, frame_id: str, position: Position, offset: int) -> InRecord | None:
-        with self._fetching:
-            try:
-                record = self._read(position, offset)
-            except RuntimeFault as fault:
-                self._close_fetcher()
-                raise BrokerUnavailable(f"evidence of {frame_id} cannot be read: {fault}") from fault
+        """One record; None where compaction took it, its successor being on the way to the index."""
+        record = self._fetcher.fetch(position, offset)
         if record is not None:
             self._cache.put(frame_id, record)
         return record
-
-    def _read(self, position: Position, offset: int) -> InRecord | None:
-        """One record; None where compaction took it, its successor being on the way to the index."""
-        if self._fetcher is None:
-            self._fetcher = self._make_reader()
-        reader = self._fetcher
-        reader.pause(reader.assignment())
-        reader.seek(position, offset)
-        reader.resume([position])
-        for _ in range(20):
-            for record in reader.poll(0.2, 1):
-                return record if record.offset == offset else None
-        raise BrokerUnavailable(f"no answer for {position} at {offset}")
-
-    def _close_fetcher(self) -> None:
-        fetcher, self._fetcher = self._fetcher, None
-        if fetcher is not None:
-            fetcher.close()

@@ -73,7 +73,10 @@ end
 
 local function scanned()
   local refused = { 'refused', 'unknown', '', 0 }
-  for _, slot in ipairs(slots_under(CODES, code)) do
+  local named = slots_under(CODES, code)
+  -- The station names a slot by its id.
+  if redis.call('EXISTS', item(code)) == 1 then named = { code } end
+  for _, slot in ipairs(named) do
     local h = redis.call('HMGET', item(slot), 'st', 'op')
     local why = refuses(slot) or (h[1] == 'dead' and not lead and 'lead') or nil
     if h[1] == 'leased' or h[1] == 'parked' then

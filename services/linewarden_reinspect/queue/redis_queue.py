@@ -157,7 +157,7 @@ class RedisQueue:
             live=live == 1,
             revision=_text(revision),
             lines={line: LineCount(**counts) for line, counts in json.loads(lines).items()},
-            slots=tuple(NamedSlot(**slot | {"state": SlotStatus(slot["state"])}) for slot in json.loads(slots or "[]")),
+            slots=tuple(_named(slot) for slot in json.loads(slots or "[]")),
             pools=tuple(PoolCount(**pool) for pool in json.loads(pools or "[]")),
             demands=tuple(Demand(**one | {"ask": Ask(one["ask"])}) for one in json.loads(demands or "[]")),
             untold=int(untold),
@@ -224,6 +224,12 @@ class RedisQueue:
             return self._scripts[operation]([self._prefix], arguments)
         except redis.ResponseError as error:
             raise _damage_or_refusal(error) from error
+
+
+def _named(slot: dict[str, Any]) -> NamedSlot:
+    # A list as its own text: an empty one has no form in Lua.
+    told = {"state": SlotStatus(slot["state"]), "excluded": tuple(json.loads(slot["excluded"]))}
+    return NamedSlot(**slot | told)
 
 
 def _refusal(error: redis.ResponseError) -> Exception:

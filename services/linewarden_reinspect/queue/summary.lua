@@ -11,9 +11,12 @@ local function line_of(line)
 end
 
 local function name(slot)
-  local h = redis.call('HMGET', item(slot), 'line', 'st', 'due', 'op', 'cause', 'opened', 'why', 'late')
+  local h = redis.call('HMGET', item(slot), 'line', 'st', 'due', 'op', 'cause', 'opened', 'why', 'late', 'part', 'skill', 'needs', 'excl', 'open')
   local is_dead = h[2] == 'dead'
-  return { slot_id = slot, line_id = h[1], state = h[2], due_ms = tonumber(h[3]), holder = h[4] or '',
+  local handed = cjson.decode(h[13]).handover
+  -- A field that is null comes as a value of its own.
+  if type(handed) ~= 'table' then handed = {} end
+  return { part_id = h[9], skill = h[10], needs = h[11], excluded = h[12], sender = handed.actor or '', handed_ms = handed.at_ms or 0, slot_id = slot, line_id = h[1], state = h[2], due_ms = tonumber(h[3]), holder = h[4] or '',
     until_ms = tonumber(redis.call('ZSCORE', LEASE, slot) or '0'), cause = h[5], opened_ms = tonumber(h[6]),
     why = is_dead and h[7] or '', overdue = h[8] == '1' }
 end

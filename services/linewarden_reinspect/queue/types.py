@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from linewarden_schemas.disposition import SlotOpen
@@ -171,7 +171,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class NamedSlot:
-    """One slot as the queue's page lists it. `why` tells what made a dead one dead."""
+    """One slot as the queue's page lists it. `why` tells what made a dead one dead, `sender` who handed it on."""
 
     slot_id: str
     line_id: str
@@ -183,6 +183,12 @@ class NamedSlot:
     opened_ms: int
     why: str = ""
     overdue: bool = False
+    part_id: str = ""
+    skill: str = "operator"
+    needs: str = ""
+    excluded: tuple[str, ...] = ()
+    sender: str = ""
+    handed_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +206,49 @@ class QueueSummary:
     pools: tuple[PoolCount, ...] = ()
     demands: tuple[Demand, ...] = ()
     untold: int = 0
+
+    def for_a_lead(self, line_id: str) -> int:
+        """What of a line waits for a lead: escalations and tie-breaks, and what was skipped or let go too often."""
+        of_line = [pool.ready for pool in self.pools if (pool.line_id, pool.skill) == (line_id, "lead")]
+        return sum(of_line) + (self.lines[line_id].dead if line_id in self.lines else 0)
+
+    def offered_to(self, claimant: Claimant | None) -> QueueSummary:
+        """What this person may take, beside what is in hands; whoever takes nothing (None) sees counts alone.
+
+        `dead` of a line is then all that waits for a lead. Whom a slot excludes is known of the slots that are named.
+        """
+        ready = [slot for slot in self.slots if slot.state in {SlotStatus.READY, SlotStatus.DEAD}]
+        hidden = {slot.slot_id for slot in ready if claimant is None or not _may_take(claimant, slot)}
+        lines = {}
+        for line, count in self.lines.items():
+            pools = [one for one in self.pools if one.line_id == line and one.skill != "lead"]
+            mine = sum(one.ready for one in pools if claimant is None or _opens(claimant, one))
+            judged = [
+                slot
+                for slot in ready
+                if slot.line_id == line
+                and slot.state is SlotStatus.READY
+                and claimant is not None
+                and claimant.actor in slot.excluded
+                and slot.skill != "lead"
+                and _opens(claimant, slot)
+            ]
+            lines[line] = replace(count, ready=max(0, mine - len(judged)), dead=self.for_a_lead(line))
+        slots = tuple(slot for slot in self.slots if slot.slot_id not in hidden)
+        return replace(self, lines=lines, slots=slots)
+
+
+def _opens(claimant: Claimant, one: PoolCount | NamedSlot) -> bool:
+    if claimant.lines and one.line_id not in claimant.lines:
+        return False
+    if claimant.lead:
+        return True
+    return one.skill != "lead" and one.needs in {"", *claimant.skills}
+
+
+def _may_take(claimant: Claimant, slot: NamedSlot) -> bool:
+    is_for_lead = slot.state is SlotStatus.DEAD and not claimant.lead
+    return _opens(claimant, slot) and claimant.actor not in slot.excluded and not is_for_lead
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from linewarden_domain.alarms import is_kept
+from linewarden_domain.alarms import ListedAlarm, current_alarms, is_kept
 from linewarden_reinspect.station.bus import StationBus
 from linewarden_runtime.alarm_book import AlarmBook, answer_to
 from linewarden_runtime.clock import Clock
@@ -48,6 +48,12 @@ class AlarmWatch:
     def words(self) -> dict[str, LineWord]:
         """The newest word of each line's process; what it says counts while it is not too old."""
         return self._words
+
+    def listed(self, line_id: str, now_ms: int) -> tuple[ListedAlarm, ...] | None:
+        """The list of a line at a time (epoch ms); None where its process does not keep it."""
+        if not is_kept(self._words.get(line_id), now_ms):
+            return None
+        return current_alarms((one for one in self._alarms if one.line_id == line_id), now_ms)
 
     def run(self, stop: threading.Event) -> None:
         """Look until `stop` is set; while the broker is away what was known stays, and ages."""

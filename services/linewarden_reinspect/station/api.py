@@ -23,7 +23,8 @@ from linewarden_reinspect.station.marks import clean_mask
 from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_schemas.base import Id
 from linewarden_schemas.decision import MOST_MARKS_BYTES, MOST_MASK_BYTES, Decision, Mark, Shown
-from linewarden_schemas.vocabulary import Judgement, Outcome
+from linewarden_schemas.recipe import ReviewRules
+from linewarden_schemas.vocabulary import Judgement, Outcome, Skill
 
 router = APIRouter(prefix="/api")
 Token = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -64,10 +65,12 @@ class FinalJudgement(FirstJudgement):
     marks: Annotated[tuple[DrawnMask, ...], Field(max_length=16)] = ()
     outcome: Outcome | None = None
     concession: Id | None = None
+    unsure_because: Id | None = None
+    hand_to: Skill | None = None
 
 
 class ClaimRequest(RequestBody):
-    """What a scanner read: a part's id or a bin place."""
+    """What a scanner read, a part's id or a bin place; or the slot that somebody chose from their list."""
 
     code: Id | None = None
 
@@ -134,6 +137,8 @@ def decide(slot_id: str, answer: FinalJudgement, station: CurrentStation, sessio
         marks=_marks(answer.marks, station, session),
         outcome=answer.outcome,
         concession=answer.concession,
+        unsure_because=answer.unsure_because,
+        hand_to=answer.hand_to,
     )
     return {"decision": _told(station.desk.decide(session, slot_id, answer.token, given))}
 
@@ -142,6 +147,26 @@ def decide(slot_id: str, answer: FinalJudgement, station: CurrentStation, sessio
 def undo(station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
     """Take back this person's newest judgement."""
     return {"decision": _told(station.desk.undo(session))}
+
+
+@router.post("/undo/visit")
+def bring_back(station: CurrentStation, session: CurrentSession, language: CurrentLanguage) -> dict[str, Any]:
+    """The visit whose judgement was taken back, in the same hands again; null while it is not open again."""
+    hand = station.desk.bring_back(session)
+    return {"visit": None if hand is None else _visit(station, hand, language)}
+
+
+@router.get("/last")
+def last(station: CurrentStation, session: CurrentSession, language: CurrentLanguage) -> dict[str, Any]:
+    """What this person judged last; with what the machine thought of it once that is final, null where nothing."""
+    hand, judged = session.last, session.last_judgement()
+    if hand is None or judged is None or judged.judgement is None or judged.slot_id != hand.slot.slot_id:
+        return {"last": None}
+    recipe = station.recipe(hand.slot.recipe)
+    window_ms = (ReviewRules() if recipe is None else recipe.review).undo_window_ms
+    is_over = station.clock.now_ms() >= judged.decided_ms + window_ms
+    final = is_over and station.insight.index.is_settled(judged.visit_id, judged.slot_id)
+    return {"last": present.last(hand, judged.judgement, language, final=final)}
 
 
 @router.get("/me")
@@ -165,7 +190,8 @@ def evidence(slot_id: str, token: Token, station: CurrentStation, session: Curre
 
 
 def _visit(station: StationContext, hand: Hand, language: str) -> dict[str, Any]:
-    return present.visit(hand, station.clock.now_ms(), station.recipe(hand.slot.recipe), language)
+    recipe, name_of = station.recipe(hand.slot.recipe), station.access.pseudonyms.name
+    return present.visit(hand, station.clock.now_ms(), recipe, language, name_of)
 
 
 def _shown(look: FirstJudgement) -> list[Shown]:
@@ -199,5 +225,6 @@ def _told(decision: Decision) -> dict[str, Any]:
         "visit_id": decision.visit_id,
         "act": decision.act.value,
         "judgement": decision.judgement,
+        "decided_ms": decision.decided_ms,
         "covers": decision.covers,
     }

@@ -15,13 +15,17 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from linewarden_reinspect import metrics
-from linewarden_reinspect.station import alarms, api, compare, events, line_acts, pages, pictures, study
+from linewarden_reinspect.station import alarms, api, compare, description, events, line_acts, pages, pictures, study
 from linewarden_reinspect.station.access import people, ways_in
 from linewarden_reinspect.station.access.guard import HEADERS, require_own_page, routes_of
 from linewarden_reinspect.station.access.permissions import require_all_entered
 from linewarden_reinspect.station.context import StationContext
 from linewarden_reinspect.station.errors import BookAway, Forbidden, KafkaAway, NotSignedIn, QueueAway, StationError
 from linewarden_reinspect.station.insight import auditor, engineer, lead, trust
+from linewarden_reinspect.station.line import page as line
+from linewarden_reinspect.station.line import parts_page as parts
+from linewarden_reinspect.station.line.feed import LineFeed
+from linewarden_reinspect.station.line.pictures import PartPictures
 from linewarden_reinspect.station.rendering import is_page, pages_of, refused_page
 from linewarden_reinspect.station.texts import language_of, told
 from linewarden_runtime.errors import RuntimeFault
@@ -32,7 +36,9 @@ _health = APIRouter()
 ROUTERS = (
     _health,
     ways_in.router,
+    line.router,
     pages.router,
+    parts.router,
     api.router,
     compare.router,
     pictures.router,
@@ -45,6 +51,7 @@ ROUTERS = (
     engineer.router,
     trust.router,
     people.router,
+    description.router,
 )
 """Whatever is served; pages stand in the bar in this order."""
 
@@ -61,6 +68,18 @@ def create_app(station: StationContext) -> FastAPI:
     )
     app.state.station = station
     app.state.pages = pages_of(ROUTERS)
+    app.state.described = [route for router in ROUTERS for route in router.routes]
+    model, watch = station.insight.line, station.watch
+    app.state.feed = LineFeed(
+        model,
+        lambda: watch.summary,
+        station.evidence,
+        station.recipe,
+        station.references,
+        station.clock,
+        station.alarms.listed,
+    )
+    app.state.pictures = PartPictures(station.evidence, station.insight.records)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     for router in ROUTERS:
         app.include_router(router)
@@ -107,7 +126,7 @@ def _refused(request: Request, error: Exception) -> Response:
     request.state.refused = error.word
     if is_page(request.scope.get("route")):
         if isinstance(error, NotSignedIn):
-            return RedirectResponse(f"/sign-in?why={error.word}", status_code=303)
+            return RedirectResponse(f"/sign-in?why=over&to={request.url.path}", status_code=303)
         return refused_page(request, error)
     if request.url.path.endswith("/decision"):
         metrics.DECISIONS_REFUSED.labels(error.word).inc()

@@ -19,6 +19,7 @@ from linewarden_schemas.base import Id
 from linewarden_vision.pictures.reading import as_shown
 
 router = APIRouter(prefix="/api/slots/{slot_id}")
+_PART = "SELECT part_id FROM slots WHERE visit_id = ? LIMIT 1"
 
 
 @router.get("/references")
@@ -28,7 +29,7 @@ def references(slot_id: str, token: Token, station: CurrentStation, session: Cur
     recipe = station.recipe(hand.slot.recipe)
     today = dt.datetime.fromtimestamp(station.clock.now_ms() / 1000, dt.UTC).date()
     return {
-        "references": [present.reference(one, today) for one in _references(station, hand)],
+        "references": [present.reference(one, today, recipe) for one in _references(station, hand)],
         "classes": [] if recipe is None else list(station.references.classes(recipe)),
     }
 
@@ -53,7 +54,8 @@ def reference(
 def beside(slot_id: str, token: Token, view: Id, station: CurrentStation, session: CurrentSession) -> dict[str, Any]:
     """Frames of the same view of the visits next to this one; none before the first answer."""
     hand = station.desk.before(session, slot_id, token)
-    return {"frames": list(_beside(station, hand, view))}
+    frames = _beside(station, hand, view)
+    return {"frames": list(frames), "parts": {frame: _part_of(station, frame, view) for frame in frames}}
 
 
 @router.get("/beside/picture")
@@ -66,6 +68,11 @@ def beside_picture(
     if kept is None or kept.picture is None or kept.content_type not in PICTURES:
         raise NothingHeld("problem.no_neighbour")
     return Response(as_shown(kept.picture), media_type=kept.content_type, headers=PRIVATE)
+
+
+def _part_of(station: StationContext, frame_id: str, view: str) -> str:
+    visit = frame_id.rsplit(f".{view}.", 1)[0]
+    return next((str(row["part_id"]) for row in station.insight.index.rows(_PART, visit)), "")
 
 
 def _references(station: StationContext, hand: Hand) -> tuple[ReferencePicture, ...]:

@@ -27,7 +27,10 @@ from linewarden_schemas.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class StationContext:
-    """Everything that the routes work with. `lines` empty means that people work for every line."""
+    """Everything that the routes work with. `lines` empty means that people work for every line.
+
+    `wall` shows the line to whoever asks, without sign-in; with `wall_parts` its parts as well.
+    """
 
     desk: ReviewDesk
     access: Access
@@ -42,6 +45,8 @@ class StationContext:
     references: References = field(default_factory=References)
     studies: Studies = field(default_factory=Studies)
     break_after_s: float = 3600.0
+    wall: bool = False
+    wall_parts: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 
 

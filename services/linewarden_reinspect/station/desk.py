@@ -9,7 +9,7 @@ import structlog
 
 from linewarden_reinspect import metrics
 from linewarden_reinspect.queue.errors import LeaseLost
-from linewarden_reinspect.station.errors import Conflict, NothingHeld
+from linewarden_reinspect.station.errors import Conflict, Mismatch, NothingHeld
 from linewarden_reinspect.station.holding import Holding
 from linewarden_reinspect.station.judging import Given, first_answer, judged
 from linewarden_reinspect.station.sessions import Hand, Session
@@ -67,6 +67,7 @@ class ReviewDesk(Holding):
 
     def _done(self, session: Session, hand: Hand, decision: Decision) -> None:
         session.remember(decision)
+        session.last = hand
         session.hand = None
         metrics.DECISIONS.labels(str(decision.judgement)).inc()
         metrics.DECISION_SECONDS.observe(self._clock.monotonic() - hand.claimed_s)
@@ -99,5 +100,38 @@ class ReviewDesk(Holding):
             )
             self._bus.record(undo)
             session.remember(undo)
+            session.undone, session.last = last.slot_id, None
             metrics.DECISIONS.labels("undo").inc()
             return undo
+
+    def bring_back(self, session: Session) -> Hand | None:
+        """The visit whose judgement was taken back, in the same hands again; None while route has not opened it anew.
+
+        What was in hand is kept, and comes next. Raises NothingHeld where nothing was taken back.
+        """
+        with session.lock:
+            if session.undone is None:
+                raise NothingHeld("problem.nothing_to_undo")
+            if session.hand is not None and not self._still_holds(session, session.hand):
+                session.hand = None
+            for slot_id in _generations_after(session.undone):
+                try:
+                    taken = self._take(session, (), slot_id)
+                except Mismatch:  # not opened yet, or somebody else was faster
+                    continue
+                session.undone = None
+                if session.hand is not None:
+                    self._let_go_ahead(session)
+                    session.ahead = session.hand
+                session.hand = taken
+                return taken
+            return None
+
+
+_MOST_GENERATIONS = 3
+"""An undone escalation is followed by the lead's slot, withdrawn, and by the one that is asked anew."""
+
+
+def _generations_after(slot_id: str) -> list[str]:
+    name, generation = slot_id.rsplit(".g", 1)
+    return [f"{name}.g{int(generation) + step}" for step in range(1, _MOST_GENERATIONS + 1)]

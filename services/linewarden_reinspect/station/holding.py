@@ -81,9 +81,12 @@ class Holding:
         hand.claimed_s = self._clock.monotonic()
         return True
 
+    def claimant(self, session: Session, lines: tuple[str, ...]) -> Claimant:
+        """Who asks the queue, with what they may take."""
+        return Claimant(session.signs, session.is_lead, lines, tuple(self._skills(session.actor)))
+
     def _take(self, session: Session, lines: tuple[str, ...], code: str = "") -> Hand | None:
-        claimant = Claimant(session.signs, session.is_lead, lines, tuple(self._skills(session.actor)))
-        token = self._draw(16)
+        claimant, token = self.claimant(session, lines), self._draw(16)
         try:
             claim = self._queue.claim(claimant, token, code)
         except NotLive as error:
@@ -163,6 +166,14 @@ class Holding:
                     self._queue.release(hand.slot.slot_id, hand.token)
                 except LeaseLost:
                     self._tell_lost(session, hand)
+
+    def _let_go_ahead(self, session: Session) -> None:
+        hand, session.ahead = session.ahead, None
+        if hand is not None:
+            try:
+                self._queue.release(hand.slot.slot_id, hand.token)
+            except LeaseLost:
+                self._tell_lost(session, hand)
 
     def skip(self, session: Session, slot_id: str, token: str) -> None:
         """Give the visit back, not to be offered to this person for a while."""

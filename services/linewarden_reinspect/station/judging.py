@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from linewarden_reinspect.station.errors import NotBlind, NotShown
+from linewarden_reinspect.station.errors import BadInput, NotBlind, NotShown
 from linewarden_reinspect.station.sessions import FirstAnswer, Hand, Session
 from linewarden_schemas.decision import Decision, Mark, Shown
 from linewarden_schemas.ids import decision_id
-from linewarden_schemas.vocabulary import Judgement, Outcome
+from linewarden_schemas.vocabulary import Judgement, Outcome, Skill
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Given:
     marks: tuple[Mark, ...] = ()
     outcome: Outcome | None = None
     concession: str | None = None
+    unsure_because: str | None = None
+    hand_to: Skill | None = None
 
 
 def first_answer(hand: Hand, judgement: Judgement, shown: Sequence[Shown], at_ms: int) -> FirstAnswer:
@@ -39,10 +41,15 @@ def judged(session: Session, hand: Hand, given: Given, now_ms: int) -> Decision:
 
     Raises:
         NotBlind: where there was no first answer.
+        BadInput: where a part is handed on that is judged, or sent back that nobody handed on.
         NotShown: where a part is to be accepted of which a picture was not on the screen.
     """
     if not hand.is_told:
         raise NotBlind("problem.judge_plain_first")
+    if given.judgement is not Judgement.UNSURE and (given.hand_to or given.unsure_because) is not None:
+        raise BadInput("problem.hand_to_unsure")
+    if given.hand_to is Skill.OPERATOR and (hand.slot.skill is not Skill.LEAD or hand.slot.handover is None):
+        raise BadInput("problem.hand_to_nobody")
     seen = []
     for one in _delivered(hand, given.shown):
         maps = hand.layers.get(one.frame_id, {})
@@ -70,7 +77,9 @@ def judged(session: Session, hand: Hand, given: Given, now_ms: int) -> Decision:
         shown=tuple(seen),
         defect_class=given.defect_class,
         marks=given.marks,
-        comment=given.comment,
+        comment=given.comment or None,
+        unsure_because=given.unsure_because,
+        hand_to=given.hand_to,
     )
 
 

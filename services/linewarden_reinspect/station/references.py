@@ -2,8 +2,8 @@
 
 Kept in a folder `<root>/<recipe_id>/golden/<view>.png` and
 `<root>/<recipe_id>/limits/<class>/acceptable*.png`, `unacceptable*.png`, each with `<name>.json` beside it that
-names `approved_by` and `expires` (a date). Where a recipe has no golden picture of its own, the good ones of its
-bundle's golden set are shown.
+names `approved_by` and `expires` (a date), and with `<name>.figures.json`, which `linewarden recipe measure` writes.
+Where a recipe of one view has no golden picture of its own, the good ones of its bundle's golden set are shown.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import cv2
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from linewarden_domain.limit_samples import SUFFIX, SampleFigures
 from linewarden_schemas.recipe import Recipe
 from linewarden_vision.errors import BundleError
 from linewarden_vision.golden import Golden
@@ -49,6 +50,16 @@ class ReferencePicture:
     defect_class: str | None = None
     side: str | None = None
     approval: Approval | None = None
+    figures: SampleFigures | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleStanding:
+    """A bundle by its name, its stage, and the last day (YYYY-MM-DD) of its qualification; None without one."""
+
+    name: str
+    stage: str
+    expires: str | None
 
 
 class References:
@@ -60,7 +71,7 @@ class References:
 
     def of(self, recipe: Recipe) -> tuple[ReferencePicture, ...]:
         """Golden pictures first, then limit samples by class."""
-        key = (recipe.recipe_id, recipe.bundle_digest)
+        key = (recipe.recipe_id, recipe.digest())
         if key not in self._held:
             folder = self._folder(recipe.recipe_id)
             golden = tuple(
@@ -73,7 +84,9 @@ class References:
                 )
                 for path in _pictures(folder, "golden")
             )
-            golden = golden or tuple(self._golden_of_bundle(recipe.bundle_digest))
+            # A bundle's golden set does not name views: of several, its pictures would stand beside the wrong one.
+            if not golden and len(recipe.views) == 1:
+                golden = tuple(self._golden_of_bundle(recipe.bundle_digest, recipe.views[0].view_id))
             self._held[key] = (*golden, *_limits(folder))
         return self._held[key]
 
@@ -91,6 +104,16 @@ class References:
         parts = json.loads((folder / "card.json").read_bytes())["trust"]["ingredients"]
         return {str(part["name"]): [float(value) for value in part["good"]] for part in parts}
 
+    def standing(self, digest: str) -> BundleStanding | None:
+        """What a bundle says of its stage and qualification; None where it is not at hand."""
+        folder = self._bundle(digest)
+        if folder is None:
+            return None
+        proof = folder / "qualification.json"
+        expires = json.loads(proof.read_bytes())["expires"] if proof.exists() else None
+        stage = json.loads((folder / "card.json").read_bytes()).get("stage", "taught")
+        return BundleStanding(folder.name, str(stage), None if expires is None else str(expires))
+
     def _folder(self, recipe_id: str) -> Path | None:
         if self._root is None:
             return None
@@ -104,7 +127,7 @@ class References:
                 return listed.parent
         return None
 
-    def _golden_of_bundle(self, digest: str) -> Iterator[ReferencePicture]:
+    def _golden_of_bundle(self, digest: str, view_id: str) -> Iterator[ReferencePicture]:
         folder = self._bundle(digest)
         if folder is None:
             return
@@ -117,7 +140,7 @@ class References:
         good = [picture for picture, answer in pairs if not answer.defect and not answer.doubtful]
         for place, picture in enumerate(good[:3]):
             _, png = cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])
-            yield ReferencePicture(f"bundle-{place}", "golden", bytes(png.tobytes()), "image/png")
+            yield ReferencePicture(f"bundle-{place}", "golden", bytes(png.tobytes()), "image/png", view_id)
 
     def _classes_of_bundle(self, digest: str) -> tuple[str, ...]:
         folder = self._bundle(digest)
@@ -135,7 +158,8 @@ def _limits(folder: Path | None) -> Iterator[ReferencePicture]:
             name = f"limit-{named}-{path.name}"
             approval = _approval(path.with_suffix(".json"))
             kind = _KINDS[path.suffix.lower()]
-            yield ReferencePicture(name, "limit", path.read_bytes(), kind, None, named, side, approval)
+            figures = _figures(path)
+            yield ReferencePicture(name, "limit", path.read_bytes(), kind, None, named, side, approval, figures)
 
 
 def _pictures(folder: Path | None, where: str) -> list[Path]:
@@ -143,6 +167,17 @@ def _pictures(folder: Path | None, where: str) -> list[Path]:
         return []
     found = sorted(path for path in folder.glob(f"{where}/*") if is_picture(path) and path.suffix.lower() in _KINDS)
     return [path for path in found if path.stat().st_size <= 8 << 20]
+
+
+def _figures(path: Path) -> SampleFigures | None:
+    beside = path.with_name(path.stem + SUFFIX)
+    try:
+        return SampleFigures.model_validate_json(beside.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        _log.warning("figures not read", path=str(beside), detail=str(error))
+        return None
 
 
 def _approval(path: Path) -> Approval | None:

@@ -26,8 +26,10 @@ def is_page(route: object) -> TypeGuard[APIRoute]:
 
 
 def pages_of(routers: Iterable[APIRouter]) -> tuple[str, ...]:
-    """Paths of the pages of routers, in their order: that of the bar."""
-    return tuple(route.path for router in routers for route in router.routes if is_page(route))
+    """Paths of the pages of routers, in their order: that of the bar. A page of one thing is led to from others."""
+    return tuple(
+        route.path for router in routers for route in router.routes if is_page(route) and "{" not in route.path
+    )
 
 
 def page(request: Request, station: StationContext, session: Session, name: str, **more: Any) -> Response:  # noqa: ANN401
@@ -61,7 +63,7 @@ def refused_page(request: Request, error: StationError) -> Response:
     station: StationContext = request.app.state.station
     session = getattr(request.state, "session", None)
     if session is None:
-        return plain(request, "sign_in.html", status=error.status, problem=error, link_is_spent=False)
+        return plain(request, "sign_in.html", status=error.status, problem=error, link_is_spent=False, to="")
     response = page(request, station, session, "refused.html", problem=error)
     response.status_code = error.status
     return response

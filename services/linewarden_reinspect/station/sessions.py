@@ -49,8 +49,8 @@ class Hand:
         return any(frame.frame_id == frame_id for frame in self.slot.frames)
 
     def is_named(self, code: str) -> bool:
-        """Whether a scanned code is of this part or of its bin place; no code is of every part."""
-        return code in {"", self.slot.part_id, self.slot.bin_slot}
+        """Whether a code is of this part, its bin place or its slot; no code is of every part."""
+        return code in {"", self.slot.part_id, self.slot.bin_slot, self.slot.slot_id}
 
 
 @dataclass(slots=True)
@@ -58,7 +58,8 @@ class Session:
     """One signed-in browser. Requests of a session are served one at a time under `lock`.
 
     `how` names the way in; `signs` is what topics and queue know the person by, a pseudonym where there is one.
-    `ahead` is the visit that was taken for after the one in `hand`.
+    `ahead` is the visit that was taken for after the one in `hand`, `last` the one that was judged last, `undone` the
+    slot whose judgement was taken back last and that is not in hand again.
     """
 
     session_id: str
@@ -70,6 +71,8 @@ class Session:
     lock: threading.RLock = field(default_factory=threading.RLock)
     hand: Hand | None = None
     ahead: Hand | None = None
+    last: Hand | None = None
+    undone: str | None = None
     recorded: Bounded[str, Decision] = field(default_factory=lambda: Bounded(50))
 
     @property

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from linewarden_vision.region_classes import ClassTable
+
 
 class EvaluationRecord(BaseModel):
     """Frozen, with no unknown field."""
@@ -181,6 +183,10 @@ class Evaluation(EvaluationRecord):
     without_mixed: Findings | None
     """None where no group is mixed, or where nothing is left without them."""
     operating: OperatingPoint | None = None
+    shared_groups: int | None = None
+    """Groups of the set that also made the bundle; None where the bundle does not say which did."""
+    classes: ClassTable | None = None
+    """Of what the bundle marked; None where it tells no classes."""
     notes: list[str] = []
 
     @property

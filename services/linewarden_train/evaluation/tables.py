@@ -39,6 +39,9 @@ def show(evaluation: Evaluation, console: Console) -> None:
     _rows(console, ("metric", "value"), words.mask_rows(masks))
     headers = ("class", "miss rate", "defect IoU", "Seg_Recall", "annotated", "evidence")
     _rows(console, headers, words.class_rows(masks))
+    if evaluation.classes is not None:
+        console.print(Rule(f"Classes of {evaluation.classes.how}", align="left"))
+        _rows(console, words.confusion_headers(evaluation.classes), words.confusion_rows(evaluation.classes))
     for note in evaluation.notes:
         console.print(note)
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from linewarden_train.data.samples import GOOD
 from linewarden_train.evaluation.evaluate import NEEDED
 from linewarden_train.evaluation.results import Endpoint, Evaluation, Findings, Interval, MaskFigures, Size
+from linewarden_train.training.classes import NOT_MARKED, UNKNOWN
+from linewarden_vision.region_classes import ClassTable
 
 
 def percent(value: float | None) -> str:
@@ -131,6 +134,30 @@ def class_rows(masks: MaskFigures) -> list[list[str]]:
         ]
         for one in masks.by_class
     ]
+
+
+def confusion_headers(table: ClassTable) -> list[str]:
+    """Return the columns of a table of confusion."""
+    return ["true class", *_told(table), "evidence"]
+
+
+def confusion_rows(table: ClassTable) -> list[list[str]]:
+    """Return what regions of each true class were told to be, by group; good ones are marks where nothing is."""
+    return [
+        [
+            row.defect_class,
+            *(f"{row.told[name]:.0%}" if name in row.told else "" for name in _told(table)),
+            f"{row.n_regions} regions, {row.n_groups} groups",
+        ]
+        for row in table.rows
+    ]
+
+
+def _told(table: ClassTable) -> list[str]:
+    """Classes by name, then unknown and not marked."""
+    found = {name for row in table.rows for name in (*row.told, row.defect_class)} - {UNKNOWN, NOT_MARKED, GOOD}
+    last = [name for name in (UNKNOWN, NOT_MARKED) if any(name in row.told for row in table.rows)]
+    return [*sorted(found), *last]
 
 
 def either_text(findings: Findings) -> str:

@@ -8,14 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 
 from linewarden_domain.resampling import Values
+from linewarden_schemas.vocabulary import VerdictRule
 from linewarden_train.data.groups import Subset
 from linewarden_train.data.samples import Label, Samples, digest_of
 from linewarden_train.evaluation.of_bundle import Rows, inspect_samples
 from linewarden_train.qualification.bound import Bound, qualify
+from linewarden_train.qualification.criteria import CriteriaJudge, CutSamples
 from linewarden_train.qualification.plan import DrawnGroups, Request, check_apart_from, draw, parts_digest
 from linewarden_vision.bundle import Bundle, content_of
 from linewarden_vision.card import CalibrationProvenance, Card, Threshold
@@ -43,21 +46,28 @@ def qualify_bundle(
     samples: Samples,
     request: Request,
     *,
+    judge: CriteriaJudge | None = None,
     earlier: Sequence[Attempt] = (),
     on_scored: Callable[[int], None] = lambda _: None,
 ) -> Qualified:
     """Qualify on one side of a set; ``earlier`` are attempts on the same parts that the bundle does not record.
 
+    With ``judge``, pictures whose true defects lie within a recipe's criteria are left out before the draw, and what
+    the criteria let go of the others counts as not rejected.
+
     Raises NotApartError, NotCertifiableError, and ValueError for a class that the set does not hold.
     """
-    labels = list(samples.labels)
     data_digest = digest_of(samples)
+    samples, within = (samples, 0) if judge is None else _beyond(CutSamples(samples, judge.view), judge)
+    labels = list(samples.labels)
     check_apart_from(bundle, labels, data_digest)
     own = bundle.qualification.attempts if bundle.qualification else []
     known = list(dict.fromkeys([*own, *earlier]))
     drawn = draw(labels, request, known)
-    rows = inspect_samples(inspector, Subset(samples, drawn.all), on_scored=on_scored)
-    suspicion = as_qualified(rows, inspector.card, request.tolerance)
+    lets_go = (lambda _: False) if judge is None else partial(judge.lets_go, card=inspector.card)
+    rows = inspect_samples(inspector, Subset(samples, drawn.all), lets_go=lets_go, on_scored=on_scored)
+    by_mask = judge is not None and judge.recipe.verdict_rule is VerdictRule.EITHER
+    suspicion = as_qualified(rows, inspector.card, request.tolerance, by_mask=by_mask)
     by_index = dict(zip(drawn.all, suspicion, strict=True))
     bounds = {
         name: qualify(np.asarray([by_index[index] for index in indices]), rate=request.rates[name], delta=drawn.delta)
@@ -67,15 +77,32 @@ def qualify_bundle(
     card = _moved(bundle.card, limit, bounds[None], request, data_digest)
     counts, classes = _outcome(rows, drawn, labels, card, by_index)
     record = _record(bundle, inspector, card, request, (drawn, bounds, known), (counts, classes, labels, data_digest))
+    if judge is not None and judge.digest is not None:
+        named = f"{judge.recipe.recipe_id}@{judge.recipe.version}"
+        told = {"criteria_digest": judge.digest, "recipe": named, "within_limits": within}
+        record = record.model_copy(update=told)
     stays = card == bundle.card  # promotions are of the content that was promoted
     extra = {name: content for name, content in bundle.extra.items() if stays or name != PROMOTIONS}
     return Qualified(card, regrade(bundle.golden, card, request), extra | record.to_files(), record, bounds[None])
 
 
-def as_qualified(rows: Rows, card: Card, tolerance: float) -> Values:
-    """Return suspicion, infinite for what never passes: undecidable, or rejected whatever a device's scores move."""
-    rejected = [card.thresholds.is_defect(margin - tolerance) for margin in rows.margin]
-    return np.where(np.isnan(rows.margin) | np.asarray(rejected, bool), np.inf, rows.suspicion)
+def _beyond(samples: Samples, judge: CriteriaJudge) -> tuple[Samples, int]:
+    """Leave out the defective pictures that criteria may accept, and count them; only masks are looked at."""
+    kept = [row for row, label in enumerate(samples.labels) if not label.defective or judge.is_beyond(samples[row])]
+    return Subset(samples, kept), len(samples) - len(kept)
+
+
+def as_qualified(rows: Rows, card: Card, tolerance: float, *, by_mask: bool = False) -> Values:
+    """Return suspicion, infinite for what never passes: undecidable, or rejected whatever a device's scores move.
+
+    What criteria let go is not rejected. With ``by_mask`` what is marked is, unless scores may move: nobody knows how
+    far a mask then does.
+    """
+    rejected = np.asarray([card.thresholds.is_defect(margin - tolerance) for margin in rows.margin], bool)
+    if by_mask and tolerance == 0:
+        rejected |= rows.mask_any
+    rejected[sorted(rows.let_go)] = False
+    return np.where(np.isnan(rows.margin) | rejected, np.inf, rows.suspicion)
 
 
 def divert_from(bounds: Iterable[Bound], own: float, request: Request) -> float:
@@ -127,11 +154,12 @@ def _outcome(
 ) -> tuple[Counter[str], list[ClassEvidence]]:
     """Count what became of the pictures drawn for all defects, in all and by class."""
     margins = dict(zip(drawn.all, rows.margin, strict=True))
+    let_go = {drawn.all[row] for row in rows.let_go}
     counts: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     passed: Counter[str] = Counter()
     for index in drawn.indices[None]:
-        what = _what(float(margins[index]), by_index[index], card)
+        what = _what(float(margins[index]), by_index[index], card, let_go=index in let_go)
         counts[what] += 1
         seen[labels[index].defect_class] += 1
         passed[labels[index].defect_class] += what == "passed"
@@ -139,10 +167,10 @@ def _outcome(
     return counts, [ClassEvidence(defect_class=name, n=seen[name], passed=passed[name]) for name in classes]
 
 
-def _what(margin: float, suspicion: float, card: Card) -> str:
+def _what(margin: float, suspicion: float, card: Card, *, let_go: bool) -> str:
     if np.isnan(margin):
         return "undecidable"
-    if np.isinf(suspicion) or card.thresholds.is_defect(margin):
+    if np.isinf(suspicion) or (card.thresholds.is_defect(margin) and not let_go):
         return "rejected"
     return "diverted" if card.thresholds.is_doubtful(suspicion) else "passed"
 

@@ -27,6 +27,13 @@ def in_words(record: Qualification, escapes: SystemEscapes | None = None) -> lis
         f"(diverted share up to {escapes.diverted_share:.1%}, "
         f"operators' miss rate up to {escapes.operator_miss_rate:.1%})"
     )
+    if record.criteria_digest is not None:
+        lines.append(
+            f"with the criteria {record.criteria_digest[:12]} of {record.recipe}: what they let go beyond their limits "
+            f"counts as passed; {record.within_limits} defective pictures within them are not spoken of"
+        )
+    else:
+        lines.append("without criteria: void under a recipe that lets marked defects go")
     lines.append(f"valid from {record.date} to {record.expires} for content {record.content_digest[:16]}")
     if len(record.attempts) > 1:
         lines.append(

@@ -1,5 +1,7 @@
 """From data sets to a bundle: train, calibrate, set thresholds with their provenance, choose golden pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from linewarden_domain.resampling import Values
@@ -13,6 +15,7 @@ from linewarden_train.training.calibration import (
     worst_of_parts,
 )
 from linewarden_train.training.choosing import choose
+from linewarden_train.training.classes import RegionFeatures, teach_classes, too_few, true_regions
 from linewarden_train.training.golden import choose_golden, lacking
 from linewarden_train.training.inputs import picture_spec
 from linewarden_train.training.masks import MaskCounts, choose_mask_point
@@ -30,6 +33,7 @@ from linewarden_vision.card import (
     TrustCard,
 )
 from linewarden_vision.inspector import Inspector
+from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.trained_groups import TrainedGroups
 from linewarden_vision.trust.suspicion import FEWEST_GOOD
 
@@ -47,8 +51,16 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
     if all(annotated.samples[index].mask is None for index in bad):  # before hours are spent on it
         raise ValueError(f"no defective picture of {annotated.name} has a mask; linewarden teach needs none")
     spec = picture_spec(sets.teaching.samples, settings.inputs)
-    held_out = score_held_out(sets.teaching.samples, spec, settings, around)
-    network = train_network(sets.teaching.samples, spec, settings, around)
+    apart: list[tuple[RegionFeatures, RegionFeatures]] = []
+
+    def gather(fold: DefectNetwork, rest: Samples, held: Samples) -> None:
+        apart.append((true_regions(fold, rest, spec), true_regions(fold, held, spec)))
+
+    held_out = score_held_out(sets.teaching.samples, spec, settings, around, gather)
+    others = {id(one.samples): len(one.samples) for one in (sets.calibration, sets.thresholds, sets.golden)}
+    left = around.in_time(settings.train.budget_s, sum(others.values()))
+    last = replace(settings, train=replace(settings.train, budget_s=left))
+    network = train_network(sets.teaching.samples, spec, last, around)
     calibrated = score(network, spec, sets.calibration.samples, settings, around.on_progress, "calibrating")
     scored = f"{settings.folds} folds, each scored by a network that never saw it" if settings.folds else "one network"
     fitted_on = sets.teaching if held_out else sets.calibration
@@ -66,15 +78,37 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
     card = card_of(settings, spec, trust, thresholds, held_out or [calibrated])
     seen = [sets.teaching, sets.calibration, sets.thresholds]
     made_by = TrainedGroups.of(_used_groups(seen, goods_only=bool(held_out)))
+    classes, untold = _classes(network, spec, sets, settings, apart)
     inspector = Inspector(card, network)
     try:
         golden = choose_golden(inspector, sets.golden.samples)
     except ValueError:  # golden pictures prove equality, not quality: what was taught may help out
         every = Joined([sets.golden.samples, sets.teaching.samples])
         golden = choose_golden(inspector, every, complete=False)
-    notes = [f"suspicion: {choice}", *(f"the golden set holds no {kind}" for kind in lacking(golden))]
+    notes = [f"suspicion: {choice}", *untold, *(f"the golden set holds no {kind}" for kind in lacking(golden))]
     card = card.model_copy(update={"notes": notes})
-    return Taught(card, network, golden, made_by.to_files(), held_out)
+    return Taught(card, network, golden, {**made_by.to_files(), **classes}, held_out)
+
+
+def _classes(
+    network: DefectNetwork,
+    spec: PictureSpec,
+    sets: TeachingSets,
+    settings: TeachSettings,
+    apart: list[tuple[RegionFeatures, RegionFeatures]],
+) -> tuple[dict[str, bytes], list[str]]:
+    """The bundle's file that tells classes of regions, and a note where there is none.
+
+    Confusion is told on the folds' held-out groups; without folds on the calibration set's.
+    """
+    taught = true_regions(network, sets.teaching.samples, spec)
+    pairs = apart or [(taught, true_regions(network, sets.calibration.samples, spec))]
+    why = too_few(taught, [held for _, held in pairs])
+    if why is not None:
+        return {}, [f"no class of defects is told: {why}"]
+    how = "true regions of groups that neither network nor classes saw: "
+    how += f"{settings.folds} folds" if apart else sets.calibration.name
+    return teach_classes(taught, pairs, how, source_of(settings, sets.teaching, how)).to_files(), []
 
 
 def _check_kinds(sets: TeachingSets, settings: TeachSettings) -> None:

@@ -1,5 +1,6 @@
 """One network trained on one set of pictures, out of fold or whole, and what it says of others."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -59,9 +60,16 @@ def train_network(
 
 
 def score_held_out(
-    samples: Samples, spec: PictureSpec, settings: TeachSettings, around: Surroundings
+    samples: Samples,
+    spec: PictureSpec,
+    settings: TeachSettings,
+    around: Surroundings,
+    on_fold: Callable[[DefectNetwork, Samples, Samples], None] = lambda *_: None,
 ) -> list[RawScores]:
-    """Score the training groups out of fold, each fold's network trained for a share of the effort."""
+    """Score the training groups out of fold, each fold's network trained for a share of the effort.
+
+    ``on_fold`` hears each network with what taught it and what it never saw.
+    """
     if not settings.folds:
         return []
     part = replace(settings, train=settings.train.shortened(settings.fold_effort))
@@ -69,7 +77,10 @@ def score_held_out(
     scored, tell = [], counting(around.on_progress, "scoring out of fold", len(samples))
     for number, (rest, held_out) in enumerate(split_folds(samples, settings.folds, settings.train.seed), 1):
         network = train_network(rest, spec, part, around, f"fold {number} of {settings.folds}")
+        began = around.clock()
+        on_fold(network, rest, held_out)
         scored.append(score_samples(network, held_out, spec, epsilon=trust.epsilon, also=trust.names, on_batch=tell))
+        around.scored.append((len(held_out), around.clock() - began))
     return scored
 
 

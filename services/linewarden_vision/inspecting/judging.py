@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 
@@ -11,15 +12,17 @@ from linewarden_domain.acceptance import MOST_DEFECTS, judged
 from linewarden_domain.words import sentences
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import Inspection, MeasuredDefect, SourceRef
-from linewarden_schemas.recipe import Recipe, Thresholds, measures
+from linewarden_schemas.recipe import Recipe, Region, Thresholds, measures
 from linewarden_schemas.vocabulary import Verdict, VerdictRule
 from linewarden_vision.card import Card
+from linewarden_vision.inspecting.locating import Placement
 from linewarden_vision.inspecting.map_pictures import picture_maps
 from linewarden_vision.inspecting.measuring import measured
 from linewarden_vision.inspecting.preparing import Ready
-from linewarden_vision.inspecting.reasons import UNTRUSTED_STAGES, reasons_of, reasons_of_defects
+from linewarden_vision.inspecting.reasons import by_weight, reasons_of, reasons_of_defects
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.standing import Doubt
 
 
 @cache
@@ -30,14 +33,14 @@ def code_version() -> str:
 
 def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
     """The inspection of a frame that the device scored; `now_ms` is epoch ms."""
-    thresholds = thresholds_of(ready.recipe, ready.scorer.card)
-    verdict = verdict_of(ready.recipe.verdict_rule, score, thresholds)
+    card = ready.scorer.card
+    doubt = ready.scorer.standing.doubt(card, ready.recipe, ready.frame.meta.captured_ms)
+    thresholds = thresholds_of(ready.recipe, card, doubt)
     meta = ready.frame.meta
-    defects = _measured(ready, score, now_ms)
-    accepted = verdict is Verdict.NG and _is_acceptable(defects, ready.recipe, score, thresholds)
-    if accepted:
-        verdict = Verdict.OK
-    reasons = (*reasons_of(verdict, score, thresholds, ready.scorer.card), *reasons_of_defects(defects or ()))
+    said_of = judged_view(score, ready.recipe, meta.view_id, ready.region, thresholds, now_ms, ready.placement)
+    verdict, defects = said_of.verdict, said_of.defects
+    worst = by_weight(defects or ())
+    reasons = (*reasons_of(verdict, score, thresholds, card, doubt), *reasons_of_defects(worst))
     return Inspection(
         frame_id=meta.frame_id,
         visit_id=meta.visit_id,
@@ -51,8 +54,10 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
         suspicion=score.suspicion,
         ingredients=score.ingredients,
         thresholds=thresholds,
+        defect_class=worst[0].defect_class if worst else None,
         defects=None if defects is None else defects[:MOST_DEFECTS],
-        accepted=accepted,
+        accepted=said_of.accepted,
+        location=None if ready.placement is None else ready.placement.location,
         maps=picture_maps(score, ready.native, ready.region),
         recipe=meta.recipe if meta.recipe.digest else meta.recipe.sharper(ready.recipe.ref()),
         frame_sha256=meta.sha256,
@@ -69,22 +74,53 @@ def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
     )
 
 
-def _measured(ready: Ready, score: ViewScore, now_ms: int) -> tuple[MeasuredDefect, ...] | None:
-    """The defects that the recipe has measured, each judged by its criteria; None where nobody can measure."""
-    view = next((one for one in ready.recipe.views if one.view_id == ready.frame.meta.view_id), None)
-    if view is None or not measures(ready.recipe):
-        return None
-    found = measured(score.mask, ready.recipe, view, ready.region, now_ms)
-    return None if found is None else judged(found, ready.recipe.criteria)
+@dataclass(frozen=True, slots=True)
+class JudgedView:
+    """The verdict on a view, its measured defects, None where nobody measures, and whether criteria accepted them."""
+
+    verdict: Verdict
+    defects: tuple[MeasuredDefect, ...] | None = None
+    accepted: bool = False
+
+
+def judged_view(
+    score: ViewScore,
+    recipe: Recipe,
+    view_id: str,
+    region: Region | None,
+    thresholds: Thresholds,
+    now_ms: int,
+    placement: Placement | None = None,
+) -> JudgedView:
+    """What a recipe's verdict rule and criteria make of a score; `now_ms` (epoch ms) is held against the scale's end.
+
+    An NG becomes OK where something is marked and all of it lies within what the criteria accept, or in ignored zones.
+    Where the probability is above its threshold, the recipe must say `accepts_above_threshold`, and a criterion must
+    accept a defect that was measured: marks in ignored zones alone never overrule the classifier, since they cannot
+    tell what it saw.
+    """
+    verdict = verdict_of(recipe.verdict_rule, score, thresholds)
+    view = next((one for one in recipe.views if one.view_id == view_id), None)
+    found = None
+    if view is not None and measures(recipe):
+        found = measured(score.mask, recipe, view, region, now_ms, score.classes, placement)
+    if found is None:
+        return JudgedView(verdict)
+    defects = judged(found, recipe.criteria)
+    accepted = verdict is Verdict.NG and _is_acceptable(defects, recipe, score, thresholds)
+    return JudgedView(Verdict.OK if accepted else verdict, defects, accepted)
 
 
 def _is_acceptable(
-    defects: tuple[MeasuredDefect, ...] | None, recipe: Recipe, score: ViewScore, thresholds: Thresholds
+    defects: tuple[MeasuredDefect, ...], recipe: Recipe, score: ViewScore, thresholds: Thresholds
 ) -> bool:
-    """Whether everything that is marked lies within what the recipe accepts, and nothing else speaks of a defect."""
-    # Not `or`: a number that is none compares false with everything, and must not be OK.
-    is_below = score.p_defect <= (1.0 if recipe.accepts_above_threshold else thresholds.defect)
-    return is_below and bool(defects) and all(one.is_within for one in defects or ())
+    if not defects or not all(one.is_within for one in defects):
+        return False
+    if score.p_defect <= thresholds.defect:
+        return True
+    # Not by the threshold's failing alone: a number that is none compares false with everything, and must not be OK.
+    overrules = recipe.accepts_above_threshold and any(not one.is_ignored for one in defects)
+    return overrules and score.p_defect <= 1.0
 
 
 def not_decidable(frame: Frame, source: SourceRef, refused: PictureRefused, now_ms: int) -> Inspection:
@@ -111,22 +147,20 @@ def not_decidable(frame: Frame, source: SourceRef, refused: PictureRefused, now_
     )
 
 
-def thresholds_of(recipe: Recipe, card: Card) -> Thresholds:
-    """The recipe's thresholds, or those of the bundle's card; a bundle that nobody promoted has none for trust."""
-    return thresholds_of_card(card) if recipe.thresholds is None else _by_stage(recipe.thresholds, card)
+def thresholds_of(recipe: Recipe, card: Card, doubt: Doubt | None) -> Thresholds:
+    """The recipe's thresholds, or those of the bundle's card; of a bundle that is doubted none for trust."""
+    return thresholds_of_card(card, doubt) if recipe.thresholds is None else _doubted(recipe.thresholds, doubt)
 
 
-def thresholds_of_card(card: Card) -> Thresholds:
-    """The bundle's own thresholds, that of the margin as a probability; by its stage like the recipe's."""
+def thresholds_of_card(card: Card, doubt: Doubt | None) -> Thresholds:
+    """The bundle's own thresholds, that of the margin as a probability; doubted like the recipe's."""
     defect, suspicion = (float(part.value) for part in (card.thresholds.defect, card.thresholds.suspicion))
-    return _by_stage(Thresholds(defect=float(expit(defect)), suspicion=suspicion), card)
+    return _doubted(Thresholds(defect=float(expit(defect)), suspicion=suspicion), doubt)
 
 
-def _by_stage(thresholds: Thresholds, card: Card) -> Thresholds:
-    """Doubt every OK of a bundle that is only taught or in shadow, whatever anybody set: suspicion is never below 0."""
-    if card.stage in UNTRUSTED_STAGES:
-        return thresholds.model_copy(update={"suspicion": 0.0})
-    return thresholds
+def _doubted(thresholds: Thresholds, doubt: Doubt | None) -> Thresholds:
+    """Doubt every OK where the bundle is, whatever anybody set: suspicion is never below 0."""
+    return thresholds if doubt is None else thresholds.model_copy(update={"suspicion": 0.0})
 
 
 def verdict_of(rule: VerdictRule, score: ViewScore, thresholds: Thresholds) -> Verdict:

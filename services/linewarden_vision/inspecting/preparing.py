@@ -9,10 +9,11 @@ from linewarden_domain.words import said
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import RecipeRef
-from linewarden_schemas.recipe import Recipe, Region
+from linewarden_schemas.recipe import Recipe, Region, ViewSpec
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.errors import BundleError, GateError, UnusablePicture
 from linewarden_vision.inspecting.intake import verify
+from linewarden_vision.inspecting.locating import Placement, located
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import Scorer
 from linewarden_vision.pictures.decoders import Picture, decode
@@ -30,7 +31,10 @@ _FROM_VISION = {
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A frame that only waits for the device; `native` is the picture's whole (height, width)."""
+    """A frame that only waits for the device; `native` is the picture's whole (height, width).
+
+    `region` is what is judged of it: the view's, moved with the part where that is located (`placement`).
+    """
 
     frame: Frame
     source: SourceRef
@@ -39,6 +43,7 @@ class Ready:
     scorer: Scorer
     prepared: object
     native: tuple[int, int]
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +78,24 @@ def make_ready(
     recipe = shelf.recipe(frame.meta.recipe)
     if recipe is None:
         raise PictureRefused(Undecidable.UNKNOWN_RECIPE, said("recipe_unusable", recipe=frame.meta.recipe.short))
-    region = _region(frame, recipe)
+    view = _view(frame, recipe)
     try:
         scorer = shelf.scorer(recipe.bundle_digest)
     except (BundleError, GateError) as error:
         raise PictureRefused(Undecidable.UNKNOWN_BUNDLE, str(error)) from error
     refuse_if_late(frame, now_ms())
-    prepared = prepare(scorer, _crop(decode(frame.picture, header), region))
-    return Ready(frame, source, recipe, region, scorer, prepared, (header.height, header.width))
+    picture = decode(frame.picture, header)
+    region, placement = placed(picture, view)
+    prepared = prepare(scorer, cropped(picture, region, placement))
+    return Ready(frame, source, recipe, region, scorer, prepared, (header.height, header.width), placement)
+
+
+def placed(picture: Picture, view: ViewSpec) -> tuple[Region | None, Placement | None]:
+    """What of a picture is judged, and where the part lies, for a view that has it located; raises PictureRefused."""
+    if view.locate is None:
+        return view.region, None
+    placement = located(picture, view.locate)
+    return None if view.region is None else placement.region(view.region), placement
 
 
 def prepare(scorer: Scorer, picture: Picture) -> object:
@@ -92,23 +107,29 @@ def prepare(scorer: Scorer, picture: Picture) -> object:
     return prepared
 
 
-def _region(frame: Frame, recipe: Recipe) -> Region | None:
+def _view(frame: Frame, recipe: Recipe) -> ViewSpec:
     for view in recipe.views:
         if view.view_id == frame.meta.view_id:
             if view.camera_id != frame.meta.camera_id:
                 cameras = {"expected": view.camera_id, "camera": frame.meta.camera_id}
                 detail = said("camera_of_other_view", view=view.view_id, **cameras)
                 raise PictureRefused(Undecidable.BAD_METADATA, detail)
-            return view.region
+            return view
     detail = said("view_not_expected", recipe=f"{recipe.recipe_id}@{recipe.version}", view=frame.meta.view_id)
     raise PictureRefused(Undecidable.BAD_METADATA, detail)
 
 
-def _crop(picture: Picture, region: Region | None) -> Picture:
+def cropped(picture: Picture, region: Region | None, placement: Placement | None = None) -> Picture:
+    """The region's own pixels, all of the picture without one; raises PictureRefused for one that does not lie inside.
+
+    Nothing is turned or resampled: the network sees what the camera saw.
+    """
     if region is None:
         return picture
     height, width = picture.shape[:2]
     fits = region.x >= 0 and region.y >= 0 and region.width > 0 and region.height > 0
     if not fits or region.x + region.width > width or region.y + region.height > height:
-        raise PictureRefused(Undecidable.BAD_METADATA, said("region_outside", width=width, height=height))
+        # Of a part that was located the record is sound: it lies too near the picture's edge.
+        why = Undecidable.BAD_METADATA if placement is None else Undecidable.PART_MISPLACED
+        raise PictureRefused(why, said("region_outside", width=width, height=height))
     return picture[region.y : region.y + region.height, region.x : region.x + region.width]

@@ -12,42 +12,57 @@ from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.card import Card, CheapIngredient, EnhancedIngredient
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.standing import Doubt
 from linewarden_vision.trust.registry import words_of
 from linewarden_vision.trust.suspicion import Normaliser
 
 _TOLD = 3
 """Defects whose figures are told as reasons; the inspection has all of them."""
-UNTRUSTED_STAGES: Mapping[str, str] = {"taught": "network_taught", "shadow": "network_shadow"}
-"""Stages of a bundle in which no OK is believed, with the code of the reason."""
 
 
-def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card: Card) -> tuple[Said, ...]:
+def reasons_of(
+    verdict: Verdict, score: ViewScore, thresholds: Thresholds, card: Card, doubt: Doubt | None
+) -> tuple[Said, ...]:
     """One reason for an NG or a doubtful OK, none for an OK that is trusted."""
     p = score.p_defect
     if verdict is Verdict.NG:
         if p > thresholds.defect:
             return (said("network_ng", p=p, limit=thresholds.defect),)
         return (said("network_mask", p=p),)
-    if card.stage in UNTRUSTED_STAGES:
-        return (said(UNTRUSTED_STAGES[card.stage], p=p),)
+    if doubt is not None:
+        return (said(doubt.code, p=p, **doubt.facts),)
     if score.suspicion < thresholds.suspicion:
         return ()
     return (doubted(p, score.suspicion, thresholds.suspicion, strongest(score.ingredients, card)),)
 
 
-def reasons_of_defects(defects: Sequence[MeasuredDefect]) -> tuple[Said, ...]:
-    """The figures of the largest defects that are judged by criteria, those beyond their limits first."""
-    told = sorted((one for one in defects if not one.is_ignored), key=lambda one: (one.is_within, -one.length_mm))
+def by_weight(defects: Sequence[MeasuredDefect]) -> list[MeasuredDefect]:
+    """Those that are judged by criteria, beyond their limits first, then by length."""
+    return sorted((one for one in defects if not one.is_ignored), key=lambda one: (one.is_within, -one.length_mm))
+
+
+def reasons_of_defects(told: Sequence[MeasuredDefect]) -> tuple[Said, ...]:
+    """The figures of the first defects."""
     return tuple(
         said(
             "defect_within" if one.is_within else "defect_beyond",
             length=one.length_mm,
             error=one.length_error_mm,
             area=one.area_mm2,
+            area_error=one.area_error_mm2,
             zone=", ".join(one.zones) or "-",
+            **_kind(one),
         )
         for one in told[:_TOLD]
     )
+
+
+def _kind(defect: MeasuredDefect) -> dict[str, str | float]:
+    if defect.class_probability is None:
+        return {"kind": "plain"}
+    if defect.defect_class is None:
+        return {"kind": "unknown", "chance": defect.class_probability}
+    return {"kind": "told", "class": defect.defect_class, "chance": defect.class_probability}
 
 
 def doubted(p: float, suspicion: float, limit: float, ingredient: str) -> Said:

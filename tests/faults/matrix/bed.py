@@ -119,20 +119,13 @@ class BedServers(Servers):
         }
 
 
-class Bed:
-    """A line that runs. Faults are done to its parts; `look` follows it and starts again what died."""
+class LineBed:
+    """A line that runs, and whoever follows it. `look` starts again what died."""
 
-    def __init__(
-        self, folder: Path, needs: Needs, nodes: list[Node], redis: RealRedis, running: RunningLine, flow: Flow
-    ) -> None:
-        self.folder, self.needs, self.nodes, self.redis, self.running, self.flow = (
-            folder, needs, nodes, redis, running, flow,
-        )  # fmt: skip
+    def __init__(self, folder: Path, running: RunningLine, flow: Flow) -> None:
+        self.folder, self.running, self.flow = folder, running, flow
         self.broker = running.broker
         self.services: dict[str, Service] = dict(running.services)
-        self.proxies: dict[str, TcpProxy] = {}
-        self.volumes: dict[str, Volume] = {}
-        self.clocks: dict[str, FakeClock] = {}
         self.restarts: Counter[str] = Counter()
         self.watchers: list[Callable[[], None]] = []
         self._start_at: dict[str, float] = {}
@@ -176,12 +169,6 @@ class Bed:
         """Whether every service runs and says that it is ready."""
         return all(service.exit_code() is None and service.is_ready() for service in self.services.values())
 
-    def queue_is_whole(self) -> bool:
-        """Whether the queue in Redis shows exactly the slots that are open by the topics."""
-        with self.redis.client() as client:
-            shown = RedisQueue(client, line.NAMESPACE.redis_prefix()).dump()
-        return shown.keys() == self.flow.open_slots
-
     def told(self) -> str:
         """What is known of the line, for whoever has to find out why it stands."""
         states = {
@@ -190,6 +177,25 @@ class Bed:
         }
         left = self.flow.unsettled(self.flow.arrived)
         return f"{len(self.flow.arrived)} arrived, unsettled {sorted(left)[:5]} of {len(left)}; {states}; {self.folder}"
+
+
+class Bed(LineBed):
+    """A whole line on servers of its own. Faults are done to its parts."""
+
+    def __init__(
+        self, folder: Path, needs: Needs, nodes: list[Node], redis: RealRedis, running: RunningLine, flow: Flow
+    ) -> None:
+        super().__init__(folder, running, flow)
+        self.needs, self.nodes, self.redis = needs, nodes, redis
+        self.proxies: dict[str, TcpProxy] = {}
+        self.volumes: dict[str, Volume] = {}
+        self.clocks: dict[str, FakeClock] = {}
+
+    def queue_is_whole(self) -> bool:
+        """Whether the queue in Redis shows exactly the slots that are open by the topics."""
+        with self.redis.client() as client:
+            shown = RedisQueue(client, line.NAMESPACE.redis_prefix()).dump()
+        return shown.keys() == self.flow.open_slots
 
 
 @contextmanager

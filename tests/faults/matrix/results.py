@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
-
-from tests.faults.matrix.rows import Row
+from types import ModuleType
+from typing import Any, Protocol
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "docs" / "results" / "data" / "faults.jsonl"
@@ -31,6 +30,20 @@ class Outcome(StrEnum):
     """The fault could not be seen to have happened: the run says nothing."""
     NOT_RUN = "not run"
     """The machine lacks something; no run."""
+
+
+class RecordedRow(Protocol):
+    """What is run again and again: its name, and the module whose text is part of what a result is keyed by."""
+
+    @property
+    def name(self) -> str:
+        """How results name it."""
+        ...
+
+    @property
+    def module(self) -> ModuleType:
+        """Where its strike lies."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,7 @@ class Recorded:
         self.runs.append(line)
         self._write(line)
 
-    def tell_not_run(self, row: Row, why: str, commit: str, machine: str, at: str) -> None:
+    def tell_not_run(self, row: RecordedRow, why: str, commit: str, machine: str, at: str) -> None:
         """Say why a row could not be run, on which machine."""
         said = {"row": row.name, "outcome": Outcome.NOT_RUN, "why": why}
         self._write(said | {"commit": commit, "machine": machine, "at": at})
@@ -83,13 +96,13 @@ class Recorded:
             file.flush()
             os.fsync(file.fileno())
 
-    def counting(self, row: Row) -> list[dict[str, Any]]:
+    def counting(self, row: RecordedRow) -> list[dict[str, Any]]:
         """The runs of a row that ran on the sources as they are now."""
         key = key_of(row)
         return [run for run in self.runs if run["row"] == row.name and run["sources"] == key]
 
 
-def key_of(row: Row) -> str:
+def key_of(row: RecordedRow) -> str:
     """A hash of every source that a row covers: services, schemas and the row's own module."""
     paths = [Path(str(row.module.__file__))]
     paths += [path for path in _sources(_COVERED) if path.suffix in _SUFFIXES]

@@ -27,6 +27,7 @@ from linewarden_ingest.testing import TrialLine
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import CameraCondition, Loss
+from tests.support.counting_gige import CountingGigeCamera
 from tests.support.processes import DEADLINE_S, wait_for
 from tests.unit.ingest.lines import PLACE
 
@@ -376,6 +377,33 @@ def test_the_cameras_of_a_station_give_the_same_visit_for_the_same_trigger() -> 
             assert shot.trigger is not None
             drawn = draw_view(plan, plan_visit(plan, shot.trigger.counter), view).picture
             assert np.array_equal(np.asarray(shot.picture), drawn)
+
+
+def test_pictures_after_a_trigger_that_the_camera_ignored_are_doubted() -> None:
+    with (
+        CountingGigeCamera(address(), "T1", shown) as fake,
+        triggered(fake, trigger_counter="frame_id", edge_counter="Counter0") as camera,
+    ):
+
+        def next_shot() -> Shot:
+            fake.fire()
+            return shots(camera, 1)[0]
+
+        assert [next_shot().doubt for _ in range(3)] == [None] * 3
+        fake.ignore()
+        for edges in (5, 6):
+            shot = next_shot()
+            assert shot.trigger is not None
+            assert shot.trigger.counter == edges - 1  # one behind the part that it shows
+            assert shot.doubt is not None
+            assert shot.doubt.startswith(f"its line had {edges} triggers at picture {edges - 1}: a trigger was ignored")
+
+
+def test_an_edge_counter_that_the_camera_lacks_is_told(fake: FakeGigeCamera) -> None:
+    with pytest.raises(ConfigurationError, match="CounterSelector is set to Counter0, but the camera has none"):
+        opened(options(fake, trigger="Line0", edge_counter="Counter0"))
+    with CountingGigeCamera(address(), "T1", shown) as other, pytest.raises(ConfigurationError, match="Counter7"):
+        opened(options(other, trigger="Line0", edge_counter="Counter7"))
 
 
 def test_an_error_says_whether_the_camera_is_there(fake: FakeGigeCamera) -> None:

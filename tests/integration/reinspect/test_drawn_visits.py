@@ -1,4 +1,4 @@
-"""Audits, reject reviews and known-bads cannot be told from real diversions before the first answer.
+"""Audits, reject reviews and known-bads cannot be told from real diversions, before the first answer nor by its words.
 
 Route's own rules make the slots, the queue gives them out, the station answers the claims. Whoever watches sees when a
 visit came, where in the order it stood, how long it waited, and every byte of the answer. From that a classifier tries
@@ -131,6 +131,7 @@ def _claimed(line: Line, number: int) -> tuple[Features, SlotOpen]:
     slot, now = lease.slot, line.clock.now_ms()
     hand = Hand(slot, "0" * 32, lease.until_ms, 0.0)
     answer = present.visit(hand, now, RECIPE)
+    told = present.visit(Hand(slot, "0" * 32, lease.until_ms, 0.0, knows_already=True), now, RECIPE)["told"]
     evidence = [present.evidence(frame, None, told=hand.is_told) for frame in slot.frames]
     features = {
         "waited": (now - slot.opened_ms) / 1000,
@@ -139,6 +140,8 @@ def _claimed(line: Line, number: int) -> tuple[Features, SlotOpen]:
         "opened in its second": float(slot.opened_ms % 1000),
         "from its capture": float(slot.opened_ms - line.captured[slot.visit_id]),
     }
+    marked = [frame.frame_id for frame in slot.frames].index(told.pop("marked"))
+    features |= {"marked": float(marked)} | _flat("told", told)
     return features | _flat("answer", answer) | _flat("evidence", evidence), slot
 
 

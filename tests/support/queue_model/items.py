@@ -136,6 +136,12 @@ def named(item: Item) -> NamedSlot:
         slot.opened_ms,
         item.why if item.status is SlotStatus.DEAD else "",
         item.overdue,
+        slot.part_id or "",
+        slot.skill.value,
+        slot.needs or "",
+        slot.excluded_actors,
+        slot.handover.actor if slot.handover else "",
+        slot.handover.at_ms if slot.handover else 0,
     )
 
 

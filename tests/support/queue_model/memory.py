@@ -37,7 +37,9 @@ class MemoryQueue(MemoryView):
         return Claim(None) if chosen is None else self._leased_to(chosen, claimant, token, "")
 
     def _scanned(self, claimant: Claimant, token: str, code: str) -> Claim:
-        named = [item for item in self._state.items.values() if code in (item.slot.part_id, item.slot.bin_slot)]
+        items = self._state.items
+        named = [item for item in items.values() if code in (item.slot.part_id, item.slot.bin_slot)]
+        named = [items[code]] if code in items else named
         refused = Claim(None, Why.UNKNOWN)
         for item in sorted(named, key=lambda item: item.slot.slot_id):
             why = self._refuses(item, claimant, self._clock.now_ms(), is_scanned=True)

@@ -96,6 +96,26 @@ def test_what_was_escalated_and_is_asked_of_an_operator_again_is_unsound() -> No
     assert of([as_lead(one) if one == slot_open(0) else one for one in again[:-3]] + again[-3:]).unsound
 
 
+def test_what_a_lead_sends_back_balances_and_is_undone(made: History) -> None:
+    lead = {"role": Role.LEAD}
+    made.visit("v1", suspicion=0.9)
+    made.decide("v1.r0.g0", "UNSURE", comment="faint")
+    made.decide("v1.r0.g1", "UNSURE", "lea", hand_to=Skill.OPERATOR, **lead)
+    made.decide("v1.r0.g1", None, "lea", act=Act.UNDO, undoes="d-v1.r0.g1-lea", decision_id="u1", **lead)
+    made.decide("v1.r0.g3", "UNSURE", "kim", hand_to=Skill.OPERATOR, **lead)
+    made.decide("v1.r0.g4", "OK", "bob")
+    require_balance(made)
+    assert made.line.dispositions()[-1].actors == ("bob",)
+
+
+def test_what_is_sent_back_that_was_no_leads_is_unsound() -> None:
+    escalated = slot_close(0, AT + 5_000).model_copy(update={"reason": CloseReason.ESCALATED})
+    back = decision(0, judgement=Judgement.UNSURE, role=Role.LEAD, hand_to=Skill.OPERATOR)
+    assert of([*waiting(0), back, escalated, slot_open(0, 1)]).unsound
+    as_leads = [as_lead(one) if one == slot_open(0) else one for one in waiting(0)]
+    assert not of([*as_leads, back, escalated, slot_open(0, 1)]).unsound
+
+
 def as_lead(slot: Any) -> Any:
     return slot.model_copy(update={"skill": Skill.LEAD})
 

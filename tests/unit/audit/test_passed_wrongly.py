@@ -15,10 +15,10 @@ from linewarden_schemas.capture import Returned
 from linewarden_schemas.decision import Shown
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.ids import slot_id
-from linewarden_schemas.inspection import MeasuredDefect, SourceRef
+from linewarden_schemas.inspection import Location, MeasuredDefect, SourceRef
 from linewarden_schemas.line import LineStateRef
 from linewarden_schemas.operations import DeadLetter
-from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, Zone
+from linewarden_schemas.recipe import Criterion, Locate, Recipe, Thresholds, Zone
 from linewarden_schemas.vocabulary import (
     Act,
     CameraCondition,
@@ -92,9 +92,18 @@ def asking(**more: Any) -> Recipe:
     return changed(**({"views": views, "criteria": accept, "verdict_rule": VerdictRule.EITHER} | more))
 
 
-def mark(length_mm: float) -> MeasuredDefect:
+def locating() -> Recipe:
+    """A recipe that has the part located."""
+    where = Locate(template_png=b"png", x=0, y=0, max_shift_px=5.0, least_score=0.5)
+    return changed(views=tuple(view.model_copy(update={"locate": where}) for view in recipe().views))
+
+
+HERE = Location(shift_x_px=1.0, shift_y_px=0.0, turn_deg=0.5, score=0.9, error_px=0.1, error_deg=0.1)
+
+
+def mark(length_mm: float, **more: Any) -> MeasuredDefect:
     errors: dict[str, Any] = {"length_error_mm": 0.1, "area_error_mm2": 0.1}
-    return MeasuredDefect(x=0, y=0, width=1, height=1, length_mm=length_mm, area_mm2=0.1, **errors)
+    return MeasuredDefect(x=0, y=0, width=1, height=1, length_mm=length_mm, area_mm2=0.1, **errors, **more)
 
 
 SETUP = LineStateRef(mode=LineMode.SETUP, since_ms=AT)
@@ -143,6 +152,25 @@ WRONG: dict[str, list[Message]] = {
         inspection(0, defects=(mark(0.5),), accepted=True, p=0.9, verdict=Verdict.OK),
         ONE[2],
     ],
+    "a part that nobody located": [locating(), *ONE],
+    "more defects than a criterion allows": [
+        asking(criteria=(Criterion(accept=True, max_length_mm=1.0, max_count=1),)),
+        capture(0),
+        inspection(0, defects=(mark(0.5), mark(0.4)), accepted=True),
+        ONE[2],
+    ],
+    "an unknown class, of which one that it may be is not accepted": [
+        asking(criteria=(Criterion(defect_class="pit", accept=True, max_length_mm=1.0),)),
+        capture(0),
+        inspection(0, defects=(mark(0.5, may_be=("pit", "scratch")),), accepted=True),
+        ONE[2],
+    ],
+    "marks in ignored zones alone, above the threshold": [
+        asking(accepts_above_threshold=True),
+        capture(0),
+        inspection(0, defects=(mark(0.5, is_ignored=True),), accepted=True, p=0.9, verdict=Verdict.OK),
+        ONE[2],
+    ],
     "zones that nobody judged": [changed(zones=(ZONE,)), *ONE],
     "a known-bad": [recipe(), capture(0, known_bad=True), *ONE[1:]],
     "a return without authority": [recipe(), capture(0, returned=Returned(previous_visit_id="v")), *ONE[1:]],
@@ -169,9 +197,21 @@ def test_a_pass_that_its_records_do_not_allow_is_unsafe(shift: list[Message]) ->
     assert all(one.reason for one in report.findings)
 
 
+def test_a_pass_with_accepted_defects_of_known_or_unknown_class_is_none() -> None:
+    pit = Criterion(defect_class="pit", accept=True, max_length_mm=1.0, max_count=2)
+    scratch = pit.model_copy(update={"defect_class": "scratch"})
+    asked = asking(criteria=(pit, scratch), accepts_above_threshold=True)
+    marks = (mark(0.5, may_be=("pit", "scratch")), mark(0.4, defect_class="pit"), mark(9.0, is_ignored=True))
+    said = inspection(0, defects=marks, accepted=True, p=0.9, verdict=Verdict.OK)
+    passed = disposition(0, Routing.TRUSTED_PASS, views=(told(said),))
+    assert of(asked, capture(0), said, passed).closes
+    assert visit(0) in of(asked, capture(0), said.model_copy(update={"accepted": False}), passed).unsafe
+
+
 def test_a_pass_that_everything_allows_is_none() -> None:
     assert of(recipe(), *ONE).closes
     assert of(*two_views()).closes
+    assert of(locating(), ONE[0], inspection(0, location=HERE), ONE[2]).closes
     assert of(recipe(), *ONE, inspection(0, undecidable=Undecidable.LATE), inspection(0, p=0.11)).closes
     again = capture(0, sequence=1, part_id="p1", **SIDE)
     late = [recipe("top", "side"), capture(0, part_id="p1"), *two_views()[2:], again]

@@ -66,6 +66,19 @@ def test_a_class_that_nobody_told_is_accepted_by_no_class_and_bound_by_all() -> 
     assert within(defect(defect_class="scratch"), criteria=(scratch, pit)) == [True]
 
 
+def test_an_unknown_class_is_held_to_the_strictest_criterion_of_every_class_that_it_may_be() -> None:
+    scratch = Criterion(defect_class="scratch", accept=True, max_length_mm=2.0)
+    pit = Criterion(defect_class="pit", accept=True, max_length_mm=1.0)
+    unknown: dict[str, Any] = {"may_be": ("pit", "scratch")}
+    assert within(defect(0.8, **unknown), criteria=(scratch, pit)) == [True]
+    assert within(defect(1.5, **unknown), criteria=(scratch, pit)) == [False]
+    assert within(defect(1.5, defect_class="scratch"), criteria=(scratch, pit)) == [True]
+    assert within(defect(0.8, may_be=("crack", "pit", "scratch")), criteria=(scratch, pit)) == [False]
+    assert within(defect(0.8, **unknown), criteria=(scratch, pit.model_copy(update={"zone_id": "face"}))) == [False]
+    none = Criterion(defect_class="pit", max_count=0)
+    assert within(defect(0.8, **unknown), criteria=(scratch, pit, none)) == [False]
+
+
 def test_more_defects_than_are_told_are_none_that_anybody_accepts() -> None:
     assert all(within(*[defect()] * MOST_DEFECTS))
     assert not any(within(*[defect()] * (MOST_DEFECTS + 1)))

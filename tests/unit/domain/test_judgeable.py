@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from linewarden_domain.judgeable import BundleFacts, refusals
-from linewarden_schemas.recipe import Criterion, Recipe, Region, ReviewRules, Thresholds, TimeBudget, ViewSpec, Zone
+from linewarden_schemas.recipe import (
+    Criterion,
+    Locate,
+    Recipe,
+    Region,
+    ReviewRules,
+    Thresholds,
+    TimeBudget,
+    ViewSpec,
+    Zone,
+)
 from linewarden_schemas.vocabulary import Outcome, VerdictRule
 
 PLAIN = Recipe(
@@ -27,6 +37,17 @@ def view(**more: Any) -> dict[str, Any]:
 
 
 SEAL = Zone(zone_id="seal", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)))
+
+
+def png(width: int, height: int, colour: int = 0) -> bytes:
+    """The first bytes of a PNG of 8 bits."""
+    sides = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    return b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\x0dIHDR" + sides + bytes([8, colour, 0, 0, 0])
+
+
+def where(**more: Any) -> dict[str, Any]:
+    fields = {"template_png": png(16, 256), "x": 0, "y": 0, "max_shift_px": 9.0, "least_score": 0.6} | more
+    return view(locate=Locate(**fields))
 
 
 def measured(**more: Any) -> dict[str, Any]:
@@ -54,6 +75,7 @@ def box(x: int, y: int, width: int, height: int) -> dict[str, Any]:
         {"verdict_rule": VerdictRule.EITHER},
         times(decide_by_ms=1_000, commit_margin_ms=999, spool_horizon_ms=1_001),
         measured(),
+        where(),
         measured(criteria=(Criterion(zone_id="seal", accept=True, max_length_mm=1.0), Criterion(max_count=0))),
         review(reviews_required=3, needs="weld", audit_share_of_passes=1.0, ng_outcome=Outcome.REWORK),
     ],
@@ -79,6 +101,14 @@ def test_what_the_line_judges_is_published(change: dict[str, Any]) -> None:
         (view(pose="flat"), "pose of view top"),
         (view(light="dome"), "light of view top"),
         (box(-1, 0, 5, 5), "region of view top"),
+        (where(template_png=b"GIF89a"), "locate of view top: its template is no PNG of 8 bit grey"),
+        (where(template_png=png(12, 100)), "locate of view top: its template is no PNG"),
+        (where(template_png=png(100, 257)), "locate of view top: its template is no PNG"),
+        (where(template_png=png(20, 20, colour=2)), "locate of view top: its template is no PNG"),
+        (where(least_score=0.2), "locate of view top: least_score 0.2"),
+        (where(least_score=1.0), "locate of view top: least_score 1"),
+        (where(max_turn_deg=31.0), "locate of view top: max_turn_deg 31"),
+        (where(max_shift_px=2001.0), "locate of view top: max_shift_px 2001"),
         (box(0, 0, 0, 5), "region of view top"),
         (box(0, 0, 5, -5), "region of view top"),
         ({"thresholds": Thresholds(defect=1.0, suspicion=0.5)}, "thresholds.defect 1"),
@@ -110,6 +140,21 @@ def test_a_bundle_is_looked_at_where_the_publisher_knows_it() -> None:
     assert unknown.startswith("bundle_digest aaaaaaaaaaaa")
     [without] = refusals(either, BundleFacts(is_known=True, marks_defects=False))
     assert without.startswith("verdict_rule either")
+
+
+@pytest.mark.parametrize(
+    ("classes", "why"),
+    [
+        (None, "nobody looked whether the bundle tells it"),
+        ((), "its bundle tells no classes"),
+        (("dent", "pit"), "its bundle tells dent, pit; name one of these"),
+    ],
+)
+def test_a_class_that_the_bundle_does_not_tell_is_refused(classes: tuple[str, ...] | None, why: str) -> None:
+    asked = PLAIN.model_copy(update=measured(criteria=(Criterion(defect_class="scratch", max_count=0),)))
+    facts = BundleFacts(is_known=True, marks_defects=True, classes=classes)
+    assert [one for one in refusals(asked, facts) if why in one]
+    assert refusals(asked, BundleFacts(is_known=True, marks_defects=True, classes=("pit", "scratch"))) == ()
 
 
 def test_what_was_published_under_looser_rules_is_still_read() -> None:

@@ -15,7 +15,9 @@ from linewarden_history.shifts.periods import newest_shift, periods, total_by_mo
 from linewarden_history.shifts.positions import PositionMap, spots
 from linewarden_history.shifts.report import report
 from linewarden_history.shifts.tally import Scope
-from linewarden_schemas.vocabulary import Cause, Judgement, LineMode, Outcome, Routing
+from linewarden_schemas.capture import Capture
+from linewarden_schemas.inspection import Inspection, MeasuredDefect
+from linewarden_schemas.vocabulary import Cause, Judgement, LineMode, Outcome, Routing, Verdict
 from tests.support.lines import HOUR, NAMESPACE, by_topic, line, mask, passes, ref, rejects, reviewed, state
 from tests.support.shift import AT, capture, disposition, inspection
 
@@ -90,6 +92,31 @@ def test_paretos_count_defective_visits_by_what_people_named() -> None:
     assert found["class"] == [("crack", 2), ("not named", 1)]
     assert found["camera"] == [("cam1", 2), ("not named", 1)]
     assert document["pareto"]["class"][-1]["running"] == pytest.approx(1.0)
+
+
+def test_cavity_and_zone_have_a_pareto_where_part_data_carries_them() -> None:
+    defect = MeasuredDefect(
+        x=1, y=1, width=2, height=2, length_mm=1, length_error_mm=0, area_mm2=1, area_error_mm2=0, zones=("rim",)
+    )
+    records = [
+        one.model_copy(update={"cavity": "c3"})
+        if isinstance(one, Capture)
+        else one.model_copy(update={"defects": (defect,)})
+        if isinstance(one, Inspection) and one.verdict is Verdict.NG
+        else one
+        for one in shift()
+    ]
+    document = report(line(*by_topic(records)), NAMESPACE, Scope(shift="A"), from_ms=BEGIN, to_ms=END)
+    assert [(row["name"], row["count"]) for row in document["pareto"]["cavity"]] == [("c3", 3)]
+    assert [row["name"] for row in document["pareto"]["zone"]] == ["rim"]
+    assert [line for line in document["missing"] if "Pareto" in line] == []
+    assert "By cavity" in page(document)
+
+
+def test_of_settled_visits_alone_nothing_is_told_of_what_waits_for_people() -> None:
+    left_out = made(Scope(shift="A", settled_only=True))["left_out"]
+    assert left_out["waits for people"] == 1
+    assert "seeded known-bad" not in left_out
 
 
 def test_positions_are_counted_where_the_mask_of_a_rejected_frame_shows_them() -> None:

@@ -11,6 +11,7 @@ from linewarden_ingest.bootstrap import conditions
 from linewarden_ingest.camera_watch import CameraWatch
 from linewarden_ingest.cameras.conditions import CameraLimits, ConditionJudge
 from linewarden_ingest.cameras.interface import EncodedPicture, Shot
+from linewarden_ingest.metrics import SPOOL_LEVEL
 from linewarden_runtime.clock import ManualClock, SystemClock
 from linewarden_schemas.vocabulary import CameraCondition
 from tests.unit.ingest.lines import watch_of
@@ -43,11 +44,22 @@ def test_a_camera_that_falls_silent_is_slow_without_a_picture_and_its_reads_are_
     clock.advance(1.0)
     with watch.reading():
         pass
-    assert (watch.untold(), conditions(REGISTRY)["silent"]) == ((SLOW,), "camera_slow")
+    assert (watch.untold(), conditions(REGISTRY, 2.75)["silent"]) == ((SLOW,), "camera_slow")
     watch.judged(*shot(2_800), None)
     watch.judged(*shot(2_900), None)
     assert watch.untold() == (SLOW,)
-    assert "silent" not in conditions(REGISTRY)
+    assert "silent" not in conditions(REGISTRY, 2.75)
+
+
+def test_a_camera_whose_process_stands_still_is_told_by_the_supervisor_unless_the_spool_holds_it() -> None:
+    clock = ManualClock(1_000)
+    watch = watch_of(clock, camera="still")
+    with watch.reading():
+        pass
+    assert "still" not in conditions(REGISTRY, 6.0)
+    assert conditions(REGISTRY, 6.1)["still"] == "not read for 5 s"
+    SPOOL_LEVEL.labels(camera="still").set(3)
+    assert "still" not in conditions(REGISTRY, 6.1)
 
 
 @pytest.mark.parametrize("words_hang", [False, True])

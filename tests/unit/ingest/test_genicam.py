@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from linewarden_ingest.cameras.aravis import Block, FoundCamera, aravis
 from linewarden_ingest.cameras.block_ids import BlockIds, UncountableBlock
-from linewarden_ingest.cameras.genicam import GenicamOptions, chosen
+from linewarden_ingest.cameras.finding import chosen
+from linewarden_ingest.cameras.genicam import GenicamOptions
 from linewarden_ingest.cameras.interface import CameraFault
 from linewarden_ingest.cameras.pictures import Unreadable
 from linewarden_ingest.cameras.pixel_formats import FORMATS, picture_of

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from linewarden_ingest.cameras.interface import PartInfo
-from linewarden_ingest.triggers.desk import LineSplitter, SourceAway, TriggerDesk, follow
+from linewarden_ingest.triggers.desk import CounterMemory, LineSplitter, SourceAway, TriggerDesk, follow
 from linewarden_ingest.triggers.parsing import MOST_LINE, LineFormat, LineRefused, LineTold
 from linewarden_ingest.triggers.signal import ChannelNews, ChannelState, PartSignal, from_line, to_line
 from linewarden_runtime.clock import ManualClock
@@ -202,3 +205,21 @@ def test_what_is_told_to_a_camera_is_one_short_line_and_reads_the_same(words: st
         assert line.count(b"\n") == 1
         assert len(line) < 4_096
         assert from_line(line) == news
+
+
+def test_a_counter_is_remembered_over_a_death_and_what_does_not_follow_it_is_a_jump(tmp_path: Path) -> None:
+    path, news, form = tmp_path / "spool" / "triggers.counter", list[ChannelNews](), LineFormat(form="pairs")
+    with closing(CounterMemory(path)) as memory:
+        assert memory.read() is None
+        first = TriggerDesk("test", form, ManualClock(1_000), news.append, memory)
+        for counter in (4_294_967_295, 5, 6):
+            first.line(b"counter=%d" % counter)
+    with closing(CounterMemory(path)) as memory:
+        second = TriggerDesk("test", form, ManualClock(1_000), news.append, memory)
+        second.line(b"counter=9")
+        second.line(b"counter=10")
+    doubts = [one.doubt for one in news if isinstance(one, PartSignal)]
+    assert doubts[2:] == [None, "the side channel's counter jumped from 6 to 9", None]
+    path.write_bytes(b"torn")
+    with closing(CounterMemory(path)) as memory:
+        assert memory.read() is None

@@ -204,6 +204,26 @@ def test_a_camera_whose_process_was_dead_is_told_what_came_and_how_the_channel_i
     assert [one.counter for one in feed.taken()] == [7, 8]
 
 
+def test_what_a_process_was_told_and_had_not_made_safe_is_told_to_the_next_before_what_came_since(
+    pipe: tuple[int, int],
+) -> None:
+    sender, first, second = TriggerPipe("cam0"), TriggerFeed(), TriggerFeed()
+    sender.attach(pipe[1])
+    for number in range(3):
+        sender.tell(told(number, 10 * number))
+    read_into(first, pipe[0])
+    sender.safe(told(1, 10).key)
+    sender.detach()
+    sender.tell(told(3, 30))
+    sender.attach(pipe[1])
+    read_into(second, pipe[0])
+    assert [one.counter for one in second.taken()] == [0, 2, 3]
+    sender.safe(told(0, 0).key)
+    sender.attach(pipe[1])
+    read_into(second, pipe[0])
+    assert [one.counter for one in second.taken()] == [2, 3]
+
+
 def test_a_camera_that_does_not_read_never_blocks_the_others_and_is_told_the_rest_later(pipe: tuple[int, int]) -> None:
     sender, feed = TriggerPipe("cam0"), TriggerFeed()
     before = TRIGGERS_DROPPED.labels(camera="cam0")._value.get()

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from linewarden.demo.gate import gate_figures
+from linewarden.demo.gate import acts_figures, gate_figures, gates_figures
 from linewarden_schemas.ids import visit_id
+from linewarden_schemas.operations import Actuation
 from linewarden_schemas.vocabulary import Routing
 
 ROUTINGS = {
@@ -54,3 +55,34 @@ def test_a_part_in_another_bin_or_in_none_or_that_nobody_decided_does_not_agree(
 
 def test_a_missed_trigger_does_not_agree() -> None:
     assert not gate_figures(told("pass", "divert", "reject", missed=1), ROUTINGS)["agrees"]
+
+
+def acts(**changed: Routing | None) -> dict[str, Actuation]:
+    """What a gate reports that did as was decided, but for some visits by their numbers, `v1=...`."""
+    found = {}
+    for number, (visit, routing) in enumerate(ROUTINGS.items()):
+        actual = changed.get(f"v{number}", routing)
+        found[visit] = Actuation(visit_id=visit, intended=routing, actual=actual, at_ms=1)
+    return found
+
+
+def test_reports_that_say_where_the_parts_lie_agree_and_a_part_without_an_answer_was_diverted() -> None:
+    assert acts_figures(told("pass", "divert", "reject"), ROUTINGS, acts())["agrees"]
+    assert acts_figures(told("unknown", "divert", "reject"), ROUTINGS, acts(v0=Routing.DIVERTED))["agrees"]
+
+
+def test_a_report_of_another_lane_and_one_that_is_missing_do_not_agree() -> None:
+    another = acts_figures(told("pass", "divert", "reject"), ROUTINGS, acts(v1=Routing.TRUSTED_PASS))
+    assert (another["agrees"], len(another["wrong"])) == (False, 1)
+    reports = acts()
+    del reports[next(iter(ROUTINGS))]
+    missing = acts_figures(told("pass", "divert", "reject"), ROUTINGS, reports)
+    assert (missing["agrees"], missing["unreported"]) == (False, [next(iter(ROUTINGS))])
+
+
+def test_both_plcs_and_the_reports_must_agree() -> None:
+    right, wrong = told("pass", "divert", "reject"), told("pass", "pass", "reject")
+    assert gates_figures({"modbus": right, "opcua": right}, ROUTINGS, acts())["agrees"]
+    assert not gates_figures({"modbus": right, "opcua": wrong}, ROUTINGS, acts())["agrees"]
+    assert not gates_figures({"modbus": wrong, "opcua": right}, ROUTINGS, acts())["agrees"]
+    assert not gates_figures({"modbus": right, "opcua": right}, ROUTINGS, {})["agrees"]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from linewarden.commands.bundles import digest_of
 from linewarden.demo import line
-from linewarden.demo.run import run, source_of
+from linewarden.demo.run import FIRST_MINUTES, run, source_of
 from linewarden.demo.summary import truth_of
+from linewarden_ingest.cameras.sidecar import label_from_name
 from linewarden_ingest.cameras.simulation import plan_visit
 from linewarden_ingest.settings import IngestOptions, with_cameras
+from linewarden_reinspect.station.references import References
+from linewarden_reinspect.station.studies import Studies
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.ids import visit_id
 from linewarden_vision.bundle import LISTING, read_bundle
@@ -78,3 +83,36 @@ def test_the_truth_of_a_visit_comes_from_its_number() -> None:
     ids = [visit_id(line.LINE, line.STATION, 1_764_000_000_000 + n, n) for n in range(60)]
     assert list(truth_of(plan, ids).values()) == [plan_visit(plan, n).defective for n in range(60)]
     assert any(truth_of(plan, ids).values())
+
+
+def test_a_part_of_a_folder_is_called_as_its_file(tmp_path: Path) -> None:
+    pictures, work = tmp_path / "pictures-of-a-user", tmp_path / "work"
+    for made in (pictures, work):
+        made.mkdir()
+    for name in ("a b.png", "a_b.png", "plain.jpg"):
+        (pictures / name).touch()
+    source = line.folder(pictures, None, 4.0, work)
+    pattern = re.compile(json.loads(source.cameras_json())[0]["pattern"])
+    names = sorted(path.name for path in (work / "pictures").iterdir())
+    assert [label_from_name(name, pattern).part.part_id for name in names] == ["a_b-2.png", "a_b.png", "plain.jpg"]
+
+
+def test_beside_the_simulated_line_lie_a_good_part_of_each_view_and_a_study(tmp_path: Path) -> None:
+    source = line.simulated(line.demo_plan(1), 10, 4.0)
+    recipe = line.recipe(source, 1)
+    shown = References(line.references(source, tmp_path)).of(recipe)
+    assert [(one.kind, one.view_id) for one in shown] == [("golden", view) for view in sorted(line.VIEWS)]
+    sheets, coming = Studies(line.study(source, tmp_path)).progress({line.OPERATOR})
+    assert (sheets, coming and (coming.of, coming.rounds, coming.picture.is_file())) == (2, (6, 2, True))
+
+
+def test_where_somebody_looks_on_the_first_visits_are_whole(tmp_path: Path) -> None:
+    plan = source_of(None, None, None, 4.0, 1, tmp_path).plan
+    assert plan is not None
+    assert [plan_visit(plan, n).missing_view for n in range(FIRST_MINUTES)] == [None] * FIRST_MINUTES
+    assert any(plan_visit(plan, n).missing_view is not None for n in range(FIRST_MINUTES, 2 * FIRST_MINUTES))
+
+
+def test_two_reviewers_are_asked_for_by_the_recipe() -> None:
+    source = replace(line.simulated(line.demo_plan(1), 10, 4.0), reviewers=2)
+    assert line.recipe(source, 1).review.reviews_required == 2

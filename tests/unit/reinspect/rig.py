@@ -34,14 +34,14 @@ from linewarden_runtime.ports import Broker, Producer, TopicSpec
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_schemas.base import Message
 from linewarden_schemas.decision import Decision
-from linewarden_schemas.disposition import SlotFrame, SlotOpen
+from linewarden_schemas.disposition import Disposition, SlotFrame, SlotOpen
 from linewarden_schemas.envelope import decode, encode
-from linewarden_schemas.ids import Namespace, frame_id
+from linewarden_schemas.ids import Namespace, frame_id, slot_id
 from linewarden_schemas.inspection import Evidence
-from linewarden_schemas.vocabulary import Role, Verdict
+from linewarden_schemas.vocabulary import Act, CloseReason, Role, Verdict
 from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.pictures import evidence
-from tests.unit.reinspect.slots import AT, PARTITIONS, closed, opened, record
+from tests.unit.reinspect.slots import AT, PARTITIONS, closed, disposition_record, opened, record, routed
 
 LINK, LEAD_LINK = "operator-link-0123456789", "lead-link-0123456789abc"
 LINKS = {LINK: Role.OPERATOR, LEAD_LINK: Role.LEAD} | {f"{role.value}-link-of-the-tests": role for role in Role}
@@ -50,6 +50,7 @@ LINKS = {LINK: Role.OPERATOR, LEAD_LINK: Role.LEAD} | {f"{role.value}-link-of-th
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 TOPICS = (
     "reinspections", "decisions", "evidence", "queue-events", "inspections", "recipes", "activations", "line-state",
+    "captures", "frames", "dispositions", "escapes", "dead-letters",
     "line-acts",
     "alarms", "alarm-events",
 )  # fmt: skip
@@ -98,12 +99,22 @@ class Rig:
 
     def send_slot(self, slot: SlotOpen) -> None:
         """One open."""
+        self.send_disposition(routed(slot))
+        self.send_slot_alone(slot)
+
+    def send_slot_alone(self, slot: SlotOpen) -> None:
+        """One open, where somebody else says how its visit was routed."""
         self.sent[slot.slot_id] = slot
         self.producer.send(record(slot, PARTITIONS, self.topic("reinspections"))).result(10)
 
     def send_close(self, slot: SlotOpen) -> None:
-        """One close."""
+        """One close, with which nothing more is to come of the visit."""
         self.producer.send(record(closed(slot), PARTITIONS, self.topic("reinspections"))).result(10)
+        self.send_disposition(routed(slot, final=True))
+
+    def send_disposition(self, one: Disposition) -> None:
+        """What route says of a visit."""
+        self.producer.send(disposition_record(one, self.topic("dispositions"))).result(10)
 
     def send_evidence(self, kept: Evidence) -> None:
         """One record of evidence."""
@@ -213,7 +224,7 @@ def _project(made: Rig, stop: threading.Event) -> None:
 
 
 def route(made: Rig) -> Callable[[threading.Event], None]:
-    """Plays route: closes every slot that was decided."""
+    """Plays route: closes every slot that was decided, and opens one anew whose decision was undone."""
 
     def run(stop: threading.Event) -> None:
         positions = positions_of(made.broker, made.topic("decisions"))
@@ -224,8 +235,16 @@ def route(made: Rig) -> Callable[[threading.Event], None]:
             while not stop.is_set():
                 for one in reader.poll(0.1):
                     message = decode(one.headers, one.value).message
-                    if isinstance(message, Decision) and message.slot_id in made.sent:
-                        close = closed(made.sent[message.slot_id])
-                        producer.send(record(close, PARTITIONS, made.topic("reinspections"))).result(10)
+                    if not isinstance(message, Decision) or message.slot_id not in made.sent:
+                        continue
+                    slot, is_undone = made.sent[message.slot_id], message.act is Act.UNDO
+                    close = closed(slot, CloseReason.UNDONE if is_undone else CloseReason.DECIDED)
+                    producer.send(record(close, PARTITIONS, made.topic("reinspections"))).result(10)
+                    if is_undone:
+                        number = slot.generation + 1
+                        name = slot_id(slot.visit_id, slot.round, number)
+                        made.send_slot(slot.model_copy(update={"generation": number, "slot_id": name}))
+                    else:
+                        made.send_disposition(routed(slot, final=True))
 
     return run

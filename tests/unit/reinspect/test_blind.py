@@ -35,6 +35,9 @@ TELLING = (
     "p_defect",
     "suspicion",
     "low_",
+    "marked",
+    "sentence",
+    "handover",
 )
 
 
@@ -80,12 +83,14 @@ def test_claims_of_all_causes_have_the_same_fields(made: Rig) -> None:
     assert len(shapes) == 1
 
 
-def test_after_the_first_answer_reasons_verdicts_and_maps_are_there(made: Rig) -> None:
+def test_after_the_first_answer_the_doubted_view_the_reason_and_maps_are_there(made: Rig) -> None:
     filled(made)
     browser = Browser(made)
     visit = browser.claim()
     told = browser.first(visit, "OK", browser.look(visit)).json()["visit"]["told"]
-    assert (told["first"], told["blind"], told["causes"]) == ("OK", True, ["low_trust"])
+    assert (told["first"], told["blind"]) == ("OK", True)
+    assert ".top." in told["marked"]
+    assert told["sentence"] == "Possible missed defect in view top, marked. Look closely."
     assert layers(browser, visit) == [["mask", "specific", "agnostic"]] * 3
     assert browser.get(f"/frames/{visit['frames'][0]['frame_id']}/mask").headers["content-type"] == "image/png"
 

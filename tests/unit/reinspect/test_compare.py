@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,13 +13,18 @@ import cv2
 import numpy as np
 import pytest
 
+from linewarden_domain.acceptance import measuring_digest
+from linewarden_domain.limit_samples import SampleFigures
+from linewarden_reinspect.station import present
 from linewarden_reinspect.station.recipes import Recipes
 from linewarden_reinspect.station.references import References
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.testing import MemoryBroker
+from linewarden_schemas.inspection import MeasuredDefect
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Criterion, Recipe, ViewSpec
+from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.golden import Golden, GoldenAnswer
 from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.rig import Rig, rig
@@ -81,6 +87,44 @@ def test_golden_pictures_and_limit_samples_are_named_with_their_approval(made: R
     assert answer["classes"] == ["dent", "scratch"]
     assert asked(browser, visit, f"reference?name={limit['name']}").content == PNG
     assert asked(browser, visit, "reference?name=other").status_code == 404
+
+
+def test_a_limit_sample_has_the_figures_that_inspections_would_give(made: Rig, tmp_path: Path) -> None:
+    beside = tmp_path / "bracket" / "limits" / "scratch" / "acceptable.figures.json"
+    size: dict[str, Any] = {"length_mm": 0.8, "length_error_mm": 0.1, "area_mm2": 0.3, "area_error_mm2": 0.05}
+    place: dict[str, Any] = {"x": 1, "y": 1, "width": 4, "height": 4}
+    figures = SampleFigures(
+        sha256=hashlib.sha256(PNG).hexdigest(),
+        view_id="top",
+        bundle_digest="a" * 64,
+        measuring_digest=measuring_digest(recipe()),
+        verdict=Verdict.OK,
+        accepted=True,
+        defects=(
+            MeasuredDefect(**size, **place, zones=("rim",), defect_class="scratch", is_within=True),
+            MeasuredDefect(**size, **place, is_ignored=True, is_within=True),
+        ),
+        count=1,
+        measured_ms=AT,
+    )
+    write(beside, figures.model_dump_json().encode())
+    made.open_slot(1, size=96)
+    made.settle()
+    browser = Browser(made)
+    visit = browser.claim()
+    told = asked(browser, visit, "references").json()["references"][1]["figures"]
+    shown = {**size, "defect_class": "scratch", "zones": ["rim"], "is_within": True}
+    assert told == {"count": 1, "stale": False, "defects": [shown]}
+    for change in ({"bundle_digest": "b" * 64}, {"measuring_digest": "b" * 64}, {"sha256": "b" * 64}):
+        write(beside, figures.model_copy(update=change).model_dump_json().encode())
+        assert sample_of(tmp_path)["figures"]["stale"], change
+    write(beside, b"{}")
+    assert sample_of(tmp_path)["figures"] is None
+
+
+def sample_of(root: Path) -> dict[str, Any]:
+    _, limit = References(root).of(recipe())
+    return present.reference(limit, dt.date(2000, 1, 1), recipe())
 
 
 def test_neighbours_are_the_next_visits_of_the_same_view_and_come_after_the_first_answer(made: Rig) -> None:

@@ -7,13 +7,22 @@ from collections.abc import Iterator
 import pytest
 
 from linewarden_reinspect.queue.types import SlotStatus, Terms
-from linewarden_reinspect.station.errors import Conflict, LeaseGone, NothingHeld, NotRecorded, NotShown, QueueAway
+from linewarden_reinspect.station.errors import (
+    BadInput,
+    Conflict,
+    LeaseGone,
+    NothingHeld,
+    NotRecorded,
+    NotShown,
+    QueueAway,
+)
 from linewarden_reinspect.station.judging import Given
 from linewarden_reinspect.station.outbox import Outbox
 from linewarden_reinspect.station.sessions import Hand, Session
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import Fault, MemoryBroker
 from linewarden_schemas.decision import QueueEvent, Shown
+from linewarden_schemas.disposition import Handover
 from linewarden_schemas.vocabulary import Act, Judgement, Role, Skill
 from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.rig import Rig, rig
@@ -237,3 +246,53 @@ def test_claims_skips_and_expired_leases_are_written_down(made: Rig) -> None:
     told = [(event.event, event.actor) for event in made.read("queue-events") if isinstance(event, QueueEvent)]
     acts = [("claimed", "ada"), ("skipped", "ada"), ("claimed", "bob"), ("leased-expired", "bob")]
     assert [one for one in told if one[1] in {"ada", "bob"}] == acts
+
+
+def test_what_was_undone_comes_back_into_the_same_hands_and_what_they_held_comes_next(made: Rig) -> None:
+    fill(made, 1, 2, 3)
+    ada, desk = sign_in(made), made.station.desk
+    hand = claimed(made, ada)
+    judge(made, ada, hand, Judgement.NG)
+    held, ahead = claimed(made, ada), desk.ahead(ada)
+    first(made, ada, held, Judgement.OK)
+    desk.undo(ada)
+    assert desk.bring_back(ada) is None, "route has not answered yet"
+    made.send_close(hand.slot)
+    made.send_slot(opened(1, generation=1))
+    made.projector.catch_up()
+    back = desk.bring_back(ada)
+    assert back is not None
+    assert (back.slot.visit_id, back.slot.generation, back.knows_already) == (hand.slot.visit_id, 1, True)
+    assert (ada.hand, ada.ahead) == (back, held)
+    assert ahead is not None
+    assert statuses(made)[ahead.slot.slot_id] is SlotStatus.READY
+    judge(made, ada, back, Judgement.OK)
+    assert claimed(made, ada) is held
+    assert held.first is not None
+    with pytest.raises(NothingHeld):
+        desk.bring_back(ada)
+
+
+def statuses(made: Rig) -> dict[str, SlotStatus]:
+    return {name: dumped.status for name, dumped in made.queue.dump().items()}
+
+
+def test_only_what_came_to_a_lead_is_handed_back_and_only_who_is_unsure_hands_on(made: Rig) -> None:
+    handed = Handover(actor="bob", role=Role.OPERATOR, at_ms=AT)
+    made.send_slot(opened(1))
+    made.send_slot(opened(2, skill=Skill.LEAD, handover=handed))
+    made.projector.catch_up()
+    lea, desk = sign_in(made, "lea", Role.LEAD), made.station.desk
+    for number in (1, 2):
+        hand = claimed(made, lea)
+        first(made, lea, hand, Judgement.UNSURE)
+        token, back = hand.token, Given(Judgement.UNSURE, (), comment="see the sample", hand_to=Skill.OPERATOR)
+        with pytest.raises(BadInput, match="Only who is unsure"):
+            desk.decide(lea, hand.slot.slot_id, token, Given(Judgement.NG, (), hand_to=Skill.LEAD))
+        if number == 1:
+            with pytest.raises(BadInput, match="Only a part that was handed to a lead"):
+                desk.decide(lea, hand.slot.slot_id, token, back)
+            judge(made, lea, hand, Judgement.NG)
+        else:
+            desk.decide(lea, hand.slot.slot_id, token, back)
+    assert (made.decisions()[-1].hand_to, made.decisions()[-1].comment) == (Skill.OPERATOR, "see the sample")

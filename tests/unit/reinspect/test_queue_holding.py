@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
@@ -10,7 +11,8 @@ import redis
 from linewarden_reinspect.queue.errors import LeaseLost
 from linewarden_reinspect.queue.redis_queue import RedisQueue
 from linewarden_reinspect.queue.types import Ask, Ended, LineCount, NamedSlot, PoolCount, SlotStatus
-from linewarden_schemas.vocabulary import Skill
+from linewarden_schemas.disposition import Handover
+from linewarden_schemas.vocabulary import Role, Skill
 from tests.unit.reinspect.redis_clock import TEST_CLOCK, RedisClock
 from tests.unit.reinspect.slots import AT
 from tests.unit.reinspect.test_queue_rules import SLACK_MS, TERMS, Hall, hall
@@ -85,7 +87,9 @@ def test_the_page_tells_of_every_slot_its_place_and_who_holds_it(hall: Hall) -> 
     first = hall.opens(1, risk=1.0, max_age_ms=1000)
     hall.clock.advance(1.0)
     second = hall.opens(2, risk=0.5)
-    third = hall.opens(3, risk=0.0, line="line2", skill=Skill.LEAD)
+    handed = Handover(actor="bob", role=Role.OPERATOR, at_ms=AT, note="faint")
+    more: dict[str, Any] = {"part_id": "SN-3", "excluded_actors": ("kim",), "handover": handed}
+    third = hall.opens(3, risk=0.0, line="line2", skill=Skill.LEAD, **more)
     fourth = hall.opens(4, risk=0.9, needs="weld")
     assert hall.claim("ada") == first.slot_id
     hall.queue.reap()
@@ -101,9 +105,14 @@ def test_the_page_tells_of_every_slot_its_place_and_who_holds_it(hall: Hall) -> 
         PoolCount("line1", "operator", "weld", 1, fourth.due_ms),
         PoolCount("line2", "lead", "", 1, third.due_ms),
     }
+    told: list[dict[str, Any]] = [
+        {"needs": "weld"},
+        {},
+        {"part_id": "SN-3", "skill": "lead", "excluded": ("kim",), "sender": "bob", "handed_ms": AT},
+    ]
     waiting = [
-        NamedSlot(slot.slot_id, slot.line_id, SlotStatus.READY, slot.due_ms, "", 0, "low_trust", now)
-        for slot in (fourth, second, third)
+        NamedSlot(slot.slot_id, slot.line_id, SlotStatus.READY, slot.due_ms, "", 0, "low_trust", now, **one)
+        for slot, one in zip((fourth, second, third), told, strict=True)
     ]
     held = NamedSlot(
         first.slot_id, "line1", SlotStatus.LEASED, AT, "ada", now + TERMS.lease_ms, "low_trust", AT, overdue=True

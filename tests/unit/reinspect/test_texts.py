@@ -8,12 +8,27 @@ from pathlib import Path
 
 import pytest
 
+from linewarden_history.shifts.report import DEFINITIONS
 from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
 from linewarden_reinspect.station.app import ROUTERS
+from linewarden_reinspect.station.line import alarms
+from linewarden_reinspect.station.line.parts import Standing
+from linewarden_reinspect.station.line.parts_page import STANDINGS
+from linewarden_reinspect.station.line.story import LAYERS
 from linewarden_reinspect.station.rendering import pages_of
 from linewarden_schemas.alarm_vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmPriority, AlarmStage, AlarmStep
-from linewarden_schemas.vocabulary import Cause, ChangeoverStage, CheckOutcome, Judgement, LineMode, Role, Verdict
+from linewarden_schemas.vocabulary import (
+    CameraCondition,
+    Cause,
+    ChangeoverStage,
+    CheckOutcome,
+    Judgement,
+    LineMode,
+    Role,
+    Routing,
+    Verdict,
+)
 from linewarden_vision.inspecting.reasons import doubted
 from linewarden_vision.trust.registry import CHEAP_NAMES, SECOND_NAMES, words_of
 
@@ -21,8 +36,10 @@ STATION = Path(texts.__file__).parent
 PAGES = sorted((STATION / "templates").glob("*.html"))
 MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
-CHOSEN = re.compile(r"""["']((?:reason|step|queue|cover|compare|error|scan|study)\.[a-z_]+)["']""")
-RAISED = re.compile(r'"(problem\.[a-z_]+)"')
+CHOSEN = re.compile(
+    r"""["']((?:reason|step|queue|line|shift|cover|compare|error|scan|study|undo|last|lock|judge|said)\.[a-zA-Z_]+)["']"""
+)
+RAISED = re.compile(r'"((?:problem|why)\.[a-z_]+)"')
 
 
 def read(paths: list[Path]) -> str:
@@ -33,7 +50,7 @@ def built() -> set[str]:
     """Keys that are put together from a word of the vocabulary."""
     acts = re.findall(r"(\w+): \[\"", (STATION / "static" / "js" / "keys.js").read_text(encoding="utf-8"))
     keys = {f"key.{act}" for act in acts}
-    keys |= {f"cause.{cause.value}{end}" for cause in Cause for end in ("", ".short")}
+    keys |= {f"cause.{cause.value}" for cause in Cause}
     keys |= {f"{kind}.{judgement.value}" for judgement in Judgement for kind in ("judge", "judgement", "said")}
     keys |= {f"verdict.{verdict.value}" for verdict in Verdict} | {"verdict.none"}
     keys |= {f"role.{role.value}{end}" for role in Role for end in ("", ".short")}
@@ -45,7 +62,22 @@ def built() -> set[str]:
     keys |= {f"acts.outcome.{outcome.value}" for outcome in CheckOutcome} | {"acts.outcome.open"}
     keys |= {f"scan.{why.value}" for why in Why} | {"scan.other"}
     keys |= {f"compare.{side}" for side in ("acceptable", "unacceptable")}
+    keys |= {f"unsure.{reason}" for reason in ("limit", "picture", "kind", "rule")}
+    keys |= {f"queue.why.{why}" for why in ("left", "tie")}
     keys |= {f"thresholds.to.{side}" for side in ("diverted", "passed")}
+    keys |= {f"line.{kind}.{key}" for key in alarms.KEYS for kind in ("alarm", "do")}
+    keys |= {f"line.count.{count}" for count in ("ok", "ng", "reviewed", "late")}
+    keys |= {f"line.mode.{mode.value}" for mode in LineMode} | {f"line.standing.{one.value}" for one in Standing}
+    levels = {"good", "trouble", "dead", "unknown", *LineMode} - {LineMode.PRODUCTION}
+    keys |= {f"line.level.{level}" for level in levels}
+    keys |= {f"line.stage.{stage}" for stage in ("inspect", "route", "keeper", "queue")}
+    keys |= {f"line.condition.{condition.value}" for condition in CameraCondition}
+    keys |= {f"line.qualification.{word}" for word in ("holds", "expired", "void", "none", "unknown")}
+    keys |= {f"pictures.of.{standing or 'any'}" for standing in STANDINGS}
+    keys |= {f"shift.by.{by}" for by in ("class", "zone", "camera", "cavity")}
+    keys |= {f"shift.rate.{name}" for name, _ in DEFINITIONS}
+    keys |= {f"part.layer.{layer}" for layer in LAYERS} | {f"story.routed.{routing.value}" for routing in Routing}
+    keys |= {f"story.{step}" for step in ("captured", "withheld", "inspected", "revised", "settled", "happened")}
     keys |= {f"thresholds.qualification.{word}" for word in ("bundle", "void")}
     keys |= {f"alarm.{word}.{kind.value}" for kind in AlarmKind for word in ("kind", "do")}
     for name, kinds in (

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from linewarden_reinspect.queue.types import Claimant
+from linewarden_reinspect.station.access.access import AccessRules
 from linewarden_reinspect.station.app import create_app
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import Fault, MemoryBroker
+from linewarden_schemas.vocabulary import Skill
 from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.rig import LINK, Rig, rig
 from tests.unit.reinspect.slots import AT
@@ -220,3 +224,56 @@ def test_a_number_that_no_json_can_say_is_refused_like_any_other(made: Rig) -> N
         sent = browser.headers | {"content-type": "application/json"}
         answer = browser.client.post("/api/study/answers", content=f'{{"round": {number}}}', headers=sent)
         assert answer.status_code == 422
+
+
+def test_who_was_signed_in_is_told_that_it_is_over_and_comes_back_to_the_page(made: Rig) -> None:
+    browser = Browser(made)
+    sessions = made.station.access.sessions
+    sessions.end(sessions.find(browser.client.cookies[made.station.access.rules.cookie]))
+    led = browser.get("/review").headers["location"]
+    assert led == "/sign-in?why=over&to=/review"
+    over = '<p class="problem" role="alert">Your session has ended.'  # the words alone are in every page's catalogue
+    assert over in browser.get(led).text
+    fresh = TestClient(create_app(made.station), base_url=BASE, follow_redirects=False)
+    assert over not in fresh.get(led).text
+    for to, place in (("/review", "/review"), ("/users", "/"), ("//elsewhere.test", "/")):
+        data = {"link": LINK, "name": "ada", "to": to}
+        assert browser.client.post("/sign-in", data=data, headers=browser.headers).headers["location"] == place
+
+
+def test_what_a_person_may_take_is_what_their_queue_lists_and_counts(made: Rig) -> None:
+    made.open_slot(1, size=96)
+    made.open_slot(2, size=96, skill=Skill.LEAD)
+    made.open_slot(3, size=96, needs="weld")
+    made.open_slot(4, size=96, excluded_actors=("ada",))
+    made.settle()
+    made.station.watch.look()
+    summary = made.station.watch.summary
+    assert summary is not None
+    seen = {
+        who: (sorted(slot.part_id for slot in offered.slots), offered.lines["line1"].ready, offered.lines["line1"].dead)
+        for who, claimant in {
+            "ada": Claimant("ada"),
+            "welder": Claimant("kim", skills=("weld",)),
+            "lead": Claimant("lea", lead=True),
+            "auditor": None,
+        }.items()
+        for offered in [summary.offered_to(claimant)]
+    }
+    assert seen == {
+        "ada": (["SN-000001"], 1, 1),
+        "welder": (["SN-000001", "SN-000003", "SN-000004"], 3, 1),
+        "lead": (["SN-000001", "SN-000002", "SN-000003", "SN-000004"], 3, 1),
+        "auditor": ([], 3, 1),
+    }
+
+
+def test_a_wrong_link_tells_who_sits_at_the_station_how_a_new_one_is_made(tmp_path: Path) -> None:
+    clock = ManualClock(AT)
+    with rig(MemoryBroker(clock), MemoryQueue(clock), clock, rules=AccessRules(tmp_path)) as made:
+        for address, is_told in (("127.0.0.1", True), ("10.0.0.7", False)):
+            client = TestClient(create_app(made.station), base_url=BASE, client=(address, 1))
+            headers = {"origin": BASE, "sec-fetch-site": "same-origin"}
+            told = client.post("/sign-in", data={"link": "nobody-made-this", "name": "ada"}, headers=headers).text
+            assert '<p class="problem" role="alert">This link is wrong, too old, or was used up.' in told
+            assert (f"linewarden users link ROLE --data {tmp_path} --url {BASE}" in told) is is_told

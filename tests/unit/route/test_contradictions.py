@@ -16,9 +16,9 @@ from linewarden_route.review import resend
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.ids import digest
-from linewarden_schemas.inspection import MeasuredDefect
+from linewarden_schemas.inspection import Location, MeasuredDefect
 from linewarden_schemas.line import LineStateRef, RecipeRef
-from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, Zone
+from linewarden_schemas.recipe import Criterion, Locate, Recipe, Thresholds, Zone
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import (
     CameraCondition,
@@ -241,9 +241,20 @@ def _asking(**more: Any) -> Recipe:
     return make_recipe().model_copy(update=fields | more)
 
 
+HERE = Location(shift_x_px=1.0, shift_y_px=0.0, turn_deg=0.5, score=0.9, error_px=0.1, error_deg=0.1)
+WHERE = Locate(template_png=b"png", x=0, y=0, max_shift_px=5.0, least_score=0.5)
+
+
+def _locating() -> Recipe:
+    views = tuple(view.model_copy(update={"locate": WHERE}) for view in make_recipe().views)
+    return make_recipe().model_copy(update={"views": views})
+
+
 @pytest.mark.parametrize(
     ("recipe", "told", "reason"),
     [
+        (_locating(), {"location": HERE}, None),
+        (_locating(), {}, "nobody located it"),
         (_asking(), {"defects": ()}, None),
         (_asking(), {"defects": (MARK,), "accepted": True}, None),
         (_asking(), {}, "nobody measured any"),
@@ -257,7 +268,9 @@ def _asking(**more: Any) -> Recipe:
         (_asking(accepts_above_threshold=True), {"defects": (), "p_defect": 0.9}, "the threshold in force"),
     ],
 )
-def test_an_ok_by_criteria_passes_as_the_recipe_says(recipe: Recipe, told: dict[str, Any], reason: str | None) -> None:
+def test_an_ok_by_criteria_or_by_a_place_passes_as_the_recipe_says(
+    recipe: Recipe, told: dict[str, Any], reason: str | None
+) -> None:
     tale = Tale(recipe)
     named: dict[str, Any] = {"recipe": recipe.ref(), **told}
     ref: dict[str, Any] = {"recipe": recipe.ref()}

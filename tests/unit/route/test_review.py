@@ -5,6 +5,7 @@ import pytest
 from linewarden_route import visit as machine
 from linewarden_route.events import Counted, Dead, Event, Step, Tally, TimerDue
 from linewarden_schemas.decision import Shown
+from linewarden_schemas.disposition import Handover
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import VisitSnapshot
 from linewarden_schemas.vocabulary import (
@@ -175,6 +176,40 @@ def test_unsure_escalates_to_a_lead() -> None:
     assert counted(story.tell(decided("v1.r0.g1", actor="ben"))) == [(Tally.REFUSED, "role")]
     story.tell(decided("v1.r0.g2", actor="lea", role=Role.LEAD))
     assert the(story.visit).undo_until_ms == T0 + WINDOW
+
+
+def test_a_hand_over_keeps_its_words_and_a_lead_sends_back_with_theirs() -> None:
+    story = Story()
+    story.diverted()
+    why = {"unsure_because": "limit", "comment": "faint line"}
+    (asked,) = opens(story.tell(decided("v1.r0.g0", "UNSURE", **why)))
+    assert asked.handover == Handover(actor="ann", role=Role.OPERATOR, at_ms=T0, reason="limit", note="faint line")
+    (again,) = opens(story.tell(decided("v1.r0.g1", "OK", "lea", role=Role.LEAD, covers=())))
+    assert again.handover == asked.handover, "a refused answer loses nothing"
+    step = story.tell(
+        decided("v1.r0.g2", "UNSURE", "lea", role=Role.LEAD, hand_to=Skill.OPERATOR, comment="within the sample")
+    )
+    assert [close.detail for close in closes(step)] == ["sent back to operators"]
+    (back,) = opens(step)
+    assert (back.skill, back.handover and (back.handover.actor, back.handover.note)) == (
+        Skill.OPERATOR,
+        ("lea", "within the sample"),
+    )
+    step = story.tell(undo("v1.r0.g2", "lea", role=Role.LEAD))
+    assert [(slot.slot_id, slot.skill, slot.handover) for slot in opens(step)] == [
+        ("v1.r0.g4", Skill.LEAD, asked.handover)
+    ]
+
+
+def test_nothing_is_sent_back_that_did_not_come_to_a_lead_and_no_tie_break() -> None:
+    story = Story()
+    story.diverted()
+    back: dict[str, Any] = {"hand_to": Skill.OPERATOR, "role": Role.LEAD}
+    assert counted(story.tell(decided("v1.r0.g0", "UNSURE", "lea", **back))) == [(Tally.REFUSED, "hand_to")]
+    story = Story(make_recipe(review={"reviews_required": 2}))
+    story.diverted()
+    story.tell(decided("v1.r0.g0"), decided("v1.r1.g0", "NG", "ben"))
+    assert counted(story.tell(decided("v1.r2.g0", "UNSURE", "lea", **back))) == [(Tally.REFUSED, "hand_to")]
 
 
 def test_an_undo_of_unsure_takes_the_slot_back_from_the_lead() -> None:

@@ -74,8 +74,17 @@ def test_a_bundle_trained_on_a_set_passes_its_gate_and_never_saw_the_test_side(
     taught, summary = train_folder(sides, _OPTIONS, around)
     digest = write_bundle(tmp_path / "bundle", taught.card, taught.weights, taught.golden, taught.extra)
     assert Inspector.load(tmp_path / "bundle", device="cpu", expected_digest=digest).card.stage == "taught"
-    groups = read_bundle(tmp_path / "bundle").groups
+    held = read_bundle(tmp_path / "bundle")
+    groups, classes = held.groups, held.classes
     assert groups is not None
+    assert classes is not None
+    assert classes.names == taught.card.class_names
+    assert classes.held_out.how.endswith("neither network nor classes saw: 2 folds")
+    defective = {label.group for label in sides.train.labels if label.defective}
+    assert sum(row.n_groups for row in classes.held_out.rows) == len(defective)
+    inspector = Inspector.from_bundle(held, "cpu")
+    [score] = inspector.score([inspector.prepare(samples[0].picture)])
+    assert score.classes is not None
     assert groups.overlap(label.group for label in sides.test.labels) == []
     assert groups.overlap(label.group for label in sides.calibration.labels if label.defective) == []
     assert len(groups.overlap(label.group for label in sides.train.labels)) == summary.train_groups

@@ -76,6 +76,49 @@ def test_a_spot_has_its_diameter_and_its_area(radius: int) -> None:
     assert (one.x, one.y, one.width, one.height) == (150 - radius, 150 - radius, 2 * radius + 1, 2 * radius + 1)
 
 
+@pytest.mark.parametrize("turn", [0, 20, 45, 70])
+@pytest.mark.parametrize("axes", [(60, 60), (60, 40), (25, 15), (8, 5)])
+def test_the_spurs_of_a_spots_skeleton_make_it_no_longer(axes: tuple[int, int], turn: int) -> None:
+    mask = canvas()
+    cv2.ellipse(mask, (200, 200), axes, turn, 0, 360, 1, -1)
+    (one,) = found(mask)
+    assert one.length_mm == pytest.approx((2 * axes[0] + 1) * MM, abs=one.length_error_mm + MM)
+
+
+def test_every_branch_of_a_crack_counts_by_what_it_reaches_beyond_the_trunk() -> None:
+    mask = canvas()
+    cv2.line(mask, (100, 200), (300, 200), 1, 3)
+    (trunk,) = found(mask)
+    cv2.line(mask, (200, 200), (200, 120), 1, 3)
+    cv2.line(mask, (250, 200), (250, 260), 1, 3)
+    (forked,) = found(mask)
+    assert forked.length_mm == pytest.approx(trunk.length_mm + (80 + 60) * MM, abs=forked.length_error_mm)
+
+
+def test_of_a_net_with_more_branches_than_are_told_apart_every_step_counts() -> None:
+    mask = canvas()
+    for at in range(20, 381, 12):
+        cv2.line(mask, (20, at), (380, at), 1, 1)
+    cv2.line(mask, (20, 20), (20, 380), 1, 1)
+    (one,) = found(mask)
+    assert one.length_mm == pytest.approx((31 * 360 + 360) * MM, rel=0.02)
+
+
+def test_a_closed_ring_is_as_long_as_it_is_round() -> None:
+    mask = canvas()
+    cv2.circle(mask, (200, 200), 80, 1, 3)
+    (one,) = found(mask)
+    assert one.length_mm == pytest.approx(2 * math.pi * 80 * MM, abs=one.length_error_mm)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_a_spot_of_a_few_pixels_has_its_extent(side: int) -> None:
+    mask = canvas()
+    mask[50 : 50 + side, 50 : 50 + side] = 1
+    (one,) = found(mask)
+    assert one.length_mm == pytest.approx((math.sqrt(2) * (side - 1) + 1) * MM)
+
+
 def test_a_pixel_is_a_defect() -> None:
     mask = canvas()
     mask[7, 9] = 1

@@ -54,7 +54,7 @@ class Links:
         with self._book.change() as book:
             row = book.execute(f"SELECT roles FROM links WHERE {_GOOD}", (key, kind.value, now)).fetchone()  # noqa: S608
             if row is None:
-                raise Forbidden("problem.link_spent")
+                raise _refused(kind)
             roles = [Role(word) for word in row["roles"].split()]
             if wanted is not None and wanted not in roles:
                 raise Forbidden("problem.link_role", role=wanted.value)
@@ -66,8 +66,13 @@ class Links:
         key, now = digest(token.encode()), self._clock.now_ms()
         row = self._book.row(f"SELECT 1 FROM links WHERE {_GOOD}", key, kind.value, now)  # noqa: S608 - fixed words
         if row is None:
-            raise Forbidden("problem.link_spent")
+            raise _refused(kind)
 
     def withdraw(self, kind: LinkKind) -> None:
         """Make every link of a kind useless."""
         self._book.write("DELETE FROM links WHERE kind = ?", kind.value)
+
+
+def _refused(kind: LinkKind) -> Forbidden:
+    """With where a new one comes from."""
+    return Forbidden("problem.link_spent" if kind is LinkKind.SIGN_IN else "problem.set_up_spent")

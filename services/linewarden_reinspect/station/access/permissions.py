@@ -25,6 +25,10 @@ class Permission(StrEnum):
     """To take visits and judge them."""
     DISPOSE = "dispose"
     """To name what becomes of a part: rework, scrap, use_as_is."""
+    LINE = "line"
+    """To see the line as it runs."""
+    PARTS = "parts"
+    """To see parts as pictures, with their stories."""
     ALARMS = "alarms"
     """To see alarms and their history."""
     ACKNOWLEDGE = "acknowledge"
@@ -57,6 +61,8 @@ GRANTS: dict[Permission, frozenset[Role]] = {
     Permission.QUEUE: _ALL,
     Permission.REVIEW: MAY_TAKE[Skill.OPERATOR],
     Permission.DISPOSE: DISPOSING,
+    Permission.LINE: _ALL,
+    Permission.PARTS: _ALL - {Role.ADMIN},
     Permission.ALARMS: _ALL,
     Permission.ACKNOWLEDGE: frozenset({Role.OPERATOR, Role.LEAD, Role.QUALITY, Role.ENGINEER}),
     Permission.SHELVE: frozenset({Role.LEAD, Role.ENGINEER}),
@@ -79,8 +85,19 @@ ROUTES: dict[str, Permission] = {
     "POST /set-up": Permission.PUBLIC,
     "GET /oidc/start": Permission.PUBLIC,
     "GET /oidc/back": Permission.PUBLIC,
+    "GET /wall": Permission.PUBLIC,
+    "GET /wall/events": Permission.PUBLIC,
+    "GET /wall/frames/{frame_id}": Permission.PUBLIC,
     "POST /api/sign-out": Permission.SELF,
     "GET /api/me": Permission.SELF,
+    "GET /line": Permission.LINE,
+    "GET /api/line": Permission.LINE,
+    "GET /api/line/events": Permission.LINE,
+    "GET /api/line/frames/{frame_id}": Permission.LINE,
+    "GET /pictures": Permission.PARTS,
+    "GET /api/pictures": Permission.PARTS,
+    "GET /parts/{visit_id}": Permission.PARTS,
+    "GET /api/parts/{visit_id}/frames/{frame_id}/{layer}": Permission.PARTS,
     "GET /": Permission.QUEUE,
     "GET /api/events": Permission.QUEUE,
     "GET /review": Permission.REVIEW,
@@ -101,6 +118,8 @@ ROUTES: dict[str, Permission] = {
     "POST /api/study/answers": Permission.REVIEW,
     "POST /api/ahead": Permission.REVIEW,
     "POST /api/undo": Permission.REVIEW,
+    "POST /api/undo/visit": Permission.REVIEW,
+    "GET /api/last": Permission.REVIEW,
     "GET /frames/{frame_id}/picture": Permission.REVIEW,
     "GET /frames/{frame_id}/{layer}": Permission.REVIEW,
     "GET /alarms": Permission.ALARMS,
@@ -114,6 +133,7 @@ ROUTES: dict[str, Permission] = {
     "GET /api/log": Permission.LOG,
     "GET /shift": Permission.FIGURES,
     "GET /api/shift": Permission.FIGURES,
+    "GET /api/shift/report": Permission.FIGURES,
     "GET /api/shift/operators": Permission.PEOPLE,
     "GET /api/bin-counts": Permission.FIGURES,
     "POST /api/bin-counts": Permission.FIGURES,
@@ -131,6 +151,7 @@ ROUTES: dict[str, Permission] = {
     "GET /users": Permission.SKILLS,
     "GET /api/users": Permission.SKILLS,
     "POST /api/users/{name}/skills": Permission.SKILLS,
+    "GET /api/openapi.json": Permission.USERS,
     "POST /api/users": Permission.USERS,
     "POST /api/users/{name}/role": Permission.USERS,
     "POST /api/users/{name}/disabled": Permission.USERS,
@@ -142,7 +163,10 @@ BEATS = frozenset(
         "POST /api/slots/{slot_id}/renew",
         "GET /api/slots/{slot_id}/evidence",
         "GET /api/events",
+        "GET /api/line/events",
+        "GET /api/line/frames/{frame_id}",
         "GET /api/alarms/events",
+        "POST /api/undo/visit",
     }
 )
 """What pages do by themselves: it neither keeps a session awake nor is it an act of a person."""

@@ -9,8 +9,9 @@ from fastapi.responses import RedirectResponse, Response
 
 from linewarden_reinspect.station.access.accounts import LONGEST
 from linewarden_reinspect.station.access.guard import address_of
+from linewarden_reinspect.station.access.permissions import allows, permission_of
 from linewarden_reinspect.station.context import CurrentSession, CurrentStation, StationContext
-from linewarden_reinspect.station.errors import BadInput, NothingHeld, StationError
+from linewarden_reinspect.station.errors import BadInput, NothingHeld, NotSignedIn, StationError
 from linewarden_reinspect.station.rendering import plain
 from linewarden_reinspect.station.sessions import Session
 from linewarden_schemas.vocabulary import Role
@@ -23,12 +24,16 @@ _Short = Annotated[str, Query(max_length=2000)]
 
 
 @router.get("/sign-in")
-def sign_in_page(request: Request, station: CurrentStation) -> Response:
-    """The form; a link's secret stands behind `#`, which browsers do not send. Who comes through the proxy is in."""
+def sign_in_page(request: Request, station: CurrentStation, why: _Short = "", to: _Short = "") -> Response:
+    """The form; a link's secret stands behind `#`, which browsers do not send. Who comes through the proxy is in.
+
+    Who was signed in and is no more (`why`) is told so, and comes back to the page that they were on (`to`).
+    """
     proxy = station.access.rules.proxy
     identity = None if proxy is None else proxy.identity(request)
     if identity is None:
-        return _form(request, station, None)
+        was_in = why and station.access.rules.cookie in request.cookies
+        return _form(request, station, NotSignedIn("problem.session_over") if was_in else None, to)
     try:
         return _in(station, station.access.entry.by_identity(*identity, "proxy", address_of(request)))
     except StationError as error:
@@ -43,15 +48,16 @@ def sign_in(
     link: _Secret = "",
     password: _Secret = "",
     role: Annotated[Role | None, Form()] = None,
+    to: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
-    """Sign in by link, or by password, and go to the queue; what is wrong gets the form again, with the reason."""
+    """Sign in by link, or by password, and go to the queue or back to where one was; else the form, with the reason."""
     entry, address = station.access.entry, address_of(request)
     try:
-        if link:
-            return _in(station, entry.by_link(link, name, role, address))
-        return _in(station, entry.by_password(name, password, address))
+        session = entry.by_link(link, name, role, address) if link else entry.by_password(name, password, address)
     except StationError as error:
-        return _form(request, station, error)
+        return _form(request, station, error, to)
+    pages = [path for path in request.app.state.pages if allows(session.role, permission_of("GET", path))]
+    return _in(station, session, to if to in pages else "/")
 
 
 @router.get("/set-up")
@@ -118,7 +124,7 @@ def sign_out(station: CurrentStation, session: CurrentSession) -> Response:
     return response
 
 
-def _in(station: StationContext, session: Session, to: str = "/") -> Response:
+def _in(station: StationContext, session: Session, to: str = "/line") -> Response:
     response = RedirectResponse(to, status_code=303)
     _give_cookie(response, station, session)
     return response
@@ -135,12 +141,22 @@ def _give_cookie(response: Response, station: StationContext, session: Session) 
     )
 
 
-def _form(request: Request, station: StationContext, error: StationError | None) -> Response:
+def _link_command(request: Request, station: StationContext) -> str:
+    """What makes a new link, for who sits at the station's own computer; nobody else learns of its folders."""
+    folder = station.access.rules.folder
+    if folder is None or address_of(request) not in {"127.0.0.1", "::1"}:
+        return ""
+    return f"linewarden users link ROLE --data {folder} --url {str(request.base_url).rstrip('/')}"
+
+
+def _form(request: Request, station: StationContext, error: StationError | None, to: str = "") -> Response:
     return plain(
         request,
         "sign_in.html",
-        status=200 if error is None else error.status,
+        status=200 if error is None or error.word == "not_signed_in" else error.status,
         problem=error,
-        link_is_spent=error is not None and error.word == "forbidden",
+        to=to,
+        link_is_spent=error is not None and error.key == "problem.link_spent",
+        link_command=_link_command(request, station),
         provider=station.access.rules.provider is not None,
     )

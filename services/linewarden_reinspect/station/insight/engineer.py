@@ -73,11 +73,8 @@ def preview(
     suspicion: _Level,
 ) -> dict[str, Any]:
     """What a threshold would have done to the newest visits, against the one in force."""
-    found = _simulated(station, line_id, recipe_id, suspicion)
-    if allows(session.role, Permission.REVIEW):  # who may judge a visit must not see what the machine thinks of it
-        index = station.insight.index
-        found["changing"] = [one for one in found["changing"] if not index.is_open(one["visit_id"])]
-    return found
+    # Who may judge a visit must not see what the machine thinks of it, not even by counts that move.
+    return _simulated(station, line_id, recipe_id, suspicion, told_only=allows(session.role, Permission.REVIEW))
 
 
 @router.get("/api/thresholds/frames/{frame_id}")
@@ -136,9 +133,13 @@ def _runs(ref: RecipeRef) -> dict[str, Any]:
     return {"runs": ref.name, "digest": ref.digest}
 
 
-def _simulated(station: StationContext, line_id: str, recipe_id: str, suspicion: float) -> dict[str, Any]:
+def _simulated(
+    station: StationContext, line_id: str, recipe_id: str, suspicion: float, *, told_only: bool = False
+) -> dict[str, Any]:
     running = _running(station, line_id, recipe_id)
     visits = station.insight.recent.of_line(line_id, recipe_id)
+    if told_only:
+        visits = {visit: frames for visit, frames in visits.items() if station.insight.is_told(visit)}
     oldest = min((one.captured_ms for visit in visits.values() for one in visit), default=0)
     known = judgements.truth(judgements.counting(station.insight.index, oldest, 2**53, line_id))
     now = running["suspicion"]

@@ -1,4 +1,4 @@
-"""An index of decisions, slots and queue events: a view of the topics, in a file beside the station's book.
+"""An index of decisions, slots, queue events and outcomes: a view of the topics, in a file beside the station's book.
 
 State and offsets change together, and the identity of each topic is kept: a topic made anew is read anew. What
 retention deleted before it was read is one row of its own, never a silent hole.
@@ -16,7 +16,7 @@ from linewarden_reinspect.station.access.book import StationBook
 from linewarden_runtime.records import InRecord, Position
 from linewarden_schemas.base import Message
 from linewarden_schemas.decision import Decision, QueueEvent
-from linewarden_schemas.disposition import SlotClose, SlotOpen
+from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 
 _SCHEMA = """
 CREATE TABLE events (
@@ -39,17 +39,26 @@ CREATE TABLE places (
 """
 
 
+_OUTCOMES = """
+CREATE TABLE outcomes (visit_id TEXT PRIMARY KEY, revision INTEGER NOT NULL, final INTEGER NOT NULL);
+"""
+"""Of visits that were withheld at any time; one that passed or was rejected for good at once has no row."""
+
+
 _BEYOND = 1 << 60
 _OPEN = (
     "SELECT 1 FROM slots o WHERE NOT EXISTS (SELECT 1 FROM events c WHERE c.slot_id = o.slot_id AND c.kind = 'closed')"
 )
+_UNSETTLED = "SELECT 1 FROM outcomes u WHERE NOT u.final"
+_SETTLED = "SELECT 1 FROM outcomes f WHERE f.final"
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryFilter:
     """A filter; empty words and zero times do not bind. Times are epoch ms, `part` is a serial or a visit's id.
 
-    `settled_only` leaves out visits with an open slot: whoever may review them must not read of them before.
+    `settled_only` leaves out visits with an open slot, or to which one may come: whose newest disposition is not
+    known, or not final. Whoever may review them must not read of them before.
     """
 
     part: str = ""
@@ -95,11 +104,23 @@ class Slot:
     opened_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """How a revision left a visit."""
+
+    visit_id: str
+    revision: int
+    final: bool
+
+
+IndexEntry = HistoryEvent | Slot | Revised
+
+
 class HistoryIndex:
     """Everything that was read so far; used from many threads."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._book = StationBook(folder, "history-1.sqlite", (_SCHEMA,))
+        self._book = StationBook(folder, "history-1.sqlite", (_SCHEMA, _OUTCOMES))
 
     def start(self, topic: str, topic_id: str, beginnings: Mapping[Position, int]) -> dict[Position, int]:
         """Where to read a topic on; what is known of an earlier topic of the name is forgotten."""
@@ -115,9 +136,7 @@ class HistoryIndex:
                 self._tell_gap(position, row["next_offset"], beginning)
         return wanted
 
-    def take(
-        self, topic_ids: Mapping[str, str], places: Mapping[Position, int], found: Iterable[HistoryEvent | Slot]
-    ) -> None:
+    def take(self, topic_ids: Mapping[str, str], places: Mapping[Position, int], found: Iterable[IndexEntry]) -> None:
         """Take in what was found, and with it the next offsets of the partitions; what is known stays as it is."""
         with self._book.change() as book:
             for one in found:
@@ -137,7 +156,8 @@ class HistoryIndex:
             "WHERE (e.at_ms, e.id) < (?, ?) AND e.at_ms BETWEEN ? AND ? "
             "AND (? = '' OR s.part_id = ? OR e.visit_id = ?) AND (? = '' OR e.slot_id = ?) "
             "AND (? = '' OR e.actor = ? COLLATE NOCASE) AND (? = '' OR e.kind = ?) "
-            f"AND (NOT ? OR NOT EXISTS ({_OPEN} AND o.visit_id = e.visit_id)) "
+            f"AND (NOT ? OR e.visit_id = '' OR (EXISTS ({_SETTLED} AND f.visit_id = e.visit_id) "
+            f"AND NOT EXISTS ({_OPEN} AND o.visit_id = e.visit_id))) "
             "ORDER BY e.at_ms DESC, e.id DESC LIMIT ?",
             *(at_ms, last_id, wanted.from_ms, wanted.to_ms),
             *(wanted.part, wanted.part, wanted.part, wanted.slot, wanted.slot),
@@ -146,8 +166,14 @@ class HistoryIndex:
         return [{name: row[name] for name in row.keys()} for row in rows]  # noqa: SIM118 - a Row is no dict
 
     def is_open(self, visit_id: str) -> bool:
-        """Whether somebody is to judge this visit still."""
-        return bool(self._book.rows(f"{_OPEN} AND o.visit_id = ?", visit_id))
+        """Whether somebody is to judge this visit still, or may come to judge it again."""
+        unsettled = f"{_OPEN} AND o.visit_id = ? UNION ALL {_UNSETTLED} AND u.visit_id = ?"
+        return bool(self._book.rows(unsettled, visit_id, visit_id))
+
+    def is_settled(self, visit_id: str, slot_id: str) -> bool:
+        """Whether this slot was closed and nobody is to judge its visit any more, as far as the topics were read."""
+        closed = self._book.rows("SELECT 1 FROM events WHERE slot_id = ? AND kind = 'closed'", slot_id)
+        return bool(closed) and not self.is_open(visit_id)
 
     def kinds(self) -> list[str]:
         """Every kind of event there is."""
@@ -173,9 +199,16 @@ class HistoryIndex:
             _keep(book, gap)
 
 
-def _keep(book: sqlite3.Connection, one: HistoryEvent | Slot) -> None:
+def _keep(book: sqlite3.Connection, one: IndexEntry) -> None:
     """A row's columns are the fields in their order, but for an event's own number."""
     values = astuple(one)
+    if isinstance(one, Revised):
+        sql = (
+            "INSERT INTO outcomes VALUES (?, ?, ?) ON CONFLICT (visit_id) DO UPDATE "
+            "SET revision = excluded.revision, final = excluded.final WHERE excluded.revision > revision"
+        )
+        book.execute(sql, values)
+        return
     marks = ",".join("?" * len(values))
     if isinstance(one, Slot):
         book.execute(f"INSERT OR REPLACE INTO slots VALUES ({marks})", values)  # noqa: S608 - fixed words
@@ -183,7 +216,7 @@ def _keep(book: sqlite3.Connection, one: HistoryEvent | Slot) -> None:
         book.execute(f"INSERT OR IGNORE INTO events VALUES (NULL,{marks})", values)  # noqa: S608 - fixed words
 
 
-def entries_of(record: InRecord, message: Message) -> list[HistoryEvent | Slot]:
+def entries_of(record: InRecord, message: Message) -> list[IndexEntry]:
     """What a record adds to the history; nothing for a message of another kind."""
     place = record.topic, record.partition, record.offset
     match message:
@@ -201,6 +234,8 @@ def entries_of(record: InRecord, message: Message) -> list[HistoryEvent | Slot]:
             return [HistoryEvent(*place, at_ms, *who, visit, slot, detail=cause or "")]
         case Decision():
             return [_decided(record, message)]
+        case Disposition(visit_id=visit, revision=revision, final=final):
+            return [Revised(visit, revision, final)] if revision > 0 or not final else []
         case _:
             return []
 
@@ -210,6 +245,8 @@ def _decided(record: InRecord, decision: Decision) -> HistoryEvent:
         "outcome": decision.outcome,
         "concession": decision.concession,
         "class": decision.defect_class,
+        "unsure because": decision.unsure_because,
+        "handed to": decision.hand_to,
         "pictures shown": len(decision.shown) or None,
         "comment": decision.comment,
     }

@@ -43,6 +43,18 @@ def figures(
     return shift.figures(judged, from_ms, to_ms) | {"waiting": _waiting(station)}
 
 
+@router.get("/api/shift/report")
+def shift_report(
+    station: CurrentStation,
+    from_ms: _Ms,
+    to_ms: _Ms,
+    line_id: Annotated[str, Query(max_length=128)] = "",
+    simulated: bool = False,
+) -> dict[str, Any]:
+    """What the line made between two times, as `linewarden report shift` tells it, of settled visits alone."""
+    return station.insight.reports.of(*_span(from_ms, to_ms), line_id, simulated=simulated)
+
+
 @router.get("/api/shift/operators")
 def operators(station: CurrentStation, from_ms: _Ms, to_ms: _Ms) -> dict[str, Any]:
     """Results by operator under pseudonyms; every look is in the log of acts. Refused where the station has it off."""
@@ -90,7 +102,7 @@ def _waiting(station: StationContext) -> list[dict[str, Any]] | None:
             "line_id": line,
             "waiting": count.ready + count.dead,
             "in_hands": count.leased + count.parked,
-            "for_a_lead": count.dead,
+            "for_a_lead": summary.for_a_lead(line),
             "oldest_s": (summary.now_ms - count.oldest_ms) / 1000 if count.oldest_ms else None,
         }
         for line, count in sorted(summary.lines.items())

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing
 
-from linewarden_domain.judgeable import refusals
+from linewarden_domain.judgeable import BundleFacts, refusals
 from linewarden_reinspect.station.errors import Conflict, NotRecorded
 from linewarden_reinspect.station.insight.drafts import Draft
 from linewarden_runtime.books import LineBook, RecipeBook
@@ -58,7 +58,9 @@ class Releases:
                 raise Conflict("problem.other_version")
             version = next_version(book.all, base.recipe_id)
             made.append(self._changed(base, version, draft, thresholds, approver, reason))
-            wrong = refusals(made[-1])
+            # The bundle stays, and whoever published the base looked whether it tells these classes.
+            told = BundleFacts(classes=tuple(one.defect_class for one in base.criteria if one.defect_class))
+            wrong = refusals(made[-1], told)
             if wrong:
                 raise Conflict("problem.unjudgeable", why="; ".join(wrong))
             activation = self._activation(draft.line_id, made[-1], draft.author, approver, reason)

@@ -130,7 +130,7 @@ def test_a_link_signs_in_once_in_one_of_its_roles(access: Access) -> None:
     with pytest.raises(Forbidden, match="not for the role auditor"):
         access.entry.by_link(token, "Eve", Role.AUDITOR, ADDRESS)
     assert access.entry.by_link(token, "Eve", Role.LEAD, ADDRESS).role is Role.LEAD
-    with pytest.raises(Forbidden, match="used already"):
+    with pytest.raises(Forbidden, match="was used up"):
         access.entry.by_link(token, "Eve", None, ADDRESS)
 
 

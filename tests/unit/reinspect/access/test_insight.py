@@ -30,7 +30,7 @@ from linewarden_schemas.vocabulary import Act, Judgement, Role, Verdict
 from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.access.browsers import Person
 from tests.unit.reinspect.rig import Rig, rig
-from tests.unit.reinspect.slots import AT, PARTITIONS, opened, record
+from tests.unit.reinspect.slots import AT, PARTITIONS, closed, opened, record, routed
 
 HOUR = 3_600_000
 REF = RecipeRef(recipe_id="bracket", version=3)
@@ -142,6 +142,28 @@ def test_whoever_may_review_a_visit_reads_nothing_of_it_while_it_waits(made: Rig
     auditor, lead = Person(made, Role.AUDITOR), Person(made, Role.LEAD)
     read = [{event["visit_id"] for event in one.get("/api/history").json()["events"]} for one in (auditor, lead)]
     assert read == [{waiting.visit_id, settled.visit_id}, {settled.visit_id}]
+
+
+def test_a_visit_between_two_slots_is_not_told_to_whoever_may_get_the_next(made: Rig) -> None:
+    one = slot(made, 1)
+    made.send_disposition(routed(one))
+    judged(made, one, Judgement.OK, "Ada")
+    made.producer.send(record(closed(one), PARTITIONS, made.topic("reinspections"))).result(5)
+    made.station.insight.follower.catch_up()
+    lead = Person(made, Role.LEAD)
+    assert lead.get("/api/history").json()["events"] == []
+    made.send_disposition(routed(one, final=True))
+    made.station.insight.follower.catch_up()
+    assert lead.get("/api/history").json()["events"] != []
+
+
+def test_a_preview_tells_who_may_review_nothing_of_a_visit_that_is_not_routed_yet(made: Rig) -> None:
+    running(made)
+    seen(made, 1, suspicion=0.5)
+    made.station.insight.follower.catch_up()
+    path = "/api/thresholds/preview?line_id=line1&recipe_id=bracket&suspicion=0.3"
+    told = {role: Person(made, role).get(path).json() for role in (Role.ENGINEER, Role.QUALITY)}
+    assert (told[Role.ENGINEER]["visits"], told[Role.QUALITY]["visits"]) == (1, 0)
 
 
 def test_what_was_read_once_is_not_read_again_and_a_new_topic_is_read_anew(tmp_path: Path) -> None:

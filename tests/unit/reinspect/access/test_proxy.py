@@ -36,7 +36,7 @@ def client(made: Rig, address: str) -> TestClient:
 
 def test_who_comes_through_the_proxy_is_signed_in(made: Rig) -> None:
     browser = client(made, "10.0.0.5")
-    assert browser.get("/sign-in", headers=EVA).headers["location"] == "/"
+    assert browser.get("/sign-in", headers=EVA).headers["location"] == "/line"
     assert browser.get("/api/me", headers=EVA).json()["role"] == "lead"
 
 

@@ -1,4 +1,5 @@
 // Requests to the station. A refusal carries the server's word, and a sentence in the person's language.
+import { learnClock } from "./clock.js";
 import { has, t } from "./texts.js";
 
 const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
@@ -31,11 +32,12 @@ async function call(method, path, body) {
     throw new Refused(0, "offline", "");
   }
   if (response.status === 401) {
-    location.assign("/sign-in");
+    location.assign(`/sign-in?why=over&to=${encodeURIComponent(location.pathname)}`);
     throw new Refused(401, "not_signed_in", "");
   }
   if (response.status === 204) return {};
   const answer = await response.json().catch(() => ({}));
+  if (answer.visit) learnClock(answer.visit.now_ms);
   if (!response.ok) throw new Refused(response.status, answer.error ?? "error", answer.message ?? t("error.error"), answer.details);
   return answer;
 }

@@ -1,11 +1,10 @@
 // The bar on top of every page: live updates, the count, the banner, sign-out.
-import { post } from "./api.js";
+import { get, post } from "./api.js";
+import { learnClock } from "./clock.js";
 import { byId } from "./dom.js";
 import { t } from "./texts.js";
 
-let clockSkew = 0;
-export const serverNow = () => Date.now() + clockSkew;
-export const learnClock = (nowMs) => { clockSkew = nowMs - Date.now(); };
+const AGAIN_MS = 2000;
 
 export function banner(text) {
   byId("banner").textContent = text ?? "";
@@ -28,6 +27,21 @@ function showDemands(demands) {
   box.title = demands.map((one) => t(`queue.ask.${one.ask}`, { line: one.line_id, recipe: one.recipe_id })).join(" ");
 }
 
+function tellCount(id, count) {
+  byId(id).textContent = count;
+  byId(id).hidden = count === 0;
+}
+
+// A stream that broke: the station is away only where it does not answer; where the session is over, the way in comes.
+async function lookAfter(source, again) {
+  const isHere = await fetch("/healthz").then((answer) => answer.ok).catch(() => false);
+  if (!isHere) show("off", t("bar.station_away"));
+  else if (source.readyState !== EventSource.OPEN) show("wait", t("bar.connecting"));
+  if (source.readyState !== EventSource.CLOSED) return;
+  if (isHere) await get("/api/me").catch(() => undefined);
+  setTimeout(again, AGAIN_MS);
+}
+
 export function follow(onQueue) {
   const source = new EventSource("/api/events");
   source.addEventListener("queue", (event) => {
@@ -37,14 +51,14 @@ export function follow(onQueue) {
     else show("on", t("bar.live"));
     if (queue !== null) {
       learnClock(queue.now_ms);
-      const ready = queue.lines.reduce((sum, line) => sum + line.ready, 0);
-      byId("bar-count").textContent = ready;
-      byId("bar-count").hidden = ready === 0;
+      const total = (count) => queue.lines.reduce((sum, line) => sum + count(line), 0);
+      tellCount("bar-count", total((line) => line.ready));
+      tellCount("bar-inbox", queue.lead ? total((line) => line.dead) : 0);
       showDemands(queue.demands);
     }
     onQueue(queue);
   });
-  source.addEventListener("error", () => show("off", t("bar.station_away")));
+  source.addEventListener("error", () => lookAfter(source, () => follow(onQueue)));
 }
 
 byId("sign-out")?.addEventListener("click", async () => {

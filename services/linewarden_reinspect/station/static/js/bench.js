@@ -9,11 +9,10 @@ const HEATS = [null, "specific", "agnostic", "difference"];
 const WIDTHS = [3, 6, 12, 24, 48];
 const POLL_MS = 400;
 const PAN = 60;
-const KINDS = { OK: "chip good", NG: "chip bad" };
 
 export class Bench {
   constructor(onChange) {
-    Object.assign(this, { onChange, tiles: [], visit: null, told: false, pen: null, widthAt: 2, erase: false });
+    Object.assign(this, { onChange, onMove: () => undefined, tiles: [], visit: null, told: false, pen: null, widthAt: 2, erase: false });
     this.maskOn = localStorage.getItem("linewarden-mask") === "on";
     this.heatAt = Math.max(0, HEATS.indexOf(localStorage.getItem("linewarden-heat")));
     this.opacity = Number(localStorage.getItem("linewarden-opacity") ?? 70);
@@ -30,9 +29,9 @@ export class Bench {
     const root = byId("tiles");
     root.replaceChildren(...this.tiles.map((tile) => tile.root));
     root.dataset.count = this.tiles.length > 4 ? "many" : this.tiles.length;
-    this.place(this.tiles.filter((tile) => tile.isHere && !tile.shown));
     this.tell(visit.told);
-    this.activate(this.tiles.find((tile) => tile === this.active) ?? this.tiles[0]);
+    this.place(this.tiles.filter((tile) => tile.isHere && !tile.shown));
+    if (!this.tiles.includes(this.active)) this.activate(this.tiles.find((tile) => tile.isMarked) ?? this.tiles[0]);
     this.fill(visit);
   }
 
@@ -45,16 +44,18 @@ export class Bench {
 
   tile(frame) { return new Tile(frame, (tile) => this.activate(tile)); }
 
-  // What the machine thinks of each view; the overlays are open from here on.
+  // Which view the doubt is about: it takes the first place, and the overlays are open from here on. The places stay.
   tell(told) {
     this.told = told !== null;
-    byId("overlays").hidden = !this.told;
-    if (!told) return;
-    for (const tile of this.tiles) {
-      const { verdict } = told.frames[tile.frame.frame_id] ?? {};
-      tile.tell(t(`verdict.${verdict ?? "none"}`), KINDS[verdict] ?? "chip");
-    }
+    byId("overlays").toggleAttribute("data-closed", !this.told);
+    for (const tile of this.tiles) tile.tell(this.told && tile.frame.frame_id === told.marked);
+    const marked = this.tiles.find((tile) => tile.isMarked);
+    for (const tile of this.tiles) tile.root.toggleAttribute("data-first", tile === (marked ?? this.tiles[0]));
+    if (marked) this.activate(marked);
   }
+
+  // The views as they stand on the screen.
+  get inOrder() { return [...this.tiles].sort((one, other) => other.root.hasAttribute("data-first") - one.root.hasAttribute("data-first")); }
 
   clear() {
     Object.assign(this, { visit: null, tiles: [], active: undefined, told: false, filling: null });
@@ -62,7 +63,7 @@ export class Bench {
     delete byId("tiles").dataset.alone;
     byId("alone").setAttribute("aria-pressed", "false");
     byId("tiles").replaceChildren();
-    byId("overlays").hidden = true;
+    byId("overlays").toggleAttribute("data-closed", true);
   }
 
   // Asks for what is missing until every picture is shown or known to be missing for good.
@@ -91,6 +92,13 @@ export class Bench {
     if (found.state !== "here") return;
     if (!tile.shown) await tile.load().catch(() => tile.say(t("tile.again"), true));
     await this.cover(tile);
+    if (tile.isMarked && this.told) this.showPeak(await tile.point());
+  }
+
+  // Where on the fixed scale the marked place lies.
+  showPeak(share) {
+    byId("legend-peak").hidden = share === null;
+    byId("legend-peak").style.left = `${(share ?? 0) * 100}%`;
   }
 
   get heat() { return HEATS[this.heatAt]; }
@@ -125,12 +133,13 @@ export class Bench {
   tellZoom() {
     const tile = this.active;
     byId("zoom").textContent = !tile || tile.scale === null ? t("zoom.fit") : `${Math.round(tile.scale * 100)} %`;
+    if (tile) this.onMove(tile);
   }
 
   step(by) {
     if (!this.tiles.length) return;
-    const at = this.tiles.indexOf(this.active);
-    this.activate(this.tiles[(at + by + this.tiles.length) % this.tiles.length]);
+    const at = this.inOrder.indexOf(this.active);
+    this.activate(this.inOrder[(at + by + this.tiles.length) % this.tiles.length]);
   }
 
   pan(x, y) { this.active?.move(x * PAN, y * PAN); }

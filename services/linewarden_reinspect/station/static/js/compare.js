@@ -1,7 +1,8 @@
 // Beside the picture: golden pictures of the recipe, limit samples of the class, the parts next to this one.
 import { get } from "./api.js";
-import { byId, element, shortVisit } from "./dom.js";
+import { byId, element, partName } from "./dom.js";
 import { t } from "./texts.js";
+import { Twin } from "./twin.js";
 
 const KINDS = ["golden", "limit", "beside"];
 
@@ -24,6 +25,12 @@ export class Compare {
   clear() {
     Object.assign(this, { visit: null, references: [], classes: [], asked: null });
     this.render();
+  }
+
+  // The view in hand was zoomed, moved or changed.
+  follow(tile) {
+    this.tile = tile;
+    this.twin?.follow(tile);
   }
 
   look(view, defectClass) {
@@ -49,6 +56,8 @@ export class Compare {
 
   render() {
     for (const kind of KINDS) byId(`compare-${kind}`).setAttribute("aria-pressed", String(kind === this.kind));
+    byId("compare").dataset.kind = this.kind;
+    this.twin = null;
     if (byId("compare").hidden) return;
     if (this.kind === "beside") this.beside();
     else this.fill(this.chosen().map((one) => this.figure(one)), this.empty());
@@ -56,9 +65,7 @@ export class Compare {
 
   chosen() {
     if (this.kind === "limit") return this.references.filter((one) => one.kind === "limit" && (!this.defectClass || one.defect_class === this.defectClass));
-    const golden = this.references.filter((one) => one.kind === "golden");
-    const ofView = golden.filter((one) => one.view_id === this.view);
-    return ofView.length ? ofView : golden.filter((one) => one.view_id === null);
+    return this.references.filter((one) => one.kind === "golden" && one.view_id === this.view).slice(0, 1);
   }
 
   empty() {
@@ -69,7 +76,10 @@ export class Compare {
   figure(one) {
     const { slot_id: slot, token } = this.visit;
     const path = `/api/slots/${slot}/reference?token=${token}&name=${encodeURIComponent(one.name)}`;
-    return picture(path, ...(one.kind === "golden" ? [t("compare.golden_of", { recipe: this.visit.recipe })] : limitWords(one)));
+    if (one.kind !== "golden") return picture(path, ...limitWords(one));
+    this.twin = new Twin(path, t("compare.golden_of", { recipe: this.visit.recipe, view: one.view_id }));
+    if (this.tile) this.twin.follow(this.tile);
+    return this.twin.root;
   }
 
   async beside() {
@@ -80,12 +90,13 @@ export class Compare {
     const key = `${slot} ${view}`;
     if (this.asked !== key) {
       this.asked = key;
-      this.neighbours = (await get(`/api/slots/${slot}/beside?${query}`).catch(() => ({ frames: [] }))).frames;
+      const answer = await get(`/api/slots/${slot}/beside?${query}`).catch(() => ({ frames: [], parts: {} }));
+      this.neighbours = answer.frames.map((frame) => ({ frame, part_id: answer.parts[frame] }));
     }
     if (this.visit !== visit || this.kind !== "beside" || !this.neighbours) return;
-    this.fill(this.neighbours.map((frame) => {
+    this.fill(this.neighbours.map(({ frame, part_id: part }) => {
       const other = frame.slice(0, -frame.split(view).pop().length - view.length - 1);
-      return picture(`/api/slots/${slot}/beside/picture?${query}&frame_id=${frame}`, t(other < visit.visit_id ? "compare.before" : "compare.after", { visit: shortVisit(other) }));
+      return picture(`/api/slots/${slot}/beside/picture?${query}&frame_id=${frame}`, t(other < visit.visit_id ? "compare.before" : "compare.after", { part: partName({ part_id: part, visit_id: other }) }));
     }), t("compare.no_beside"));
   }
 
@@ -100,5 +111,18 @@ function picture(path, ...words) {
 
 function limitWords(one) {
   const approval = one.approved_by ? t(one.expired ? "compare.expired" : "compare.approved", { who: one.approved_by, date: one.expires }) : t("compare.unapproved");
-  return [t(`compare.${one.side}`, { name: one.defect_class }), approval];
+  return [t(`compare.${one.side}`, { name: one.defect_class }), approval, ...figureWords(one.figures)];
 }
+
+// Length, area and count as an inspection gives them.
+function figureWords(figures) {
+  if (!figures) return [t("compare.unmeasured")];
+  if (figures.stale) return [t("compare.stale")];
+  const shown = figures.defects.map((one) => t("compare.defect", {
+    name: one.defect_class ?? t("compare.defect_unknown"), length: amount(one.length_mm), length_error: amount(one.length_error_mm),
+    area: amount(one.area_mm2), area_error: amount(one.area_error_mm2), limits: t(one.is_within ? "compare.within" : "compare.beyond"),
+  }));
+  return [t("compare.count", { count: figures.count }), ...shown];
+}
+
+const amount = (value) => value.toFixed(2);

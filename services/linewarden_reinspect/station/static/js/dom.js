@@ -20,6 +20,9 @@ export function duration(ms) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+// What a part is called, on every page: its serial (of a folder, its file), else line, station and number of the visit.
+export const partName = ({ part_id: part, visit_id: visit }) => part || shortVisit(visit);
+
 export function shortVisit(visitId) {
   const parts = visitId.split(".");
   return parts.length >= 4 ? `${parts[1]} · ${Number(parts[3])}` : visitId.slice(-18);

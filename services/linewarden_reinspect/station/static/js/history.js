@@ -23,7 +23,7 @@ let next = null;
 let shown = 0;
 
 const when = (ms) => (ms ? new Date(ms).toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" }) : "—");
-const slot = (one) => (one.slot_id ? element("span", { title: one.slot_id }, `${shortVisit(one.visit_id)} ${one.slot_id.slice(one.visit_id.length)}`) : one.visit_id);
+const slot = (one) => (one.visit_id ? element("a", { title: one.slot_id || one.visit_id, href: `/parts/${encodeURIComponent(one.visit_id)}` }, `${shortVisit(one.visit_id)} ${one.slot_id.slice(one.visit_id.length)}`) : "");
 const answer = (one) => {
   if (one.kind === "undo") return t("history.undoes", { decision: one.undoes });
   return one.first_judgement && one.first_judgement !== one.judgement ? t("history.first", { judgement: one.judgement, first: one.first_judgement }) : one.judgement;
@@ -75,5 +75,7 @@ for (const button of document.querySelectorAll("[data-list]")) {
     show();
   });
 }
+const asked = new URLSearchParams(location.search).get("part");
+if (asked) byId("filter").elements.part.value = asked;
 follow(() => undefined);
 show();

@@ -1,6 +1,6 @@
 // The time a person has for a visit: counted down, renewed while the page is in view, told when it is lost.
 import { actor, post } from "./api.js";
-import { serverNow } from "./bar.js";
+import { serverNow } from "./clock.js";
 import { byId, duration } from "./dom.js";
 import { t } from "./texts.js";
 

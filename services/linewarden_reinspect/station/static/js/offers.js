@@ -37,10 +37,11 @@ export class Offers {
     }
   }
 
-  async scanned(code) {
-    if (this.state.busy) { this.scan.say("scan.busy", { code }); return; }
+  // `code` as it was scanned, or a slot that was chosen from a list, which people know by another `name`.
+  async scanned(code, name = code) {
+    if (this.state.busy) { this.scan.say("scan.busy", { code: name }); return; }
     await this.alone(async () => {
-      const visit = await this.scan.claim(code);
+      const visit = await this.scan.claim(code, name);
       if (visit) this.hold(visit);
     });
   }

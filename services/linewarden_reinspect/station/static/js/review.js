@@ -2,7 +2,7 @@
 import { wire } from "./acts.js";
 import { Ahead } from "./ahead.js";
 import { post } from "./api.js";
-import { banner, follow, learnClock } from "./bar.js";
+import { banner, follow } from "./bar.js";
 import { Bench } from "./bench.js";
 import { chosenClass, nextClass, offerClasses } from "./classes.js";
 import { Compare } from "./compare.js";
@@ -12,7 +12,7 @@ import { Offers } from "./offers.js";
 import { Outbox } from "./outbox.js";
 import { Rest } from "./rest.js";
 import { Scan } from "./scan.js";
-import { describe, empty, tellStep } from "./side.js";
+import { describe, empty, tellStep, words } from "./side.js";
 import { cover, tellWaiting, toast } from "./tell.js";
 import { t } from "./texts.js";
 import { Undo } from "./undo.js";
@@ -20,12 +20,15 @@ import { Undo } from "./undo.js";
 const KINDS = { OK: "ok", NG: "ng", UNSURE: "warn" };
 const RETRY_MS = 2000;
 const SOON_MS = 50;
+const BACK_MS = 250;
+const BACK_TRIES = 40; // route answers within moments; ten seconds are waited for it
 const state = { visit: null, busy: false, idle: false, resting: false, waiting: false };
 
 const bench = new Bench(() => refresh());
 const ahead = new Ahead((frame) => bench.tile(frame), () => refresh());
 const compare = new Compare();
-const undo = new Undo(toast);
+bench.onMove = (tile) => compare.follow(tile);
+const undo = new Undo(toast, { isSending: () => outbox.entries().length > 0, bringBack });
 const rest = new Rest(() => giveBack("release", "cover.rest"));
 const scan = new Scan({ onCode: (code) => offers.scanned(code), onOnly: () => offers.next() });
 const offers = new Offers(state, { hold, putDown, refresh, scan });
@@ -51,13 +54,15 @@ function refresh() {
   const why = visit ? locked() : null;
   byId("lock").textContent = why ?? "\u00a0";
   for (const button of document.querySelectorAll("[data-judge]")) {
-    button.disabled = !visit || busy || (button.dataset.judge === "OK" && why !== null);
+    // Still to be pressed, so that it can say why not.
+    button.setAttribute("aria-disabled", String(!visit || busy || (button.dataset.judge === "OK" && why !== null)));
     button.toggleAttribute("data-first", visit?.told?.first === button.dataset.judge);
   }
   byId("release").disabled = byId("skip").disabled = !visit || busy;
-  byId("defect-class").disabled = !visit;
+  for (const id of ["defect-class", "unsure-because", "comment"]) byId(id).disabled = !visit;
+  byId("unsure-word").textContent = t(visit?.can_send_back ? "judge.BACK" : "judge.UNSURE");
   if (visit) {
-    describe(visit, bench.tiles, (tile) => bench.activate(tile));
+    describe(visit);
     tellStep(visit);
     compare.look(bench.active?.frame.view_id, chosenClass());
     if (why === null && !busy && !scan.only) ahead.fetch();
@@ -69,7 +74,6 @@ function refresh() {
 
 // The visit as the station knows it now. Views that are on the screen already stay there.
 function take(news, fetched = []) {
-  learnClock(news.now_ms);
   const known = state.visit;
   const same = known?.token === news.token && news.frames.length === bench.tiles.length;
   state.visit = news;
@@ -109,7 +113,8 @@ function hold(visit) {
 
 // One key says what one sees; the same key again, or another one, is the last word.
 async function judge(judgement, event) {
-  if (!state.visit || state.busy || (judgement === "OK" && locked() !== null)) return;
+  const why = !state.visit ? t("lock.nothing") : state.busy ? t("lock.busy") : judgement === "OK" ? locked() : null;
+  if (why !== null) { toast(why, "warn"); return; }
   state.busy = true;
   const pressedMs = event?.timeStamp ?? performance.now();
   const button = document.querySelector(`[data-judge="${judgement}"]`);
@@ -146,7 +151,7 @@ async function firstLook(judgement) {
 async function decide(judgement, pressedMs) {
   const { visit } = state;
   const marks = judgement === "NG" ? await bench.marks() : [];
-  const body = { token: visit.token, judgement, shown: bench.shown(), marks, defect_class: judgement === "NG" ? chosenClass() : null };
+  const body = { token: visit.token, judgement, shown: bench.shown(), marks, defect_class: judgement === "NG" ? chosenClass() : null, ...words(judgement, visit) };
   const entry = { slot_id: visit.slot_id, part: byId("part").textContent, undo_window_ms: visit.undo_window_ms, body };
   outbox.keep(entry);
   const coming = ahead.take();
@@ -166,8 +171,8 @@ async function showAhead({ visit, tiles }, pressedMs) {
 
 async function sent(entry, answer) {
   const { judgement } = entry.body;
-  undo.open(answer.decision, entry.undo_window_ms);
-  toast(t(`said.${judgement}`, { part: entry.part }), KINDS[judgement]);
+  undo.open(answer.decision, entry.undo_window_ms, entry.part);
+  toast(t(entry.body.hand_to === "operator" ? "said.BACK" : `said.${judgement}`, { part: entry.part }), KINDS[judgement]);
   if (state.visit?.token === entry.body.token) putDown();
   await offers.after();
   rest.worked();
@@ -183,9 +188,31 @@ async function refusedDecision(entry, refused) {
   await offers.after();
 }
 
+// What was taken back lies in the person's hands again; what they held meanwhile comes after it.
+async function bringBack(part) {
+  while (state.busy) await new Promise((done) => setTimeout(done, SOON_MS));
+  state.busy = true;
+  refresh();
+  let visit = null;
+  try {
+    for (let tries = 0; visit === null && tries < BACK_TRIES; tries += 1) {
+      ({ visit } = await post("/api/undo/visit").catch(() => ({ visit: null })));
+      if (visit === null) await new Promise((done) => setTimeout(done, BACK_MS));
+    }
+    if (visit !== null) {
+      ahead.drop();
+      hold(visit);
+    }
+  } finally {
+    state.busy = false;
+    refresh();
+  }
+  toast(t(visit === null ? "undo.waits" : "undo.back", { part }), "warn");
+}
+
 async function giveBack(how, word) {
   const { visit } = state;
-  if (!visit || state.busy) return;
+  if (!visit || state.busy) { toast(t(visit ? "lock.busy" : "lock.nothing"), "warn"); return; }
   state.busy = true;
   refresh();
   try {
@@ -208,8 +235,14 @@ async function giveBack(how, word) {
 
 wire({ judge, giveBack, refresh, offers, scan, nextClass: () => { nextClass(); refresh(); } }, bench, compare, undo);
 follow((queue) => {
-  if (state.idle && !state.resting && queue?.live && queue.lines.some((line) => line.ready + line.dead > 0)) offers.next();
+  if (state.idle && !state.resting && queue?.live && queue.lines.some((line) => line.waiting > 0)) offers.next();
 });
 // What could not be sent before this page was opened goes first; then the next visit.
 state.busy = outbox.entries().length > 0;
-outbox.flush().then(() => { state.busy = false; offers.next(); });
+outbox.flush().then(async () => {
+  state.busy = false;
+  const chosen = new URLSearchParams(location.hash.slice(1));
+  history.replaceState(null, "", location.pathname);
+  if (chosen.has("take")) await offers.scanned(chosen.get("take"), chosen.get("name"));
+  if (!state.visit) await offers.next();
+});

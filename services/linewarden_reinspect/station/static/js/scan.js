@@ -43,14 +43,14 @@ export class Scan {
   }
 
   // The visit of a scanned part; null where it is refused, which is said.
-  async claim(code) {
-    this.say("scan.asking", { code });
+  async claim(code, name = code) {
+    this.say("scan.asking", { code: name });
     try {
       const { visit } = await post("/api/claim", { code });
-      this.say("scan.given", { code });
+      this.say("scan.given", { code: name });
       return visit;
     } catch (refused) {
-      if (refused.details.why) this.say(`scan.${refused.details.why}`, refused.details);
+      if (refused.details.why) this.say(`scan.${refused.details.why}`, { ...refused.details, code: name });
       else this.tell(refused.message, "refused");
       return null;
     }

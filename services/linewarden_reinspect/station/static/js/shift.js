@@ -2,6 +2,7 @@
 import { get, post } from "./api.js";
 import { follow } from "./bar.js";
 import { byId, duration, element } from "./dom.js";
+import { showMade } from "./shift_made.js";
 import { t } from "./texts.js";
 
 const SHIFT_MS = 8 * 3_600_000;
@@ -74,7 +75,15 @@ const show = () => attempt(async () => {
   asked.set("line_id", form.elements.line.value);
   render(await get(`/api/shift?${asked}`));
   await counts();
+  await made(asked);
 });
+
+// Read from the topics over the whole range: it takes a while, and the rest of the page does not wait for it.
+async function made(asked) {
+  byId("made-note").textContent = t("shift.reading");
+  if (form.elements.simulated.checked) asked.set("simulated", "true");
+  showMade(await get(`/api/shift/report?${asked}`));
+}
 
 form.elements.to.value = local(Date.now());
 form.elements.from.value = local(Date.now() - SHIFT_MS);

@@ -1,50 +1,60 @@
-// The visit in words: what it is, and after the first answer why it waits and what the machine said of each view.
-import { serverNow } from "./bar.js";
-import { byId, duration, element, shortVisit } from "./dom.js";
-import { t } from "./texts.js";
+// The visit in words: what it is, and after the first answer why it waits; the figures behind a click.
+import { get } from "./api.js";
+import { serverNow } from "./clock.js";
+import { byId, duration, element, partName } from "./dom.js";
+import { has, t } from "./texts.js";
 
-function meter(word, value, kind) {
-  if (value === null || value === undefined) return null;
-  const fill = element("i", { class: kind });
-  fill.style.width = `${Math.min(100, Math.max(2, value * 100))}%`;
-  return element("span", { class: "meter" }, element("span", {}, word), element("span", { class: "num" }, value.toFixed(2)), element("span", { class: "rail" }, fill));
-}
-
-function viewCard(frame, said, tile, onPick) {
-  const kind = { OK: "chip good", NG: "chip bad" }[said?.verdict] ?? "chip";
-  const card = element("button", { type: "button", class: "view", "data-active": tile?.root.hasAttribute("data-active") },
-    element("b", {}, frame.view_id),
-    said ? element("span", { class: kind }, t(`verdict.${said.verdict ?? "none"}`)) : null,
-    said ? element("span", { class: "meters" }, meter(t("side.suspicion"), said.suspicion, "suspect"), meter(t("side.p_defect"), said.p_defect, "defect")) : null);
-  card.addEventListener("click", () => onPick(tile));
-  return card;
-}
-
-export function describe(visit, tiles, onPick) {
-  const { told } = visit;
-  byId("part").textContent = visit.part_id ?? t("side.visit", { visit: shortVisit(visit.visit_id) });
-  const waits = told ? t("side.waits", { age: duration(serverNow() - told.opened_ms) }) : null;
-  byId("ident").textContent = [visit.line_id, visit.product_id, t("side.recipe", { recipe: visit.recipe }), waits].filter(Boolean).join(" · ");
+export function describe(visit) {
+  clearWords(visit);
+  byId("part").textContent = partName(visit);
+  const handed = visit.handed && t("handed.from", { name: visit.handed.by, role: t(`role.${visit.handed.role}.short`), age: duration(serverNow() - visit.handed.at_ms) });
+  byId("ident").textContent = [handed, visit.line_id, visit.product_id, t("side.recipe", { recipe: visit.recipe })].filter(Boolean).join(" · ");
   byId("ident").title = visit.visit_id;
   byId("scale-of").textContent = t("legend.scale", { recipe: visit.recipe });
-  tellWhy(visit, told);
-  const of = (frame) => tiles.find((tile) => tile.frame.frame_id === frame.frame_id);
-  byId("views").replaceChildren(...visit.frames.map((frame) => viewCard(frame, told?.frames[frame.frame_id], of(frame), onPick)));
+  tellWhy(visit);
 }
 
-function tellWhy(visit, told) {
-  byId("why").hidden = !told && !visit.missing_views.length;
-  const causes = told?.causes ?? [];
-  byId("causes").replaceChildren(...causes.map((cause) => element("div", { class: "cause" }, element("span", { class: "chip" }, t(`cause.${cause}.short`)), t(`cause.${cause}`))));
-  const missing = visit.missing_views.map((view) => t("side.missing", { view }));
-  const reasons = (told?.in_words ?? []).concat(...Object.values(told?.frames ?? {}).map((frame) => frame.in_words));
-  byId("reasons").replaceChildren(...[...new Set([...reasons, ...missing])].map((reason) => element("li", {}, reason)));
+function tellWhy(visit) {
+  const { told, missing_views: missing } = visit;
+  byId("why").textContent = told?.sentence ?? "\u00a0";
+  byId("why").toggleAttribute("data-closed", !told);
+  const reasons = [...handedWords(visit), ...(told?.in_words ?? []), ...missing.map((view) => t("side.missing", { view }))];
+  byId("reasons").replaceChildren(...[...new Set(reasons)].map((reason) => element("li", {}, reason)));
+  byId("figures").toggleAttribute("data-closed", !told);
+  const rows = told ? [
+    [t("figures.waits"), duration(serverNow() - told.opened_ms)], [t("figures.risk"), told.risk.toFixed(2)],
+    [t("figures.due"), new Date(told.due_ms).toLocaleTimeString()],
+  ] : [];
+  byId("figures-rows").replaceChildren(...rows.flatMap(([word, value]) => [element("dt", {}, word), element("dd", { class: "num" }, value)]));
+}
+
+// Why it was handed on, and the note that came with it: after the person's own first answer alone.
+function handedWords({ handed, told }) {
+  const { reason, note } = told?.handover ?? {};
+  if (!handed || !(reason || note)) return [];
+  const because = reason && (has(`unsure.${reason}`) ? t(`unsure.${reason}`) : reason);
+  return [t("handed.told", { name: handed.by, words: [because, note && `“${note}”`].filter(Boolean).join(", ") })];
+}
+
+// What the person adds to an answer.
+export function words(judgement, visit) {
+  const comment = byId("comment").value.trim() || null;
+  if (judgement !== "UNSURE") return { comment };
+  return { comment, unsure_because: byId("unsure-because").value || null, hand_to: visit.can_send_back ? "operator" : null };
+}
+
+let written = null; // the visit for which words are being written
+
+function clearWords(visit) {
+  if (written === visit.token) return;
+  written = visit.token;
+  byId("comment").value = byId("unsure-because").value = byId("defect-class").value = "";
 }
 
 // Where the person stands: the first look, or the last word after it.
 export function tellStep(visit) {
   const { told } = visit ?? {};
-  byId("step").hidden = !visit;
+  byId("step").toggleAttribute("data-closed", !visit);
   byId("step").dataset.step = told ? "last" : "first";
   if (!visit) return;
   byId("step-title").textContent = t(told ? "step.last" : "step.first");
@@ -55,8 +65,30 @@ export function tellStep(visit) {
 
 export function empty() {
   byId("part").textContent = "—";
-  for (const id of ["causes", "reasons", "views"]) byId(id).replaceChildren();
-  byId("why").hidden = true;
-  byId("ident").textContent = "\u00a0";
+  byId("reasons").replaceChildren();
+  byId("why").textContent = byId("ident").textContent = "\u00a0";
+  byId("why").toggleAttribute("data-closed", true);
+  byId("figures").toggleAttribute("data-closed", true);
   tellStep(null);
 }
+
+const word = (value) => (value === null ? "—" : value.toFixed(2));
+
+function rowOf(view) {
+  return element("tr", {}, element("td", {}, view.view_id), element("td", {}, t(`verdict.${view.verdict ?? "none"}`)),
+    element("td", { class: "num" }, word(view.p_defect)), element("td", { class: "num" }, word(view.suspicion)));
+}
+
+// What the machine thought of the part that was judged last, once it is final: no sooner, or parts that were drawn to
+// check the work would be known by it.
+async function tellLast() {
+  const { last } = await get("/api/last").catch(() => ({ last: null }));
+  byId("last-say").textContent = t(last === null ? "last.none" : last.final ? "last.of" : "last.later", { part: last?.part ?? "", answer: last ? t(`judgement.${last.judgement}`) : "" });
+  const { causes = [], in_words: words = [] } = last?.figures ?? {};
+  byId("last-reasons").replaceChildren(...causes.map((cause) => t(`cause.${cause}`)).concat(words).map((reason) => element("li", {}, reason)));
+  byId("last-views").hidden = !last?.figures;
+  byId("last-rows").replaceChildren(...(last?.figures?.views ?? []).map(rowOf));
+}
+
+byId("comment").addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && byId("comment").blur());
+byId("last").addEventListener("toggle", () => byId("last").open && tellLast());

@@ -5,6 +5,7 @@ import { t } from "./texts.js";
 
 let fading;
 
+// Beside the pictures and never over them, in a place that is kept free.
 export function toast(text, kind = "ok") {
   const box = byId("toast");
   box.textContent = text;

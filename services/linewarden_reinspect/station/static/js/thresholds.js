@@ -51,7 +51,7 @@ function thumb(change) {
   const picture = change.has_picture
     ? element("img", { src: `/api/thresholds/frames/${encodeURIComponent(change.frame_id)}`, alt: t("thresholds.picture_of", { view: change.view_id, visit: change.visit_id }), loading: "lazy" })
     : element("p", { class: "note" }, t("thresholds.no_picture"));
-  return element("figure", { title: change.visit_id }, picture, element("figcaption", {}, element("b", {}, `${number(change.suspicion)} → ${t(`thresholds.to.${change.to}`)}`), `${change.view_id}${found}`));
+  return element("figure", { title: change.visit_id }, element("a", { href: `/parts/${encodeURIComponent(change.visit_id)}`, "aria-label": change.visit_id }, picture), element("figcaption", {}, element("b", {}, `${number(change.suspicion)} → ${t(`thresholds.to.${change.to}`)}`), `${change.view_id}${found}`));
 }
 
 async function preview() {

@@ -3,20 +3,23 @@ import { difference, loadGrey, paintHeat, paintMask } from "./colours.js";
 import { element } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import { listen } from "./gestures.js";
+import { spotOf } from "./spot.js";
 import { t } from "./texts.js";
 
 const CLOSEST = 16;
+let asked = 0;
 
 export class Tile {
   constructor(frame, onActive) {
-    Object.assign(this, { frame, scale: null, x: 0, y: 0, layers: {}, available: [], shown: false, isHere: false, fetched: null, pen: null, stroking: false });
+    Object.assign(this, { frame, scale: null, x: 0, y: 0, layers: {}, available: [], shown: false, isHere: false, fetched: null, pen: null, stroking: false, asking: (asked += 1) });
     this.seen = new Set(["picture"]);
     this.picture = new Image();
     this.picture.alt = t("tile.view", { view: frame.view_id });
     this.mask = element("canvas", { hidden: true });
     this.heat = element("canvas", { hidden: true });
     this.drawing = new Drawing();
-    this.plane = element("div", { class: "plane" }, this.picture, this.heat, this.mask, this.drawing.canvas);
+    this.spot = element("div", { class: "spot", hidden: true });
+    this.plane = element("div", { class: "plane" }, this.picture, this.heat, this.mask, this.drawing.canvas, this.spot);
     this.wait = element("div", { class: "wait" });
     this.name = element("div", { class: "name" }, frame.view_id);
     this.root = element("div", { class: "tile", role: "group", "aria-label": t("tile.view", { view: frame.view_id }) }, this.plane, this.wait, this.name);
@@ -31,13 +34,31 @@ export class Tile {
     this.wait.replaceChildren(...(waiting ? [element("span", { class: "spin" })] : []), element("span", {}, text ?? ""));
   }
 
-  // What the machine said of it; only after the first answer.
-  tell(word, kind) { this.name.replaceChildren(this.frame.view_id, element("span", { class: kind }, word)); }
+  // That the doubt is about this view; only after the first answer.
+  tell(isMarked) {
+    this.isMarked = isMarked;
+    this.root.toggleAttribute("data-marked", isMarked);
+    this.name.replaceChildren(this.frame.view_id, ...(isMarked ? [element("span", { class: "chip" }, t("tile.marked"))] : []));
+  }
+
+  // A frame around the hottest place, drawn as strongly where the heat is faint; its peak as a share of the scale.
+  async point() {
+    for (const name of ["specific", "agnostic", "mask"]) {
+      const grey = await this.layer(name);
+      const found = grey && spotOf(grey);
+      if (!found) continue;
+      for (const side of ["left", "top", "width", "height"]) this.spot.style[side] = `${found[side] * 100}%`;
+      this.spot.hidden = false;
+      this.seen.add("spot");
+      return found.peak;
+    }
+    return null;
+  }
 
   // Fetches and decodes the picture, on the screen or not yet, and gives everything over it the same size.
   fetch() {
     this.fetched ??= (async () => {
-      this.picture.src = this.frame.source ?? `/frames/${this.frame.frame_id}/picture`;
+      this.picture.src = this.frame.source ?? this.path("picture");
       await this.picture.decode();
       const { naturalWidth: width, naturalHeight: height } = this.picture;
       this.plane.style.width = `${width}px`;
@@ -78,9 +99,13 @@ export class Tile {
       return specific && agnostic ? difference(specific, agnostic) : null;
     }
     if (!this.available.includes(name)) return null;
-    this.layers[name] ??= await loadGrey(`/frames/${this.frame.frame_id}/${name}`);
+    this.layers[name] ??= await loadGrey(this.path(name));
     return this.layers[name];
   }
+
+  // Asked for anew by each tile: a browser shows a picture that the page had before without asking, and then the
+  // station does not know that it was on the screen.
+  path(name) { return `/frames/${this.frame.frame_id}/${name}?asked=${this.asking}`; }
 
   get room() { return { width: this.root.clientWidth, height: this.root.clientHeight }; }
 
@@ -101,6 +126,8 @@ export class Tile {
     this.x = bound(this.scale === null ? 0 : this.x, width, room.width);
     this.y = bound(this.scale === null ? 0 : this.y, height, room.height);
     this.plane.style.transform = `translate(${this.x}px, ${this.y}px) scale(${scale})`;
+    this.plane.style.setProperty("--zoom", scale);
+    this.root.toggleAttribute("data-zoomed", this.scale !== null);
     this.plane.classList.toggle("coarse", scale > 5);
     this.onZoom?.();
   }

@@ -1,14 +1,15 @@
 // The newest decision can be taken back for a while; the time that is left is on the button.
 import { get, post } from "./api.js";
-import { serverNow } from "./bar.js";
+import { serverNow } from "./clock.js";
 import { byId } from "./dom.js";
 import { t } from "./texts.js";
 
 const KEY = "linewarden-undo";
 
 export class Undo {
-  constructor(say) {
-    Object.assign(this, { say, until: 0, busy: false });
+  // say(text, kind); isSending(): an answer that is not recorded yet; bringBack(part): the part is wanted again.
+  constructor(say, { isSending, bringBack }) {
+    Object.assign(this, { say, isSending, bringBack, until: 0, part: "", busy: false });
     setInterval(() => this.tick(), 250);
     this.remember();
   }
@@ -17,13 +18,14 @@ export class Undo {
   async remember() {
     const me = await get("/api/me").catch(() => ({ undoable: null }));
     const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-    if (kept && kept.decision_id === me.undoable) this.until = kept.until;
+    if (kept && kept.decision_id === me.undoable) Object.assign(this, { until: kept.until, part: kept.part });
     this.tick();
   }
 
-  open(decision, windowMs) {
-    this.until = serverNow() + windowMs;
-    sessionStorage.setItem(KEY, JSON.stringify({ decision_id: decision.decision_id, until: this.until }));
+  // From when it was decided, not from when the answer came: the window is never shorter than it says.
+  open(decision, windowMs, part) {
+    Object.assign(this, { until: decision.decided_ms + windowMs, part });
+    sessionStorage.setItem(KEY, JSON.stringify({ decision_id: decision.decision_id, until: this.until, part }));
     this.tick();
   }
 
@@ -37,12 +39,16 @@ export class Undo {
 
   // Also while the next visit is on its way: a slip is noticed at once.
   async act() {
-    if (this.busy || this.leftMs === 0) return;
+    if (this.busy || this.leftMs === 0 || this.isSending()) {
+      this.say(t(this.isSending() ? "lock.busy" : "undo.nothing"), "warn");
+      return;
+    }
     this.busy = true;
     try {
       await post("/api/undo");
       this.until = 0;
-      this.say(t("undo.done"), "warn");
+      this.say(t("undo.done", { part: this.part }), "warn");
+      await this.bringBack(this.part);
     } catch (refused) {
       this.say(t("undo.failed", { why: refused.message }), "warn");
     } finally {
