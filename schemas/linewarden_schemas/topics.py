@@ -234,7 +234,7 @@ CATALOGUE: dict[str, Topic] = {
             "visit_id",
             Actuation,
             written_by=("onward",),
-            read_by=("route", "audit", "history", "line"),
+            read_by=("route", "audit", "history", "line", "cli"),
             purpose="what a gate did with a visit, as the output to the line's control reports it",
         ),
         _topic(

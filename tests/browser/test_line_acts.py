@@ -32,8 +32,10 @@ from tests.unit.reinspect.sockets import UNCLOSED
 pytestmark = [
     UNCLOSED,
     pytest.mark.browser,
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
 ]
+expect.set_options(timeout=60_000)  # an act is a transaction on a real broker, on a busy machine
 SCREENS: dict[str, ViewportSize] = {"pc": {"width": 1366, "height": 768}, "phone": {"width": 390, "height": 844}}
 RECIPE = Recipe(
     recipe_id="bracket",

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from linewarden.commands import line_changes
-from linewarden.commands.context import SOURCE, actor, connect, now_ms, show
-from linewarden.commands.line_acting import Data, LineName, Reason, SignIn, Stdin, Who, acted, anybody, signed_in, told
+from linewarden.commands.context import SOURCE, actor, connect, now_ms, show, show_table
+from linewarden.commands.line_acting import Data, LineName, Reason, SignIn, Stdin, Who, acted, anybody, signed_in
 from linewarden.commands.options import Json, clock_of, in_words
 from linewarden_schemas.vocabulary import LineMode, LockCause
 
@@ -90,7 +90,11 @@ def show_(line_id: LineName, as_json: Json = False) -> None:
         "check": "under way" if check else "none",
         "by": active.actor if active else "-",
     }
-    show([row], as_json=as_json)
+    if as_json:
+        show([row], as_json=True)
+    else:
+        head, *rest = row.items()
+        show_table(head, rest)
 
 
 @app.command()
@@ -116,4 +120,4 @@ def unlock(
 
     who = signed_in(lead, from_stdin=password_stdin, data=data)
     acted(line_id, lambda line, _: lifting(line, who, reason, cause))
-    typer.echo(f"{line_id}: lifted by {told(who)}")
+    typer.echo(f"{line_id}: lifted by {lead}")

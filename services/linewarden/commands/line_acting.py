@@ -65,8 +65,3 @@ def signed_in(name: str | None, *, from_stdin: bool, data: Path | None) -> Actin
             raise ConfigurationError(f"{name}: {error}") from error
         access.sessions.end(session)
     return Acting(session.signs, session.role)
-
-
-def told(who: Acting) -> str:
-    """Who it was, for people."""
-    return who.actor if who.role is None else f"{who.actor} ({who.role.value})"

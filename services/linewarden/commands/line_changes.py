@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linewarden.commands.context import connect, now_ms, show
-from linewarden.commands.line_acting import Data, LineName, Reason, SignIn, Stdin, Who, acted, anybody, signed_in, told
+from linewarden.commands.line_acting import Data, LineName, Reason, SignIn, Stdin, Who, acted, anybody, signed_in
 from linewarden.commands.options import DEFAULT_INDEX, Index, Json, clock_of, in_words, opened_index, parse_time
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
@@ -72,7 +72,7 @@ def release(
 
     who = signed_in(lead, from_stdin=password_stdin, data=data)
     acted(line_id, lambda line, _: releasing(line, who, is_purged=purged, reason=reason))
-    typer.echo(f"{line_id} is in production, released by {told(who)}")
+    typer.echo(f"{line_id} is in production, released by {lead}")
 
 
 @changeover.command()
