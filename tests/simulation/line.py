@@ -150,6 +150,8 @@ class Scripted:
         trust=SimpleNamespace(second=None, ingredients=(), logistic=SimpleNamespace(coefficients=())),
     )
 
+    standing: Any = SimpleNamespace(doubt=lambda *_: None, days_left=lambda _: None, notice=lambda _: None)
+
     def prepare(self, pixels: Any) -> Truth:
         """The truth. Raises UnusablePicture."""
         truth = list(Truth)[int(pixels[0, 0])]
