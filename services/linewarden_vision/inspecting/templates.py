@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from linewarden_domain.judgeable import LEAST_TEMPLATE
 from linewarden_schemas.recipe import Locate, Recipe, Region, ViewSpec
 from linewarden_schemas.vocabulary import LocateBy
-from linewarden_vision.inspecting.features import opened, reduced
+from linewarden_vision.inspecting.features import Grey, opened, reduced
 from linewarden_vision.inspecting.locating import Placement, located
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.pictures.decoders import Picture
@@ -104,7 +104,9 @@ def tried(locate: Locate, picture: Picture, *, count: int = 24, seed: int = 1) -
         ValueError: where it is not found in the picture as it is.
     """
     chance = np.random.default_rng(seed)
-    scores, errors, turns, lost = [], [0.0], [0.0], []
+    scores: list[float] = []
+    lost: list[str] = []
+    errors, turns = [0.0], [0.0]
     try:
         centre, noise = located(picture, locate).centre, _noise(_grey(picture))
     except PictureRefused as refused:
@@ -132,10 +134,10 @@ def tried(locate: Locate, picture: Picture, *, count: int = 24, seed: int = 1) -
     return TemplateTrial(count, min(scores, default=0.0), max(errors), max(turns), tuple(lost))
 
 
-def _noise(grey: NDArray[np.generic]) -> float:
+def _noise(grey: Grey) -> float:
     """The standard deviation of a picture's noise, by what no edge explains (Immerkaer 1996)."""
     mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-    left = np.abs(cv2.filter2D(np.asarray(grey, np.float32), cv2.CV_32F, mask)[1:-1, 1:-1])
+    left = np.abs(cv2.filter2D(grey, cv2.CV_32F, mask)[1:-1, 1:-1])
     return float(math.sqrt(math.pi / 2) * left.mean() / 6) if left.size else 0.0
 
 
@@ -179,5 +181,6 @@ def _box(x: float, y: float, width: float, height: float) -> NDArray[np.float64]
     return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]) - 0.5
 
 
-def _grey(picture: Picture) -> NDArray[np.generic]:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) if picture.ndim == 3 else picture
+def _grey(picture: Picture) -> Grey:
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if picture.ndim == 3 else picture
+    return np.asarray(grey, np.float32)

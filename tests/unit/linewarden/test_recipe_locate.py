@@ -49,7 +49,9 @@ def test_the_recipe_comes_out_with_a_template_that_its_publisher_takes(
     assert made.views[0].locate is not None
     assert "24 of 24 trials held" in result.stderr
     assert "2.png: +4.0" in result.stderr
-    assert cv2.imread(str(preview)).shape == (320, 320, 3)
+    shown = cv2.imread(str(preview))
+    assert shown is not None
+    assert shown.shape == (320, 320, 3)
 
 
 def test_a_good_picture_without_its_part_is_named_and_the_command_fails(
