@@ -130,7 +130,9 @@ classifier's threshold (1 % overkill) and the temperature of the classes come fr
 groups. The set tells no sizes: {MM:g} mm/pixel is
 nominal. The criterion was fixed before any tile was judged: a {ACCEPTED.defect_class} of at most
 {ACCEPTED.max_length_mm:g} mm and {ACCEPTED.max_area_mm2:g} mm², at most {ACCEPTED.max_count} of them. What may stay is
-judged by the true mask and class with the same rule; trust is left out, and would divert some of what passes.
+judged by the true mask and class with the same rule; trust is left out, and would divert some of what passes. What is
+marked is measured, and nothing else: of a large defect that is marked in a small part alone, the criterion sees a small
+one, and "missed: accepted" counts it. A network that marks more than the defect costs acceptances.
 
 ### Classes, by group
 

@@ -16,13 +16,18 @@ class CriteriaJudge:
     """Judges pictures of one view as inspect does, at one time (epoch ms, held against the scale's end)."""
 
     def __init__(self, recipe: Recipe, view_id: str | None, at_ms: int) -> None:
-        """Raise ValueError for a view that is none, has no valid scale, or for a recipe with thresholds of its own."""
+        """Raise ValueError for a view that is none, has no valid scale, or for a recipe with thresholds of its own.
+
+        So it does for zones that go with a located part in whole pictures, since nothing locates it here.
+        """
         views = [view for view in recipe.views if view_id in (None, view.view_id)]
         if len(views) != 1:
             raise ValueError(f"name one view of the recipe: {', '.join(view.view_id for view in recipe.views)}")
         if recipe.thresholds is not None:
             raise ValueError("the recipe has thresholds of its own, and a qualification speaks of the bundle's")
         self.recipe, self.view, self._at_ms = recipe, views[0], at_ms
+        if self.view.locate is not None and self.view.region is None and recipe.zones:
+            raise ValueError(f"view {self.view.view_id}: its zones go with the part, and here nothing locates it")
         until = self.view.scale_until_ms
         if self.view.mm_per_pixel is None or (until is not None and at_ms >= until):
             raise ValueError(f"view {self.view.view_id} has no valid scale: run linewarden camera calibrate")

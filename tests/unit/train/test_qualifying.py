@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from linewarden_domain.acceptance import criteria_digest
-from linewarden_schemas.recipe import Criterion, Recipe, Region, Thresholds, ViewSpec, Zone
+from linewarden_schemas.recipe import Criterion, Locate, Recipe, Region, Thresholds, ViewSpec, Zone
 from linewarden_schemas.vocabulary import VerdictRule
 from linewarden_train.evaluation.of_bundle import Rows
 from linewarden_train.qualification.bound import Bound, NotCertifiableError
@@ -139,6 +139,13 @@ def recipe_of(*criteria: Criterion, mm: float = 0.1, **more: Any) -> Recipe:
 
 
 ACCEPTS = Criterion(accept=True, max_length_mm=2.0)
+ZONE = Zone(zone_id="z", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)))
+LOCATED = ViewSpec(
+    view_id="v",
+    camera_id="c",
+    mm_per_pixel=0.1,
+    locate=Locate(template_png=b"png", x=0, y=0, max_shift_px=9.0, least_score=0.5),
+)
 
 
 def judge(recipe: Recipe) -> CriteriaJudge:
@@ -190,7 +197,7 @@ def test_what_is_let_go_is_never_infinitely_suspicious_and_a_mask_rejects_only_w
 
 
 def test_changed_criteria_void_a_qualification(bundle: Bundle, inspector: Inspector, tmp_path: Path) -> None:
-    asked = recipe_of(ACCEPTS, zones=(Zone(zone_id="z", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))),))
+    asked = recipe_of(ACCEPTS, zones=(ZONE,))
     found = qualify_bundle(bundle, inspector, pictures(130), _REQUEST, judge=judge(recipe_of()))
     plain = found.record  # a recipe that lets nothing go was qualified as one without criteria
     assert plain.criteria_digest is None
@@ -226,6 +233,7 @@ def test_changed_criteria_void_a_qualification(bundle: Bundle, inspector: Inspec
         ({"mm": 0.1, "thresholds": Thresholds(defect=0.5, suspicion=0.5)}, "thresholds of its own"),
         ({"views": (ViewSpec(view_id="v", camera_id="c"),)}, "no valid scale"),
         ({"views": (ViewSpec(view_id="v", camera_id="c", mm_per_pixel=0.1, scale_until_ms=0),)}, "no valid scale"),
+        ({"views": (LOCATED,), "zones": (ZONE,)}, "its zones go with the part"),
         ({"views": tuple(ViewSpec(view_id=name, camera_id="c") for name in "ab")}, "name one view of the recipe: a, b"),
     ],
 )
