@@ -258,6 +258,10 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "percentunit",
                 state=(0.001, 0.01),
             ),
+            Panel(
+                "Services by version",
+                (("count by (version, python) (linewarden_build_info)", "{{version}}, Python {{python}}"),),
+            ),
             Panel("Stages that stand still", (("sum(linewarden_stage_stopped)", "stages"),), state=(1, 1)),
             Panel(
                 "Answers a second, by verdict",
@@ -376,6 +380,68 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                         "{{output}} away: {{doing}}",
                     ),
                 ),
+            ),
+        ),
+    ),
+    "trust": (
+        "Trust",
+        (
+            Panel(
+                "Days until a qualification ends",
+                (("min(linewarden_inspect_qualification_days_left)", "days"),),
+                state=NO_LIMIT,
+                words="After its last day every OK of the bundle diverts.",
+            ),
+            Panel(
+                "Diverted for low trust",
+                (
+                    (
+                        _share('linewarden_routings_total{cause="low_trust"}', "linewarden_routings_total")
+                        + " or vector(0)",
+                        "share",
+                    ),
+                ),
+                "percentunit",
+                state=(0.1, 0.3),
+            ),
+            Panel(
+                "Passed on trust",
+                ((_share('linewarden_routings_total{routing="trusted_pass"}', "linewarden_routings_total"), "share"),),
+                "percentunit",
+                state=NO_LIMIT,
+            ),
+            Panel(
+                "Suspicion of an OK",
+                tuple(
+                    (_quantile(share, "linewarden_inspect_suspicion"), f"p{share:.0%}"[:-1])
+                    for share in (0.5, 0.9, 0.99)
+                ),
+                words="A median that climbs is drift: see linewarden drift.",
+            ),
+            Panel(
+                "OK by suspicion, a second",
+                (("sum by (le) (rate(linewarden_inspect_suspicion_bucket[5m]))", "up to {{le}}"),),
+            ),
+            Panel(
+                "Not decidable, a minute, by reason",
+                (
+                    (
+                        "60 * "
+                        + _rate('linewarden_inspections_total{verdict="NOT_DECIDABLE"}', "undecidable")
+                        + " or vector(0)",
+                        "{{undecidable}}",
+                    ),
+                ),
+                stacked=True,
+            ),
+            Panel(
+                "What reviews made of what was withheld, an hour",
+                (("3600 * " + _rate("linewarden_outcomes_total", "outcome", "30m"), "{{outcome}}"),),
+                stacked=True,
+            ),
+            Panel(
+                "Qualification of each bundle, days left",
+                (("min by (bundle) (linewarden_inspect_qualification_days_left)", "{{bundle}}"),),
             ),
         ),
     ),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from linewarden import faults
 from linewarden.commands import (
     alarm,
     archive,
@@ -31,6 +31,7 @@ from linewarden.commands import (
     known_bads,
     line,
     msa,
+    project,
     qualify,
     queue,
     recipe,
@@ -45,7 +46,7 @@ from linewarden.commands import (
     users,
 )
 from linewarden.commands.context import show
-from linewarden.commands.options import Json
+from linewarden.commands.options import Json, finite
 from linewarden_runtime.files import writable_file, writable_folder
 
 app = typer.Typer(
@@ -57,6 +58,23 @@ app = typer.Typer(
     context_settings={"max_content_width": 120},
     add_completion=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - not for every other command
+
+        typer.echo(f"linewarden {version('linewarden')}")
+        raise typer.Exit
+
+
+@app.callback()
+def linewarden(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Inspects every part on a production line and knows when its own OK must not be believed."""
 
 
 class ServiceName(StrEnum):
@@ -99,7 +117,7 @@ def demo(
     ] = "line",
     source: Annotated[Path | None, typer.Option(help="A folder of pictures instead of the simulated line.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="A bundle of yours instead of the demo's.")] = None,
-    rate: Annotated[float, typer.Option(min=0.1, help="Visits a second.")] = 4.0,
+    rate: Annotated[float, typer.Option(callback=finite, min=0.1, help="Visits a second.")] = 4.0,
     out: Annotated[Path, typer.Option(help="Where the summary goes.", callback=writable_file)] = (
         Path("demo-summary.json")
     ),
@@ -158,7 +176,7 @@ def doctor(as_json: Json = False) -> None:
 
 for command in (
     *(train.train, teach.teach, inspect.inspect, export.export, find.find, select.select, evaluate.evaluate),
-    *(qualify.qualify, drift.drift, estimate.estimate, shadow.shadow),
+    *(project.init, project.check, qualify.qualify, drift.drift, estimate.estimate, shadow.shadow),
 ):
     app.command()(command)
 for group in (
@@ -170,51 +188,13 @@ for group in (
 
 def main() -> None:
     """Entry point: faults that people can mend are one line, not a traceback."""
-    from linewarden_runtime.errors import RuntimeFault  # noqa: PLC0415 - the tree is cheap, but not free
-
     try:
         app()
-    except RuntimeFault as fault:
-        sys.stderr.write(f"linewarden: {fault}\n")
-        sys.exit(getattr(fault, "exit_code", 1))
-    except ModuleNotFoundError as missing:
-        extra = _extra_of(missing)
-        if extra is None:
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        found = faults.told(error)
+        if found is None:
             raise
-        sys.stderr.write(
-            f"linewarden: {str(missing.name).partition('.')[0]} is missing: pip install 'linewarden[{extra}]'\n"
-        )
-        sys.exit(78)
-    except OSError as fault:  # a full or read-only disk, a file or folder that is not there or not ours
-        where = f"{fault.filename}: " if fault.filename else ""
-        sys.stderr.write(f"linewarden: {where}{fault.strerror or fault}\n")
-        sys.exit(1)
-
-
-_EXTRAS = {
-    "linewarden_vision.export": "export",
-    "linewarden_vision": "inspect",
-    "linewarden_ingest": "ingest",
-    "linewarden_inspect": "inspect",
-    "linewarden_onward": "onward",
-    "linewarden_reinspect": "reinspect",
-    "linewarden_archive": "archive",
-    "linewarden_audit": "audit",
-    "linewarden_history": "history",
-    "linewarden_replay": "replay",
-    "linewarden_train": "train",
-    "linewarden_runtime.embedded": "embedded",
-    "linewarden.demo": "demo",
-    "linewarden": "all",
-}
-"""Which extra of the package brings what a part of it imports; the first that fits counts."""
-
-
-def _extra_of(missing: ModuleNotFoundError) -> str | None:
-    """The extra that the part of ours needs which asked for the module; None where nobody else's is missing."""
-    if missing.name is None or missing.name.partition(".")[0].startswith("linewarden"):
-        return None
-    asking = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(missing.__traceback__)]
-    ours = [name for name in asking if name.partition(".")[0].startswith("linewarden")]
-    inner = ours[-1] if ours else ""
-    return next((extra for part, extra in _EXTRAS.items() if f"{inner}.".startswith(f"{part}.")), None)
+        sys.stderr.write(f"linewarden: {found[0]}\n")
+        sys.exit(found[1])

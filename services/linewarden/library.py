@@ -26,6 +26,7 @@ import structlog
 import typer
 from numpy.typing import NDArray
 
+from linewarden.commands.context import now_ms
 from linewarden.commands.options import DEFAULT_INDEX, chosen, opened_index, selection_of
 from linewarden.commands.recorded import live, recorded
 from linewarden_domain.routing import routing_of
@@ -131,12 +132,13 @@ class PictureInspector:
         if isinstance(answer, PictureRefused):
             return PictureVerdict(Verdict.NOT_DECIDABLE, Routing.DIVERTED, (answer.detail,), picture=picture)
         card = self.inspector.card
-        limits = thresholds_of_card(card)
+        doubt = self.inspector.standing.doubt(card, None, now_ms())
+        limits = thresholds_of_card(card, doubt)
         verdict = verdict_of(VerdictRule.CLASSIFIER, answer, limits)
         return PictureVerdict(
             verdict=verdict,
             routing=routing_of(verdict, is_trusted=answer.suspicion < limits.suspicion),
-            reasons=tuple(one.sentence for one in reasons_of(verdict, answer, limits, card)),
+            reasons=tuple(one.sentence for one in reasons_of(verdict, answer, limits, card, doubt)),
             p_defect=answer.p_defect,
             suspicion=answer.suspicion,
             picture=picture,

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.base import Id
 from linewarden_schemas.topics import CO_PARTITIONED
+from linewarden_schemas.violations import violations
 from linewarden_schemas.vocabulary import Routing
 
 DELETABLE = (
@@ -100,5 +101,7 @@ def read_policy(path: Path) -> Policy:
     """Read rules; raises ConfigurationError for a file that holds something else."""
     try:
         return Policy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
+    except ValidationError as error:
+        raise ConfigurationError(f"{path} holds no rules of retention: {violations(error)}") from error
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} holds no rules of retention: {error}") from error

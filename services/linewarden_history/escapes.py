@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from linewarden_domain import tables
-from linewarden_history.selection import epoch_ms
+from linewarden_domain.times import end_of
 from linewarden_runtime.events import event_record
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.base import Message
@@ -68,11 +67,6 @@ def newest(told: Iterable[Message]) -> list[Escape]:
     return sorted((one for one in found.values() if not one.withdrawn), key=lambda one: (one.found_ms, one.escape_id))
 
 
-def found_ms(text: str) -> int:
-    """Epoch ms of a time of `epoch_ms`; a day alone means its end, so that what was made that day lies before it."""
-    return epoch_ms(text) + (_DAY_MS - 1 if re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", text) else 0)
-
-
 def escape_of(row: Mapping[str, str | None], by: str | None, now_ms: int) -> Escape:
     """One report; `row` has the words of `NEEDED` and may have those of `MAY`. `by` reports where no row says who.
 
@@ -87,7 +81,7 @@ def escape_of(row: Mapping[str, str | None], by: str | None, now_ms: int) -> Esc
     if who is None:
         raise ValueError("nobody reports it: fill in by, or give --by")
     try:
-        at_ms = found_ms(told["when"])
+        at_ms = end_of(told["when"], now_ms)
         if at_ms >= now_ms + _DAY_MS:
             raise ValueError(f"{told['when']} lies in the future")
         return Escape(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from typing import Any
 
 from linewarden_schemas.capture import FrameMetadata
@@ -101,24 +100,3 @@ def where(selection: Selection) -> tuple[str, dict[str, Any]]:
     if seen:
         parts.append(f"EXISTS (SELECT 1 FROM frames f WHERE f.visit_id = v.visit_id AND {' AND '.join(seen)})")  # noqa: S608 - fixed words
     return " AND ".join(parts), words
-
-
-def epoch_ms(text: str) -> int:
-    """Epoch milliseconds of an ISO 8601 time (UTC where it names no zone) or of a number that is one already.
-
-    The unit of a number is not guessed: milliseconds of our times have 13 digits, eight are a day (20260131), and 0
-    is the beginning.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    digits = text.strip()
-    if digits.isascii() and digits.isdecimal() and len(digits) != 8:
-        if len(digits) == 13 or not int(digits):
-            return int(digits)
-        raise ValueError(f"{text!r} could be seconds or anything: epoch milliseconds have 13 digits")
-    try:
-        moment = datetime.fromisoformat(digits)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is neither ISO 8601 (2026-01-31T06:00) nor epoch milliseconds") from error
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

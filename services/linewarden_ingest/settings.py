@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -80,6 +80,8 @@ class IngestOptions(_Section):
 
 class IngestSettings(ServiceSettings):
     """What the environment says to an ingest process: `LINEWARDEN_...`, and `LINEWARDEN_INGEST__...` for `ingest`."""
+
+    SERVICE: ClassVar[str] = "ingest"
 
     ingest: IngestOptions = IngestOptions()
 

@@ -85,6 +85,22 @@ class BundleShelf:
         if not loaded.cancelled() and loaded.exception() is None:
             self._on_use(recipe, loaded.result())
 
+    def notices(self, now_ms: int) -> dict[str, str]:
+        """What to announce, by the digest of a loaded bundle: a qualification that ends soon, or ended."""
+        with self._lock:
+            loaded = [one.future for one in self._bundles.values()]
+        found = {}
+        for future in loaded:
+            if not future.done() or future.cancelled() or future.exception() is not None:
+                continue
+            scorer = future.result()
+            left, notice = scorer.standing.days_left(now_ms), scorer.standing.notice(now_ms)
+            if left is not None:
+                metrics.QUALIFICATION_DAYS.labels(scorer.digest[:12]).set(left)
+            if notice is not None:
+                found[scorer.digest] = notice
+        return found
+
     def close(self) -> None:
         """Wait for a load in progress and give everything up."""
         self._loader.shutdown(cancel_futures=True)

@@ -30,6 +30,16 @@ BUNDLES_LOADED = Gauge("linewarden_inspect_bundles_loaded", "Bundles held ready 
 BUNDLE_FAILURES = Counter(
     "linewarden_inspect_bundle_failures_total", "Bundles that could not be loaded or failed their gate."
 )
+SUSPICION = Histogram(
+    "linewarden_inspect_suspicion",
+    "Suspicion of each OK, from 0 (believed) to 1.",
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+)
+QUALIFICATION_DAYS = Gauge(
+    "linewarden_inspect_qualification_days_left",
+    "Days until the qualification of a loaded bundle ends, by bundle; negative afterwards, when every OK diverts.",
+    ["bundle"],
+)
 EVIDENCE = Counter(
     "linewarden_keeper_evidence_total",
     "Frames of requested visits saved, by what was saved; kept: their picture is gone, what was saved before stays.",

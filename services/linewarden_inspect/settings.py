@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -90,10 +90,14 @@ class KeeperSettings(BaseModel):
 class WorkerProcess(ServiceSettings):
     """What the environment says to a worker: `LINEWARDEN_...`, and `LINEWARDEN_INSPECT__...` for `inspect`."""
 
+    SERVICE: ClassVar[str] = "inspect"
+
     inspect: InspectSettings
 
 
 class KeeperProcess(ServiceSettings):
     """What the environment says to the keeper: `LINEWARDEN_...`, and `LINEWARDEN_KEEPER__...` for `keeper`."""
+
+    SERVICE: ClassVar[str] = "keeper"
 
     keeper: KeeperSettings = KeeperSettings()

@@ -20,6 +20,7 @@ from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import Inspection
+from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.inspecting.intake import read_frame
 from linewarden_vision.inspecting.judging import decided, not_decidable
 from linewarden_vision.inspecting.preparing import Ready, Shelf, make_ready
@@ -155,4 +156,6 @@ class InspectStage:
         self._placements.note(inspection)
         undecidable = inspection.undecidable.value if inspection.undecidable else ""
         metrics.INSPECTIONS.labels(inspection.verdict.value, undecidable).inc()
+        if inspection.verdict is Verdict.OK and inspection.suspicion is not None:
+            metrics.SUSPICION.observe(inspection.suspicion)
         metrics.ANSWER_SECONDS.observe(max(0, inspection.inspected_ms - inspection.captured_ms) / 1000)

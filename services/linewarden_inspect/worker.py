@@ -30,6 +30,8 @@ from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspecting.scorer import Scorer
 
 _READY = "bundles"
+_LOOK_S = 30.0
+"""How often the end of a qualification is looked for; what is judged looks at each picture's own day."""
 _log = structlog.get_logger(__name__)
 
 
@@ -53,6 +55,8 @@ class InspectWorker:
         self._broker, self._namespace, self._settings = broker, namespace, settings
         self._member = f"{SERVICE}-{instance}"
         self._clock, self._health, self._guard = clock, health, guard
+        self._announced: dict[str, str] = {}
+        self._look_at = float("-inf")
         self._placements = PlacementWatch(settings.moved_after)
         self._bundles = BundleShelf(
             load, wait_s=settings.bundle_wait_s, held=settings.bundles_held, clock=clock, on_use=on_use
@@ -110,8 +114,22 @@ class InspectWorker:
     def _beat(self) -> None:
         self._health.beat()
         stale = self._recipes.stale()
-        recipes = {} if stale is None else {"recipes": f"{stale}, so nothing is judged"}
-        self._health.unwell({**recipes, **self._placements.ailments()})
+        unwell = {} if stale is None else {"recipes": f"{stale}, so nothing is judged"}
+        if self._clock.monotonic() >= self._look_at:
+            self._look_at = self._clock.monotonic() + _LOOK_S
+            self._announce(self._bundles.notices(self._clock.now_ms()))
+        self._health.unwell(
+            unwell
+            | self._placements.ailments()
+            | {f"bundle {digest[:12]}": why for digest, why in self._announced.items()}
+        )
+
+    def _announce(self, notices: dict[str, str]) -> None:
+        """Log each notice when it is new: the day before it said another number of days."""
+        for digest, why in notices.items():
+            if self._announced.get(digest) != why:
+                _log.warning(why, bundle=digest)
+        self._announced = notices
 
     def _load_expected(self) -> None:
         loading = self._bundles.expect(self._recipes.known())

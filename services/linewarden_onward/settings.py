@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from enum import StrEnum
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -48,6 +49,8 @@ class OnwardOptions(BaseModel):
 
 class OnwardSettings(ServiceSettings):
     """What the environment says to an onward process: `LINEWARDEN_...`, and `LINEWARDEN_ONWARD__...` for `onward`."""
+
+    SERVICE: ClassVar[str] = "onward"
 
     onward: OnwardOptions = OnwardOptions()
 

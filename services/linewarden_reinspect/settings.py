@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -102,11 +102,15 @@ class StationSettings(BaseModel):
 class ProjectorProcess(ServiceSettings):
     """What the environment says to the projector: `LINEWARDEN_...`, and `LINEWARDEN_PROJECTOR__...`."""
 
+    SERVICE: ClassVar[str] = "projector"
+
     projector: ProjectorSettings = ProjectorSettings()
 
 
 class StationProcess(ServiceSettings):
     """What the environment says to the station: `LINEWARDEN_STATION__...`, of leases `LINEWARDEN_REINSPECT__...`."""
+
+    SERVICE: ClassVar[str] = "station"
 
     station: StationSettings = StationSettings()
     reinspect: QueueSettings = QueueSettings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -65,5 +65,7 @@ class RouteOptions(BaseModel):
 
 class RouteSettings(ServiceSettings):
     """Everything that the process needs."""
+
+    SERVICE: ClassVar[str] = "route"
 
     route: RouteOptions = RouteOptions()

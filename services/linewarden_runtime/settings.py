@@ -8,7 +8,7 @@ values here, only names of files.
 
 import os
 from collections.abc import Mapping
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.kafka.settings import KafkaSettings
 from linewarden_runtime.redis_client import RedisSettings
+from linewarden_schemas.violations import violations
 
 PREFIX = "LINEWARDEN_"
 
@@ -26,6 +27,9 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", hide_input_in_errors=True
     )
+
+    SERVICE: ClassVar[str] = "cli"
+    """Which service reads them; it names the clients of Kafka, where nobody gives them another name."""
 
     namespace: str = "line1"
     instance: str = "0"
@@ -48,9 +52,16 @@ class ServiceSettings(BaseSettings):
         """
         cls._refuse_unknown(os.environ)
         try:
-            return cls()
+            return cls().with_client_id()
         except ValidationError as error:
-            raise ConfigurationError(f"settings: {error}") from error
+            raise ConfigurationError(f"settings: {violations(error)}") from error
+
+    def with_client_id(self) -> Self:
+        """The same with one client id a service and replica, so that a broker's logs and quotas tell them apart."""
+        if "client_id" in self.kafka.model_fields_set:
+            return self
+        client_id = f"{self.namespace}.{self.SERVICE}-{self.instance}"
+        return self.model_copy(update={"kafka": self.kafka.model_copy(update={"client_id": client_id})})
 
     @classmethod
     def _refuse_unknown(cls, environment: Mapping[str, str]) -> None:

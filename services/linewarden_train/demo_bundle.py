@@ -1,12 +1,13 @@
 """Teach the demo's bundle on synthetic parts: ``python -m linewarden_train.demo_bundle --out FOLDER``.
 
-Five sets of parts that share no seed: teaching, trust calibration, thresholds, golden pictures and
-one report. Whatever the report says is printed and written into the card.
+Six sets of parts that share no seed: teaching, trust calibration, thresholds, golden pictures, one report and
+qualification. Whatever the report says is printed and written into the card. It is qualified for the demo's own line,
+synthetic parts of its difficulty, and for nothing else: the record's set says so. That line never changes, so the
+qualification lasts ten years.
 """
 
 import hashlib
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,12 +19,13 @@ import numpy as np
 import torch
 import typer
 from rich.console import Console
-from torch import Tensor
 
 from linewarden_domain.resampling import Values
 from linewarden_train.data.synthetic import SyntheticSamples
 from linewarden_train.evaluation.comparison import TrustComparison, compare
 from linewarden_train.progress import OnProgress, bars
+from linewarden_train.qualification.plan import Request
+from linewarden_train.qualification.run import qualify_bundle
 from linewarden_train.training.bundle import teach
 from linewarden_train.training.calibration import TrustRecipe, suspicion_of, worst_of_parts
 from linewarden_train.training.drawing import DrawSettings
@@ -31,25 +33,28 @@ from linewarden_train.training.loop import TrainSettings
 from linewarden_train.training.network import score
 from linewarden_train.training.scoring import RawScores
 from linewarden_train.training.terms import NamedSamples, Surroundings, Taught, TeachingSets, TeachSettings
-from linewarden_vision.bundle import content_of, write_bundle
+from linewarden_vision.bundle import content_of, read_bundle, write_bundle
 from linewarden_vision.card import Card
 from linewarden_vision.inspector import Inspector
 from linewarden_vision.promotions import PromotionEvidence, climb, to_files
 from linewarden_vision.synthetic.demo import DEMO_DIFFICULTY, DEMO_SIZE, DEMO_VIEWS
 
+DEMO_PASS_RATE = 0.15
+"""The bound that the demo's bundle is qualified for: the share of its line's defects that may pass with trust."""
 TRUST = TrustRecipe(second=("margin_turned",))
 """Fixed on other parts: the recipe that won out of fold on the magnetic tiles, and again on 3,000 synthetic parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetSizes:
-    """How many parts each of the five sets has."""
+    """How many parts each of the six sets has."""
 
     teaching: int = 2400
     calibration: int = 600
     thresholds: int = 1000
     golden: int = 200
     report: int = 1200
+    qualification: int = 2400
 
 
 def build_demo(
@@ -96,15 +101,33 @@ def _compare(card: Card, scores: RawScores) -> TrustComparison:
     return compare(named, defective, "trust", reject_above=limits.defect.value, divert_from=limits.suspicion.value)
 
 
-def promoted(card: Card, weights: Mapping[str, Tensor], extra: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Promote to assisted on the report in the card's notes, so that the demo's line passes parts.
+def release(folder: Path, seed: int, date: str, on_progress: OnProgress) -> str:
+    """Qualify the bundle in a folder for the demo's line, promote it on that record to released, and write it again.
 
-    The set's size is that of the report; nobody but the program looked at it, and it says so.
+    Nobody but the program looked at it, and the promotions say so. Its digest.
     """
-    report = "\n".join(card.notes).encode()
-    evidence = PromotionEvidence(kind="evaluation", sha256=hashlib.sha256(report).hexdigest(), n=SetSizes().report)
-    content = content_of(card, weights, extra)
-    return to_files(climb(content, "assisted", who="make bundle", date=card.created, evidence=evidence))
+    bundle = read_bundle(folder)
+    inspector = Inspector.from_bundle(bundle, "cpu")
+    named = synthetic_set("the demo's own line", seed, 5, SetSizes().qualification, 0.5)
+    request = Request(
+        max_pass_rate=DEMO_PASS_RATE, confidence=0.95, seed=seed, date=date, set_name=named.name, valid_days=3650
+    )
+    total = len({label.group for label in named.samples.labels if label.defective})
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        on_progress("qualifying", done, total)
+
+    found = qualify_bundle(bundle, inspector, named.samples, request, on_scored=count)
+    record = found.record.to_files()
+    evidence = PromotionEvidence(
+        kind="qualification", sha256=hashlib.sha256(next(iter(record.values()))).hexdigest(), n=found.record.n
+    )
+    content = content_of(found.card, bundle.weights, found.extra)
+    ladder = to_files(climb(content, "released", who="make bundle", date=date, evidence=evidence))
+    return write_bundle(folder, found.card, bundle.weights, found.golden, {**found.extra, **ladder})
 
 
 def main(
@@ -129,8 +152,9 @@ def main(
     with bars() as show:
         taught, comparison = build_demo(settings, SetSizes(), seed=seed, on_progress=show)
     card = taught.card.model_copy(update={"notes": [*taught.card.notes, *comparison.in_words()]})
-    extra = {**taught.extra, **promoted(card, taught.weights, taught.extra)}
-    digest = write_bundle(out, card, taught.weights, taught.golden, extra)
+    write_bundle(out, card, taught.weights, taught.golden, taught.extra)
+    with bars() as show:
+        digest = release(out, seed, card.created, show)
     Inspector.load(out, device="cpu", expected_digest=digest)
     console.print(comparison.as_table())
     console.print(f"bundle {digest} in {out}")

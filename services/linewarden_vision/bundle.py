@@ -18,6 +18,7 @@ from safetensors.torch import save as pack_weights
 from torch import Tensor
 
 from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.violations import violations
 from linewarden_vision.card import Card
 from linewarden_vision.content import content_digest
 from linewarden_vision.errors import BundleError
@@ -154,9 +155,7 @@ def read_bundle(folder: Path, *, expected_digest: str | None = None) -> Bundle:
         card = Card.model_validate_json(contents["card.json"])
         weights = parse_weights(contents[WEIGHTS])
     except ValidationError as error:
-        told = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
-        why = "; ".join(f"card.json, {place}: {what}" for place, what in told)
-        raise BundleError(f"{folder} cannot be used by this version: {why}") from error
+        raise BundleError(f"{folder} cannot be used by this version: card.json, {violations(error)}") from error
     except safetensors.SafetensorError as error:
         raise BundleError(f"{folder} cannot be used by this version: {error}") from error
     golden = Golden.from_files(contents["golden.npz"], contents["golden.json"])

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from linewarden_schemas.violations import violations
 from linewarden_vision.card import Stage
 from linewarden_vision.errors import BundleError
 
@@ -18,17 +19,21 @@ STAGES: tuple[Stage, ...] = ("taught", "shadow", "assisted", "released")
 
 
 class PromotionEvidence(BaseModel):
-    """The file that was looked at: its kind, its SHA-256 and the number of independent groups in it."""
+    """The file that was looked at: its kind, its SHA-256, and n: independent groups in it, or frames of a shadow."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    kind: Literal["evaluation", "qualification"]
+    kind: Literal["evaluation", "qualification", "shadow"]
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     n: int = Field(gt=0)
 
 
 class Promotion(BaseModel):
-    """One step up: the stage reached, who took it, on which day (UTC), on what evidence, for which content."""
+    """One step up: the stage reached, who took it, on which day (UTC), on what evidence, for which content.
+
+    `worth` is what the evidence tells in one line. Where the stage asks for more than there was, `lacking` says what,
+    and `override` why it was reached all the same.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -37,6 +42,9 @@ class Promotion(BaseModel):
     date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
     evidence: PromotionEvidence
     content_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    worth: str | None = None
+    lacking: list[str] | None = None
+    override: str | None = Field(default=None, min_length=1, max_length=500)
 
 
 _LADDER = TypeAdapter(list[Promotion])
@@ -67,11 +75,35 @@ def stage_of(promotions: Sequence[Promotion], content: str) -> Stage:
 
 
 def promote(
-    promotions: Sequence[Promotion], *, content: str, stage: Stage, who: str, date: str, evidence: PromotionEvidence
+    promotions: Sequence[Promotion],
+    *,
+    content: str,
+    stage: Stage,
+    who: str,
+    date: str,
+    evidence: PromotionEvidence,
+    worth: str | None = None,
+    lacking: Sequence[str] = (),
+    override: str | None = None,
 ) -> list[Promotion]:
-    """Append one step; void promotions of other content are dropped. Raises BundleError out of order."""
+    """Append one step; void promotions of other content are dropped.
+
+    Raises BundleError out of order, and for a step that lacks evidence and that nobody overrides.
+    """
+    if lacking and override is None:
+        raise BundleError(f"{stage} asks for more: {'; '.join(lacking)}")
     valid = [step for step in promotions if step.content_digest == content]
-    ladder = [*valid, Promotion(stage=stage, who=who, date=date, evidence=evidence, content_digest=content)]
+    step = Promotion(
+        stage=stage,
+        who=who,
+        date=date,
+        evidence=evidence,
+        content_digest=content,
+        worth=worth,
+        lacking=list(lacking) or None,
+        override=override if lacking else None,
+    )
+    ladder = [*valid, step]
     stage_of(ladder, content)
     return ladder
 
@@ -88,7 +120,7 @@ def to_files(promotions: Sequence[Promotion]) -> dict[str, bytes]:
     """Return the file of a bundle by name; none without promotions."""
     if not promotions:
         return {}
-    return {PROMOTIONS: _LADDER.dump_json(list(promotions), indent=1) + b"\n"}
+    return {PROMOTIONS: _LADDER.dump_json(list(promotions), indent=1, exclude_none=True) + b"\n"}
 
 
 def from_file(content: bytes) -> list[Promotion]:
@@ -96,4 +128,4 @@ def from_file(content: bytes) -> list[Promotion]:
     try:
         return _LADDER.validate_json(content)
     except ValidationError as error:
-        raise BundleError(f"{PROMOTIONS} cannot be read: {error}") from error
+        raise BundleError(f"{PROMOTIONS} cannot be read: {violations(error)}") from error

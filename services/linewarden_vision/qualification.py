@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from linewarden_domain.acceptance import criteria_digest
 from linewarden_schemas.recipe import Recipe
+from linewarden_schemas.violations import violations
 from linewarden_vision.content import at_precision
 from linewarden_vision.errors import BundleError
 
@@ -107,7 +108,7 @@ class Qualification(_Proof):
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
-            raise BundleError(f"{QUALIFICATION} cannot be read: {error}") from error
+            raise BundleError(f"{QUALIFICATION} cannot be read: {violations(error)}") from error
 
     def void_because(self, content: str, precision: str | None = None) -> str | None:
         """Say why the record does not speak of this content (at the precision in use), None where it does."""

@@ -24,11 +24,13 @@ from linewarden_vision.card import (
     Threshold,
     TrustCard,
 )
+from linewarden_vision.content import at_precision
 from linewarden_vision.golden import Golden, GoldenAnswer
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.network.build import build_network
 from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.promotions import PromotionEvidence, climb, to_files
+from linewarden_vision.qualification import Attempt, Qualification, Statement
 
 SIZE = 64
 _ENCODER = "mobilenetv3_small_050"
@@ -70,7 +72,35 @@ def _promoted(card: Card, weights: Mapping[str, torch.Tensor]) -> dict[str, byte
     """A stage in which an OK can be believed."""
     evidence = PromotionEvidence(kind="evaluation", sha256="0" * 64, n=1)
     content = content_of(card, weights)
-    return to_files(climb(content, "assisted", who="tests", date="2026-01-01", evidence=evidence))
+    ladder = to_files(climb(content, "assisted", who="tests", date="2026-01-01", evidence=evidence))
+    return {**ladder, **qualification_of(content).to_files()}
+
+
+def qualification_of(content: str, expires: str = "2099-12-31") -> Qualification:
+    """A record that promises what nobody looked at, so that a bundle of tests may pass parts."""
+    nothing = "0" * 64
+    return Qualification(
+        content_digest=at_precision(content, "float32"),
+        precision="float32",
+        device="cpu",
+        data_digest=nothing,
+        parts_digest=nothing,
+        set_name="tests",
+        curve_point="k = 0 of n = 59",
+        date="2026-01-01",
+        expires=expires,
+        seed=0,
+        tolerance=0.0,
+        divert_from=1.0,
+        statements=[Statement(defect_class=None, max_pass_rate=0.05, delta=0.05, n=59, allowed=0, limit=None)],
+        classes=[],
+        n=59,
+        rejected=59,
+        diverted=0,
+        undecidable=0,
+        passed=0,
+        attempts=[Attempt(content_digest=content, parts_digest=nothing, date="2026-01-01", delta=0.05)],
+    )
 
 
 def _gap(values: list[float], at: int) -> float:

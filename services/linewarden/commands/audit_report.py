@@ -13,7 +13,7 @@ import typer
 from linewarden.commands import recorded
 from linewarden.commands.context import now_ms
 from linewarden.commands.notary import PublicKeys
-from linewarden.commands.options import Begin, End, Json, Line, Page, Simulated, in_words, parse_time
+from linewarden.commands.options import Begin, End, Json, Line, Page, Simulated, in_words, parse_end, parse_time
 from linewarden.commands.report import WITH_INTERVAL, deliver, rate_rows
 from linewarden_runtime.files import writable_file
 
@@ -56,7 +56,7 @@ def report(
         else:
             broker, namespace = recorded.live()
             at_ms = now_ms()
-            to_ms = parse_time(end) if end else at_ms
+            to_ms = parse_end(end) if end else at_ms
             stretch = Selection(parse_time(begin) if begin else max(0, to_ms - 86_400_000), to_ms, line)
             look = None
             if bundles is not None:

@@ -10,15 +10,19 @@ import typer
 
 from linewarden.commands import recorded
 from linewarden.commands.context import actor, now_ms, show_table
-from linewarden.commands.options import By, Json
+from linewarden.commands.options import By, Json, finite
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from linewarden_audit.findings import BalanceReport
 
 
 def balance(
-    margin_s: Annotated[float, typer.Option(min=0, help="How long past its deadline something may be under way.")] = 30,
-    pending_s: Annotated[float, typer.Option(min=0, help="How long a decision may wait for its undo window.")] = 60,
+    margin_s: Annotated[
+        float, typer.Option(callback=finite, min=0, help="How long past its deadline something may be under way.")
+    ] = 30,
+    pending_s: Annotated[
+        float, typer.Option(callback=finite, min=0, help="How long a decision may wait for its undo window.")
+    ] = 60,
     close: Annotated[bool, typer.Option("--close", help="Close the period where it adds up.")] = False,
     by: By = None,
     key: Annotated[

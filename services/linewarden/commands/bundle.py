@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict
@@ -12,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linewarden.commands.context import actor, in_one_line, show, show_table, today
-from linewarden.commands.options import Device, Json
+from linewarden.commands.options import Device, Json, finite
 from linewarden_runtime.files import writable_file, writable_folder
 
 if TYPE_CHECKING:
     from linewarden_schemas.recipe import Recipe
     from linewarden_vision.bundle import Bundle
-    from linewarden_vision.promotions import PromotionEvidence
 
 app = typer.Typer(help="Bundles: stages, qualification, evidence.", no_args_is_help=True)
 
@@ -63,13 +61,14 @@ def show_(folder: Folder, as_json: Json = False) -> None:
             "date": step.date,
             "evidence": f"{step.evidence.kind} {step.evidence.sha256[:12]}",
             "n": str(step.evidence.n),
+            "overridden": "" if step.override is None else f"{step.override}; lacked {'; '.join(step.lacking or ())}",
         }
         for step in bundle.promotions
     ]
     if as_json:
         classes = None if bundle.classes is None else bundle.classes.held_out.model_dump(mode="json")
-        told = {**facts, "thresholds": thresholds, "promotions": promotions, "notes": list(card.notes)}
-        told["class_confusion"] = classes
+        lists = {"thresholds": thresholds, "promotions": promotions, "notes": list(card.notes)}
+        told = {**facts, **lists, "class_confusion": classes}
         typer.echo(json.dumps(told, indent=1))
         return
     show_table(("", ""), list(facts.items()))
@@ -84,11 +83,31 @@ def show_(folder: Folder, as_json: Json = False) -> None:
 def promote(
     folder: Folder,
     stage: Annotated[str, typer.Argument(help="The next stage: shadow, assisted or released.")],
-    evidence: Annotated[Path, typer.Option(help="evaluation.json or qualification.json.", exists=True, dir_okay=False)],
+    evidence: Annotated[
+        list[Path],
+        typer.Option(
+            help="evaluation.json, qualification.json, or what 'shadow --json' printed; may be repeated.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
     out: Annotated[Path, typer.Option(callback=writable_folder, help="Folder of the promoted bundle, new or empty.")],
     who: Annotated[str | None, typer.Option(help="Who promotes; the user of this shell by default.")] = None,
+    shadow_hours: Annotated[
+        float, typer.Option(callback=finite, min=0.0, help="Hours that a shadow has to have run before assisted.")
+    ] = 8.0,
+    shadow_frames: Annotated[int, typer.Option(min=1, help="Frames that it has to have judged.")] = 1000,
+    override: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Promote without what the stage asks for; it stays on record.")
+    ] = None,
 ) -> None:
-    """Take one step. The promoted bundle has a digest of its own: name it in a new recipe version."""
+    """Take one step, and say in one line what the bundle is worth.
+
+    shadow asks for an evaluation on groups it never saw, assisted also for a shadow run, released for a qualification
+    that holds. What is lacking is refused, unless somebody overrides it and says why. The promoted bundle has a digest
+    of its own: name it in a new recipe version. Parts pass on trust only while a qualification holds.
+    """
+    from linewarden_train.evidence import PromotionCase, StageNeeds, strongest  # noqa: PLC0415
     from linewarden_vision.bundle import read_bundle, write_bundle  # noqa: PLC0415
     from linewarden_vision.promotions import STAGES, to_files  # noqa: PLC0415
     from linewarden_vision.promotions import promote as take  # noqa: PLC0415
@@ -98,17 +117,34 @@ def promote(
         wanted = next((known for known in STAGES if known == stage), None)
         if wanted is None:
             raise ValueError(f"stage {stage!r} is none of {', '.join(STAGES)}")
+        case = PromotionCase(bundle, today())
+        for path in evidence:
+            case.add(str(path), path.read_bytes())
+        if bundle.qualification is not None and bundle.unqualified(bundle.qualification.precision, today()) is None:
+            case.qualification = case.qualification or bundle.qualification
+        lacking, worth = case.lacking(wanted, StageNeeds(shadow_hours, shadow_frames)), case.worth()
+        typer.echo(f"{bundle.card.name}: {worth}")
         ladder = take(
             bundle.promotions,
             content=bundle.content,
             stage=wanted,
             who=actor(who),
             date=today(),
-            evidence=_evidence(evidence, bundle),
+            evidence=strongest(case.files, wanted),
+            worth=worth,
+            lacking=lacking,
+            override=override,
         )
-        digest = write_bundle(out, bundle.card, bundle.weights, bundle.golden, {**bundle.extra, **to_files(ladder)})
+        extra = {**bundle.extra, **to_files(ladder)}
+        if case.qualification is not None:
+            extra |= case.qualification.to_files()
+        digest = write_bundle(out, bundle.card, bundle.weights, bundle.golden, extra)
     step = ladder[-1]
     typer.echo(f"{stage} by {step.who}, on {step.evidence.kind} {step.evidence.sha256[:12]}, n = {step.evidence.n}")
+    if step.lacking:
+        typer.echo(f"OVERRIDDEN by {step.who} ({step.override}), without {'; '.join(step.lacking)}")
+    if wanted != "shadow" and case.qualification is None:
+        typer.echo("not qualified: every OK of it diverts on a line until 'linewarden qualify'")
     typer.echo(f"bundle {digest} in {out}; a recipe has to name this digest")
 
 
@@ -209,29 +245,3 @@ def _qualification_row(bundle: Bundle, precision: str | None, recipe: Recipe | N
     held = f"n = {bundle.qualification.n} groups, valid to {bundle.qualification.expires}, "
     held += "without criteria" if criteria is None else f"with the criteria {criteria[:12]}"
     return {"check": "qualification", "well": "NO" if why else "yes", "detail": why or held}
-
-
-def _evidence(path: Path, bundle: Bundle) -> PromotionEvidence:
-    """Read what was looked at; raises ValueError where it speaks of other content or is no evidence at all."""
-    from pydantic import ValidationError  # noqa: PLC0415
-
-    from linewarden_train.evaluation.results import Evaluation  # noqa: PLC0415
-    from linewarden_vision.promotions import PromotionEvidence  # noqa: PLC0415
-    from linewarden_vision.qualification import Qualification  # noqa: PLC0415
-
-    text = path.read_bytes()
-    digest = hashlib.sha256(text).hexdigest()
-    try:
-        if json.loads(text).get("kind") == "evaluation":
-            found = Evaluation.model_validate_json(text)
-            same = found.source is not None and found.source.content_digest == bundle.content
-            if not same:
-                raise ValueError(f"{path} evaluates other content than this bundle's: evaluate this bundle")
-            return PromotionEvidence(kind="evaluation", sha256=digest, n=found.n)
-        record = Qualification.model_validate_json(text)
-    except (ValidationError, json.JSONDecodeError, AttributeError) as error:
-        raise ValueError(f"{path} is neither an evaluation nor a qualification") from error
-    void = record.void_because(bundle.content)
-    if void is not None or record.is_expired(today()):
-        raise ValueError(f"{path} does not hold for this bundle: {void or 'it is expired'}")
-    return PromotionEvidence(kind="qualification", sha256=digest, n=record.n)

@@ -16,6 +16,7 @@ from linewarden.commands.options import (
     Json,
     Offline,
     clock_of,
+    finite,
     in_words,
     opened_index,
     parse_time,
@@ -109,7 +110,7 @@ def teach(
 @app.command()
 def calibrate(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures of a chessboard.", exists=True, dir_okay=False)],
-    square_mm: Annotated[float, typer.Option(min=0.001, help="Side of a square, in mm.")],
+    square_mm: Annotated[float, typer.Option(callback=finite, min=0.001, help="Side of a square, in mm.")],
     corners: Annotated[str, typer.Option(help="Its inner corners: columns x rows.")] = "9x6",
     days: Annotated[int, typer.Option(min=1, help="For how many days the scale holds.")] = 180,
     as_json: Json = False,
@@ -140,7 +141,9 @@ def calibrate(
 @app.command()
 def since(
     camera: Name,
-    begin: Annotated[str, typer.Option("--from", help="Since when it may not be believed: ISO 8601, epoch ms.")] = "",
+    begin: Annotated[
+        str, typer.Option("--from", help="Since when it may not be believed: 14:00, -2h, 2026-01-31.")
+    ] = "",
     end: Annotated[str, typer.Option("--to", help="Up to then; else to the last capture under a condition.")] = "",
     index: Index = DEFAULT_INDEX,
     no_follow: Offline = False,

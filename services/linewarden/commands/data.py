@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linewarden.commands.context import show
-from linewarden.commands.options import Json, Layout
+from linewarden.commands.options import Json, Layout, finite
 from linewarden_runtime.files import writable_file
 from linewarden_train.progress import bars
 
@@ -43,7 +43,9 @@ def check(folder: Folder, layout: Layout = "auto", as_json: Json = False) -> Non
 @app.command()
 def groups(
     folder: Folder,
-    threshold: Annotated[float, typer.Option(help="Correlation from which on two pictures are near-duplicates.")] = 0.9,
+    threshold: Annotated[
+        float, typer.Option(callback=finite, help="Correlation from which on two pictures are near-duplicates.")
+    ] = 0.9,
     out: Annotated[Path | None, typer.Option(callback=writable_file, help="Write image and group to this CSV.")] = None,
     layout: Layout = "auto",
     as_json: Json = False,

@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from linewarden.commands.context import in_one_line, show
-from linewarden.commands.options import BundleFolder, Json
+from linewarden.commands.options import BundleFolder, Json, finite
 
 
 def drift(
     results: Annotated[Path, typer.Option(help="JSON lines of inspections, in order of time.", exists=True)],
     bundle: BundleFolder,
     window: Annotated[int, typer.Option(min=1, help="Passed pictures in a window.")] = 500,
-    delta: Annotated[float, typer.Option(help="Chance of any false alarm in the whole file.")] = 0.01,
+    delta: Annotated[float, typer.Option(callback=finite, help="Chance of any false alarm in the whole file.")] = 0.01,
     as_json: Json = False,
 ) -> None:
     """Compare ingredients of passed parts with the bundle's good parts, window by window. Exits 1 on an alarm."""

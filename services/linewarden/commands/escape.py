@@ -23,7 +23,7 @@ def report(
     serial: Annotated[str, typer.Option(help="Of the part that escaped.")],
     defect: Annotated[str, typer.Option(help="Class of the defect.")],
     found_at: Annotated[str, typer.Option(help="Where: a customer, a later process, a test bench.")],
-    when: Annotated[str, typer.Option(help="When it was found: a day, ISO 8601 or epoch ms; now by default.")] = "",
+    when: Annotated[str, typer.Option(help="When it was found: 2026-01-31, 14:00, -2h; now by default.")] = "",
     by: By = None,
     visit: Annotated[str, typer.Option(help="The visit that let it go, where that is known.")] = "",
     reference: Annotated[str, typer.Option(help="Number of the complaint.")] = "",

@@ -11,15 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from linewarden.commands.context import in_one_line, show
-from linewarden.commands.options import Json
+from linewarden.commands.options import Json, finite
 
 
 def estimate(
     audits: Annotated[Path, typer.Option(help="at_ms, stratum, answer (OK, NG or nothing).", exists=True)],
     passes: Annotated[Path, typer.Option(help="at_ms, stratum, passes (audited ones included).", exists=True)],
     known_bads: Annotated[Path | None, typer.Option(help="at_ms, answer of seeded known-bads.", exists=True)] = None,
-    window_hours: Annotated[float, typer.Option(help="Length of a window; fix it beforehand.")] = 24.0,
-    confidence: Annotated[float, typer.Option(help="Of each window's upper limit.")] = 0.95,
+    window_hours: Annotated[float, typer.Option(callback=finite, help="Length of a window; fix it beforehand.")] = 24.0,
+    confidence: Annotated[float, typer.Option(callback=finite, help="Of each window's upper limit.")] = 0.95,
     as_json: Json = False,
 ) -> None:
     """Estimate the defects among trusted passes from audits, in fixed windows."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linewarden.commands.options import Json
+from linewarden.commands.options import Json, finite
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
     from rich.console import RenderableType
@@ -44,12 +44,14 @@ def simulate(
     follow: Annotated[
         bool, typer.Option("--follow", help="A part for each visit that the line captures from now on, until Ctrl-C.")
     ] = False,
-    rate: Annotated[float, typer.Option(min=0.01, help="Parts a second, where it does not follow a line.")] = 2.0,
+    rate: Annotated[
+        float, typer.Option(callback=finite, min=0.01, help="Parts a second, where it does not follow a line.")
+    ] = 2.0,
     parts: Annotated[int, typer.Option(min=1, help="So many parts, where it does not follow a line.")] = 100,
     first: Annotated[int, typer.Option(min=0, help="Counter of the first of them.")] = 1,
     window_ms: Annotated[int, typer.Option(min=10, help="From trigger to gate; the PLC's own window.")] = 8_000,
     heartbeat_ms: Annotated[int, typer.Option(min=10, help="The heartbeat must move within so long.")] = 1_000,
-    scan_ms: Annotated[int, typer.Option(min=1, help="The PLC's cycle; a slow PLC takes longer.")] = 20,
+    scan_ms: Annotated[int, typer.Option(min=1, max=60_000, help="The PLC's cycle; a slow PLC takes longer.")] = 20,
     two_lanes: Annotated[bool, typer.Option("--two-lanes", help="Rejects go to the divert lane.")] = False,
     dead_after: Annotated[
         int | None, typer.Option(min=0, help="After so many parts the PLC neither reads nor writes; the belt goes on.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linewarden.commands.context import progress_bar, show_table
+from linewarden.commands.context import now_ms, progress_bar, show_table
 from linewarden.commands.options import Device, Json
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.files import writable_file, writable_folder
@@ -59,7 +59,7 @@ def inspect(
         torch.set_num_threads(torch_threads)
     scorer = load_inspector(bundle, device, batch)
     rule = VerdictRule.EITHER if either else VerdictRule.CLASSIFIER
-    options = Options(maps=maps, batch=batch, threads=threads, rule=rule)
+    options = Options(maps=maps, batch=batch, threads=threads, rule=rule, at_ms=now_ms())
     unfinished = out.with_name(f"{out.name}.partial")
     with (
         unfinished.open("w", encoding="ascii", newline="\n") as file,

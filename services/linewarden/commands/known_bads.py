@@ -9,7 +9,7 @@ import typer
 
 from linewarden.commands.context import connect, in_one_line, now_ms, show
 from linewarden.commands.evaluate import side_of
-from linewarden.commands.options import Data, Json, Layout, Line, Split, in_words, parse_time
+from linewarden.commands.options import Data, Json, Layout, Line, Split, finite, in_words, parse_end, parse_time
 
 if TYPE_CHECKING:
     from linewarden_train.data.samples import Label
@@ -43,7 +43,9 @@ def add(
     data: Annotated[Path, typer.Option("--from", help="Folder of the labelled set.", exists=True, file_okay=False)],
     line: Annotated[str, typer.Option(help="The line whose queue they come into.")],
     per_shift: Annotated[int, typer.Option(min=1, help="How many in a shift, at times that are drawn.")],
-    shift_hours: Annotated[float, typer.Option(min=0.1, help="Length of the shift that begins now.")] = 8.0,
+    shift_hours: Annotated[
+        float, typer.Option(callback=finite, min=0.1, help="Length of the shift that begins now.")
+    ] = 8.0,
     at_once: Annotated[bool, typer.Option("--at-once", help="All of them now instead of over the shift.")] = False,
     shown: Annotated[
         Path | None, typer.Option(help="File of groups shown lately: they are left out, and new ones put in.")
@@ -86,7 +88,12 @@ def add(
 
 @app.command()
 def rates(
-    begin: Annotated[str, typer.Option("--from", help="Shown from then on: ISO 8601 or epoch ms.")] = "",
+    begin: Annotated[
+        str,
+        typer.Option(
+            "--from", help="Shown from then on: 2026-01-31, 2026-01-31T06:00, 14:00, -2h (UTC without a zone)."
+        ),
+    ] = "",
     end: Annotated[str, typer.Option("--to", help="Shown up to then; now by default.")] = "",
     line: Line = None,
     as_json: Json = False,
@@ -97,9 +104,9 @@ def rates(
     from linewarden_history.reports.store import VisitStore  # noqa: PLC0415
     from linewarden_history.selection import Selection  # noqa: PLC0415
 
-    here, until = connect(), now_ms()
+    here = connect()
     with in_words():
-        to_ms = parse_time(end) if end else until
+        to_ms = parse_end(end)
         stretch = Selection(parse_time(begin) if begin else to_ms - 7 * 86_400_000, to_ms, line_id=line)
         with VisitStore() as shelf:
             gather(here.broker, here.namespace, stretch, shelf)

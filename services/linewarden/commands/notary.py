@@ -12,7 +12,7 @@ import typer
 
 from linewarden.commands import recorded
 from linewarden.commands.context import now_ms, show_table
-from linewarden.commands.options import Archived, Json
+from linewarden.commands.options import Archived, Json, finite
 from linewarden_runtime.files import writable_file
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
@@ -48,7 +48,9 @@ def verify(
     anchor: Annotated[
         list[str] | None, typer.Option("--anchor", help="A line that 'audit anchor --print' printed; may be repeated.")
     ] = None,
-    unsealed_s: Annotated[float, typer.Option(min=1, help="How long a record may be without a head.")] = 60,
+    unsealed_s: Annotated[
+        float, typer.Option(callback=finite, min=1, help="How long a record may be without a head.")
+    ] = 60,
     archive: Archived = None,
     as_json: Json = False,
 ) -> None:

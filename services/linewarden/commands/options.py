@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linewarden.commands.context import now_ms
+from linewarden_domain.times import end_of, epoch_ms, seconds
 from linewarden_runtime.files import writable_file, writable_folder
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
@@ -48,8 +50,13 @@ Archived = Annotated[
         "--archive", metavar="DIR", exists=True, file_okay=False, help="Read an archive instead of the live topics."
     ),
 ]
-Begin = Annotated[str, typer.Option("--from", help="Captured from then on: ISO 8601 or epoch ms.")]
-End = Annotated[str, typer.Option("--to", help="Captured up to then; now by default.")]
+Begin = Annotated[
+    str,
+    typer.Option(
+        "--from", help="Captured from then on: 2026-01-31, 2026-01-31T06:00, 14:00, -2h (UTC without a zone)."
+    ),
+]
+End = Annotated[str, typer.Option("--to", help="Captured up to then, a day as a whole; now by default.")]
 Line = Annotated[str | None, typer.Option(help="One line of the namespace; all by default.")]
 Camera = Annotated[str | None, typer.Option(help="With a frame of this camera.")]
 Lot = Annotated[str | None, typer.Option(help="Of this lot.")]
@@ -84,7 +91,7 @@ def selection_of(
     with in_words():
         return Selection(
             parse_time(begin),
-            parse_time(end) if end else time.time_ns() // 1_000_000,
+            parse_end(end),
             line_id=line,
             camera_id=camera,
             lot_id=lot,
@@ -106,12 +113,29 @@ def in_words() -> Iterator[None]:
         raise typer.BadParameter(str(error)) from error
 
 
-def parse_time(text: str) -> int:
-    """Read ISO 8601 or epoch ms as epoch ms; raises typer.BadParameter for anything else."""
-    from linewarden_history.selection import epoch_ms  # noqa: PLC0415 - nothing heavy before it is needed
+def finite(value: float | None) -> float | None:
+    """The same number; raises typer.BadParameter for one that is none or without end, which no bound keeps out."""
+    if value is None or math.isfinite(value):
+        return value
+    raise typer.BadParameter(f"{value} is no number to reckon with")
 
+
+def parse_time(text: str) -> int:
+    """Epoch ms of a time as people write it; raises typer.BadParameter, with what it may be."""
     with in_words():
-        return epoch_ms(text)
+        return epoch_ms(text, now_ms())
+
+
+def parse_end(text: str) -> int:
+    """As `parse_time`, now for nothing; a day alone belongs to the range as a whole."""
+    with in_words():
+        return end_of(text, now_ms()) if text else now_ms()
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a number with its unit (90s, 30m, 8h, 2d); raises typer.BadParameter for anything else."""
+    with in_words():
+        return seconds(text)
 
 
 def clock_of(at_ms: int | None) -> str:

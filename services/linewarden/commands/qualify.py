@@ -9,7 +9,7 @@ import typer
 
 from linewarden.commands.context import in_one_line, now_ms, today
 from linewarden.commands.evaluate import side_of
-from linewarden.commands.options import BundleFolder, Data, Device, Json, Layout, Split
+from linewarden.commands.options import BundleFolder, Data, Device, Json, Layout, Split, finite
 from linewarden_runtime.files import writable_file, writable_folder
 from linewarden_train.progress import bars
 
@@ -26,13 +26,19 @@ if TYPE_CHECKING:
 def qualify(
     data: Data,
     bundle: BundleFolder,
-    max_pass_rate: Annotated[float, typer.Option(help="Largest share of defects that may pass with trust.")],
+    max_pass_rate: Annotated[
+        float, typer.Option(callback=finite, help="Largest share of defects that may pass with trust.")
+    ],
     out: Annotated[Path, typer.Option(callback=writable_folder, help="Folder of the qualified bundle, new or empty.")],
-    confidence: Annotated[float, typer.Option(help="Of all statements of this qualification together.")] = 0.95,
+    confidence: Annotated[
+        float, typer.Option(callback=finite, help="Of all statements of this qualification together.")
+    ] = 0.95,
     split: Split = "calibration",
     critical: Annotated[list[str] | None, typer.Option(help="class=share; may be given several times.")] = None,
     valid_days: Annotated[int, typer.Option(min=1, help="Days until it expires.")] = 90,
-    tolerance: Annotated[float, typer.Option(min=0.0, help="How far a device's scores may move.")] = 0.0,
+    tolerance: Annotated[
+        float, typer.Option(callback=finite, min=0.0, help="How far a device's scores may move.")
+    ] = 0.0,
     attempts: Annotated[int, typer.Option(min=1, help="Qualifications planned on these parts; they share delta.")] = 1,
     ledger: Annotated[
         Path | None, typer.Option(callback=writable_file, help="JSON lines of earlier attempts; this one is added.")

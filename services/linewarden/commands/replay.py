@@ -12,7 +12,7 @@ import typer
 
 from linewarden.commands import options, recorded
 from linewarden.commands.context import progress_bar, show_table
-from linewarden.commands.options import DEFAULT_INDEX, Device, Json, chosen, in_words, selection_of
+from linewarden.commands.options import DEFAULT_INDEX, Device, Json, chosen, finite, in_words, selection_of
 from linewarden_runtime.files import writable_file
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
@@ -50,8 +50,13 @@ ContainmentPage = Annotated[
 
 
 def replay(
-    begin: Annotated[str, typer.Option("--from", help="Captured from then on: ISO 8601 or epoch ms.")],
-    end: Annotated[str, typer.Option("--to", help="Captured up to then.")],
+    begin: Annotated[
+        str,
+        typer.Option(
+            "--from", help="Captured from then on: 2026-01-31, 2026-01-31T06:00, 14:00, -2h (UTC without a zone)."
+        ),
+    ],
+    end: Annotated[str, typer.Option("--to", help="Captured up to then, a day as a whole.")],
     bundles: Bundles,
     line: options.Line = None,
     camera: options.Camera = None,
@@ -76,9 +81,11 @@ def replay(
     device: Device = "auto",
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that inspect.")] = 1,
     torch_threads: TorchThreads = 0,
-    tolerance: Annotated[float, typer.Option(min=0.0, help="On p_defect and suspicion, on the device of then.")] = 1e-4,
+    tolerance: Annotated[
+        float, typer.Option(callback=finite, min=0.0, help="On p_defect and suspicion, on the device of then.")
+    ] = 1e-4,
     tolerance_across: Annotated[
-        float, typer.Option(min=0.0, help="The same where device or number format is another.")
+        float, typer.Option(callback=finite, min=0.0, help="The same where device or number format is another.")
     ] = 2e-2,
     results: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep results here; an interrupted run is gone on with.")

@@ -8,17 +8,26 @@ from typing import Annotated, Any
 
 import typer
 
-from linewarden.commands.context import connect, now_ms, show_table
-from linewarden.commands.options import Begin, Csv, End, Json, Line, Page, Simulated, StoredReport, in_words, parse_time
+from linewarden.commands.context import connect, show_table
+from linewarden.commands.options import (
+    Begin,
+    Csv,
+    End,
+    Json,
+    Line,
+    Page,
+    Simulated,
+    StoredReport,
+    in_words,
+    parse_end,
+    parse_time,
+)
+from linewarden.commands.problem import problem
 
 WITH_INTERVAL = ("", "", "95 % interval")
 
 app = typer.Typer(help="Reports over recorded topics; nothing is written to any.", no_args_is_help=True)
-
-
-@app.callback()
-def reports() -> None:
-    """Keep `shift` a subcommand while it is the only one."""
+app.command()(problem)
 
 
 @app.command()
@@ -51,7 +60,7 @@ def shift(
             document = read_stored(from_json, "linewarden.shift-report.v1")
         else:
             here = connect()
-            until = parse_time(end) if end else now_ms()
+            until = parse_end(end)
             scope = Scope(name, simulated, subgroup_min * 60_000)
             since = parse_time(begin) if begin else None
             document = report(here.broker, here.namespace, scope, from_ms=since, to_ms=until, line_id=line)

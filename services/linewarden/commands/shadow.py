@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linewarden.commands import options, recorded
-from linewarden.commands.options import Device, Json
+from linewarden.commands.options import Device, Json, finite, parse_duration
 from linewarden.commands.replay import Bundles, Containment, ContainmentPage, TorchThreads, kept_in, tell, write_page
 
 if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command needs
@@ -31,10 +30,14 @@ def shadow(
     device: Device = "auto",
     torch_threads: TorchThreads = 0,
     wait_s: Annotated[
-        float, typer.Option("--wait", min=0.0, help="Seconds that frames wait for the answer of the live line.")
+        float,
+        typer.Option(
+            "--wait", callback=finite, min=0.0, help="Seconds that frames wait for the answer of the live line."
+        ),
     ] = 30.0,
     every_s: Annotated[
-        float, typer.Option("--every", min=1.0, help="Seconds between two lines that tell where it stands.")
+        float,
+        typer.Option("--every", callback=finite, min=1.0, help="Seconds between two lines that tell where it stands."),
     ] = 10.0,
     results: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep the comparison here; the same shadow goes on with it.")
@@ -75,11 +78,3 @@ def shadow(
     if found.overtaken is not None:
         typer.echo("the group of this shadow cannot go on; begin another one with --name", err=True)
         raise found.overtaken
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of a number with its unit (90s, 30m, 8h, 2d); raises typer.BadParameter for anything else."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is no duration such as 90s, 30m, 8h or 2d")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3_600, "d": 86_400}[found[2]]

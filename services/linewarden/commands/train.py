@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from linewarden.commands.context import in_one_line, today
-from linewarden.commands.options import BundleName, Device, Json, Layout, NewBundle
+from linewarden.commands.options import BundleName, Device, Json, Layout, NewBundle, finite, parse_duration
 from linewarden_train.progress import bars
 
 if TYPE_CHECKING:
@@ -36,8 +36,12 @@ def train(
     ] = "light",
     encoder: Annotated[str, typer.Option(help="timm encoder; nested takes tu-<name>.")] = "efficientnet_lite0",
     pretrained: Annotated[bool, typer.Option(help="Begin with ImageNet weights (efficientnet_lite0).")] = True,
-    scale: Annotated[float, typer.Option(min=0.05, max=8, help="Input pixels for each pixel of a picture.")] = 1.0,
-    levels: Annotated[float | None, typer.Option(help="White level of the camera, as 4095 for 12 bits.")] = None,
+    scale: Annotated[
+        float, typer.Option(callback=finite, min=0.05, max=8, help="Input pixels for each pixel of a picture.")
+    ] = 1.0,
+    levels: Annotated[
+        float | None, typer.Option(callback=finite, help="White level of the camera, as 4095 for 12 bits.")
+    ] = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds for the trust score; 0 takes the calibration side.")] = 2,
     score: Annotated[
         list[str] | None,
@@ -48,7 +52,7 @@ def train(
     ] = "fixed",
     patience: Annotated[int | None, typer.Option(min=1, help="Stop early after so many looks without a gain.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and drawing.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=256, help="Processor threads; all by default.")] = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget where an earlier run of this stopped.")] = False,
     as_json: Json = False,
@@ -71,6 +75,7 @@ def train(
     from linewarden_vision.bundle import check_place, write_bundle  # noqa: PLC0415
     from linewarden_vision.inspector import Inspector  # noqa: PLC0415
 
+    seconds, began = parse_duration(budget) if budget else None, time.monotonic()
     options = TrainOptions(
         name=name or re.sub(r"[^A-Za-z0-9._-]+", "-", out.resolve().name),
         date=today(),
@@ -82,7 +87,7 @@ def train(
         scale=scale,
         levels=levels,
         steps=steps,
-        budget_s=_seconds(budget),
+        budget_s=seconds,
         folds=folds,
         scores=tuple(score or ()),
         balance=balance,
@@ -117,6 +122,7 @@ def train(
                 clock=time.monotonic,
                 on_progress=show,
                 on_step=on_step,
+                ends_at=None if seconds is None else began + seconds,
                 checkpoint=lambda text: Checkpoint(work / f"{text.replace(' ', '-')}.checkpoint", mark),
             )
             taught, summary = train_folder(sides_of(samples), options, around)
@@ -141,16 +147,6 @@ def _loss_table(path: Path) -> Iterator[Callable[[str, TrainStep], None]]:
                 file.flush()
 
         yield write
-
-
-def _seconds(text: str) -> float | None:
-    """Read 90s, 20m or 2h; raises BadParameter otherwise."""
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is no time; write 90s, 20m or 2h", param_hint="--budget")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _report(digest: str, out: Path, summary: TrainingSummary, *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,6 +36,8 @@ class NotarySettings(BaseModel):
 
 class NotaryProcess(ServiceSettings):
     """Settings of the process, as its environment gives them."""
+
+    SERVICE: ClassVar[str] = "notary"
 
     notary: NotarySettings = NotarySettings()
 

@@ -23,12 +23,16 @@ from linewarden_vision.pictures.reading import read_file, read_picture
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`maps` is the folder of PNG files, None for none; at most `batch` pictures are scored together."""
+    """`maps` is the folder of PNG files, None for none; at most `batch` pictures are scored together.
+
+    A qualification has to hold at `at_ms` (epoch ms), or every OK diverts.
+    """
 
     maps: Path | None = None
     batch: int = 16
     threads: int = 2
     rule: VerdictRule = VerdictRule.CLASSIFIER
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +120,5 @@ def _result(entry: ListedPicture, answer: ViewScore | PictureRefused, scorer: Sc
     names: MapNames | None = None
     if options.maps is not None:
         names = write_maps(options.maps, entry.image, answer)
-    return scored(entry, answer, scorer.card, names, options.rule)
+    doubt = scorer.standing.doubt(scorer.card, None, options.at_ms)
+    return scored(entry, answer, scorer.card, names, options.rule, doubt)

@@ -14,9 +14,10 @@ from linewarden_inspect.offline.map_files import MapNames
 from linewarden_schemas.vocabulary import Cause, Routing, Undecidable, Verdict, VerdictRule
 from linewarden_vision.card import Card
 from linewarden_vision.inspecting.judging import thresholds_of_card, verdict_of
-from linewarden_vision.inspecting.reasons import UNTRUSTED_STAGES, reasons_of
+from linewarden_vision.inspecting.reasons import reasons_of
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.standing import Doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,20 @@ class Result:
         return json.dumps(document, allow_nan=False)
 
 
-def scored(entry: ListedPicture, score: ViewScore, card: Card, names: MapNames | None, rule: VerdictRule) -> Result:
-    """The result of a picture that the network judged."""
-    thresholds = thresholds_of_card(card)
+def scored(
+    entry: ListedPicture,
+    score: ViewScore,
+    card: Card,
+    names: MapNames | None,
+    rule: VerdictRule,
+    doubt: Doubt | None,
+) -> Result:
+    """The result of a picture that the network judged; `doubt` of its bundle diverts every OK."""
+    thresholds = thresholds_of_card(card, doubt)
     verdict = verdict_of(rule, score, thresholds)
-    reasons = tuple(one.sentence for one in reasons_of(verdict, score, thresholds, card))
+    reasons = tuple(one.sentence for one in reasons_of(verdict, score, thresholds, card, doubt))
     routing = routing_of(verdict, is_trusted=score.suspicion < thresholds.suspicion)
-    # Of a bundle in such a stage no OK is believed yet.
-    low = "stage" if card.stage in UNTRUSTED_STAGES else Cause.LOW_TRUST.value
+    low = Cause.LOW_TRUST.value if doubt is None else "stage"
     cause = low if routing is Routing.DIVERTED else None
     return Result(
         image=entry.image,

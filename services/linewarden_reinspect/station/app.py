@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from linewarden_reinspect import metrics
-from linewarden_reinspect.station import alarms, api, compare, events, line_acts, pages, pictures, study
+from linewarden_reinspect.station import alarms, api, compare, description, events, line_acts, pages, pictures, study
 from linewarden_reinspect.station.access import people, ways_in
 from linewarden_reinspect.station.access.guard import HEADERS, require_own_page, routes_of
 from linewarden_reinspect.station.access.permissions import require_all_entered
@@ -51,6 +51,7 @@ ROUTERS = (
     engineer.router,
     trust.router,
     people.router,
+    description.router,
 )
 """Whatever is served; pages stand in the bar in this order."""
 
@@ -67,6 +68,7 @@ def create_app(station: StationContext) -> FastAPI:
     )
     app.state.station = station
     app.state.pages = pages_of(ROUTERS)
+    app.state.described = [route for router in ROUTERS for route in router.routes]
     model, watch = station.insight.line, station.watch
     app.state.feed = LineFeed(
         model,

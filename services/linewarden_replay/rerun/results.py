@@ -66,7 +66,10 @@ class Results:
     """
 
     def __init__(self, path: Path | None, identity: str, namespace: str) -> None:
-        self._file = sqlite3.connect("" if path is None else path)
+        try:
+            self._file = sqlite3.connect("" if path is None else path)
+        except sqlite3.OperationalError as error:
+            raise ResultsUnusable(f"{path} cannot hold results of a replay ({error}); name another file") from error
         try:
             self._file.executescript("PRAGMA temp_store = FILE;" + _SCHEMA)
             self._begin(path, identity, namespace)

@@ -35,10 +35,12 @@ class Shadowed:
     most_behind: int
     unreadable_answers: int
     overtaken: RetentionOvertook | None
+    hours: float
 
     def more(self) -> dict[str, object]:
         """What there is to say beyond the report of a re-run."""
         return {
+            "hours": round(self.hours, 4),
             "would_hold": self.standing.would_hold,
             "would_pass": self.standing.would_pass,
             "behind": self.standing.behind,
@@ -72,6 +74,7 @@ def run(
         ResultsUnusable: for a file that holds the results of another run.
         Fenced: where another process took over the shadow of this name.
     """
+    began = clock.monotonic()
     identity = plan.identity(require_live(live), None)
     own = Namespace(f"shadow.{plan.name or identity[:12]}")
     guarded = IsolatedBroker(broker, own)
@@ -113,4 +116,4 @@ def run(
         # The file is not finished: whoever starts this shadow again goes on with group and comparison alike.
         gone = comparing.unreadable, comparing.pinned_otherwise
         report = report_of(kept, own.name, plan.setting.bundle, None, *gone)
-        return Shadowed(report, standing, lag.most, answers.unreadable, overtaken)
+        return Shadowed(report, standing, lag.most, answers.unreadable, overtaken, (clock.monotonic() - began) / 3600)

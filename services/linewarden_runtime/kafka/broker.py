@@ -1,5 +1,6 @@
 """Clients of one Kafka cluster, made from one set of settings."""
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 
 from linewarden_runtime.kafka.admin import KafkaAdmin
@@ -11,6 +12,14 @@ from linewarden_runtime.kafka.transactional import KafkaTransactionalProducer
 from linewarden_runtime.ports import Start
 from linewarden_runtime.records import Position
 from linewarden_runtime.watchdog import Watchdog
+
+
+def _is_a_fault(record: logging.LogRecord) -> bool:
+    """Not where a client is closed while it asks for metadata, which kafka-python calls an error."""
+    return not ("Metadata refresh" in str(record.msg) and "Cancelled" in record.getMessage())
+
+
+logging.getLogger("kafka.cluster").addFilter(_is_a_fault)
 
 
 class KafkaBroker:

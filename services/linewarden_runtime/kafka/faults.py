@@ -53,7 +53,12 @@ _OURS: tuple[tuple[type[RuntimeFault], tuple[type[kafka_errors.KafkaError], ...]
 def translate(error: kafka_errors.KafkaError) -> RuntimeFault | None:
     """Give the runtime's word for an error; None for one that nobody foresaw, which ends the process."""
     kind = next((ours for ours, theirs in _OURS if isinstance(error, theirs)), None)
-    return None if kind is None else kind(f"{type(error).__name__}: {error}")
+    if kind is None:
+        return None
+    said = str(error) or type(error).__name__
+    if "bootstrap" in said:  # nobody answered at all
+        said = f"no broker answers ({said}): start it, or set LINEWARDEN_KAFKA__BOOTSTRAP_SERVERS"
+    return kind(said if type(error).__name__ in said else f"{type(error).__name__}: {said}")
 
 
 @contextmanager

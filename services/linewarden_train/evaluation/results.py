@@ -183,6 +183,8 @@ class Evaluation(EvaluationRecord):
     without_mixed: Findings | None
     """None where no group is mixed, or where nothing is left without them."""
     operating: OperatingPoint | None = None
+    shared_groups: int | None = None
+    """Groups of the set that also made the bundle; None where the bundle does not say which did."""
     classes: ClassTable | None = None
     """Of what the bundle marked; None where it tells no classes."""
     notes: list[str] = []

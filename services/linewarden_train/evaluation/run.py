@@ -82,7 +82,9 @@ def evaluate_bundle(
     classes = None
     if bundle.classes is not None:
         classes = class_table(f"regions that the bundle marked, {task.set_name} {task.split}".strip(), rows.regions)
-    return found.model_copy(update={"source": source, "notes": notes, "classes": classes}), rows.worst
+    return found.model_copy(
+        update={"source": source, "notes": notes, "classes": classes, "shared_groups": _shared(bundle, samples)}
+    ), rows.worst
 
 
 def _more_scores(
@@ -117,10 +119,14 @@ def _notes(bundle: Bundle, samples: Samples, rows: Rows) -> list[str]:
     notes = [f"{count} pictures not decidable: {reason}" for reason, count in sorted(rows.undecidable.items())]
     if bundle.groups is None:
         return [*notes, "the bundle does not say which groups taught it: nobody checked that these are others"]
-    shared = bundle.groups.overlap(label.group for label in samples.labels)
+    shared = _shared(bundle, samples)
     if shared:
-        notes.append(f"{len(shared)} groups of this set also made the bundle: nothing here is held out")
+        notes.append(f"{shared} groups of this set also made the bundle: nothing here is held out")
     return notes
+
+
+def _shared(bundle: Bundle, samples: Samples) -> int | None:
+    return None if bundle.groups is None else len(bundle.groups.overlap(label.group for label in samples.labels))
 
 
 def every_ingredient(epsilon: float, also: Sequence[str] = ()) -> Rival:

@@ -47,7 +47,7 @@ def teach_few(samples: Samples, settings: FewSettings, on_progress: OnProgress) 
 
     Raises ValueError for fewer than 20 good or 5 bad pictures, and for too few independent ones.
     """
-    bad = np.asarray([label.defective for label in samples.labels])
+    bad = np.asarray([label.defective for label in samples.labels], bool)
     if (~bad).sum() < 20 or bad.sum() < 5:
         raise ValueError(f"{(~bad).sum()} good and {bad.sum()} bad pictures; at least 20 and 5 are needed")
     torch.manual_seed(settings.seed)
@@ -106,7 +106,7 @@ def _leave_out(
     on_progress: OnProgress,
 ) -> HeldOut:
     """Score every picture by what was learnt without its fold."""
-    bad = np.asarray([label.defective for label in samples.labels])
+    bad = np.asarray([label.defective for label in samples.labels], bool)
     margin, novelty = np.zeros(len(views)), np.zeros(len(views))
     for number, fold in enumerate(folds, 1):
         kept = [index for index in range(len(views)) if index not in set(fold.indices)]

@@ -43,7 +43,7 @@ class CriteriaJudge:
 
     def lets_go(self, score: ViewScore, card: Card) -> bool:
         """Whether an NG becomes OK, since all that is marked is accepted or ignored."""
-        limits: Thresholds = thresholds_of_card(card)
+        limits: Thresholds = thresholds_of_card(card, None)
         region = self.view.region
         return judged_view(score, self.recipe, self.view.view_id, region, limits, self._at_ms).accepted
 

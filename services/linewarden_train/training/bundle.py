@@ -1,5 +1,7 @@
 """From data sets to a bundle: train, calibrate, set thresholds with their provenance, choose golden pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from linewarden_domain.resampling import Values
@@ -55,7 +57,10 @@ def teach(sets: TeachingSets, settings: TeachSettings, around: Surroundings) -> 
         apart.append((true_regions(fold, rest, spec), true_regions(fold, held, spec)))
 
     held_out = score_held_out(sets.teaching.samples, spec, settings, around, gather)
-    network = train_network(sets.teaching.samples, spec, settings, around)
+    others = {id(one.samples): len(one.samples) for one in (sets.calibration, sets.thresholds, sets.golden)}
+    left = around.in_time(settings.train.budget_s, sum(others.values()))
+    last = replace(settings, train=replace(settings.train, budget_s=left))
+    network = train_network(sets.teaching.samples, spec, last, around)
     calibrated = score(network, spec, sets.calibration.samples, settings, around.on_progress, "calibrating")
     scored = f"{settings.folds} folds, each scored by a network that never saw it" if settings.folds else "one network"
     fitted_on = sets.teaching if held_out else sets.calibration

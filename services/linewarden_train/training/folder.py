@@ -85,6 +85,8 @@ def train_folder(sides: Sides, options: TrainOptions, around: Surroundings) -> t
         thresholds=calibration,
         golden=calibration,
     )
+    if around.ends_at is not None:  # pictures were read and looked through on the same budget
+        options = replace(options, budget_s=max(1.0, around.ends_at - around.clock()))
     taught = teach(sets, settings_of(options), around)
     counts = [part.masks for part in taught.held_out if part.masks is not None]
     limits = taught.card.thresholds

@@ -77,8 +77,10 @@ def score_held_out(
     scored, tell = [], counting(around.on_progress, "scoring out of fold", len(samples))
     for number, (rest, held_out) in enumerate(split_folds(samples, settings.folds, settings.train.seed), 1):
         network = train_network(rest, spec, part, around, f"fold {number} of {settings.folds}")
+        began = around.clock()
         on_fold(network, rest, held_out)
         scored.append(score_samples(network, held_out, spec, epsilon=trust.epsilon, also=trust.names, on_batch=tell))
+        around.scored.append((len(held_out), around.clock() - began))
     return scored
 
 

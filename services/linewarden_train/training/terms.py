@@ -28,6 +28,22 @@ class Surroundings:
     """Hears the losses of each training step, with the name of what is trained."""
     checkpoint: Callable[[str], Checkpoint | None] = lambda _: None
     """The checkpoint of what is trained, by its name; None keeps nothing."""
+    ends_at: float | None = None
+    """When everything has to be done, by the clock; None leaves it to the settings."""
+    scored: list[tuple[int, float]] = field(default_factory=list)
+    """How long scoring took so far: pictures, seconds."""
+
+    def in_time(self, budget_s: float | None, to_score: int) -> float | None:
+        """The seconds left for the last training, so that as many pictures can be scored after it as `to_score`.
+
+        What is left is measured on what was scored, with half of it again for what comes after; without a measure, or
+        without an end, `budget_s` stays.
+        """
+        pictures = sum(count for count, _ in self.scored)
+        if self.ends_at is None or budget_s is None or not pictures:
+            return budget_s
+        reserve = 1.5 * to_score * sum(seconds for _, seconds in self.scored) / pictures
+        return max(1.0, self.ends_at - self.clock() - reserve)
 
 
 @dataclass(frozen=True, slots=True)

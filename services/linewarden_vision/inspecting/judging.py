@@ -19,9 +19,10 @@ from linewarden_vision.inspecting.locating import Placement
 from linewarden_vision.inspecting.map_pictures import picture_maps
 from linewarden_vision.inspecting.measuring import measured
 from linewarden_vision.inspecting.preparing import Ready
-from linewarden_vision.inspecting.reasons import UNTRUSTED_STAGES, by_weight, reasons_of, reasons_of_defects
+from linewarden_vision.inspecting.reasons import by_weight, reasons_of, reasons_of_defects
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.standing import Doubt
 
 
 @cache
@@ -32,12 +33,14 @@ def code_version() -> str:
 
 def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
     """The inspection of a frame that the device scored; `now_ms` is epoch ms."""
-    thresholds = thresholds_of(ready.recipe, ready.scorer.card)
+    card = ready.scorer.card
+    doubt = ready.scorer.standing.doubt(card, ready.recipe, ready.frame.meta.captured_ms)
+    thresholds = thresholds_of(ready.recipe, card, doubt)
     meta = ready.frame.meta
     said_of = judged_view(score, ready.recipe, meta.view_id, ready.region, thresholds, now_ms, ready.placement)
     verdict, defects = said_of.verdict, said_of.defects
     worst = by_weight(defects or ())
-    reasons = (*reasons_of(verdict, score, thresholds, ready.scorer.card), *reasons_of_defects(worst))
+    reasons = (*reasons_of(verdict, score, thresholds, card, doubt), *reasons_of_defects(worst))
     return Inspection(
         frame_id=meta.frame_id,
         visit_id=meta.visit_id,
@@ -144,22 +147,20 @@ def not_decidable(frame: Frame, source: SourceRef, refused: PictureRefused, now_
     )
 
 
-def thresholds_of(recipe: Recipe, card: Card) -> Thresholds:
-    """The recipe's thresholds, or those of the bundle's card; a bundle that nobody promoted has none for trust."""
-    return thresholds_of_card(card) if recipe.thresholds is None else _by_stage(recipe.thresholds, card)
+def thresholds_of(recipe: Recipe, card: Card, doubt: Doubt | None) -> Thresholds:
+    """The recipe's thresholds, or those of the bundle's card; of a bundle that is doubted none for trust."""
+    return thresholds_of_card(card, doubt) if recipe.thresholds is None else _doubted(recipe.thresholds, doubt)
 
 
-def thresholds_of_card(card: Card) -> Thresholds:
-    """The bundle's own thresholds, that of the margin as a probability; by its stage like the recipe's."""
+def thresholds_of_card(card: Card, doubt: Doubt | None) -> Thresholds:
+    """The bundle's own thresholds, that of the margin as a probability; doubted like the recipe's."""
     defect, suspicion = (float(part.value) for part in (card.thresholds.defect, card.thresholds.suspicion))
-    return _by_stage(Thresholds(defect=float(expit(defect)), suspicion=suspicion), card)
+    return _doubted(Thresholds(defect=float(expit(defect)), suspicion=suspicion), doubt)
 
 
-def _by_stage(thresholds: Thresholds, card: Card) -> Thresholds:
-    """Doubt every OK of a bundle that is only taught or in shadow, whatever anybody set: suspicion is never below 0."""
-    if card.stage in UNTRUSTED_STAGES:
-        return thresholds.model_copy(update={"suspicion": 0.0})
-    return thresholds
+def _doubted(thresholds: Thresholds, doubt: Doubt | None) -> Thresholds:
+    """Doubt every OK where the bundle is, whatever anybody set: suspicion is never below 0."""
+    return thresholds if doubt is None else thresholds.model_copy(update={"suspicion": 0.0})
 
 
 def verdict_of(rule: VerdictRule, score: ViewScore, thresholds: Thresholds) -> Verdict:

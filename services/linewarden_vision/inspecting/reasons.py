@@ -12,24 +12,25 @@ from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.card import Card, CheapIngredient, EnhancedIngredient
 from linewarden_vision.inspector import ViewScore
+from linewarden_vision.standing import Doubt
 from linewarden_vision.trust.registry import words_of
 from linewarden_vision.trust.suspicion import Normaliser
 
 _TOLD = 3
 """Defects whose figures are told as reasons; the inspection has all of them."""
-UNTRUSTED_STAGES: Mapping[str, str] = {"taught": "network_taught", "shadow": "network_shadow"}
-"""Stages of a bundle in which no OK is believed, with the code of the reason."""
 
 
-def reasons_of(verdict: Verdict, score: ViewScore, thresholds: Thresholds, card: Card) -> tuple[Said, ...]:
+def reasons_of(
+    verdict: Verdict, score: ViewScore, thresholds: Thresholds, card: Card, doubt: Doubt | None
+) -> tuple[Said, ...]:
     """One reason for an NG or a doubtful OK, none for an OK that is trusted."""
     p = score.p_defect
     if verdict is Verdict.NG:
         if p > thresholds.defect:
             return (said("network_ng", p=p, limit=thresholds.defect),)
         return (said("network_mask", p=p),)
-    if card.stage in UNTRUSTED_STAGES:
-        return (said(UNTRUSTED_STAGES[card.stage], p=p),)
+    if doubt is not None:
+        return (said(doubt.code, p=p, **doubt.facts),)
     if score.suspicion < thresholds.suspicion:
         return ()
     return (doubted(p, score.suspicion, thresholds.suspicion, strongest(score.ingredients, card)),)

@@ -11,6 +11,7 @@ from linewarden_vision.errors import ScoresNotFinite
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.decoders import Picture
+from linewarden_vision.standing import Standing
 
 
 class Scorer(Protocol):
@@ -22,6 +23,11 @@ class Scorer(Protocol):
     @property
     def card(self) -> Card:
         """The card of the bundle that it scores by; the same for its whole life."""
+        ...
+
+    @property
+    def standing(self) -> Standing:
+        """How far its OK may be believed: the stage of its bundle, and the qualification behind it."""
         ...
 
     @property

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
+from kafka import errors as kafka_errors
 from typer.testing import CliRunner, Result
 
 from linewarden.cli import app
 from linewarden.commands.context import connect, publish
 from linewarden.demo import line
 from linewarden.demo.servers import Servers
+from linewarden_history.reading import records_since
+from linewarden_runtime.clock import SystemClock
+from linewarden_runtime.deadletters import DeadLetters
 from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.provision import recipe_record
+from linewarden_runtime.records import InRecord
 from linewarden_schemas.recipe import Recipe
 
 
@@ -124,3 +130,38 @@ def test_a_version_with_two_contents_is_listed_in_conflict_and_not_activated(at_
     assert all("Publish what is right as version 2" in row["state"] for row in listed)
     with pytest.raises(ConfigurationError, match="2 contents"):
         call(at_the_line, "line", "activate", "line1", f"my-product@1@{other.digest()}")
+
+
+def test_a_client_that_is_closed_while_it_asks_for_metadata_logs_no_error(
+    at_the_line: CliRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(4):
+        call(at_the_line, "topics", "list")
+    logging.getLogger("kafka.cluster").error("Metadata refresh: failed %s", kafka_errors.Cancelled())
+    logging.getLogger("kafka.cluster").error("Metadata refresh: failed %s", kafka_errors.NodeNotReadyError("n"))
+    told = [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR]
+    assert len(told) == 1
+    assert "NodeNotReady" in told[0]
+
+
+def test_a_dead_letter_is_shown_and_sent_again_as_it_was(at_the_line: CliRunner) -> None:
+    call(at_the_line, "topics", "create", "--partitions", "2")
+    here = connect()
+    topic = here.namespace.topic("captures")
+    letters = DeadLetters("route", here.namespace, SystemClock())
+    whole = InRecord(topic, 1, 7, 0, b"v1", b'{"a": 1}', (("ce_type", b"odd"),))
+    cut = InRecord(topic, 0, 8, 0, b"v2", bytes((5 << 20) + 1), ())
+    publish(here.broker, [letters.letter(whole, "unreadable", "odd type"), letters.letter(cut, "too-large")])
+    listed = json.loads(call(at_the_line, "dead-letters", "list", "--json").output)
+    assert [one["source"] for one in listed] == [f"{topic}[1]@7", f"{topic}[0]@8"]
+    shown = json.loads(call(at_the_line, "dead-letters", "show", f"{topic}[1]@7", "--json").output)
+    assert (shown["value"], shown["headers"], shown["detail"]) == ('{"a": 1}', {"ce_type": "odd"}, "odd type")
+    assert call(at_the_line, "dead-letters", "show", f"{topic}[1]@9").exit_code == 1
+    refused = call(at_the_line, "dead-letters", "redrive", f"{topic}[0]@8", "--yes")
+    assert (refused.exit_code, "not whole" in refused.output) == (2, True)
+    assert call(at_the_line, "dead-letters", "redrive", "--cause", "unreadable", stdin="n\n").exit_code == 1
+    sent = call(at_the_line, "dead-letters", "redrive", "--cause", "unreadable", "--by", "kim", "--yes")
+    assert "1 records sent again" in sent.output
+    (again,) = records_since(here.broker, topic, 0)
+    assert (again.partition, again.key, again.value) == (1, b"v1", b'{"a": 1}')
+    assert dict(again.headers) == {"ce_type": b"odd", "redriven-by": b"kim"}

@@ -92,6 +92,15 @@ def test_every_service_reads_the_shared_settings_file(service: str, monkeypatch:
     assert settings.kafka.bootstrap_servers == "kafka:9092"
 
 
+def test_each_service_has_a_client_id_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in line_env().items():
+        monkeypatch.setenv(name, value)
+    assert [load().kafka.client_id for load in LOADERS.values()] == [f"line1.{service}-0" for service in LOADERS]
+    assert ServiceSettings.load().kafka.client_id == "line1.cli-0"
+    monkeypatch.setenv("LINEWARDEN_KAFKA__CLIENT_ID", "mine")
+    assert RouteSettings.load().kafka.client_id == "mine"
+
+
 def test_the_station_shows_pictures_of_bundles_and_references_that_are_mounted(monkeypatch: pytest.MonkeyPatch) -> None:
     station = services()["station"]
     for name, value in station["environment"].items():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,10 +23,12 @@ from linewarden_vision.inspecting.preparing import Ready
 from linewarden_vision.inspecting.reasons import reasons_of
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.region_classes import ClassMap
+from linewarden_vision.standing import Standing
+from tests.support.bundles import qualification_of
 from tests.unit.vision.helpers import small_card
 from tests.unit.vision.test_region_classes import class_map
 
-LIMITS = Thresholds(defect=0.5, suspicion=0.6)
+LIMITS = Thresholds(defect=0.5, suspicion=0.5)
 
 
 def score(p_defect: float, *, mask: bool = False) -> ViewScore:
@@ -79,7 +83,9 @@ def _marked(recipe: Recipe, p_defect: float = 0.1, *, size: int = 4, classes: Cl
         sha256="0" * 64,
         content_type="image/png",
     )
-    scorer: Any = SimpleNamespace(card=_card("released"), digest="0" * 64, device="cpu", precision="float32")
+    scorer: Any = SimpleNamespace(
+        card=_card("released"), standing=_standing("released"), digest="0" * 64, device="cpu", precision="float32"
+    )
     source = SourceRef(topic="t", partition=0, offset=0)
     ready = Ready(Frame(meta, b"", None), source, recipe, None, scorer, None, (100, 100))
     return decided(ready, taken, 1)
@@ -155,15 +161,62 @@ def _card(stage: Stage) -> Card:
 @pytest.mark.parametrize("own", [None, Thresholds(defect=0.5, suspicion=0.99)])
 @pytest.mark.parametrize("stage", ["taught", "shadow"])
 def test_no_ok_of_a_bundle_that_is_only_taught_or_in_shadow_is_believed(stage: Stage, own: Thresholds | None) -> None:
-    thresholds = thresholds_of(_recipe(own), _card(stage))
+    doubt = _standing(stage).doubt(_card(stage), _recipe(own), AT)
+    thresholds = thresholds_of(_recipe(own), _card(stage), doubt)
     assert thresholds.suspicion == 0.0  # suspicion lies in 0 to 1: every OK is doubtful
     assert thresholds.defect == 0.5
-    (reason,) = reasons_of(Verdict.OK, score(0.1), thresholds, _card(stage))
+    (reason,) = reasons_of(Verdict.OK, score(0.1), thresholds, _card(stage), doubt)
     assert f"the bundle is only {'taught' if stage == 'taught' else 'in shadow'}" in reason.sentence
 
 
 @pytest.mark.parametrize("stage", ["assisted", "released"])
-def test_a_promoted_bundle_goes_by_its_thresholds(stage: Stage) -> None:
-    assert thresholds_of(_recipe(None), _card(stage)).suspicion == 0.5
-    assert thresholds_of(_recipe(LIMITS), _card(stage)) == LIMITS
-    assert reasons_of(Verdict.OK, score(0.1), LIMITS, _card(stage)) == ()
+def test_a_promoted_bundle_whose_qualification_holds_goes_by_its_thresholds(stage: Stage) -> None:
+    doubt = _standing(stage).doubt(_card(stage), _recipe(LIMITS), AT)
+    assert doubt is None
+    assert thresholds_of(_recipe(None), _card(stage), doubt).suspicion == 0.5
+    assert thresholds_of(_recipe(LIMITS), _card(stage), doubt) == LIMITS
+    assert reasons_of(Verdict.OK, score(0.1), LIMITS, _card(stage), doubt) == ()
+
+
+DAY_MS = 86_400_000
+AT = 1_767_225_600_000  # 2026-01-01
+LOOSE = Thresholds(defect=0.5, suspicion=0.99)
+STRICT = Thresholds(defect=0.2, suspicion=0.1)
+
+
+def _standing(stage: Stage, expires: str = "2026-01-31", **more: Any) -> Standing:
+    return Standing(stage, qualification_of("0" * 64, expires), **more)
+
+
+@pytest.mark.parametrize("stage", ["assisted", "released"])
+@pytest.mark.parametrize(
+    ("standing", "recipe", "at_ms", "words"),
+    [
+        (Standing, None, AT, "its bundle is not qualified"),
+        (partial(_standing, void="weights differ"), None, AT, "qualification of its bundle is void (weights differ)"),
+        (_standing, None, AT + 31 * DAY_MS, "the qualification of its bundle ended on 2026-01-31"),
+        (_standing, LOOSE, AT, "let more pass than was qualified"),
+    ],
+)
+def test_no_ok_of_a_stage_counts_without_a_qualification_that_holds_now(
+    stage: Stage, standing: Callable[[Stage], Standing], recipe: Thresholds | None, at_ms: int, words: str
+) -> None:
+    doubt = standing(stage).doubt(_card(stage), _recipe(recipe), at_ms)
+    assert thresholds_of(_recipe(recipe), _card(stage), doubt).suspicion == 0.0
+    (reason,) = reasons_of(Verdict.OK, score(0.1), LIMITS, _card(stage), doubt)
+    assert words in reason.sentence
+    assert "no OK of it counts" in reason.sentence
+
+
+def test_a_qualification_holds_to_the_end_of_its_last_day_and_under_stricter_thresholds() -> None:
+    held = _standing("released")
+    assert held.doubt(_card("released"), None, AT + 31 * DAY_MS - 1) is None
+    assert held.doubt(_card("released"), _recipe(STRICT), AT) is None
+
+
+def test_its_end_is_announced_fourteen_days_before_and_no_sooner() -> None:
+    held = _standing("released")
+    assert held.notice(AT + 15 * DAY_MS) is None
+    assert held.notice(AT + 16 * DAY_MS) == "its qualification ends on 2026-01-31, in 14 days; then every OK diverts"
+    assert "ended on 2026-01-31" in str(held.notice(AT + 31 * DAY_MS))
+    assert _standing("shadow").notice(AT + 31 * DAY_MS) is None  # nothing of it passes anyhow

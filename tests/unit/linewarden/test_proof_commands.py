@@ -28,6 +28,7 @@ def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.timeout(600)
 def test_a_bundle_is_qualified_evaluated_promoted_and_verified(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -42,7 +43,10 @@ def test_a_bundle_is_qualified_evaluated_promoted_and_verified(
     assert json.loads(capsys.readouterr().out)["kind"] == "evaluation"
     evidence = ("--evidence", place / "found" / "evaluation.json", "--who", "kim")
     assert _run(monkeypatch, "bundle", "promote", qualified, "shadow", "--out", shadow, *evidence) == 0
-    assert "a recipe has to name this digest" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "a recipe has to name this digest" in said
+    assert "of 62 defective groups" in said
+    assert "qualified to" in said
     promoted = read_bundle(shadow)
     assert (promoted.card.stage, promoted.promotions[0].who, promoted.promotions[0].evidence.n) == ("shadow", "kim", 62)
     assert promoted.qualification is not None
@@ -50,6 +54,28 @@ def test_a_bundle_is_qualified_evaluated_promoted_and_verified(
     assert {row["well"] for row in json.loads(capsys.readouterr().out)} == {"yes"}
     assert _run(monkeypatch, "bundle", "show", shadow, "--json") == 0
     assert json.loads(capsys.readouterr().out)["stage"] == "shadow"
+
+    ran, assisted, released = place / "ran.json", place / "assisted", place / "released"
+    ran.write_text(
+        json.dumps({"bundle": promoted.digest, "frames": 4000, "hours": 2.0, "would_hold": 3, "would_pass": 1})
+    )
+    ask = ("bundle", "promote", shadow, "assisted", "--out", assisted, *evidence)
+    assert _run(monkeypatch, *ask) == 78
+    assert "assisted asks for more: a shadow run of 8 h and 1000 frames: linewarden shadow" in capsys.readouterr().err
+    assert _run(monkeypatch, *ask, "--evidence", ran) == 78
+    assert "this one ran 2 h over 4000 frames" in capsys.readouterr().err
+    assert not assisted.exists()
+    assert _run(monkeypatch, *ask, "--evidence", ran, "--override", "line stands still") == 0
+    assert "OVERRIDDEN by kim (line stands still), without a shadow run of 8 h" in capsys.readouterr().out
+    step = read_bundle(assisted).promotions[-1]
+    assert (step.override, step.evidence.kind) == ("line stands still", "shadow")
+    assert step.lacking == ["a shadow run of 8 h and 1000 frames: this one ran 2 h over 4000 frames"]
+    longer = (*ask, "--evidence", ran, "--shadow-hours", "2")
+    assert _run(monkeypatch, *longer) == 0
+    assert read_bundle(assisted).promotions[-1].override is None
+    record = ("--evidence", assisted / "qualification.json")
+    assert _run(monkeypatch, "bundle", "promote", assisted, "released", "--out", released, *record) == 0
+    assert read_bundle(released).promotions[-1].evidence.kind == "qualification"
 
 
 def test_too_few_groups_are_not_certifiable_and_say_so(
@@ -68,7 +94,7 @@ def test_a_stage_cannot_be_skipped_and_evidence_must_be_of_this_bundle(
     stranger.write_text("{}")
     arguments = ("--evidence", stranger, "--out", place / "skipped")
     assert _run(monkeypatch, "bundle", "promote", place / "known", "released", *arguments) == 78
-    assert "is neither an evaluation nor a qualification" in capsys.readouterr().err
+    assert "is neither an evaluation nor a qualification nor a shadow's report" in capsys.readouterr().err
     assert _run(monkeypatch, "bundle", "promote", place / "known", "perfect", *arguments) == 78
     assert "is none of taught, shadow, assisted, released" in capsys.readouterr().err
 
@@ -98,3 +124,22 @@ def test_drift_tells_by_its_exit_code(
     arguments = ("--results", place / "results.jsonl", "--bundle", place / "known", "--window", "100")
     assert _run(monkeypatch, "drift", *arguments) == 1
     assert "ALARM" in capsys.readouterr().out
+
+
+def test_an_evaluation_on_groups_that_made_the_bundle_promotes_nothing(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = ("--split", "", "--device", "cpu", "--out", tmp_path)
+    assert _run(monkeypatch, "evaluate", "--data", place / "set", "--bundle", place / "known", *found) == 0
+    told = json.loads((tmp_path / "evaluation.json").read_text())
+    assert told["shared_groups"] == 0
+    for shared, words in (
+        (5, "5 groups also made the bundle"),
+        (None, "nobody can tell which groups made this bundle"),
+    ):
+        seen = tmp_path / "seen.json"
+        seen.write_text(json.dumps(told | {"shared_groups": shared}))
+        ask = ("bundle", "promote", place / "known", "shadow", "--evidence", seen, "--out", tmp_path / "none")
+        assert _run(monkeypatch, *ask) == 78
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

@@ -17,6 +17,7 @@ from linewarden_reinspect.station.access.sessions import Sessions
 from linewarden_reinspect.station.errors import Forbidden, NotSignedIn
 from linewarden_reinspect.station.sessions import Session
 
+CSRF_HEADER = "x-linewarden-token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
     "Content-Security-Policy": (
@@ -50,6 +51,11 @@ class Guard:
     def __init__(self, sessions: Sessions, log: AuditLog, cookie: str, proxy: TrustedProxy | None = None) -> None:
         self._sessions, self._log, self._cookie, self._proxy = sessions, log, cookie, proxy
 
+    @property
+    def cookie(self) -> str:
+        """The name of the cookie that holds a session."""
+        return self._cookie
+
     def admit(self, request: Request) -> None:
         """Let a request in, with its session in `request.state`.
 
@@ -64,7 +70,7 @@ class Guard:
         session = self.session(request, awake=name not in BEATS)
         request.state.session = session
         require(session.role, permission)
-        token = request.headers.get("x-linewarden-token", "")
+        token = request.headers.get(CSRF_HEADER, "")
         if request.method not in SAFE_METHODS and not secrets.compare_digest(token.encode(), session.csrf.encode()):
             raise Forbidden("problem.old_page")
 

@@ -151,6 +151,7 @@ ROUTES: dict[str, Permission] = {
     "GET /users": Permission.SKILLS,
     "GET /api/users": Permission.SKILLS,
     "POST /api/users/{name}/skills": Permission.SKILLS,
+    "GET /api/openapi.json": Permission.USERS,
     "POST /api/users": Permission.USERS,
     "POST /api/users/{name}/role": Permission.USERS,
     "POST /api/users/{name}/disabled": Permission.USERS,
