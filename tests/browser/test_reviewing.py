@@ -307,7 +307,7 @@ def test_a_wrong_link_says_how_to_get_a_right_one(made: Rig, link: str, browser:
     page.wait_for_selector("#password-row", state="hidden")
     page.fill("#name", "Ada")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/")
+    page.wait_for_url("**/line")
 
 
 def test_on_a_phone_there_is_one_column_and_the_reason_is_in_sight(made: Rig, link: str, browser: Browser) -> None:

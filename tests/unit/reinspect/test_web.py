@@ -236,7 +236,7 @@ def test_who_was_signed_in_is_told_that_it_is_over_and_comes_back_to_the_page(ma
     assert over in browser.get(led).text
     fresh = TestClient(create_app(made.station), base_url=BASE, follow_redirects=False)
     assert over not in fresh.get(led).text
-    for to, place in (("/review", "/review"), ("/users", "/"), ("//elsewhere.test", "/")):
+    for to, place in (("/review", "/review"), ("/users", "/line"), ("//elsewhere.test", "/line")):
         data = {"link": LINK, "name": "ada", "to": to}
         assert browser.client.post("/sign-in", data=data, headers=browser.headers).headers["location"] == place
 

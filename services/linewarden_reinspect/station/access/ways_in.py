@@ -50,14 +50,14 @@ def sign_in(
     role: Annotated[Role | None, Form()] = None,
     to: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
-    """Sign in by link, or by password, and go to the queue or back to where one was; else the form, with the reason."""
+    """Sign in by link, or by password, and go to the line or back to where one was; else the form, with the reason."""
     entry, address = station.access.entry, address_of(request)
     try:
         session = entry.by_link(link, name, role, address) if link else entry.by_password(name, password, address)
     except StationError as error:
         return _form(request, station, error, to)
     pages = [path for path in request.app.state.pages if allows(session.role, permission_of("GET", path))]
-    return _in(station, session, to if to in pages else "/")
+    return _in(station, session, to if to in pages else "/line")
 
 
 @router.get("/set-up")
