@@ -145,28 +145,29 @@ DRAW: Mapping[str, Callable[[np.random.Generator, float], DrawnDefect]] = {
 
 def hand_checked() -> Iterator[tuple[str, str, str, MeasuredDefect]]:
     """A few masks that can be worked out on paper at 0.1 mm/pixel: what, length and area by hand, what was measured."""
-    square = np.zeros((40, 40), bool)
+    square, line, falling, hook, pixel = (np.zeros((60, 60), bool) for _ in range(5))
     square[5:15, 5:15] = True
+    line[30, 4:54] = True
+    falling[np.arange(40), np.arange(40)] = True
+    hook[10, 10:41] = hook[10:41, 10] = True
+    pixel[4, 4] = True
     yield (
         "square of 10 x 10",
         "corner to corner √(9² + 9²) + 1 = 13.73 pixels: 1.37 mm",
         "100 pixels: 1.00 mm²",
-        *_measured(square, 0.1),
+        _one(square),
     )
-    line = np.zeros((60, 60), bool)
-    line[30, 4:54] = True
-    yield "line of 50 x 1", "50 pixels: 5.00 mm", "50 pixels: 0.50 mm²", *_measured(line, 0.1)
-    falling = np.eye(60, dtype=bool)
-    falling[40:] = False
-    yield "diagonal of 40", "√(39² + 39²) + 1 = 56.15 pixels: 5.62 mm", "40 pixels: 0.40 mm²", *_measured(falling, 0.1)
-    hook = np.zeros((60, 60), bool)
-    hook[10, 10:41] = hook[10:41, 10] = True
+    yield "line of 50 x 1", "50 pixels: 5.00 mm", "50 pixels: 0.50 mm²", _one(line)
+    yield "diagonal of 40", "√(39² + 39²) + 1 = 56.15 pixels: 5.62 mm", "40 pixels: 0.40 mm²", _one(falling)
     yield (
         "two legs of 31 at a right angle, 1 wide",
-        "58 straight steps and 1 across the corner: 0.948 · 58 + 1.343 + 1 = 57.3 pixels: 5.73 mm",
+        "61 pixels along the legs: 6.10 mm",
         "61 pixels: 0.61 mm²",
-        *_measured(hook, 0.1),
+        _one(hook),
     )
-    pixel = np.zeros((9, 9), bool)
-    pixel[4, 4] = True
-    yield "one pixel", "1 pixel: 0.10 mm", "1 pixel: 0.01 mm²", *_measured(pixel, 0.1)
+    yield "one pixel", "1 pixel: 0.10 mm", "1 pixel: 0.01 mm²", _one(pixel)
+
+
+def _one(mask: Mask) -> MeasuredDefect:
+    [found] = _measured(mask, 0.1)
+    return found

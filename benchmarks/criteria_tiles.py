@@ -1,4 +1,4 @@
-"""The magnetic tiles judged by criteria: each picture by a network, classes and thresholds that never saw its group."""
+"""The magnetic tiles judged by criteria: each by a network, classes and thresholds that never saw its group."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from scipy.special import expit
 from linewarden_domain.acceptance import judged
 from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, ViewSpec
 from linewarden_schemas.vocabulary import Verdict, VerdictRule
+from linewarden_train.data.groups import split_by_group
 from linewarden_train.data.samples import GOOD, Label, Sample, Samples
 from linewarden_train.evaluation.of_bundle import told_regions
 from linewarden_train.study.arms import StudyPlan, TrainedFold, train_fold
 from linewarden_train.training.calibration import defect_threshold, worst_of_parts
-from linewarden_train.training.classes import RegionFeatures, ToldRegion, class_table, teach_classes, true_regions
-from linewarden_train.training.folder import TrainOptions
+from linewarden_train.training.classes import ToldRegion, class_table, teach_classes, true_regions
 from linewarden_train.training.masks import MaskCounts, choose_mask_point, count_mask
 from linewarden_train.training.terms import Surroundings
 from linewarden_vision.card import CalibrationProvenance
@@ -35,7 +35,6 @@ from linewarden_vision.stitching import Mosaic, TileScore, passes
 
 MM = 0.1
 """A nominal scale: the set tells no size of its tiles."""
-FOLDS = 3
 ACCEPTED = Criterion(defect_class="blowhole", accept=True, max_length_mm=2.0, max_area_mm2=2.0, max_count=3)
 """Fixed before any tile was judged."""
 _UNUSED = CalibrationProvenance(
@@ -75,6 +74,15 @@ class TileJudgement:
     accepted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class TilesJudged:
+    """The confusion of classes of what was marked, every picture under every rule, and the labels of the pictures."""
+
+    classes: ClassTable
+    judged: Mapping[str, list[TileJudgement]]
+    labels: Sequence[Label]
+
+
 def rules() -> list[TileRule]:
     """The criterion by class and without one, and where criteria may overrule the classifier."""
     blind = ACCEPTED.model_copy(update={"defect_class": None})
@@ -102,48 +110,42 @@ def _recipe(*criteria: Criterion, overrules: bool = False) -> Recipe:
 
 
 def judge_tiles(
-    samples: Samples, steps: int, seed: int, work: Path, on_progress: Callable[[str, int, int], None]
-) -> tuple[ClassTable, Mapping[str, list[TileJudgement]]]:
-    """The confusion of classes of what was marked, and every picture under every rule."""
-    options = TrainOptions(
-        name="study", date="", code_version="", steps=steps, folds=0, seed=seed, device="cpu", threads=1
-    )
-    plan = StudyPlan(options)
-    around = Surroundings(time.monotonic, on_progress)
-    folds = [train_fold(samples, plan, f"both:{number}", work, around) for number in range(FOLDS)]
-    looked, pairs = [], []
-    for number, fold in enumerate(folds):
-        on_progress("judging", number, FOLDS)
-        looked.append(list(_look(fold)))
-        pairs.append(
-            (true_regions(fold.network, fold.rest, fold.spec), true_regions(fold.network, fold.held_out, fold.spec))
-        )
-    on_progress("judging", FOLDS, FOLDS)
+    samples: Samples, plan: StudyPlan, folds: int, work: Path, on_progress: Callable[[str, int, int], None]
+) -> TilesJudged:
+    """Judge the held-out groups of the first folds by each fold's network, which never saw them.
+
+    Mask thresholds, the classifier's threshold and the temperature of the classes come from the other half of the
+    fold's held-out groups; the class weights from the groups that taught the network.
+    """
     told: list[ToldRegion] = []
     found: dict[str, list[TileJudgement]] = defaultdict(list)
-    counts = [_counts(fold, seen) for fold, seen in zip(folds, looked, strict=True)]
-    for number, seen in enumerate(looked):
-        point = choose_mask_point(MaskCounts.stack([one for other, one in enumerate(counts) if other != number]))[0]
-        head = _head(number, pairs)
-        limit = _limit(seen)
-        for one in seen:
-            score = _score(one, head, point.threshold, point.peak)
-            told.extend(told_regions(score, one.sample))
-            for rule in rules():
-                found[rule.name].append(_judged(one.sample, score, rule.recipe, limit))
-    how = f"regions that the networks of {FOLDS} folds marked on groups that they and the classes never saw"
-    return class_table(how, told), found
+    labels: list[Label] = []
+    around = Surroundings(time.monotonic, on_progress)
+    for number in range(folds):
+        fold = train_fold(samples, plan, f"both:{number}", work, around)
+        on_progress("judging", number, folds)
+        taught = true_regions(fold.network, fold.rest, fold.spec)
+        halves = split_by_group(fold.held_out, 2, np.random.default_rng(plan.options.seed))
+        looked = [list(_look(fold, half)) for half in halves]
+        for own, other, apart in zip(looked, reversed(looked), reversed(halves), strict=True):
+            point = choose_mask_point(_counts(fold, other))[0]
+            pair = (taught, true_regions(fold.network, apart, fold.spec))
+            head = teach_classes(taught, [pair], "the other half", _UNUSED)
+            limit = _limit(other)
+            for one in own:
+                score = _score(one, head, point.threshold, point.peak)
+                told.extend(told_regions(score, one.sample))
+                labels.append(one.sample.label)
+                for rule in rules():
+                    found[rule.name].append(_judged(one.sample, score, rule.recipe, limit))
+        on_progress("judging", number + 1, folds)
+    how = "regions that the network marked on groups that neither it nor the classes saw"
+    return TilesJudged(class_table(how, told), found, labels)
 
 
-def _head(number: int, pairs: Sequence[tuple[RegionFeatures, RegionFeatures]]) -> ClassHead:
-    """Fitted on the fold's own groups; the temperature comes from the other folds, whose held-out groups these are."""
-    apart = [pair for other, pair in enumerate(pairs) if other != number]
-    return teach_classes(pairs[number][0], apart, "other folds", _UNUSED)
-
-
-def _look(fold: TrainedFold, batch: int = 16) -> Iterator[LookedAt]:
-    for start in range(0, len(fold.held_out), batch):
-        chosen = [fold.held_out[index] for index in range(start, min(start + batch, len(fold.held_out)))]
+def _look(fold: TrainedFold, samples: Samples, batch: int = 16) -> Iterator[LookedAt]:
+    for start in range(0, len(samples), batch):
+        chosen = [samples[index] for index in range(start, min(start + batch, len(samples)))]
         ready = [prepare_picture(one.picture, fold.spec) for one in chosen]
         mosaics = [Mosaic(one) for one in ready]
         for tiles in passes(ready, batch):
@@ -169,7 +171,7 @@ def _counts(fold: TrainedFold, seen: Sequence[LookedAt]) -> MaskCounts:
 
 
 def _limit(seen: Sequence[LookedAt]) -> float:
-    """The threshold on the margin with 1 % overkill on the fold's own good pictures, as the study of the set has it."""
+    """The threshold on the margin with 1 % overkill on these good pictures."""
     tainted = {one.sample.label.judged for one in seen if one.sample.label.defective}
     good = np.asarray([one.sample.label.judged not in tainted for one in seen])
     groups = [one.sample.label.group for one in seen]

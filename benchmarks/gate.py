@@ -111,11 +111,15 @@ def _answers(parts: Mapping[str, Mapping[str, Any]], counters: range) -> dict[st
     times = sorted(float(part["answer_ms"]) for part in seen if part["answer_ms"] is not None)
     return {
         "answered": len(times),
-        "p50_ms": round(percentile(times, 0.5)) if times else None,
-        "p99_ms": round(percentile(times, 0.99)) if times else None,
-        "worst_ms": round(times[-1]) if times else None,
+        "p50_ms": _whole(percentile(times, 0.5)),
+        "p99_ms": _whole(percentile(times, 0.99)),
+        "worst_ms": _whole(max(times, default=None)),
         "missed": sum(part["bin"] == "unknown" for part in seen),
     }
+
+
+def _whole(ms: float | None) -> int | None:
+    return None if ms is None else round(ms)
 
 
 def _print_answers(which: str, told: Mapping[str, int | None]) -> None:

@@ -13,7 +13,9 @@ from tests.faults.plant.rows import PlantRow, named
 PAGE = RESULTS.parent.parent / "plant.md"
 GATE = RESULTS.with_name("gate.jsonl")
 _COLUMNS = "row|what is done|runs|held|lost|doubled|passed wrongly|named after: median s|worst s|limit s|parts|commit"
-_GATE_COLUMNS = "at|commit|broker|parts/s|parts|first parts|p50 ms|p99 ms|worst ms|missed|missed of the first|right|load before|machine"
+_GATE_COLUMNS = (
+    "at|commit|broker|parts/s|parts|first parts|p50 ms|p99 ms|worst ms|missed|of the first|right|load|machine"
+)
 
 
 def head(columns: str) -> list[str]:
@@ -84,7 +86,7 @@ def gate() -> list[str]:
         "A simulated PLC with a cycle of 20 ms; from the part's trigger to the reading that holds its answer, by",
         "`python -m benchmarks.gate --record`. The first parts, in which cameras and network come up, stand apart. A",
         "missed deadline is a part without an answer in its window: it lies in the divert lane, counted. *Right*:",
-        "each bin holds exactly what the dispositions say, or a part without an answer. *Load before*: what others were",
+        "each bin holds exactly what the dispositions say, or a part without an answer. *Load*: what others were",
         "running on the machine as the run began (load average of a minute).",
         "",
         *head(_GATE_COLUMNS),

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +45,7 @@ def stage(folder: Path) -> None:
                 shutil.copyfile(ROOT / target, folder / target)
         copy = folder / page
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(_LINK.sub(lambda link: _page_of(page, link[0]), text), encoding="utf-8")
+        copy.write_text(_LINK.sub(partial(_page_of, page), text), encoding="utf-8")
     if missing:
         raise SystemExit("\n".join(missing))
 
@@ -65,10 +66,10 @@ def _normal(parts: tuple[str, ...]) -> list[str]:
     return kept
 
 
-def _page_of(page: Path, link: str) -> str:
+def _page_of(page: Path, link: re.Match[str]) -> str:
     """A link to a folder as one to its page."""
-    folder = ROOT / page.parent / link
-    return f"{link.rstrip('/')}/README.md" if (folder / "README.md").is_file() else link
+    folder = ROOT / page.parent / link[0]
+    return f"{link[0].rstrip('/')}/README.md" if (folder / "README.md").is_file() else link[0]
 
 
 def llms(folder: Path) -> str:

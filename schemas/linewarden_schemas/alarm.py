@@ -6,17 +6,10 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import StringConstraints, model_validator
 
+from linewarden_schemas.alarm_vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmPriority, AlarmStage, AlarmStep
 from linewarden_schemas.base import Actor, Count, EpochMs, Id, Message, MessagePart, Text
 from linewarden_schemas.ids import check_id
 from linewarden_schemas.reason import Reason
-from linewarden_schemas.vocabulary import (
-    AlarmDemand,
-    AlarmDoing,
-    AlarmKind,
-    AlarmPriority,
-    AlarmStage,
-    AlarmStep,
-)
 
 
 def alarm_id(line_id: str, kind: AlarmKind, subject: str | None = None) -> str:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 
-from linewarden_schemas import vocabulary
+from linewarden_schemas import alarm_vocabulary, vocabulary
 from linewarden_schemas.capture import FrameMetadata
 from linewarden_schemas.envelope import FRAME_TYPE
 from linewarden_schemas.registry import MESSAGES
@@ -242,7 +242,7 @@ WORDS: Mapping[str, Word] = {
     "containment list": Word("Parts that passed and would not pass under a new bundle or recipe.", ("dispositions",)),
     "changeover": Word(
         "The act that brings a line from one recipe to another: requested, acknowledged, cleared, checked, released.",
-        ("ChangeoverStage", "line-acts"),
+        ("Changeover", "ChangeoverStage", "line-acts"),
     ),
     "lock": Word(
         "Nothing passes on trust while it stands, whatever the state of the line; a lead who has signed in lifts it.",
@@ -270,7 +270,7 @@ def glossary_page(banner: str) -> str:
     """
     enums = {
         name: kind
-        for name, kind in vars(vocabulary).items()
+        for name, kind in (vars(vocabulary) | vars(alarm_vocabulary)).items()
         if isinstance(kind, type) and issubclass(kind, StrEnum) and kind is not StrEnum
     }
     schema = "../schemas/jsonschema"

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from linewarden_schemas.alarm import (
-    Alarm,
-    AlarmEvent,
-    AlarmLoad,
-    AlarmRequest,
-    AlarmTallies,
-    BinTally,
-    CameraHeard,
-    LineWord,
-    ReadMark,
-    RejectTally,
-    alarm_id,
-)
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture, FrameMetadata, Returned
-from linewarden_schemas.changeover import Changeover, LoadedRecipe, MasterAnswer, MasterCheck, WorkerHeartbeat
 from linewarden_schemas.decision import Decision, Mark, QueueEvent, Shown
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotFrame, SlotOpen, ViewResult
 from linewarden_schemas.escape import Escape
 from linewarden_schemas.ids import decision_id, escape_id, frame_id, slot_id, visit_id
 from linewarden_schemas.inspection import Evidence, Inspection, Maps, SourceRef
-from linewarden_schemas.line import Activation, ChannelSignal, LineLock, LineState, LineStateRef
+from linewarden_schemas.line import Activation, ChannelSignal, LineStateRef
 from linewarden_schemas.operations import (
     Actuation,
     Balance,
@@ -36,23 +22,15 @@ from linewarden_schemas.operations import (
 )
 from linewarden_schemas.reason import Reason
 from linewarden_schemas.route_state import CameraProgress, SlotState, ViewState, VisitSnapshot
+from linewarden_schemas.sample_acts import ACTS
+from linewarden_schemas.sample_alarms import ALARM_SAMPLES
 from linewarden_schemas.sample_recipe import AT, RECIPE, SHA
 from linewarden_schemas.vocabulary import (
-    AlarmDemand,
-    AlarmDoing,
-    AlarmKind,
-    AlarmPriority,
-    AlarmStage,
-    AlarmStep,
     Cause,
-    ChangeoverStage,
     ChannelWord,
-    CheckOutcome,
-    CheckReason,
     CloseReason,
     Judgement,
     LineMode,
-    LockCause,
     Outcome,
     PartIdSource,
     Role,
@@ -67,9 +45,6 @@ FRAME = frame_id(VISIT, "top", 1, 21)
 SLOT = slot_id(VISIT, 0, 0)
 DECISION = decision_id(SLOT, "op-7f3a", "token")
 LINE_STATE = LineStateRef(mode=LineMode.PRODUCTION, since_ms=AT - 60_000, order_id="PO-1001", shift="early")
-_LOCK = LineLock(
-    cause=LockCause.CHECK_OVERDUE, since_ms=AT - 120_000, actor="line", detail="400 parts since the last good check"
-)
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAPS = Maps(mask_png=_PNG, class_specific_png=_PNG, class_agnostic_png=_PNG)
 
@@ -82,31 +57,6 @@ _WHY_CODED = Reason(
 )
 _WHY_ROUTED = "view top: suspicion 0.710"
 _WHY_ROUTED_CODED = Reason(code="view_suspicion", parameters={"view": "top", "suspicion": 0.71})
-_ALARM = Alarm(
-    alarm_id=alarm_id("line1", AlarmKind.REJECT_RUN, "cavity-3"),
-    line_id="line1",
-    kind=AlarmKind.REJECT_RUN,
-    subject="cavity-3",
-    priority=AlarmPriority.HIGH,
-    stage=AlarmStage.SHELVED,
-    occurrence=4,
-    repeats=2,
-    is_chattering=False,
-    demand=AlarmDemand.STOP,
-    detail="5 rejects in a row",
-    reason=Reason(code="alarm.rejects_in_a_row", parameters={"count": 5}),
-    began_ms=AT,
-    raised_ms=AT,
-    ended_ms=AT + 90_000,
-    acknowledged_ms=AT + 30_000,
-    acknowledged_by="lead-02",
-    shelved_until_ms=AT + 3_600_000,
-    shelved_by="lead-02",
-    removed_by=None,
-    caused_by=alarm_id("line1", AlarmKind.CAMERA_DARK, "cam1"),
-    is_simulated=True,
-)
-
 FRAME_METADATA = FrameMetadata(
     frame_id=FRAME,
     visit_id=VISIT,
@@ -122,59 +72,7 @@ FRAME_METADATA = FrameMetadata(
 )
 
 SAMPLES: tuple[Message, ...] = (
-    LineState(
-        line_id="line1",
-        mode=LineMode.PRODUCTION,
-        since_ms=AT - 60_000,
-        actor="lead-02",
-        order_id="PO-1001",
-        lot_id="L-77",
-        product_id="bracket",
-        shift="early",
-        target_rate=40.0,
-        locks=(_LOCK,),
-        lifted=(
-            _LOCK.model_copy(
-                update={"lifted_by": "lead-02", "lifted_ms": AT - 60_000, "lifted_reason": "the lamp was changed"}
-            ),
-        ),
-        valid_until_ms=AT + 3_600_000,
-    ),
-    Changeover(
-        changeover_id=f"line1.{AT - 900_000}",
-        line_id="line1",
-        recipe=RECIPE_REF,
-        stage=ChangeoverStage.RELEASED,
-        requested_ms=AT - 900_000,
-        requested_by="eng-1",
-        reason="order PO-1001",
-        at_ms=AT,
-        actor="lead-02",
-        acknowledged=("cam1", "cam2", "gpu0"),
-        open_before=0,
-        check_id=f"line1.{AT - 600_000}",
-        purged_by="lead-02",
-    ),
-    MasterCheck(
-        check_id=f"line1.{AT - 600_000}",
-        line_id="line1",
-        recipe=RECIPE_REF,
-        why=CheckReason.CHANGEOVER,
-        began_ms=AT - 600_000,
-        began_by="lead-02",
-        until_ms=AT + 300_000,
-        at_ms=AT - 500_000,
-        outcome=CheckOutcome.PASSED,
-        answers=(
-            MasterAnswer(part_id="MASTER-7", view_id="top", expected=Verdict.NG, verdict=Verdict.NG, visit_id=VISIT),
-        ),
-        next_due_ms=AT + 3_100_000,
-    ),
-    WorkerHeartbeat(
-        worker="gpu0",
-        at_ms=AT,
-        loaded=(LoadedRecipe(line_id="line1", recipe=RECIPE_REF, bundle_digest=SHA),),
-    ),
+    *ACTS,
     Activation(line_id="line1", recipe=RECIPE_REF, bundle_digest=SHA, from_ms=AT, actor="eng-1", approved_by="eng-2"),
     RECIPE,
     Capture(
@@ -447,47 +345,5 @@ SAMPLES: tuple[Message, ...] = (
         forget_at_ms=AT + 86_400_000,
     ),
     CameraProgress(line_id="line1", camera_id="cam1", spool_epoch=1, highest_sequence=21, forgotten_sequence=3),
-    _ALARM,
-    LineWord(
-        line_id="line1",
-        epoch=3,
-        since_ms=AT,
-        at_ms=AT + 60_000,
-        instance="plant-pc1-4712",
-        read=(ReadMark(topic="line1.alarm-events", next_offsets=(812,)),),
-        load=AlarmLoad(
-            unacknowledged=2,
-            high=1,
-            active=3,
-            shelved=1,
-            suppressed=4,
-            raised=6,
-            is_flood=False,
-            demand=AlarmDemand.STOP,
-        ),
-        tallies=AlarmTallies(
-            cameras=(CameraHeard(camera_id="cam1", at_ms=AT + 58_000),),
-            bins=(BinTally(bin_id="rejected", parts=12),),
-            rejects=(RejectTally(subject="cavity-3", outcomes="00111"),),
-        ),
-    ),
-    AlarmRequest(
-        request_id="lead-02.1764000000000.1",
-        alarm_id=_ALARM.alarm_id,
-        line_id="line1",
-        doing=AlarmDoing.SHELVE,
-        actor="lead-02",
-        at_ms=AT,
-        occurrence=4,
-        until_ms=AT + 3_600_000,
-        comment="mould is changed at noon",
-    ),
-    AlarmEvent(
-        step=AlarmStep.SHELVED,
-        alarm=_ALARM,
-        at_ms=AT,
-        actor="lead-02",
-        request_id="lead-02.1764000000000.1",
-        comment="mould is changed at noon",
-    ),
+    *ALARM_SAMPLES,
 )

@@ -201,8 +201,7 @@ class VisitCount:
         # By first records alone, as it was routed; what came again had to make a revision, and is looked at below.
         plain = [Seen(each.frame_id, each.captured, each.inspected) for each in seen]
         yield from (reason for _, reason in against_visit(plain, recipe))
-        line_id = next((each.line_id for each in one.records), None)
-        states = self.ledger.line_states.get(line_id, []) if line_id is not None else []
+        states = self.ledger.line_states.get(next((each.line_id for each in one.records), ""), [])
         against = against_line(states, first.decided_ms, self.allowed.line_ms)
         if against is not None:
             yield f"when it was decided: {against}"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from linewarden_schemas.alarm import Alarm, LineWord
-from linewarden_schemas.vocabulary import AlarmDemand, AlarmKind, AlarmPriority, AlarmStage
+from linewarden_schemas.alarm_vocabulary import AlarmDemand, AlarmKind, AlarmPriority, AlarmStage
 
 MOST_SHELVED_MS = 8 * 3_600_000
 """The longest shelf: a shift, so that whoever comes next decides anew."""

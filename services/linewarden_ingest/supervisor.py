@@ -129,7 +129,7 @@ class Supervisor:
         # Each message goes whole or not at all, both ways, however long a line is.
         child.link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            child.process = subprocess.Popen(command, stdin=theirs, env=self._environment)
+            child.process = subprocess.Popen(command, stdin=theirs.fileno(), env=self._environment)
         child.triggers.attach(child.link.fileno())
         child.started_at = self._clock.monotonic()
         CAMERA_UP.labels(camera=child.camera_id).set(1)

@@ -45,7 +45,7 @@ class MasterRun:
         known.part_id = known.part_id or capture.part_id
 
     def inspected(self, inspection: Inspection) -> None:
-        """Take an inspection."""
+        """Take an inspection; of two of one view of a visit the first counts."""
         if inspection.line_id == self.check.line_id and inspection.captured_ms >= self.check.began_ms:
             self._verdicts.setdefault((inspection.visit_id, inspection.view_id), inspection.verdict)
 

@@ -112,7 +112,8 @@ def ask(visit: VisitSnapshot, context: Context) -> Step:
         if newest is not None and newest.open:
             work.send(newest)
         else:
-            work.open(number, *((Skill.OPERATOR,) if newest is None else (newest.skill, newest.handover)))
+            skill = Skill.OPERATOR if newest is None else newest.skill
+            work.open(number, skill, None if newest is None else newest.handover)
     return work.step()
 
 

@@ -298,7 +298,7 @@ class LineBook(Closing):
         self._book.refresh()
 
     def state(self, line_id: str, at_ms: int | None = None) -> LineState | None:
-        """As of `StateBook`."""
+        """The newest state of a line, or the one at a time (epoch ms), as of `StateBook`."""
         return self._states.state(line_id, at_ms)
 
     def activation(self, line_id: str, at_ms: int) -> Activation | None:

@@ -99,9 +99,9 @@ class Mosaic:
             self._maps = (score.class_specific, score.class_agnostic)
             self._blended = {name: values for name, values in _to_blend(score) if values is not None}
             return
-        for name, values in _to_blend(score):
-            if values is not None:
-                self._blend(name, origin, values)
+        for name, found in _to_blend(score):
+            if found is not None:
+                self._blend(name, origin, found)
         for canvas, values in zip(self._canvases(score), (score.class_specific, score.class_agnostic), strict=True):
             spot = self._spot(origin, values.shape)
             np.maximum(canvas[spot], values, out=canvas[spot])

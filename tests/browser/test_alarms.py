@@ -85,7 +85,8 @@ def looked_at(page: Page, name: str) -> None:
         page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
         page.screenshot(path=folder / f"{name}-{theme}-{screen}.png")
         found += barriers(page, f"{name}, {theme}, {screen}")
-        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        wide = "[document.documentElement, document.querySelector('main')].some((x) => x.scrollWidth > x.clientWidth)"
+        if page.evaluate(wide):
             found.append(f"{name}, {theme}, {screen}: sticks out to the side")
     page.set_viewport_size(SCREENS["pc"])
     assert found == []

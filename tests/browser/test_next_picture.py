@@ -18,7 +18,7 @@ pytestmark = [
 DECISIONS = 32
 MEASURED = """() => performance.getEntriesByName('linewarden-next-picture')
     .map(({startTime, duration}) => [startTime, duration])"""
-FETCHED = """() => performance.getEntriesByType('resource').filter(one => one.name.endsWith('/picture'))
+FETCHED = """() => performance.getEntriesByType('resource').filter(one => one.name.includes('/picture?'))
     .map(one => one.startTime)"""
 
 

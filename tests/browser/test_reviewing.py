@@ -304,6 +304,7 @@ def test_a_wrong_link_says_how_to_get_a_right_one(made: Rig, link: str, browser:
     page.keyboard.press("Enter")
     page.get_by_text("This link is wrong, too old, or was used up.").wait_for()
     page.goto(link)
+    page.wait_for_selector("#password-row", state="hidden")
     page.fill("#name", "Ada")
     page.keyboard.press("Enter")
     page.wait_for_url("**/")

@@ -207,14 +207,17 @@ class Shots:
     def _shot(self, visit: Visit) -> Shot:
         truth = visit.truths[VIEWS.index(self._view)]
         is_lost = truth is Truth.NO_PICTURE
-        before, self._wrong = self._line.last_picture.get(self._process.name), None
+        number, before = self._line.last_picture.get(self._process.name, (0, None))
+        self._wrong = None
+        if number == visit.number:  # taken again, and no repeat of another part's
+            before = None
         if not is_lost:  # a repeat is known by the record before it, which may hold no picture
             kinds = (kind for kind in TAKEN_SO if kind != "camera frozen" or before is not None)
             self._wrong = self._process.order(*kinds)
         data = picture(visit.number, truth, self._wrong or "")
         if self._wrong == "camera frozen" and before is not None:
             data = before
-        self._line.last_picture[self._process.name] = None if is_lost else data
+        self._line.last_picture[self._process.name] = visit.number, None if is_lost else data
         said = SAID.get(self._wrong or "")
         return Shot(
             index=self.next,
@@ -251,8 +254,8 @@ class Line:
         self.stops: dict[int, Stop] = {}
         self.unforeseen: list[str] = []
         self.spools: dict[str, Spool] = {}
-        self.last_picture: dict[str, bytes | None] = {}
-        """The picture of the newest shot of each camera; None where that has none."""
+        self.last_picture: dict[str, tuple[int, bytes | None]] = {}
+        """Visit and picture of the newest shot of each camera; None where that has none."""
         self.taken_so: dict[tuple[str, int, int], str | None] = {}
         """What was wrong with the picture of a camera's number."""
         self.shots: dict[str, Shots] = {}

@@ -41,13 +41,13 @@ class DrawnGigeCamera(Closing):
         self._process.stdin.write(f"{word}\n")
         self._process.stdin.flush()
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Signal its process."""
         self._process.send_signal(number)
 
     def end(self, number: signal.Signals) -> None:
         """Signal its process, and wait for its end."""
-        self.signal(number)
+        self.send(number)
         self._process.wait(30.0)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:

@@ -14,7 +14,7 @@ from linewarden.commands.options import Json, clock_of
 if TYPE_CHECKING:
     from linewarden_runtime.alarm_book import AlarmBook
     from linewarden_schemas.alarm import Alarm, AlarmEvent
-    from linewarden_schemas.vocabulary import AlarmDoing
+    from linewarden_schemas.alarm_vocabulary import AlarmDoing
 
 app = typer.Typer(help="Alarms of a line: what stands, what people do with it, its history.", no_args_is_help=True)
 
@@ -46,7 +46,7 @@ def list_(line: OfLine = None, as_json: Json = False) -> None:
 @app.command()
 def ack(alarm: Which, who: Who = None, reason: Why = None, as_json: Json = False) -> None:
     """Say to know of an alarm. It stands until its cause is mended."""
-    from linewarden_schemas.vocabulary import AlarmDoing  # noqa: PLC0415
+    from linewarden_schemas.alarm_vocabulary import AlarmDoing  # noqa: PLC0415
 
     _ask(alarm, AlarmDoing.ACKNOWLEDGE, who, reason, as_json=as_json)
 
@@ -54,7 +54,7 @@ def ack(alarm: Which, who: Who = None, reason: Why = None, as_json: Json = False
 @app.command()
 def reset(alarm: Which, who: Who = None, reason: Why = None, as_json: Json = False) -> None:
     """End an alarm that stands until then, once its cause is mended; what it counts begins anew."""
-    from linewarden_schemas.vocabulary import AlarmDoing  # noqa: PLC0415
+    from linewarden_schemas.alarm_vocabulary import AlarmDoing  # noqa: PLC0415
 
     _ask(alarm, AlarmDoing.RESET, who, reason, as_json=as_json)
 
@@ -68,7 +68,7 @@ def shelve(
     as_json: Json = False,
 ) -> None:
     """Put an alarm aside until a stated time; what it asks of the line stands."""
-    from linewarden_schemas.vocabulary import AlarmDoing  # noqa: PLC0415
+    from linewarden_schemas.alarm_vocabulary import AlarmDoing  # noqa: PLC0415
 
     _ask(alarm, AlarmDoing.SHELVE, who, reason, as_json=as_json, until_ms=now_ms() + minutes * 60_000)
 
@@ -76,7 +76,7 @@ def shelve(
 @app.command()
 def unshelve(alarm: Which, who: Who = None, reason: Why = None, as_json: Json = False) -> None:
     """Put an alarm back on the list."""
-    from linewarden_schemas.vocabulary import AlarmDoing  # noqa: PLC0415
+    from linewarden_schemas.alarm_vocabulary import AlarmDoing  # noqa: PLC0415
 
     _ask(alarm, AlarmDoing.UNSHELVE, who, reason, as_json=as_json)
 
@@ -84,7 +84,7 @@ def unshelve(alarm: Which, who: Who = None, reason: Why = None, as_json: Json = 
 @app.command()
 def remove(alarm: Which, who: Who = None, reason: Why = None, as_json: Json = False) -> None:
     """Take an alarm out of service until somebody puts it back: of a camera that is no more, for one."""
-    from linewarden_schemas.vocabulary import AlarmDoing  # noqa: PLC0415
+    from linewarden_schemas.alarm_vocabulary import AlarmDoing  # noqa: PLC0415
 
     _ask(alarm, AlarmDoing.REMOVE, who, reason, as_json=as_json)
 
@@ -92,7 +92,7 @@ def remove(alarm: Which, who: Who = None, reason: Why = None, as_json: Json = Fa
 @app.command()
 def restore(alarm: Which, who: Who = None, reason: Why = None, as_json: Json = False) -> None:
     """Put an alarm back in service."""
-    from linewarden_schemas.vocabulary import AlarmDoing  # noqa: PLC0415
+    from linewarden_schemas.alarm_vocabulary import AlarmDoing  # noqa: PLC0415
 
     _ask(alarm, AlarmDoing.RESTORE, who, reason, as_json=as_json)
 
@@ -107,7 +107,7 @@ def bin_(
     as_json: Json = False,
 ) -> None:
     """Say that a bin was emptied, and how many parts lay in it; more or fewer than were sent there is an alarm."""
-    from linewarden_schemas.vocabulary import AlarmDoing, AlarmKind  # noqa: PLC0415
+    from linewarden_schemas.alarm_vocabulary import AlarmDoing, AlarmKind  # noqa: PLC0415
 
     name = f"{line}.{AlarmKind.BIN_FULL.value}.{bin_id}"
     _ask(name, AlarmDoing.COUNT, who, reason, as_json=as_json, line=line, count=counted)
@@ -147,7 +147,7 @@ def _ask(
     from linewarden_runtime.alarm_book import answer_to, request_record  # noqa: PLC0415
     from linewarden_runtime.errors import ConfigurationError  # noqa: PLC0415
     from linewarden_schemas.alarm import AlarmRequest  # noqa: PLC0415
-    from linewarden_schemas.vocabulary import AlarmStep  # noqa: PLC0415
+    from linewarden_schemas.alarm_vocabulary import AlarmStep  # noqa: PLC0415
 
     here = connect()
     with _book(here) as book:

@@ -67,8 +67,8 @@ def show_(folder: Folder, as_json: Json = False) -> None:
     ]
     if as_json:
         classes = None if bundle.classes is None else bundle.classes.held_out.model_dump(mode="json")
-        told = {**facts, "thresholds": thresholds, "promotions": promotions, "notes": list(card.notes)}
-        told["class_confusion"] = classes
+        lists = {"thresholds": thresholds, "promotions": promotions, "notes": list(card.notes)}
+        told = {**facts, **lists, "class_confusion": classes}
         typer.echo(json.dumps(told, indent=1))
         return
     show_table(("", ""), list(facts.items()))

@@ -138,8 +138,8 @@ def folder(pictures: Path, visits: int | None, rate: float, work: Path) -> Pictu
 def _part_name(path: Path, chosen: Path) -> str:
     """A file's name as a part may be called, of no other file in the folder."""
     stem, suffix = re.sub(r"[^A-Za-z0-9._-]", "_", path.stem)[:80], path.suffix
-    names = (f"{stem}{more}{suffix}" for more in ("", *(f"-{number}" for number in itertools.count(2))))
-    return next(name for name in names if not (chosen / name).is_symlink())
+    more = itertools.chain(("",), (f"-{number}" for number in itertools.count(2)))
+    return next(name for one in more if not (chosen / (name := f"{stem}{one}{suffix}")).is_symlink())
 
 
 def references(source: PictureSource, work: Path) -> Path | None:

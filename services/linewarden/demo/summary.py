@@ -13,8 +13,8 @@ from linewarden_domain.alarms import current_alarms
 from linewarden_ingest.cameras.simulation import LinePlan, draw, plan_visit
 from linewarden_runtime.alarm_book import AlarmBook
 from linewarden_runtime.ports import Broker
+from linewarden_schemas.alarm_vocabulary import AlarmStep
 from linewarden_schemas.ids import Namespace
-from linewarden_schemas.vocabulary import AlarmStep
 
 
 def truth_of(plan: LinePlan, visit_ids: list[str]) -> dict[str, bool]:

@@ -17,7 +17,7 @@ from linewarden_domain.alarms import (
 from linewarden_domain.words import Said
 from linewarden_line.alarms import life
 from linewarden_schemas.alarm import Alarm, AlarmEvent, AlarmLoad, AlarmRequest
-from linewarden_schemas.vocabulary import AlarmDoing, AlarmKind, AlarmPriority, AlarmStage, AlarmStep
+from linewarden_schemas.alarm_vocabulary import AlarmDoing, AlarmKind, AlarmPriority, AlarmStage, AlarmStep
 
 CHATTERS = 3
 """So many lives within `FLOOD_MS` make an alarm chatter: it then stands until its condition was over for long."""
@@ -128,7 +128,7 @@ class AlarmList:
         return steps
 
     def load(self, now_ms: int) -> AlarmLoad:
-        """How the list stands."""
+        """How the list stands, for the process's word."""
         new = [one for one in self.alarms.values() if one.stage in {AlarmStage.UNACKNOWLEDGED, AlarmStage.RETURNED}]
         return AlarmLoad(
             unacknowledged=len(new),

@@ -8,14 +8,15 @@ from linewarden_domain.words import said
 from linewarden_line.alarms.alarm_list import Sighting
 from linewarden_line.alarms.limits import AlarmLimits
 from linewarden_schemas.alarm import CameraHeard
+from linewarden_schemas.alarm_vocabulary import AlarmKind
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat, Capture
-from linewarden_schemas.vocabulary import AlarmKind, CameraCondition
+from linewarden_schemas.vocabulary import CameraCondition
 
 _KINDS = {one: AlarmKind(one.value) for one in CameraCondition}
 
 
-class CameraWatch:
+class CameraListener:
     """The cameras of a line: a condition holds until the next capture, and the next heartbeat, do not tell of it."""
 
     def __init__(self, limits: AlarmLimits, now_ms: int) -> None:
@@ -59,7 +60,7 @@ class CameraWatch:
         """The cameras of which nothing was heard for too long."""
         for name, at_ms in self._heard.items():
             if now_ms - max(at_ms, self._begun_ms) > self._limits.camera_silent_s * 1000:
-                yield Sighting(AlarmKind.CAMERA_SILENT, name, said=said("alarm.silent"))
+                yield Sighting(AlarmKind.CAMERA_SILENT, name, said=said("alarm_silent"))
 
     def _of(self, name: str) -> frozenset[CameraCondition]:
         return self._by_capture.get(name, frozenset()) | self._by_beat.get(name, frozenset())
@@ -67,5 +68,5 @@ class CameraWatch:
     def _clock(self, beat: CameraHeartbeat) -> Sighting:
         error_s = (beat.clock_error_ms or 0) / 1000
         is_off = abs(error_s) > self._limits.clock_off_s
-        words = said("alarm.clock", error=error_s) if is_off else None
+        words = said("alarm_clock", error=error_s) if is_off else None
         return Sighting(AlarmKind.CLOCK_WRONG, beat.camera_id, holds=is_off, said=words)

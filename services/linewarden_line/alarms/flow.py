@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from linewarden_domain.words import said
 from linewarden_line.alarms.alarm_list import Sighting
 from linewarden_line.alarms.limits import AlarmLimits
+from linewarden_schemas.alarm_vocabulary import AlarmKind
 from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import SlotClose, SlotOpen
 from linewarden_schemas.line import LineState
 from linewarden_schemas.operations import Balance, DeadLetter, OutputState
-from linewarden_schemas.vocabulary import AlarmKind, LockCause
+from linewarden_schemas.vocabulary import LockCause
 
 _HOUR_MS = 3_600_000
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _UnderReview:
     """What waits for review of one recipe: opened_ms by slot, what was opened lately, and the recipe's rules."""
 
     slots: dict[str, int] = field(default_factory=dict)
@@ -31,7 +32,7 @@ class ReviewWatch:
     """Whether people keep up with what is opened, by the rule by which the queue asks for a slower line or a stop."""
 
     def __init__(self) -> None:
-        self._by_recipe: dict[str, _Waiting] = {}
+        self._by_recipe: dict[str, _UnderReview] = {}
         self._recipe_of: dict[str, str] = {}
 
     def learn(self, message: SlotOpen | SlotClose) -> None:
@@ -42,7 +43,7 @@ class ReviewWatch:
                 self._by_recipe[recipe].slots.pop(message.slot_id, None)
             return
         recipe = message.recipe.recipe_id
-        waiting = self._by_recipe.setdefault(recipe, _Waiting())
+        waiting = self._by_recipe.setdefault(recipe, _UnderReview())
         waiting.slots[message.slot_id] = waiting.opened[message.slot_id] = message.opened_ms
         waiting.capacity, waiting.most_ms = message.capacity_per_hour or 0, message.max_age_ms or 0
         self._recipe_of[message.slot_id] = recipe
@@ -58,13 +59,13 @@ class ReviewWatch:
                 AlarmKind.REVIEW_SLOWER,
                 recipe,
                 holds=bool(count and of.capacity and is_over),
-                said=said("alarm.review_slower", waiting=count, opened=opened, capacity=of.capacity),
+                said=said("alarm_review_slower", waiting=count, opened=opened, capacity=of.capacity),
             )
             yield Sighting(
                 AlarmKind.REVIEW_STOP,
                 recipe,
                 holds=bool(count and of.most_ms and age_ms > of.most_ms),
-                said=said("alarm.review_stop", minutes=age_ms / 60_000, most=of.most_ms / 60_000),
+                said=said("alarm_review_stop", minutes=age_ms / 60_000, most=of.most_ms / 60_000),
             )
 
 
@@ -88,23 +89,23 @@ class FlowWatch:
             case Balance():
                 yield _of_balance(message)
             case DeadLetter():
-                words = said("alarm.dead_letter", service=message.service, cause=message.cause)
+                words = said("alarm_dead_letter", service=message.service, cause=message.cause)
                 yield Sighting(AlarmKind.DEAD_LETTERS, message.service, said=words)
             case LineState() if message.line_id == self._line_id:
                 yield from _of_state(message)
 
     def look(self, now_ms: int) -> Iterator[Sighting]:
-        """What time alone shows."""
+        """What nothing but time shows."""
         yield from self._reviews.look(now_ms)
         for output_id, (state, at_ms) in self._outputs.items():
             is_silent = now_ms - at_ms > self._silent_ms
-            words = said("alarm.output", instance=state.instance) if is_silent else None
+            words = said("alarm_output", instance=state.instance) if is_silent else None
             yield Sighting(AlarmKind.OUTPUT_SILENT, output_id, holds=is_silent, said=words)
 
 
 def _of_balance(told: Balance) -> Sighting:
     lost, doubled, unknown = len(told.lost), len(told.doubled), len(told.unknown)
-    words = said("alarm.balance", number=told.number, lost=lost, doubled=doubled, unknown=unknown)
+    words = said("alarm_balance", number=told.number, lost=lost, doubled=doubled, unknown=unknown)
     return Sighting(AlarmKind.BALANCE_OPEN, holds=bool(lost or doubled or unknown), said=words)
 
 
@@ -112,5 +113,5 @@ def _of_state(state: LineState) -> Iterator[Sighting]:
     standing = {lock.cause: lock for lock in state.locks}
     for cause in LockCause:
         lock = standing.get(cause)
-        words = None if lock is None else said("alarm.locked", actor=lock.actor)
+        words = None if lock is None else said("alarm_locked", actor=lock.actor)
         yield Sighting(AlarmKind.LINE_LOCKED, cause.value, holds=lock is not None, said=words)

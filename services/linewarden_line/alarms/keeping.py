@@ -8,7 +8,7 @@ import structlog
 
 from linewarden_line import metrics
 from linewarden_line.alarms.alarm_list import AlarmList, Sighting
-from linewarden_line.alarms.cameras import CameraWatch
+from linewarden_line.alarms.cameras import CameraListener
 from linewarden_line.alarms.flow import FlowWatch
 from linewarden_line.alarms.limits import AlarmLimits
 from linewarden_line.alarms.outcomes import OutcomeWatch
@@ -17,9 +17,9 @@ from linewarden_runtime.clock import Clock
 from linewarden_runtime.events import event_record
 from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_schemas.alarm import Alarm, AlarmEvent, AlarmRequest, AlarmTallies, LineWord
+from linewarden_schemas.alarm_vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmPriority, AlarmStage, AlarmStep
 from linewarden_schemas.base import Message
 from linewarden_schemas.ids import InvalidId, Namespace
-from linewarden_schemas.vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmPriority, AlarmStage, AlarmStep
 
 _log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ class AlarmKeeping:
     ) -> None:
         self._namespace, self._line_id, self._clock, self._stages = namespace, line_id, clock, stages
         self._list = AlarmList(line_id)
-        self._cameras, self._outcomes = CameraWatch(limits, clock.now_ms()), OutcomeWatch(limits)
+        self._cameras, self._outcomes = CameraListener(limits, clock.now_ms()), OutcomeWatch(limits)
         self._flow = FlowWatch(line_id, limits)
         self._looked_s, self._floods = float("-inf"), 0
 

@@ -15,7 +15,7 @@ from typing import Any
 from linewarden_domain.alarms import RULES
 from linewarden_domain.words import Said
 from linewarden_schemas.alarm import Alarm, alarm_id
-from linewarden_schemas.vocabulary import AlarmKind, AlarmStage
+from linewarden_schemas.alarm_vocabulary import AlarmKind, AlarmStage
 
 _OVER: dict[str, Any] = {
     "repeats": 0,
@@ -82,12 +82,12 @@ def repeated(alarm: Alarm, said: Said | None, times: int = 1) -> Alarm:
 
 
 def returned(alarm: Alarm, at_ms: int) -> Alarm:
-    """Its condition is over."""
+    """The alarm with its condition over since then."""
     return _staged(alarm, ended_ms=at_ms)
 
 
 def acknowledged(alarm: Alarm, actor: str, now_ms: int) -> Alarm:
-    """Somebody knows of it."""
+    """The alarm with who said to know of it."""
     return _staged(alarm, acknowledged_ms=now_ms, acknowledged_by=actor)
 
 
@@ -107,12 +107,12 @@ def unshelved(alarm: Alarm) -> Alarm:
 
 
 def removed(alarm: Alarm, actor: str) -> Alarm:
-    """Out of service."""
+    """The alarm out of service, by whom."""
     return _staged(alarm, removed_by=actor)
 
 
 def restored(alarm: Alarm) -> Alarm:
-    """Back in service."""
+    """The alarm back in service again."""
     return _staged(alarm, removed_by=None)
 
 

@@ -9,10 +9,11 @@ from linewarden_domain.words import Said, said
 from linewarden_line.alarms.alarm_list import Sighting
 from linewarden_line.alarms.limits import AlarmLimits
 from linewarden_schemas.alarm import BinTally, RejectTally
+from linewarden_schemas.alarm_vocabulary import AlarmKind
 from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.operations import Actuation
-from linewarden_schemas.vocabulary import AlarmKind, Cause, LineMode, Routing
+from linewarden_schemas.vocabulary import Cause, LineMode, Routing
 
 GATE = "what the gate was told and did"
 """The contradiction in a revision's reasons that speaks of the gate."""
@@ -33,7 +34,7 @@ class RejectWatch:
         self._seen = {one.subject: [(0, outcome == "1") for outcome in one.outcomes] for one in tallies}
 
     def tallies(self) -> tuple[RejectTally, ...]:
-        """What is counted."""
+        """What is counted, for the process's word."""
         return tuple(
             RejectTally(subject=subject, outcomes="".join("01"[is_reject] for _, is_reject in seen))
             for subject, seen in self._seen.items()
@@ -60,9 +61,9 @@ class RejectWatch:
     def _words(self, rejects: list[bool]) -> Said | None:
         row, most, window = self._limits.rejects_in_a_row, self._limits.rejects_most, self._limits.rejects_window
         if row and len(rejects) >= row and all(rejects[-row:]):
-            return said("alarm.rejects_in_a_row", count=row)
+            return said("alarm_rejects_in_a_row", count=row)
         found = sum(rejects[-window:])
-        return said("alarm.rejects_of_last", count=found, window=window) if most and found >= most else None
+        return said("alarm_rejects_of_last", count=found, window=window) if most and found >= most else None
 
 
 class BinWatch:
@@ -76,7 +77,7 @@ class BinWatch:
         self._parts |= {one.bin_id: one.parts for one in tallies if one.bin_id in self._bins}
 
     def tallies(self) -> tuple[BinTally, ...]:
-        """What is counted."""
+        """What is counted, for the process's word."""
         return tuple(BinTally(bin_id=name, parts=parts) for name, parts in sorted(self._parts.items()))
 
     def is_bin(self, name: str | None) -> bool:
@@ -90,19 +91,19 @@ class BinWatch:
             self._parts[name] += 1
             yield self._full(name, is_full=is_full)
         elif is_full is not None:
-            yield Sighting(AlarmKind.BIN_FULL, name, holds=is_full, said=said("alarm.bin_sensor"))
+            yield Sighting(AlarmKind.BIN_FULL, name, holds=is_full, said=said("alarm_bin_sensor"))
 
     def emptied(self, name: str, counted: int) -> Iterator[Sighting]:
         """A person emptied a bin and counted its parts."""
         parts, self._parts[name] = self._parts.get(name, 0), 0
         yield self._full(name)
         if counted != parts:
-            words = said("alarm.bin_differs", counted=counted, parts=parts)
+            words = said("alarm_bin_differs", counted=counted, parts=parts)
             yield Sighting(AlarmKind.BIN_DIFFERS, name, said=words)
 
     def _full(self, name: str, *, is_full: bool | None = None) -> Sighting:
         parts, most = self._parts[name], self._bins[name]
-        words = said("alarm.bin_sensor") if is_full else said("alarm.bin_full", parts=parts, most=most)
+        words = said("alarm_bin_sensor") if is_full else said("alarm_bin_full", parts=parts, most=most)
         return Sighting(AlarmKind.BIN_FULL, name, holds=parts >= most or bool(is_full), said=words)
 
 
@@ -113,15 +114,15 @@ class GateWatch:
         self._most, self._stopped = limits.passes_stopped, 0
 
     def reported(self, told: Actuation) -> Iterator[Sighting]:
-        """What a report shows."""
+        """What a report of the gate shows."""
         simulated = bool(told.is_simulated)
         if told.intended is Routing.TRUSTED_PASS:
             self._stopped = 0 if told.actual is Routing.TRUSTED_PASS else self._stopped + 1
             is_late = self._stopped >= self._most
-            words = said("alarm.gate_late", count=self._stopped) if is_late else None
+            words = said("alarm_gate_late", count=self._stopped) if is_late else None
             yield Sighting(AlarmKind.GATE_LATE, told.output_id, holds=is_late, said=words, is_simulated=simulated)
         elif told.intended is Routing.REJECTED and told.actual is None:
-            words = said("alarm.unconfirmed", visit=told.visit_id)
+            words = said("alarm_unconfirmed", visit=told.visit_id)
             yield Sighting(AlarmKind.REJECT_UNCONFIRMED, said=words, is_simulated=simulated)
 
     def revised(self, told: Disposition) -> Iterator[Sighting]:
@@ -129,17 +130,17 @@ class GateWatch:
         visit, simulated = told.visit_id, told.is_simulated
         values = next((_gate_values(reason) for reason in told.reasons if GATE in reason), None)
         if values is None:
-            yield Sighting(AlarmKind.VISIT_REVISED, said=said("alarm.revised", visit=visit), is_simulated=simulated)
+            yield Sighting(AlarmKind.VISIT_REVISED, said=said("alarm_revised", visit=visit), is_simulated=simulated)
         elif _SILENT not in values:
             # A pass that was not let go is withheld, which harms nobody; one in a row is no alarm.
             if f"did {Routing.TRUSTED_PASS}" in values:
-                words = said("alarm.gate_differs", visit=visit, values=values)
+                words = said("alarm_gate_differs", visit=visit, values=values)
                 yield Sighting(AlarmKind.GATE_DIFFERS, said=words, is_simulated=simulated)
         elif f"told {Routing.REJECTED}" in values:
-            words = said("alarm.unconfirmed", visit=visit)
+            words = said("alarm_unconfirmed", visit=visit)
             yield Sighting(AlarmKind.REJECT_UNCONFIRMED, said=words, is_simulated=simulated)
         else:
-            words = said("alarm.gate_missing", visit=visit)
+            words = said("alarm_gate_missing", visit=visit)
             yield Sighting(AlarmKind.GATE_MISSING, said=words, is_simulated=simulated)
 
 

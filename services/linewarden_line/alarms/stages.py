@@ -10,8 +10,8 @@ from linewarden_line.alarms.alarm_list import Sighting
 from linewarden_runtime.errors import RetentionOvertook
 from linewarden_runtime.ports import Broker, Closing, Reader
 from linewarden_runtime.records import Position
+from linewarden_schemas.alarm_vocabulary import AlarmKind
 from linewarden_schemas.ids import Namespace
-from linewarden_schemas.vocabulary import AlarmKind
 
 _PROBE_S, _PROBES = 0.5, 20
 
@@ -38,11 +38,11 @@ class StageWatch(Closing):
         for stage, committed in told.items():
             waits_s = max((self._waits_s(stage, *one, now_ms) for one in committed.items()), default=0.0)
             is_behind = waits_s > self._limits[stage]
-            words = said("alarm.behind", seconds=waits_s) if is_behind else None
+            words = said("alarm_behind", seconds=waits_s) if is_behind else None
             yield Sighting(AlarmKind.STAGE_BEHIND, stage, holds=is_behind, said=words)
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from the broker; twice is harmless."""
         self._admin.close()
         if self._reader is not None:
             self._reader.close()

@@ -14,7 +14,7 @@ from linewarden_runtime.alarm_book import AlarmBook, answer_to
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_schemas.alarm import Alarm, AlarmEvent, AlarmRequest, LineWord
-from linewarden_schemas.vocabulary import AlarmDoing
+from linewarden_schemas.alarm_vocabulary import AlarmDoing
 
 _log = structlog.get_logger(__name__)
 

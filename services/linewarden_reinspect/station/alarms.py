@@ -25,7 +25,7 @@ from linewarden_reinspect.station.events import STREAM, is_signed_in
 from linewarden_reinspect.station.rendering import page
 from linewarden_reinspect.station.texts import language_of, reason_in_words
 from linewarden_schemas.alarm import Alarm, AlarmEvent, LineWord
-from linewarden_schemas.vocabulary import AlarmDoing, AlarmStep
+from linewarden_schemas.alarm_vocabulary import AlarmDoing, AlarmStep
 
 router = APIRouter()
 _MOST_EVENTS = 500

@@ -72,7 +72,7 @@ def beside_picture(
 
 def _part_of(station: StationContext, frame_id: str, view: str) -> str:
     visit = frame_id.rsplit(f".{view}.", 1)[0]
-    return next((row["part_id"] for row in station.insight.index.rows(_PART, visit)), "")
+    return next((str(row["part_id"]) for row in station.insight.index.rows(_PART, visit)), "")
 
 
 def _references(station: StationContext, hand: Hand) -> tuple[ReferencePicture, ...]:

@@ -95,7 +95,8 @@ def _within(found: Placement, locate: Locate) -> Placement:
     if shift <= locate.max_shift_px and abs(place.turn_deg) <= locate.max_turn_deg:
         return found
     allowed = {"most_shift": locate.max_shift_px, "most_turn": locate.max_turn_deg}
-    detail = said("part_misplaced", shift=shift, turn=place.turn_deg, **allowed)
+    turn = round(place.turn_deg, 1) + 0.0  # no -0.0
+    detail = said("part_misplaced", shift=shift, turn=turn, **allowed)
     raise PictureRefused(Undecidable.PART_MISPLACED, detail)
 
 

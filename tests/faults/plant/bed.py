@@ -129,21 +129,28 @@ def _pid(service: Service) -> int:
 
 @contextmanager
 def plant_bed(
-    folder: Path, camera: Mapping[str, Any], output: Mapping[str, str] | None, environment: Mapping[str, str]
+    folder: Path,
+    camera: Mapping[str, Any],
+    output: Mapping[str, str] | None,
+    environment: Mapping[str, str],
+    *,
+    has_gate: bool,
 ) -> Iterator[PlantBed]:
     """Start everything around a camera, as ingest reads it, and an output's settings; it ends with the block."""
     source = line.PictureSource((dict(camera),), ((camera["view_id"], camera["camera_id"]),), None, None, DECIDE_BY_MS)
     with ExitStack() as stack:
         kafka = stack.enter_context(ApacheKafka(folder / "kafka"))
         under = Servers(kafka, free_port())  # nothing here asks Redis
-        beside = () if output is None else ("onward",)
+        beside = ("onward",) if has_gate else ()
         running = RunningLine(source, under, folder, {**_RESTARTS, **environment, **(output or {})}, beside)
         with running.broker.admin() as admin:
             provision_topics(admin, line.NAMESPACE, line.PARTITIONS)
         running.set_up()
         flow = stack.enter_context(PlantFlow(running))
         made = PlantBed(folder, running, flow)
-        made.services = {name: made.services[name] for name in ("ingest", "inspect", "route", *beside)}
+        made.services = {name: made.services[name] for name in ("ingest", "inspect", "route")}
+        if output is not None:
+            made.services["onward"] = running.service("onward")
         stack.callback(_end, made)
         others = [service for name, service in made.services.items() if name != "ingest"]
         for service in others:

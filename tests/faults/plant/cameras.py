@@ -175,9 +175,9 @@ class GenicamRig(PlantRig):
     def freeze(self, bed: PlantBed, rng: Random, limit_s: float) -> Naming:
         """SIGSTOP of the camera."""
         try:
-            return camera_named(bed, limit_s, lambda: self._device.signal(signal.SIGSTOP))
+            return camera_named(bed, limit_s, lambda: self._device.send(signal.SIGSTOP))
         finally:
-            self._device.signal(signal.SIGCONT)
+            self._device.send(signal.SIGCONT)
 
     def restart(self, bed: PlantBed, rng: Random, limit_s: float) -> Naming:
         """The camera ends and is there again at once, and knows nobody any more."""

@@ -57,6 +57,8 @@ class ControlRig(OutputRig):
 class ModbusRig(ControlRig):
     """The simulated PLC: a part for each visit that is captured, a belt as long as the time to decide, and bins."""
 
+    is_gate = True
+
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         port = free_port()
@@ -110,17 +112,17 @@ class ModbusRig(ControlRig):
         with broker.reader(dict.fromkeys(positions_of(broker, topic), 0), max_records=500) as reader:
             for place, offset in reader.end_offsets(positions_of(broker, topic)).items():
                 reader.seek(place, offset)
-            waiting: dict[int, tuple[int, str]] = {}
+            waiting: dict[int, str] = {}
             while not self._over.wait(_SCAN_S):
                 for record in reader.poll(0.0):
                     message = readable(record)
                     if isinstance(message, Capture) and (trigger := trigger_in(message.visit_id)) is not None:
-                        waiting[trigger[1]] = (trigger[0], message.visit_id)
-                for counter in sorted(waiting):
-                    at_ms, visit = waiting.pop(counter)
+                        waiting[trigger[1]] = message.visit_id
+                for counter in sorted(waiting):  # a folder's visits name the run's begin, so the part is seen now
+                    visit = waiting.pop(counter)
                     if counter not in self._visits:
                         self._visits[counter] = visit
-                        self._plc.trigger(counter, float(self._clock.now_ms() - at_ms))
+                        self._plc.trigger(counter)
                 self._plc.scan()
 
 

@@ -17,8 +17,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from linewarden.demo import line
 from tests.faults.matrix.oracle import Judgement
-from tests.faults.plant.bed import DECIDE_BY_MS, PARTS_PER_S, Naming, PlantBed, signal_group, unwell
-from tests.faults.plant.rig import PlantRig
+from tests.faults.plant.bed import PARTS_PER_S, Naming, PlantBed, signal_group, unwell
+from tests.faults.plant.cameras import CAMERA
+from tests.faults.plant.rig import PlantRig, drawn, png_of
 from tests.support.plant_http import PlantHttp, silent
 from tests.support.plant_mqtt import PASSWORD, READER, USER, Mosquitto, properties
 from tests.support.tcp_proxy import TcpProxy
@@ -28,18 +29,20 @@ ANSWER_S = 1.0
 
 
 def steady_camera(folder: Path) -> dict[str, Any]:
-    """One camera of the simulated line, whose pictures are drawn before."""
-    source = line.simulated(line.demo_plan(1, 80), 10_000_000, PARTS_PER_S, DECIDE_BY_MS, folder / "gallery")
-    return source.cameras[0]
+    """A camera that is struck by nothing: a folder of pictures, read again and again."""
+    pictures, place = drawn(folder), folder / "in"
+    place.mkdir()
+    for number in range(len(pictures)):
+        (place / f"{number:04d}.png").write_bytes(png_of(pictures, number))
+    return {**CAMERA, "kind": "folder", "path": str(place), "rate_per_s": PARTS_PER_S, "repeat": 10_000}
 
 
 def told_by(output: Mapping[str, Any]) -> dict[str, str]:
-    """Onward's environment for an output of the simulated line."""
+    """Onward's environment for an output of the line."""
     return {
         "LINEWARDEN_ONWARD__LINE_ID": line.LINE,
         "LINEWARDEN_ONWARD__OUTPUT": json.dumps({"output_id": "plant", **output}),
         "LINEWARDEN_ONWARD__START": "earliest",
-        "LINEWARDEN_ONWARD__SIMULATED_OPENS": "true",
         "LINEWARDEN_ONWARD__RETRY_AT_MOST_S": "1",
     }
 
@@ -257,10 +260,10 @@ class MqttRig(OutputRig):
     def _subscribed(self) -> Client:
         made = Client(CallbackAPIVersion.VERSION2, client_id="plc", protocol=MQTTv5)
         made.username_pw_set(READER, PASSWORD)
-        made.reconnect_delay_set(0.2, 0.5)
+        made.reconnect_delay_set(1, 1)
         made.on_message = self._heard
         made.on_connect = lambda client, *_: client.subscribe("linewarden/#", options=SubscribeOptions(qos=1))
-        stays = Properties(PacketTypes.CONNECT)
+        stays = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         stays.SessionExpiryInterval = 3_600
         made.connect("127.0.0.1", self._broker.port, clean_start=False, properties=stays)
         made.loop_start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -97,11 +97,15 @@ class Struck:
         )  # fmt: skip
 
 
+def _bed(folder: Path, rig: PlantRig) -> AbstractContextManager[PlantBed]:
+    return plant_bed(folder, rig.camera, rig.output, rig.environment, has_gate=rig.is_gate)
+
+
 @contextmanager
 def struck(kind: PlantKind, folder: Path) -> Iterator[Struck]:
     """A line of a kind that works; all of it ends with the block."""
     folder.mkdir(parents=True)
-    with kind.make(folder) as rig, plant_bed(folder, rig.camera, rig.output, rig.environment) as bed:
+    with kind.make(folder) as rig, _bed(folder, rig) as bed:
         made = Struck(kind, rig, bed)
         settle(bed)
         rig.settle(bed)

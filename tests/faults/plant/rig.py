@@ -17,7 +17,7 @@ from linewarden_runtime.ports import Closing
 from tests.faults.matrix.oracle import Judgement
 from tests.faults.plant.bed import Naming, PlantBed
 
-PICTURES = 160
+PICTURES = 80
 """More than ingest compares a picture with, so that one that comes again is no repeat."""
 
 
@@ -32,6 +32,8 @@ class PlantRig(Closing):
     """As ingest reads it."""
     output: Mapping[str, str] | None = None
     """Onward's environment, where an output is struck."""
+    is_gate = False
+    """Whether the line waits for what a gate reports."""
     environment: Mapping[str, str] = MappingProxyType({})
     """Of every process of the line, beside the usual."""
 

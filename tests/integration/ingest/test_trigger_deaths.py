@@ -66,7 +66,8 @@ class TriggeredIngest:
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            self._lines.close()
+            if self._lines is not None:
+                self._lines.close()
 
     def tell(self, *counters: int) -> None:
         """The PLC sees these parts; done when ingest has handed them on."""

@@ -69,7 +69,7 @@ def test_a_class_that_nobody_told_is_accepted_by_no_class_and_bound_by_all() -> 
 def test_an_unknown_class_is_held_to_the_strictest_criterion_of_every_class_that_it_may_be() -> None:
     scratch = Criterion(defect_class="scratch", accept=True, max_length_mm=2.0)
     pit = Criterion(defect_class="pit", accept=True, max_length_mm=1.0)
-    unknown = {"may_be": ("pit", "scratch")}
+    unknown: dict[str, Any] = {"may_be": ("pit", "scratch")}
     assert within(defect(0.8, **unknown), criteria=(scratch, pit)) == [True]
     assert within(defect(1.5, **unknown), criteria=(scratch, pit)) == [False]
     assert within(defect(1.5, defect_class="scratch"), criteria=(scratch, pit)) == [True]

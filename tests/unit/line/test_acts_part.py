@@ -259,7 +259,7 @@ def test_a_changeover_goes_on_by_what_the_others_say_and_not_before(plant: Plant
     ids=["a defect that it must see", "a view that does not come"],
 )
 def test_a_master_part_without_its_verdict_locks_the_line(
-    plant: Plant, wrong: dict[str, Verdict], outcome: CheckOutcome
+    plant: Plant, wrong: dict[str, Any], outcome: CheckOutcome
 ) -> None:
     produced(plant)
     good = plant.line.good

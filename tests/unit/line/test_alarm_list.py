@@ -12,7 +12,7 @@ from linewarden_domain.alarms import MOST_SHELVED_MS, RULES, current_alarms, dem
 from linewarden_line.alarms import life
 from linewarden_line.alarms.alarm_list import CHATTERS, AlarmList, Sighting
 from linewarden_schemas.alarm import Alarm, AlarmEvent, AlarmRequest, alarm_id
-from linewarden_schemas.vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmStage, AlarmStep
+from linewarden_schemas.alarm_vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmStage, AlarmStep
 
 NOW = 1_764_000_000_000
 LINE = "line1"
@@ -297,11 +297,11 @@ def play(operations: Sequence[tuple[str, object, object, object]]) -> Shift:
     for verb, what, subject, more in operations:
         match verb:
             case "see":
-                shift.see(AlarmKind(what), str(subject), holds=bool(more))
+                shift.see(AlarmKind(str(what)), str(subject), holds=bool(more))
             case "ask":
-                doing = AlarmDoing(more)
+                doing = AlarmDoing(str(more))
                 extra = {AlarmDoing.SHELVE: {"until_ms": shift.now + 45_000}, AlarmDoing.COUNT: {"count": 1}}
-                shift.ask(doing, AlarmKind(what), str(subject), **extra.get(doing, {}))
+                shift.ask(doing, AlarmKind(str(what)), str(subject), **extra.get(doing, {}))
             case _:
                 assert isinstance(what, int)
                 shift.wait(what)

@@ -21,6 +21,7 @@ from linewarden_runtime.provision import provision_topics
 from linewarden_runtime.testing import MemoryBroker
 from linewarden_runtime.testing.faults import Fault
 from linewarden_schemas.alarm import Alarm, AlarmRequest, LineWord, alarm_id
+from linewarden_schemas.alarm_vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmStage, AlarmStep
 from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat
 from linewarden_schemas.disposition import Disposition, SlotOpen
@@ -28,17 +29,7 @@ from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import LineStateRef
 from linewarden_schemas.operations import Actuation, Balance, DeadLetter, OutputState
 from linewarden_schemas.samples import SAMPLES
-from linewarden_schemas.vocabulary import (
-    AlarmDemand,
-    AlarmDoing,
-    AlarmKind,
-    AlarmStage,
-    AlarmStep,
-    CameraCondition,
-    Cause,
-    LineMode,
-    Routing,
-)
+from linewarden_schemas.vocabulary import CameraCondition, Cause, LineMode, Routing
 
 NS = Namespace("line1")
 K = AlarmKind

@@ -241,9 +241,9 @@ def route(made: Rig) -> Callable[[threading.Event], None]:
                     close = closed(slot, CloseReason.UNDONE if is_undone else CloseReason.DECIDED)
                     producer.send(record(close, PARTITIONS, made.topic("reinspections"))).result(10)
                     if is_undone:
-                        again = {"generation": slot.generation + 1}
-                        name = slot_id(slot.visit_id, slot.round, slot.generation + 1)
-                        made.send_slot(slot.model_copy(update=again | {"slot_id": name}))
+                        number = slot.generation + 1
+                        name = slot_id(slot.visit_id, slot.round, number)
+                        made.send_slot(slot.model_copy(update={"generation": number, "slot_id": name}))
                     else:
                         made.send_disposition(routed(slot, final=True))
 

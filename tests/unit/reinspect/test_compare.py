@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 
 from linewarden_domain.acceptance import measuring_digest
 from linewarden_domain.limit_samples import SampleFigures
+from linewarden_reinspect.station import present
 from linewarden_reinspect.station.recipes import Recipes
 from linewarden_reinspect.station.references import References
 from linewarden_runtime.clock import ManualClock
@@ -89,8 +91,8 @@ def test_golden_pictures_and_limit_samples_are_named_with_their_approval(made: R
 
 def test_a_limit_sample_has_the_figures_that_inspections_would_give(made: Rig, tmp_path: Path) -> None:
     beside = tmp_path / "bracket" / "limits" / "scratch" / "acceptable.figures.json"
-    size = {"length_mm": 0.8, "length_error_mm": 0.1, "area_mm2": 0.3, "area_error_mm2": 0.05}
-    place = {"x": 1, "y": 1, "width": 4, "height": 4}
+    size: dict[str, Any] = {"length_mm": 0.8, "length_error_mm": 0.1, "area_mm2": 0.3, "area_error_mm2": 0.05}
+    place: dict[str, Any] = {"x": 1, "y": 1, "width": 4, "height": 4}
     figures = SampleFigures(
         sha256=hashlib.sha256(PNG).hexdigest(),
         view_id="top",
@@ -115,11 +117,14 @@ def test_a_limit_sample_has_the_figures_that_inspections_would_give(made: Rig, t
     assert told == {"count": 1, "stale": False, "defects": [shown]}
     for change in ({"bundle_digest": "b" * 64}, {"measuring_digest": "b" * 64}, {"sha256": "b" * 64}):
         write(beside, figures.model_copy(update=change).model_dump_json().encode())
-        made.station = replace(made.station, references=References(tmp_path))
-        assert asked(browser, visit, "references").json()["references"][1]["figures"]["stale"], change
+        assert sample_of(tmp_path)["figures"]["stale"], change
     write(beside, b"{}")
-    made.station = replace(made.station, references=References(tmp_path))
-    assert asked(browser, visit, "references").json()["references"][1]["figures"] is None
+    assert sample_of(tmp_path)["figures"] is None
+
+
+def sample_of(root: Path) -> dict[str, Any]:
+    _, limit = References(root).of(recipe())
+    return present.reference(limit, dt.date(2000, 1, 1), recipe())
 
 
 def test_neighbours_are_the_next_visits_of_the_same_view_and_come_after_the_first_answer(made: Rig) -> None:

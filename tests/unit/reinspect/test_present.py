@@ -49,8 +49,15 @@ def test_codes_and_old_sentences_stand_beside_each_other() -> None:
 
 
 def frame(view: str, verdict: Verdict | None, suspicion: float | None, p_defect: float | None = 0.1) -> SlotFrame:
-    told = {"verdict": verdict, "suspicion": suspicion, "p_defect": p_defect}
-    return SlotFrame(frame_id=f"v1.{view}", view_id=view, doubtful=False, sha256="a" * 64, **told)
+    return SlotFrame(
+        frame_id=f"v1.{view}",
+        view_id=view,
+        doubtful=False,
+        sha256="a" * 64,
+        verdict=verdict,
+        suspicion=suspicion,
+        p_defect=p_defect,
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,8 @@ from linewarden_reinspect.station.line.parts import Standing
 from linewarden_reinspect.station.line.parts_page import STANDINGS
 from linewarden_reinspect.station.line.story import LAYERS
 from linewarden_reinspect.station.rendering import pages_of
+from linewarden_schemas.alarm_vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmPriority, AlarmStage, AlarmStep
 from linewarden_schemas.vocabulary import (
-    AlarmDemand,
-    AlarmDoing,
-    AlarmKind,
-    AlarmPriority,
-    AlarmStage,
-    AlarmStep,
     CameraCondition,
     Cause,
     ChangeoverStage,
@@ -42,7 +37,7 @@ PAGES = sorted((STATION / "templates").glob("*.html"))
 MODULES = sorted((STATION / "static" / "js").glob("*.js"))
 USED = re.compile(r"""\bt\(\s*["']([a-z0-9_.A-Z]+)["']""")
 CHOSEN = re.compile(
-    r"""["']((?:reason|step|queue|line|cover|compare|error|scan|study|undo|last|lock|judge|said)\.[a-zA-Z_]+)["']"""
+    r"""["']((?:reason|step|queue|line|shift|cover|compare|error|scan|study|undo|last|lock|judge|said)\.[a-zA-Z_]+)["']"""
 )
 RAISED = re.compile(r'"((?:problem|why)\.[a-z_]+)"')
 

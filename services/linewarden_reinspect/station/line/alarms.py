@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from linewarden_domain.alarms import ListedAlarm
 from linewarden_reinspect.queue.types import Ask, QueueSummary
 from linewarden_reinspect.station.line.model import SeenCamera, SeenLine
-from linewarden_schemas.vocabulary import AlarmPriority, CameraCondition, LineMode
+from linewarden_schemas.alarm_vocabulary import AlarmPriority
+from linewarden_schemas.vocabulary import CameraCondition, LineMode
 
 STILL_MS = 60_000
 """A line in production that shows no part for so long stands still."""

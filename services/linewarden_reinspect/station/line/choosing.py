@@ -61,7 +61,7 @@ def as_card(part: SeenPart, told: Told) -> dict[str, Any]:
         "line_id": part.line_id,
         "captured_ms": part.captured_ms,
         "standing": standing(part, told),
-        "frame_id": None if view is None else view.frame_id,
+        "frame_id": None if view is None or view.inspection is None else view.frame_id,
         "camera_id": None if view is None else view.camera_id,
         "was_diverted": may and _was_diverted(part),
         "causes": [cause.value for cause in part.causes] if may else [],

@@ -195,7 +195,7 @@ def _camera(one: SeenCamera, now_ms: int, *, parts: bool) -> dict[str, Any]:
         "conditions": [condition.value for condition in one.conditions],
         "lost": 0 if beat is None else sum(beat.lost_by_cause.values()),
         "clock_error_ms": None if beat is None else beat.clock_error_ms,
-        "frame_id": one.newest.frame_id if parts and one.newest is not None and one.newest.lost is None else None,
+        "frame_id": one.newest.frame_id if parts and one.newest is not None else None,
     }
 
 
@@ -216,7 +216,7 @@ def _part(part: SeenPart) -> dict[str, Any]:
         "part_id": part.part_id,
         "captured_ms": part.captured_ms,
         "standing": part.standing.value,
-        "frame_id": None if view is None else view.frame_id,
+        "frame_id": None if view is None or view.inspection is None else view.frame_id,
         "is_simulated": part.is_simulated,
     }
 

@@ -53,7 +53,8 @@ class SeenCamera:
 
     camera_id: str
     pace: Pace = field(default_factory=Pace)
-    newest: Capture | None = None
+    newest: Inspection | None = None
+    """Of its newest picture, which the inspection tells where to find."""
     heartbeat: CameraHeartbeat | None = None
     heard_ms: int = 0
     """When anything of it came."""
@@ -176,8 +177,6 @@ class LineModel:
         camera.pace.add(at_ms)
         camera.heard_ms = max(camera.heard_ms, at_ms)
         camera.conditions = one.conditions
-        if camera.newest is None or camera.newest.captured_ms <= one.captured_ms:
-            camera.newest = one
         part = self.parts.find(one.visit_id)
         if part is None or part.revisions:
             return
@@ -192,6 +191,9 @@ class LineModel:
             line.inspect.newest_ms = max(line.inspect.newest_ms, at_ms)
             if one.device is not None:
                 line.workers[one.device] = at_ms
+            camera = line.camera(one.camera_id)
+            if camera.newest is None or camera.newest.captured_ms <= one.captured_ms:
+                camera.newest = one.model_copy(update={"maps": None})
 
     def _routed(self, one: Disposition, at_ms: int) -> None:
         line = self.line(one.line_id)

@@ -11,7 +11,8 @@ import pytest
 from linewarden_runtime.alarm_book import AlarmBook
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import MemoryBroker
-from linewarden_schemas.vocabulary import AlarmStage, CameraCondition, Role
+from linewarden_schemas.alarm_vocabulary import AlarmStage
+from linewarden_schemas.vocabulary import CameraCondition, Role
 from tests.support.alarm_line import alarm_process, beat, topics_of_a_line
 from tests.support.queue_model.memory import MemoryQueue
 from tests.unit.reinspect.access.browsers import Person

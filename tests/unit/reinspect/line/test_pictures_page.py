@@ -129,11 +129,11 @@ def test_who_may_review_is_told_nothing_of_a_part_that_waits_and_others_all(made
 def test_a_story_names_people_only_to_those_who_may_read_histories(made: Rig) -> None:
     one = slot(made, 1)
     made.send_disposition(routed_slot(one))
-    judged(made, one, Judgement.OK, "Ada Lovelace", comment="a speck of dust")
+    judged(made, one, Judgement.OK, "Ada-Lovelace", comment="a speck of dust")
     made.send_close(one)
     told = {role: followed(made, role).get(f"/parts/{one.visit_id}").text for role in (Role.OPERATOR, Role.LEAD)}
-    assert ("Ada Lovelace" in told[Role.LEAD], "a speck of dust" in told[Role.LEAD]) == (True, True)
-    assert "Ada Lovelace" not in told[Role.OPERATOR]
+    assert ("Ada-Lovelace" in told[Role.LEAD], "a speck of dust" in told[Role.LEAD]) == (True, True)
+    assert "Ada-Lovelace" not in told[Role.OPERATOR]
 
 
 def test_a_part_of_which_nothing_is_known_is_told_so(made: Rig) -> None:

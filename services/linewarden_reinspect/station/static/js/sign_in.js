@@ -8,8 +8,9 @@ if (location.hash.length > 1) {
   sessionStorage.setItem(KEY, decodeURIComponent(location.hash.slice(1)));
   history.replaceState(null, "", location.pathname);
 }
-// Another link opened in the same tab changes what stands behind `#` alone: the page begins anew with it.
-window.addEventListener("hashchange", () => location.reload());
+// Another link opened in the same tab changes what stands behind `#` alone: the page begins anew with it. Not by a
+// reload, which would send the form again.
+window.addEventListener("hashchange", () => location.replace(`/sign-in?link=another${location.hash}`));
 if ("spent" in byId("form").dataset) sessionStorage.removeItem(KEY);
 const [link, ...words] = (sessionStorage.getItem(KEY) ?? "").split("~");
 const roles = words[0] === "all" ? ["operator", "lead", "quality", "engineer", "auditor", "admin"] : words;

@@ -7,10 +7,11 @@ import { spotOf } from "./spot.js";
 import { t } from "./texts.js";
 
 const CLOSEST = 16;
+let asked = 0;
 
 export class Tile {
   constructor(frame, onActive) {
-    Object.assign(this, { frame, scale: null, x: 0, y: 0, layers: {}, available: [], shown: false, isHere: false, fetched: null, pen: null, stroking: false });
+    Object.assign(this, { frame, scale: null, x: 0, y: 0, layers: {}, available: [], shown: false, isHere: false, fetched: null, pen: null, stroking: false, asking: (asked += 1) });
     this.seen = new Set(["picture"]);
     this.picture = new Image();
     this.picture.alt = t("tile.view", { view: frame.view_id });
@@ -57,7 +58,7 @@ export class Tile {
   // Fetches and decodes the picture, on the screen or not yet, and gives everything over it the same size.
   fetch() {
     this.fetched ??= (async () => {
-      this.picture.src = this.frame.source ?? `/frames/${this.frame.frame_id}/picture`;
+      this.picture.src = this.frame.source ?? this.path("picture");
       await this.picture.decode();
       const { naturalWidth: width, naturalHeight: height } = this.picture;
       this.plane.style.width = `${width}px`;
@@ -98,9 +99,13 @@ export class Tile {
       return specific && agnostic ? difference(specific, agnostic) : null;
     }
     if (!this.available.includes(name)) return null;
-    this.layers[name] ??= await loadGrey(`/frames/${this.frame.frame_id}/${name}`);
+    this.layers[name] ??= await loadGrey(this.path(name));
     return this.layers[name];
   }
+
+  // Asked for anew by each tile: a browser shows a picture that the page had before without asking, and then the
+  // station does not know that it was on the screen.
+  path(name) { return `/frames/${this.frame.frame_id}/${name}?asked=${this.asking}`; }
 
   get room() { return { width: this.root.clientWidth, height: this.root.clientHeight }; }
 
