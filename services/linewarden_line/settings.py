@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 from linewarden_line.alarms.limits import AlarmLimits
@@ -20,5 +22,7 @@ class LineKeeping(BaseModel):
 
 class LineSettings(ServiceSettings):
     """What the environment says to the line's process."""
+
+    SERVICE: ClassVar[str] = "line"
 
     line: LineKeeping = LineKeeping()

@@ -19,7 +19,7 @@ from linewarden_schemas.recipe import Recipe, ReviewRules, ViewSpec
 
 _SERVICES = (
     *(ServiceName.INGEST, ServiceName.INSPECT, ServiceName.KEEPER, ServiceName.ROUTE),
-    *(ServiceName.PROJECTOR, ServiceName.STATION),
+    *(ServiceName.LINE, ServiceName.PROJECTOR, ServiceName.STATION),
 )
 
 

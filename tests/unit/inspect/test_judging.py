@@ -84,7 +84,11 @@ def _marked(recipe: Recipe, p_defect: float = 0.1, *, size: int = 4, classes: Cl
         content_type="image/png",
     )
     scorer: Any = SimpleNamespace(
-        card=_card("released"), standing=_standing("released"), digest="0" * 64, device="cpu", precision="float32"
+        card=_card("released"),
+        standing=Standing("released", is_tried=True),
+        digest="0" * 64,
+        device="cpu",
+        precision="float32",
     )
     source = SourceRef(topic="t", partition=0, offset=0)
     ready = Ready(Frame(meta, b"", None), source, recipe, None, scorer, None, (100, 100))

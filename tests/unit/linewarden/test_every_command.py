@@ -49,12 +49,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def told(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
-    """The exit code and what stands on standard error; a traceback is an exception here."""
+    """The exit code and what was printed; a traceback is an exception here."""
     monkeypatch.setattr(sys, "argv", ["linewarden", *words])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     with pytest.raises(SystemExit) as ended:
         main()
-    return ended.value.code, capsys.readouterr().err
+    heard = capsys.readouterr()
+    return ended.value.code, heard.err + heard.out
 
 
 def wrong(parameter: Parameter) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def test_the_examples_run() -> None:
 def test_many_are_judged_as_one_by_one_and_by_the_bundles_own_thresholds(inspector: linewarden.Inspector) -> None:
     pictures = [demo_part(number, defect_rate=0.5).views[0].picture for number in range(PARTS)]
     together = list(inspector.inspect_all(iter(pictures)))
-    limits = thresholds_of_card(inspector.inspector.card)
+    limits = thresholds_of_card(inspector.inspector.card, None)
     for picture, one in zip(pictures, together, strict=True):
         alone = inspector.inspect(picture)
         assert (alone.verdict, alone.routing) == (one.verdict, one.routing)

@@ -229,7 +229,7 @@ def test_the_containment_list_is_what_the_new_bundle_itself_would_hold(
 def held(store: Path, digest: str, passes: dict[str, Inspection]) -> list[tuple[str, str, str]]:
     """The same list without the topics: the network alone, picture by picture."""
     scorer = loader(store, "cpu", "float32")(digest)
-    limits = thresholds_of_card(scorer.card)
+    limits = thresholds_of_card(scorer.card, None)
     found = []
     for number in range(30):
         if disposition(number, Routing.REJECTED).visit_id in passes:
