@@ -129,7 +129,7 @@ class VisitHistory:
     @property
     def cavity(self) -> str | None:
         """The mould cavity or nest that made it; None where nothing tells."""
-        told = [one.cavity for one in (*self.captures.values(), *self._dispositions())]
+        told = [one.cavity for one in self.captures.values()] + [one.cavity for one in self._dispositions()]
         return next((one for one in told if one is not None), None)
 
     @property

@@ -10,7 +10,7 @@ from linewarden_runtime.ports import Reader
 from linewarden_runtime.records import InRecord, Position
 
 
-class RecordFetcher:
+class PlacedRecords:
     """Fetches records with a reader of its own, opened at the first; used from many threads, one at a time."""
 
     def __init__(self, make_reader: Callable[[], Reader]) -> None:

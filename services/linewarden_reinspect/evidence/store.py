@@ -10,7 +10,7 @@ import structlog
 
 from linewarden_reinspect import metrics
 from linewarden_reinspect.evidence.cache import RecordCache
-from linewarden_reinspect.evidence.fetch import RecordFetcher
+from linewarden_reinspect.evidence.fetch import PlacedRecords
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import RuntimeFault
 from linewarden_runtime.ports import Reader
@@ -31,7 +31,7 @@ class EvidenceStore:
         self._make_reader, self._clock = make_reader, clock
         self._cache = RecordCache(cache_bytes)
         self._places: dict[str, tuple[Position, int]] = {}
-        self._fetcher = RecordFetcher(make_reader)
+        self._fetcher = PlacedRecords(make_reader)
         self._current = False
 
     @property

@@ -85,7 +85,7 @@ class TurnsOnce(threading.Event):
 
 
 @dataclass(slots=True)
-class Day:
+class WatchedDay:
     """A station behind a line that made visits of all kinds; `withheld` are those that wait, with their first slot."""
 
     made: Rig
@@ -104,10 +104,10 @@ def publish(made: Rig, name: str, message: Message, key: str, visit: str) -> Non
 
 
 @contextmanager
-def day(seed: int, visits: int) -> Iterator[Day]:
+def day(seed: int, visits: int) -> Iterator[WatchedDay]:
     dice, clock, positions = random.Random(seed), ManualClock(T0), Positions()
     with rig(MemoryBroker(clock), MemoryQueue(clock), clock) as made:
-        told = Day(made)
+        told = WatchedDay(made)
         state = LineState(line_id="line1", mode=LineMode.PRODUCTION, since_ms=T0, actor="lead", shift="early")
         active = Activation(line_id="line1", recipe=RECIPE.ref(), bundle_digest=digest(b"b"), from_ms=T0, actor="eng")
         publish(made, "line-state", state, "line1", "line1")
@@ -123,7 +123,7 @@ def day(seed: int, visits: int) -> Iterator[Day]:
         yield told
 
 
-def _pass(told: Day, name: str, kind: str, dice: random.Random, positions: Positions) -> None:
+def _pass(told: WatchedDay, name: str, kind: str, dice: random.Random, positions: Positions) -> None:
     made, clock = told.made, told.made.clock
     now, known_bad = clock.now_ms(), kind == "known-bad"
     bad = kind in {"bad", "known-bad"} and dice.random() < 0.8
@@ -229,18 +229,20 @@ def structured(answer: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def one_day() -> Iterator[Day]:
+def one_day() -> Iterator[WatchedDay]:
     with day(1, 60) as told:
         yield told
 
 
-def test_the_day_has_visits_of_all_kinds(one_day: Day) -> None:
+def test_the_day_has_visits_of_all_kinds(one_day: WatchedDay) -> None:
     causes = {cause for slot in one_day.withheld.values() for cause in slot.causes}
     assert {Cause.LOW_TRUST, Cause.AUDIT, Cause.REJECT_REVIEW, Cause.KNOWN_BAD} <= causes
 
 
 @pytest.mark.parametrize("role", REVIEWERS)
-def test_every_address_of_a_visit_that_waits_answers_the_same_whatever_its_cause(one_day: Day, role: Role) -> None:
+def test_every_address_of_a_visit_that_waits_answers_the_same_whatever_its_cause(
+    one_day: WatchedDay, role: Role
+) -> None:
     person = one_day.person(role)
     kinds: dict[Cause, SlotOpen] = {}
     for slot in reversed(one_day.withheld.values()):  # the newest: the page of the line shows few
@@ -259,7 +261,7 @@ def test_every_address_of_a_visit_that_waits_answers_the_same_whatever_its_cause
 
 
 @pytest.mark.parametrize("role", REVIEWERS)
-def test_no_map_of_a_visit_that_waits_is_served(one_day: Day, role: Role) -> None:
+def test_no_map_of_a_visit_that_waits_is_served(one_day: WatchedDay, role: Role) -> None:
     person = one_day.person(role)
     slot = next(iter(one_day.withheld.values()))
     for path in (path for path in reviewers_paths(role) if "{layer}" in path):
@@ -268,7 +270,7 @@ def test_no_map_of_a_visit_that_waits_is_served(one_day: Day, role: Role) -> Non
 
 
 @pytest.mark.parametrize("role", REVIEWERS)
-def test_no_filter_finds_a_visit_that_waits_by_what_was_found(one_day: Day, role: Role) -> None:
+def test_no_filter_finds_a_visit_that_waits_by_what_was_found(one_day: WatchedDay, role: Role) -> None:
     person = one_day.person(role)
     for query in FILTERS:
         found = {one["visit_id"] for one in person.get(f"/api/pictures?limit=200&{query}").json()["parts"]}
@@ -276,7 +278,7 @@ def test_no_filter_finds_a_visit_that_waits_by_what_was_found(one_day: Day, role
 
 
 @pytest.mark.parametrize("role", REVIEWERS)
-def test_no_page_or_feed_says_of_a_visit_that_waits_what_is_thought_of_it(one_day: Day, role: Role) -> None:
+def test_no_page_or_feed_says_of_a_visit_that_waits_what_is_thought_of_it(one_day: WatchedDay, role: Role) -> None:
     telling = [*(f'"{cause.value}"' for cause in Cause), "suspicion", "p_defect", '"NG"', '"OK"', "scratch"]
     for name, answer in feeds(one_day.person(role), role):
         told = structured(answer)
@@ -297,7 +299,7 @@ def _objects(of: Any, visit: str) -> Iterator[Any]:
         yield from _objects(one, visit)
 
 
-def seen_of(told: Day, role: Role) -> tuple[list[Features], list[bool]]:
+def seen_of(told: WatchedDay, role: Role) -> tuple[list[Features], list[bool]]:
     answers = [(name, structured(answer)) for name, answer in feeds(told.person(role), role)]
     features = []
     for visit in told.withheld:

@@ -13,7 +13,7 @@ from linewarden_reinspect.queue.types import Ask, Why
 from linewarden_reinspect.station import errors, texts
 from linewarden_reinspect.station.app import ROUTERS
 from linewarden_reinspect.station.line import alarms
-from linewarden_reinspect.station.line.parts import Standing
+from linewarden_reinspect.station.line.parts import PartStanding
 from linewarden_reinspect.station.line.parts_page import STANDINGS
 from linewarden_reinspect.station.line.story import LAYERS
 from linewarden_reinspect.station.rendering import pages_of
@@ -67,7 +67,7 @@ def built() -> set[str]:
     keys |= {f"thresholds.to.{side}" for side in ("diverted", "passed")}
     keys |= {f"line.{kind}.{key}" for key in alarms.KEYS for kind in ("alarm", "do")}
     keys |= {f"line.count.{count}" for count in ("ok", "ng", "reviewed", "late")}
-    keys |= {f"line.mode.{mode.value}" for mode in LineMode} | {f"line.standing.{one.value}" for one in Standing}
+    keys |= {f"line.mode.{mode.value}" for mode in LineMode} | {f"line.standing.{one.value}" for one in PartStanding}
     levels = {"good", "trouble", "dead", "unknown", *LineMode} - {LineMode.PRODUCTION}
     keys |= {f"line.level.{level}" for level in levels}
     keys |= {f"line.stage.{stage}" for stage in ("inspect", "route", "keeper", "queue")}

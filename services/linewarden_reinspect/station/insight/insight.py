@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from linewarden_reinspect.evidence.fetch import RecordFetcher
+from linewarden_reinspect.evidence.fetch import PlacedRecords
 from linewarden_reinspect.station.access.book import StationBook
 from linewarden_reinspect.station.insight.drafts import Drafts
 from linewarden_reinspect.station.insight.follow import TopicFollower
@@ -31,7 +31,7 @@ class Insight:
     index: HistoryIndex
     recent: RecentVisits
     line: LineModel
-    records: RecordFetcher
+    records: PlacedRecords
     follower: TopicFollower
     drafts: Drafts
     releases: Releases
@@ -61,7 +61,7 @@ def opened_insight(
         places = [one for name in ("frames", "inspections") for one in positions_of(broker, namespace.topic(name))]
         return broker.reader(dict.fromkeys(places, 0), max_records=1)
 
-    records = RecordFetcher(reader)
+    records = PlacedRecords(reader)
     try:
         yield Insight(
             index=index,

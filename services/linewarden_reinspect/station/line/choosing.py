@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from linewarden_reinspect.station.line.feed import shown_view
-from linewarden_reinspect.station.line.parts import SeenPart, Standing
+from linewarden_reinspect.station.line.parts import PartStanding, SeenPart
 from linewarden_schemas.vocabulary import Routing
 
 Told = Callable[[SeenPart], bool]
@@ -48,7 +48,7 @@ def chosen(parts: Iterable[SeenPart], wanted: PartFilter, told: Told, before: st
 def standing(part: SeenPart, told: Told) -> str:
     """How a part stands, for whoever asks: what was diverted says so once it may be told."""
     if not told(part):
-        return Standing.COMING.value if part.latest is None else Standing.WITHHELD.value
+        return PartStanding.COMING.value if part.latest is None else PartStanding.WITHHELD.value
     return part.standing.value
 
 
@@ -107,7 +107,7 @@ def _is_so(part: SeenPart, wanted: str, told: Told) -> bool:
     """Diverted means withheld at any time: what waits, and of the rest what may be told."""
     now = standing(part, told)
     if wanted == "diverted":
-        return now == Standing.WITHHELD.value or (told(part) and _was_diverted(part))
+        return now == PartStanding.WITHHELD.value or (told(part) and _was_diverted(part))
     return wanted in {"", now}
 
 

@@ -17,7 +17,7 @@ from linewarden_schemas.inspection import Inspection, SourceRef
 from linewarden_schemas.vocabulary import Cause, Outcome, Routing
 
 
-class Standing(StrEnum):
+class PartStanding(StrEnum):
     """How a part stands, as everybody may be told."""
 
     COMING = "coming"
@@ -77,7 +77,7 @@ class SeenPart:
         return latest is not None and latest.final
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> PartStanding:
         """How it stands, for everybody."""
         return standing_of(self.latest)
 
@@ -123,15 +123,15 @@ class SeenPart:
         return tuple(dict.fromkeys(zone for one in seen for defect in one.defects or () for zone in defect.zones))
 
 
-def standing_of(latest: Disposition | None) -> Standing:
+def standing_of(latest: Disposition | None) -> PartStanding:
     """How the newest disposition leaves a visit, for everybody."""
     if latest is None:
-        return Standing.COMING
+        return PartStanding.COMING
     if not latest.final:
-        return Standing.WITHHELD
+        return PartStanding.WITHHELD
     if latest.outcome is not None:
-        return Standing.OK if latest.outcome is Outcome.ACCEPT else Standing.NG
-    return Standing.OK if latest.routing is Routing.TRUSTED_PASS else Standing.NG
+        return PartStanding.OK if latest.outcome is Outcome.ACCEPT else PartStanding.NG
+    return PartStanding.OK if latest.routing is Routing.TRUSTED_PASS else PartStanding.NG
 
 
 class PartBook:

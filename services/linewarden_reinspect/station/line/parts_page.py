@@ -18,7 +18,7 @@ from linewarden_reinspect.station.insight.index import HistoryFilter
 from linewarden_reinspect.station.line import choosing, story
 from linewarden_reinspect.station.line.choosing import PartFilter, Told
 from linewarden_reinspect.station.line.page import CurrentPictures
-from linewarden_reinspect.station.line.parts import SeenPart, Standing
+from linewarden_reinspect.station.line.parts import PartStanding, SeenPart
 from linewarden_reinspect.station.pictures import PRIVATE
 from linewarden_reinspect.station.rendering import page
 from linewarden_reinspect.station.sessions import Session
@@ -26,7 +26,7 @@ from linewarden_reinspect.station.sessions import Session
 router = APIRouter()
 _Word = Annotated[str, Query(max_length=128)]
 _Ms = Annotated[int, Query(ge=0, le=2**53)]
-STANDINGS = ("", Standing.NG.value, "diverted", Standing.WITHHELD.value, Standing.OK.value)
+STANDINGS = ("", PartStanding.NG.value, "diverted", PartStanding.WITHHELD.value, PartStanding.OK.value)
 
 
 @router.get("/pictures", response_class=HTMLResponse)

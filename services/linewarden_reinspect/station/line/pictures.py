@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from linewarden_reinspect.evidence.cache import RecordCache
-from linewarden_reinspect.evidence.fetch import RecordFetcher
+from linewarden_reinspect.evidence.fetch import PlacedRecords
 from linewarden_reinspect.evidence.store import EvidenceStore
 from linewarden_reinspect.station.errors import NothingHeld
 from linewarden_reinspect.station.line.parts import SeenView
@@ -19,7 +19,7 @@ _CACHE_BYTES = 32 << 20
 class PartPictures:
     """Used from many threads; a picture is served only where it is the one that was captured."""
 
-    def __init__(self, evidence: EvidenceStore, records: RecordFetcher) -> None:
+    def __init__(self, evidence: EvidenceStore, records: PlacedRecords) -> None:
         self._evidence, self._records = evidence, records
         self._cache = RecordCache(_CACHE_BYTES)
 

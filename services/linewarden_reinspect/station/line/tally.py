@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from linewarden_reinspect.station.line.parts import Standing, standing_of
+from linewarden_reinspect.station.line.parts import PartStanding, standing_of
 from linewarden_runtime.bounded import Bounded
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.vocabulary import Cause, LineMode
@@ -87,7 +87,7 @@ def _is_of(place: _Place, shift: str, from_ms: int) -> bool:
 def _words(one: Disposition) -> tuple[str, ...]:
     standing = standing_of(one)
     simulated = ("simulated",) if one.is_simulated else ()
-    if standing is Standing.WITHHELD:
+    if standing is PartStanding.WITHHELD:
         return ("made", "withheld", *simulated)
     if Cause.KNOWN_BAD in one.causes:
         return ()  # a picture that measures people, and no part; told when it is over

@@ -11,7 +11,7 @@ from linewarden_reinspect.queue.types import Ask, Demand, QueueSummary
 from linewarden_reinspect.station.line.alarms import alarms_of
 from linewarden_reinspect.station.line.feed import LineFeed
 from linewarden_reinspect.station.line.model import LineModel
-from linewarden_reinspect.station.line.parts import Standing
+from linewarden_reinspect.station.line.parts import PartStanding
 from linewarden_reinspect.station.references import References
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.testing import MemoryBroker
@@ -102,7 +102,7 @@ def test_a_part_that_is_opened_again_is_withheld_again() -> None:
     assert counts(model) == {"made": 1, "withheld": 1}
     part = model.parts.find("v1")
     assert part is not None
-    assert (part.is_told, part.standing) == (False, Standing.WITHHELD)
+    assert (part.is_told, part.standing) == (False, PartStanding.WITHHELD)
 
 
 @pytest.mark.parametrize("mode", set(LineMode) - {LineMode.PRODUCTION})

@@ -81,6 +81,7 @@ def test_parts_are_found_by_standing_class_serial_and_camera(made: Rig) -> None:
     part(made, "v3", Verdict.OK, withheld("v3", Cause.LOW_TRUST), done)
     ada = followed(made, Role.OPERATOR)
     assert visits(ada) == ["v3", "v2", "v1"]
+    assert 'value="low_trust"' in ada.get("/pictures").text
     asked = {"standing=ng": ["v2"], "standing=diverted": ["v3"], "standing=ok": ["v3", "v1"]}
     asked |= {"serial=SN-v1": ["v1"], "camera=cam-top": ["v3", "v2", "v1"], "camera=other": []}
     asked |= {"defect_class=scratch": ["v2"], "cause=low_trust": ["v3"]}

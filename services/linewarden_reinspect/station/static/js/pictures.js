@@ -25,7 +25,7 @@ function card(one) {
     image.addEventListener("error", () => image.remove());
     frame.append(image);
   }
-  const why = [...one.classes, ...one.zones, ...one.causes.map((cause) => t(`cause.${cause}.short`)), one.is_simulated ? t("part.simulated") : null].filter(Boolean).join(" · ");
+  const why = [...one.classes, ...one.zones, ...one.causes.map((cause) => t(`cause.${cause}`)), one.is_simulated ? t("part.simulated") : null].filter(Boolean).join(" · ");
   return element("li", { class: "card", "data-standing": one.standing }, element("a", { href: `/parts/${encodeURIComponent(one.visit_id)}` }, frame,
     element("b", {}, `${t(`line.standing.${one.standing}`)} · ${one.part_id ?? shortVisit(one.visit_id)}`),
     element("small", {}, new Date(one.captured_ms).toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" })),
