@@ -23,7 +23,7 @@ def _run(*arguments: str | Path, code: int = 0) -> str:
     return done.stdout
 
 
-def _write_set(folder: Path, seeds: Sequence[int]) -> int:
+def write_set(folder: Path, seeds: Sequence[int]) -> int:
     """Write one view a part as images/<class>/ and masks/<class>/; returns the defective parts."""
     defective = 0
     for seed in seeds:
@@ -41,7 +41,7 @@ def _write_set(folder: Path, seeds: Sequence[int]) -> int:
 
 def test_a_folder_of_pictures_becomes_a_bundle_that_is_evaluated_qualified_promoted_and_used(tmp_path: Path) -> None:
     data, bundle = tmp_path / "parts", tmp_path / "bundle"
-    assert _write_set(data, range(5000, 5000 + _PARTS)) > 50
+    assert write_set(data, range(5000, 5000 + _PARTS)) > 50
     _run("data", "check", data)
 
     small = ("--encoder", "mobilenetv3_small_050", "--no-pretrained", "--threads", "1", "--device", "cpu")
