@@ -198,7 +198,9 @@ def _first(alarm: Alarm) -> tuple[int, str]:
 def _root(alarm: Alarm, standing: Mapping[str, Alarm]) -> Alarm:
     """The first cause that is on the list; a circle, which no writer makes, ends where it began."""
     seen, at = {alarm.alarm_id}, alarm
-    while at.stage is AlarmStage.SUPPRESSED and at.caused_by in standing and at.caused_by not in seen:
+    while at.stage is AlarmStage.SUPPRESSED and at.caused_by is not None and at.caused_by not in seen:
+        if at.caused_by not in standing:
+            break
         at = standing[at.caused_by]
         seen.add(at.alarm_id)
     return at if at.stage is not AlarmStage.SUPPRESSED or at is alarm else alarm

@@ -29,7 +29,7 @@ from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.pictures.decoders import Picture
 from linewarden_vision.pictures.reading import PictureLimits
-from linewarden_vision.standing import Standing
+from linewarden_vision.standing import OkBacking
 
 Recipes = Callable[[RecipeRef], Recipe | None]
 
@@ -129,7 +129,7 @@ class _AsPromoted:
         self._scorer = scorer
         self.digest, self.device = scorer.digest, scorer.device
         self.card: Card = scorer.card.model_copy(update={"stage": "released"})
-        self.standing = Standing("released", is_tried=True)
+        self.standing = OkBacking("released", is_tried=True)
 
     @property
     def precision(self) -> str:

@@ -16,7 +16,7 @@ from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspecting.scorer import Scorer, score_batch
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.reading import read_picture
-from linewarden_vision.standing import UNTRUSTED_STAGES, Doubt
+from linewarden_vision.standing import UNTRUSTED_STAGES, OkDoubt
 
 
 def present(
@@ -27,7 +27,7 @@ def present(
     The same picture once more would be the same answer once more: a presentation is a picture of its own.
     """
     stage = scorer.card.stage
-    limits = thresholds_of_card(scorer.card, Doubt(UNTRUSTED_STAGES[stage]) if stage in UNTRUSTED_STAGES else None)
+    limits = thresholds_of_card(scorer.card, OkDoubt(UNTRUSTED_STAGES[stage]) if stage in UNTRUSTED_STAGES else None)
     found: list[Presentation] = []
     pending = _read(plan, scorer, most)
     while batch := list(islice(pending, 16)):

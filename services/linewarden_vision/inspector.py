@@ -22,7 +22,7 @@ from linewarden_vision.network.interface import DefectNetwork
 from linewarden_vision.prepare import Prepared, prepare_picture
 from linewarden_vision.qualification import Qualification
 from linewarden_vision.region_classes import ClassHead, ClassMap
-from linewarden_vision.standing import Standing
+from linewarden_vision.standing import OkBacking
 from linewarden_vision.stitching import Mosaic, Tile, TileScore, passes
 from linewarden_vision.trust.cascade import Assessment, assess
 
@@ -72,7 +72,7 @@ class Inspector:
         self.forward: ForwardMode = forward
         self.gate = GateReport(0.0, 0.0, ())
         self.qualification: Qualification | None = None
-        self.standing = Standing(card.stage)
+        self.standing = OkBacking(card.stage)
         self._device = torch.device(device)
         self._network = network
         self._max_batch = max_batch
@@ -131,7 +131,7 @@ class Inspector:
             try:
                 inspector.qualification = bundle.qualification
                 inspector.gate = inspector.pass_gate(bundle.golden, tuple(refused))
-                inspector.standing = Standing.of(bundle, number)
+                inspector.standing = OkBacking.of(bundle, number)
             except (GateError, ScoresNotFinite) as error:
                 refused.append(f"{number}, {mode}: {error}")
             else:

@@ -25,7 +25,7 @@ UNTRUSTED_STAGES: Mapping[str, str] = {"taught": "network_taught", "shadow": "ne
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class OkDoubt:
     """Why no OK is believed: the code of a sentence of `linewarden_domain.words`, and what it names beside p."""
 
     code: str
@@ -33,7 +33,7 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OkBacking:
     """A bundle's stage and record; `void` says why the record does not speak of what is in use, None where it does.
 
     With `is_tried` its own thresholds decide whatever stands behind it: for a replay, which passes nothing.
@@ -45,26 +45,26 @@ class Standing:
     is_tried: bool = False
 
     @classmethod
-    def of(cls, bundle: Bundle, precision: str) -> Standing:
+    def of(cls, bundle: Bundle, precision: str) -> OkBacking:
         """The standing of a bundle at the precision that a device runs it with."""
         record = bundle.qualification
         return cls(
             bundle.card.stage, record, None if record is None else record.void_because(bundle.content, precision)
         )
 
-    def doubt(self, card: Card, recipe: Recipe | None, at_ms: int) -> Doubt | None:
+    def doubt(self, card: Card, recipe: Recipe | None, at_ms: int) -> OkDoubt | None:
         """Why no OK of a picture taken at `at_ms` (epoch ms) is believed, None where its thresholds decide."""
         if self.is_tried:
             return None
         if self.stage in UNTRUSTED_STAGES:
-            return Doubt(UNTRUSTED_STAGES[self.stage])
+            return OkDoubt(UNTRUSTED_STAGES[self.stage])
         if self.record is None:
-            return Doubt("network_unqualified")
+            return OkDoubt("network_unqualified")
         void = self.void or loosened(card, recipe) or _of_criteria(self.record, recipe)
         if void is not None:
-            return Doubt("network_void", {"why": void})
+            return OkDoubt("network_void", {"why": void})
         if self.record.is_expired(day_of(at_ms)):
-            return Doubt("network_expired", {"until": self.record.expires})
+            return OkDoubt("network_expired", {"until": self.record.expires})
         return None
 
     def days_left(self, now_ms: int) -> int | None:

@@ -46,6 +46,8 @@ def test_each_link_leads_somewhere(built: Path) -> None:
 
 def test_nothing_is_loaded_from_elsewhere(built: Path) -> None:
     pages = list(built.rglob("*.html"))
-    loaded = [one for page in pages for found in LOADED.findall(page.read_text(encoding="utf-8")) for one in found if one]
+    loaded = [
+        one for page in pages for found in LOADED.findall(page.read_text(encoding="utf-8")) for one in found if one
+    ]
     assert len(loaded) > len(pages)
     assert [one for one in loaded if re.match(r"(?:[a-z]+:)?//", one)] == []

@@ -19,7 +19,7 @@ from linewarden_schemas.recipe import Recipe, unjudged
 from linewarden_schemas.violations import violations
 from linewarden_vision.bundle import find_bundle, read_bundle
 from linewarden_vision.errors import BundleError
-from linewarden_vision.standing import Standing
+from linewarden_vision.standing import OkBacking
 
 
 def look_through(folder: Path | None, now_ms: int) -> Iterator[HealthCheck]:
@@ -88,7 +88,7 @@ def _bundle(recipe: Recipe, now_ms: int) -> Iterator[HealthCheck]:
         return
     yield HealthCheck(f"bundle {bundle.card.name}, {bundle.card.stage}", good=True)
     precision = "float32" if bundle.qualification is None else bundle.qualification.precision
-    standing = Standing.of(bundle, precision)
+    standing = OkBacking.of(bundle, precision)
     doubt = standing.doubt(bundle.card, recipe, now_ms)
     why = "" if doubt is None else re.sub("_", " ", doubt.code.removeprefix("network_"))
     held = f"it is {why}, so every OK diverts: linewarden qualify, linewarden bundle promote"

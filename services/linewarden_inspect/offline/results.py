@@ -17,7 +17,7 @@ from linewarden_vision.inspecting.judging import thresholds_of_card, verdict_of
 from linewarden_vision.inspecting.reasons import reasons_of
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
-from linewarden_vision.standing import Doubt
+from linewarden_vision.standing import OkDoubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def scored(
     card: Card,
     names: MapNames | None,
     rule: VerdictRule,
-    doubt: Doubt | None,
+    doubt: OkDoubt | None,
 ) -> Result:
     """The result of a picture that the network judged; `doubt` of its bundle diverts every OK."""
     thresholds = thresholds_of_card(card, doubt)

@@ -35,7 +35,7 @@ _OF_WRITING = frozenset({409, 422, 429})
 
 @router.get("/api/openapi.json")
 def openapi(request: Request) -> dict[str, Any]:
-    """Give this document."""
+    """This document, with the address that it was asked at."""
     station: StationContext = request.app.state.station
     return describe(request.app.state.described, str(request.base_url).rstrip("/"), station.access.guard.cookie)
 

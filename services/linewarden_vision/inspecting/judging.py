@@ -22,7 +22,7 @@ from linewarden_vision.inspecting.preparing import Ready
 from linewarden_vision.inspecting.reasons import by_weight, reasons_of, reasons_of_defects
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
-from linewarden_vision.standing import Doubt
+from linewarden_vision.standing import OkDoubt
 
 
 @cache
@@ -147,18 +147,18 @@ def not_decidable(frame: Frame, source: SourceRef, refused: PictureRefused, now_
     )
 
 
-def thresholds_of(recipe: Recipe, card: Card, doubt: Doubt | None) -> Thresholds:
+def thresholds_of(recipe: Recipe, card: Card, doubt: OkDoubt | None) -> Thresholds:
     """The recipe's thresholds, or those of the bundle's card; of a bundle that is doubted none for trust."""
     return thresholds_of_card(card, doubt) if recipe.thresholds is None else _doubted(recipe.thresholds, doubt)
 
 
-def thresholds_of_card(card: Card, doubt: Doubt | None) -> Thresholds:
+def thresholds_of_card(card: Card, doubt: OkDoubt | None) -> Thresholds:
     """The bundle's own thresholds, that of the margin as a probability; doubted like the recipe's."""
     defect, suspicion = (float(part.value) for part in (card.thresholds.defect, card.thresholds.suspicion))
     return _doubted(Thresholds(defect=float(expit(defect)), suspicion=suspicion), doubt)
 
 
-def _doubted(thresholds: Thresholds, doubt: Doubt | None) -> Thresholds:
+def _doubted(thresholds: Thresholds, doubt: OkDoubt | None) -> Thresholds:
     """Doubt every OK where the bundle is, whatever anybody set: suspicion is never below 0."""
     return thresholds if doubt is None else thresholds.model_copy(update={"suspicion": 0.0})
 

@@ -141,7 +141,7 @@ def _climbed(template: Grey, window: Grey, warp: Matrix, turns: bool) -> Matrix 
     start = warp.astype(np.float32)
     motion = cv2.MOTION_EUCLIDEAN if turns else cv2.MOTION_TRANSLATION
     try:
-        _, moved = cv2.findTransformECC(template, window, start, motion, _STEPS, None, 3)
+        _, moved = cv2.findTransformECC(template, window, start, motion, _STEPS, None, 3)  # type: ignore[call-overload]  # stubs know no mask None
     except cv2.error:  # it does not converge, or leads out of the window
         return None
     return np.asarray(moved, np.float64) if np.isfinite(moved).all() else None

@@ -12,7 +12,7 @@ from linewarden_schemas.recipe import Thresholds
 from linewarden_schemas.vocabulary import Verdict
 from linewarden_vision.card import Card, CheapIngredient, EnhancedIngredient
 from linewarden_vision.inspector import ViewScore
-from linewarden_vision.standing import Doubt
+from linewarden_vision.standing import OkDoubt
 from linewarden_vision.trust.registry import words_of
 from linewarden_vision.trust.suspicion import Normaliser
 
@@ -21,7 +21,7 @@ _TOLD = 3
 
 
 def reasons_of(
-    verdict: Verdict, score: ViewScore, thresholds: Thresholds, card: Card, doubt: Doubt | None
+    verdict: Verdict, score: ViewScore, thresholds: Thresholds, card: Card, doubt: OkDoubt | None
 ) -> tuple[Said, ...]:
     """One reason for an NG or a doubtful OK, none for an OK that is trusted."""
     p = score.p_defect

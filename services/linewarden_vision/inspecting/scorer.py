@@ -11,7 +11,7 @@ from linewarden_vision.errors import ScoresNotFinite
 from linewarden_vision.inspecting.refusal import PictureRefused
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.pictures.decoders import Picture
-from linewarden_vision.standing import Standing
+from linewarden_vision.standing import OkBacking
 
 
 class Scorer(Protocol):
@@ -26,7 +26,7 @@ class Scorer(Protocol):
         ...
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> OkBacking:
         """How far its OK may be believed: the stage of its bundle, and the qualification behind it."""
         ...
 

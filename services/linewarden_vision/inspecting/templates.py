@@ -117,8 +117,8 @@ def tried(locate: Locate, picture: Picture, *, count: int = 24, seed: int = 1) -
         turn = 0.9 * chance.uniform(-locate.max_turn_deg, locate.max_turn_deg)
         if number == 0:
             shift, turn = np.zeros(2), 0.0
-        grainy = moved(picture, centre, shift, turn) + chance.normal(0.0, noise, picture.shape)
-        shown = np.clip(np.rint(grainy), 0, np.iinfo(picture.dtype).max).astype(picture.dtype)
+        grainy = np.asarray(moved(picture, centre, shift, turn), float) + chance.normal(0.0, noise, picture.shape)
+        shown = np.clip(np.rint(grainy), 0, _white(picture)).astype(picture.dtype)
         about = f"moved by {shift[0]:.1f}, {shift[1]:.1f} pixels and turned by {turn:.1f}°"
         try:
             found = located(shown, locate).location
@@ -134,6 +134,10 @@ def tried(locate: Locate, picture: Picture, *, count: int = 24, seed: int = 1) -
     return TemplateTrial(count, min(scores, default=0.0), max(errors), max(turns), tuple(lost))
 
 
+def _white(picture: Picture) -> int:
+    return 65535 if picture.dtype == np.uint16 else 255
+
+
 def _noise(grey: Grey) -> float:
     """The standard deviation of a picture's noise, by what no edge explains (Immerkaer 1996)."""
     mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -144,10 +148,11 @@ def _noise(grey: Grey) -> float:
 def moved(picture: Picture, centre: tuple[float, float], shift: NDArray[np.floating], turn_deg: float) -> Picture:
     """A picture whose content is turned clockwise about a point (x, y) and moved, by cubic interpolation."""
     matrix = cv2.getRotationMatrix2D(centre, -turn_deg, 1.0)
-    matrix[:, 2] += shift
+    matrix[:, 2] += np.asarray(shift, float)
     size = (picture.shape[1], picture.shape[0])
-    turned = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(turned, picture.dtype)
+    pixels = np.asarray(picture, np.float32)
+    turned = cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.clip(np.rint(turned), 0, _white(picture)).astype(picture.dtype)
 
 
 def drawn(picture: Picture, recipe: Recipe, view: ViewSpec, placement: Placement) -> NDArray[np.uint8]:
@@ -182,5 +187,5 @@ def _box(x: float, y: float, width: float, height: float) -> NDArray[np.float64]
 
 
 def _grey(picture: Picture) -> Grey:
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if picture.ndim == 3 else picture
-    return np.asarray(grey, np.float32)
+    pixels = np.asarray(picture, np.float32)
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32) if pixels.ndim == 3 else pixels

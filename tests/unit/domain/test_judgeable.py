@@ -46,7 +46,13 @@ def png(width: int, height: int, colour: int = 0) -> bytes:
 
 
 def where(**more: Any) -> dict[str, Any]:
-    fields = {"template_png": png(16, 256), "x": 0, "y": 0, "max_shift_px": 9.0, "least_score": 0.6} | more
+    fields: dict[str, Any] = {
+        "template_png": png(16, 256),
+        "x": 0,
+        "y": 0,
+        "max_shift_px": 9.0,
+        "least_score": 0.6,
+    } | more
     return view(locate=Locate(**fields))
 
 

@@ -11,7 +11,7 @@ import pytest
 from linewarden_audit.report.report import AuditRequest
 from linewarden_audit.report.report import page as audit_page
 from linewarden_audit.report.report import report as audit
-from linewarden_history.escapes import escape_record, found_ms, let_go_by, newest, read_table
+from linewarden_history.escapes import escape_record, let_go_by, newest, read_table
 from linewarden_history.index.following import catch_up
 from linewarden_history.index.store import VERSION, StoryIndex
 from linewarden_history.index.story import all_reports, stories, unmatched

@@ -23,7 +23,7 @@ from linewarden_vision.inspecting.preparing import Ready
 from linewarden_vision.inspecting.reasons import reasons_of
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.region_classes import ClassMap
-from linewarden_vision.standing import Standing
+from linewarden_vision.standing import OkBacking
 from tests.support.bundles import qualification_of
 from tests.unit.vision.helpers import small_card
 from tests.unit.vision.test_region_classes import class_map
@@ -85,7 +85,7 @@ def _marked(recipe: Recipe, p_defect: float = 0.1, *, size: int = 4, classes: Cl
     )
     scorer: Any = SimpleNamespace(
         card=_card("released"),
-        standing=Standing("released", is_tried=True),
+        standing=OkBacking("released", is_tried=True),
         digest="0" * 64,
         device="cpu",
         precision="float32",
@@ -188,22 +188,22 @@ LOOSE = Thresholds(defect=0.5, suspicion=0.99)
 STRICT = Thresholds(defect=0.2, suspicion=0.1)
 
 
-def _standing(stage: Stage, expires: str = "2026-01-31", **more: Any) -> Standing:
-    return Standing(stage, qualification_of("0" * 64, expires), **more)
+def _standing(stage: Stage, expires: str = "2026-01-31", **more: Any) -> OkBacking:
+    return OkBacking(stage, qualification_of("0" * 64, expires), **more)
 
 
 @pytest.mark.parametrize("stage", ["assisted", "released"])
 @pytest.mark.parametrize(
     ("standing", "recipe", "at_ms", "words"),
     [
-        (Standing, None, AT, "its bundle is not qualified"),
+        (OkBacking, None, AT, "its bundle is not qualified"),
         (partial(_standing, void="weights differ"), None, AT, "qualification of its bundle is void (weights differ)"),
         (_standing, None, AT + 31 * DAY_MS, "the qualification of its bundle ended on 2026-01-31"),
         (_standing, LOOSE, AT, "let more pass than was qualified"),
     ],
 )
 def test_no_ok_of_a_stage_counts_without_a_qualification_that_holds_now(
-    stage: Stage, standing: Callable[[Stage], Standing], recipe: Thresholds | None, at_ms: int, words: str
+    stage: Stage, standing: Callable[[Stage], OkBacking], recipe: Thresholds | None, at_ms: int, words: str
 ) -> None:
     doubt = standing(stage).doubt(_card(stage), _recipe(recipe), at_ms)
     assert thresholds_of(_recipe(recipe), _card(stage), doubt).suspicion == 0.0

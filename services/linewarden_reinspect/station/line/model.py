@@ -36,7 +36,7 @@ class Pace:
     newest_ms: int = 0
 
     def add(self, at_ms: int) -> None:
-        """One more."""
+        """Count one more, of this time (epoch ms)."""
         self._times.append(at_ms)
         self.newest_ms = max(self.newest_ms, at_ms)
         while self._times and self._times[0] < self.newest_ms - PACE_MS:

@@ -11,7 +11,7 @@ from linewarden_inspect.offline.map_files import difference
 from linewarden_inspect.offline.results import PartsInOrder, Result, scored
 from linewarden_schemas.vocabulary import Routing, Verdict, VerdictRule
 from linewarden_vision.inspector import ViewScore
-from linewarden_vision.standing import Standing
+from linewarden_vision.standing import OkBacking
 from tests.unit.vision.helpers import small_card
 
 
@@ -68,7 +68,7 @@ def test_pictures_that_cannot_be_read_never_reach_the_device() -> None:
     class Device:
         digest, device, precision = "0" * 64, "cpu", "float32"
         card = small_card()
-        standing = Standing("released")
+        standing = OkBacking("released")
 
         def prepare(self, picture: object) -> object:
             raise AssertionError
