@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 import redis
@@ -83,7 +84,7 @@ def part(made: Rig, number: int, routing: Routing = Routing.TRUSTED_PASS) -> str
     """A part that was captured, inspected and routed; its picture is with the keeper."""
     kept = made.picture(f"line1.st1.{made.clock.now_ms():013d}.{number:06d}", number, 0, 256)
     made.send_evidence(kept)
-    about = {"frame_id": kept.frame_id, "at_ms": made.clock.now_ms()}
+    about: dict[str, Any] = {"frame_id": kept.frame_id, "at_ms": made.clock.now_ms()}
     captured = make_capture("top", kept.visit_id, part_id=f"SN-{number:06d}", sha256=kept.sha256, **about)
     verdict = Verdict.NG if routing is Routing.REJECTED else Verdict.OK
     seen = make_inspection("top", kept.visit_id, verdict=verdict, frame_sha256=kept.sha256, **about)

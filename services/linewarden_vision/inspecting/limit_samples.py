@@ -24,7 +24,7 @@ def sample_figures(inspector: Inspector, recipe: Recipe, view: ViewSpec, payload
         region, placement = placed(picture, view)
         picture = cropped(picture, region, placement)
     [score] = inspector.score([inspector.prepare(picture)])
-    limits = thresholds_of(recipe, inspector.card)
+    limits = thresholds_of(recipe, inspector.card, None)  # trust has no part in figures
     told = judged_view(score, recipe, view.view_id, region, limits, now_ms, placement)
     if told.defects is None:
         raise ValueError(f"recipe {recipe.ref().short} measures nothing in view {view.view_id}, or its scale has ended")

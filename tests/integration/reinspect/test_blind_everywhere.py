@@ -132,7 +132,7 @@ def _pass(told: WatchedDay, name: str, kind: str, dice: random.Random, positions
     events: list[CaptureSeen | InspectionSeen] = []
     kept = []
     for place, view in enumerate(("top", "side")):
-        frame = {"frame_id": f"{name}.{view}.1-{place}"}
+        frame: dict[str, Any] = {"frame_id": f"{name}.{view}.1-{place}"}
         one = make_capture(
             view, name, now, known_bad=known_bad, part_id=f"SN-{name[-6:]}", sha256=PICTURE.sha256, **frame
         )
@@ -161,8 +161,8 @@ def _pass(told: WatchedDay, name: str, kind: str, dice: random.Random, positions
     assert visit is not None
     if not visit.final:
         positions.learn(visit, RECIPE)
-        for one in kept:
-            made.send_evidence(one)
+        for evidence in kept:
+            made.send_evidence(evidence)
 
 
 def reviewers_paths(role: Role) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from linewarden_audit.report.report import AuditRequest
 from linewarden_audit.report.report import page as audit_page
 from linewarden_audit.report.report import report as audit
+from linewarden_domain.times import end_of
 from linewarden_history.escapes import escape_record, let_go_by, newest, read_table
 from linewarden_history.index.following import catch_up
 from linewarden_history.index.store import VERSION, StoryIndex
@@ -125,7 +126,7 @@ def test_a_table_is_reported_whole_or_not_at_all_and_twice_is_once(tmp_path: Pat
 
 
 def test_a_day_means_its_end_so_that_what_was_made_that_day_lies_before() -> None:
-    assert found_ms("2025-11-25") - found_ms("2025-11-25T00:00") == 24 * HOUR - 1
+    assert end_of("2025-11-25", 0) - end_of("2025-11-25T00:00", 0) == 24 * HOUR - 1
 
 
 def test_an_index_of_the_version_before_is_taken_on_with_what_it_holds(tmp_path: Path) -> None:

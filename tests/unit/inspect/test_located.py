@@ -95,7 +95,8 @@ def test_a_replay_finds_every_part_where_it_was_found(bundle_store: Path) -> Non
 
 def told(undecidable: Undecidable | None, camera: str = "cam1", *, is_located: bool = False) -> Inspection:
     here = Location(shift_x_px=3.0, shift_y_px=4.0, turn_deg=0.0, score=0.9, error_px=0.1, error_deg=0.1)
-    return Inspection.model_construct(camera_id=camera, undecidable=undecidable, location=here if is_located else None)
+    fields: dict[str, Any] = {"camera_id": camera, "undecidable": undecidable}
+    return Inspection.model_construct(**fields, location=here if is_located else None)
 
 
 def test_a_camera_moved_when_many_in_a_row_are_not_where_they_may_be_and_one_bad_part_is_none() -> None:

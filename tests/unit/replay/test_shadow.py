@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from linewarden.commands.shadow import parse_duration
+from linewarden.commands.options import parse_duration
 from linewarden_replay.inspecting import ReplayPlan, Setting
 from linewarden_replay.replay import run as rerun
 from linewarden_replay.shadow.comparing import ShadowBounds

@@ -11,7 +11,7 @@ from linewarden_inspect.offline.map_files import difference
 from linewarden_inspect.offline.results import PartsInOrder, Result, scored
 from linewarden_schemas.vocabulary import Routing, Verdict, VerdictRule
 from linewarden_vision.inspector import ViewScore
-from linewarden_vision.standing import OkBacking
+from linewarden_vision.standing import UNTRUSTED_STAGES, OkBacking, OkDoubt
 from tests.unit.vision.helpers import small_card
 
 
@@ -42,7 +42,8 @@ def test_a_pass_is_trusted_only_below_the_limit_and_by_a_bundle_that_may_pass(
     stage: str, p_defect: float, suspicion: float, mask: bool, rule: VerdictRule, routing: Routing, cause: str | None
 ) -> None:
     card = small_card().model_copy(update={"stage": stage})
-    result = scored(entry("a"), score(p_defect, suspicion, mask=mask), card, None, rule)
+    doubt = None if cause != "stage" else OkDoubt(UNTRUSTED_STAGES[stage])
+    result = scored(entry("a"), score(p_defect, suspicion, mask=mask), card, None, rule, doubt)
     assert (result.routing, result.cause) == (routing, cause)
 
 

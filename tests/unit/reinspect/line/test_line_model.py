@@ -174,7 +174,7 @@ def test_good_and_dead_are_two_levels(made: Rig, since: int, later_s: int, level
 
 
 def test_without_parts_nothing_names_or_shows_one(made: Rig) -> None:
-    where = {"part_id": "SN-1", "lot_id": "L-77"}
+    where: dict[str, Any] = {"part_id": "SN-1", "lot_id": "L-77"}
     state = producing()[0].model_copy(update={"order_id": "O-4711", "lot_id": "L-77"})
     told(made.station.insight.line, state, make_capture("top", **where), make_inspection("top"), routed("v1"))
     shown, bare = feed(made).text(parts=True), feed(made).text(parts=False)

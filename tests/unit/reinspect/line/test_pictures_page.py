@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def part(made: Rig, visit: str, verdict: Verdict, *revisions: Disposition, maps:
     topic = made.topic("frames")
     offset = sum(one.partition == place for one in made.read_records("frames"))
     made.producer.send(OutRecord(topic, visit.encode(), PICTURE.picture, (), place)).result(5)
-    about = {"frame_id": f"{visit}.top.1-1"}
+    about: dict[str, Any] = {"frame_id": f"{visit}.top.1-1"}
     captured = make_capture("top", visit, sha256=PICTURE.sha256, part_id=f"SN-{visit}", **about)
     seen = make_inspection(
         "top", visit, verdict=verdict, frame_sha256=PICTURE.sha256, maps=maps,
