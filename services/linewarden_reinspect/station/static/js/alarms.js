@@ -1,6 +1,7 @@
 // The page of alarms: what stands, live; what people do with it; and the history for the hand-over.
 import { get, post } from "./api.js";
-import { follow, learnClock, serverNow } from "./bar.js";
+import { follow } from "./bar.js";
+import { learnClock, serverNow } from "./clock.js";
 import { byId, duration, element } from "./dom.js";
 import { t } from "./texts.js";
 
