@@ -35,6 +35,7 @@ PROCESSES = (
     ("run inspect", "linewarden_inspect.settings:WorkerProcess"),
     ("run keeper", "linewarden_inspect.settings:KeeperProcess"),
     ("run route", "linewarden_route.settings:RouteSettings"),
+    ("run line", "linewarden_line.settings:LineSettings"),
     ("run onward", "linewarden_onward.settings:OnwardSettings"),
     ("run projector", "linewarden_reinspect.settings:ProjectorProcess"),
     ("run station", "linewarden_reinspect.settings:StationProcess"),

@@ -101,7 +101,7 @@ def _column(field: str, annotation: object) -> Column | None:
 
 def _name_of(field: str) -> str:
     """Fields named like a word of SQL, or like a part of the record, get a suffix."""
-    return f"{field}_told" if field in {"position", "precision", "time", "value", "key", "source"} else field
+    return f"{field}_told" if field in {"check", "position", "precision", "time", "value", "key", "source"} else field
 
 
 def _is_text(kind: object) -> bool:
@@ -125,10 +125,11 @@ def _leaves(annotation: object, *, is_epoch: bool = False) -> Iterable[tuple[obj
 
 
 def _holds_bytes(kind: object) -> bool:
+    """Whether it is bytes, or a part with a field of bytes; deeper ones are few and small, and told as JSON has them."""
     if kind is bytes:
         return True
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return any(_holds_bytes(leaf) for info in kind.model_fields.values() for leaf, _ in _leaves(info.annotation))
+        return any(leaf is bytes for info in kind.model_fields.values() for leaf, _ in _leaves(info.annotation))
     return any(_holds_bytes(leaf) for inner in get_args(kind) for leaf, _ in _leaves(inner))
 
 

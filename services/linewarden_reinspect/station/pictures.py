@@ -39,8 +39,11 @@ def picture(frame_id: str, station: CurrentStation, session: CurrentSession) -> 
 
 @router.get("/{frame_id}/{layer}")
 def layer(frame_id: str, layer: str, station: CurrentStation, session: CurrentSession) -> Response:
-    """A mask or heatmap as PNG, 8 bit grey on the bundle's fixed scale; none before the first answer."""
-    hand, _, kept = _held(frame_id, station, session)
+    """A mask or heatmap as PNG, 8 bit grey on the bundle's fixed scale; none before the first answer.
+
+    Also of the visit that was judged last: a page asks for maps with the first answer, and the second may be quicker.
+    """
+    hand, _, kept = _held(frame_id, station, session, session.last)
     if kept.maps is None or layer not in present.LAYERS or not hand.is_told:
         raise NothingHeld("problem.no_map")
     maps = {
@@ -52,8 +55,10 @@ def layer(frame_id: str, layer: str, station: CurrentStation, session: CurrentSe
     return Response(maps[layer], media_type="image/png", headers=PRIVATE)
 
 
-def _held(frame_id: str, station: StationContext, session: Session) -> tuple[Hand, SlotFrame, Evidence]:
-    for hand in (session.hand, session.ahead):
+def _held(
+    frame_id: str, station: StationContext, session: Session, *more: Hand | None
+) -> tuple[Hand, SlotFrame, Evidence]:
+    for hand in (session.hand, session.ahead, *more):
         frame = next((one for one in hand.slot.frames if one.frame_id == frame_id), None) if hand else None
         if hand is not None and frame is not None:
             kept = station.evidence.get(frame_id)

@@ -168,7 +168,9 @@ def test_qualification_is_told_as_what_it_is(bundle_store: Path) -> None:
         for one in made(*messages, bundles=partial(standing_of, bundle_store, "2025-11-24"))["bundles"]
     }
     assert found[known]["stage"] == "assisted"
-    assert found[known]["status"].startswith("not qualified")
+    assert found[known]["status"] == "qualified"
+    later = made(*messages, bundles=partial(standing_of, bundle_store, "2999-01-01"))["bundles"]
+    assert [one["status"] for one in later if one["bundle"] == known] == ["expired"]
     assert {one["name"] for one in found[known]["thresholds"]} == {"defect", "suspicion", "mask"}
     assert found["a" * 64]["status"].startswith("not looked at: no bundle")
     assert made(*messages)["bundles"][0]["status"].startswith("not looked at: name the folder")

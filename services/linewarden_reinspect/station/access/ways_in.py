@@ -57,7 +57,7 @@ def sign_in(
     except StationError as error:
         return _form(request, station, error, to)
     pages = [path for path in request.app.state.pages if allows(session.role, permission_of("GET", path))]
-    return _in(station, session, to if to in pages else "/line")
+    return _in(station, session, to if to in pages and to != "/" else "/line")
 
 
 @router.get("/set-up")
