@@ -125,7 +125,7 @@ def _leaves(annotation: object, *, is_epoch: bool = False) -> Iterable[tuple[obj
 
 
 def _holds_bytes(kind: object) -> bool:
-    """Whether it is bytes, or a part with a field of bytes; deeper ones are few and small, and told as JSON has them."""
+    """Whether it is bytes, or a part with a field of bytes; deeper ones are few, and told as JSON has them."""
     if kind is bytes:
         return True
     if isinstance(kind, type) and issubclass(kind, BaseModel):
