@@ -93,7 +93,7 @@ RAISED: dict[str, dict[str, str]] = {
     "OutputBehind": {'linewarden_onward_oldest_seconds{output="gate"}': "1x90 20x110"},
     "OutputContested": {'linewarden_onward_epoch{output="gate"}': "4x50 5x10 6x10 7x10 8x10 9x110"},
     "OutputRefuses": {'linewarden_onward_refused_total{output="gate",cause="refused"}': BEGINS},
-    "AlarmUnacknowledged": {'linewarden_line_alarm_oldest_seconds{line="l",priority="high"}': "0x90 0+10x110"},
+    "AlarmUnacknowledged": {'linewarden_line_alarm_oldest_seconds{line="l",priority="high"}': "0x90 0+20x110"},
     "AlarmsUnkept": {'linewarden_line_word_timestamp_seconds{line="l"}': "0+10x90 900x110"},
     "AlarmFlood": {'linewarden_line_alarm_flood{line="l"}': "0x90 1x110"},
     "LineContested": {'linewarden_line_epoch{line="l"}': "4x50 5x10 6x10 7x10 8x10 9x110"},
@@ -208,9 +208,11 @@ NOT_YET = {
     "linewarden_maps_left_out_total",
     "linewarden_route_happened_total",
     "linewarden_clock_error_seconds",
+    "linewarden_inspect_camera_moved",
+    "linewarden_inspect_part_shift_pixels",
 }
 """What nobody has done yet on a line that is well and stands alone, beside what is counted by the hour; and clocks, of
-which the embedded broker tells nothing. This line has no output to the plant.
+which the embedded broker tells nothing. This line has no output to the plant, and its recipe locates no part.
 """
 
 

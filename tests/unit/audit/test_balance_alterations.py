@@ -68,6 +68,17 @@ UNNAMED = {
     "* slot-open.frames.*.inspection*": "where the answer lies; what it says is told beside it",
     "drop slot-open.frames.*.sha256": "no digest is told; the evidence carries its own",
     "drop slot-open.frames.*.verdict": "an answer that is not told yet",
+    "drop line-state": "a line of which nothing is known says nothing: what it told may be older than its topic is kept",
+    "double line-state": "the same state twice",
+    "move line-state": "states have one partition",
+    "rekey line-state": "the message tells the line",
+    "change line-state.line_id": "as where it is dropped",
+    "change line-state.since_ms": "when it was told is what the broker wrote",
+    "change line-state.actor": "who told it; what it was counts",
+    "change line-state.has_gate": "what counts is pinned into each capture",
+    "change line-state.mode": "what a pass was decided in is named; of others people decide",
+    "drop slot-open.handover": "who handed it on: for people",
+    "change slot-open.handover.*": "the same",
     "drop slot-open.frames*": "of a slot that is closed: route asks what was covered, whatever was shown",
 }
 """Alterations that the balance does not name, each with the reason why none of them lets a part pass or be lost."""

@@ -175,7 +175,7 @@ def test_an_activation_names_the_digest_and_what_is_in_doubt_is_not_activated(br
 
 
 def test_a_recipe_that_nobody_could_judge_by_is_not_published(broker: MemoryBroker) -> None:
-    with pytest.raises(ConfigurationError, match="bracket@3 is not.*pose of view top.*criterion 1, defect_class"):
+    with pytest.raises(ConfigurationError, match=r"bracket@3 is not.*pose of view top.*criterion 1, defect_class"):
         publish_recipe(broker, NAMESPACE, SAMPLE, "/test")
     assert broker.records(NAMESPACE.topic("recipes")) == []
 

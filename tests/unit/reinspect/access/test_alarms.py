@@ -34,7 +34,7 @@ def made() -> Iterator[Rig]:
 @contextmanager
 def kept(made: Rig) -> Iterator[None]:
     """A line's process and the station's look at alarms, on a thread of their own."""
-    stop, ready = threading.Event(), threading.Event()
+    stop, ready, started = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:
         with (
@@ -42,6 +42,7 @@ def kept(made: Rig) -> Iterator[None]:
             AlarmBook(made.broker, made.namespace, 0) as book,
         ):
             process.start()
+            started.set()
             while not stop.is_set():
                 process.step()
                 book.refresh()
@@ -53,6 +54,7 @@ def kept(made: Rig) -> Iterator[None]:
     thread = threading.Thread(target=work)
     thread.start()
     try:
+        assert started.wait(30)  # what a camera told before, the process takes as old
         beat(made.broker, made.namespace, made.clock, "cam1", CameraCondition.DARK)
         assert ready.wait(30)
         yield
