@@ -89,7 +89,7 @@ def tell_of_criteria(recipe: Recipe, scorer: Scorer) -> None:
     record = scorer.qualification if isinstance(scorer, Inspector) else None
     void = None if record is None else record.void_under(recipe)
     if void is not None:
-        _log.warning(f"qualification void: {void}", recipe=recipe.ref().short, bundle=recipe.bundle_digest)
+        _log.warning("qualification void", why=void, recipe=recipe.ref().short, bundle=recipe.bundle_digest)
 
 
 def set_threads(torch_threads: int) -> None:

@@ -128,7 +128,7 @@ class InspectWorker:
         """Log each notice when it is new: the day before it said another number of days."""
         for digest, why in notices.items():
             if self._announced.get(digest) != why:
-                _log.warning(why, bundle=digest)
+                _log.warning("a qualification ends", why=why, bundle=digest)
         self._announced = notices
 
     def _load_expected(self) -> None:

@@ -47,7 +47,7 @@ class _Frozen:
 
 @pytest.fixture(scope="module")
 def samples() -> SyntheticSamples:
-    return SyntheticSamples(range(100, 290), defect_rate=0.4, difficulties=[0.1], views=1, size=96)
+    return SyntheticSamples(range(100, 290), defect_rate=0.6, difficulties=[0.1], views=1, size=96)
 
 
 def test_every_picture_is_held_out_once_and_no_group_is_on_both_sides(samples: SyntheticSamples) -> None:
