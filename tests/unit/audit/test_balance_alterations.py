@@ -68,7 +68,7 @@ UNNAMED = {
     "* slot-open.frames.*.inspection*": "where the answer lies; what it says is told beside it",
     "drop slot-open.frames.*.sha256": "no digest is told; the evidence carries its own",
     "drop slot-open.frames.*.verdict": "an answer that is not told yet",
-    "drop line-state": "a line of which nothing is known says nothing: what it told may be older than its topic is kept",
+    "drop line-state": "a line of which nothing is known says nothing: its topic may have been kept shorter",
     "double line-state": "the same state twice",
     "move line-state": "states have one partition",
     "rekey line-state": "the message tells the line",
