@@ -7,12 +7,12 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(if $(CI),--no-skips)
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
 REAL := kafka or redis or browser or prometheus or plant or faults
-REST := $(REAL) or slow or foreign
+REST := $(REAL) or slow or foreign or long
 PLANT := '.[demo,cameras,onward]'
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page faults faults-page plant plant-page site clean
+.PHONY: help setup demo test test-all test-long foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page faults faults-page plant plant-page site clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -29,8 +29,12 @@ test: $(VENV)/.dev ## set up and pass the fast tests, on the embedded broker and
 
 test-all: test ## also real Apache Kafka, Debian's Redis, Chromium and the faults
 	@sh scripts/need.sh
-	$(PYTEST) $(SIDE_BY_SIDE) -m "slow and not ($(REAL) or gpu)" --timeout=600 --durations=10
-	$(PYTEST) -m "($(REAL)) and not gpu" --timeout=600 --durations=30
+	$(PYTEST) $(SIDE_BY_SIDE) -m "slow and not ($(REAL) or gpu or long)" --timeout=600 --durations=10
+	$(PYTEST) -m "($(REAL)) and not (gpu or long)" --timeout=600 --durations=30
+
+test-long: $(VENV)/.dev ## what takes longer than CI has: guides from end to end, each camera and output struck
+	@sh scripts/need.sh
+	$(PYTEST) -m "long and not gpu" --timeout=1200 --durations=30
 
 foreign: $(VENV)/.dev ## what leaves the project, read by tools of another language (Node.js)
 	@sh scripts/need.sh node

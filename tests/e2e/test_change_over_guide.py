@@ -32,7 +32,7 @@ from linewarden_vision.synthetic.part import make_part
 from tests.support.processes import ServiceProcess, wait_for
 from tests.support.reading import visible
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 PAGE = (Path(__file__).parents[2] / "docs/guides/change-over.md").read_text(encoding="utf-8")
 PASSWORD = "correct horse battery"
 DEADLINE_S = 240.0

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.plant.rows import named
 
-pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.plant, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.faults, pytest.mark.kafka, pytest.mark.plant, pytest.mark.timeout(900)]
 STRUCK = ["rtsp", "watch", "http", "folder", "file", "webhook"]
 
 

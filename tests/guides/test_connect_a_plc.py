@@ -21,6 +21,7 @@ PAGE = GuidePage("docs/guides/connect-a-plc.md")
 pytestmark = [pytest.mark.slow, pytest.mark.plant, pytest.mark.timeout(700)]
 
 
+@pytest.mark.long
 @PAGE.follows("Modbus TCP and the gate")
 def test_modbus_and_the_gate(line: FollowedLine, tmp_path: Path) -> None:
     port = str(free_port())

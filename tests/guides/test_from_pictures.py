@@ -11,7 +11,7 @@ from tests.e2e.test_own_parts import write_set
 from tests.support.guides import GuidePage
 
 TUTORIAL, TRAINING = GuidePage("docs/guides/tutorial.md"), GuidePage("docs/guides/train-and-promote.md")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @TUTORIAL.follows("From pictures to a line")

@@ -90,6 +90,7 @@ def test_with_the_broker_away_and_nothing_there_a_command_ends_in_words(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("command", [one for name, one in COMMANDS.items() if name != "run"], ids=lambda one: one.name)
 def test_whatever_is_wrong_in_one_place_is_told(
