@@ -46,8 +46,9 @@ def of_visit(visit: VisitSnapshot, recipe: Recipe | None) -> Iterator[RoutingFin
         yield _fault(said("line_not_in_production", mode=mode, production=LineMode.PRODUCTION.value))
     if visit.line_state is not None and visit.line_state.locked:
         yield _fault(said("line_locked"))
-    if visit.withheld is not None and visit.withheld_coded is not None:
-        yield _fault(Said(visit.withheld, visit.withheld_coded))
+    if visit.withheld is not None:
+        coded = visit.withheld_coded
+        yield _fault(said("line_now_unknown") if coded is None else Said(visit.withheld, coded))
     for asked in unjudged(recipe) if recipe else ():
         yield _fault(said("recipe_unjudged", asked=asked))
 

@@ -12,6 +12,7 @@ from linewarden_domain.words import catalogue, in_words
 from linewarden_route import visit as machine
 from linewarden_route.contradictions import MOST, MOST_VALUES
 from linewarden_route.events import Counted, Event, Publish, RoutingSeen, Step, Tally, TimerDue
+from linewarden_route.faults import of_visit
 from linewarden_route.review import resend
 from linewarden_schemas.capture import Returned
 from linewarden_schemas.disposition import Disposition
@@ -227,6 +228,15 @@ def test_what_a_recipe_asks_for_and_nobody_judged_diverts(asked: dict[str, Any])
     tale.tell(*whole())
     assert tale.published[0].causes == (Cause.FAULT,)
     assert "nobody judged" in tale.published[0].reasons[0]
+
+
+def test_what_withholds_a_visit_withholds_it_also_where_the_reason_has_no_code() -> None:
+    tale = Tale()
+    tale.tell(captured("top"))
+    before = the(tale.visit)
+    withheld = before.model_copy(update={"withheld": "the line was locked"})
+    new = set(of_visit(withheld, tale.recipe)) - set(of_visit(before, tale.recipe))
+    assert [one.routing for one in new] == [Routing.DIVERTED]
 
 
 MARK = MeasuredDefect(
