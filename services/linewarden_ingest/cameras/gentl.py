@@ -14,7 +14,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -90,12 +90,7 @@ class GentlProducer:
 
     def found(self) -> list[FoundCamera]:
         """The cameras that it sees."""
-        told = [one.property_dict for one in self._harvester.device_info_list]
-        names = ("id_", "vendor", "model", "serial_number")
-        return [
-            FoundCamera(*(str(one.get(name) or "") for name in names), "", str(one.get("tl_type") or ""))
-            for one in told
-        ]
+        return [_found(one.property_dict) for one in self._harvester.device_info_list]
 
     def open(self, name: str | None, clock: Clock) -> GentlDevice:
         """The camera of this id or serial, or the only one, under our control.
@@ -123,6 +118,13 @@ class GentlProducer:
         """Give up the producer and all that is of it."""
         with suppress(GenicamError), _failures():
             self._harvester.reset()
+
+
+def _found(told: Mapping[str, Any]) -> FoundCamera:
+    device_id, vendor, model, serial, protocol = (
+        str(told.get(name) or "") for name in ("id_", "vendor", "model", "serial_number", "tl_type")
+    )
+    return FoundCamera(device_id, vendor, model, serial, address="", protocol=protocol)
 
 
 def opened_by(path: Path, name: str | None, clock: Clock) -> GentlDevice:
@@ -208,13 +210,14 @@ class GentlDevice:
 
     def _set_trigger(self, source: bytes | None = None) -> None:
         """One picture for each rising edge of the source, or none triggered; no other trigger is left."""
-        selector = self._nodes.get_node("TriggerSelector") if self.has("TriggerSelector") else None
-        for one in selector.symbolics if selector else ():
-            selector.value = one
-            self._nodes.get_node("TriggerMode").value = "Off"
+        selectors = [self._nodes.get_node("TriggerSelector")] if self.has("TriggerSelector") else []
+        for selector in selectors:
+            for one in selector.symbolics:
+                selector.value = one
+                self._nodes.get_node("TriggerMode").value = "Off"
         if source is None:
             return
-        if selector:
+        for selector in selectors:
             selector.value = "FrameStart"
         if self.has("TriggerActivation"):
             self._nodes.get_node("TriggerActivation").value = "RisingEdge"
