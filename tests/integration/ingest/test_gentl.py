@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from linewarden.demo.fake_cameras import _memory_of_a_fake
 from linewarden_ingest.cameras.genicam import GenicamCamera, GenicamOptions
 from linewarden_ingest.cameras.gentl import GentlDevice
 from linewarden_ingest.cameras.interface import CameraFault, Shot
