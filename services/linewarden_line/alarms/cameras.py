@@ -90,7 +90,7 @@ class CameraListener:
 
     def _unplaced(self, name: str) -> int:
         """How many of the last pictures in a row do not show their part where it may lie, at most the limit."""
-        places = self._places.get(name, ())
+        places = self._places.get(name, [])
         return next((row for row, (_, is_placed) in enumerate(reversed(places)) if is_placed), len(places))
 
     def _words(self, name: str, condition: CameraCondition) -> Said:
