@@ -11,9 +11,10 @@ import structlog
 
 from linewarden_domain.words import Said, said
 from linewarden_runtime.backoff import Backoff
-from linewarden_runtime.books import Freshness, StateBook
+from linewarden_runtime.books import StateBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable
+from linewarden_runtime.freshness import Freshness
 from linewarden_runtime.lifecycle import Stop
 from linewarden_schemas.line import LineState
 from linewarden_schemas.vocabulary import LineMode

@@ -12,7 +12,6 @@ from functools import partial
 
 import structlog
 
-from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError, LogTruncated, RetentionOvertook
 from linewarden_runtime.metrics import BOOKS_AGAIN, OVERTAKEN, UNREADABLE
 from linewarden_runtime.ports import Broker, Closing, Reader
@@ -133,26 +132,6 @@ class TopicBook(Closing):
     def _to_beginning(self) -> None:
         for position, offset in self._reader.beginning_offsets(self._reader.assignment()).items():
             self._reader.seek(position, offset)
-
-
-class Freshness:
-    """Since when what is followed was not renewed; once `most_s` went by, nobody knows whether it still holds."""
-
-    def __init__(self, clock: Clock, most_s: float) -> None:
-        self._clock, self._most_s = clock, most_s
-        self._renewed_s = clock.monotonic()
-
-    @contextmanager
-    def look(self) -> Iterator[None]:
-        """Surrounds a look at the log: where it succeeds, what is known holds as of its begin."""
-        begun_s = self._clock.monotonic()
-        yield
-        self._renewed_s = begun_s
-
-    def stale_s(self) -> float | None:
-        """For how long nothing was renewed, where that is too long for what is known to be believed; else None."""
-        age_s = self._clock.monotonic() - self._renewed_s
-        return None if age_s <= self._most_s else age_s
 
 
 def readable(record: InRecord) -> Message | None:
