@@ -31,7 +31,9 @@ class RunningDemo:
 
     def __init__(self, folder: Path, *words: str) -> None:
         command = [sys.executable, "-m", "linewarden", "demo", "--work", "work", *words]
-        self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
         self._said: Queue[str] = Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -45,7 +47,7 @@ class RunningDemo:
     def end(self) -> int:
         """Ctrl-C, and the exit code."""
         self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=120.0)
+        self.process.wait(timeout=180.0)
         return self.process.returncode
 
     def _read(self) -> None:
@@ -59,8 +61,7 @@ def demo(tmp_path: Path) -> Iterator[RunningDemo]:
     running = RunningDemo(tmp_path)
     yield running
     if running.process.poll() is None:
-        running.process.kill()
-        running.process.wait()
+        running.end()  # in order, or its broker and services would outlive it
 
 
 @pytest.fixture
