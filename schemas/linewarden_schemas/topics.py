@@ -119,7 +119,7 @@ CATALOGUE: dict[str, Topic] = {
             "line_id|recipe_id@version@digest",
             LiveLimit,
             written_by=("cli",),
-            read_by=("inspect", "cli"),
+            read_by=("inspect",),
             cleanup=Cleanup.COMPACT,
             by_visit=False,
             purpose="how many defects there may be among trusted passes, by line and recipe",

@@ -81,8 +81,7 @@ _SPOT = """() => {
 def on_the_defect(box: list[float]) -> float:
     """How much of the true scratch lies within the marked box (shares of the picture)."""
     plan = demo_plan(1)
-    options = {"views": plan.views, "size": plan.size, "defect_rate": 1.0, "difficulty": plan.difficulty}
-    mask = make_view(OPENING[0], 0, **options).mask
+    mask = make_view(OPENING[0], 0, views=plan.views, size=plan.size, defect_rate=1.0, difficulty=plan.difficulty).mask
     left, top, right, bottom = (round(share * plan.size) for share in box)
     return float(mask[top:bottom, left:right].sum() / mask.sum())
 

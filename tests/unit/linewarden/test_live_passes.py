@@ -21,6 +21,7 @@ from linewarden_runtime.events import event_record
 from linewarden_runtime.live_limits import LiveLimitBook
 from linewarden_runtime.provision import recipe_record
 from linewarden_runtime.testing import MemoryBroker
+from linewarden_schemas.base import Message
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.line import LineStateRef, RecipeRef
 from linewarden_schemas.vocabulary import Cause, Judgement, LineMode, Outcome, Routing, Verdict
@@ -92,9 +93,9 @@ KNOWN_BAD = (Routing.DIVERTED, Cause.KNOWN_BAD)
 
 
 def caught(shown: int, missed: int = 0) -> list[VisitHistory]:
-    more = {"capture": {"known_bad": True}}
-    seen = [story(*KNOWN_BAD, outcome=Outcome.SCRAP, **more) for _ in range(shown - missed)]
-    return [*seen, *(story(*KNOWN_BAD, outcome=Outcome.ACCEPT, **more) for _ in range(missed))]
+    mark = {"known_bad": True}
+    seen = [story(*KNOWN_BAD, outcome=Outcome.SCRAP, capture=mark) for _ in range(shown - missed)]
+    return [*seen, *(story(*KNOWN_BAD, outcome=Outcome.ACCEPT, capture=mark) for _ in range(missed))]
 
 
 def found(*stories: VisitHistory, **more: Any) -> LiveEstimate:
@@ -156,8 +157,12 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[RouteLine]:
 def tell(line: RouteLine, *stories: VisitHistory) -> None:
     """Write everything of some visits into their topics."""
     for one in stories:
-        messages = {"captures": [*one.captures.values()], "inspections": [*one.inspections.values()]}
-        messages |= {"decisions": [*one.decisions.values()], "dispositions": [one.first, one.latest]}
+        messages: dict[str, list[Message | None]] = {
+            "captures": [*one.captures.values()],
+            "inspections": [*one.inspections.values()],
+            "decisions": [*one.decisions.values()],
+            "dispositions": [one.first, one.latest],
+        }
         for name, listed in messages.items():
             topic = line.namespace.topic(name)
             about = [message for message in listed if message is not None]
