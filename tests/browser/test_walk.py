@@ -1,4 +1,4 @@
-"""Each role's hour at the station of a running line is walked: nobody is shut out, and nothing sticks out or is cut off."""
+"""Each role walks through an hour at the station of a running line: nobody is shut out, nothing is cut off."""
 
 from __future__ import annotations
 

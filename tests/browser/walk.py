@@ -30,6 +30,8 @@ _KEYS = """() => [...document.body.innerText.matchAll(/\\b[a-z_]+\\.[a-z_]+(\\.[
 """Texts that were never filled in: their keys stand on the page."""
 
 
+_LOWER = """() => { const level = document.querySelector('#level'); level.value = level.value * 0.8;
+    level.dispatchEvent(new Event('input')); }"""
 _SHOWN = """() => [...document.images]
     .filter((one) => one.checkVisibility() && one.getBoundingClientRect().top < innerHeight)
     .every((one) => one.complete && one.naturalWidth > 0)"""
@@ -222,10 +224,7 @@ def engineers(eve: Person, line: ShownLine, lens: Lens) -> None:
     lens.look(page, "trust", "bright-pc", whole=True)
     page.goto(f"{line.base}/thresholds")
     page.locator("#figures td").first.wait_for()
-    lower = "() => { const level = document.querySelector('#level'); level.value = level.value * 0.8;" + (
-        " level.dispatchEvent(new Event('input')); }"
-    )
-    page.evaluate(lower)
+    page.evaluate(_LOWER)
     page.wait_for_selector("#save:not([disabled])")
     page.locator("#thumbs img").first.wait_for()
     lens.look(page, "thresholds", "dark-pc", whole=True)

@@ -19,7 +19,7 @@ FOLLOWERS = ("tests.guides.*", "tests.e2e.test_change_over_guide")
 ELSEWHERE = {
     "README.md": "make, by .ci/run; and the targets by this module",
     "CONTRIBUTING.md": "make, by .ci/run; and the targets by this module",
-    "deploy/README.md": "no container engine here: this module holds what linewarden is asked for against the command line",
+    "deploy/README.md": "no container engine here: this module holds its words to linewarden against the command line",
     "tests/simulation/README.md": "make, by this module; what it makes by tests/unit",
 }
 """Pages whose `sh` fences no test runs as they stand, and why that is enough."""
