@@ -1,4 +1,4 @@
-"""Each role walks through an hour at the station of a running line: nobody is shut out, nothing is cut off."""
+"""An hour at the station of a running line is walked: nobody is shut out, nothing sticks out or is cut off."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ pytestmark = [
 ]
 
 
-def test_everybody_gets_through_an_hour_and_no_page_has_a_barrier(tmp_path: Path) -> None:
+def test_an_operator_and_an_administrator_get_through_an_hour_and_no_page_has_a_barrier(tmp_path: Path) -> None:
     pictures: dict[str, bytes] = {}
     lens = Lens(pictures.__setitem__)
     with chromium() as browser, shown_line(tmp_path, rate=1.0) as line:
         walk(browser, line, lens)
     assert lens.found == []
-    assert len(pictures) > 20
+    assert len(pictures) > 10
