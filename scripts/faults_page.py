@@ -75,8 +75,8 @@ def matrix() -> list[str]:
     return [
         "Apache Kafka, Debian's Redis and every service as its own process; what each row does and how it is judged",
         "stands in [tests/faults/matrix](../../tests/faults/matrix/README.md). A run holds where the fault was seen to",
-        "happen, the line came back by itself, and nothing was lost, doubled, passed wrongly or unsound. *Stale*: the",
-        "sources of services, schemas or the row have changed since.",
+        "happen, the line came back by itself, and nothing was lost, doubled, passed wrongly or unsound. *Stale*: what",
+        "the line runs, the balance or the row's module has changed since.",
         "",
         "| row | fault | runs | held | failed | lost | doubled | passed wrongly | median s | not shown | commit |",
         "|---|---|---|---|---|---|---|---|---|---|---|",

@@ -101,8 +101,8 @@ hand. Each kind of camera and each output is struck while parts flow, four a sec
 route as processes. After each strike everything that the topics hold is balanced, and what the plant's side knows is
 held against it: pictures that were written or posted, revisions that were told, bins. A run holds where nothing was
 lost, doubled or passed wrongly, the line came back by itself, and the fault was named within its limit: by `/readyz`
-of ingest or onward, by a capture, or by the control's own watchdog. *Stale*: services, schemas or the row's module
-have changed since.
+of ingest or onward, by a capture, or by the control's own watchdog. *Stale*: what the line
+runs, the balance or the row's module has changed since.
 """
 _NOT_THERE = """
 No maker's camera, no USB device, no PLC. USB is a video file behind OpenCV's VideoCapture; RTSP is GStreamer's

@@ -127,10 +127,11 @@ class AlarmLoad(MessagePart):
 
 
 class CameraHeard(MessagePart):
-    """When something was heard of a camera last."""
+    """When something was heard of a camera last, and how many of its pictures in a row do not show their part."""
 
     camera_id: Id
     at_ms: EpochMs
+    unplaced: Count = 0
 
 
 class BinTally(MessagePart):

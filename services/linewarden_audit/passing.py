@@ -69,6 +69,11 @@ def _written_before(known: Mapping[str, tuple[Recipe, int | None]], before_ms: i
     }
 
 
+def sharpest(names: Sequence[RecipeName]) -> RecipeName:
+    """Of names of one recipe the one that tells its content, if any does."""
+    return next((name for name in names if name.digest is not None), names[0])
+
+
 def rules_of(contents: Contents, name: RecipeName) -> ReviewRules:
     """What a review needs by the content that a record names, also where the version has another one and none passes.
 
@@ -131,8 +136,8 @@ def _part_faults(captures: Sequence[CapturedFrame], recipe: Recipe) -> Iterator[
         yield f"the part came back after {before} without an authority"
 
 
-def against_line(told: Sequence[ToldState], decided_ms: int, margin_ms: int) -> str | None:
-    """What the states of a line say against a pass that was decided then; None for nothing.
+def against_line(told: Sequence[ToldState], decided_ms: int, margin_ms: int) -> Iterator[tuple[str, bool]]:
+    """What the states of a line say against a pass that was decided then, and whether it must have been known then.
 
     What was told within `margin_ms` before may not have been known. A line of which nothing is known says nothing here:
     what it told may be older than its topic is kept.
@@ -140,8 +145,11 @@ def against_line(told: Sequence[ToldState], decided_ms: int, margin_ms: int) -> 
     old = [one for one in told if one.at_ms <= decided_ms - margin_ms]
     new = [one for one in told if decided_ms - margin_ms < one.at_ms <= decided_ms]
     said = [one.against(decided_ms) for one in (*old[-1:], *new)]
-    # One of those that may have been known lets it pass.
-    return None if None in said else next(iter(said), None)
+    # Told within the millisecond of the decision it may stand before it or behind it.
+    before = [one.against(decided_ms) for one in told if one.at_ms < decided_ms]
+    last = [*before[-1:], *(one.against(decided_ms) for one in told if one.at_ms == decided_ms)]
+    if before and None not in last:
+        yield str(last[-1]), None not in said
 
 
 def against_frame(seen: Seen, recipe: Recipe) -> Iterator[Objection]:

@@ -29,6 +29,7 @@ from linewarden_audit.passing import (
     against_visit,
     recipe_named,
     rules_of,
+    sharpest,
 )
 from linewarden_audit.reviewing import (
     RELEASED,
@@ -142,7 +143,7 @@ class VisitCount:
     def _recipe(self, one: Passage) -> Recipe | str:
         """The recipe of a visit as it was known when the visit was routed, or why nobody can know it."""
         first, names = one.first, one.recipes
-        sharp = _sharpest(names)
+        sharp = sharpest(names)
         # Against the sharpest: two without a digest may each be of another content and agree with each other.
         if not all(name.may_be(sharp) for name in names):
             return "its records name different recipes"
@@ -152,7 +153,7 @@ class VisitCount:
         return recipe_named(self.ledger.recipes, sharp, routed_ms, self.allowed.margin_ms)
 
     def _rules(self, one: Passage) -> ReviewRules:
-        return rules_of(self.ledger.recipes, _sharpest(one.recipes))
+        return rules_of(self.ledger.recipes, sharpest(one.recipes))
 
     def _deadline(self, one: Passage, recipe: Recipe | str) -> int:
         """The earliest decide-by of its records, and never later than its first append and the recipe's budget."""
@@ -202,13 +203,16 @@ class VisitCount:
         plain = [Seen(each.frame_id, each.captured, each.inspected) for each in seen]
         yield from (reason for _, reason in against_visit(plain, recipe))
         states = self.ledger.line_states.get(next((each.line_id for each in one.records), ""), [])
-        against = against_line(states, first.decided_ms, self.allowed.line_ms)
-        if against is not None:
-            yield f"when it was decided: {against}"
+        is_revised = one.latest is not first
+        for against, was_known in against_line(states, first.decided_ms, self.allowed.line_ms):
+            # What may not have been known when it was decided must have been answered since.
+            if is_revised and not was_known:
+                self.taken_back.add(one.visit_id)
+            elif was_known or not self.is_young(first.decided_ms):
+                yield f"when it was decided: {against}"
         # `>=`: at its decide-by the gate is shut.
         if first.decided_ms >= first.decide_by_ms:
             yield "it passed at or after its decide-by"
-        is_revised = one.latest is not first
         yield from self._late(one, first, recipe, seen, is_revised=is_revised)
         if not is_revised:
             yield from self._unrevised(one, recipe, seen)
@@ -344,7 +348,3 @@ class VisitCount:
                 self.young.add(one.visit_id)
             else:
                 self.find(Discrepancy.LOST, [seen.frame_id], "it was captured and neither inspected nor a dead letter")
-
-
-def _sharpest(names: Sequence[RecipeName]) -> RecipeName:
-    return next((name for name in names if name.digest is not None), names[0])

@@ -9,9 +9,10 @@ import structlog
 from linewarden_domain.judgeable import LONGEST_DECIDE_BY_MS
 from linewarden_ingest.captures import InForce, Pins
 from linewarden_ingest.metrics import BOOK_FAILURES, DOUBTFUL, UNPINNED
-from linewarden_runtime.books import Freshness, LineBook, RecipeBook
+from linewarden_runtime.books import LineBook, RecipeBook
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError
+from linewarden_runtime.freshness import Freshness
 from linewarden_schemas.line import Activation, LineState
 from linewarden_schemas.recipe import Recipe, TimeBudget
 from linewarden_schemas.vocabulary import LineMode

@@ -9,10 +9,11 @@ from contextlib import ExitStack, closing
 import structlog
 
 from linewarden_domain.words import Said, said
-from linewarden_runtime.books import Freshness, RecipeBook
+from linewarden_runtime.books import RecipeBook
 from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable
+from linewarden_runtime.freshness import Freshness
 from linewarden_runtime.metrics import RECIPE_FAILURES
 from linewarden_runtime.recipes import KnownRecipes
 from linewarden_schemas.line import RecipeRef

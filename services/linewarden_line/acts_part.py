@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -29,6 +29,9 @@ _log = structlog.get_logger(__name__)
 PartCount = Callable[[int], tuple[int, Mapping[int, int]]]
 """How many parts were decided in production since a time (epoch ms), and how far each partition was read for it."""
 
+SeenSince = Callable[[int], Iterable[Message]]
+"""Captures and inspections since a time (epoch ms), those of a moment before among them."""
+
 
 class ActsPart:
     """One line's. What it tells goes out by compare and set beside what people tell, never by the process's own record.
@@ -43,9 +46,10 @@ class ActsPart:
         look: Callable[[], LineSituation],
         act: Callable[[Callable[[LineSituation], Sequence[Message]]], object],
         count: PartCount,
+        seen_since: SeenSince,
     ) -> None:
         self._line_id, self._clock = line_id, clock
-        self._look, self._act, self._count = look, act, count
+        self._look, self._act, self._count, self._seen_since = look, act, count, seen_since
         self._tracker = ChangeoverTracker(line_id)
         self._run: MasterRun | None = None
         self._signal: ChannelSignal | None = None
@@ -67,9 +71,9 @@ class ActsPart:
             case Capture():
                 self._tracker.captured(message)
                 if self._run is not None:
-                    self._run.captured(message)
+                    self._run.see(message)
             case Inspection() if self._run is not None:
-                self._run.inspected(message)
+                self._run.see(message)
             case Disposition(revision=0):
                 self._tracker.routed(message)
                 state = message.line_state
@@ -104,13 +108,17 @@ class ActsPart:
         return word
 
     def _follow(self, line: LineSituation) -> None:
-        """Begin to listen for a check that began, and to count anew after a good one."""
+        """Take up a check that began, with what was seen since then, and count anew after a good one."""
         check, rules = line.open_check, None if line.recipe is None else line.recipe.check
         if check is None:
             self._run = None
         elif self._run is None or self._run.check.check_id != check.check_id:
             masters = () if rules is None else (one.part_id for one in rules.masters)
-            self._run = MasterRun(check, frozenset(masters))
+            run = MasterRun(check, frozenset(masters))
+            # This process may have begun in the middle of it; what comes once more tells nothing new.
+            for message in self._seen_since(check.began_ms):
+                run.see(message)
+            self._run = run
         counts = line.good is not None and rules is not None and rules.every_parts is not None
         if counts and line.good is not None and self._counted_since != line.good.check_id:
             self._decided, self._counted_to = self._count(line.good.at_ms)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 
 import structlog
 
@@ -27,7 +27,8 @@ from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError, Tra
 from linewarden_runtime.health import Health, HealthServer
 from linewarden_runtime.kafka.broker import KafkaBroker
 from linewarden_runtime.lifecycle import Stop, run_service, stop_on_signals
-from linewarden_runtime.ports import Broker
+from linewarden_runtime.ports import Broker, Reader
+from linewarden_runtime.records import Position
 from linewarden_runtime.topic_settings import verify_topics
 from linewarden_schemas.alarm import LineWord
 from linewarden_schemas.base import Message
@@ -35,6 +36,9 @@ from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import LineMode
 
+_CLOCKS_APART_MS = 60_000
+"""How far before the begin of a check its records are looked for: whoever began it may have another clock than the
+broker, and what is older counts for nothing."""
 _log = structlog.get_logger(__name__)
 
 
@@ -128,24 +132,46 @@ def acts_part(broker: Broker, namespace: Namespace, line_id: str, clock: Clock, 
     def count(since_ms: int) -> tuple[int, Mapping[int, int]]:
         return decided_since(broker, namespace, line_id, since_ms)
 
-    return ActsPart(line_id, clock, look, act, count)
+    def seen_since(since_ms: int) -> Iterator[Message]:
+        return written_since(broker, namespace, ("captures", "inspections"), since_ms - _CLOCKS_APART_MS)
+
+    return ActsPart(line_id, clock, look, act, count, seen_since)
+
+
+def written_since(broker: Broker, namespace: Namespace, topics: Sequence[str], since_ms: int) -> Iterator[Message]:
+    """What was written to some topics since a time (epoch ms, the broker's) and can be read, by partition in order."""
+    positions = [one for name in topics for one in positions_of(broker, namespace.topic(name))]
+    with _reader_since(broker, positions, since_ms) as (reader, ends):
+        for record in read_until(reader, ends):
+            message = readable(record)
+            if message is not None:
+                yield message
 
 
 def decided_since(broker: Broker, namespace: Namespace, line_id: str, since_ms: int) -> tuple[int, Mapping[int, int]]:
     """How many parts were decided in production since a time (epoch ms), and up to where each partition was read."""
     positions, found = positions_of(broker, namespace.topic("dispositions")), 0
-    with broker.reader(dict.fromkeys(positions, 0)) as reader:
-        starts = reader.offsets_for_times(dict.fromkeys(positions, since_ms))
-        ends = reader.end_offsets(positions)
-        for position in positions:
-            start = starts[position]
-            reader.seek(position, ends[position] if start is None else start)
+    with _reader_since(broker, positions, since_ms) as (reader, ends):
         for record in read_until(reader, ends):
             told = readable(record)
             if isinstance(told, Disposition) and told.revision == 0 and told.line_id == line_id:
                 state = told.line_state
                 found += state is not None and state.mode is LineMode.PRODUCTION and told.decided_ms > since_ms
     return found, {position.partition: end for position, end in ends.items()}
+
+
+@contextmanager
+def _reader_since(
+    broker: Broker, positions: Sequence[Position], since_ms: int
+) -> Iterator[tuple[Reader, Mapping[Position, int]]]:
+    """A reader that stands at the first record of a time (epoch ms), and where each partition ends now."""
+    with broker.reader(dict.fromkeys(positions, 0)) as reader:
+        starts = reader.offsets_for_times(dict.fromkeys(positions, max(0, since_ms)))
+        ends = reader.end_offsets(positions)
+        for position in positions:
+            start = starts[position]
+            reader.seek(position, ends[position] if start is None else start)
+        yield reader, ends
 
 
 def _this_process() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from linewarden_schemas.base import Message
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.changeover import MasterAnswer, MasterCheck
 from linewarden_schemas.inspection import Inspection
@@ -32,20 +33,28 @@ class MasterRun:
     _visits: dict[str, _MasterVisit] = field(default_factory=dict)
     _verdicts: dict[tuple[str, str], Verdict] = field(default_factory=dict)
 
-    def captured(self, capture: Capture) -> None:
-        """Take a capture; one of before the check tells nothing of it."""
+    def see(self, message: Message) -> None:
+        """Take a capture or an inspection; what comes again, and everything else, changes nothing."""
+        if isinstance(message, Capture):
+            self._captured(message)
+        elif isinstance(message, Inspection):
+            self._inspected(message)
+
+    def _captured(self, capture: Capture) -> None:
+        """One of before the check, or after its time, tells nothing of it."""
         state = capture.line_state
         is_of_check = state.mode is LineMode.VERIFICATION and state.since_ms >= self.check.began_ms
         # A camera learns the state of the check within a second or so, and a master may be there before.
         is_of_check |= capture.part_id in self.masters and capture.captured_ms >= self.check.began_ms
+        is_of_check &= capture.captured_ms < self.check.until_ms
         if capture.line_id != self.check.line_id or not is_of_check:
             return
         known = self._visits.setdefault(capture.visit_id, _MasterVisit(capture.captured_ms))
         known.first_ms = min(known.first_ms, capture.captured_ms)
         known.part_id = known.part_id or capture.part_id
 
-    def inspected(self, inspection: Inspection) -> None:
-        """Take an inspection; of two of one view of a visit the first counts."""
+    def _inspected(self, inspection: Inspection) -> None:
+        """Of two of one view of a visit the first counts."""
         if inspection.line_id == self.check.line_id and inspection.captured_ms >= self.check.began_ms:
             self._verdicts.setdefault((inspection.visit_id, inspection.view_id), inspection.verdict)
 

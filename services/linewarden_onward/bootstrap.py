@@ -42,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:  # noqa: ARG001 - every serv
 def _serve(stop: Stop) -> None:
     settings = OnwardSettings.load()
     logs.configure("onward", level=settings.log_level)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # else a line a request
+    for name in ("httpx", "asyncua"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # else a line a request
     options, output = with_output(settings.onward)
     namespace = Namespace(settings.namespace)
     if namespace.is_isolated:

@@ -58,13 +58,17 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class GateAct:
-    """What a gate did with a visit; `actual` is None where it saw no part, or does not know."""
+    """What a gate did with a visit; `actual` is None where it saw no part, or does not know.
+
+    `bin_full` is what the sensor of the bin says into which the part went; None where there is none.
+    """
 
     visit_id: str
     intended: Routing
     actual: Routing | None
     at_ms: int
     detail: str | None = None
+    bin_full: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

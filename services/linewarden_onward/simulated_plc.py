@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -11,7 +11,7 @@ from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
 from linewarden_onward.gate import GateBin, GateControl, GateDoubt, GateImage, GateStep, GateVerdict
-from linewarden_onward.outputs.gate_block import ACT_DOUBTS, GateLanes
+from linewarden_onward.outputs.gate_block import ACT_BINS, ACT_DOUBTS, GateLanes
 from linewarden_onward.outputs.registers import (
     HANDSHAKE_AT,
     RESULT_WORDS,
@@ -22,6 +22,7 @@ from linewarden_onward.outputs.registers import (
 from linewarden_runtime.clock import Clock
 
 _DOUBT_NUMBERS = {doubt: number for number, doubt in ACT_DOUBTS.items()}
+_SENSOR_NUMBERS = {is_full: number for number, is_full in ACT_BINS.items()}
 _READ_AGAIN = {GateDoubt.TORN, GateDoubt.STANDING, GateDoubt.OLD_EPOCH}
 """A reading that was not taken for one of these is not acknowledged: the next one may be."""
 
@@ -93,10 +94,19 @@ class PlcPart:
 class SimulatedPlc:
     """One control: told of triggers, it scans, and every part ends in a bin `belt_ms` after its trigger.
 
-    Where `is_dead` it neither reads nor writes, while the belt goes on and its output has fallen.
+    Where `is_dead` it neither reads nor writes, while the belt goes on and its output has fallen. With `bin_holds` each
+    lane has a bin whose sensor says full from so many parts on.
     """
 
-    def __init__(self, link: ControlLink, control: GateControl, lanes: GateLanes, clock: Clock, belt_ms: float) -> None:
+    def __init__(
+        self,
+        link: ControlLink,
+        control: GateControl,
+        lanes: GateLanes,
+        clock: Clock,
+        belt_ms: float,
+        bin_holds: int | None = None,
+    ) -> None:
         self.control, self.is_dead = control, False
         self.belt: deque[PlcPart] = deque()
         self.binned: dict[int, GateStep] = {}
@@ -104,6 +114,8 @@ class SimulatedPlc:
         self.alarms = 0
         self.image: GateImage | None = None
         self._link, self._lanes, self._clock, self._belt_ms = link, lanes, clock, belt_ms
+        self._bin_holds = bin_holds
+        self._lying: Counter[int] = Counter()
         self._handshake = Handshake(ready=1)
         self._told: Handshake | None = None
         self._acts: deque[Handshake] = deque()
@@ -165,14 +177,22 @@ class SimulatedPlc:
             self.binned[step.counter] = step
             if step.doubt is not None and self.control.unanswered_in_a_row == self.control.limits.alarm_after:
                 self.alarms += 1
+            lane = self._lane(step.bin)
+            self._lying[lane] += 1
             self._handshake = replace(
                 self._handshake,
                 acts=self._handshake.acts % 0xFFFF + 1,
                 act_counter=step.counter,
-                act_lane=self._lane(step.bin),
+                act_lane=lane,
+                act_bin=self._sensor(lane),
                 act_doubt=_DOUBT_NUMBERS.get(step.doubt, 0) if step.doubt else 0,
             )
             self._acts.append(self._handshake)
+
+    def _sensor(self, lane: int) -> int:
+        if self._bin_holds is None or lane == self._lanes.trusted_pass:
+            return 0
+        return _SENSOR_NUMBERS[self._lying[lane] >= self._bin_holds]
 
     def _lane(self, bin_: GateBin) -> int:
         lanes = {GateBin.PASS: self._lanes.trusted_pass, GateBin.REJECT: self._lanes.rejected}
@@ -184,7 +204,12 @@ class SimulatedPlc:
         while self._acts:
             act = self._acts[0]
             report = replace(
-                now, acts=act.acts, act_counter=act.act_counter, act_lane=act.act_lane, act_doubt=act.act_doubt
+                now,
+                acts=act.acts,
+                act_counter=act.act_counter,
+                act_lane=act.act_lane,
+                act_doubt=act.act_doubt,
+                act_bin=act.act_bin,
             )
             if not self._say(report):
                 return

@@ -231,6 +231,7 @@ class Teller:
             epoch=self._run.epoch,
             sequence=sequence,
             is_simulated=is_simulated,
+            bin_full=act.bin_full,
         )
 
     def _put_off(self, away: OutputAway, doing: str) -> None:

@@ -149,6 +149,7 @@ def make_desk(
         append_time=broker.append_time,
         named=recipes.named,
         withheld=lines.withheld,
+        lines=lines,
         look=lines.look if looks else lambda: None,
     )
 

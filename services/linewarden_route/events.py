@@ -80,6 +80,13 @@ class PassLate:
 
 
 @dataclass(frozen=True, slots=True)
+class LineWithheld:
+    """By what was told when the visit's pass was decided, and learnt only later, its line let nothing pass."""
+
+    why: Said
+
+
+@dataclass(frozen=True, slots=True)
 class TimerDue:
     """The time that `next_due_ms` named has come."""
 
@@ -93,6 +100,7 @@ Event = (
     | RoutingUnseen
     | SlotsSeen
     | PassLate
+    | LineWithheld
     | TimerDue
 )
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
-from linewarden_route.events import PassLate
 from linewarden_route.metrics import OPEN_VISITS, REMEMBERED_VISITS, report
+from linewarden_route.passes import GivenPasses
 from linewarden_route.plan import RouteDesk, TransactionPlan
 from linewarden_route.restore import Known, Restored, mend, restore
 from linewarden_route.visits import DamagedState, Visits
@@ -20,17 +19,6 @@ from linewarden_schemas.envelope import Unwritable
 
 TIMERS_A_CYCLE = 500
 """Bounds a transaction after a long absence; the rest follows in the next cycle at once."""
-
-
-class _UnconfirmedPass(NamedTuple):
-    """One of which it has to be seen whether it was visible in time, when that is known."""
-
-    visit_id: str
-    decide_by_ms: int
-    visible: Trip
-    """When it was visible at the latest."""
-    sent: Trip | None
-    """What sent it; None for what others sent."""
 
 
 class Lane:
@@ -51,8 +39,7 @@ class Lane:
         self._time, self._routed_until_ms = time, routed_until_ms
         self._wanted = dict(offsets)
         self._waiting: list[InRecord] = []
-        self._unchecked: list[_UnconfirmedPass] = []
-        self._late: list[str] = []
+        self._passes = GivenPasses(time, desk.lines)
         self._told = dict(offsets)
         """How far `route-state` says that the partition was read."""
         self._confirm_at_ms: int | None = None
@@ -113,6 +100,7 @@ class Lane:
             raise
         lane = cls(producer, restored.visits, desk, writer, offsets, time, restored.ends, restored.newest_ms or 0)
         lane.suspect(unseen)
+        lane._passes.decided([*restored.passes, *mended.given()])
         return lane
 
     @property
@@ -127,7 +115,7 @@ class Lane:
 
     def known(self) -> Known:
         """What an heir in this process takes over, after a transaction of which nobody knows whether it committed."""
-        return Known(self._visits, self.agreed, self._told, self.suspects, self._newest_ms or None)
+        return Known(self._visits, self.agreed, self._told, self._passes.suspects, self._newest_ms or None)
 
     @property
     def wanted(self) -> dict[Position, int]:
@@ -153,13 +141,13 @@ class Lane:
         Raises:
             DamagedState: where the state of a visit that this is about cannot be read; open the lane anew, thoroughly.
         """
-        self._check_passes()
+        self._passes.check()
         # By one look at the clock for timers and records alike, so that none of them sees another time.
         now_ms = self._time.now_ms()
         due = self._visits.due(now_ms, self._timers)
-        if not due and not self._waiting and not self._late:
+        if not due and not self._waiting and not self._passes.wrong:
             # The last passes were seen in time, and nothing else says so.
-            if self._confirm_at_ms is None or self._unchecked or now_ms < self._confirm_at_ms:
+            if self._confirm_at_ms is None or self._passes.are_doubted or now_ms < self._confirm_at_ms:
                 return None
             plan = TransactionPlan(self._visits, self._desk, self._writer, now_ms)
             self._say_read(plan)
@@ -181,8 +169,8 @@ class Lane:
         return plan
 
     def _fill(self, plan: TransactionPlan, due: list[str]) -> None:
-        for visit_id in self._late:
-            plan.settle(visit_id, PassLate())
+        for visit_id, why in self._passes.wrong:
+            plan.settle(visit_id, why)
         for visit_id in due:
             for _ in range(self._halved[visit_id]):
                 plan.halve(visit_id)
@@ -190,11 +178,11 @@ class Lane:
         # After a plan that cannot be written a timer or a record, never both, or nobody knew which of them is to blame.
         next_up = self._waiting if not self._careful else [] if due else self._waiting[:1]
         for record in next_up:
-            why = self._unfit.get((record.position, record.offset))
-            if why is None:
+            unfit = self._unfit.get((record.position, record.offset))
+            if unfit is None:
                 plan.take(record)
             else:
-                plan.refuse(record, "unwritable", why)
+                plan.refuse(record, "unwritable", unfit)
             # What is behind stays unread for whoever starts after the stop.
             if self._desk.poison.is_exceeded:
                 break
@@ -208,7 +196,7 @@ class Lane:
         for record in plan.lettered:
             read_to[record.position] = min(read_to[record.position], record.offset)
         plan.read_to = read_to
-        unseen = [*self._doubted(), *plan.passes()]
+        unseen = [*self._passes.doubted, *plan.passes()]
         plan.outputs.append(self._writer.read_to(read_to, self.said_from, unseen))
 
     def commit(self, plan: TransactionPlan, group: GroupSnapshot) -> None:
@@ -222,32 +210,15 @@ class Lane:
 
     def suspect(self, passes: Iterable[tuple[str, int]], sent: Trip | None = None) -> None:
         """Passes, with their decide-by, of which it has to be seen whether they became visible in time."""
-        now = self._time.sending()
-        self._unchecked += [_UnconfirmedPass(visit_id, decide_by_ms, now, sent) for visit_id, decide_by_ms in passes]
-        if self._unchecked:
+        self._passes.suspect(passes, sent)
+        if self._passes.are_doubted:
             # Quiet for so long, the partition says by itself that they were seen in time; else its next transaction.
             self._confirm_at_ms = self._time.now_ms() + 1_000
 
     @property
     def suspects(self) -> list[tuple[str, int]]:
         """Passes that are late, or may be: what an heir in this process has to look at."""
-        return [*((visit_id, 0) for visit_id in self._late), *self._doubted()]
-
-    def _doubted(self) -> list[tuple[str, int]]:
-        return [(one.visit_id, one.decide_by_ms) for one in self._unchecked]
-
-    def _check_passes(self) -> None:
-        """A pass that was not surely visible before its decide-by is taken back; that waits for a known time.
-
-        A transaction may be acknowledged without its append time; then only a later one tells of a step before it.
-        """
-        unchecked, self._unchecked = self._unchecked, []
-        for one in unchecked:
-            if not self._time.is_known_since(one.sent):
-                self._unchecked.append(one)
-            # At its decide-by a pass is late, as for everybody who reads it (`Disposition.is_late_pass`).
-            elif one.decide_by_ms <= self._time.at_ms(one.visible.sent_at):
-                self._late.append(one.visit_id)
+        return self._passes.suspects
 
     def shrink(self, plan: TransactionPlan, refusal: TooLarge | Unwritable) -> None:
         """Go on record by record after a plan that cannot be written; a record of which alone it cannot is given up.
@@ -281,9 +252,10 @@ class Lane:
         if plan.read_to is not None:
             self._told, self._confirm_at_ms = plan.read_to, None
         plan.apply()
-        self._late.clear()
+        self._passes.taken_back()
         self.suspect(plan.passes(), self._trip)
-        self._check_passes()
+        self._passes.decided(plan.given())
+        self._passes.check()
         report(plan.effects)
         OPEN_VISITS.labels(partition=str(self.partition)).set(self._visits.open_count)
         REMEMBERED_VISITS.labels(partition=str(self.partition)).set(self._visits.dormant_count)
@@ -300,8 +272,8 @@ class Lane:
 
     def leave(self) -> None:
         """Say that the last passes were seen in time, so that no heir doubts them; at best effort."""
-        self._check_passes()
-        if self._confirm_at_ms is None or self._unchecked or self._late:
+        self._passes.check()
+        if self._confirm_at_ms is None or self._passes.are_doubted or self._passes.wrong:
             return
         try:
             _transact(self._producer, self._time, [self._writer.read_to(self._told, self.said_from)])

@@ -20,6 +20,7 @@ from linewarden_route.events import (
     Effect,
     Event,
     InspectionSeen,
+    LineWithheld,
     PassLate,
     Publish,
     RoutingSeen,
@@ -27,6 +28,7 @@ from linewarden_route.events import (
     SlotsSeen,
     TimerDue,
 )
+from linewarden_route.line_watch import LineWatch
 from linewarden_route.visit import step
 from linewarden_route.visits import Visits
 from linewarden_route.writing import Writer, camera_key
@@ -72,6 +74,8 @@ class RouteDesk:
     """The content that a reference names where `recipe` has none, since its version is in doubt."""
     withheld: Callable[[str, int], Said | None] = lambda _line, _now_ms: said("line_now_unknown")
     """Why a part of a line must not pass now (epoch ms)."""
+    lines: LineWatch | None = None
+    """Where it is asked whether a state was learnt that was told before a pass was decided."""
     look: Callable[[], None] = lambda: None
     """Learn what the lines' states are, where nobody else does."""
 
@@ -117,10 +121,14 @@ class TransactionPlan:
             self.due.append(visit_id)
             self._step(visit_id, TimerDue(), None, None)
 
+    def given(self) -> list[Disposition]:
+        """The passes of this plan."""
+        messages = [effect.message for effect in self.effects if isinstance(effect, Publish)]
+        return [one for one in messages if isinstance(one, Disposition) and one.is_pass]
+
     def passes(self) -> list[tuple[str, int]]:
         """Visits that pass by this plan, with their decide-by (epoch ms)."""
-        messages = [effect.message for effect in self.effects if isinstance(effect, Publish)]
-        return [(one.visit_id, one.decide_by_ms) for one in messages if isinstance(one, Disposition) and one.is_pass]
+        return [(one.visit_id, one.decide_by_ms) for one in self.given()]
 
     def halve(self, visit_id: str) -> None:
         """Let a visit forget half of its frames, for which it diverts."""
@@ -128,7 +136,7 @@ class TransactionPlan:
         if visit is not None and visit.views:
             self.changes[visit_id] = halved(visit)
 
-    def settle(self, visit_id: str, event: RoutingSeen | RoutingUnseen | SlotsSeen | PassLate) -> None:
+    def settle(self, visit_id: str, event: RoutingSeen | RoutingUnseen | SlotsSeen | PassLate | LineWithheld) -> None:
         """Bring the visit and what readers see of it together again."""
         self._step(visit_id, event, None, None)
 

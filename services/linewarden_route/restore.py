@@ -17,7 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from linewarden_route.events import PassLate, Publish, RoutingSeen, RoutingUnseen, SlotsSeen
+from linewarden_route.passes import LATE_STATE_MS
 from linewarden_route.plan import RouteDesk, TransactionPlan
+from linewarden_route.reading import Stray, disposition_in, require_place, slot_in
 from linewarden_route.visits import Dormant, Visits
 from linewarden_route.writing import (
     FIRST_HEADER,
@@ -40,10 +42,6 @@ from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
 
 _POLL_S = 0.1
 """Short, since a log that ends with an aborted transaction gives no record at its end, and a line waits."""
-
-
-class Stray(ValueError):
-    """A record that is none of route's, in a topic that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Restored:
     came with their present state, and `first` the first of several that came with it; `forgotten` are visits that were
     ended on purpose. `newest_ms` is the append time of the last record. `damaged` are visits whose last state cannot be
     read: `dispositions` tell of them. `unseen` are the last passes, with their decide-by, of which nobody said that
-    they were visible in time.
+    they were visible in time; `passes` those of the last time, by which their line's state counts.
     """
 
     visits: Visits = field(default_factory=Visits)
@@ -84,6 +82,7 @@ class Restored:
     """Whether the states of final visits are read too, which a restore else leaves until they are needed."""
     newest_ms: int | None = None
     unseen: dict[str, int] = field(default_factory=dict)
+    passes: list[Disposition] = field(default_factory=list)
     strays: list[tuple[InRecord, str]] = field(default_factory=list)
     agreed: Mapping[str, int] | None = None
     """Of a memory that was taken over: from where on the topics were read."""
@@ -138,7 +137,7 @@ class Restored:
             # Noted, so that a disposition that is still visible does not bring the visit back.
             self.forgotten.add(key)
         elif FORGET_HEADER in headers:
-            _require_place(key, desk, record)
+            require_place(key, desk, record)
             dormant = Dormant.of(record.value, int(headers[FORGET_HEADER]))
             if self.thorough:
                 dormant.visit(key)
@@ -147,7 +146,7 @@ class Restored:
         else:
             message = decode(record.headers, record.value).message
             if isinstance(message, VisitSnapshot) and message.visit_id == key:
-                _require_place(key, desk, record)
+                require_place(key, desk, record)
                 self.visits.put(key, message)
                 self._learn_revision(key, headers)
             elif isinstance(message, CameraProgress):
@@ -186,9 +185,8 @@ class _VisibleRevisions:
     late: list[str] = field(default_factory=list)
     """Visits whose pass was appended too late."""
 
-    def learn(self, record: InRecord, desk: RouteDesk) -> None:
-        """Take in one record; of two of one revision the first counts. Raises ValueError for a stray."""
-        message = _disposition(record, desk)
+    def learn(self, record: InRecord, message: Disposition, desk: RouteDesk) -> None:
+        """Take in one record; of two of one revision the first counts."""
         if desk.append_time and message.is_late_pass(record.timestamp_ms):
             self.late.append(message.visit_id)
         known = self.newest.get(message.visit_id)
@@ -254,7 +252,7 @@ def _slots(
         if record.value is None or (record.offset < since and visit_of(_key(record)) not in restored.touched):
             continue
         try:
-            message = _slot(record, desk)
+            message = slot_in(record, desk)
         except ValueError as error:
             restored.strays.append((record, str(error)))
         else:
@@ -291,15 +289,25 @@ def _said(broker: Broker, desk: RouteDesk, restored: Restored, partition: int, h
             first = reader.offsets_for_times({position: max(0, restored.newest_ms - horizon_ms)})[position]
             first = end if first is None else first
         first = oldest if first is None else max(oldest, first)
+        lately = end
+        if restored.newest_ms is not None:
+            since_ms = max(0, restored.newest_ms - LATE_STATE_MS)
+            found = reader.offsets_for_times({position: since_ms})[position]
+            lately = end if found is None else found
         said = _VisibleRevisions(first, end)
         # Of a state that is damaged the revisions tell, however long ago they were made.
-        reader.seek(position, oldest if restored.damaged else first)
+        reader.seek(position, oldest if restored.damaged else min(first, max(oldest, lately)))
         for record in read_to_end(reader, _POLL_S):
-            if record.offset >= first or _key(record) in restored.damaged:
-                try:
-                    said.learn(record, desk)
-                except ValueError as error:
-                    restored.strays.append((record, str(error)))
+            counts = record.offset >= first or _key(record) in restored.damaged
+            try:
+                message = disposition_in(record, desk)
+            except ValueError as error:
+                restored.strays += [(record, str(error))] if counts else []
+                continue
+            if counts:
+                said.learn(record, message, desk)
+            if message.is_pass and record.offset >= lately:
+                restored.passes.append(message)
     return said
 
 
@@ -325,24 +333,3 @@ def _newest(records: Iterable[InRecord]) -> Iterable[InRecord]:
 
 def _key(record: InRecord) -> str:
     return (record.key or b"").decode(errors="replace")
-
-
-def _disposition(record: InRecord, desk: RouteDesk) -> Disposition:
-    message = decode(record.headers, record.value).message
-    if not isinstance(message, Disposition):
-        raise Stray(f"{message.TYPE} does not belong into dispositions")
-    _require_place(message.visit_id, desk, record)
-    return message
-
-
-def _slot(record: InRecord, desk: RouteDesk) -> SlotOpen | SlotClose:
-    message = decode(record.headers, record.value).message
-    if not isinstance(message, SlotOpen | SlotClose):
-        raise Stray(f"{message.TYPE} does not belong into reinspections")
-    _require_place(message.visit_id, desk, record)
-    return message
-
-
-def _require_place(visit_id: str, desk: RouteDesk, record: InRecord) -> None:
-    if desk.partition_of(visit_id) != record.partition:
-        raise Stray(f"visit {visit_id} belongs into partition {desk.partition_of(visit_id)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from linewarden_domain.routing import worst
-from linewarden_domain.words import said, sentences
+from linewarden_domain.words import Said, said, sentences
 from linewarden_route import faults, review, slots
 from linewarden_route.bounds import until
 from linewarden_route.events import Context, Counted, Effect, Publish, Step, Tally
@@ -18,9 +18,7 @@ from linewarden_schemas.vocabulary import Cause, Routing
 def first_routing(visit: VisitSnapshot, context: Context) -> Step:
     """Revision 0: the routing by what is known now. Only a diversion is not final and opens slots."""
     if context.withheld is not None:
-        # Kept with the visit: whoever releases the part later must have looked at all of it.
-        why = {"withheld": context.withheld.sentence, "withheld_coded": context.withheld.reason}
-        visit = visit.model_copy(update=why)
+        visit = _not_to_pass(visit, context.withheld)
     ruling = rule_first(visit, context.recipe, context.secret, context.now_ms)
     if ruling.routing is Routing.TRUSTED_PASS and not context.is_timed:
         ruling = Ruling(Routing.DIVERTED, (Cause.LATE,), (said("time_unknown"),))
@@ -79,11 +77,19 @@ def _alarm(before: VisitSnapshot, visit: VisitSnapshot, context: Context) -> str
     return None
 
 
-def take_back(visit: VisitSnapshot, context: Context) -> Step:
-    """What a pass comes to that became visible too late: a revision with an alarm, once."""
+def take_back(visit: VisitSnapshot, context: Context, withheld: Said | None = None) -> Step:
+    """What a pass comes to that became visible too late, or was `withheld` by its line: a revision with an alarm, once.
+
+    The second is known too late where a state was told before the decision and learnt after it.
+    """
     # Revision 0 alone moves the gate; one that was revised has its alarm.
     if visit.revision != 0 or visit.routing is not Routing.TRUSTED_PASS:
         return Step(visit)
+    if withheld is not None:
+        marked = _not_to_pass(visit, withheld)
+        ruled = _ruled(marked, rule(marked, context.recipe, context.secret))
+        told = _revised(ruled, context, "its line let nothing pass when the part was decided, which was learnt later")
+        return Step(told.visit, (*told.effects, Counted(Tally.LATE, "line-state")))
     late = said("pass_late")
     revised = _revised(_ruled(visit, Ruling(Routing.DIVERTED, (Cause.LATE,), (late,))), context, late.sentence)
     return Step(revised.visit, (*revised.effects, Counted(Tally.LATE, "pass")))
@@ -181,6 +187,11 @@ def disposition(
         alarm=alarm,
         is_simulated=visit.is_simulated,
     )
+
+
+def _not_to_pass(visit: VisitSnapshot, why: Said) -> VisitSnapshot:
+    """Kept with the visit: whoever releases the part later must have looked at all of it."""
+    return visit.model_copy(update={"withheld": why.sentence, "withheld_coded": why.reason})
 
 
 def _ruled(visit: VisitSnapshot, ruling: Ruling) -> VisitSnapshot:

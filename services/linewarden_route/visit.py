@@ -23,6 +23,7 @@ from linewarden_route.events import (
     DropSlot,
     Event,
     InspectionSeen,
+    LineWithheld,
     PassLate,
     RoutingSeen,
     RoutingUnseen,
@@ -54,7 +55,7 @@ def step(visit: VisitSnapshot | None, event: Event, context: Context) -> Step:
             return _on_inspection(visit, event, context)
         case DecisionSeen() | ActuationSeen():
             return _on_answer(visit, event, context)
-        case RoutingSeen() | RoutingUnseen() | SlotsSeen() | PassLate():
+        case RoutingSeen() | RoutingUnseen() | SlotsSeen() | PassLate() | LineWithheld():
             return _mended(visit, event, context)
         case TimerDue():
             return Step(None) if visit is None else _on_timer(visit, context)
@@ -69,7 +70,9 @@ def next_due_ms(visit: VisitSnapshot) -> int | None:
 
 
 def _mended(
-    visit: VisitSnapshot | None, event: RoutingSeen | RoutingUnseen | SlotsSeen | PassLate, context: Context
+    visit: VisitSnapshot | None,
+    event: RoutingSeen | RoutingUnseen | SlotsSeen | PassLate | LineWithheld,
+    context: Context,
 ) -> Step:
     match event:
         case RoutingSeen():
@@ -80,6 +83,8 @@ def _mended(
             return Step(None) if visit is None else restate(visit, context, event.first)
         case PassLate():
             return Step(None) if visit is None else take_back(visit, context)
+        case LineWithheld():
+            return Step(None) if visit is None else take_back(visit, context, event.why)
 
 
 def _on_answer(visit: VisitSnapshot | None, event: DecisionSeen | ActuationSeen, context: Context) -> Step:

@@ -12,7 +12,6 @@ from functools import partial
 
 import structlog
 
-from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable, ConfigurationError, LogTruncated, RetentionOvertook
 from linewarden_runtime.metrics import BOOKS_AGAIN, OVERTAKEN, UNREADABLE
 from linewarden_runtime.ports import Broker, Closing, Reader
@@ -135,26 +134,6 @@ class TopicBook(Closing):
             self._reader.seek(position, offset)
 
 
-class Freshness:
-    """Since when what is followed was not renewed; once `most_s` went by, nobody knows whether it still holds."""
-
-    def __init__(self, clock: Clock, most_s: float) -> None:
-        self._clock, self._most_s = clock, most_s
-        self._renewed_s = clock.monotonic()
-
-    @contextmanager
-    def look(self) -> Iterator[None]:
-        """Surrounds a look at the log: where it succeeds, what is known holds as of its begin."""
-        begun_s = self._clock.monotonic()
-        yield
-        self._renewed_s = begun_s
-
-    def stale_s(self) -> float | None:
-        """For how long nothing was renewed, where that is too long for what is known to be believed; else None."""
-        age_s = self._clock.monotonic() - self._renewed_s
-        return None if age_s <= self._most_s else age_s
-
-
 def readable(record: InRecord) -> Message | None:
     """What the record says; None, counted and logged, where it is none of ours or a newer version's."""
     try:
@@ -238,7 +217,10 @@ class StateBook(Closing):
     """
 
     def __init__(self, broker: Broker, namespace: Namespace) -> None:
-        self._states: dict[str, tuple[LineState | None, ...]] = {}
+        self._told: dict[str, tuple[tuple[int, LineState | None], ...]] = {}
+        """By line, the newest first: when the broker appended it, and what was told."""
+        self.heard = 0
+        """How many records were learnt; one that is counted is known."""
         self._book = TopicBook(broker, namespace.topic("line-state"), self._learn, self._forget)
         self._book.refresh()
 
@@ -250,13 +232,17 @@ class StateBook(Closing):
         """Learn what arrives, for at most that long where nothing does."""
         self._book.glance(most_s)
 
-    def state(self, line_id: str, at_ms: int | None = None) -> LineState | None:
+    def is_told(self, line_id: str, by_ms: int) -> bool:
+        """Whether any state of a line was appended by then (epoch ms, the broker's time)."""
+        return any(append_ms <= by_ms for append_ms, _ in self._told.get(line_id, ()))
+
+    def state(self, line_id: str, at_ms: int | None = None, by_ms: int | None = None) -> LineState | None:
         """The newest state of a line, or the one at a time (epoch ms); None where it was not told or cannot be read.
 
         A newest state by which nothing passes counts at once, also where it names a later time: whoever said so had
-        another clock than the camera.
+        another clock than the camera. With `by_ms` only what the broker had appended by then was told.
         """
-        told = self._states.get(line_id, ())
+        told = [state for append_ms, state in self._told.get(line_id, ()) if by_ms is None or append_ms <= by_ms]
         if not told or at_ms is None:
             return told[0] if told else None
         for state in told:  # the newest stands first
@@ -275,10 +261,12 @@ class StateBook(Closing):
         if told is None and message is not None:
             _count_unreadable(record, f"{message.TYPE} of {getattr(message, 'line_id', None)}")
         if message is None or isinstance(message, LineState):
-            self._states[line_id] = (told, *self._states.get(line_id, ()))[:_REMEMBERED]
+            entry = record.timestamp_ms, told
+            self._told[line_id] = (entry, *self._told.get(line_id, ()))[:_REMEMBERED]
+            self.heard += 1
 
     def _forget(self) -> None:
-        self._states = {}
+        self._told = {}
 
 
 class LineBook(Closing):

@@ -102,7 +102,7 @@ def test_an_undo_is_open_for_a_while_that_is_counted_down(made: Rig, link: str, 
     ada.press("u")
     ada.page.get_by_text("Undone").wait_for()
     assert [decision.act for decision in made.decisions()] == [Act.JUDGE, Act.UNDO]
-    assert ada.page.is_disabled("#undo")
+    ada.page.locator("#undo:disabled").wait_for()
 
 
 def test_unsure_hands_the_part_to_a_lead(made: Rig, link: str, browser: Browser) -> None:

@@ -89,7 +89,7 @@ def test_it_stops_by_itself_and_its_balance_closes(installed: Path, tmp_path: Pa
 
 
 def test_fake_gige_cameras_take_the_parts_whose_truth_is_known(installed: Path, tmp_path: Path) -> None:
-    done = demo(installed, tmp_path, "--camera", "genicam", "--parts", "24", "--rate", "2", "--work", "work")
+    done = demo(installed, tmp_path, "--camera", "genicam", "--parts", "24", "--rate", "1", "--work", "work")
     assert done.returncode == 0, done.stdout + done.stderr + logs(tmp_path / "work")
     summary = json.loads((tmp_path / "demo-summary.json").read_text())
     assert (summary["visits"], summary["frames"], summary["balance"]["closes"]) == (24, 72, True)
@@ -101,7 +101,7 @@ def test_fake_gige_cameras_take_the_parts_whose_truth_is_known(installed: Path, 
 
 @pytest.mark.plant
 def test_the_parts_come_by_rtsp_and_each_is_known_again_by_its_number(installed: Path, tmp_path: Path) -> None:
-    done = demo(installed, tmp_path, "--parts", "20", "--rate", "2", "--camera", "rtsp", "--work", "work")
+    done = demo(installed, tmp_path, "--parts", "20", "--rate", "1", "--camera", "rtsp", "--work", "work")
     assert done.returncode == 0, done.stdout + done.stderr + logs(tmp_path / "work")
     summary = json.loads((tmp_path / "demo-summary.json").read_text())
     assert (summary["visits"], summary["balance"]["closes"]) == (20, True)

@@ -13,6 +13,7 @@ import pytest
 from linewarden_runtime.processes import free_port, is_listening
 from linewarden_schemas.vocabulary import Loss
 from tests.support.followed_line import FollowedLine
+from tests.support.gentl_producer import simulated_producer
 from tests.support.guides import ROOT, GuidePage
 from tests.support.picture_files import encoded, textured
 from tests.support.processes import wait_for
@@ -63,6 +64,17 @@ def test_gige_vision(line: FollowedLine, tmp_path: Path) -> None:
     with PAGE.walk("GigE Vision", tmp_path, line.environment) as walk:
         walk.run()
         walk.start()
+        walk.file("line.toml")
+        walk.start()
+        line.captured(lambda found: sum(one.lost is None for one in found) >= 3)
+
+
+@PAGE.follows("GenTL producer")
+def test_gentl_producer(line: FollowedLine, tmp_path: Path) -> None:
+    here = {"/opt/vendor/lib/vendor.cti": str(simulated_producer())}
+    with PAGE.walk("GenTL producer", tmp_path, line.environment, instead=here) as walk:
+        walk.run()
+        assert "viky.cti" in "".join(walk.run().split())
         walk.file("line.toml")
         walk.start()
         line.captured(lambda found: sum(one.lost is None for one in found) >= 3)

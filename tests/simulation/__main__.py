@@ -25,7 +25,7 @@ from pathlib import Path
 import structlog
 
 from tests.simulation.history import Outcome, happen
-from tests.simulation.plan import ALL_KINDS, LEAST, Plan, draw
+from tests.simulation.plan import ALL_KINDS, Plan, draw
 from tests.simulation.shrink import shrunk
 from tests.simulation.total import Total
 
@@ -115,7 +115,7 @@ def _tell(total: Total, seconds: float) -> None:
     out = [f"{total.histories} histories, {total.steps.total()} steps in {seconds:.0f} s"]
     out += [f"  {kind:28} {count:9}" for kind, count in sorted(total.steps.items())]
     out += ["faults:", *(f"  {kind:28} {total.faults[kind]:9}" for kind in ALL_KINDS)]
-    out += [f"{kind} happened less than {LEAST} times" for kind in total.rare()]
+    out += total.rare()
     out += [f"{len(total.wrong)} histories do not hold"]
     for seed, wrong in total.wrong.items():
         out += [f"seed {seed}: make simulate SEED={seed}", *(f"    {one}" for one in wrong[:4])]

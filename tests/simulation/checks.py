@@ -28,7 +28,7 @@ from tests.simulation.world import EPOCH_MS
 
 M = TypeVar("M", bound=Message)
 _MOMENT_S = 2.0
-BALANCED = (*READ_ORDER, "recipes")
+BALANCED = (*READ_ORDER, "recipes", "line-state")
 
 
 def written(line: Line, topic: str, kind: type[M]) -> Iterator[tuple[M, int, float]]:

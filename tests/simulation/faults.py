@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from linewarden_runtime.records import Position
 from tests.simulation.line import NAMESPACE, SPOOL_CAPACITY, Line, make_recipe
-from tests.simulation.plan import CLOCKS, COMPACTED, ORDERED, PROCESSES, TAKEN_SO, FaultAt
+from tests.simulation.plan import CLOCKS, COMPACTED, LINE_STATES, ORDERED, PROCESSES, TAKEN_SO, FaultAt
 from tests.simulation.world import Process
 
 _CAMERAS = ("camera-top", "camera-side")
@@ -238,6 +238,14 @@ def _two_contents(line: Line, chance: random.Random) -> None:
     line.publish(make_recipe(line.plan, version, note=f"another hand {chance.random()}"))
 
 
+def _not_in_production(kind: str) -> Callable[[Line, random.Random], None]:
+    def act(line: Line, chance: random.Random) -> None:
+        line.tell_against(kind, 1)
+        line.world.after(0.5 + chance.random() * 9.0, lambda: line.tell_against(kind, -1))
+
+    return act
+
+
 _ACTS: dict[str, Callable[[Line, random.Random], None]] = {
     "crash": _crash,
     "freeze": _freeze,
@@ -262,4 +270,5 @@ _ACTS: dict[str, Callable[[Line, random.Random], None]] = {
     "redis away": _redis_away,
     "new recipe": _new_recipe,
     "two contents of a recipe": _two_contents,
+    **{kind: _not_in_production(kind) for kind in LINE_STATES},
 }

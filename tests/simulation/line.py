@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
@@ -57,9 +57,9 @@ from linewarden_runtime.ports import Broker
 from linewarden_runtime.provision import activation_record, line_state_record, provision_topics, recipe_record
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace, digest
-from linewarden_schemas.line import Activation, LineState
+from linewarden_schemas.line import Activation, LineLock, LineState
 from linewarden_schemas.recipe import Locate, Recipe, ReviewRules, Thresholds, TimeBudget, ViewSpec
-from linewarden_schemas.vocabulary import CameraCondition, LineMode, Loss, PartIdSource
+from linewarden_schemas.vocabulary import CameraCondition, LineMode, LockCause, Loss, PartIdSource
 from linewarden_vision.errors import UnusablePicture
 from linewarden_vision.inspecting.preparing import Shelf
 from linewarden_vision.inspector import ViewScore
@@ -277,8 +277,11 @@ class Line:
             provision_topics(admin, NAMESPACE, PARTITIONS)
         world.on_end = self._on_end  # type: ignore[method-assign]
         self.activate(1)
-        state = LineState(line_id=LINE, mode=LineMode.PRODUCTION, since_ms=EPOCH_MS, actor="plc")
-        self.broker.append(line_state_record(NAMESPACE, state, "/test"))
+        self.against: Counter[str] = Counter()
+        """What speaks against production now: faults of the line's state that are not over."""
+        self.production: list[tuple[float, bool]] = []
+        """When, in true seconds, the line's state was told, and whether it was one in which parts may pass."""
+        self._tell_state()
         for name in PROCESSES:
             self.start(name)
 
@@ -333,6 +336,25 @@ class Line:
         now_ms = EPOCH_MS + round(self.world.now * 1000)
         active = Activation(line_id=LINE, recipe=recipe.ref(), from_ms=now_ms, actor="engineer")
         self.broker.append(activation_record(NAMESPACE, active, "/test"))
+
+    def tell_against(self, kind: str, count: int) -> None:
+        """One thing more, or less, that speaks against production."""
+        self.against[kind] += count
+        self._tell_state()
+        self.world.changed()
+
+    def _tell_state(self) -> None:
+        since_ms = EPOCH_MS + round(self.world.now * 1000)
+        lock = LineLock(cause=LockCause.CHECK_FAILED, since_ms=since_ms, actor="line")
+        state = LineState(
+            line_id=LINE,
+            mode=LineMode.STOPPED if self.against["line stopped"] else LineMode.PRODUCTION,
+            locks=(lock,) if self.against["line locked"] else (),
+            since_ms=since_ms,
+            actor="plc",
+        )
+        self.broker.append(line_state_record(NAMESPACE, state, "/test"))
+        self.production.append((self.world.now, not self.against.total()))
 
     def start(self, name: str, *, beside: bool = False) -> Process:
         """Start a process; with `beside` a predecessor that lives goes on as a process that was given up for dead."""

@@ -62,6 +62,10 @@ TAKEN_SO = (
 """What is wrong with the next picture that a camera takes, or with the part before it; its visit must never pass."""
 PICTURES = (0, 6)
 """How many of these a history has at least, and fewer than."""
+LINE_STATES = ("line stopped", "line locked")
+"""States in which nothing may pass; each is over some seconds later."""
+STATES = (0, 4)
+"""How many of these a history has at least, and fewer than."""
 ON_PROCESS = ("crash", "freeze", "cut off", "take-over", "new version", "old version")
 ON_CAMERA = ("restart of ingest", "crash in disk work", "power cut", "full disk", "short writes", "sync fails")
 ON_GROUP = ("eviction", "rebalance")
@@ -72,10 +76,12 @@ ON_RECIPES = ("new recipe", "two contents of a recipe")
 AFTERWARDS = ("tombstones taken",)
 """Of which none is planned: they happen when there is nothing left to do."""
 LINE_KINDS = (*ORDERED, *ON_PROCESS, *ON_CAMERA, *ON_GROUP, *ON_LOG, *ON_CLOCK, *ON_REDIS, *ON_RECIPES)
-KINDS = (*LINE_KINDS, *TAKEN_SO)
+KINDS = (*LINE_KINDS, *TAKEN_SO, *LINE_STATES)
 ALL_KINDS = (*KINDS, *AFTERWARDS)
 LEAST = 1_000
-"""How often each kind has to happen in a million steps."""
+"""How often each kind of `LINE_KINDS`, and each afterwards, has to happen in a million steps."""
+LEAST_APART = 100
+"""How often each of pictures and states has to: they make passes rare, and there are fewer of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,8 @@ def draw(seed: int, only: tuple[str, ...] | None = None, *, is_short: bool = Fal
     weights = [WEIGHTS.get(kind, 1.0) for kind in kinds]
     chosen = chance.choices(kinds, weights, k=chance.randrange(*most)) if kinds else []
     faults = [FaultAt(round(chance.uniform(0.5, active_s), 3), kind, chance.randrange(1 << 30)) for kind in chosen]
-    faults += _of_pictures(seed, only, active_s)
+    faults += _apart("pictures", seed, TAKEN_SO, PICTURES, only, active_s)
+    faults += _apart("states", seed, LINE_STATES, STATES, only, active_s)
     review = {
         "reviews_required": chance.choice((1, 1, 1, 2)),
         "audit_share_of_passes": chance.choice((0.0, 0.0, 0.3)),
@@ -137,13 +144,15 @@ def draw(seed: int, only: tuple[str, ...] | None = None, *, is_short: bool = Fal
     return Plan(seed, visits, tuple(sorted(faults, key=lambda one: one.at_s)), review, is_short, goes_on)
 
 
-def _of_pictures(seed: int, only: tuple[str, ...] | None, active_s: float) -> list[FaultAt]:
-    """What is wrong with pictures, by a chance of its own: everything else of a seed stays as it is."""
-    chance = random.Random(f"pictures {seed}")
-    kinds = TAKEN_SO if only is None else tuple(kind for kind in only if kind in TAKEN_SO)
-    count = chance.randrange(*PICTURES) if kinds else 0
+def _apart(
+    what: str, seed: int, kinds: tuple[str, ...], counts: tuple[int, int], only: tuple[str, ...] | None, active_s: float
+) -> list[FaultAt]:
+    """Faults by a chance of their own: everything else of a seed stays as it is."""
+    chance = random.Random(f"{what} {seed}")
+    chosen = kinds if only is None else tuple(kind for kind in only if kind in kinds)
+    count = chance.randrange(*counts) if chosen else 0
     return [
-        FaultAt(round(chance.uniform(0.5, active_s), 3), chance.choice(kinds), chance.randrange(1 << 30))
+        FaultAt(round(chance.uniform(0.5, active_s), 3), chance.choice(chosen), chance.randrange(1 << 30))
         for _ in range(count)
     ]
 

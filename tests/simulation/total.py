@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.simulation.history import Outcome
-from tests.simulation.plan import ALL_KINDS, LEAST
+from tests.simulation.plan import ALL_KINDS, LEAST, LEAST_APART, LINE_STATES, TAKEN_SO
 
 MILLION = 1_000_000
 
@@ -29,5 +29,8 @@ class Total:
             self.wrong[outcome.plan.seed] = outcome.wrong
 
     def rare(self) -> list[str]:
-        """Kinds of faults that happened too seldom for so many steps; none before there are a million."""
-        return [kind for kind in ALL_KINDS if self.steps.total() >= MILLION and self.faults[kind] < LEAST]
+        """Kinds of faults that happened too seldom for so many steps, in words; none before there are a million."""
+        if self.steps.total() < MILLION:
+            return []
+        least = dict.fromkeys(ALL_KINDS, LEAST) | dict.fromkeys((*TAKEN_SO, *LINE_STATES), LEAST_APART)
+        return [f"{kind} happened less than {most} times" for kind, most in least.items() if self.faults[kind] < most]

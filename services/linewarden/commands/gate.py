@@ -53,6 +53,9 @@ def simulate(
     heartbeat_ms: Annotated[int, typer.Option(min=10, help="The heartbeat must move within so long.")] = 1_000,
     scan_ms: Annotated[int, typer.Option(min=1, max=60_000, help="The PLC's cycle; a slow PLC takes longer.")] = 20,
     two_lanes: Annotated[bool, typer.Option("--two-lanes", help="Rejects go to the divert lane.")] = False,
+    bin_holds: Annotated[
+        int | None, typer.Option(min=1, help="The sensor of a withheld part's bin says full from so many parts on.")
+    ] = None,
     dead_after: Annotated[
         int | None, typer.Option(min=0, help="After so many parts the PLC neither reads nor writes; the belt goes on.")
     ] = None,
@@ -90,7 +93,8 @@ def simulate(
     else:
         link = PlcLink(host, int(port))
     control = GateControl(GateLimits(window_ms, heartbeat_ms))
-    plc = SimulatedPlc(link, control, GateLanes(rejected=2) if two_lanes else GateLanes(), clock, window_ms)
+    lanes = GateLanes(rejected=2) if two_lanes else GateLanes()
+    plc = SimulatedPlc(link, control, lanes, clock, window_ms, bin_holds)
     with _captured(clock) if follow else _made(clock, rate, parts, first, stop) as source, _screen() as show:
         _turn(plc, source, stop, clock, scan_ms / 1_000, dead_after, lambda: show(_panel(plc, address, clock)))
     link.close()

@@ -1,6 +1,6 @@
 """Aravis, the library of GigE Vision and USB3 Vision cameras, by ctypes: what is called of it, and nothing more.
 
-Its own Python face needs PyGObject. A GError is raised as an `AravisError`; every wait has an end.
+Its own Python face needs PyGObject. A GError is raised as a `GenicamError`; every wait has an end.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import importlib.util
 import threading
 from contextlib import suppress
 from ctypes import c_bool, c_char_p, c_double, c_int, c_int64, c_size_t, c_uint, c_uint64, c_void_p
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from linewarden_ingest.cameras.device import Block, FoundCamera, GenicamError
 from linewarden_runtime.errors import ConfigurationError
 
 _SETTINGS_ERRORS = {"arv-gc-error-quark": None, "arv-device-error-quark": (0, 1, 4, 8)}
@@ -89,48 +89,6 @@ class _GError(ctypes.Structure):
     _fields_ = (("domain", ctypes.c_uint32), ("code", c_int), ("message", c_char_p))
 
 
-class AravisError(Exception):
-    """What Aravis says went wrong; `is_of_settings` where the camera is there and refuses what was asked of it."""
-
-    def __init__(self, message: str, *, is_of_settings: bool) -> None:
-        super().__init__(message)
-        self.is_of_settings = is_of_settings
-
-
-@dataclass(frozen=True, slots=True)
-class FoundCamera:
-    """A camera that answered the search; `device_id` names it in settings."""
-
-    device_id: str
-    vendor: str
-    model: str
-    serial: str
-    address: str
-    protocol: str
-
-    def is_called(self, name: str) -> bool:
-        """Whether the name is its id, serial or address."""
-        return name in {self.device_id, self.serial, self.address}
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """What came in one buffer, copied out of it; `status` 0 is a whole picture, `system_ms` when it began to arrive.
-
-    Where the first packet is lost, `frame_id` and `system_ms` are 0: blocks come in their order all the same.
-    `pixel_format` is the code of the PFNC, `padding` bytes follow each row.
-    """
-
-    status: int
-    frame_id: int
-    system_ms: int
-    width: int
-    height: int
-    pixel_format: int
-    padding: int
-    data: bytes
-
-
 class Aravis:
     """The library at `path`, with GObject's beside it."""
 
@@ -157,7 +115,7 @@ class Aravis:
         """What a function that may fail gives.
 
         Raises:
-            AravisError: where it failed.
+            GenicamError: where it failed.
         """
         error = ctypes.POINTER(_GError)()
         given = getattr(self.plain, name)(*arguments, ctypes.byref(error))
@@ -166,7 +124,7 @@ class Aravis:
             codes = _SETTINGS_ERRORS.get(domain, ())
             message, of_settings = told.message.decode(errors="replace"), codes is None or told.code in codes
             self.gobject.g_error_free(error)
-            raise AravisError(message, is_of_settings=of_settings)
+            raise GenicamError(message, is_of_settings=of_settings)
         return given
 
     def found(self) -> list[FoundCamera]:
@@ -177,14 +135,14 @@ class Aravis:
         count = self.plain.arv_get_n_devices()
         return [FoundCamera(*((ask(one) or b"").decode(errors="replace") for ask in asked)) for one in range(count)]
 
-    def open(self, name: str, interface: str | None = None) -> GenicamDevice:
+    def open(self, name: str, interface: str | None = None) -> AravisDevice:
         """The camera of this id or address, under control; its answers go to the address `interface` of this machine.
 
         Raises:
-            AravisError: where it does not answer.
+            GenicamError: where it does not answer.
         """
         if interface is None:
-            return GenicamDevice(self, self.call("arv_camera_new", name.encode()))
+            return AravisDevice(self, self.call("arv_camera_new", name.encode()))
         ends = [self._gio.g_inet_address_new_from_string(one.encode()) for one in (interface, name)]
         try:
             device = self.call("arv_gv_device_new", *ends)
@@ -192,12 +150,12 @@ class Aravis:
             for end in ends:
                 self.gobject.g_object_unref(end)
         try:
-            return GenicamDevice(self, self.call("arv_camera_new_with_device", device))
+            return AravisDevice(self, self.call("arv_camera_new_with_device", device))
         finally:
             self.gobject.g_object_unref(device)
 
 
-class GenicamDevice:
+class AravisDevice:
     """A camera that was opened, its features, and its stream. `lost` is set where control of it is lost."""
 
     def __init__(self, aravis: Aravis, camera: int) -> None:
@@ -222,18 +180,18 @@ class GenicamDevice:
         return not self.is_gige or bool(self._aravis.plain.arv_gv_device_is_controller(self._device))
 
     def ask(self, what: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the function gives
-        """Call `arv_camera_` and `what`; raises AravisError."""
+        """Call `arv_camera_` and `what`; raises GenicamError."""
         return self._aravis.call(f"arv_camera_{what}", self._camera, *arguments)
 
     def has(self, feature: str) -> bool:
-        """Whether it has the feature, now; raises AravisError."""
+        """Whether it has the feature, now; raises GenicamError."""
         return bool(self.ask("is_feature_available", feature.encode()))
 
     def start(self, buffers: int, socket_bytes: int) -> None:
         """Begin to take pictures into a ring of buffers; what is missing is always asked for again.
 
         Raises:
-            AravisError: where it does not begin.
+            GenicamError: where it does not begin.
         """
         plain = self._aravis.plain
         if self.is_gige:
@@ -273,7 +231,7 @@ class GenicamDevice:
     def close(self) -> None:
         """Stop it and give it up; a camera that does not answer any more is given up all the same."""
         if not self.lost.is_set():
-            with suppress(AravisError):
+            with suppress(GenicamError):
                 self.ask("stop_acquisition")
         for one in (self._stream, self._camera):
             if one:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
-from linewarden_ingest.cameras.aravis import Aravis, FoundCamera, GenicamDevice
+from linewarden_ingest.cameras.aravis import Aravis, AravisDevice
+from linewarden_ingest.cameras.device import FoundCamera
 from linewarden_ingest.cameras.interface import CameraFault
 from linewarden_runtime.errors import ConfigurationError
 
@@ -18,7 +19,7 @@ def chosen(found: Sequence[FoundCamera], name: str | None) -> FoundCamera:
         CameraFault: where none answers to it; it may come.
     """
     meant = [one for one in found if name is None or one.is_called(name)]
-    listed = "; ".join(f"{one.device_id} (serial {one.serial}, address {one.address})" for one in found) or "none"
+    listed = "; ".join(map(_listed, found)) or "none"
     if not meant:
         raise CameraFault(f"no camera {name or 'at all'} answers; found: {listed}")
     if len(meant) > 1:
@@ -26,7 +27,12 @@ def chosen(found: Sequence[FoundCamera], name: str | None) -> FoundCamera:
     return meant[0]
 
 
-def opened(library: Aravis, name: str | None, interface: IPv4Address | None) -> GenicamDevice:
+def _listed(camera: FoundCamera) -> str:
+    address = f", address {camera.address}" if camera.address else ""
+    return f"{camera.device_id} (serial {camera.serial}{address})"
+
+
+def opened(library: Aravis, name: str | None, interface: IPv4Address | None) -> AravisDevice:
     """The camera of this name, or the only one, under our control; its answers go to an address of this machine.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Cameras of GigE Vision and USB3 Vision, by the library Aravis."""
+"""Cameras of GenICam: of GigE Vision and USB3 Vision by the library Aravis, or whatever a GenTL producer sees."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Literal, Self
 import structlog
 from pydantic import Field, model_validator
 
-from linewarden_ingest.cameras.aravis import AravisError, Block, GenicamDevice, aravis
+from linewarden_ingest.cameras.aravis import aravis
 from linewarden_ingest.cameras.block_ids import BlockIds, UncountableBlock
+from linewarden_ingest.cameras.device import Block, GenicamDevice, GenicamError
 from linewarden_ingest.cameras.finding import opened
+from linewarden_ingest.cameras.gentl import discovered, opened_by
 from linewarden_ingest.cameras.interface import CameraFault, EndOfPictures, Shot, Trigger
 from linewarden_ingest.cameras.options import CameraOptions, CameraRun
 from linewarden_ingest.cameras.pictures import Unreadable
 from linewarden_ingest.cameras.pixel_formats import BY_CODE, FORMATS, picture_of
-from linewarden_ingest.cameras.read_back import put, put_feature
+from linewarden_ingest.cameras.read_back import count_edges, put, put_feature
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import CameraCondition, Loss
 
@@ -32,12 +34,15 @@ _STATUS = {
     6: "half filled",
     7: "aborted",
     8: "payload not supported",
+    9: "its producer calls it incomplete",  # no code of Aravis, which has them up to 8
 }
 _log = structlog.get_logger(__name__)
 
 
 class GenicamOptions(CameraOptions):
     """A camera by id, serial or address (`device`; the only one that is found without it).
+
+    With `producer`, a vendor's GenTL producer (`.cti`) speaks to the camera instead of Aravis.
 
     `trigger` is `software` (at `rate_per_s`), a line of the camera as `Line0`, or None: free running, at `rate_per_s`
     or as the camera is set. What is not set stays as the camera has it. A camera that triggers itself, or is
@@ -50,6 +55,7 @@ class GenicamOptions(CameraOptions):
 
     kind: Literal["genicam"] = "genicam"
     device: str | None = Field(None, min_length=1)
+    producer: Path | None = None
     interface: IPv4Address | None = None
     width: int | None = Field(None, ge=1)
     height: int | None = Field(None, ge=1)
@@ -82,6 +88,9 @@ class GenicamOptions(CameraOptions):
             )
         if self.edge_counter and not self.is_triggered_by_line:
             raise ValueError("edge_counter counts the edges of a line, such as trigger = 'Line0'")
+        aravis_only = self.model_fields_set & {"interface", "packet_size", "trigger_counter", "edge_counter"}
+        if self.producer and aravis_only:
+            raise ValueError(f"{', '.join(sorted(aravis_only))}: only without a producer")
         return self
 
     @property
@@ -104,15 +113,21 @@ class GenicamOptions(CameraOptions):
         """The cameras that answer a search of about a second; `device_id` is what `device` takes.
 
         Raises:
-            ConfigurationError: where Aravis is missing.
+            ConfigurationError: where Aravis is missing, and no producer is there either.
         """
-        return [asdict(one) for one in aravis().found()]
+        by_producers = discovered()
+        try:
+            return [asdict(one) for one in aravis().found()] + by_producers
+        except ConfigurationError:
+            if not by_producers:
+                raise
+            return by_producers
 
     def open(self, run: CameraRun) -> GenicamCamera:
         """The camera, set, read back, and taking pictures.
 
         Raises:
-            ConfigurationError: where it is not as it was set, several could be meant, or Aravis is missing.
+            ConfigurationError: where it is not as it was set, several could be meant, or a library is missing.
             CameraFault: where it does not answer, or somebody else has control of it.
         """
         if self.trigger_counter and (run.first or run.clock.now_ms() > run.start_ms + self.arm_s * 1000):
@@ -121,18 +136,22 @@ class GenicamOptions(CameraOptions):
                 "the run's start or once more: they would not be those of the station's other cameras; stop the line "
                 "and start ingest anew"
             )
-        library = aravis()
         try:
-            device = opened(library, self.device, self.interface)
+            device = self._device(run)
             try:
                 limit_s = _set_up(device, self)
                 device.start(self.buffers, SOCKET_BYTES)
             except BaseException:
                 device.close()
                 raise
-        except AravisError as error:
+        except GenicamError as error:
             raise CameraFault(f"camera {self.device or ''}: {error}") from error
         return GenicamCamera(device, self, run, limit_s)
+
+    def _device(self, run: CameraRun) -> GenicamDevice:
+        if self.producer is not None:
+            return opened_by(self.producer, self.device, run.clock)
+        return opened(aravis(), self.device, self.interface)
 
 
 class GenicamCamera:
@@ -178,7 +197,7 @@ class GenicamCamera:
             return False
         try:
             self._device.ask("execute_command", b"TriggerSoftware")
-        except AravisError as error:
+        except GenicamError as error:
             raise self._fault(str(error)) from error
         self._is_triggered = True
         return True
@@ -235,7 +254,7 @@ class GenicamCamera:
             return None
         try:
             edges = self._device.ask("get_integer", b"CounterValue")
-        except AravisError as error:
+        except GenicamError as error:
             raise self._fault(str(error)) from error
         if edges == number:
             return None
@@ -286,7 +305,7 @@ def _set_up(device: GenicamDevice, options: GenicamOptions) -> float | None:
             if device.has(f"{feature}Auto"):
                 put_feature(device, f"{feature}Auto", "Off")
             put(device, what, value, [f"set_{what}"], [f"get_{what}"])
-    if device.has("AcquisitionMode"):
+    if device.has("AcquisitionMode") and device.ask("get_string", b"AcquisitionMode") != b"Continuous":
         put_feature(device, "AcquisitionMode", "Continuous")
     return _set_trigger(device, options)
 
@@ -310,7 +329,7 @@ def _set_trigger(device: GenicamDevice, options: GenicamOptions) -> float | None
         put(device, "trigger", source, ["set_trigger"], ["get_string", b"TriggerSource"])
         put_feature(device, "TriggerMode", "On")
         if options.edge_counter is not None:
-            _count_edges(device, options.edge_counter, options.trigger)
+            count_edges(device, options.edge_counter, options.trigger)
         elif options.trigger_counter:
             _log.warning(
                 "nothing sees a trigger that this camera ignores, after which its pictures are of other parts; set "
@@ -325,14 +344,3 @@ def _set_trigger(device: GenicamDevice, options: GenicamOptions) -> float | None
         put(device, "rate_per_s", options.rate_per_s, ["set_frame_rate"], ["get_frame_rate"])
     rate_per_s: float = device.ask("get_frame_rate")
     return options.buffer_limit_s + 1 / max(rate_per_s, 0.001)
-
-
-def _count_edges(device: GenicamDevice, counter: str, line: str) -> None:
-    """Have a counter of the camera count the edges of its trigger line from now on, by the names of GenICam's SFNC."""
-    put_feature(device, "CounterSelector", counter)
-    put_feature(device, "CounterEventSource", line)
-    if device.has("CounterEventActivation"):
-        put_feature(device, "CounterEventActivation", device.ask("get_string", b"TriggerActivation").decode())
-    device.ask("execute_command", b"CounterReset")
-    if left := device.ask("get_integer", b"CounterValue"):
-        raise ConfigurationError(f"counter {counter} stands at {left} after its reset; is the line triggering already?")

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from linewarden_ingest.cameras.aravis import Block
+from linewarden_ingest.cameras.device import Block
 from linewarden_ingest.cameras.interface import RawPicture
 from linewarden_ingest.cameras.pictures import Unreadable
 

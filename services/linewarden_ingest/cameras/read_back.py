@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from linewarden_ingest.cameras.aravis import AravisError, GenicamDevice
+from linewarden_ingest.cameras.device import GenicamDevice, GenicamError
 from linewarden_runtime.errors import ConfigurationError
 
 
@@ -30,19 +30,19 @@ def put(
 
     Raises:
         ConfigurationError: where it is not as it was set, by more than a hundredth where it is no whole number.
-        AravisError: where the camera does not answer.
+        GenicamError: where the camera does not answer.
     """
     names, refusal = names or {}, ""
     told = names.get(wanted, wanted)
     try:
         device.ask(*write, wanted.encode() if isinstance(wanted, str) else wanted)
-    except AravisError as error:
+    except GenicamError as error:
         if not error.is_of_settings:
             raise
         refusal = f" ({error})"
     try:
         got = device.ask(*read)
-    except AravisError as error:
+    except GenicamError as error:
         if not error.is_of_settings:
             raise
         raise ConfigurationError(f"{what} is set to {told}, but the camera has none: {error}") from error
@@ -51,3 +51,17 @@ def put(
     same = got == wanted if isinstance(wanted, str | int) else math.isclose(got, wanted, rel_tol=0.01)
     if refusal or not same:
         raise ConfigurationError(f"{what} is set to {told}, but the camera has {names.get(got, got)}{refusal}")
+
+
+def count_edges(device: GenicamDevice, counter: str, line: str) -> None:
+    """Have a counter of the camera count the edges of its trigger line from now on, by the names of GenICam's SFNC.
+
+    Raises as `put` does.
+    """
+    put_feature(device, "CounterSelector", counter)
+    put_feature(device, "CounterEventSource", line)
+    if device.has("CounterEventActivation"):
+        put_feature(device, "CounterEventActivation", device.ask("get_string", b"TriggerActivation").decode())
+    device.ask("execute_command", b"CounterReset")
+    if left := device.ask("get_integer", b"CounterValue"):
+        raise ConfigurationError(f"counter {counter} stands at {left} after its reset; is the line triggering already?")

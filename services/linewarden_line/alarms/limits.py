@@ -15,6 +15,7 @@ class AlarmLimits(BaseModel):
     """Limits of a line; a number of rejects of 0 is no limit.
 
     `rejects_in_a_row`, and `rejects_most` within `rejects_window` parts, count for the line and each cavity or nest.
+    `camera_moved_after` pictures of a camera in a row that do not show their part where it may lie say that it moved.
     `bins` is how many parts a bin may hold, by lane (`rejected`, `diverted`) or bin. `stages` says after how many
     seconds what waits for a stage makes an alarm.
     """
@@ -28,5 +29,6 @@ class AlarmLimits(BaseModel):
     camera_silent_s: _Seconds = 20.0
     output_silent_s: _Seconds = 10.0
     clock_off_s: _Seconds = 5.0
+    camera_moved_after: int = Field(5, ge=1, le=1000)
     passes_stopped: int = Field(3, ge=1)
     stages: dict[Id, _Seconds] = Field(default_factory=lambda: {"inspect": 30.0, "route": 30.0, "keeper": 300.0})

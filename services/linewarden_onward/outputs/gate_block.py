@@ -210,11 +210,15 @@ class GateBlock:
         said, at_ms = self._unclaimed.pop(counter)
         visit_id, intended = self._intended.pop(counter)
         actual = self._lanes.actual(said.act_lane, intended)
-        return GateAct(visit_id, intended, actual, at_ms, ACT_DOUBTS.get(said.act_doubt))
+        is_full = ACT_BINS.get(said.act_bin)
+        return GateAct(visit_id, intended, actual, at_ms, ACT_DOUBTS.get(said.act_doubt), is_full)
 
 
 ACT_DOUBTS: dict[int, GateDoubt] = {1: GateDoubt.NO_ANSWER, 2: GateDoubt.STANDING}
 """What `act_doubt` means; 0 is none."""
+
+ACT_BINS = {1: False, 2: True}
+"""What `act_bin` means; 0 is no sensor, and so is what a PLC's program of before never writes."""
 
 
 def _withdrawn(image: GateImage) -> GateImage:

@@ -43,15 +43,16 @@ HANDSHAKE = (
     Register("missed", 103, 2, "Triggers that it saw and could not take, since it started"),
     Register("acknowledged", 105, 2, "`counter` of the result that it read last, echoed, whatever it does with it"),
     Register("acknowledged_verdict", 107, 1, "`verdict` of the same result"),
-    Register("acts", 108, 1, "Counts what the gate did; written in one request with the three below"),
+    Register("acts", 108, 1, "Counts what the gate did; written in one request with the four below"),
     Register("act_counter", 109, 2, "The part that was at the gate"),
     Register("act_lane", 111, 1, "Lane that it went to; 0 where no part was seen"),
     Register("act_doubt", 112, 1, "0 by its result, 1 no answer in the window, 2 the heartbeat stood still"),
+    Register("act_bin", 113, 1, "The sensor of the bin that it went to: 0 there is none, 1 not full, 2 full"),
 )
 """What the PLC writes; nothing else can be written."""
 
 HANDSHAKE_AT = 100
-HANDSHAKE_WORDS = 13
+HANDSHAKE_WORDS = 14
 
 MOST = 2**32 - 1
 """The largest counter, epoch and sequence."""
@@ -70,6 +71,7 @@ class Handshake:
     act_counter: int = 0
     act_lane: int = 0
     act_doubt: int = 0
+    act_bin: int = 0
 
 
 def result_registers(image: GateImage) -> list[int]:

@@ -15,8 +15,17 @@ from typing import Any, Protocol
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "docs" / "results" / "data" / "faults.jsonl"
-_COVERED = ("services", "schemas")
+_STAGES = ("ingest", "inspect", "route")
+_BELOW = ("domain", "runtime", "vision", "audit")
 _SUFFIXES = (".py", ".lua")
+
+
+def line_of(*more: str) -> tuple[str, ...]:
+    """Folders of what every line runs and of the balance that judges it, and of the further services that a row has.
+
+    What is not on the line (training, reports, archive, and composition by `linewarden`) makes no result stale.
+    """
+    return ("schemas", *(f"services/linewarden_{name}" for name in (*_BELOW, *_STAGES, *more)))
 
 
 class Outcome(StrEnum):
@@ -33,7 +42,7 @@ class Outcome(StrEnum):
 
 
 class RecordedRow(Protocol):
-    """What is run again and again: its name, and the module whose text is part of what a result is keyed by."""
+    """What is run again and again: its name, and the sources that a result is keyed by."""
 
     @property
     def name(self) -> str:
@@ -43,6 +52,11 @@ class RecordedRow(Protocol):
     @property
     def module(self) -> ModuleType:
         """Where its strike lies."""
+        ...
+
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """Folders of what its line runs and of what judges it, from the root of the repository."""
         ...
 
 
@@ -103,9 +117,9 @@ class Recorded:
 
 
 def key_of(row: RecordedRow) -> str:
-    """A hash of every source that a row covers: services, schemas and the row's own module."""
+    """A hash of every source that a row covers, and of the row's own module."""
     paths = [Path(str(row.module.__file__))]
-    paths += [path for path in _sources(_COVERED) if path.suffix in _SUFFIXES]
+    paths += [path for path in _sources(row.covers) if path.suffix in _SUFFIXES]
     whole = hashlib.sha256()
     for path in paths:
         whole.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
@@ -114,7 +128,9 @@ def key_of(row: RecordedRow) -> str:
 
 def commit() -> str:
     """The commit, with a mark where the sources differ from it."""
-    return _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain", *_COVERED, "tests") else "")
+    return _git("rev-parse", "--short", "HEAD") + (
+        "+" if _git("status", "--porcelain", "services", "schemas", "tests") else ""
+    )
 
 
 def _sources(folders: Iterable[str]) -> list[Path]:

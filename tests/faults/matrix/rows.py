@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 from tests.faults.matrix.bed import DISK, Needs
+from tests.faults.matrix.results import line_of
 from tests.faults.matrix.strikes import Strike, brokers, clocks, disks, network, processes, redis_faults, versions
 
 _SMALL_SEGMENTS = {
@@ -27,6 +28,11 @@ class Row:
     module: ModuleType
     needs: Needs = field(default_factory=Needs)
     may_run: Callable[[], str | None] = lambda: None
+
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """Folders whose sources a result is keyed by."""
+        return line_of("reinspect")
 
     def why_not(self) -> str | None:
         """Why it cannot run here, and what to do about it; None where it can."""

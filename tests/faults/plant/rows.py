@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from types import ModuleType
 
+from tests.faults.matrix.results import line_of
 from tests.faults.plant import cameras, controls, outputs, senders
 from tests.faults.plant.bed import Naming, PlantBed
 from tests.faults.plant.cameras import SILENCE_S
@@ -63,6 +64,11 @@ class PlantRow:
     def module(self) -> ModuleType:
         """Where its strike lies."""
         return self.kind.module
+
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """Folders whose sources a result is keyed by."""
+        return line_of("onward")
 
     @property
     def words(self) -> str:

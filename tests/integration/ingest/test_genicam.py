@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from linewarden.demo.fake_cameras import FakeGigeCamera, fake_station
-from linewarden_ingest.cameras.aravis import AravisError, aravis
+from linewarden_ingest.cameras.aravis import aravis
+from linewarden_ingest.cameras.device import GenicamError
 from linewarden_ingest.cameras.genicam import GenicamCamera, GenicamOptions
 from linewarden_ingest.cameras.interface import CameraFault, EndOfPictures, Shot
 from linewarden_ingest.cameras.options import CameraRun
@@ -407,9 +408,9 @@ def test_an_edge_counter_that_the_camera_lacks_is_told(fake: FakeGigeCamera) -> 
 
 
 def test_an_error_says_whether_the_camera_is_there(fake: FakeGigeCamera) -> None:
-    with closing(opened(options(fake))) as camera, pytest.raises(AravisError, match="Not found") as refused:
+    with closing(opened(options(fake))) as camera, pytest.raises(GenicamError, match="Not found") as refused:
         camera._device.ask("get_integer", b"NoSuchFeature")
     assert refused.value.is_of_settings
-    with pytest.raises(AravisError) as away:
+    with pytest.raises(GenicamError) as away:
         aravis().open(address())
     assert not away.value.is_of_settings

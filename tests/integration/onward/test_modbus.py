@@ -14,8 +14,9 @@ import pytest
 from pymodbus.client import ModbusTcpClient
 from pymodbus.constants import ExcCodes
 
-from linewarden_onward.gate import GateVerdict
+from linewarden_onward.gate import GateControl, GateLimits, GateVerdict
 from linewarden_onward.interface import OutputAway
+from linewarden_onward.outputs.gate_block import GateLanes
 from linewarden_onward.outputs.modbus import ModbusOptions, ModbusOutput
 from linewarden_onward.outputs.registers import (
     HANDSHAKE_AT,
@@ -25,8 +26,8 @@ from linewarden_onward.outputs.registers import (
     handshake_registers,
     result_of,
 )
-from linewarden_onward.simulated_plc import PlcLink
-from linewarden_runtime.clock import SystemClock
+from linewarden_onward.simulated_plc import PlcLink, SimulatedPlc
+from linewarden_runtime.clock import ManualClock, SystemClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.vocabulary import Routing
 from tests.support.gates import notice
@@ -101,9 +102,44 @@ def test_there_is_no_coil_and_no_other_function(output: ModbusOutput, client: Mo
 
 
 def test_what_the_control_writes_can_be_read_back(output: ModbusOutput, client: ModbusTcpClient) -> None:
-    written = handshake_registers(Handshake(1, 70_000, 2, 69_999, 1, 3, 69_998, 2, 1))
+    written = handshake_registers(Handshake(1, 70_000, 2, 69_999, 1, 3, 69_998, 2, 1, 2))
     assert not client.write_registers(HANDSHAKE_AT, written).isError()
     assert client.read_holding_registers(HANDSHAKE_AT, count=HANDSHAKE_WORDS).registers == written
+
+
+def test_the_sensor_of_a_bin_is_reported_beside_what_the_gate_did() -> None:
+    output = opened(hold_ms=60_000)
+    clock, link, found = ManualClock(), PlcLink("127.0.0.1", output.port, 5.0), []
+    plc = SimulatedPlc(link, GateControl(GateLimits(WIDE_MS)), GateLanes(), clock, belt_ms=1_000, bin_holds=2)
+    for counter, routing in enumerate((Routing.REJECTED, Routing.DIVERTED, Routing.REJECTED, Routing.REJECTED), 1):
+        plc.trigger(counter)
+        plc.scan()
+        args = [notice(counter, routing, seen_ms=SystemClock().now_ms(), window_ms=WIDE_MS)]
+        telling = threading.Thread(target=output.tell, args=(args,))
+        telling.start()
+        while telling.is_alive():
+            plc.scan()
+        clock.advance(1.0)
+        plc.scan()
+        found += [(one.actual, one.bin_full) for one in output.beat()]
+    assert found == [
+        (Routing.REJECTED, False),
+        (Routing.DIVERTED, False),
+        (Routing.REJECTED, True),
+        (Routing.REJECTED, True),
+    ]
+    link.close()
+    output.close()
+
+
+def test_a_program_that_writes_thirteen_registers_reports_no_sensor(
+    output: ModbusOutput, client: ModbusTcpClient
+) -> None:
+    told(output, 7, Routing.REJECTED)
+    written = handshake_registers(Handshake(1, 7, 0, 7, 3, 1, 7, 3, 0))[:13]
+    assert not client.write_registers(HANDSHAKE_AT, written).isError()
+    (act,) = output.beat()
+    assert (act.actual, act.bin_full) == (Routing.REJECTED, None)
 
 
 def test_a_client_that_is_not_allowed_gets_no_answer() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from linewarden_ingest.cameras.aravis import Block, FoundCamera, aravis
+from linewarden_ingest.cameras.aravis import aravis
 from linewarden_ingest.cameras.block_ids import BlockIds, UncountableBlock
+from linewarden_ingest.cameras.device import Block, FoundCamera
 from linewarden_ingest.cameras.finding import chosen
 from linewarden_ingest.cameras.genicam import GenicamOptions
 from linewarden_ingest.cameras.interface import CameraFault

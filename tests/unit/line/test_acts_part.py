@@ -57,7 +57,7 @@ class Plant:
         self.clock = ManualClock(now_ms=T0)
         self.broker = MemoryBroker(self.clock)
         provision_topics(self.broker.admin(), NAMESPACE, 2)
-        self.new, self._stack = recipe, ExitStack()
+        self.new, self._stack, self.is_dead = recipe, ExitStack(), False
         for record in (
             recipe_record(NAMESPACE, OLD, "/test"),
             recipe_record(NAMESPACE, recipe, "/test"),
@@ -76,9 +76,13 @@ class Plant:
         process.start()
         return process
 
+    def dead(self) -> None:
+        self._stack.close()
+        self.is_dead = True
+
     def restart(self) -> None:
         self._stack.close()
-        self.process = self._start()
+        self.process, self.is_dead = self._start(), False
 
     def close(self) -> None:
         self._stack.close()
@@ -96,7 +100,7 @@ class Plant:
             self.turn()
 
     def turn(self) -> None:
-        for _ in range(3):
+        for _ in range(0 if self.is_dead else 3):
             self.process.step()
 
     def send(self, topic: str, key: str, message: Message) -> None:
@@ -274,6 +278,54 @@ def test_a_master_part_without_its_verdict_locks_the_line(
     assert good is not None
     assert (check.outcome, check.contain_from_ms) == (outcome, good.at_ms)
     assert plant.locks == [LockCause.CHECK_FAILED if outcome is CheckOutcome.FAILED else LockCause.CHECK_OVERDUE]
+
+
+def test_a_check_under_way_goes_on_over_a_restart_with_the_masters_that_were_seen_before(plant: Plant) -> None:
+    produced(plant)
+    plant.later(60)
+    plant.act(begin_check, ANN)
+    plant.turn()
+    plant.visit("m3", "M-good", top=Verdict.OK, side=Verdict.OK)
+    plant.restart()
+    plant.later(1)
+    plant.visit("m4", "M-bad", top=Verdict.OK, side=Verdict.NG)
+    plant.later(1)
+    check = plant.line.check
+    assert check is not None
+    assert check.outcome is CheckOutcome.PASSED
+    assert {one.visit_id for one in check.answers} == {"m3", "m4"}
+    assert (plant.state.passes(plant.clock.now_ms()), plant.locks) == (True, [])
+
+
+def test_a_wrong_verdict_that_came_before_a_restart_still_locks_the_line(plant: Plant) -> None:
+    produced(plant)
+    plant.act(begin_check, ANN)
+    plant.restart()
+    plant.visit("m3", "M-good", top=Verdict.OK, side=Verdict.OK)
+    plant.visit("m4", "M-bad", top=Verdict.OK, side=Verdict.OK)
+    plant.restart()
+    plant.visit("m5", "M-bad", top=Verdict.OK, side=Verdict.NG)
+    plant.later(1)
+    check = plant.line.check
+    assert check is not None
+    assert check.outcome is CheckOutcome.FAILED
+    assert plant.locks == [LockCause.CHECK_FAILED]
+
+
+def test_a_master_that_comes_after_the_time_while_nobody_keeps_the_line_does_not_count(plant: Plant) -> None:
+    produced(plant)
+    plant.act(begin_check, ANN)
+    plant.turn()
+    plant.visit("m3", "M-good", top=Verdict.OK, side=Verdict.OK)
+    plant.clock.advance(70.0)
+    plant.dead()
+    plant.visit("m4", "M-bad", top=Verdict.OK, side=Verdict.NG)
+    plant.restart()
+    plant.later(1)
+    check = plant.line.check
+    assert check is not None
+    assert check.outcome is CheckOutcome.MISSING
+    assert plant.locks == [LockCause.CHECK_OVERDUE]
 
 
 def test_masters_without_serials_are_known_by_their_order() -> None:

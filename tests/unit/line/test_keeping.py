@@ -26,13 +26,15 @@ from linewarden_schemas.base import Message
 from linewarden_schemas.capture import CameraHeartbeat
 from linewarden_schemas.disposition import Disposition, SlotOpen
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.inspection import Inspection, Location
 from linewarden_schemas.line import LineStateRef
 from linewarden_schemas.operations import Actuation, Balance, DeadLetter, OutputState
 from linewarden_schemas.samples import SAMPLES
-from linewarden_schemas.vocabulary import CameraCondition, Cause, LineMode, Routing
+from linewarden_schemas.vocabulary import CameraCondition, Cause, LineMode, Routing, Undecidable, Verdict
 
 NS = Namespace("line1")
 K = AlarmKind
+PLACE = Location(shift_x_px=1.0, shift_y_px=0.0, turn_deg=0.0, score=0.9, error_px=0.1, error_deg=0.1)
 LIMITS = AlarmLimits(rejects_in_a_row=3, rejects_most=4, rejects_window=6)
 
 
@@ -311,6 +313,68 @@ def test_a_bin_that_is_full_and_one_whose_count_differs_ask_for_a_stop() -> None
         line.ask(AlarmDoing.COUNT, K.BIN_FULL, "rejected", count=0)
         line.steps(process)
         assert line.standing()["bin_differs.rejected"] is AlarmStage.UNACKNOWLEDGED
+
+
+def test_a_bin_whose_sensor_says_full_asks_for_a_stop_until_it_says_otherwise() -> None:
+    line = Line()
+    rejected = sample(Actuation).model_copy(update={"intended": Routing.REJECTED, "actual": Routing.REJECTED})
+    with line.running() as process:
+        for is_full, stage in ((None, None), (False, None), (True, "unacknowledged"), (False, "returned")):
+            line.send("actuations", "v", rejected.model_copy(update={"bin_full": is_full}))
+            line.steps(process, 12)
+            assert line.standing() == ({} if stage is None else {"bin_full.rejected": stage}), is_full
+        found = line.alarm(K.BIN_FULL, "rejected")
+        assert found is not None
+        assert found.demand is AlarmDemand.STOP
+
+
+def unplaced(line: Line, camera: str, *answers: Undecidable | None) -> None:
+    """Inspections of a camera, each with why its part was not where it may be; None for a part that was."""
+    good = sample(Inspection)
+    for number, why in enumerate(answers):
+        line.clock.advance(0.01)
+        changes = {"verdict": Verdict.NOT_DECIDABLE, "undecidable": why, "location": None}
+        told = good.model_copy(
+            update={
+                "camera_id": camera,
+                "line_id": "line1",
+                "captured_ms": line.clock.now_ms(),
+                **(changes if why else {"location": PLACE}),
+            }
+        )
+        line.send("inspections", f"v{number}", told)
+
+
+def beaten(line: Line, process: LineProcess) -> None:
+    """A camera says for 45 s that it is there, and nothing else."""
+    for _ in range(3):
+        line.beat(camera="cam2")
+        line.steps(process, 15)
+
+
+def test_a_camera_moved_where_many_in_a_row_do_not_show_their_part_and_the_run_goes_on_over_a_restart() -> None:
+    gone, off = Undecidable.PART_NOT_FOUND, Undecidable.PART_MISPLACED
+    line = Line(limits=AlarmLimits(camera_moved_after=3))
+    with line.running() as process:
+        line.beat(camera="cam2")
+        unplaced(line, "cam1", gone, off, None, off, gone)
+        unplaced(line, "cam2", gone, Undecidable.UNREADABLE, gone)
+        line.steps(process, 4)
+        assert line.standing() == {}
+    with line.running() as process:
+        line.beat(camera="cam2")
+        line.steps(process, 4)
+        unplaced(line, "cam2", gone)
+        line.steps(process, 4)
+        assert line.standing() == {"camera_moved.cam2": AlarmStage.UNACKNOWLEDGED}
+        found = line.alarm(K.CAMERA_MOVED, "cam2")
+        assert found is not None
+        assert "last 3 pictures" in str(found.detail)
+        beaten(line, process)
+        assert line.standing() == {"camera_moved.cam2": AlarmStage.UNACKNOWLEDGED}, "a heartbeat does not end it"
+        unplaced(line, "cam2", None)
+        beaten(line, process)
+        assert line.standing() == {"camera_moved.cam2": AlarmStage.RETURNED}
 
 
 def test_with_a_gate_a_bin_holds_what_the_gate_says_that_went_there() -> None:

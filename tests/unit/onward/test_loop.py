@@ -258,7 +258,7 @@ def test_what_a_gate_did_is_written_beside_its_visit(plant: TrialPlant, receiver
     said = plant.passed(1)
     plant.turn()
     receiver.acts = [
-        GateAct(said.visit_id, Routing.TRUSTED_PASS, Routing.DIVERTED, 5, "jammed"),
+        GateAct(said.visit_id, Routing.TRUSTED_PASS, Routing.DIVERTED, 5, "jammed", bin_full=True),
         GateAct("line1.st1.1764000000000.000009", Routing.TRUSTED_PASS, None, 6),
     ]
     plant.turn(2)
@@ -270,7 +270,9 @@ def test_what_a_gate_did_is_written_beside_its_visit(plant: TrialPlant, receiver
         "jammed",
     )
     assert (known.output_id, known.epoch, known.sequence, known.is_simulated) == ("plc1", 1, 1, False)
+    assert known.bin_full is True
     assert (unknown.actual, unknown.sequence, unknown.is_simulated) == (None, None, None)
+    assert unknown.bin_full is None
     places = {one.key: one.partition for one in plant.broker.records(NAMESPACE.topic("actuations"))}
     assert places[said.visit_id.encode()] == partition_of(said.visit_id, PARTITIONS)
 

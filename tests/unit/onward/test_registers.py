@@ -50,5 +50,5 @@ def test_a_number_of_32_bits_has_its_high_word_first() -> None:
 
 
 def test_the_handshake_reads_as_it_was_written() -> None:
-    written = Handshake(1, 70_000, 2, 69_999, 3, 65_535, MOST, 2, 1)
+    written = Handshake(1, 70_000, 2, 69_999, 3, 65_535, MOST, 2, 1, 2)
     assert handshake_of(handshake_registers(written)) == written

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from linewarden_runtime.books import Freshness
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable
+from linewarden_runtime.freshness import Freshness
 
 
 def test_a_look_renews_as_of_its_begin_and_only_where_it_succeeds() -> None:
