@@ -12,7 +12,7 @@ PLANT := '.[demo,cameras,onward]'
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-long foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page faults faults-page plant plant-page site clean
+.PHONY: help setup demo test test-all test-long foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page faults faults-page plant plant-page site pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -103,6 +103,9 @@ plant-page: $(VENV)/.dev ## docs/results/plant.md from what plant and benchmarks
 
 site: $(VENV)/.dev ## the documentation as a site, in build/site/site
 	$(BIN)/python -m scripts.site
+
+pictures: $(VENV)/.dev ## the station's pictures again, from a walk through each role's hour on a running line
+	$(BIN)/python -m scripts.walk
 
 bundle: $(VENV)/.dev ## train the demo's bundle again, from its seed
 	$(BIN)/python -m linewarden_train.demo_bundle --out services/linewarden/assets/demo-bundle --seed 0

@@ -33,11 +33,20 @@ class Person:
     """Somebody at a screen, of 1366 x 768 unless told, with everything that went wrong in the page written down."""
 
     def __init__(
-        self, browser: Browser, link: str, name: str, *, width: int = 1366, height: int = 768, language: str = "en"
+        self,
+        browser: Browser,
+        link: str,
+        name: str,
+        *,
+        width: int = 1366,
+        height: int = 768,
+        language: str = "en",
+        wait_ms: int = 30_000,
     ) -> None:
         self.context: BrowserContext = browser.new_context(
             viewport={"width": width, "height": height}, locale=language, has_touch=width < 1000
         )
+        self.context.set_default_timeout(wait_ms)
         self.page: Page = self.context.new_page()
         self.problems: list[str] = []
         self.page.on("console", self._noted)

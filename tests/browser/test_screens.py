@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -39,6 +40,8 @@ def test_the_visit_fits_a_small_screen_without_scrolling(made: Rig, link: str, b
     ada.press("h")
     ada.page.wait_for_selector(".plane canvas:not([hidden]):not(.drawn)")
     assert ada.page.evaluate("() => document.documentElement.scrollHeight > innerHeight") is False
+    legend = [one.bounding_box() for one in ada.page.locator("#legend figcaption span").all()]
+    assert all(a and b and a["x"] + a["width"] < b["x"] for a, b in pairwise(legend)), "its words overlap"
     buttons = ada.page.locator("[data-judge], #undo, #release, #skip").all()
     assert all((box := one.bounding_box()) is not None and box["y"] + box["height"] <= 768 for one in buttons)
     picture(ada, "told")

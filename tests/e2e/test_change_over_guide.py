@@ -29,11 +29,13 @@ from linewarden_schemas.envelope import decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import ChangeoverStage, ChannelWord, CheckOutcome, LineMode, Role, Routing, Verdict
 from linewarden_vision.synthetic.part import make_part
+from tests.support.guides import ROOT, GuidePage
 from tests.support.processes import ServiceProcess, wait_for
 from tests.support.reading import visible
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
-PAGE = (Path(__file__).parents[2] / "docs/guides/change-over.md").read_text(encoding="utf-8")
+GUIDE = GuidePage("docs/guides/change-over.md")
+PAGE = (ROOT / GUIDE.path).read_text(encoding="utf-8")
 PASSWORD = "correct horse battery"
 DEADLINE_S = 240.0
 SEEDS = {Verdict.OK: (0, 1, 4, 5, 6, 9, 10), Verdict.NG: (2, 3, 8)}
@@ -174,6 +176,7 @@ def plant(
         yield made
 
 
+@GUIDE.follows_whole
 def test_the_commands_of_the_page_take_a_line_from_one_recipe_to_the_next(plant: Plant) -> None:
     plant.part()
     assert plant.routed()["SN-0"] is Routing.TRUSTED_PASS, plant.reasons()

@@ -197,6 +197,15 @@ class GuidePage:
 
         return noted
 
+    def follows_whole(self, test: _T) -> _T:
+        """Say of a test that it follows every section."""
+        self._followed |= {block.section for block in self._blocks if block.needs is None}
+        return test
+
+    def unfollowed(self) -> set[str]:
+        """Sections with blocks that can be done here and that no test has said to follow."""
+        return {block.section for block in self._blocks if block.needs is None} - self._followed
+
     @contextlib.contextmanager
     def walk(
         self, section: str, folder: Path, environment: Mapping[str, str], *, instead: Mapping[str, str] | None = None
@@ -212,7 +221,7 @@ class GuidePage:
     def require_followed(self, needs: Mapping[str, int]) -> None:
         """Raise AssertionError where a section has blocks that no test follows, or others need something than said."""
         sections = {block.section for block in self._blocks if block.needs is None}
-        assert sections - self._followed == set(), f"{self.path}: nobody follows these"
+        assert self.unfollowed() == set(), f"{self.path}: nobody follows these"
         assert self._followed - sections == set(), f"{self.path}: there is nothing to follow"
         assert Counter(block.needs for block in self._blocks if block.needs) == dict(needs)
 

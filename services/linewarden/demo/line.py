@@ -160,8 +160,8 @@ def references(source: PictureSource, work: Path) -> Path | None:
     return work / "references"
 
 
-def study(source: PictureSource, work: Path, parts: int = 6, rounds: int = 2) -> Path | None:
-    """Sheets of a study of the measurement system for whoever signs in as OPERATOR; None where no truth is known."""
+def study(source: PictureSource, work: Path, parts: int = 6, rounds: int = 2, operator: str = OPERATOR) -> Path | None:
+    """Sheets of a study of the measurement system for whoever signs in as `operator`; None where no truth is known."""
     if source.plan is None:
         return None
     import cv2  # noqa: PLC0415 - as above
@@ -169,7 +169,7 @@ def study(source: PictureSource, work: Path, parts: int = 6, rounds: int = 2) ->
     plan = source.plan
     visits = [plan_visit(plan, number) for number in range(parts)]
     for round_ in range(1, rounds + 1):
-        sheet = work / "studies" / "demo" / folder_of(OPERATOR, round_)
+        sheet = work / "studies" / "demo" / folder_of(operator, round_)
         sheet.mkdir(parents=True)
         dice = random.Random(plan.seed * 1000 + round_)  # noqa: S311 - tokens and order, the same at every run
         rows = [SheetRow(f"{dice.getrandbits(32):08x}", "") for _ in visits]

@@ -1,4 +1,4 @@
--- What waits and who holds what. ARGV: most slots to name of each kind.
+-- What waits and who holds what. ARGV: most slots to name of each kind: in hands, left over, waiting for a lead, for others.
 -- Answers { now, live (1 | 0), revision, untold events, JSON by line, by pool, demands, named slots }; an empty list is
 -- an empty text. Its cost does not grow with what waits, but for the number of lines, pools and recipes.
 local by_line, pools, demands, named, most = {}, {}, {}, {}, tonumber(ARGV[1])
@@ -60,7 +60,14 @@ for _, pool in ipairs(redis.call('SMEMBERS', POOLS)) do
   if next_due == 0 or due < next_due then line_of(line).next_due_ms = due end
 end
 table.sort(ready, earlier)
-for i = 1, math.min(most, #ready) do named[#named + 1] = ready[i] end
+-- A lead's are named by themselves: behind all that waits for others nobody would see them.
+local count = { [true] = 0, [false] = 0 }
+for _, slot in ipairs(ready) do
+  local is_leads = slot.skill == 'lead'
+  if count[is_leads] < most then
+    count[is_leads], named[#named + 1] = count[is_leads] + 1, slot
+  end
+end
 
 local function json(list)
   return #list > 0 and cjson.encode(list) or ''

@@ -189,7 +189,12 @@ class MemoryQueue(MemoryView):
         now, items = self._clock.now_ms(), list(self._state.items.values())
         held = sorted((item for item in items if item.status in HELD), key=lambda item: item.until_ms)
         dead = [item for item in self._offered(lead=True) if item.status is SlotStatus.DEAD]
-        slots = tuple(map(kept.named, (*held[:most], *dead[:most], *self._offered(lead=False)[:most])))
+        ready = self._offered(lead=False)
+        waits = {
+            kind: [item for item in ready if (item.slot.skill is Skill.LEAD) is kind][:most] for kind in (True, False)
+        }
+        offered = [item for item in ready if item in waits[item.slot.skill is Skill.LEAD]]
+        slots = tuple(map(kept.named, (*held[:most], *dead[:most], *offered)))
         demands = (kept.demand(self._state, row, now) for row in self._state.rules)
         asked = tuple(one for one in demands if one is not None)
         return QueueSummary(

@@ -121,7 +121,7 @@ def test_the_page_tells_of_every_slot_its_place_and_who_holds_it(hall: Hall) -> 
     hall.queue.park(first.slot_id, hall.token, "d-1")
     assert hall.queue.summary(2).slots == (
         replace(held, state=SlotStatus.PARKED, until_ms=now + TERMS.park_ms),
-        *waiting[:2],
+        *waiting,  # two for others, and one that is a lead's
     )
 
 
@@ -279,6 +279,15 @@ def test_a_watcher_sees_each_slot_that_gets_overdue_though_the_line_was_asked_to
 def test_a_line_without_anything_to_review_has_no_oldest_part(hall: Hall) -> None:
     hall.closes(hall.opens(1, capacity_per_hour=1))
     assert [one.oldest_ms for one in hall.queue.summary().lines.values() if one.oldest_ms] == []
+
+
+def test_what_was_handed_to_a_lead_is_named_however_much_waits_before_it_for_others(hall: Hall) -> None:
+    for number in range(4):
+        hall.opens(number)
+    hall.clock.advance(1.0)
+    handed = hall.opens(4, skill=Skill.LEAD)
+    assert [slot.slot_id for slot in hall.queue.summary(2).slots if slot.skill == "lead"] == [handed.slot_id]
+    assert len(hall.queue.summary(2).slots) == 3
 
 
 def test_the_page_lists_no_more_slots_in_hands_than_it_asked_for(hall: Hall) -> None:

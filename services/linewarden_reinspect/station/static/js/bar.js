@@ -43,6 +43,7 @@ async function lookAfter(source, again) {
 }
 
 export function follow(onQueue) {
+  document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   const source = new EventSource("/api/events");
   source.addEventListener("queue", (event) => {
     const queue = JSON.parse(event.data);
