@@ -73,7 +73,7 @@ def walk(browser: Browser, line: ShownLine, lens: Lens) -> None:
     at_the_review(ada, line, lens)
     administrators(rita, line, lens)
     at_a_study(ada, line, lens)
-    # What is not there (404) is told on the page itself, which was looked at; which of its requests it is, is not known yet.
+    # Which request of a live line is answered 404 is not known yet; the pages themselves were looked at.
     told = [problem for person in people for problem in person.problems if "404" not in problem]
     lens.found += told
 
