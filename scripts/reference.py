@@ -6,12 +6,14 @@ import argparse
 import ast
 import importlib
 import inspect
+import io
 import os
 import re
 import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from enum import Enum
 from functools import cache
 from itertools import pairwise
@@ -57,21 +59,21 @@ def pages() -> dict[str, str]:
 def commands() -> str:
     """Every command as its own `--help` tells it, and what exit codes mean."""
     import typer.main  # noqa: PLC0415
-    from typer.testing import CliRunner  # noqa: PLC0415
 
     from linewarden.cli import app  # noqa: PLC0415
 
     os.environ["TERMINAL_WIDTH"] = os.environ["COLUMNS"] = "100"
-    runner = CliRunner()
+    command = typer.main.get_command(app)  # once: typer's own runner builds it anew for each page
     lines = ["# Commands", "", _BANNER, "", "Each command says the same of itself with `--help`.", "", *_exit_codes()]
-    for path in _paths(typer.main.get_command(app)):
-        told = runner.invoke(app, [*path, "--help"], prog_name="linewarden").output
+    for path in _paths(command):
+        with redirect_stdout(io.StringIO()) as told:
+            command.main([*path, "--help"], prog_name="linewarden", standalone_mode=False)
         lines += [
             "",
             f"{'##' if len(path) == 1 else '###'} linewarden {' '.join(path)}",
             "",
             "```text",
-            told.strip(),
+            told.getvalue().strip(),
             "```",
         ]
     return "\n".join(lines) + "\n"

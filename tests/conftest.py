@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
+import typer.testing
 
 # How long an example takes is the machine's, and no test's to say.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
+
+# Its runner builds the whole command line anew for each call, which takes longer than most of them.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
 
 pytest_plugins = ["tests.support.brokers"]
 

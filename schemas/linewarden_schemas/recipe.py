@@ -183,7 +183,8 @@ class Recipe(Message):
     """One version of a recipe. `thresholds` absent means those of the bundle's card.
 
     Pieces of a mask nearer than `defect_gap_mm` are one defect. Only with `accepts_above_threshold` are acceptable
-    defects let go although the probability of a defect is above its threshold.
+    defects let go although the probability of a defect is above its threshold. An assisted bundle lets parts go only
+    while a live limit holds that is not above `max_defect_rate_of_passes`.
     """
 
     TYPE: ClassVar[str] = "linewarden.recipe.v1"
@@ -199,6 +200,7 @@ class Recipe(Message):
     criteria: tuple[Criterion, ...] = ()
     defect_gap_mm: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
     accepts_above_threshold: bool = False
+    max_defect_rate_of_passes: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     review: ReviewRules = ReviewRules()
     time: TimeBudget = TimeBudget()
     check: CheckRules | None = None

@@ -5,13 +5,33 @@ from __future__ import annotations
 from linewarden_schemas.changeover import Changeover, LoadedRecipe, MasterAnswer, MasterCheck, WorkerHeartbeat
 from linewarden_schemas.ids import visit_id
 from linewarden_schemas.line import LineLock, LineState
+from linewarden_schemas.live_limit import LiveLimit
 from linewarden_schemas.sample_recipe import AT, RECIPE, SHA
 from linewarden_schemas.vocabulary import ChangeoverStage, CheckOutcome, CheckReason, LineMode, LockCause, Verdict
 
 LOCK = LineLock(
     cause=LockCause.CHECK_OVERDUE, since_ms=AT - 120_000, actor="line", detail="400 parts since the last good check"
 )
+LIVE_LIMIT = LiveLimit(
+    line_id="line1",
+    recipe=RECIPE.ref(),
+    bundle_digest=SHA,
+    from_ms=AT - 28 * 86_400_000,
+    to_ms=AT - 3_600_000,
+    passes=41_200,
+    audited=830,
+    unanswered=2,
+    found_defective=1,
+    known_bads_shown=120,
+    known_bads_caught=114,
+    upper=0.0094,
+    confidence=0.95,
+    made_ms=AT,
+    until_ms=AT + 30 * 86_400_000,
+    actor="qa-2",
+)
 ACTS = (
+    LIVE_LIMIT,
     LineState(
         line_id="line1",
         mode=LineMode.PRODUCTION,

@@ -14,6 +14,7 @@ from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.escape import Escape
 from linewarden_schemas.inspection import Evidence, Inspection
 from linewarden_schemas.line import Activation, LineState
+from linewarden_schemas.live_limit import LiveLimit
 from linewarden_schemas.operations import Actuation, Balance, ChainHead, DeadLetter, OutputState
 from linewarden_schemas.recipe import Recipe
 from linewarden_schemas.route_state import CameraProgress, VisitSnapshot
@@ -112,6 +113,16 @@ CATALOGUE: dict[str, Topic] = {
             by_visit=False,
             is_timed=True,
             purpose="changeovers and checks with master parts, each told anew at every step",
+        ),
+        _topic(
+            "live-limits",
+            "line_id|recipe_id@version@digest",
+            LiveLimit,
+            written_by=("cli",),
+            read_by=("inspect",),
+            cleanup=Cleanup.COMPACT,
+            by_visit=False,
+            purpose="how many defects there may be among trusted passes, by line and recipe",
         ),
         _topic(
             "workers",

@@ -30,6 +30,7 @@ from linewarden.commands import (
     inspect,
     known_bads,
     line,
+    live,
     msa,
     project,
     qualify,
@@ -176,7 +177,7 @@ def doctor(as_json: Json = False) -> None:
 
 for command in (
     *(train.train, teach.teach, inspect.inspect, export.export, find.find, select.select, evaluate.evaluate),
-    *(project.init, project.check, qualify.qualify, drift.drift, estimate.estimate, shadow.shadow),
+    *(project.init, project.check, qualify.qualify, drift.drift, estimate.estimate, live.live, shadow.shadow),
 ):
     app.command()(command)
 for group in (

@@ -47,9 +47,8 @@ def run(stop: Stop) -> None:
     health = Health()
     inspect = settings.inspect
     broker, namespace = KafkaBroker(settings.kafka, watchdog), Namespace(settings.namespace)
-    verify_topics(
-        broker, namespace, ("frames", "inspections", "recipes", "line-state", "activations", "workers", "dead-letters")
-    )
+    topics = ("frames", "inspections", "recipes", "line-state", "activations", "workers", "live-limits", "dead-letters")
+    verify_topics(broker, namespace, topics)
     worker = InspectWorker(
         broker,
         namespace,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +11,7 @@ from functools import partial
 from linewarden_inspect import metrics
 from linewarden_runtime.bounded import Bounded
 from linewarden_runtime.clock import Clock
+from linewarden_schemas.live_limit import LiveLimit
 from linewarden_schemas.recipe import Recipe
 from linewarden_vision.errors import BundleError, GateError
 from linewarden_vision.inspecting.scorer import Scorer
@@ -85,8 +86,11 @@ class BundleShelf:
         if not loaded.cancelled() and loaded.exception() is None:
             self._on_use(recipe, loaded.result())
 
-    def notices(self, now_ms: int) -> dict[str, str]:
-        """What to announce, by the digest of a loaded bundle: a qualification that ends soon, or ended."""
+    def notices(self, now_ms: int, live: Callable[[str], Sequence[LiveLimit]] = lambda _: ()) -> dict[str, str]:
+        """What to announce, by the digest of a loaded bundle: what stands behind it ends soon, or ended.
+
+        `live` tells the live limits of a bundle.
+        """
         with self._lock:
             loaded = [one.future for one in self._bundles.values()]
         found = {}
@@ -94,7 +98,8 @@ class BundleShelf:
             if not future.done() or future.cancelled() or future.exception() is not None:
                 continue
             scorer = future.result()
-            left, notice = scorer.standing.days_left(now_ms), scorer.standing.notice(now_ms)
+            limits = live(scorer.digest)
+            left, notice = scorer.standing.days_left(now_ms, limits), scorer.standing.notice(now_ms, limits)
             if left is not None:
                 metrics.QUALIFICATION_DAYS.labels(scorer.digest[:12]).set(left)
             if notice is not None:

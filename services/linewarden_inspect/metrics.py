@@ -37,7 +37,7 @@ SUSPICION = Histogram(
 )
 QUALIFICATION_DAYS = Gauge(
     "linewarden_inspect_qualification_days_left",
-    "Days until the qualification of a loaded bundle ends, by bundle; negative afterwards, when every OK diverts.",
+    "Days until what lets a loaded bundle pass parts ends (qualification, live limit), by bundle; negative afterwards.",
     ["bundle"],
 )
 EVIDENCE = Counter(

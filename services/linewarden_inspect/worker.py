@@ -11,6 +11,7 @@ import structlog
 from linewarden_inspect.announcing import Announcer
 from linewarden_inspect.bundle_shelf import BundleShelf
 from linewarden_inspect.device_lane import DeviceLane, Guard
+from linewarden_inspect.live_shelf import LiveShelf
 from linewarden_inspect.placement_watch import PlacementWatch
 from linewarden_inspect.recipe_shelf import RecipeShelf
 from linewarden_inspect.settings import InspectSettings
@@ -31,7 +32,7 @@ from linewarden_vision.inspecting.scorer import Scorer
 
 _READY = "bundles"
 _LOOK_S = 30.0
-"""How often the end of a qualification is looked for; what is judged looks at each picture's own day."""
+"""How often the end of what stands behind a bundle is looked for; what is judged looks at each picture's own time."""
 _log = structlog.get_logger(__name__)
 
 
@@ -58,6 +59,7 @@ class InspectWorker:
         self._announced: dict[str, str] = {}
         self._look_at = float("-inf")
         self._placements = PlacementWatch(settings.moved_after)
+        self._live = LiveShelf(broker, namespace, clock, settings.recipe_stale_s)
         self._bundles = BundleShelf(
             load, wait_s=settings.bundle_wait_s, held=settings.bundles_held, clock=clock, on_use=on_use
         )
@@ -87,6 +89,8 @@ class InspectWorker:
                 self._broker, self._namespace, self._member, self._recipes.glance, self._bundles, self._clock
             )
             closing.enter_context(Background("announcing", announcer.run, stop))
+            closing.enter_context(Background("live-limits", self._live.run, stop))
+            self._live.is_read.wait(self._settings.recipe_stale_s)  # what came before is not doubted for a restart
             dead_letters = DeadLetters(SERVICE, self._namespace, self._clock, self._settings.cap())
             stage = self._stage(dead_letters)
             closing.callback(stage.close)
@@ -117,7 +121,7 @@ class InspectWorker:
         unwell = {} if stale is None else {"recipes": f"{stale}, so nothing is judged"}
         if self._clock.monotonic() >= self._look_at:
             self._look_at = self._clock.monotonic() + _LOOK_S
-            self._announce(self._bundles.notices(self._clock.now_ms()))
+            self._announce(self._bundles.notices(self._clock.now_ms(), self._live.of_bundle))
         self._health.unwell(
             unwell
             | self._placements.ailments()
@@ -128,7 +132,7 @@ class InspectWorker:
         """Log each notice when it is new: the day before it said another number of days."""
         for digest, why in notices.items():
             if self._announced.get(digest) != why:
-                _log.warning("a qualification ends", why=why, bundle=digest)
+                _log.warning("what stands behind a bundle ends", why=why, bundle=digest)
         self._announced = notices
 
     def _load_expected(self) -> None:
@@ -150,7 +154,7 @@ class InspectWorker:
         with self._broker.admin() as admin:
             partitions = admin.describe(self._namespace.topic("inspections")).partitions
         return InspectStage(
-            Shelf(self._recipes.get, self._bundles.get),
+            Shelf(self._recipes.get, self._bundles.get, self._live.of),
             lane,
             InspectionWriter(self._namespace, partitions),
             dead_letters,

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from urllib.parse import quote
 
 import structlog
 
@@ -216,10 +217,16 @@ def evidence_store(broker: Broker, namespace: Namespace, cache_bytes: int) -> Ev
     return EvidenceStore(lambda: broker.reader(dict.fromkeys(positions, 0), max_records=32), cache_bytes, SystemClock())
 
 
-def sign_in_link(base_url: str, token: str, roles: Sequence[Role] = ()) -> str:
-    """The link that signs in; the secret stands behind `#` and is in no server's log, with the roles to choose from."""
+def sign_in_link(base_url: str, token: str, roles: Sequence[Role] = (), *, name: str = "", to: str = "") -> str:
+    """The link that signs in; the secret stands behind `#` and is in no server's log, with the roles to choose from.
+
+    With a name it asks nothing: who opens it is in as that person, in the first of the roles. `to` is the page on which
+    it ends, the line's where none is told.
+    """
     words = ["all"] if set(roles) == set(Role) else list(roles)
-    return f"{base_url.rstrip('/')}/sign-in#{'~'.join([token, *words])}"
+    words += [f"={quote(name)}"] if name else []
+    page = f"?to={to}" if to else ""
+    return f"{base_url.rstrip('/')}/sign-in{page}#{'~'.join([token, *words])}"
 
 
 def _rules(options: StationSettings) -> AccessRules:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from linewarden_reinspect.bootstrap import sign_in_link
 from linewarden_schemas.disposition import Handover
 from linewarden_schemas.recipe import ReviewRules
 from linewarden_schemas.vocabulary import Act, Judgement, Role, Skill
@@ -295,6 +296,27 @@ def test_a_link_for_several_signs_in_every_role_more_than_once(
         person = Person(browser, operator_link(base, f"{role.value}-link-of-the-tests"), name)
         person.page.locator(".who").get_by_text(name).wait_for()
         assert person.problems == []
+
+
+def test_a_link_that_names_its_person_signs_in_by_itself_once_and_ends_on_its_page(
+    made: Rig, link: str, browser: Browser
+) -> None:
+    made.open_slot(1, size=96)
+    base, token = link.split("/sign-in#")
+    page = browser.new_page()
+    page.goto(sign_in_link(base, token, list(Role), name="Ada Lovelace", to="/review"))
+    page.wait_for_selector('#review[data-state="ready"]')
+    assert "Ada Lovelace" in page.inner_text(".who")
+    page.click("#sign-out")
+    page.wait_for_selector("#form")
+    assert (page.input_value("#name"), page.locator("#role option").count()) == ("Ada Lovelace", len(Role))
+
+
+def test_a_wrong_link_that_names_its_person_is_tried_once(link: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(sign_in_link(link.split("/sign-in", maxsplit=1)[0], "nobody-made-it", list(Role), name="Ada"))
+    page.get_by_text("This link is wrong, too old, or was used up.").wait_for()
+    assert page.url.endswith("/sign-in")
 
 
 def test_a_wrong_link_says_how_to_get_a_right_one(made: Rig, link: str, browser: Browser) -> None:

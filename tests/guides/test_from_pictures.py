@@ -42,4 +42,4 @@ def test_train_evaluate_promote_qualify(tmp_path: Path) -> None:
 
 def test_every_block_is_followed() -> None:
     TUTORIAL.require_followed(needs={})
-    TRAINING.require_followed(needs={"shift": 2})
+    TRAINING.require_followed(needs={"shift": 3})

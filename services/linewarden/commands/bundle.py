@@ -105,7 +105,8 @@ def promote(
 
     shadow asks for an evaluation on groups it never saw, assisted also for a shadow run, released for a qualification
     that holds. What is lacking is refused, unless somebody overrides it and says why. The promoted bundle has a digest
-    of its own: name it in a new recipe version. Parts pass on trust only while a qualification holds.
+    of its own: name it in a new recipe version. Parts pass on trust only while a qualification holds (released), or a
+    live limit within the recipe's (assisted).
     """
     from linewarden_train.evidence import PromotionCase, StageNeeds, strongest  # noqa: PLC0415
     from linewarden_vision.bundle import read_bundle, write_bundle  # noqa: PLC0415
@@ -143,7 +144,9 @@ def promote(
     typer.echo(f"{stage} by {step.who}, on {step.evidence.kind} {step.evidence.sha256[:12]}, n = {step.evidence.n}")
     if step.lacking:
         typer.echo(f"OVERRIDDEN by {step.who} ({step.override}), without {'; '.join(step.lacking)}")
-    if wanted != "shadow" and case.qualification is None:
+    if wanted == "assisted":
+        typer.echo("every OK of it diverts on a line until a limit within the recipe's is told: linewarden live")
+    elif wanted == "released" and case.qualification is None:
         typer.echo("not qualified: every OK of it diverts on a line until 'linewarden qualify'")
     typer.echo(f"bundle {digest} in {out}; a recipe has to name this digest")
 

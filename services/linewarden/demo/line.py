@@ -31,6 +31,8 @@ VIEWS = ("top", "left", "right")
 DECIDE_BY_MS = 8_000
 OPERATOR = "Demo"
 """Who signs in as this finds a study under *Study*."""
+OPENING = (501_002_268, 501_002_328)
+"""Seeds of parts with a scratch that anybody sees, which the demo's network calls good and trust diverts."""
 _SOURCE = "/demo"
 
 
@@ -88,6 +90,7 @@ def simulated(
         "return_after": plan.return_after,
         "pool": plan.pool,
         "whole_before": plan.whole_before,
+        "opens_with": plan.opens_with,
         "gallery": None if gallery is None else str(gallery),
     }
     cameras = tuple(

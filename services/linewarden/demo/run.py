@@ -40,7 +40,8 @@ from linewarden_schemas.vocabulary import Role
 from linewarden_vision.pictures.folders import SUFFIXES
 
 _STRANGE = """these pictures are judged by the demo's network, which never saw such parts: its verdicts mean nothing.
-Teach one of your own from some twenty good and ten bad pictures (linewarden teach --help), then: --bundle DIR
+Teach one of your own from some twenty good and ten bad pictures (linewarden teach --help), then show it these
+pictures: make demo SOURCE=DIR BUNDLE=DIR
 """
 FIRST_MINUTES = 1200
 """Visits: five minutes of the demo's own rate."""
@@ -91,7 +92,7 @@ def run(
         }
         is_shown = _never
         if camera == "rtsp":
-            cameras = stack.enter_context(RtspCameras(line.demo_plan(seed), parts, rate, folder))
+            cameras = stack.enter_context(RtspCameras(_for_people(line.demo_plan(seed), parts), parts, rate, folder))
             pictures, is_shown = _judged_by(cameras.source(), bundle), cameras.shown.is_set
         else:
             pictures = source_of(source, bundle, parts, rate, seed, folder)
@@ -107,8 +108,9 @@ def run(
         stays = source is not None and parts is None
         if source is not None and bundle is None:
             sys.stderr.write(_STRANGE)
-        shift = DemoRun(running, sign_in_link(base, token, list(Role)), interrupted, is_shown, plcs, stays=stays)
-        _tell_how_to_talk(running, folder, base)
+        here = sign_in_link(base, token, list(Role), name=line.OPERATOR, to="/review")
+        shift = DemoRun(running, here, interrupted, is_shown, plcs, stays=stays)
+        _tell_how_to_talk(running, folder, sign_in_link(base, token, list(Role)))
         summary = shift.work(begun, line.demo_plan(seed))
     Console().print(final_table(summary))
     out.write_text(json.dumps(summary, indent=2) + "\n")
@@ -153,7 +155,9 @@ class DemoRun:
             self._running.set_up()
             self._console.print(f"starting the services; their logs are in {self._running.folder}")
             if not self._running.broker.append_time:
-                self._console.print("this broker keeps the producers' time: no mode for production")
+                self._console.print(
+                    "the demo's broker forgets all at the end, and is none for production: --broker apache"
+                )
             self._running.start(self._interrupted, self._start_plcs)
             with Follower(self._running.broker, line.NAMESPACE, figures) as follower:
                 self._follow(follower, figures, timing)
@@ -179,12 +183,15 @@ class DemoRun:
         at_terminal = self._console.is_terminal
         if not at_terminal:
             sys.stderr.write(f"station: {self._station}\n")
-        elif os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-            webbrowser.open(self._station)  # without a screen it would take the terminal
+        # Without a screen it would take the terminal.
+        to_open = at_terminal and bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
         with Live(console=self._console, auto_refresh=False) as live:
             while not self._is_over(figures, timing):
                 follower.follow(0.25)
                 timing.look(figures, time.monotonic())
+                if to_open and figures.open_slots:
+                    to_open = False
+                    webbrowser.open(self._station)  # now there is something to decide
                 self._running.tend()
                 live.update(screen.render(figures, timing.running_s), refresh=at_terminal)
                 if self._interrupted.is_set() or (self._is_shown() and timing.idle_s(time.monotonic()) > 3.0):
@@ -205,8 +212,11 @@ class DemoRun:
 
 
 def _for_people(plan: LinePlan, parts: int | None) -> LinePlan:
-    """Where somebody looks on, no view is missing in the first minutes: such parts would come first, and show least."""
-    return replace(plan, whole_before=FIRST_MINUTES) if parts is None else plan
+    """Where somebody looks on, the first parts are misses that trust caught, and for some minutes no view is missing.
+
+    Parts that lack a view would come first, and show least.
+    """
+    return replace(plan, whole_before=FIRST_MINUTES, opens_with=line.OPENING) if parts is None else plan
 
 
 def _beside_the_pictures(pictures: line.PictureSource, folder: Path) -> dict[str, str]:
@@ -215,14 +225,15 @@ def _beside_the_pictures(pictures: line.PictureSource, folder: Path) -> dict[str
     return {f"LINEWARDEN_STATION__{name}": str(place) for name, place in places.items() if place is not None}
 
 
-def _tell_how_to_talk(running: RunningLine, folder: Path, base: str) -> None:
-    """How another terminal asks this line, and how one more person signs in."""
+def _tell_how_to_talk(running: RunningLine, folder: Path, link: str) -> None:
+    """How another terminal asks this line, and how one more person signs in, or the same one in another role."""
     env = folder / "demo.env"
     env.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in running.env.items()))
     env.chmod(0o600)
+    command = "linewarden" if shutil.which("linewarden") else f"{sys.executable} -m linewarden"
     sys.stderr.write(
-        f"ask the line from another terminal: . {env}; linewarden find P0000001\n"
-        f"one more person: the same link, or linewarden users link ROLE --data {folder / 'station'} --url {base}\n"
+        f"ask the line from another terminal: . {env}; {command} find P0000001\n"
+        f"one more person, or another role: {link}\n"
     )
     if "LINEWARDEN_STATION__STUDIES" in running.env:
         sys.stderr.write(f"whoever signs in as {line.OPERATOR} finds a study of the measurement system under Study\n")

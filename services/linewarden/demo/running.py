@@ -191,7 +191,7 @@ class RunningLine:
             service.kill()
 
 
-def await_ready(waiting: list[Service], interrupted: Event, ready_s: float = 180.0) -> None:
+def await_ready(waiting: list[Service], interrupted: Event, ready_s: float = 240.0) -> None:
     """Wait until every service says that it is ready, or until the interruption.
 
     Raises:

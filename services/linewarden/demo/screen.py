@@ -87,7 +87,7 @@ def final_table(summary: dict[str, Any]) -> Table:
         table.add_row("truth", "unknown for these pictures")
         return table
     share = truth["diversion_rate_of_passes"]
-    table.add_row("defective visits (known truth)", str(truth["defective"]))
+    table.add_row("defective visits (known truth, chosen ones left out)", str(truth["defective"]))
     table.add_row("misses, network alone", str(truth["misses_without_trust"]))
     table.add_row("misses passed, with trust", str(truth["misses_passed"]))
     threshold = str(truth["misses_by_threshold_at_same_diversion"])

@@ -18,8 +18,13 @@ from linewarden_schemas.ids import Namespace
 
 
 def truth_of(plan: LinePlan, visit_ids: list[str]) -> dict[str, bool]:
-    """Whether each visit's part is defective; the visit's number is the last word of its id."""
-    return {visit: plan_visit(plan, int(visit.rsplit(".", 1)[1])).defective for visit in visit_ids}
+    """Whether each visit's part is defective; the visit's number is the last word of its id.
+
+    Parts that were chosen to begin with, because the network misses them, are left out: they are no sample.
+    """
+    numbers = {visit: int(visit.rsplit(".", 1)[1]) for visit in visit_ids}
+    drawn = {visit: number for visit, number in numbers.items() if number >= len(plan.opens_with)}
+    return {visit: plan_visit(plan, number).defective for visit, number in drawn.items()}
 
 
 def summarise(

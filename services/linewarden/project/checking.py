@@ -19,7 +19,7 @@ from linewarden_schemas.recipe import Recipe, unjudged
 from linewarden_schemas.violations import violations
 from linewarden_vision.bundle import find_bundle, read_bundle
 from linewarden_vision.errors import BundleError
-from linewarden_vision.standing import OkBacking
+from linewarden_vision.standing import LIVE_CODES, OkBacking
 
 
 def look_through(folder: Path | None, now_ms: int) -> Iterator[HealthCheck]:
@@ -92,5 +92,7 @@ def _bundle(recipe: Recipe, now_ms: int) -> Iterator[HealthCheck]:
     doubt = standing.doubt(bundle.card, recipe, now_ms)
     why = "" if doubt is None else re.sub("_", " ", doubt.code.removeprefix("network_"))
     held = f"it is {why}, so every OK diverts: linewarden qualify, linewarden bundle promote"
+    if doubt is not None and doubt.code in LIVE_CODES:
+        held = "it is assisted: every OK diverts until a limit within the recipe's is told: linewarden live"
     notice = standing.notice(now_ms)
     yield HealthCheck("its OK may pass on trust", doubt is None and notice is None, notice or held)

@@ -39,6 +39,7 @@ RECIPE: dict[str, str] = {
     "criteria": "what a defect of a class in a zone may measure; with accept it is let go within it",
     "defect_gap_mm": "pieces of a mask that are nearer are one defect",
     "check": "master parts that prove that the line still sees, and how often",
+    "max_defect_rate_of_passes": "an assisted bundle lets parts go only while linewarden live tells no more than this",
     "accepts_above_threshold": "criteria may let a defect go although the classifier said NG",
     "review": "how many people look, who may, how many an hour, what share of passes is audited",
     "time": "decide_by_ms: when the answer has to be there; late diverts. The margins around it",

@@ -38,6 +38,7 @@ class LineOptions(CameraOptions):
     return_after: int = Field(25, ge=1)
     pool: int | None = Field(None, ge=1)
     whole_before: int = Field(0, ge=0)
+    opens_with: tuple[int, ...] = ()
     gallery: Path | None = None
     rate_per_s: float | None = Field(2.0, gt=0)
 

@@ -22,7 +22,8 @@ class LinePlan:
 
     `pool` bounds how many different parts there are, so that their pictures can be made beforehand. Parts come
     back `return_after` visits later: of the defective ones `rework_share`, of the good ones `return_share`. No view is
-    missing of the first `whole_before` visits.
+    missing of the first `whole_before` visits. The first visits of all show the defective parts whose seeds
+    `opens_with` names.
     """
 
     seed: int = 1
@@ -38,6 +39,7 @@ class LinePlan:
     return_after: int = 25
     pool: int | None = None
     whole_before: int = 0
+    opens_with: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def draw_view(plan: LinePlan, visit: PlannedVisit, view: int) -> SyntheticView:
 
 
 def _fresh(plan: LinePlan, number: int) -> PlannedVisit:
+    if number < len(plan.opens_with):
+        return PlannedVisit(number, number, plan.opens_with[number], defective=True)
     chance = _chance(plan, number, "part")
     defective = chance.random() < plan.defect_rate
     missing = chance.randrange(plan.views) if chance.random() < plan.missing_share else None

@@ -34,7 +34,7 @@ def code_version() -> str:
 def decided(ready: Ready, score: ViewScore, now_ms: int) -> Inspection:
     """The inspection of a frame that the device scored; `now_ms` is epoch ms."""
     card = ready.scorer.card
-    doubt = ready.scorer.standing.doubt(card, ready.recipe, ready.frame.meta.captured_ms)
+    doubt = ready.scorer.standing.doubt(card, ready.recipe, ready.frame.meta.captured_ms, ready.live)
     thresholds = thresholds_of(ready.recipe, card, doubt)
     meta = ready.frame.meta
     said_of = judged_view(score, ready.recipe, meta.view_id, ready.region, thresholds, now_ms, ready.placement)

@@ -9,6 +9,7 @@ from linewarden_domain.words import said
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import SourceRef
 from linewarden_schemas.line import RecipeRef
+from linewarden_schemas.live_limit import LiveLimit
 from linewarden_schemas.recipe import Recipe, Region, ViewSpec
 from linewarden_schemas.vocabulary import Undecidable
 from linewarden_vision.errors import BundleError, GateError, UnusablePicture
@@ -44,18 +45,21 @@ class Ready:
     prepared: object
     native: tuple[int, int]
     placement: Placement | None = None
+    live: LiveLimit | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Where recipes and bundles are looked up; both may wait, within bounds of their own.
+    """Where recipes, bundles and live limits are looked up; the first two may wait, within bounds of their own.
 
     `recipe` answers None for one that is unknown, and raises PictureRefused where nobody can know now; `scorer` raises
-    BundleError or GateError for a bundle that cannot be used here.
+    BundleError or GateError for a bundle that cannot be used here; `live` answers None where nobody knows the limit of
+    a line under a recipe.
     """
 
     recipe: Callable[[RecipeRef], Recipe | None]
     scorer: Callable[[str], Scorer]
+    live: Callable[[str, RecipeRef], LiveLimit | None] = lambda *_: None
 
 
 def refuse_if_late(frame: Frame, now_ms: int) -> None:
@@ -87,7 +91,9 @@ def make_ready(
     picture = decode(frame.picture, header)
     region, placement = placed(picture, view)
     prepared = prepare(scorer, cropped(picture, region, placement))
-    return Ready(frame, source, recipe, region, scorer, prepared, (header.height, header.width), placement)
+    native = (header.height, header.width)
+    live = shelf.live(frame.meta.line_id, frame.meta.recipe if frame.meta.recipe.digest else recipe.ref())
+    return Ready(frame, source, recipe, region, scorer, prepared, native, placement, live)
 
 
 def placed(picture: Picture, view: ViewSpec) -> tuple[Region | None, Placement | None]:

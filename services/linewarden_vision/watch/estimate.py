@@ -75,6 +75,7 @@ class LiveEstimate:
     catch_rate: float | None
     catch_lower: float
     shown: int
+    caught: int
 
 
 def estimate(
@@ -106,6 +107,7 @@ def estimate(
         catch_rate=catches.rate,
         catch_lower=catch,
         shown=catches.shown,
+        caught=catches.caught,
     )
 
 

@@ -39,7 +39,7 @@ def call(runner: CliRunner, *words: str, stdin: str | None = None) -> Result:
 
 
 def test_from_nothing_to_a_line_that_runs_a_recipe(at_the_line: CliRunner) -> None:
-    assert "22 topics made" in call(at_the_line, "topics", "create", "--partitions", "2").output
+    assert "23 topics made" in call(at_the_line, "topics", "create", "--partitions", "2").output
     assert "all were there" in call(at_the_line, "topics", "create", "--partitions", "2").output
     example = call(at_the_line, "recipe", "example", "--bundle", str(line.BUNDLE), "--cameras", "cam1,cam2").output
     assert "is published" in call(at_the_line, "recipe", "add", "-", stdin=example).output

@@ -94,10 +94,10 @@ def inspections(broker: KafkaBroker, of: Namespace) -> list[Inspection]:
 
 
 def live_state(broker: KafkaBroker, line: Namespace) -> dict[str, dict[Position, int]]:
-    """Ends of all live topics, and what all live groups committed."""
+    """Ends of all live topics but the workers' heartbeats, and what all live groups committed."""
     with broker.admin() as admin:
         state = {name: admin.committed(line.group(name)) for name in GROUPS}
-    return state | {name: ends(broker, line.topic(name)) for name in CATALOGUE}
+    return state | {name: ends(broker, line.topic(name)) for name in CATALOGUE if name != "workers"}
 
 
 def ends(broker: KafkaBroker, topic: str) -> dict[Position, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -233,6 +234,17 @@ def test_a_part_that_comes_back_is_a_new_visit_linked_to_the_old() -> None:
         assert isinstance(before.trigger, Trigger)
         assert shot.part.returned is not None
         assert shot.part.returned.previous_visit_id == visit_id(PLACE, before.trigger)
+
+
+def test_a_line_opens_with_the_defective_parts_that_it_was_told_and_goes_on_as_it_would() -> None:
+    opening = replace(PLAN, opens_with=(41, 42))
+    first = [plan_visit(opening, number) for number in range(3)]
+    assert [(one.part_id, one.part_seed, one.defective) for one in first[:2]] == [
+        ("P0000000", 41, True),
+        ("P0000001", 42, True),
+    ]
+    assert first[0].missing_view is None
+    assert first[2] == plan_visit(PLAN, 2)
 
 
 def test_most_returned_parts_have_an_authority_and_a_few_do_not() -> None:

@@ -15,7 +15,9 @@ import pytest
 from linewarden_schemas.capture import FrameMetadata
 from linewarden_schemas.envelope import Frame
 from linewarden_schemas.inspection import Inspection, SourceRef
+from linewarden_schemas.live_limit import LiveLimit
 from linewarden_schemas.recipe import Criterion, Recipe, Thresholds, ViewSpec, Zone
+from linewarden_schemas.sample_acts import LIVE_LIMIT
 from linewarden_schemas.vocabulary import Verdict, VerdictRule
 from linewarden_vision.card import Card, Stage
 from linewarden_vision.inspecting.judging import _is_acceptable, decided, thresholds_of, verdict_of
@@ -23,7 +25,7 @@ from linewarden_vision.inspecting.preparing import Ready
 from linewarden_vision.inspecting.reasons import reasons_of
 from linewarden_vision.inspector import ViewScore
 from linewarden_vision.region_classes import ClassMap
-from linewarden_vision.standing import OkBacking
+from linewarden_vision.standing import LIVE_CODES, OkBacking
 from tests.support.bundles import qualification_of
 from tests.unit.vision.helpers import small_card
 from tests.unit.vision.test_region_classes import class_map
@@ -51,7 +53,7 @@ def test_the_rule_says_what_makes_a_frame_ng(p_defect: float, mask: bool, rule: 
     assert verdict_of(rule, score(p_defect, mask=mask), LIMITS) is expected
 
 
-def _recipe(thresholds: Thresholds | None) -> Recipe:
+def _recipe(thresholds: Thresholds | None, **more: Any) -> Recipe:
     return Recipe(
         recipe_id="r",
         version=1,
@@ -61,6 +63,7 @@ def _recipe(thresholds: Thresholds | None) -> Recipe:
         thresholds=thresholds,
         created_ms=1,
         created_by="kim",
+        **more,
     )
 
 
@@ -174,8 +177,9 @@ def test_no_ok_of_a_bundle_that_is_only_taught_or_in_shadow_is_believed(stage: S
 
 
 @pytest.mark.parametrize("stage", ["assisted", "released"])
-def test_a_promoted_bundle_whose_qualification_holds_goes_by_its_thresholds(stage: Stage) -> None:
-    doubt = _standing(stage).doubt(_card(stage), _recipe(LIMITS), AT)
+def test_a_promoted_bundle_behind_which_stands_what_its_stage_asks_goes_by_its_thresholds(stage: Stage) -> None:
+    live = None if stage == "released" else _live()
+    doubt = _standing(stage).doubt(_card(stage), _recipe(LIMITS, max_defect_rate_of_passes=0.01), AT, live)
     assert doubt is None
     assert thresholds_of(_recipe(None), _card(stage), doubt).suspicion == 0.5
     assert thresholds_of(_recipe(LIMITS), _card(stage), doubt) == LIMITS
@@ -192,7 +196,47 @@ def _standing(stage: Stage, expires: str = "2026-01-31", **more: Any) -> OkBacki
     return OkBacking(stage, qualification_of("0" * 64, expires), **more)
 
 
-@pytest.mark.parametrize("stage", ["assisted", "released"])
+def _live(**more: Any) -> LiveLimit:
+    """A limit of one in a hundred that holds from AT for a day."""
+    times = {"from_ms": AT - 2 * DAY_MS, "to_ms": AT - DAY_MS, "made_ms": AT, "until_ms": AT + DAY_MS}
+    return LIVE_LIMIT.model_copy(update={**times, "upper": 0.01, **more})
+
+
+@pytest.mark.parametrize(
+    ("most", "live", "at_ms", "words"),
+    [
+        (None, _live(), AT, "the recipe names no limit for what it passes"),
+        (0.01, None, AT, "nobody knows how many defects its assisted bundle passes on this line"),
+        (0.01, _live(), AT - 1, "nobody knows how many"),
+        (0.01, _live(), AT + DAY_MS, "nobody knows how many"),
+        (
+            0.01,
+            _live(upper=0.0101),
+            AT,
+            "up to 1.01% of what its assisted bundle passes may be defective (limit 1.00%)",
+        ),
+    ],
+)
+def test_no_ok_of_an_assisted_bundle_counts_without_a_live_limit_within_the_recipes(
+    most: float | None, live: LiveLimit | None, at_ms: int, words: str
+) -> None:
+    card, recipe = _card("assisted"), _recipe(STRICT, max_defect_rate_of_passes=most)
+    doubt = _standing("assisted").doubt(card, recipe, at_ms, live)
+    assert thresholds_of(recipe, card, doubt).suspicion == 0.0
+    (reason,) = reasons_of(Verdict.OK, score(0.1), LIMITS, card, doubt)
+    assert words in reason.sentence
+    assert (reason.reason.code in LIVE_CODES, reason.reason.parameters["own_limit"]) == (True, STRICT.suspicion)
+
+
+def test_the_end_of_a_live_limit_is_announced_fourteen_days_before() -> None:
+    held, live = _standing("assisted"), [_live(until_ms=AT + 40 * DAY_MS), _live(until_ms=AT + 30 * DAY_MS)]
+    assert held.notice(AT + 15 * DAY_MS, live) is None
+    assert held.notice(AT + 16 * DAY_MS, live) == "its live limit ends on 2026-01-31, in 14 days; then every OK diverts"
+    assert "linewarden live" in str(held.notice(AT + 32 * DAY_MS, live))
+    assert held.notice(AT + 16 * DAY_MS) is None
+
+
+@pytest.mark.parametrize("stage", ["released"])
 @pytest.mark.parametrize(
     ("standing", "recipe", "at_ms", "words"),
     [
@@ -202,7 +246,7 @@ def _standing(stage: Stage, expires: str = "2026-01-31", **more: Any) -> OkBacki
         (_standing, LOOSE, AT, "let more pass than was qualified"),
     ],
 )
-def test_no_ok_of_a_stage_counts_without_a_qualification_that_holds_now(
+def test_no_ok_of_a_released_bundle_counts_without_a_qualification_that_holds_now(
     stage: Stage, standing: Callable[[Stage], OkBacking], recipe: Thresholds | None, at_ms: int, words: str
 ) -> None:
     doubt = standing(stage).doubt(_card(stage), _recipe(recipe), at_ms)

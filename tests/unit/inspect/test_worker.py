@@ -12,6 +12,8 @@ import pytest
 from linewarden_inspect.bootstrap import loader
 from linewarden_inspect.device_lane import DeviceLost
 from linewarden_inspect.writing import InspectionWriter
+from linewarden_runtime.clock import SystemClock
+from linewarden_runtime.live_limits import live_limit_record
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.provision import recipe_record
 from linewarden_runtime.records import OutRecord
@@ -20,10 +22,12 @@ from linewarden_schemas.envelope import decode
 from linewarden_schemas.inspection import Maps
 from linewarden_schemas.line import RecipeRef
 from linewarden_schemas.recipe import Recipe, Region, Thresholds, ViewSpec
+from linewarden_schemas.sample_acts import LIVE_LIMIT
 from linewarden_schemas.topics import CATALOGUE
 from linewarden_schemas.vocabulary import Undecidable, Verdict
 from linewarden_vision.inspector import Inspector, ViewScore
 from linewarden_vision.prepare import Prepared
+from linewarden_vision.standing import LIVE_CODES
 from tests.support.bundles import digest_in, random_picture
 from tests.support.frames import flat, frame_record, picture_bytes, recipe
 from tests.unit.inspect.harness import (
@@ -253,3 +257,40 @@ def test_maps_that_do_not_fit_into_the_topic_are_left_out_and_the_verdict_stands
     broker.append(written)
     message = decode(written.headers, written.value).message
     assert message == found.model_copy(update={"maps": None})
+
+
+def assisted(store: Path) -> Callable[[str], Inspector]:
+    """Loads bundles as if nobody had released them."""
+
+    def load(digest: str) -> Inspector:
+        found = loader(store, "cpu", "float32")(digest)
+        found.standing = replace(found.standing, stage="assisted")
+        return found
+
+    return load
+
+
+def live_limit(of: Recipe, upper: float) -> OutRecord:
+    now_ms = SystemClock().now_ms()
+    times = {"from_ms": 1, "to_ms": 2, "made_ms": 3, "until_ms": now_ms + 86_400_000}
+    more = {"recipe": of.ref(), "bundle_digest": of.bundle_digest, "upper": upper, **times}
+    return live_limit_record(NAMESPACE, LIVE_LIMIT.model_copy(update=more), "/line1/cli")
+
+
+@pytest.mark.parametrize(
+    ("told", "passes"), [((), False), ((0.02,), False), ((0.02, 0.01), True), ((0.01, 0.02), False)]
+)
+def test_an_ok_of_an_assisted_bundle_passes_only_while_the_newest_live_limit_is_within_the_recipes(
+    bundle_store: Path, told: tuple[float, ...], passes: bool
+) -> None:
+    of = recipe(digest_in(bundle_store, "a"), max_defect_rate_of_passes=0.01)
+    broker = memory_line(of)
+    for upper in told:
+        broker.append(live_limit(of, upper))
+    frames = [good(number, line_id="line1", recipe=of.ref()) for number in range(30)]
+    answer(broker, bundle_store, *frames, load=assisted(bundle_store))
+    good_ones = [one for one in inspections(broker) if one.verdict is Verdict.OK]
+    assert len(inspections(broker)) == 30
+    assert any(not one.is_doubtful for one in good_ones) is passes
+    if not passes:
+        assert {one.reasons_coded[0].code for one in good_ones} <= LIVE_CODES

@@ -8,6 +8,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from linewarden.commands.bundles import digest_of
@@ -15,13 +17,14 @@ from linewarden.demo import line
 from linewarden.demo.run import FIRST_MINUTES, run, source_of
 from linewarden.demo.summary import truth_of
 from linewarden_ingest.cameras.sidecar import label_from_name
-from linewarden_ingest.cameras.simulation import plan_visit
+from linewarden_ingest.cameras.simulation import draw, plan_visit
 from linewarden_ingest.settings import IngestOptions, with_cameras
 from linewarden_reinspect.station.references import References
 from linewarden_reinspect.station.studies import Studies
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_schemas.ids import visit_id
 from linewarden_vision.bundle import LISTING, read_bundle
+from linewarden_vision.inspector import Inspector
 
 
 def test_the_cameras_are_what_ingest_reads_and_what_the_recipe_expects() -> None:
@@ -111,6 +114,36 @@ def test_where_somebody_looks_on_the_first_visits_are_whole(tmp_path: Path) -> N
     assert plan is not None
     assert [plan_visit(plan, n).missing_view for n in range(FIRST_MINUTES)] == [None] * FIRST_MINUTES
     assert any(plan_visit(plan, n).missing_view is not None for n in range(FIRST_MINUTES, 2 * FIRST_MINUTES))
+
+
+def test_where_somebody_looks_on_it_opens_with_scratches_that_the_network_calls_good_and_trust_doubts(
+    tmp_path: Path,
+) -> None:
+    plan = source_of(None, None, None, 4.0, 1, tmp_path).plan
+    assert plan is not None
+    inspector = Inspector.load(line.BUNDLE)
+    limits = inspector.card.thresholds
+    for number in range(len(line.OPENING)):
+        visit = plan_visit(plan, number)
+        part, twin = draw(plan, visit), draw(plan, replace(visit, defective=False))
+        scores = inspector.score([inspector.prepare(view.picture) for view in part.views])
+        assert not any(limits.is_defect(score.margin) for score in scores), "the network calls it good"
+        (doubted,) = (at for at, score in enumerate(scores) if limits.is_doubtful(score.suspicion))
+        seen, good = part.views[doubted], twin.views[doubted].picture.astype(float)
+        noise = 1.4826 * np.median(np.abs(good - cv2.GaussianBlur(good, (0, 0), 1.0)))
+        assert seen.defect_class == "scratch"
+        contrast = np.abs(seen.picture - good)[seen.mask]
+        assert np.percentile(contrast, 75) > 5 * noise, "anybody sees it (A. Rose, 1948)"
+
+
+def test_parts_that_were_chosen_are_no_sample_of_what_trust_is_worth(tmp_path: Path) -> None:
+    plan = source_of(None, None, None, 4.0, 1, tmp_path).plan
+    assert plan is not None
+    ids = [visit_id(line.LINE, line.STATION, 1_764_000_000_000 + n, n) for n in range(5)]
+    assert list(truth_of(plan, ids)) == ids[len(line.OPENING) :]
+    assert source_of(None, None, 40, 4.0, 1, tmp_path).plan == line.demo_plan(1), (
+        "a run that is counted opens with none"
+    )
 
 
 def test_two_reviewers_are_asked_for_by_the_recipe() -> None:

@@ -1,5 +1,5 @@
 // A link's secret stands behind `#`, with the roles to choose from: it goes into the form, out of the address, and
-// stays for this tab's retries until it is spent.
+// stays for this tab's retries until it is spent. A link that also names its person (`=Name`) signs in by itself, once.
 import { byId, element } from "./dom.js";
 import { t } from "./texts.js";
 
@@ -12,7 +12,9 @@ if (location.hash.length > 1) {
 // reload, which would send the form again.
 window.addEventListener("hashchange", () => location.replace(`/sign-in?link=another${location.hash}`));
 if ("spent" in byId("form").dataset) sessionStorage.removeItem(KEY);
-const [link, ...words] = (sessionStorage.getItem(KEY) ?? "").split("~");
+const [link, ...parts] = (sessionStorage.getItem(KEY) ?? "").split("~");
+const words = parts.filter((part) => !part.startsWith("="));
+const named = parts.find((part) => part.startsWith("="))?.slice(1) ?? "";
 const roles = words[0] === "all" ? ["operator", "lead", "quality", "engineer", "auditor", "admin"] : words;
 if (link) {
   byId("link").value = link;
@@ -21,5 +23,10 @@ if (link) {
   byId("role").disabled = roles.length === 0;
   byId("role").replaceChildren(...roles.map((role) => element("option", { value: role }, t(`role.${role}.short`))));
 }
-byId("name").value = localStorage.getItem("linewarden-name") ?? "";
+byId("name").value = named || (localStorage.getItem("linewarden-name") ?? "");
 byId("form").addEventListener("submit", () => localStorage.setItem("linewarden-name", byId("name").value));
+if (link && named && !document.querySelector(".problem")) {
+  // Whoever comes back to this page, or signs out, chooses for themselves.
+  sessionStorage.setItem(KEY, [link, ...words].join("~"));
+  byId("form").requestSubmit();
+}
