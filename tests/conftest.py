@@ -15,7 +15,7 @@ hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("untimed")
 
 # Its runner builds the whole command line anew for each call, which takes longer than most of them.
-typer.testing._get_command = functools.cache(typer.testing._get_command)
+typer.testing._get_command = functools.cache(typer.testing._get_command)  # type: ignore[attr-defined]
 
 pytest_plugins = ["tests.support.brokers"]
 

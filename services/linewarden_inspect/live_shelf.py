@@ -6,9 +6,9 @@ import threading
 
 import structlog
 
-from linewarden_runtime.books import Freshness
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import BrokerUnavailable
+from linewarden_runtime.freshness import Freshness
 from linewarden_runtime.lifecycle import Stop
 from linewarden_runtime.live_limits import LiveLimitBook
 from linewarden_runtime.ports import Broker

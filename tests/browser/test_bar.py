@@ -28,7 +28,7 @@ def test_no_link_is_cut_off_and_on_a_phone_the_page_that_is_open_is_in_sight(
 ) -> None:
     base = link.split("/sign-in", maxsplit=1)[0]
     key = next(key for key, good_for in LINKS.items() if good_for is role)
-    lea = Person(browser, operator_link(base, key), "Lea", language=language)
+    lea = Person(browser, operator_link(base, str(key)), "Lea", language=language)
     lea.page.goto(base + str(lea.page.locator(".bar nav a").last.get_attribute("href")))
     cut_off = {}
     for width, height in ((1366, 768), (1024, 768)):
