@@ -158,7 +158,7 @@ def test_a_frame_in_structured_mode_carries_its_picture_in_base64() -> None:
         (STRUCTURED, structured(SAMPLES[0], id=[7]), "neither text nor a number"),
         (STRUCTURED, structured(SAMPLES[0], data_base64="AA=="), "data and data_base64"),
         (STRUCTURED, structured(SAMPLES[0], time="noon"), "time"),
-        (STRUCTURED, structured(SAMPLES[0], data="text"), "linewarden.line-state.v1"),
+        (STRUCTURED, structured(SAMPLES[0], data="text"), SAMPLES[0].TYPE),
         ((("Content-Type", b"application/cloudevents-batch+json"),), b"[]", "write binary mode"),
     ],
 )
