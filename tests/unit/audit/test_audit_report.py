@@ -167,7 +167,7 @@ def test_qualification_is_told_as_what_it_is(bundle_store: Path) -> None:
         one["bundle"]: one
         for one in made(*messages, bundles=partial(standing_of, bundle_store, "2025-11-24"))["bundles"]
     }
-    assert found[known]["stage"] == "assisted"
+    assert found[known]["stage"] == "released"
     assert found[known]["status"] == "qualified"
     later = made(*messages, bundles=partial(standing_of, bundle_store, "2999-01-01"))["bundles"]
     assert [one["status"] for one in later if one["bundle"] == known] == ["expired"]
