@@ -41,19 +41,21 @@ def test_a_run_that_was_not_shown_is_made_again_but_not_for_ever(tmp_path: Path)
     assert list(_missing(ROW, recorded(tmp_path / "all.jsonl", *dull, replace(now, run=4)), 2)) == []
 
 
-def test_a_changed_source_makes_a_row_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "services"
-    folder.mkdir()
-    (folder / "one.py").write_text("a = 1\n")
+def test_a_row_is_stale_where_what_its_line_runs_has_changed_and_only_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(path: Path) -> str:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.read_text() + "a = 1\n" if path.exists() else "")
+        return key_of(ROW)
+
     own = tmp_path / "own.py"
-    own.write_text("")
     monkeypatch.setattr(results, "ROOT", tmp_path)
     monkeypatch.setattr(ROW.module, "__file__", str(own))
-    before = key_of(ROW)
-    (folder / "one.py").write_text("a = 2\n")
-    changed = key_of(ROW)
-    own.write_text("b = 1\n")
-    assert len({before, changed, key_of(ROW)}) == 3
+    covered = [own, *(tmp_path / folder / "one.py" for folder in ROW.covers)]
+    keys = [changed(path) for path in (*covered, *covered)]
+    assert len(set(keys)) == len(keys) > 10
+    assert changed(tmp_path / "services" / "linewarden_train" / "one.py") == keys[-1]
 
 
 def test_twenty_rows_with_names_of_their_own() -> None:
