@@ -105,13 +105,17 @@ class References:
         return {str(part["name"]): [float(value) for value in part["good"]] for part in parts}
 
     def standing(self, digest: str) -> BundleStanding | None:
-        """What a bundle says of its stage and qualification; None where it is not at hand."""
+        """What a bundle says of its stage and qualification; None where it is not at hand.
+
+        Whether its promotions speak of its content, inspect verifies when it loads it; here that would bring torch.
+        """
         folder = self._bundle(digest)
         if folder is None:
             return None
         proof = folder / "qualification.json"
         expires = json.loads(proof.read_bytes())["expires"] if proof.exists() else None
-        stage = json.loads((folder / "card.json").read_bytes()).get("stage", "taught")
+        ladder = folder / "promotions.json"
+        stage = json.loads(ladder.read_bytes())[-1]["stage"] if ladder.exists() else "taught"
         return BundleStanding(folder.name, str(stage), None if expires is None else str(expires))
 
     def _folder(self, recipe_id: str) -> Path | None:

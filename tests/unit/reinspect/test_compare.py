@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from linewarden.demo.line import BUNDLE
 from linewarden_domain.acceptance import measuring_digest
 from linewarden_domain.limit_samples import SampleFigures
 from linewarden_reinspect.station import present
@@ -187,3 +188,11 @@ def test_a_recipe_that_cannot_be_read_is_asked_for_again_later() -> None:
     clock.advance(6)
     assert (recipes(ref), recipes(ref)) == (recipe(), recipe())
     assert len(asks) == 2
+
+
+def test_the_stage_of_a_bundle_is_what_its_promotions_say() -> None:
+    references = References(None, BUNDLE.parent)
+    standing = references.standing(hashlib.sha256((BUNDLE / "bundle.sha256").read_bytes()).hexdigest())
+    assert standing is not None
+    assert (standing.name, standing.stage) == (BUNDLE.name, "released")
+    assert references.standing("0" * 64) is None
