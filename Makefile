@@ -7,8 +7,6 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(if $(CI),--no-skips)
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
 REAL := kafka or redis or browser or prometheus or plant or faults
-# What is struck, or has to keep up with a device's clock, gets the machine for itself.
-ALONE := plant or faults
 REST := $(REAL) or slow or foreign or long
 PLANT := '.[demo,cameras,onward]'
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -32,8 +30,7 @@ test: $(VENV)/.dev ## set up and pass the fast tests, on the embedded broker and
 test-all: test ## also real Apache Kafka, Debian's Redis, Chromium and the faults
 	@sh scripts/need.sh
 	$(PYTEST) $(SIDE_BY_SIDE) -m "slow and not ($(REAL) or gpu or long)" --timeout=600 --durations=10
-	$(PYTEST) $(SIDE_BY_SIDE) -m "($(REAL)) and not ($(ALONE) or gpu or long)" --timeout=600 --durations=20
-	$(PYTEST) -m "($(ALONE)) and not (gpu or long)" --timeout=600 --durations=20
+	$(PYTEST) -m "($(REAL)) and not (gpu or long)" --timeout=600 --durations=30
 
 test-long: $(VENV)/.dev ## what takes longer than CI has: guides from end to end, each camera and output struck
 	@sh scripts/need.sh
