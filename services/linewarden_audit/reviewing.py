@@ -101,15 +101,19 @@ def _told(one: RoutedVisit, frames: Mapping[str, Seen]) -> list[Seen]:
     return [seen for seen in named if seen is not None]
 
 
-def against_asking(one: SlotOpened, frames: Mapping[str, Seen], recipe: Recipe | None) -> Iterator[str]:
-    """Where a slot asks for something else than what its visit is."""
+def against_asking(
+    one: SlotOpened, frames: Mapping[str, Seen], recipe: Recipe | None, *, is_newest: bool
+) -> Iterator[str]:
+    """Where a slot asks for something else than what its visit is; the newest has to name every doubt."""
     name = f"slot {one.slot_id}"
     yield from _unnamed(name, one, _captures(frames))
     for asked in one.frames:
         seen = frames.get(asked.frame_id)
         if seen is None or not _shows(asked, seen):
             yield f"{name} asks for frame {asked.frame_id} as no record tells it"
-        elif not asked.doubtful and asked.verdict is not None and is_doubtful(seen, recipe) and not seen.contradicted:
+        elif not is_newest or asked.doubtful or asked.verdict is None or seen.contradicted:
+            continue
+        elif is_doubtful(seen, recipe):
             yield f"{name} does not say that frame {asked.frame_id} has to be looked at"
 
 

@@ -167,6 +167,21 @@ def test_a_visit_under_a_condition_of_one_camera_is_asked_about_that_frame(made:
     assert made.line.dispositions()[-1].outcome is Outcome.ACCEPT
 
 
+def test_a_slot_is_held_to_what_it_asked_for_last(made: History) -> None:
+    made.capture("v1", "side")
+    made.pass_time(20_000)
+    made.inspect("v1", "top")
+    made.turn()
+    made.capture("v1", "top", conditions=(CameraCondition.FROZEN,))
+    made.turn()
+    told = [
+        {one.view_id: one.doubtful for one in slot.frames} for slot in made.line.slots() if isinstance(slot, SlotOpen)
+    ]
+    assert [one["top"] for one in told if "top" in one][::-1][:1] == [True]
+    assert False in [one["top"] for one in told if "top" in one]
+    require_balance(made)
+
+
 def test_a_slot_that_nobody_decided_may_be_withdrawn_and_opened_anew() -> None:
     first = slot_close(0, AT + 300).model_copy(
         update={"reason": CloseReason.WITHDRAWN, "decision_id": None, "actor": None}
