@@ -299,15 +299,14 @@ class VisitCount:
     def _asked(self, one: Passage, recipe: Recipe | None) -> Iterator[str]:
         """Slots that ask for something else than what the visit is, or do not show all of it."""
         causes = {cause for each in one.history for cause in each.causes} | {Cause.REJECT_REVIEW}
-        # What a slot asks for is what it asked for last: an inspection may be known before what its capture says.
-        newest = {slot.slot_id: slot for slot in one.reviewed.slots if isinstance(slot, SlotOpened)}
-        for slot in one.reviewed.slots:
-            if isinstance(slot, SlotOpened):
-                yield from against_asking(slot, one.frames, recipe, is_newest=slot is newest[slot.slot_id])
-                # One that is new may be of a revision that was made since the dispositions were read.
-                is_new = self.is_young(slot.opened_ms) or is_taken_back(slot, one.reviewed)
-                if one.history and not causes.issuperset(slot.causes) and not is_new:
-                    yield f"slot {slot.slot_id} names a cause that its visit does not have"
+        opened = [slot for slot in one.reviewed.slots if isinstance(slot, SlotOpened)]
+        newest = {slot.slot_id: slot for slot in opened}  # an inspection may be known before what its capture says
+        for slot in opened:
+            yield from against_asking(slot, one.frames, recipe, is_newest=slot is newest[slot.slot_id])
+            # One that is new may be of a revision that was made since the dispositions were read.
+            is_new = self.is_young(slot.opened_ms) or is_taken_back(slot, one.reviewed)
+            if one.history and not causes.issuperset(slot.causes) and not is_new:
+                yield f"slot {slot.slot_id} names a cause that its visit does not have"
         yield from against_skill(one.reviewed, self._rules(one).reviews_required)
         old = {name: seen for name, seen in one.frames.items() if not self._is_fresh(seen)}
         for slot in one.open_slots().values():

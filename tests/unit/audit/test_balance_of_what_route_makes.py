@@ -174,11 +174,9 @@ def test_a_slot_is_held_to_what_it_asked_for_last(made: History) -> None:
     made.turn()
     made.capture("v1", "top", conditions=(CameraCondition.FROZEN,))
     made.turn()
-    told = [
-        {one.view_id: one.doubtful for one in slot.frames} for slot in made.line.slots() if isinstance(slot, SlotOpen)
-    ]
-    assert [one["top"] for one in told if "top" in one][::-1][:1] == [True]
-    assert False in [one["top"] for one in told if "top" in one]
+    slots = (one for one in made.line.slots() if isinstance(one, SlotOpen))
+    marks = [frame.doubtful for slot in slots for frame in slot.frames if frame.view_id == "top" and frame.verdict]
+    assert (marks[0], marks[-1]) == (False, True)
     require_balance(made)
 
 
