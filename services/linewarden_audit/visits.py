@@ -309,8 +309,7 @@ class VisitCount:
                 yield f"slot {slot.slot_id} names a cause that its visit does not have"
         yield from against_skill(one.reviewed, self._rules(one).reviews_required)
         old = {name: seen for name, seen in one.frames.items() if not self._is_fresh(seen)}
-        for slot in one.open_slots().values():
-            yield from against_cover(slot, old)
+        yield from (told for slot in one.open_slots().values() for told in against_cover(slot, old))
 
     def _uncovered(self, one: Passage, latest: RoutedVisit, recipe: Recipe | None) -> Iterator[str]:
         """Doubtful frames that came after a release, and made no revision."""
