@@ -6,6 +6,7 @@ before the pass was decided.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -44,7 +45,8 @@ class GivenPasses:
         self._time, self._lines = time, lines
         self._unchecked: list[_UnconfirmedPass] = []
         self._late: list[str] = []
-        self._decided: list[_DecidedPass] = []
+        self._decided: deque[_DecidedPass] = deque()
+        self._unasked: list[_DecidedPass] = []
         self._heard: int | None = None
         self._against: dict[str, Said] = {}
 
@@ -55,8 +57,7 @@ class GivenPasses:
 
     def decided(self, passes: Iterable[Disposition]) -> None:
         """Passes by which the state of their line at their decision counts, also where it is learnt later."""
-        self._decided += [_DecidedPass(one.visit_id, one.line_id, one.decided_ms) for one in passes]
-        self._heard = None
+        self._unasked += [_DecidedPass(one.visit_id, one.line_id, one.decided_ms) for one in passes]
 
     @property
     def are_doubted(self) -> bool:
@@ -103,16 +104,22 @@ class GivenPasses:
                 self._late.append(one.visit_id)
 
     def _check_lines(self) -> None:
-        if self._lines is None or not self._decided:
+        """Only what is new is asked about: those decided since, or all of them once a state was learnt."""
+        if self._lines is None or not (self._unasked or self._decided):
             return
         # Asked first: what was renewed since then only makes the rest truer.
         is_fresh, heard = self._lines.is_fresh, self._lines.heard
+        asked, self._unasked = self._unasked, []
         if heard != self._heard:
-            self._heard = heard
-            found = [(one, self._lines.against_decided(one.line_id, one.decided_ms)) for one in self._decided]
-            self._against |= {one.visit_id: why for one, why in found if why is not None}
-            self._decided = [one for one, why in found if why is None]
+            asked, self._heard = [*self._decided, *asked], heard
+            self._decided.clear()
+        for one in asked:
+            why = self._lines.against_decided(one.line_id, one.decided_ms)
+            if why is None:
+                self._decided.append(one)
+            else:
+                self._against[one.visit_id] = why
         # A process that stood still has to learn first what was told meanwhile.
-        if is_fresh:
-            since_ms = self._time.now_ms() - LATE_STATE_MS
-            self._decided = [one for one in self._decided if one.decided_ms >= since_ms]
+        since_ms = self._time.now_ms() - LATE_STATE_MS
+        while is_fresh and self._decided and self._decided[0].decided_ms < since_ms:
+            self._decided.popleft()

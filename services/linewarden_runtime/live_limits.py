@@ -12,7 +12,7 @@ from linewarden_schemas.live_limit import LiveLimit, limit_key
 
 
 class LiveLimitBook(Closing):
-    """Follows `live-limits`; of a line and a recipe the newest counts."""
+    """Follows `live-limits`; of a line and a recipe the newest counts, also where it says nothing any more."""
 
     def __init__(self, broker: Broker, namespace: Namespace) -> None:
         self._limits: dict[str, LiveLimit] = {}
@@ -36,9 +36,11 @@ class LiveLimitBook(Closing):
         self._book.close()
 
     def _learn(self, record: InRecord) -> None:
-        message = readable(record)
-        if isinstance(message, LiveLimit):
-            self._limits = self._limits | {message.key: message}  # whoever asks meanwhile keeps the old ones
+        key, message = (record.key or b"").decode(errors="replace"), readable(record)
+        # What was taken back, or is the newest and cannot be read, leaves no older one to pass parts by. Whoever asks
+        # meanwhile keeps the old ones.
+        others = {name: limit for name, limit in self._limits.items() if name != key}
+        self._limits = others | ({key: message} if isinstance(message, LiveLimit) and message.key == key else {})
 
     def _forget(self) -> None:
         self._limits = {}

@@ -13,7 +13,7 @@ from linewarden_inspect.bootstrap import loader
 from linewarden_inspect.device_lane import DeviceLost
 from linewarden_inspect.writing import InspectionWriter
 from linewarden_runtime.clock import SystemClock
-from linewarden_runtime.live_limits import live_limit_record
+from linewarden_runtime.live_limits import LiveLimitBook, live_limit_record
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.provision import recipe_record
 from linewarden_runtime.records import OutRecord
@@ -294,3 +294,15 @@ def test_an_ok_of_an_assisted_bundle_passes_only_while_the_newest_live_limit_is_
     assert any(not one.is_doubtful for one in good_ones) is passes
     if not passes:
         assert {one.reasons_coded[0].code for one in good_ones} <= LIVE_CODES
+
+
+@pytest.mark.parametrize("newest", [{"value": None, "headers": ()}, {"value": b"of a later version"}])
+def test_a_live_limit_that_was_taken_back_or_cannot_be_read_leaves_no_older_one(newest: dict[str, Any]) -> None:
+    of = recipe("a" * 64, max_defect_rate_of_passes=0.01)
+    broker, told = memory_line(of), live_limit(of, 0.01)
+    broker.append(told)
+    with LiveLimitBook(broker, NAMESPACE) as book:
+        assert book.of(LIVE_LIMIT.line_id, of.ref()) is not None
+        broker.append(replace(told, **newest))
+        book.refresh()
+        assert book.of(LIVE_LIMIT.line_id, of.ref()) is None

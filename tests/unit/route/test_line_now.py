@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -12,12 +13,14 @@ from linewarden_audit.audit import balance_records
 from linewarden_audit.findings import Allowance
 from linewarden_domain.words import in_words
 from linewarden_route.line_watch import LineWatch, against_state
+from linewarden_route.passes import GivenPasses
 from linewarden_runtime.books import StateBook
+from linewarden_runtime.broker_time import BrokerTime
 from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import BrokerUnavailable
 from linewarden_runtime.provision import provision_topics
 from linewarden_runtime.testing import MemoryBroker
-from linewarden_schemas.disposition import SlotOpen
+from linewarden_schemas.disposition import Disposition, SlotOpen
 from linewarden_schemas.envelope import decode, encode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.line import LineLock, LineState
@@ -236,3 +239,16 @@ def test_a_state_that_can_not_be_renewed_is_not_believed() -> None:
     clock.advance(5.5)
     watch.look()
     assert "could not be renewed" in str(watch.withheld("line1", T0))
+
+
+def test_a_pass_is_asked_about_once_and_again_only_where_a_state_was_learnt() -> None:
+    lines = Mock(spec=LineWatch, is_fresh=True, heard=1, **{"against_decided.return_value": None})
+    passes = GivenPasses(Mock(spec=BrokerTime, **{"now_ms.return_value": T0}), lines)
+    for count in (1, 2):
+        passes.decided([Mock(spec=Disposition, visit_id=f"v{count}", line_id="line1", decided_ms=T0)])
+        passes.check()
+        passes.check()
+        assert lines.against_decided.call_count == count
+    lines.heard = 2
+    passes.check()
+    assert lines.against_decided.call_count == 4
