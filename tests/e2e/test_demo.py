@@ -112,16 +112,16 @@ def test_the_parts_come_by_rtsp_and_each_is_known_again_by_its_number(installed:
 def test_with_a_gate_the_bins_of_a_simulated_plc_hold_what_the_dispositions_say(
     installed: Path, tmp_path: Path
 ) -> None:
-    done = demo(installed, tmp_path, "--parts", "30", "--rate", "3", "--work", "work", "--gate")
+    done = demo(installed, tmp_path, "--parts", "20", "--rate", "1", "--work", "work", "--gate")
     assert done.returncode == 0, done.stdout + done.stderr + logs(tmp_path / "work")
     summary = json.loads((tmp_path / "demo-summary.json").read_text())
     gate = summary["gate"]
-    assert (gate["agrees"], gate["wrong"], sum(gate["bins"].values())) == (True, [], 30)
+    assert (gate["agrees"], gate["wrong"], sum(gate["bins"].values())) == (True, [], 20)
     assert gate["bins"]["pass"] == summary["trusted_pass"] - gate["passes_too_late"] > 0
     opcua = gate["opcua"]
-    assert (opcua["wrong"], sum(opcua["bins"].values())) == ([], 30)
+    assert (opcua["wrong"], sum(opcua["bins"].values())) == ([], 20)
     assert opcua["bins"]["pass"] == summary["trusted_pass"] - opcua["passes_too_late"] > 0
-    assert gate["acts"] == {"reported": 30, "unreported": [], "wrong": [], "agrees": True}
+    assert gate["acts"] == {"reported": 20, "unreported": [], "wrong": [], "agrees": True}
 
 
 def test_a_folder_of_pictures_takes_the_place_of_the_simulation(installed: Path, tmp_path: Path) -> None:

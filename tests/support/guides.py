@@ -117,7 +117,8 @@ class GuideWalk:
         path = os.pathsep.join((str(tools), str(Path(sys.executable).parent), os.environ["PATH"]))
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LINEWARDEN_")}
         paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
-        self.environment = {**kept, "PATH": path, "PYTHONPATH": paths, **environment}
+        wide = {"COLUMNS": "400"}  # a table that folds no word, however long the path of this checkout is
+        self.environment = {**kept, **wide, "PATH": path, "PYTHONPATH": paths, **environment}
 
     def file(self, name: str) -> Path:
         """Write the next block, settings, as that file."""
