@@ -45,6 +45,10 @@ def estimated(
             good[stratum] += 1
         elif stratum == "withheld" or Cause.AUDIT in story.causes:
             open_[stratum] += 1
+    if not passes:
+        raise ValueError(
+            f"no trusted pass under {recipe.short} in the window: was another version active? Name it as ID@VERSION"
+        )
     strata = [Stratum(name, count, good[name], bad[name], open_[name]) for name, count in sorted(passes.items())]
     return estimate(strata, CatchRecord(shown, caught), delta=1 - confidence)
 

@@ -147,6 +147,16 @@ class GuideWalk:
         assert done.returncode == 0, f"{command[-1]}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def words(self) -> list[list[str]]:
+        """The words of each command of the next block, for a test that calls them itself; a line is a command."""
+        commands = [shlex.split(line, comments=True) for line in self._next(("sh",)).splitlines()]
+        return [words for words in commands if words]
+
+    @property
+    def language(self) -> str | None:
+        """That of the next block; None at the end of the section."""
+        return self._blocks[0].language if self._blocks else None
+
     def start(self) -> Terminal:
         """Run the next block of commands in a terminal of its own, until it or the walk is stopped."""
         log = self.folder / f"terminal-{len(self._terminals)}.log"
@@ -202,6 +212,15 @@ class GuidePage:
         """Say of a test that it follows every section."""
         self._followed |= {block.section for block in self._blocks if block.needs is None}
         return test
+
+    @property
+    def sections(self) -> list[str]:
+        """Sections with blocks that can be done here, in their order."""
+        return list(dict.fromkeys(block.section for block in self._blocks if block.needs is None))
+
+    def commands(self, section: str) -> str:
+        """What a section shows to be done, whole."""
+        return "".join(block.text for block in self._blocks if block.section == section)
 
     def unfollowed(self) -> set[str]:
         """Sections with blocks that can be done here and that no test has said to follow."""

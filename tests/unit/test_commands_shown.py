@@ -20,7 +20,6 @@ ELSEWHERE = {
     "README.md": "make, by .ci/run; and the targets by this module",
     "CONTRIBUTING.md": "make, by .ci/run; and the targets by this module",
     "deploy/README.md": "no container engine here: this module holds its words to linewarden against the command line",
-    "docs/guides/recorded-parts.md": "not followed yet: each command by its own tests",
     "tests/simulation/README.md": "make, by this module; what it makes by tests/unit",
 }
 """Pages whose `sh` fences no test runs as they stand, and why that is enough."""

@@ -139,7 +139,7 @@ def test_other_contents_simulated_parts_and_states_that_are_not_production_are_n
     ]
     assert found(story(*PASSED), *strangers).passes == 1
     assert found(story(*PASSED), *strangers, simulated=True).passes == 2
-    with pytest.raises(ValueError, match="no trusted pass"):
+    with pytest.raises(ValueError, match=f"no trusted pass under {RECIPE.short} .* ID@VERSION"):
         found(*strangers)
 
 
