@@ -18,7 +18,7 @@ from linewarden.demo.figures import Figures, Follower
 from linewarden.demo.running import RunningLine
 from linewarden.demo.servers import servers
 from linewarden_audit.notary.signing import make_key
-from linewarden_ingest.cameras.simulation import plan_visit
+from linewarden_ingest.cameras.simulation import LinePlan, plan_visit
 from linewarden_runtime.alarm_book import AlarmBook
 from linewarden_runtime.events import event_record
 from linewarden_runtime.partitions import partition_of
@@ -59,7 +59,7 @@ class RecordedLine:
         """How many visits are decided for good."""
         return len({one.visit_id for one in self._told("dispositions", Disposition) if one.final})
 
-    def answer(self, plan: line.LinePlan) -> None:
+    def answer(self, plan: LinePlan) -> None:
         """People say of each part that waits what it is."""
         serials = {one.visit_id: one.part_id or "" for one in self._told("dispositions", Disposition)}
         records = []
