@@ -108,7 +108,7 @@ class MqttLink:
         """
         self._hear = hear
         _, mid = self._client.subscribe([(topic, SubscribeOptions(qos=qos)) for topic, qos in topics.items()])
-        if not self._turn_until(lambda: mid in self._granted):
+        if mid is None or not self._turn_until(lambda: mid in self._granted):
             self.abort()
             raise OutputAway(f"no answer of the broker to a subscription within {self._limit_s:g} s: {self.end}")
         return [topic for topic, reason in zip(topics, self._granted.pop(mid), strict=True) if reason >= 0x80]

@@ -27,17 +27,18 @@ _BEAT, _DISPOSITION = 1, 2
 _COLUMNS = (
     ("id", DataType.STRING),
     ("visit", DataType.STRING),
-    ("revision", DataType.UINT32),
+    ("revision", DataType.INT64),
     ("routing", DataType.STRING),
     ("simulated", DataType.BOOLEAN),
     ("permit", DataType.STRING),
-    ("counter", DataType.UINT64),
-    ("epoch", DataType.UINT64),
-    ("sequence", DataType.UINT64),
-    ("window_ms", DataType.UINT64),
-    ("expires_ms", DataType.UINT64),
+    ("counter", DataType.INT64),
+    ("epoch", DataType.INT64),
+    ("sequence", DataType.INT64),
+    ("window_ms", DataType.INT64),
+    ("expires_ms", DataType.INT64),
     ("disposition", DataType.STRING),
 )
+"""Numbers are Int64: of unsigned ones in data sets not every decoder knows."""
 
 
 class SparkplugOutput(MqttOutput):

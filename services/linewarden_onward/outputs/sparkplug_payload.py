@@ -14,12 +14,12 @@ _MESSAGES = {
     "Payload": ("timestamp 1 uint64", "metrics 2 *Metric", "seq 3 uint64"),
     "Metric": (
         *("name 1 string", "alias 2 uint64", "timestamp 3 uint64", "datatype 4 uint32", "is_null 7 bool"),
-        *("int_value 10 uint32", "long_value 11 uint64", "boolean_value 14 bool", "string_value 15 string"),
+        *("long_value 11 uint64", "boolean_value 14 bool", "string_value 15 string"),
         "dataset_value 17 DataSet",
     ),
     "DataSet": ("num_of_columns 1 uint64", "columns 2 *string", "types 3 *uint32", "rows 4 *Row"),
     "Row": ("elements 1 *DataSetValue",),
-    "DataSetValue": ("int_value 1 uint32", "long_value 2 uint64", "boolean_value 5 bool", "string_value 6 string"),
+    "DataSetValue": ("long_value 2 uint64", "boolean_value 5 bool", "string_value 6 string"),
 }
 """Name, number and type of each field; a star says that it is repeated, a name with a capital that it is a message."""
 
@@ -28,7 +28,6 @@ class DataType(IntEnum):
     """Types of values, by their codes."""
 
     INT64 = 4
-    UINT32 = 7
     UINT64 = 8
     BOOLEAN = 11
     STRING = 12
@@ -42,7 +41,6 @@ class DataType(IntEnum):
 
 _FIELDS = {
     DataType.INT64: "long_value",
-    DataType.UINT32: "int_value",
     DataType.UINT64: "long_value",
     DataType.BOOLEAN: "boolean_value",
     DataType.STRING: "string_value",
