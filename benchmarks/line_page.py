@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(machine())
     with tempfile.TemporaryDirectory() as name, servers(options.broker, Path(name)) as under:
         gallery = Path(name) / "gallery"
-        source = line.simulated(PLAN, options.visits, options.per_s, decide_by_ms=600_000, gallery=gallery)
+        source = line.simulated(PLAN, None, options.per_s, decide_by_ms=600_000, gallery=gallery)
         with whole_line(source, under, Path(name)) as tested:
             tested.until(lambda: len(tested.figures.inspected) >= PLAN.views, "the first part is inspected")
             services = {n: one.process.pid for n, one in tested.running.services.items() if one.process is not None}
@@ -61,10 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             with subprocess.Popen(command, env=tested.running.env, text=True, **pipes) as beside:  # type: ignore[call-overload]
                 assert beside.stdout.readline() == "following\n"
                 before, begun, known = time_of.now(), time.monotonic(), len(tested.figures.visits)
-                tested.until(lambda: len(tested.figures.visits) >= options.visits, "all parts came")
+                # Counted from here on: the line is under way already while its reader starts.
+                wanted, deadline_s = known + options.visits, 60 + 2 * options.visits / options.per_s
+                tested.until(lambda: len(tested.figures.visits) >= wanted, "all parts came", deadline_s)
                 after, lasted, seen = time_of.now(), time.monotonic() - begun, len(tested.figures.visits) - known
                 spent, told = beside.communicate("end\n", timeout=30)[0].split()
-            tested.finish()
     of_line = sum(after.values()) - sum(before.values())
     print(f"{seen} parts of {PLAN.views} views in {lasted:.0f} s; the document has {int(told) / 1024:.0f} KiB")
     print(f"the line           {of_line:8.2f} s of processor time, without its station")

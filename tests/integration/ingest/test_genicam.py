@@ -161,12 +161,12 @@ def test_pictures_that_found_no_buffer_are_missing_ids(fake: FakeGigeCamera) -> 
         for _ in range(6):
             fake.fire()  # nobody polls
         taken = until(camera, lambda shot: shot.index == 1)
-        fake.fire()
-        taken += until(camera, lambda shot: shows(shot, 6))
-    assert [shot.trigger.counter for shot in taken if shot.trigger] == [1, 2, 3, 4, 5, 6, 7]
-    # On a busy machine a buffer may be free again before the last picture has come: it is there then, at its place.
+        while not any(shows(taken[-1], number) for number in range(6, fake.sent)):
+            fake.fire()  # more than once on a busy machine, where one of the six may take the buffer that is free again
+            taken += filter(None, [camera.poll(0.1)])
+    assert [shot.trigger.counter for shot in taken if shot.trigger] == list(range(1, len(taken) + 1))
     assert all(shot.picture is None or shows(shot, number) for number, shot in enumerate(taken))
-    assert not any(taken[number].picture is None for number in (0, 1, 6))
+    assert not any(taken[number].picture is None for number in (0, 1, -1))
 
 
 @pytest.mark.parametrize("nameless", [{2, 5}, {0, 1, 4}])
