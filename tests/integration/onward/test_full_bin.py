@@ -78,7 +78,8 @@ def environment(tansu: Any, tansu_broker: KafkaBroker, namespace: str) -> dict[s
 @pytest.fixture
 def plc(environment: dict[str, str], tmp_path: Path) -> Iterator[RejectingPlc]:
     """A control at the port of onward, which runs beside the line's process."""
-    output = {"kind": "modbus", "output_id": "gate", "port": free_port(), "idle_s": 100}
+    port = free_port()
+    output = {"kind": "modbus", "output_id": "gate", "port": port, "idle_s": 100}
     onward = {"LINEWARDEN_ONWARD__START": "earliest", "LINEWARDEN_ONWARD__OUTPUT": json.dumps(output)}
     running = [
         ServiceProcess("linewarden_line", environment, tmp_path / "line"),
@@ -87,8 +88,8 @@ def plc(environment: dict[str, str], tmp_path: Path) -> Iterator[RejectingPlc]:
     for one in running:
         one.start()
     try:
-        wait_for(lambda: is_listening(output["port"]), "onward listens")
-        with closing(ModbusTcpClient("127.0.0.1", port=output["port"], timeout=5)) as client:
+        wait_for(lambda: is_listening(port), "onward listens")
+        with closing(ModbusTcpClient("127.0.0.1", port=port, timeout=5)) as client:
             yield RejectingPlc(client)
     finally:
         for one in running:
