@@ -13,7 +13,7 @@ import structlog
 
 from linewarden_onward.interface import GateAct, Notice, OutputRefused, OutputRun
 from linewarden_onward.outputs.mqtt import ROOM, MqttOptions, MqttOutput, SparkplugOptions
-from linewarden_onward.outputs.sparkplug_payload import DataType, Metric, Rows, asks_for, encoded
+from linewarden_onward.outputs.sparkplug_payload import DataType, Metric, SparkplugRows, asks_for, encoded
 from linewarden_runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class SparkplugOutput(MqttOutput):
             self._born_again(link)
             now_ms = self._run.now_ms()  # directly before the write, behind all that can take time
             told = notice.as_of(now_ms)
-            record = Rows(_COLUMNS, [_row(told)])
+            record = SparkplugRows(_COLUMNS, [_row(told)])
             at_ms = notice.disposition.decided_ms
             body = self._body([Metric(None, DataType.DATA_SET, record, at_ms, _DISPOSITION)])
             if link.most_bytes is not None and len(body) + ROOM > link.most_bytes:
@@ -117,7 +117,7 @@ class SparkplugOutput(MqttOutput):
             Metric("Epoch", DataType.UINT64, self._run.epoch, self._since_ms),
             Metric("Beat", DataType.UINT64, self._beats, now_ms, _BEAT),
         ]
-        device = [Metric("Disposition", DataType.DATA_SET, Rows(_COLUMNS), now_ms, _DISPOSITION)]
+        device = [Metric("Disposition", DataType.DATA_SET, SparkplugRows(_COLUMNS), now_ms, _DISPOSITION)]
         for kind, metrics in (("NBIRTH", node), ("DBIRTH", device)):
             link.send_and_hear(self._topic_of(kind), self._body(metrics))
             self._seq += 1

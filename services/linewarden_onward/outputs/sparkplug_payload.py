@@ -49,7 +49,7 @@ _FIELDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class SparkplugRows:
     """The value of a data set: its columns with their types, and its rows."""
 
     columns: Sequence[tuple[str, DataType]]
@@ -62,7 +62,7 @@ class Metric:
 
     name: str | None
     kind: DataType
-    value: str | int | bool | Rows
+    value: str | int | bool | SparkplugRows
     at_ms: int
     alias: int | None = None
 
@@ -74,7 +74,7 @@ def encoded(metrics: Iterable[Metric], at_ms: int, seq: int | None = None) -> by
         told = payload.metrics.add(
             name=metric.name, alias=metric.alias, timestamp=metric.at_ms, datatype=int(metric.kind)
         )
-        if isinstance(metric.value, Rows):
+        if isinstance(metric.value, SparkplugRows):
             _write(told.dataset_value, metric.value)
         else:
             setattr(told, metric.kind.field, metric.value)
@@ -90,7 +90,7 @@ def asks_for(body: bytes, name: str) -> bool:
     return any(metric.name == name and metric.boolean_value for metric in payload.metrics)
 
 
-def _write(into: Any, value: Rows) -> None:  # noqa: ANN401 - made at run time
+def _write(into: Any, value: SparkplugRows) -> None:  # noqa: ANN401 - made at run time
     into.num_of_columns = len(value.columns)
     into.columns.extend(name for name, _ in value.columns)
     into.types.extend(int(kind) for _, kind in value.columns)
