@@ -43,6 +43,7 @@ from linewarden.commands import (
     shadow,
     teach,
     topics,
+    traces,
     train,
     users,
 )
@@ -178,6 +179,7 @@ def doctor(as_json: Json = False) -> None:
 for command in (
     *(train.train, teach.teach, inspect.inspect, export.export, find.find, select.select, evaluate.evaluate),
     *(project.init, project.check, qualify.qualify, drift.drift, estimate.estimate, live.live, shadow.shadow),
+    traces.traces,
 ):
     app.command()(command)
 for group in (

@@ -57,6 +57,7 @@ _EXTRAS = {
     "linewarden_train": "train",
     "linewarden_runtime.embedded": "embedded",
     "linewarden.demo": "demo",
+    "linewarden.commands.traces": "traces",
     "linewarden": "all",
 }
 """Which extra of the package brings what a part of it imports; the first that fits counts."""

@@ -60,9 +60,9 @@ class Mosquitto:
         (folder / "settings").write_text("\n".join(["user root", *lines, more]) + "\n")
         self.process = ServerProcess([program, "-v", "-c", str(folder / "settings")], folder / "log")
 
-    def allow(self, onward: str) -> None:
-        """What `onward` may do from the next start on."""
-        text = f"user {USER}\n{onward}\nuser {READER}\ntopic read linewarden/#\n"
+    def allow(self, onward: str, plc: str = "topic read linewarden/#") -> None:
+        """What `onward` and `plc` may do from the next start on."""
+        text = f"user {USER}\n{onward}\nuser {READER}\n{plc}\n"
         (self._folder / "rights").write_text(text)
         (self._folder / "rights").chmod(0o700)
 
@@ -104,6 +104,10 @@ class MqttReader:
     def of(self, name: str) -> list[MQTTMessage]:
         """Those whose topic ends with `name`."""
         return [message for message in list(self.messages) if message.topic.endswith(name)]
+
+    def send(self, topic: str, body: bytes) -> None:
+        """Publish a command, which nobody acknowledges."""
+        self._client.publish(topic, body)
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
         """Until it holds."""

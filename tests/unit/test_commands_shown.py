@@ -14,7 +14,7 @@ from linewarden.cli import app
 from scripts import site
 from tests.support.guides import COMMANDS, ROOT, GuidePage, blocks_of
 
-FOLLOWERS = ("tests.guides.*", "tests.e2e.test_change_over_guide")
+FOLLOWERS = ("tests.guides.*", "tests.e2e.test_change_over_guide", "tests.integration.linewarden.test_traces")
 """Modules whose tests follow a page."""
 ELSEWHERE = {
     "README.md": "make, by .ci/run; and the targets by this module",

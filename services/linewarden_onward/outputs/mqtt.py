@@ -12,10 +12,10 @@ import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import structlog
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from linewarden_onward.interface import GateAct, GatePermission, Notice, Output, OutputAway, OutputRefused, OutputRun
 from linewarden_onward.options import OutputOptions
@@ -32,8 +32,23 @@ _BACKOFF = Backoff(0.5, 10.0)
 """Between the tries of `beat`; whoever tells waits by himself."""
 _TRY_LATER = frozenset({0x88, 0x89, 0x96, 0x97})
 """Reasons of a PUBACK that may pass: server away or busy, too many messages, quota."""
-_ROOM = 2048
+ROOM = 2048
 """Topic and properties of a message, bytes at most."""
+
+
+_Level = Annotated[str, Field(pattern=r"^[^+#/\x00-\x1f]{1,100}$")]
+"""One level of a topic."""
+
+
+class SparkplugOptions(BaseModel):
+    """The line as a device of an edge node of Sparkplug B 3.0."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    group_id: _Level
+    edge_node_id: _Level
+    device_id: _Level | None = None
+    """The device; without it the line's id."""
 
 
 class MqttOptions(OutputOptions):
@@ -56,6 +71,8 @@ class MqttOptions(OutputOptions):
     """How long the broker keeps a message for a subscriber that is away; a permission never longer than it lasts."""
     state_every_s: float = Field(10.0, gt=0)
     keepalive_s: int = Field(10, ge=1, le=3600)
+    sparkplug: SparkplugOptions | None = None
+    """Told as Sparkplug B instead of CloudEvents; `prefix` means nothing then."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -74,7 +91,11 @@ class MqttOptions(OutputOptions):
             ConfigurationError: for a file that cannot be read, a certificate or a user that is not accepted.
             OutputAway: where the broker does not answer.
         """
-        return MqttOutput(self, run)
+        if self.sparkplug is None:
+            return MqttOutput(self, run)
+        from linewarden_onward.outputs.sparkplug import SparkplugOutput  # noqa: PLC0415 - brings protobuf
+
+        return SparkplugOutput(self, run, self.sparkplug)
 
 
 class MqttOutput:
@@ -98,7 +119,7 @@ class MqttOutput:
         for notice in notices:
             body = notice.disposition.to_json()
             link = self._connected()
-            if link.most_bytes is not None and len(body) + _ROOM > link.most_bytes:
+            if link.most_bytes is not None and len(body) + ROOM > link.most_bytes:
                 raise OutputRefused(notice, f"{len(body)} bytes; the broker takes {link.most_bytes}", cause="mqtt-size")
             now_ms = self._run.now_ms()  # directly before the write, behind all that can take time
             properties = self._properties(notice.as_of(now_ms), now_ms)
@@ -125,7 +146,7 @@ class MqttOutput:
         if self._link.is_lost:
             return
         try:
-            self._link.send(f"{self._topic}/state", self._state("offline"), retain=True)
+            self._say_goodbye(self._link)
             self._link.leave()
         except OutputAway as away:
             _log.warning("the state offline was not told", reason=str(away))  # the will message tells it
@@ -140,12 +161,11 @@ class MqttOutput:
 
         # The same name for every process of this output: whoever takes it over ends the connection of the former.
         name = f"linewarden-{self._run.line_id}-{self._options.output_id}"
-        will = (f"{self._topic}/state", self._state("offline"))
         options = self._options
-        link = MqttLink(name, will, self._run.clock, options.acknowledge_s, _tls(options), _user(options))
+        link = MqttLink(name, self._will(), self._run.clock, options.acknowledge_s, _tls(options), _user(options))
         try:
             link.open(options.host, options.port, options.keepalive_s)
-            self._tell_state(link)
+            self._greet(link)
         except BaseException:
             link.abort()
             self._failures += 1
@@ -153,6 +173,17 @@ class MqttOutput:
             raise
         self._failures = 0
         return link
+
+    def _will(self) -> tuple[str, bytes, bool]:
+        """Topic and body of what the broker says when the connection is lost, and whether it is retained."""
+        return f"{self._topic}/state", self._state("offline"), True
+
+    def _greet(self, link: MqttLink) -> None:
+        """The first words on a new connection."""
+        self._tell_state(link)
+
+    def _say_goodbye(self, link: MqttLink) -> None:
+        link.send(f"{self._topic}/state", self._state("offline"), retain=True)
 
     def _tell_state(self, link: MqttLink) -> None:
         self._beats += 1
@@ -168,15 +199,18 @@ class MqttOutput:
         told = {"state": state, "epoch": self._run.epoch, "since_ms": self._since_ms, "beat": self._beats}
         return json.dumps(told).encode()
 
+    def _expiry_s(self, permission: GatePermission | None, now_ms: int | None) -> int:
+        if permission is None or now_ms is None:
+            return self._options.expiry_s
+        # Whole seconds, and 0 would mean none: up to one more than is left, which the control's window covers.
+        return min(self._options.expiry_s, math.ceil((permission.expires_ms - now_ms) / 1000))
+
     def _properties(self, notice: Notice, now_ms: int | None) -> dict[str, Any]:
-        permission, expiry_s = notice.permission, self._options.expiry_s
-        if permission is not None and now_ms is not None:
-            # Whole seconds, and 0 would mean none: up to one more than is left, which the control's window covers.
-            expiry_s = min(expiry_s, math.ceil((permission.expires_ms - now_ms) / 1000))
+        permission = notice.permission
         return {
             "ContentType": "application/json",
             "PayloadFormatIndicator": 1,
-            "MessageExpiryInterval": expiry_s,
+            "MessageExpiryInterval": self._expiry_s(permission, now_ms),
             "UserProperty": [
                 ("specversion", "1.0"),
                 ("id", notice.key),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTv5
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from linewarden_onward.interface import OutputAway
 from linewarden_runtime.clock import Clock
@@ -27,13 +28,14 @@ class MqttLink:
     """A connection that is never taken up again once it `is_lost`.
 
     `limit_s` is how long connecting, or the acknowledgement of a message, may take. `most_bytes` is the largest packet
-    that the broker takes, None without a limit; `end` says why the connection ended.
+    that the broker takes, None without a limit; `end` says why the connection ended. `will` is topic, body, and whether
+    it is retained.
     """
 
     def __init__(
         self,
         name: str,
-        will: tuple[str, bytes],
+        will: tuple[str, bytes, bool],
         clock: Clock,
         limit_s: float,
         tls: ssl.SSLContext | None = None,
@@ -50,8 +52,14 @@ class MqttLink:
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        self._is_retained = will[2]
+        self._granted: dict[int, list[int]] = {}
+        self._awaited: tuple[str, bytes] | None = None
+        self._hear: Callable[[str, bytes], None] = lambda _topic, _body: None
         self._client.connect_timeout = limit_s
-        self._client.will_set(*will, qos=1, retain=True)
+        self._client.will_set(*will[:2], qos=1, retain=will[2])
         if tls is not None:
             self._client.tls_set_context(tls)
         if user is not None:
@@ -92,6 +100,34 @@ class MqttLink:
             raise OutputAway(f"no acknowledgement of the broker within {self._limit_s:g} s: {self.end}")
         return self._acknowledged.pop(sent.mid)
 
+    def subscribe(self, topics: Mapping[str, int], hear: Callable[[str, bytes], None]) -> list[str]:
+        """Ask for topics, each with its QoS, and give those that are refused; `hear` is called in `turn` with the rest.
+
+        Raises:
+            OutputAway: where no answer came in time.
+        """
+        self._hear = hear
+        _, mid = self._client.subscribe([(topic, SubscribeOptions(qos=qos)) for topic, qos in topics.items()])
+        if mid is None or not self._turn_until(lambda: mid in self._granted):
+            self.abort()
+            raise OutputAway(f"no answer of the broker to a subscription within {self._limit_s:g} s: {self.end}")
+        return [topic for topic, reason in zip(topics, self._granted.pop(mid), strict=True) if reason >= 0x80]
+
+    def send_and_hear(self, topic: str, body: bytes, properties: dict[str, Any] | None = None) -> None:
+        """Publish with QoS 0 what this connection is subscribed to, and wait until the broker gives it back.
+
+        Raises:
+            OutputAway: where it did not in time; whether the broker has it is unknown.
+        """
+        self._awaited = topic, body
+        sent = self._client.publish(
+            topic, body, 0, retain=False, properties=_packed(PacketTypes.PUBLISH, properties or {})
+        )
+        if sent.rc or not self._turn_until(lambda: self._awaited is None):
+            self.abort()
+            silence = f"the broker did not give back {topic} within {self._limit_s:g} s"
+            raise OutputAway(f"{silence}; may the user write and read it? {self.end}")
+
     def turn(self, seconds: float) -> bool:
         """Read and write what waits, at most so long for it to come; False once the connection is lost."""
         self.is_lost = self.is_lost or self._client.loop(seconds) != 0
@@ -129,7 +165,7 @@ class MqttLink:
         self.most_bytes = getattr(properties, "MaximumPacketSize", None)
         if getattr(properties, "MaximumQoS", 2) < 1:
             self._lacks = "the broker acknowledges nothing (maximum QoS 0)"
-        elif not getattr(properties, "RetainAvailable", 1):
+        elif self._is_retained and not getattr(properties, "RetainAvailable", 1):
             self._lacks = "the broker retains nothing, and the state must be"
 
     def _on_disconnect(
@@ -141,6 +177,18 @@ class MqttLink:
         self, _client: Client, _data: object, mid: int, reason: ReasonCode, _properties: Properties
     ) -> None:
         self._acknowledged[mid] = reason.value
+
+    def _on_subscribe(
+        self, _client: Client, _data: object, mid: int, reasons: list[ReasonCode], _properties: object
+    ) -> None:
+        self._granted[mid] = [reason.value for reason in reasons]
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        told = message.topic, bytes(message.payload)
+        if told == self._awaited:
+            self._awaited = None
+        else:
+            self._hear(*told)
 
 
 def _packed(packet: int, values: dict[str, Any]) -> Properties:
