@@ -91,6 +91,34 @@ class PlcPart:
     answered_ms: float | None = None
 
 
+class TriggerOrder:
+    """Counters in the order of their triggers, although partitions bring them in any order; times in ms of one clock.
+
+    Each is given once all before it were; one that is missing is waited for, for `patience_ms`.
+    """
+
+    def __init__(self, patience_ms: float = 1_000) -> None:
+        self._patience_ms = patience_ms
+        self._heard: dict[int, float] = {}
+        self._last: int | None = None
+
+    def add(self, counter: int, now_ms: float) -> None:
+        """A trigger of that counter was heard of."""
+        self._heard[counter] = now_ms
+
+    def due(self, now_ms: float) -> list[int]:
+        """Those whose turn it is."""
+        found: list[int] = []
+        for counter in sorted(self._heard):
+            is_next = self._last is not None and counter <= self._last + 1
+            if not is_next and now_ms - self._heard[counter] < self._patience_ms:
+                break
+            del self._heard[counter]
+            self._last = counter if self._last is None else max(self._last, counter)
+            found.append(counter)
+        return found
+
+
 class SimulatedPlc:
     """One control: told of triggers, it scans, and every part ends in a bin `belt_ms` after its trigger.
 

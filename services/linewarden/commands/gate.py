@@ -24,7 +24,6 @@ if TYPE_CHECKING:  # `linewarden --help` must not wait for what only a command n
 PartsSeen = Callable[[], list[tuple[int, float]]]
 """Each call brings the counters of the parts seen since the last, and how many ms ago each was seen."""
 
-_SETTLED_MS = 30
 OUTPUT_READ = "the output is read"
 """Said once on standard error: parts that are seen from then on can be answered."""
 
@@ -153,6 +152,7 @@ def _made(clock: Clock, rate: float, parts: int, first: int, stop: Stop) -> Iter
 def _captured(clock: Clock) -> Iterator[PartsSeen]:
     """The line's visits, each when its first picture is captured."""
     from linewarden.commands.context import connect  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_onward.simulated_plc import TriggerOrder  # noqa: PLC0415
     from linewarden_runtime.books import positions_of, readable  # noqa: PLC0415
     from linewarden_schemas.capture import Capture  # noqa: PLC0415
     from linewarden_schemas.ids import trigger_in  # noqa: PLC0415
@@ -160,7 +160,7 @@ def _captured(clock: Clock) -> Iterator[PartsSeen]:
     line = connect()
     positions = positions_of(line.broker, line.namespace.topic("captures"))
     known: set[str] = set()
-    waiting: dict[int, int] = {}
+    order, triggered_ms = TriggerOrder(), dict[int, int]()
     with line.broker.reader(dict.fromkeys(positions, 0), max_records=500) as reader:
         for position, offset in reader.end_offsets(positions).items():
             reader.seek(position, offset)
@@ -172,11 +172,10 @@ def _captured(clock: Clock) -> Iterator[PartsSeen]:
                     known.add(message.visit_id)
                     trigger = trigger_in(message.visit_id)
                     if trigger is not None:
-                        waiting[trigger[1]] = trigger[0]
-            # A moment old, so that a part that another partition brings later is still put before those behind it.
+                        triggered_ms[trigger[1]] = trigger[0]
+                        order.add(trigger[1], clock.now_ms())
             now = clock.now_ms()
-            ready = sorted(counter for counter, at_ms in waiting.items() if now - at_ms >= _SETTLED_MS)
-            return [(counter, float(now - waiting.pop(counter))) for counter in ready]
+            return [(counter, float(now - triggered_ms.pop(counter))) for counter in order.due(now)]
 
         yield due
 

@@ -140,7 +140,10 @@ class DemoUaPlc(DemoControl):
 
 
 def gate_figures(told: Mapping[str, Any], routings: Mapping[str, Routing]) -> dict[str, Any]:
-    """Whether each visit's part lies where its first disposition says, or, without an answer in time, in `unknown`."""
+    """Whether each visit's part lies where its first disposition says, or, without an answer in time, in `unknown`.
+
+    A pass whose permission was over, or taken back, before the gate read it lies with the diverted: too late as well.
+    """
     parts: Mapping[str, Mapping[str, Any]] = told["parts"]
     wrong, too_late, left = [], 0, set(parts)
     for visit, routing in sorted(routings.items()):
@@ -148,9 +151,10 @@ def gate_figures(told: Mapping[str, Any], routings: Mapping[str, Routing]) -> di
         counter = "" if trigger is None else str(trigger[1])
         bin_ = parts.get(counter, {}).get("bin")
         left.discard(counter)
-        if bin_ not in {_BIN_OF[routing], "unknown"}:
+        is_too_late = routing is Routing.TRUSTED_PASS and bin_ in {"unknown", _BIN_OF[Routing.DIVERTED]}
+        if not is_too_late and bin_ not in {_BIN_OF[routing], "unknown"}:
             wrong.append(f"{visit} ({routing.value}) in {bin_ or 'no bin'}")
-        too_late += routing is Routing.TRUSTED_PASS and bin_ == "unknown"
+        too_late += is_too_late
     wrong += [f"part {counter} was never decided" for counter in sorted(left) if parts[counter]["bin"] != "unknown"]
     return {
         "bins": told["bins"],

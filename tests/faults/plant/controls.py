@@ -16,11 +16,12 @@ from asyncua import ua
 from linewarden.demo import line
 from linewarden_onward.gate import GateBin, GateControl, GateLimits
 from linewarden_onward.outputs.gate_block import GateLanes
-from linewarden_onward.simulated_plc import PlcLink, SimulatedPlc
+from linewarden_onward.simulated_plc import PlcLink, SimulatedPlc, TriggerOrder
 from linewarden_runtime.books import positions_of, readable
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.processes import free_port
 from linewarden_schemas.capture import Capture
+from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.ids import trigger_in
 from tests.faults.matrix.oracle import Judgement
 from tests.faults.plant.bed import DECIDE_BY_MS, Naming, PlantBed
@@ -71,27 +72,39 @@ class ModbusRig(ControlRig):
         self._plc = SimulatedPlc(self._link, control, GateLanes(), self._clock, DECIDE_BY_MS)
         self._visits: dict[int, str] = {}
         self._bed: PlantBed | None = None
+        self._known = frozenset[int]()
 
     def settle(self, bed: PlantBed) -> None:
-        """Until each part that is captured lies in a bin."""
+        """Until each part that is captured lies in a bin, and what was decided of it is known here too."""
         if self._bed is None:
             self._bed = bed
             self._thread.start()
             bed.until(lambda: bool(self._plc.binned), "the first part lies in a bin")
-        known = set(self._visits)
+        self._known = known = frozenset(self._visits)
         bed.until(lambda: known <= self._plc.binned.keys(), "each part lies in a bin")
+        bed.until(lambda: all(self._first(bed, one) is not None for one in known), "each part is decided")
 
     def judge(self, bed: PlantBed) -> Judgement:
-        """A bin holds what was decided of its part, or the part was not answered and lies apart."""
+        """A bin holds what was decided of its part, or the part was not answered and lies apart.
+
+        A pass without a permission any more lies with the diverted.
+        """
         wrong, lost = set(), set()
-        for counter, step in list(self._plc.binned.items()):
-            visit = self._visits[counter]
-            first = bed.flow.dispositions.get(f"{visit}:0")
-            if step.bin is GateBin.PASS and (first is None or not first.is_pass):
+        for counter in self._known:
+            visit, step, first = self._visits[counter], self._plc.binned[counter], self._first(bed, counter)
+            assert first is not None, visit
+            if step.bin is GateBin.PASS and not first.is_pass:
                 wrong.add(f"{visit}: in the bin of passes, and it is none")
-            elif first is not None and step.bin not in {GateBin.UNKNOWN, _BINS[first.routing.value]}:
+            elif step.bin not in {
+                GateBin.UNKNOWN,
+                _BINS[first.routing.value],
+                *([GateBin.DIVERT] if first.is_pass else []),
+            }:
                 lost.add(f"{visit}: {first.routing.value}, in the bin {step.bin.value}")
         return Judgement(lost=frozenset(lost), passed_wrongly=frozenset(wrong))
+
+    def _first(self, bed: PlantBed, counter: int) -> Disposition | None:
+        return bed.flow.dispositions.get(f"{self._visits[counter]}:0")
 
     def sign(self, bed: PlantBed) -> str | None:
         """That the PLC lets its own output fall."""
@@ -112,17 +125,17 @@ class ModbusRig(ControlRig):
         with broker.reader(dict.fromkeys(positions_of(broker, topic), 0), max_records=500) as reader:
             for place, offset in reader.end_offsets(positions_of(broker, topic)).items():
                 reader.seek(place, offset)
-            waiting: dict[int, str] = {}
+            order, heard = TriggerOrder(), dict[int, str]()
             while not self._over.wait(_SCAN_S):
                 for record in reader.poll(0.0):
                     message = readable(record)
-                    if isinstance(message, Capture) and (trigger := trigger_in(message.visit_id)) is not None:
-                        waiting[trigger[1]] = message.visit_id
-                for counter in sorted(waiting):  # a folder's visits name the run's begin, so the part is seen now
-                    visit = waiting.pop(counter)
-                    if counter not in self._visits:
-                        self._visits[counter] = visit
-                        self._plc.trigger(counter)
+                    trigger = trigger_in(message.visit_id) if isinstance(message, Capture) else None
+                    if isinstance(message, Capture) and trigger is not None and trigger[1] not in heard:
+                        heard[trigger[1]] = message.visit_id
+                        order.add(trigger[1], self._clock.now_ms())
+                for counter in order.due(self._clock.now_ms()):
+                    self._visits[counter] = heard[counter]
+                    self._plc.trigger(counter)  # a folder's visits name the run's begin, so the part is seen now
                 self._plc.scan()
 
 

@@ -37,12 +37,17 @@ def test_parts_without_an_answer_lie_apart_and_passes_among_them_are_counted() -
     assert (figures["agrees"], figures["passes_too_late"]) == (True, 1)
 
 
+def test_a_pass_without_a_permission_any_more_lies_with_the_diverted_and_is_counted() -> None:
+    figures = gate_figures(told("divert", "divert", "reject"), ROUTINGS)
+    assert (figures["agrees"], figures["passes_too_late"]) == (True, 1)
+
+
 @pytest.mark.parametrize(
     "bins",
     [
         ("pass", "pass", "reject"),
         ("pass", "divert", "pass"),
-        ("divert", "divert", "reject"),
+        ("reject", "divert", "reject"),
         ("pass", "divert"),
         ("pass", "divert", "reject", "pass"),
     ],
