@@ -184,6 +184,7 @@ class Intake:
                 "the picture is too large and its visit diverts; lower the resolution, use JPEG, or raise "
                 "max_record_bytes together with max.message.bytes of the topic 'frames'",
                 camera_id=self._place.camera_id,
+                shot=shot.index,
                 size_bytes=len(picture.data),
                 allowed_bytes=self._max_picture_bytes,
             )
@@ -199,7 +200,9 @@ class Intake:
         try:
             return encode(shot.picture, self._encoding), None, None
         except Unreadable as error:
-            _log.error("the picture cannot be encoded", camera_id=self._place.camera_id, error=str(error))
+            _log.error(
+                "the picture cannot be encoded", camera_id=self._place.camera_id, shot=shot.index, error=str(error)
+            )
             return None, Loss.UNREADABLE, str(error)
 
     def _in_hand_of(self, shot: Shot, picture: EncodedPicture | None, loss: Loss | None, detail: str | None) -> _InHand:

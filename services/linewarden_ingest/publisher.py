@@ -26,6 +26,7 @@ from linewarden_runtime.errors import BrokerUnavailable, DeliveryFailed, TooLarg
 from linewarden_runtime.metrics import PRODUCERS_REPLACED, UNACKED_AGE_SECONDS, UNACKED_BYTES
 from linewarden_runtime.ports import Producer
 from linewarden_runtime.records import OutRecord
+from linewarden_schemas.capture import Capture
 from linewarden_schemas.vocabulary import Loss
 
 _BURST = 64
@@ -232,6 +233,7 @@ class Publisher:
             "the broker refuses a capture for its size and its visit is lost; raise max.message.bytes of 'captures'",
             camera_id=self._place.camera_id,
             sequence=entry.sequence,
+            frame_id=None if entry.ticket is None else entry.ticket.capture.frame_id,
             error=str(error),
         )
 
@@ -259,11 +261,11 @@ class Publisher:
             return loss
         if record.is_corrupt or record.kind is Kind.TORN:
             self._losses.add(Loss.SPOOL_CORRUPT)
-            _log.error("a spooled picture is damaged", camera_id=self._place.camera_id, sequence=record.sequence)
+            _log.error("a spooled picture is damaged", **_named(ticket.capture), sequence=record.sequence)
             return Loss.SPOOL_CORRUPT
         if record.kind is Kind.UNKNOWN or ticket.content_type is None:
             self._losses.add(Loss.UNREADABLE)
-            _log.error("a spooled picture is of a kind unknown here", camera_id=self._place.camera_id)
+            _log.error("a spooled picture is of a kind unknown here", **_named(ticket.capture))
             return Loss.UNREADABLE
         return Loss.DROPPED_OLDEST if record.kind is Kind.DROPPED else None
 
@@ -277,8 +279,7 @@ class Publisher:
         self._losses.add(Loss.OVERSIZE)
         _log.error(
             "the broker refuses the picture for its size and its visit diverts; raise max.message.bytes of 'frames'",
-            camera_id=self._place.camera_id,
-            frame_id=ticket.capture.frame_id,
+            **_named(ticket.capture),
             error=str(error),
         )
 
@@ -321,3 +322,8 @@ class Publisher:
         self._settle_acks()
         # What came back until the very end is not sent again.
         self._reader.seek(self._ledger.forget())
+
+
+def _named(capture: Capture) -> dict[str, str]:
+    """What a line of the log says of which picture it speaks."""
+    return {"camera_id": capture.camera_id, "visit_id": capture.visit_id, "frame_id": capture.frame_id}

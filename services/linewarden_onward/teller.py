@@ -190,7 +190,9 @@ class Teller:
         if refused.notice.key not in keys:
             raise RuntimeError(f"output {self._options.output_id} refused {refused.notice.key}, which it was not told")
         REFUSED.labels(output=self._options.output_id, cause=refused.cause).inc()
-        _log.error("the receiver refused", visit=refused.notice.key, cause=refused.cause, why=str(refused))
+        _log.error(
+            "the receiver refused", visit_id=refused.notice.disposition.visit_id, cause=refused.cause, why=str(refused)
+        )
         self._has_told(keys.index(refused.notice.key), refused)
 
     def _has_told(self, count: int, refused: OutputRefused | None) -> None:

@@ -109,7 +109,7 @@ class CodeReadingCamera:
         CODES.labels(camera=self._camera_id, outcome=outcome).inc()
         if doubt is None:
             return shot
-        _log.warning("a part diverts", camera_id=self._camera_id, cause=f"code {outcome}", why=doubt)
+        _log.warning("a part diverts", camera_id=self._camera_id, shot=shot.index, cause=f"code {outcome}", why=doubt)
         return replace(shot, doubt="; ".join(filter(None, (shot.doubt, doubt))))
 
 

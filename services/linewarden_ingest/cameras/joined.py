@@ -109,7 +109,8 @@ class JoinedCamera:
         JOINS.labels(camera=self._run.place.camera_id, cause=cause.value).inc()
         if cause is not JoinCause.JOINED:
             why = shot.doubt or shot.loss_detail
-            _log.warning("a part diverts", camera_id=self._run.place.camera_id, cause=cause.value, why=why)
+            camera_id = self._run.place.camera_id
+            _log.warning("a part diverts", camera_id=camera_id, shot=shot.index, cause=cause.value, why=why)
         self._index = max(self._index, shot.index)
         return shot
 
