@@ -1,10 +1,11 @@
 """A small HTTP server for probes and Prometheus: /healthz, /readyz, /metrics."""
 
 import json
+import sys
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
@@ -57,6 +58,15 @@ class Health:
             return dict(self._unwell)
 
 
+class _ProbeServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as socketserver has them
+        """A probe that hung up does not hear its answer, which is no fault of ours; anything else is told."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class HealthServer(Closing):
     """Serves one Health, and the metrics of a registry, on a port; port 0 takes a free one."""
 
@@ -68,8 +78,7 @@ class HealthServer(Closing):
         *,
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
-        self._server = ThreadingHTTPServer((host, port), _handler(health, registry))
-        self._server.daemon_threads = True
+        self._server = _ProbeServer((host, port), _handler(health, registry))
         # No Background: a failure belongs to the one answer, and probes are answered to the very end.
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 

@@ -293,7 +293,9 @@ _OBSTACLES: dict[AlarmDoing, tuple[_Obstacle, ...]] = {
     AlarmDoing.UNSHELVE: ((lambda alarm, _asked, _now_ms: alarm.shelved_until_ms is None, "it is not shelved"),),
     AlarmDoing.REMOVE: (_IS_REMOVED,),
     AlarmDoing.RESTORE: ((lambda alarm, _asked, _now_ms: alarm.removed_by is None, "it is in service"),),
-    AlarmDoing.COUNT: ((lambda _alarm, _asked, _now_ms: True, "only a bin can be counted"),),
+    AlarmDoing.COUNT: (
+        (lambda _alarm, _asked, _now_ms: True, "only a bin that LINEWARDEN_LINE__ALARMS__BINS names can be counted"),
+    ),
 }
 
 

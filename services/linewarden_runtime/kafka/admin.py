@@ -62,7 +62,8 @@ class KafkaAdmin(Closing):
         count = len(self._metadata(spec.name)["partitions"])
         if count != spec.partitions:
             raise ConfigurationError(
-                f"{spec.name} has {count} partitions, not {spec.partitions}; changing the count is a drained migration"
+                f"{spec.name} has {count} partitions, not {spec.partitions}: name the line's own number, --partitions "
+                f"{count}; changing it is a drained migration"
             )
 
     def delete_topics(self, names: Iterable[str]) -> None:

@@ -28,8 +28,8 @@ class MemoryAdmin(Closing):
                 made.append(spec.name)
             elif existing.partitions != spec.partitions:
                 raise ConfigurationError(
-                    f"{spec.name} has {existing.partitions} partitions, not {spec.partitions}; "
-                    "changing the count is a drained migration"
+                    f"{spec.name} has {existing.partitions} partitions, not {spec.partitions}: name the line's own "
+                    f"number, --partitions {existing.partitions}; changing it is a drained migration"
                 )
         return made
 

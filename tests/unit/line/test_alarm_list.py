@@ -166,7 +166,7 @@ def test_a_shelf_that_nobody_ends_hides_nothing_after_its_time() -> None:
         (AlarmDoing.SHELVE, {"until_ms": NOW}, "a shelf ends within 8 hours"),
         (AlarmDoing.UNSHELVE, {}, "it is not shelved"),
         (AlarmDoing.RESTORE, {}, "it is in service"),
-        (AlarmDoing.COUNT, {"count": 3}, "only a bin can be counted"),
+        (AlarmDoing.COUNT, {"count": 3}, "only a bin that LINEWARDEN_LINE__ALARMS__BINS names can be counted"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_its_reason(doing: AlarmDoing, more: dict[str, int], why: str) -> None:

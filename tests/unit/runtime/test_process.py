@@ -2,6 +2,9 @@
 
 import json
 import logging
+import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -131,6 +134,40 @@ def test_probes_tell_hung_from_not_ready() -> None:
         assert _get(server.port, "/healthz")[0] == 200
         assert b"linewarden_transactions_total" in _get(server.port, "/metrics")[1]
         assert _get(server.port, "/other")[0] == 404
+
+
+class SlowHealth(Health):
+    """Answers when it is let, so that a probe may hang up before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may_answer, self.fails = threading.Event(), threading.Event(), False
+
+    def waiting(self) -> dict[str, str]:
+        self.asked.set()
+        assert self.may_answer.wait(30)
+        if self.fails:
+            raise RuntimeError("a bug")
+        return {"why": "x" * (1 << 24)}  # more than any socket's buffer takes without its reader
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_probe_that_hangs_up_leaves_no_traceback_and_a_bug_does(
+    fails: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    health = SlowHealth()
+    health.fails = fails
+    before = set(threading.enumerate())
+    with HealthServer(health) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as probe:
+            probe.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+            assert health.asked.wait(30)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        answering = [one for one in threading.enumerate() if one not in before and one.name != "health"]
+        health.may_answer.set()
+        for one in answering:
+            one.join(30)
+    assert ("Traceback" in capsys.readouterr().err) is fails
 
 
 def test_logs_are_json_lines_that_escape_and_cut_what_came_over_the_bus(capsys: pytest.CaptureFixture[str]) -> None:
