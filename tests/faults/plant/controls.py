@@ -194,7 +194,7 @@ class OpcuaRig(ControlRig):
         while not self._over.is_set():
             with contextlib.suppress(ua.UaError, OSError, asyncio.TimeoutError, ConnectionError):
                 await self._follow()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
 
     async def _follow(self) -> None:
         client = await self._plant.client()
