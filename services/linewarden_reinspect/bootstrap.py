@@ -229,6 +229,12 @@ def sign_in_link(base_url: str, token: str, roles: Sequence[Role] = (), *, name:
     return f"{base_url.rstrip('/')}/sign-in{page}#{'~'.join([token, *words])}"
 
 
+def reached_at(settings: StationSettings, port: int) -> str:
+    """Where people reach the station: as its settings say, else by its own address."""
+    everywhere = ipaddress.ip_address(settings.host).is_unspecified if settings.host[:1].isdigit() else False
+    return settings.public_url or f"http://{socket.gethostname() if everywhere else settings.host}:{port}"
+
+
 def _rules(options: StationSettings) -> AccessRules:
     provider = None if options.oidc is None else OpenIdProvider(options.oidc, options.public_url, SystemClock())
     return AccessRules(
@@ -244,8 +250,7 @@ def _rules(options: StationSettings) -> AccessRules:
 
 def _offer_ways_in(access: Access, settings: StationSettings, port: int) -> None:
     """Take the link that was given, and print one that makes the first administrator where there is none yet."""
-    everywhere = ipaddress.ip_address(settings.host).is_unspecified if settings.host[:1].isdigit() else False
-    base = settings.public_url or f"http://{socket.gethostname() if everywhere else settings.host}:{port}"
+    base = reached_at(settings, port)
     if settings.link_token is not None:
         access.links.accept(settings.link_token, LinkKind.SIGN_IN, settings.link_roles, uses=settings.link_uses)
     access.links.withdraw(LinkKind.SET_UP)

@@ -22,7 +22,10 @@ def test_topics_are_made_once(broker: Broker, namespace: str) -> None:
 
 def test_another_partition_count_is_refused(broker: Broker, topic: Topic) -> None:
     name = topic(partitions=2)
-    with broker.admin() as admin, pytest.raises(ConfigurationError, match="2 partitions, not 3: name the line.s own number, --partitions 2"):
+    with (
+        broker.admin() as admin,
+        pytest.raises(ConfigurationError, match=r"2 partitions, not 3: name the line.s own number, --partitions 2"),
+    ):
         admin.create_topics([TopicSpec(name, 3)])
 
 

@@ -8,9 +8,7 @@ import shlex
 import subprocess
 
 import pytest
-from typer.main import get_command
 
-from linewarden.cli import app
 from scripts import site
 from tests.support.guides import COMMANDS, ROOT, GuidePage, blocks_of
 
@@ -19,7 +17,7 @@ FOLLOWERS = ("tests.guides.*", "tests.e2e.test_change_over_guide", "tests.integr
 ELSEWHERE = {
     "README.md": "make, by .ci/run; and the targets by this module",
     "CONTRIBUTING.md": "make, by .ci/run; and the targets by this module",
-    "deploy/README.md": "no container engine here: this module holds its words to linewarden against the command line",
+    "deploy/README.md": "no container engine here: what it says to linewarden by integration/linewarden/test_deploy",
     "tests/simulation/README.md": "make, by this module; what it makes by tests/unit",
 }
 """Pages whose `sh` fences no test runs as they stand, and why that is enough."""
@@ -77,18 +75,6 @@ def test_what_is_made_exists_and_does_as_it_says(page: str) -> None:
             ["make", "-n", *words[1:], "VENV=/nonexistent"], cwd=ROOT, capture_output=True, text=True, check=False
         )
         assert told.returncode == 0, f"{page}: {command}: {told.stderr}"
-
-
-def test_what_the_compose_file_is_asked_for_is_a_command_with_these_options() -> None:
-    asked = [line.partition(" provision ")[2] for line in shown()["deploy/README.md"][0].splitlines()]
-    asked = [words for words in asked if words]
-    assert len(asked) == 4
-    for words in asked:
-        command, said = get_command(app), shlex.split(words.partition(" >")[0].partition(" <")[0])
-        while hasattr(command, "commands"):
-            command = command.commands[said.pop(0)]
-        options = {option for one in command.params for option in one.opts}
-        assert {word for word in said if word.startswith("--")} <= options, words
 
 
 def _commands(line: str) -> list[str]:

@@ -22,19 +22,24 @@ app = typer.Typer(help="Recipes: immutable versions of a product's settings.", n
 def example(
     bundle: Annotated[Path, typer.Option(help="Folder of the bundle that the recipe names.")],
     recipe_id: Annotated[str, typer.Option(help="Id of the recipe.")] = "my-product",
-    cameras: Annotated[str, typer.Option(help="Cameras, one view each, separated by commas.")] = "cam1",
+    cameras: Annotated[
+        str, typer.Option(help="Cameras, one view each, separated by commas; VIEW=CAMERA names the view.")
+    ] = "cam1",
 ) -> None:
     """Print a recipe to start from, as the JSON that `add` reads."""
     from linewarden.commands.bundles import digest_of  # noqa: PLC0415
     from linewarden_schemas.recipe import Recipe, ViewSpec  # noqa: PLC0415
 
-    names = cameras.split(",")
+    pairs = [one.rpartition("=") for one in cameras.split(",")]
+    views = [
+        ViewSpec(view_id=view or f"view{number}", camera_id=camera) for number, (view, _, camera) in enumerate(pairs, 1)
+    ]
     recipe = Recipe(
         recipe_id=recipe_id,
         version=1,
         product_id=recipe_id,
         bundle_digest=digest_of(bundle),
-        views=tuple(ViewSpec(view_id=f"view{number}", camera_id=name) for number, name in enumerate(names, 1)),
+        views=tuple(views),
         created_ms=now_ms(),
         created_by=actor(None),
     )

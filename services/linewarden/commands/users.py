@@ -128,16 +128,20 @@ def password(name: Name, password_stdin: Stdin = False, data: Folder = None) -> 
 @app.command()
 def link(
     wanted: Annotated[Role, typer.Argument(help="The role in which the link signs in.")],
-    url: Annotated[str, typer.Option(help="Where people reach the station.")] = "http://127.0.0.1:8080",
+    url: Annotated[
+        str, typer.Option(help="Where people reach the station; what the station's settings say by default.")
+    ] = "",
     data: Folder = None,
 ) -> None:
     """Print a link that signs somebody in once, within a day, with a name of their choice and no password."""
-    from linewarden_reinspect.bootstrap import sign_in_link  # noqa: PLC0415 - nothing heavy before it is needed
+    from linewarden_reinspect.bootstrap import reached_at, sign_in_link  # noqa: PLC0415 - nothing heavy before
+    from linewarden_reinspect.settings import StationProcess  # noqa: PLC0415
     from linewarden_reinspect.station.access.links import LinkKind  # noqa: PLC0415
 
+    settings = StationProcess.load().station
     with _access(data, "link", wanted.value) as access:
         token = access.links.make(LinkKind.SIGN_IN, [wanted])
-    typer.echo(sign_in_link(url, token))
+    typer.echo(sign_in_link(url or reached_at(settings, settings.port), token))
 
 
 @contextmanager
