@@ -39,14 +39,25 @@ def test_a_permission_for_a_part_that_was_not_passed_is_found(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("bin_", "harm"),
-    [(GateBin.DIVERT, ""), (GateBin.UNKNOWN, ""), (GateBin.PASS, "passed_wrongly"), (GateBin.REJECT, "lost")],
+    ("routing", "bin_", "harm"),
+    [
+        (Routing.DIVERTED, GateBin.DIVERT, ""),
+        (Routing.DIVERTED, GateBin.UNKNOWN, ""),
+        (Routing.DIVERTED, GateBin.PASS, "passed_wrongly"),
+        (Routing.DIVERTED, GateBin.REJECT, "lost"),
+        (Routing.REJECTED, GateBin.DIVERT, "lost"),
+        (Routing.TRUSTED_PASS, GateBin.PASS, ""),
+        (Routing.TRUSTED_PASS, GateBin.DIVERT, ""),  # its permission was over before the gate read it
+        (Routing.TRUSTED_PASS, GateBin.REJECT, "lost"),
+    ],
 )
-def test_a_part_in_another_bin_than_was_decided_is_found(tmp_path: Path, bin_: GateBin, harm: str) -> None:
+def test_a_part_in_another_bin_than_was_decided_is_found(
+    tmp_path: Path, routing: Routing, bin_: GateBin, harm: str
+) -> None:
     rig = ModbusRig(tmp_path)
-    one = decided(7, Routing.DIVERTED)
-    rig._visits[7] = one.visit_id
-    rig._plc.binned[7] = GateStep(7, bin_)
+    one = decided(7, routing)
+    rig._visits[7], rig._known = one.visit_id, frozenset({7})
+    rig._plc.binned |= {7: GateStep(7, bin_), 8: GateStep(8, GateBin.PASS)}  # of the eighth nothing is known yet
     found = rig.judge(bed(one))
     rig.close()
     assert found.holds == (not harm)
