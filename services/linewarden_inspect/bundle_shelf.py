@@ -86,6 +86,13 @@ class BundleShelf:
         if not loaded.cancelled() and loaded.exception() is None:
             self._on_use(recipe, loaded.result())
 
+    def failures(self) -> dict[str, str]:
+        """Why bundles that were asked for cannot be used, by digest; each is tried again at its next frame."""
+        with self._lock:
+            asked = {digest: one.future for digest, one in self._bundles.items()}
+        done = {digest: future for digest, future in asked.items() if future.done() and not future.cancelled()}
+        return {digest: str(why) for digest, future in done.items() if (why := future.exception()) is not None}
+
     def notices(self, now_ms: int, live: Callable[[str], Sequence[LiveLimit]] = lambda _: ()) -> dict[str, str]:
         """What to announce, by the digest of a loaded bundle: what stands behind it ends soon, or ended.
 

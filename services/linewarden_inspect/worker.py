@@ -122,10 +122,14 @@ class InspectWorker:
         if self._clock.monotonic() >= self._look_at:
             self._look_at = self._clock.monotonic() + _LOOK_S
             self._announce(self._bundles.notices(self._clock.now_ms(), self._live.of_bundle))
+        failed = {
+            digest: f"its pictures are answered NOT_DECIDABLE: {why}"
+            for digest, why in self._bundles.failures().items()
+        }
         self._health.unwell(
             unwell
             | self._placements.ailments()
-            | {f"bundle {digest[:12]}": why for digest, why in self._announced.items()}
+            | {f"bundle {digest[:12]}": why for digest, why in (self._announced | failed).items()}
         )
 
     def _announce(self, notices: dict[str, str]) -> None:

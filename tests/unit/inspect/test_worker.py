@@ -13,6 +13,7 @@ from linewarden_inspect.bootstrap import loader
 from linewarden_inspect.device_lane import DeviceLost
 from linewarden_inspect.writing import InspectionWriter
 from linewarden_runtime.clock import SystemClock
+from linewarden_runtime.health import Health
 from linewarden_runtime.live_limits import LiveLimitBook, live_limit_record
 from linewarden_runtime.partitions import partition_of
 from linewarden_runtime.provision import recipe_record
@@ -139,6 +140,17 @@ def test_a_frame_that_cannot_be_judged_is_answered_and_its_neighbours_are_judged
     assert len(found) == 3
     assert [one.undecidable for one in found if one.undecidable] == [expected]
     assert [letter.cause for letter in dead_letters(broker)] == ([expected.value] if is_dead_letter else [])
+
+
+def test_health_names_a_bundle_that_cannot_be_used(bundle_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, str]] = []
+    monkeypatch.setattr(Health, "unwell", lambda _, found: told.append(dict(found)))
+    broker = memory_line(recipe("0" * 64))
+    broker.append(good())
+    worker(broker, bundle_store).run(CountingStop(lambda: everything_is_committed(broker)))
+    (answered,) = inspections(broker)
+    assert answered.undecidable is Undecidable.UNKNOWN_BUNDLE
+    assert "answered NOT_DECIDABLE" in told[-1]["bundle 000000000000"]
 
 
 def test_a_record_without_headers_is_a_dead_letter_alone(bundle_store: Path) -> None:
