@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +33,7 @@ def choose(
     as_json: Json = False,
 ) -> None:
     """Choose labelled defects: classes in turn, one picture a group."""
-    labels = _chosen(data, layout, split, count, seed, recent)
+    labels, _ = _chosen(data, layout, split, count, seed, recent)
     rows = [{"picture": one.name, "class": one.defect_class, "group": one.group} for one in labels]
     show(rows, as_json=as_json, empty="no defective group is left that was not shown lately")
     raise typer.Exit(0 if len(rows) == count else 1)
@@ -57,11 +58,12 @@ def add(
     """Slip known defects into a line's queue over one shift, as captures that look like its newest; until Ctrl-C.
 
     Each is withheld whatever the machine says, and counted neither as production nor in exports. Exits 1 where fewer
-    came in than were asked for. The folder's pictures should be of this line's camera, in its format.
+    came in than were asked for. The folder's pictures should be of this line's cameras, in their format; where a visit
+    has several views, a part's pictures are one group, each with its view as a word of its path: P17_left.png.
     """
     import random  # noqa: PLC0415 - nothing heavy before it is needed
 
-    from linewarden.known_bads.seeding import Seeding, picture_of, slip_in  # noqa: PLC0415
+    from linewarden.known_bads.seeding import Seeding, by_view, picture_of, slip_in  # noqa: PLC0415
     from linewarden_runtime.clock import SystemClock  # noqa: PLC0415
     from linewarden_runtime.lifecycle import Stop, stop_on_signals  # noqa: PLC0415
 
@@ -70,15 +72,19 @@ def add(
     def wait_until(at_ms: int) -> bool:
         return not clock.wait(stop.event, max(0.0, (at_ms - clock.now_ms()) / 1000))
 
-    labels = _chosen(data, layout, split, per_shift, seed, shown if shown and shown.exists() else None)
-    pictures = [picture_of(data / one.name) for one in labels]
+    labels, known = _chosen(data, layout, split, per_shift, seed, shown if shown and shown.exists() else None)
     dice = random.Random(seed)  # noqa: S311 - no secret hangs on it; without a seed nobody can repeat it
     begin, here = now_ms(), connect()
-    times = sorted(begin + dice.randrange(round(shift_hours * 3_600_000)) for _ in pictures)
     seeding = Seeding(here.broker, here.namespace, line, clock, dice, begin)
+    views, parts = seeding.views(), []
+    for label in labels:
+        of_part = [one.name for one in known if one.group == label.group]
+        names = {views[0]: label.name} if len(views) == 1 else by_view(of_part, views)
+        parts.append({view: picture_of(data / name) for view, name in names.items()})
+    times = sorted(begin + dice.randrange(round(shift_hours * 3_600_000)) for _ in parts)
     stop_on_signals(stop)
-    told = slip_in(seeding, pictures, [begin] * len(times) if at_once else times, wait_until)
-    added = [label for label, one in zip(labels, told, strict=False) if one is not None]
+    told = slip_in(seeding, parts, [begin] * len(times) if at_once else times, wait_until)
+    added = [label for label, one in zip(labels, told, strict=False) if one]
     if shown is not None and added:
         with shown.open("a", encoding="utf-8") as file:
             file.writelines(f"{label.group}\n" for label in added)
@@ -126,14 +132,17 @@ def _why_not(told: list[Any], labels: list[Label], wanted: int) -> str:
     reasons = []
     if len(labels) < wanted:
         reasons.append(f"the set has {len(labels)} that were not shown lately")
-    if None in told:
-        reasons.append(f"{told.count(None)} fell into a time without production")
+    if [] in told:
+        reasons.append(f"{told.count([])} fell into a time without production")
     if len(told) < len(labels):
         reasons.append("stopped before its end")
     return f": {'; '.join(reasons)}" if reasons else ""
 
 
-def _chosen(data: Path, layout: str, split: str, count: int, seed: int | None, recent: Path | None) -> list[Label]:
+def _chosen(
+    data: Path, layout: str, split: str, count: int, seed: int | None, recent: Path | None
+) -> tuple[list[Label], Sequence[Label]]:
+    """The chosen pictures, and all of the side that they were chosen from."""
     import numpy as np  # noqa: PLC0415
 
     from linewarden_train.live.known_bads import choose_known_bads  # noqa: PLC0415
@@ -142,4 +151,4 @@ def _chosen(data: Path, layout: str, split: str, count: int, seed: int | None, r
         samples = side_of(data, layout, split)
         shown = set() if recent is None else set(recent.read_text().splitlines())
         chosen = choose_known_bads(samples.labels, count, np.random.default_rng(seed), recent=shown)
-    return [samples.labels[index] for index in chosen]
+    return [samples.labels[index] for index in chosen], samples.labels

@@ -65,7 +65,8 @@ def final_table(summary: dict[str, Any]) -> Table:
     table.add_row("diverted by cause", causes or "-")
     p50, p99, alone = summary["latency_ms"]["p50"], summary["latency_ms"]["p99"], summary["model_only_frames_per_s"]
     table.add_row("capture to routing, p50 / p99", "-" if None in {p50, p99} else f"{p50:.0f} / {p99:.0f} ms")
-    speed = f"{summary['frames_per_s']:.1f} / {'-' if alone is None else f'{alone:.0f}'}"
+    line = summary["frames_per_s"]
+    speed = " / ".join(("-" if line is None else f"{line:.1f}", "-" if alone is None else f"{alone:.0f}"))
     table.add_row("frames/s, line / network alone", speed)
     open_ends = ", ".join(f"{name} {count}" for name, count in summary["balance"].items() if name != "closes")
     closes, open_ = "[green]closes[/green]", f"[red bold]DOES NOT CLOSE[/red bold]: {open_ends}"

@@ -15,6 +15,7 @@ from linewarden_runtime.alarm_book import AlarmBook
 from linewarden_runtime.ports import Broker
 from linewarden_schemas.alarm_vocabulary import AlarmStep
 from linewarden_schemas.ids import Namespace
+from linewarden_schemas.vocabulary import Cause
 
 
 def truth_of(plan: LinePlan, visit_ids: list[str]) -> dict[str, bool]:
@@ -32,7 +33,8 @@ def summarise(
 ) -> dict[str, Any]:
     """The whole summary; `truth` is null where the pictures are not simulated."""
     ledger = read_ledger(broker, namespace)
-    truth = None if plan is None else truth_of(plan, list(ledger.first))
+    made = [visit for visit, first in ledger.first.items() if Cause.KNOWN_BAD not in first.causes]
+    truth = None if plan is None else truth_of(plan, made)
     summary: dict[str, Any] = {"truth": None} | shift_summary(ledger, time.time_ns() // 1_000_000, truth)
     first = timing.seconds_to_first_routing
     return summary | {

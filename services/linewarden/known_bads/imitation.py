@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from linewarden_ingest.cameras.interface import EncodedPicture, PartInfo, Shot, Trigger
@@ -18,10 +18,15 @@ CAMERA = "known-bads"
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """The newest real capture of a line, which is imitated, and the serials of those around it."""
+    """The newest real capture of each view of a line, which are imitated, and the serials of those around them."""
 
-    capture: Capture
+    captures: Mapping[str, Capture]
     serials: frozenset[str]
+
+    @property
+    def capture(self) -> Capture:
+        """The newest of them all."""
+        return max(self.captures.values(), key=lambda one: one.captured_ms)
 
 
 def newest(captures: Iterable[Capture], line_id: str) -> Recent | None:
@@ -30,33 +35,45 @@ def newest(captures: Iterable[Capture], line_id: str) -> Recent | None:
     if not real:
         return None
     serials = frozenset(one.part_id for one in real if one.part_id is not None)
-    return Recent(max(real, key=lambda one: one.captured_ms), serials)
+    return Recent({one.view_id: one for one in sorted(real, key=lambda one: one.captured_ms)}, serials)
 
 
 def imitate(
-    picture: EncodedPicture, recent: Recent, pins: Pins, at_ms: int, run: tuple[int, int], serial: str | None
-) -> Capture:
-    """One visit of one view, captured at a time (epoch ms) and marked as known-bad, whatever becomes of it.
+    pictures: Mapping[str, EncodedPicture],
+    recent: Recent,
+    pins: Pins,
+    at_ms: int,
+    run: tuple[int, int],
+    serial: str | None,
+) -> list[Capture]:
+    """One visit, a picture a view, captured at a time (epoch ms) and marked as known-bad, whatever becomes of it.
 
-    Station, view, part's kind and the look of its numbers are those of the recent capture; recipe and state are those
-    in force. `run` is the spool epoch and the sequence of this run, which count its own pictures and no camera's.
+    Station, part's kind and the look of its numbers are those of the recent captures; recipe and state are those in
+    force. `run` is the spool epoch and the first sequence of this run, which count its own pictures and no camera's.
+
+    Raises:
+        KeyError: for a view of which nothing was captured lately.
     """
-    model, (epoch, sequence) = recent.capture, run
-    number = int(model.visit_id.rsplit(".", 1)[-1]) if model.visit_id[-1].isdigit() else sequence
+    model, (epoch, first) = recent.capture, run
+    number = int(model.visit_id.rsplit(".", 1)[-1]) if model.visit_id[-1].isdigit() else first
     part = PartInfo(serial, model.part_id_source, model.lot_id, model.product_id)
-    shot = Shot(
-        index=sequence,
-        captured_ms=at_ms,
-        picture=picture,
-        trigger=Trigger(number, at_ms),
-        part=part if serial else PartInfo(lot_id=model.lot_id, product_id=model.product_id),
-        is_simulated=model.is_simulated,
-    )
-    place = CameraPlace(model.line_id, model.station_id, CAMERA, model.view_id)
-    made = build_capture(shot, picture, loss=None, place=place, pins=pins, spool_epoch=epoch, sequence=sequence)
-    # Pages see the frame's id before the first answer: it looks as those of the camera do.
-    frame = ids.frame_id(made.visit_id, made.view_id, model.spool_epoch, model.sequence)
-    return made.model_copy(update={"frame_id": frame, "known_bad": True})
+    made = []
+    for sequence, (view, picture) in enumerate(pictures.items(), first):
+        shot = Shot(
+            index=sequence,
+            captured_ms=at_ms,
+            picture=picture,
+            trigger=Trigger(number, at_ms),
+            part=part if serial else PartInfo(lot_id=model.lot_id, product_id=model.product_id),
+            is_simulated=model.is_simulated,
+        )
+        place = CameraPlace(model.line_id, model.station_id, CAMERA, view)
+        capture = build_capture(shot, picture, loss=None, place=place, pins=pins, spool_epoch=epoch, sequence=sequence)
+        # Pages see the frame's id before the first answer: it looks as those of the camera do.
+        like = recent.captures[view]
+        frame = ids.frame_id(capture.visit_id, view, like.spool_epoch, like.sequence)
+        made.append(capture.model_copy(update={"frame_id": frame, "known_bad": True}))
+    return made
 
 
 def serial_like(recent: Recent, used: Collection[str], dice: random.Random) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from linewarden_runtime.books import LineBook, RecipeBook, positions_of, readabl
 from linewarden_runtime.clock import Clock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.ports import Broker
+from linewarden_runtime.records import OutRecord
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.vocabulary import LineMode
@@ -39,24 +41,33 @@ class Seeding:
     epoch: int
     added: list[Capture] = field(default_factory=list)
 
-    def add(self, picture: EncodedPicture) -> Capture | None:
-        """Write one known-bad, now; None, and nothing written, while the line is not in production.
+    def views(self) -> tuple[str, ...]:
+        """The views of a visit of the recipe in force. Raises ConfigurationError where none is."""
+        return self._pinned(self.clock.now_ms())[1]
+
+    def add(self, pictures: Mapping[str, EncodedPicture]) -> list[Capture]:
+        """Write one known-bad, a picture a view, now; nothing, while the line is not in production.
 
         Raises:
-            ConfigurationError: where nothing was captured lately, or a visit of the recipe has several views.
+            ConfigurationError: where a view was not captured lately, or the pictures are not of the recipe's views.
         """
         now_ms = self.clock.now_ms()
-        pins = self._pins(now_ms)
+        pins, views = self._pinned(now_ms)
         if pins.line_state.mode is not LineMode.PRODUCTION:
-            return None
-        recent = self._recent(now_ms)
+            return []
+        if set(pictures) != set(views):
+            raise ConfigurationError(
+                f"a visit of line {self.line_id} has the views {', '.join(views)}, and the known-bad "
+                f"{', '.join(pictures)}"
+            )
+        recent = self._recent(now_ms, views)
         serial = serial_like(recent, [one.part_id for one in self.added if one.part_id], self.dice)
-        capture = imitate(picture, recent, pins, now_ms, (self.epoch, len(self.added)), serial)
-        self._write(capture, picture)
-        self.added.append(capture)
-        return capture
+        captures = imitate(pictures, recent, pins, now_ms, (self.epoch, len(self.added)), serial)
+        self._write(captures, pictures)
+        self.added += captures
+        return captures
 
-    def _pins(self, now_ms: int) -> Pins:
+    def _pinned(self, now_ms: int) -> tuple[Pins, tuple[str, ...]]:
         with (
             LineBook(self.broker, self.namespace) as lines,
             RecipeBook(self.broker, self.namespace) as recipes,
@@ -68,34 +79,46 @@ class Seeding:
                     f"the recipe of line {self.line_id} was published with more than one content; "
                     "see 'linewarden recipe list'"
                 )
-            views = [view.view_id for view in recipe.views]
-            if len(views) != 1:
-                raise ConfigurationError(
-                    f"a visit of line {self.line_id} has the views {', '.join(views)}; known-bads are of one picture"
-                )
-            return board.pins(now_ms)
+            return board.pins(now_ms), tuple(view.view_id for view in recipe.views)
 
-    def _recent(self, now_ms: int) -> Recent:
+    def _recent(self, now_ms: int, views: Sequence[str]) -> Recent:
         records = records_since(self.broker, self.namespace.topic("captures"), max(0, now_ms - 3_600_000))
         messages = (readable(one) for one in records if one.value is not None)
         found = newest((one for one in messages if isinstance(one, Capture)), self.line_id)
-        if found is None:
+        if found is None or (missing := [view for view in views if view not in found.captures]):
+            what = "nothing" if found is None else f"no picture of {', '.join(missing)}"
             raise ConfigurationError(
-                f"line {self.line_id} captured nothing in the last hour; among no parts a known-bad stands out"
+                f"line {self.line_id} captured {what} in the last hour; among no parts a known-bad stands out"
             )
         return found
 
-    def _write(self, capture: Capture, picture: EncodedPicture) -> None:
+    def _write(self, captures: Sequence[Capture], pictures: Mapping[str, EncodedPicture]) -> None:
         partitions = len(positions_of(self.broker, self.namespace.topic("captures")))
-        place = CameraPlace(capture.line_id, capture.station_id, CAMERA, capture.view_id)
-        out = Outbound(self.namespace, place, self.epoch, partitions)
-        ticket = Ticket(capture, capture.sequence, self.epoch, picture.content_type)
-        records = [
-            out.capture(capture),
-            out.frame(ticket, picture.data),
-            out.heartbeat(capture.sequence, {}, capture.captured_ms),
-        ]
+        records: list[OutRecord] = []
+        for capture in captures:
+            place = CameraPlace(capture.line_id, capture.station_id, CAMERA, capture.view_id)
+            out, picture = Outbound(self.namespace, place, self.epoch, partitions), pictures[capture.view_id]
+            ticket = Ticket(capture, capture.sequence, self.epoch, picture.content_type)
+            records += [out.capture(capture), out.frame(ticket, picture.data)]
+            records.append(out.heartbeat(capture.sequence, {}, capture.captured_ms))
         publish(self.broker, records, client=CAMERA)
+
+
+def by_view(names: Sequence[str], views: Sequence[str]) -> dict[str, str]:
+    """The picture of each view among those of one part, by the view's word in its path: `left/P17.png`, `P17_left.png`.
+
+    Raises:
+        ConfigurationError: where a view has none, or more than one.
+    """
+    words = {name: set(re.split(r"[\\/._\- ]+", name)) for name in names}
+    found = {view: [name for name in names if view in words[name]] for view in views}
+    wrong = [view for view, those in found.items() if len(those) != 1]
+    if wrong:
+        raise ConfigurationError(
+            f"{', '.join(names)}: not one picture of the view {', '.join(wrong)}; a part's pictures are one group, "
+            f"each with its view as a word of its path, such as P17_{wrong[0]}.png"
+        )
+    return {view: those[0] for view, those in found.items()}
 
 
 def picture_of(path: Path) -> EncodedPicture:
@@ -107,12 +130,15 @@ def picture_of(path: Path) -> EncodedPicture:
 
 
 def slip_in(
-    seeding: Seeding, pictures: Sequence[EncodedPicture], at_ms: Sequence[int], wait_until: Callable[[int], bool]
-) -> list[Capture | None]:
-    """Add pictures at their times (epoch ms), until `wait_until` says that it was stopped; what became of each."""
-    told: list[Capture | None] = []
-    for picture, moment in zip(pictures, at_ms, strict=True):
+    seeding: Seeding,
+    parts: Sequence[Mapping[str, EncodedPicture]],
+    at_ms: Sequence[int],
+    wait_until: Callable[[int], bool],
+) -> list[list[Capture]]:
+    """Add parts at their times (epoch ms), until `wait_until` says that it was stopped; what was written of each."""
+    told: list[list[Capture]] = []
+    for pictures, moment in zip(parts, at_ms, strict=True):
         if not wait_until(moment):
             break
-        told.append(seeding.add(picture))
+        told.append(seeding.add(pictures))
     return told

@@ -1,13 +1,17 @@
 """The demo's figures count every event once."""
 
+import io
 from typing import TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from linewarden.demo.figures import Figures
-from linewarden_audit.summary import percentile
+from linewarden.demo.screen import final_table
+from linewarden_audit.ledger import AuditLedger
+from linewarden_audit.summary import percentile, shift_summary
 from linewarden_schemas.capture import Capture
 from linewarden_schemas.disposition import Disposition, SlotClose, SlotOpen
 from linewarden_schemas.inspection import Inspection
@@ -29,6 +33,15 @@ def test_a_record_that_comes_twice_counts_once() -> None:
     assert figures.verdicts[Verdict.OK] == 1
     assert figures.routed(Routing.DIVERTED) == 1
     assert figures.latencies_ms == [400]
+
+
+def test_a_shift_that_ended_before_its_first_picture_has_a_table_too() -> None:
+    nothing = shift_summary(AuditLedger(), 0, truth={})
+    summary = nothing | {"alarms": {"standing": []}, "model_only_frames_per_s": None}
+    console = Console(width=120, file=io.StringIO())
+    console.print(final_table(summary))
+    assert isinstance(console.file, io.StringIO)
+    assert "- / -" in console.file.getvalue()
 
 
 def test_only_revision_zero_is_a_routing() -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from linewarden.demo import line as demo
 from linewarden.known_bads.catches import by_shift
-from linewarden.known_bads.seeding import Seeding, slip_in
+from linewarden.known_bads.seeding import Seeding, by_view, slip_in
 from linewarden_history.reports.story import VisitHistory
 from linewarden_ingest.cameras.interface import EncodedPicture
 from linewarden_runtime.clock import ManualClock
@@ -30,9 +31,9 @@ PICTURE = EncodedPicture(b"a picture of a crack", "image/png")
 
 
 @pytest.fixture
-def line() -> Iterator[RouteLine]:
+def line(request: pytest.FixtureRequest) -> Iterator[RouteLine]:
     clock = ManualClock(T0 + 60_000)
-    made = RouteLine(MemoryBroker(clock), "line1", views=("top",))
+    made = RouteLine(MemoryBroker(clock), "line1", views=getattr(request, "param", ("top",)))
     active = Activation(
         line_id="line1", recipe=made.recipe.ref(), bundle_digest=made.recipe.bundle_digest, from_ms=T0, actor="eng"
     )
@@ -41,14 +42,18 @@ def line() -> Iterator[RouteLine]:
     made.close()
 
 
-def produce(line: RouteLine, mode: LineMode = LineMode.PRODUCTION, captured: bool = True) -> None:
+def produce(
+    line: RouteLine, mode: LineMode = LineMode.PRODUCTION, captured: bool = True, views: tuple[str, ...] = ("top",)
+) -> None:
     state = LineState(line_id="line1", mode=mode, since_ms=T0, actor="eng", lot_id="L-9", shift="early")
     write(line.broker, [line_state_record(line.namespace, state, "/test")])
     for number in range(3 if captured else 0):
         visit = visit_id("line1", "s1", T0 + number, 480 + number)
-        name = frame_id(visit, "top", 0x18BCFE56800, 7000 + number)
-        more = {"spool_epoch": 0x18BCFE56800, "sequence": 7000 + number, "part_id": f"SN-00{number}", "frame_id": name}
-        line.send(visit, [make_capture("top", visit, T0 + number, **more)])
+        for place, view in enumerate(views):
+            epoch, sequence = 0x18BCFE56800 + place, 7000 + number
+            name = frame_id(visit, view, epoch, sequence)
+            more = {"spool_epoch": epoch, "sequence": sequence, "part_id": f"SN-00{number}", "frame_id": name}
+            line.send(visit, [make_capture(view, visit, T0 + number, **more)])
 
 
 def seeding(line: RouteLine) -> Seeding:
@@ -63,8 +68,7 @@ def messages(line: RouteLine) -> list[Message]:
 def test_a_known_bad_looks_like_the_newest_parts_but_for_its_mark(line: RouteLine) -> None:
     produce(line)
     seed = seeding(line)
-    made = seed.add(PICTURE)
-    assert made is not None
+    (made,) = seed.add({"top": PICTURE})
     assert made in messages(line)
     (real, *_) = (one for one in messages(line) if isinstance(one, Capture) and not one.known_bad)
     shapes = [re.sub(r"[0-9a-f]", "#", one) for one in (made.visit_id, made.frame_id, made.part_id or "")]
@@ -80,24 +84,65 @@ def test_a_known_bad_looks_like_the_newest_parts_but_for_its_mark(line: RouteLin
 def test_known_bads_take_no_number_of_a_camera_and_none_of_theirs_is_missing(line: RouteLine) -> None:
     produce(line)
     seed = seeding(line)
-    assert len(slip_in(seed, [PICTURE] * 3, [0, 0, 0], lambda _: True)) == 3
+    assert len(slip_in(seed, [{"top": PICTURE}] * 3, [0, 0, 0], lambda _: True)) == 3
     assert [one.sequence for one in seed.added] == [0, 1, 2]
     assert {one.camera_id for one in seed.added} == {"known-bads"}
     beats = [one.last_sequence for one in messages(line) if isinstance(one, CameraHeartbeat)]
     assert sorted(beats) == [0, 1, 2]
 
 
+BOTH = ("top", "left")
+
+
+@pytest.mark.parametrize("line", [BOTH], indirect=True)
+def test_a_known_bad_of_several_views_is_one_visit_whose_frames_look_like_each_cameras(line: RouteLine) -> None:
+    produce(line, views=BOTH)
+    seed = seeding(line)
+    assert seed.views() == BOTH
+    pictures = {view: EncodedPicture(f"a crack from {view}".encode(), "image/png") for view in BOTH}
+    top, left = seed.add(pictures)
+    assert (top.visit_id, top.part_id, top.known_bad) == (left.visit_id, left.part_id, left.known_bad)
+    assert {top.view_id, left.view_id} == set(BOTH)
+    newest = [one for one in messages(line) if isinstance(one, Capture) and not one.known_bad][-2:]
+    shapes = {one.view_id: re.sub(r"[0-9a-f]", "#", one.frame_id) for one in newest}
+    assert {one.view_id: re.sub(r"[0-9a-f]", "#", one.frame_id) for one in (top, left)} == shapes
+    frames = [decode_frame(one.headers, one.value) for one in visible(line.broker, line.namespace.topic("frames"))]
+    assert {one.meta.view_id: one.meta.sha256 for one in frames} == {v: digest(p.data) for v, p in pictures.items()}
+    assert [one.sequence for one in seed.add(pictures)] == [2, 3]
+
+
+@pytest.mark.parametrize("line", [BOTH], indirect=True)
+def test_pictures_of_other_views_than_the_recipes_and_views_that_nobody_captured_are_refused(line: RouteLine) -> None:
+    produce(line, views=("top",))
+    with pytest.raises(ConfigurationError, match="has the views top, left, and the known-bad top"):
+        seeding(line).add({"top": PICTURE})
+    with pytest.raises(ConfigurationError, match="captured no picture of left in the last hour"):
+        seeding(line).add({"top": PICTURE, "left": PICTURE})
+
+
+def test_a_parts_pictures_are_known_by_their_views_word() -> None:
+    assert by_view(["a/P17_left.png", "a/P17_top.png"], BOTH) == {"top": "a/P17_top.png", "left": "a/P17_left.png"}
+    assert by_view(["left/P17.png", "top/P17.png", "back/P17.png"], BOTH) == {
+        "top": "top/P17.png",
+        "left": "left/P17.png",
+    }
+    with pytest.raises(ConfigurationError, match="not one picture of the view left"):
+        by_view(["P17_top.png", "P17_leftover.png"], BOTH)
+    with pytest.raises(ConfigurationError, match="not one picture of the view top"):
+        by_view(["P17_top.png", "P17_top_2.png", "P17_left.png"], BOTH)
+
+
 def test_nothing_comes_in_outside_of_production_or_where_nothing_can_be_imitated(line: RouteLine) -> None:
     produce(line, LineMode.SETUP)
-    assert seeding(line).add(PICTURE) is None
+    assert seeding(line).add({"top": PICTURE}) == []
     assert [one for one in messages(line) if isinstance(one, Capture) and one.known_bad] == []
-    assert slip_in(seeding(line), [PICTURE], [0], lambda _: False) == []
+    assert slip_in(seeding(line), [{"top": PICTURE}], [0], lambda _: False) == []
 
 
 def test_among_no_parts_a_known_bad_is_refused(line: RouteLine) -> None:
     produce(line, captured=False)
     with pytest.raises(ConfigurationError, match="captured nothing in the last hour"):
-        seeding(line).add(PICTURE)
+        seeding(line).add({"top": PICTURE})
 
 
 def test_catches_are_told_by_shift_and_unsure_is_no_answer() -> None:
@@ -122,3 +167,12 @@ def test_catches_are_told_by_shift_and_unsure_is_no_answer() -> None:
         ("early", 3, 2, 1, 0.5),
         ("late", 1, 0, 0, None),
     ]
+
+
+def test_the_demos_known_bad_is_a_defective_part_of_all_views_that_its_line_never_shows() -> None:
+    plan = demo.demo_plan(1)
+    pictures = demo.known_bad(plan)
+    assert tuple(pictures) == demo.VIEWS
+    assert len({one.data for one in pictures.values()}) == len(demo.VIEWS)
+    assert demo.known_bad(plan) == pictures
+    assert demo.known_bad(demo.demo_plan(2)) != pictures
