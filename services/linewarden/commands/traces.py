@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,9 +48,10 @@ def traces(
     """
     from linewarden.traces import TOPICS, TraceBook  # noqa: PLC0415 - nothing heavy before it is needed
     from linewarden_runtime.books import positions_of, readable  # noqa: PLC0415
+    from linewarden_runtime.clock import SystemClock  # noqa: PLC0415
     from linewarden_runtime.lifecycle import Stop, stop_on_signals  # noqa: PLC0415
 
-    line, stop, since_ms = connect(), Stop(), parse_time(begin)
+    line, stop, clock, since_ms = connect(), Stop(), SystemClock(), parse_time(begin)
     stop_on_signals(stop)
     exporter, book, told, left_out = _exporter(collector), TraceBook(line.namespace.name), 0, 0
     places = [one for name in TOPICS for one in positions_of(line.broker, line.namespace.topic(name))]
@@ -60,18 +60,18 @@ def traces(
         while not stop.is_set():
             for record in reader.poll(_POLL_S):
                 if record.value is not None and (message := readable(record)) is not None:
-                    book.learn(message, record.timestamp_ms, time.monotonic())
+                    book.learn(message, record.timestamp_ms, clock.monotonic())
             is_read = all(reader.position(place) >= end for place, end in ends.items())
             is_last = is_read and not follow
-            quiet_s = float("inf") if is_last else time.monotonic() - settle if is_read else float("-inf")
+            quiet_s = float("inf") if is_last else clock.monotonic() - settle if is_read else float("-inf")
             for some in _chunks(book.over(quiet_s)):
                 drawn = [one for one in some if one.is_drawn(share)]
-                while not _sent(exporter, line.namespace.name, drawn) and not stop.is_set():
-                    if not follow:
-                        typer.echo(f"{collector} does not take traces; {told} visits were told", err=True)
-                        raise typer.Exit(1)
+                while not (is_sent := _sent(exporter, line.namespace.name, drawn)) and follow and not stop.is_set():
                     typer.echo(f"{collector} does not take traces; tried again in {_AGAIN_S:g} s", err=True)
-                    time.sleep(_AGAIN_S)
+                    stop.wait(clock, _AGAIN_S)
+                if not is_sent:
+                    typer.echo(f"{collector} does not take traces; {told} visits were told", err=True)
+                    raise typer.Exit(1)
                 told, left_out = told + len(drawn), left_out + len(some) - len(drawn)
             if is_last:
                 break
