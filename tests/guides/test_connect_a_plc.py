@@ -15,6 +15,7 @@ from tests.support.followed_line import FollowedLine
 from tests.support.guides import GuidePage
 from tests.support.plant_mqtt import PASSWORD, READER, USER, Mosquitto
 from tests.support.plant_opcua import CLIENT_URI, UaPlant
+from tests.support.plant_sparkplug import SparkplugBroker, SparkplugHost
 from tests.support.processes import wait_for
 
 PAGE = GuidePage("docs/guides/connect-a-plc.md")
@@ -46,16 +47,21 @@ def test_modbus_and_the_gate(line: FollowedLine, tmp_path: Path) -> None:
         assert summary["gate"]["agrees"]
 
 
+def told_to(broker: Mosquitto) -> dict[str, str]:
+    """What the page says of its broker, and what is so of this one."""
+    return {
+        "broker.plant": "localhost",
+        "8883": str(broker.port),
+        '"user": "onward"': f'"user": "{USER}"',
+        "/etc/linewarden/mqtt-password": str(broker.password_file()),
+        "/etc/linewarden/broker-ca.pem": str(broker.ca_file),
+    }
+
+
 @PAGE.follows("MQTT")
 def test_mqtt(line: FollowedLine, tmp_path: Path) -> None:
     with Mosquitto(tmp_path / "mosquitto", tls=True) as broker:
-        assert broker.ca_file is not None
-        here = {
-            "broker.plant": "localhost",
-            "8883": str(broker.port),
-            '"user": "onward"': f'"user": "{USER}"',
-            "/etc/linewarden/mqtt-password": str(broker.password_file()),
-            "/etc/linewarden/broker-ca.pem": str(broker.ca_file),
+        here = told_to(broker) | {
             "--cafile broker-ca.pem": f"--cafile {broker.ca_file}",
             "-u plc -P ...": f"-u {READER} -P {PASSWORD}",
         }
@@ -65,6 +71,18 @@ def test_mqtt(line: FollowedLine, tmp_path: Path) -> None:
             wait_for(lambda: '"online"' in heard.said, "the state is heard")
             visit = line.decide()
             wait_for(lambda: f"{visit}:0" in heard.said, "the disposition is heard")
+
+
+@PAGE.follows("Sparkplug B")
+def test_sparkplug_b(line: FollowedLine, tmp_path: Path) -> None:
+    with SparkplugBroker(tmp_path / "mosquitto", tls=True) as broker, SparkplugHost(broker) as host:
+        with PAGE.walk("Sparkplug B", tmp_path, line.environment, instead=told_to(broker)) as walk:
+            walk.start()
+            host.wait(lambda: "DBIRTH" in host.kinds(), "the line is born")
+            visit = line.decide()
+            host.wait(lambda: visit in [one["visit"] for one in host.records()], "the disposition is heard")
+        assert host.kinds()[:2] == ["NBIRTH", "DBIRTH"]
+        host.wait(lambda: "NDEATH" in host.kinds(), "the node's end")
 
 
 @PAGE.follows("OPC UA")

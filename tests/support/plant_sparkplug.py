@@ -16,8 +16,8 @@ NCMD = f"spBv1.0/{GROUP}/NCMD/{NODE}"
 class SparkplugBroker(Mosquitto):
     """`onward` may write and read its node's topics, `plc` reads them and may write commands."""
 
-    def __init__(self, folder: Path, *, more: str = "") -> None:
-        super().__init__(folder, more=more)
+    def __init__(self, folder: Path, *, tls: bool = False, more: str = "") -> None:
+        super().__init__(folder, tls=tls, more=more)
         own = f"topic readwrite spBv1.0/{GROUP}/+/{NODE}/#"
         self.allow(own, f"topic read spBv1.0/#\ntopic write {NCMD}")
 
