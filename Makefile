@@ -30,7 +30,8 @@ test: $(VENV)/.dev ## set up and pass the fast tests, on the embedded broker and
 test-all: test ## also real Apache Kafka, Debian's Redis, Chromium and the faults
 	@sh scripts/need.sh
 	$(PYTEST) $(SIDE_BY_SIDE) -m "slow and not ($(REAL) or gpu or long)" --timeout=600 --durations=10
-	$(PYTEST) $(SIDE_BY_SIDE) -m "($(REAL)) and not (gpu or long)" --timeout=600 --durations=30
+	$(PYTEST) $(SIDE_BY_SIDE) -m "($(REAL)) and not (faults or gpu or long)" --timeout=600 --durations=10
+	$(PYTEST) -m "faults and not (gpu or long)" --timeout=600 --durations=10
 
 test-long: $(VENV)/.dev ## what takes longer than CI has: guides from end to end, each camera and output struck
 	@sh scripts/need.sh
