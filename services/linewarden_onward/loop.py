@@ -245,6 +245,8 @@ class OnwardLoop:
             return
         self._looked_s = self._clock.monotonic()
         self._health.unwell(self._unwell())
+        if self._group is None:
+            return  # it stands nowhere yet, and a group without offsets has no position to ask for
         try:
             ends = self._consumer.end_offsets(self._consumer.assignment())
         except BrokerUnavailable as failure:

@@ -277,6 +277,19 @@ def test_what_a_gate_did_is_written_beside_its_visit(plant: TrialPlant, receiver
     assert places[said.visit_id.encode()] == partition_of(said.visit_id, PARTITIONS)
 
 
+def test_a_member_that_stands_nowhere_yet_has_no_position_to_ask_for(
+    plant: TrialPlant, receiver: PlayedReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = plant.loop
+    loop._consumer.poll(0.0)
+    assert loop._consumer.assignment()
+    monkeypatch.setattr(loop, "_read", lambda: None)  # its first transaction failed, so it has not gone on
+    monkeypatch.setattr(loop._consumer, "position", lambda _: pytest.fail("a group without offsets has none"))
+    clock_of(plant).advance(60.0)
+    loop.step()
+    assert receiver.keys == []
+
+
 def test_a_failed_transaction_loses_nothing(plant: TrialPlant, receiver: PlayedReceiver) -> None:
     said = plant.passed(1)
     plant.turn(2)
