@@ -57,6 +57,7 @@ class InspectWorker:
         self._member = f"{SERVICE}-{instance}"
         self._clock, self._health, self._guard = clock, health, guard
         self._announced: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
         self._look_at = float("-inf")
         self._placements = PlacementWatch(settings.moved_after)
         self._live = LiveShelf(broker, namespace, clock, settings.recipe_stale_s)
@@ -122,14 +123,12 @@ class InspectWorker:
         if self._clock.monotonic() >= self._look_at:
             self._look_at = self._clock.monotonic() + _LOOK_S
             self._announce(self._bundles.notices(self._clock.now_ms(), self._live.of_bundle))
-        failed = {
-            digest: f"its pictures are answered NOT_DECIDABLE: {why}"
-            for digest, why in self._bundles.failures().items()
+            self._failed = self._bundles.failures()
+        bundles = self._announced | {
+            digest: f"its pictures are answered NOT_DECIDABLE: {why}" for digest, why in self._failed.items()
         }
         self._health.unwell(
-            unwell
-            | self._placements.ailments()
-            | {f"bundle {digest[:12]}": why for digest, why in (self._announced | failed).items()}
+            unwell | self._placements.ailments() | {f"bundle {digest[:12]}": why for digest, why in bundles.items()}
         )
 
     def _announce(self, notices: dict[str, str]) -> None:

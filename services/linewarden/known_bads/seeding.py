@@ -100,7 +100,7 @@ class Seeding:
             out, picture = Outbound(self.namespace, place, self.epoch, partitions), pictures[capture.view_id]
             ticket = Ticket(capture, capture.sequence, self.epoch, picture.content_type)
             records += [out.capture(capture), out.frame(ticket, picture.data)]
-            records.append(out.heartbeat(capture.sequence, {}, capture.captured_ms))
+        records.append(out.heartbeat(capture.sequence, {}, capture.captured_ms))
         publish(self.broker, records, client=CAMERA)
 
 

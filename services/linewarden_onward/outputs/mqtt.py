@@ -32,7 +32,7 @@ _BACKOFF = Backoff(0.5, 10.0)
 """Between the tries of `beat`; whoever tells waits by himself."""
 _TRY_LATER = frozenset({0x88, 0x89, 0x96, 0x97})
 """Reasons of a PUBACK that may pass: server away or busy, too many messages, quota."""
-ROOM = 2048
+_ROOM = 2048
 """Topic and properties of a message, bytes at most."""
 
 
@@ -119,8 +119,7 @@ class MqttOutput:
         for notice in notices:
             body = notice.disposition.to_json()
             link = self._connected()
-            if link.most_bytes is not None and len(body) + ROOM > link.most_bytes:
-                raise OutputRefused(notice, f"{len(body)} bytes; the broker takes {link.most_bytes}", cause="mqtt-size")
+            require_room(link, notice, body)
             now_ms = self._run.now_ms()  # directly before the write, behind all that can take time
             properties = self._properties(notice.as_of(now_ms), now_ms)
             reason = link.send(f"{self._topic}/dispositions", body, properties)
@@ -257,3 +256,9 @@ def _user(options: MqttOptions) -> tuple[str, str] | None:
         return options.user, options.password_file.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"mqtt: password_file cannot be read: {error}") from error
+
+
+def require_room(link: MqttLink, notice: Notice, body: bytes) -> None:
+    """Raise OutputRefused for a message larger than the broker takes."""
+    if link.most_bytes is not None and len(body) + _ROOM > link.most_bytes:
+        raise OutputRefused(notice, f"{len(body)} bytes; the broker takes {link.most_bytes}", cause="mqtt-size")

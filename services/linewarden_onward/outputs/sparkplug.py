@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from linewarden_onward.interface import GateAct, Notice, OutputRefused, OutputRun
-from linewarden_onward.outputs.mqtt import ROOM, MqttOptions, MqttOutput, SparkplugOptions
+from linewarden_onward.interface import GateAct, Notice, OutputRun
+from linewarden_onward.outputs.mqtt import MqttOptions, MqttOutput, SparkplugOptions, require_room
 from linewarden_onward.outputs.sparkplug_payload import DataType, Metric, SparkplugRows, asks_for, encoded
 from linewarden_runtime.errors import ConfigurationError
 
@@ -72,8 +72,7 @@ class SparkplugOutput(MqttOutput):
             record = SparkplugRows(_COLUMNS, [_row(told)])
             at_ms = notice.disposition.decided_ms
             body = self._body([Metric(None, DataType.DATA_SET, record, at_ms, _DISPOSITION)])
-            if link.most_bytes is not None and len(body) + ROOM > link.most_bytes:
-                raise OutputRefused(notice, f"{len(body)} bytes; the broker takes {link.most_bytes}", cause="mqtt-size")
+            require_room(link, notice, body)
             expiry = {"MessageExpiryInterval": self._expiry_s(told.permission, now_ms)}
             link.send_and_hear(self._topic_of("DDATA"), body, expiry)
             self._seq = (self._seq + 1) % 256

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from linewarden.demo import line as demo
 from linewarden.known_bads.catches import by_shift
 from linewarden.known_bads.seeding import Seeding, by_view, slip_in
 from linewarden_history.reports.story import VisitHistory
@@ -167,12 +166,3 @@ def test_catches_are_told_by_shift_and_unsure_is_no_answer() -> None:
         ("early", 3, 2, 1, 0.5),
         ("late", 1, 0, 0, None),
     ]
-
-
-def test_the_demos_known_bad_is_a_defective_part_of_all_views_that_its_line_never_shows() -> None:
-    plan = demo.demo_plan(1)
-    pictures = demo.known_bad(plan)
-    assert tuple(pictures) == demo.VIEWS
-    assert len({one.data for one in pictures.values()}) == len(demo.VIEWS)
-    assert demo.known_bad(plan) == pictures
-    assert demo.known_bad(demo.demo_plan(2)) != pictures
