@@ -360,7 +360,16 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 state=(2, 10),
             ),
             Panel("Epoch", (("max by (output) (linewarden_onward_epoch)", "{{output}}"),), state=NO_LIMIT),
-            Panel("Told, a minute", (("60 * " + _rate("linewarden_onward_told_total", "output"), "{{output}}"),)),
+            Panel(
+                "Told, a minute",
+                (
+                    ("60 * " + _rate("linewarden_onward_told_total", "output"), "{{output}}"),
+                    (
+                        "60 * " + _rate("linewarden_onward_passed_over_total", "output, cause"),
+                        "{{output}}: passed over, {{cause}}",
+                    ),
+                ),
+            ),
             Panel(
                 "Permissions and reports of the gate, a minute",
                 (

@@ -14,6 +14,7 @@ _CAPTURES = """
 SELECT e.visit_id, e.at_ms, json_extract(e.told, '$.conditions') AS conditions, json_extract(e.told, '$.lost') AS lost
 FROM entries e
 WHERE e.topic = 'captures' AND e.kind = 'captured' AND json_extract(e.told, '$.camera_id') = :camera_id
+  AND NOT coalesce(json_extract(e.told, '$.known_bad'), 0)
 ORDER BY e.at_ms, json_extract(e.told, '$.spool_epoch'), json_extract(e.told, '$.sequence')
 """
 _PASSES = """

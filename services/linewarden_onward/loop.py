@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from linewarden_onward.metrics import ACTUATIONS, LAG, OLDEST_SECONDS
+from linewarden_onward.metrics import ACTUATIONS, LAG, OLDEST_SECONDS, PASSED_OVER
 from linewarden_onward.teller import Teller, Telling
 from linewarden_onward.tenure import Tenure
 from linewarden_runtime.background import Background
@@ -27,6 +27,7 @@ from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.envelope import EnvelopeError, decode
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.operations import Actuation
+from linewarden_schemas.vocabulary import Cause
 
 _FAILURES = 8
 """Failed transactions in a row after which the process ends."""
@@ -213,7 +214,10 @@ class OnwardLoop:
             self._owed = offsets
 
     def _disposition(self, record: InRecord) -> Disposition | None:
-        """What is to be told; None for another line's, and for what is none, which becomes a dead letter."""
+        """What is to be told; None for what is none, which becomes a dead letter, and for what is not the receiver's.
+
+        That is another line's, and a known-bad: a picture alone, whose trigger was another part's.
+        """
         try:
             message = decode(record.headers, record.value).message
         except EnvelopeError as error:
@@ -222,7 +226,14 @@ class OnwardLoop:
         if not isinstance(message, Disposition):
             self._letters.append(self._dead_letters.letter(record, "unreadable", f"{message.TYPE} is no disposition"))
             return None
-        return message if message.line_id == self._line_id else None
+        if message.line_id != self._line_id:
+            cause = "other_line"
+        elif Cause.KNOWN_BAD in message.causes:
+            cause = Cause.KNOWN_BAD.value
+        else:
+            return message
+        PASSED_OVER.labels(output=self._output_id, cause=cause).inc()
+        return None
 
     def _record(self, act: Actuation) -> OutRecord:
         partition = partition_of(act.visit_id, self._partitions)

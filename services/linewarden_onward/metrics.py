@@ -7,6 +7,9 @@ PERMISSIONS = Counter("linewarden_onward_permissions_total", "Permissions given:
 REFUSED = Counter(
     "linewarden_onward_refused_total", "Revisions that the receiver will never take, by cause.", ["output", "cause"]
 )
+PASSED_OVER = Counter(
+    "linewarden_onward_passed_over_total", "Dispositions that are not the receiver's, by cause.", ["output", "cause"]
+)
 AWAY = Counter("linewarden_onward_away_total", "Times the receiver was away, by what was tried.", ["output", "doing"])
 ACTUATIONS = Counter("linewarden_onward_actuations_total", "Reports of what a gate did, written.", ["output"])
 EPOCH = Gauge("linewarden_onward_epoch", "How often the output was taken over.", ["output"])

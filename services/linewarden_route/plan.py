@@ -215,7 +215,8 @@ class TransactionPlan:
             raise Poisoned("wrong-partition", f"visit {visit_id} belongs to {self.desk.partition_of(visit_id)}")
         # Before the camera's progress takes this record in: a new spool epoch would hide what was forgotten.
         was_forgotten = isinstance(message, Capture | Inspection) and self._was_forgotten(message)
-        if isinstance(message, Capture):
+        # The number of a known-bad is none of the camera's, however high its epoch.
+        if isinstance(message, Capture) and not message.known_bad:
             self._reach(message.line_id, message.camera_id, (message.spool_epoch, message.sequence))
         self._step(visit_id, happened, record, event.traceparent, was_forgotten=was_forgotten)
 
@@ -241,7 +242,7 @@ class TransactionPlan:
         after = step(before, event, context)
         if after.visit is not before:
             self.changes[visit_id] = after.visit
-        if before is not None and after.visit is None:
+        if before is not None and after.visit is None and not before.known_bad:
             self._forget_numbers(before)
         messages = [effect.message for effect in after.effects if isinstance(effect, Publish)]
         if told := [message.revision for message in messages if isinstance(message, Disposition)]:

@@ -12,7 +12,9 @@ from typing import Any
 
 from linewarden.commands.bundles import digest_of
 from linewarden_domain.study_sheet import FILE, SheetRow, as_text, folder_of
-from linewarden_ingest.cameras.simulation import SEEDS_PER_PLAN, LinePlan, draw, plan_visit
+from linewarden_ingest.cameras.interface import EncodedPicture
+from linewarden_ingest.cameras.pictures import Encoding, encode
+from linewarden_ingest.cameras.simulation import SEEDS_PER_PLAN, LinePlan, draw, draw_view, plan_visit
 from linewarden_runtime.provision import activation_record, line_state_record, recipe_record
 from linewarden_runtime.records import OutRecord
 from linewarden_schemas.ids import Namespace
@@ -34,6 +36,8 @@ OPERATOR = "Demo"
 OPENING = (501_002_268, 501_002_328)
 """Seeds of parts with a scratch that anybody sees, which the demo's network calls good and trust diverts."""
 _SOURCE = "/demo"
+_LAST_PARTS = SEEDS_PER_PLAN - 1_000
+"""From this number on a demo shows no part: it would run for days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,13 @@ def demo_plan(seed: int, pool: int | None = None) -> LinePlan:
         missing_share=0.01,
         pool=pool,
     )
+
+
+def known_bad(plan: LinePlan) -> dict[str, EncodedPicture]:
+    """The views of a defective part of the same line, whose number is beyond all that it shows."""
+    planned = (plan_visit(plan, number) for number in itertools.count(_LAST_PARTS))
+    shown = next(one for one in planned if one.defective and one.previous is None)
+    return {view: encode(draw_view(plan, shown, place).picture, Encoding()) for place, view in enumerate(VIEWS)}
 
 
 def simulated(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 import shlex
 import shutil
@@ -16,6 +17,7 @@ import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,8 +34,10 @@ from linewarden.demo.running import TORCH_THREADS, RunningLine
 from linewarden.demo.screen import Screen, final_table
 from linewarden.demo.servers import servers
 from linewarden.demo.summary import model_only_rate, summarise
+from linewarden.known_bads.seeding import Seeding
 from linewarden_ingest.cameras.simulation import LinePlan
 from linewarden_reinspect.bootstrap import sign_in_link
+from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.errors import ConfigurationError
 from linewarden_runtime.processes import free_port
 from linewarden_schemas.vocabulary import Role
@@ -43,6 +47,8 @@ _STRANGE = """these pictures are judged by the demo's network, which never saw s
 Teach one of your own from some twenty good and ten bad pictures (linewarden teach --help), then show it these
 pictures: make demo SOURCE=DIR BUNDLE=DIR
 """
+_AMONG = 20
+"""Visits after which a known-bad is slipped in: among them it does not stand out."""
 FIRST_MINUTES = 1200
 """Visits: five minutes of the demo's own rate."""
 
@@ -109,8 +115,10 @@ def run(
         if source is not None and bundle is None:
             sys.stderr.write(_STRANGE)
         here = sign_in_link(base, token, list(Role), name=line.OPERATOR, to="/review")
-        shift = DemoRun(running, here, interrupted, is_shown, plcs, stays=stays)
-        _tell_how_to_talk(running, folder, sign_in_link(base, token, list(Role)))
+        is_for_people = parts is None and camera == "line" and not plcs
+        slip_in = partial(_slip_in, running, pictures.plan) if is_for_people and pictures.plan is not None else None
+        shift = DemoRun(running, here, interrupted, is_shown, plcs, stays=stays, slip_in=slip_in)
+        _tell_how_to_talk(running, folder, sign_in_link(base, token, list(Role)), tells_known_bads=slip_in is not None)
         summary = shift.work(begun, line.demo_plan(seed))
     Console().print(final_table(summary))
     out.write_text(json.dumps(summary, indent=2) + "\n")
@@ -129,7 +137,7 @@ class DemoRun:
     """One run of the line: started, followed on the screen, ended, balanced.
 
     Cameras that never end by themselves are ended once `is_shown()` and what they took has come. With `stays` the
-    station is open until Ctrl-C, also where no picture comes any more.
+    station is open until Ctrl-C, also where no picture comes any more. `slip_in` adds a known-bad, once.
     """
 
     def __init__(
@@ -141,8 +149,9 @@ class DemoRun:
         plcs: Sequence[DemoControl] = (),
         *,
         stays: bool = False,
+        slip_in: Callable[[], None] | None = None,
     ) -> None:
-        self._stays, self._is_told = stays, False
+        self._stays, self._is_told, self._slip_in = stays, False, slip_in
         self._running, self._station, self._interrupted, self._is_shown = running, station, interrupted, is_shown
         self._plcs = plcs
         self._ingest = running.services["ingest"]
@@ -192,6 +201,9 @@ class DemoRun:
                 if to_open and figures.open_slots:
                     to_open = False
                     webbrowser.open(self._station)  # now there is something to decide
+                if self._slip_in is not None and len(figures.routings) >= _AMONG:
+                    self._slip_in()
+                    self._slip_in = None
                 self._running.tend()
                 live.update(screen.render(figures, timing.running_s), refresh=at_terminal)
                 if self._interrupted.is_set() or (self._is_shown() and timing.idle_s(time.monotonic()) > 3.0):
@@ -219,13 +231,20 @@ def _for_people(plan: LinePlan, parts: int | None) -> LinePlan:
     return replace(plan, whole_before=FIRST_MINUTES, opens_with=line.OPENING) if parts is None else plan
 
 
+def _slip_in(running: RunningLine, plan: LinePlan) -> None:
+    """Add a known-bad to the queue, as `linewarden known-bads add` does."""
+    clock = SystemClock()
+    dice = random.Random()  # noqa: S311 - no secret hangs on a serial's digits
+    Seeding(running.broker, line.NAMESPACE, line.LINE, clock, dice, clock.now_ms()).add(line.known_bad(plan))
+
+
 def _beside_the_pictures(pictures: line.PictureSource, folder: Path) -> dict[str, str]:
     """What the station shows beside the line's own pictures: good parts to compare with, and a study."""
     places = {"REFERENCES": line.references(pictures, folder), "STUDIES": line.study(pictures, folder)}
     return {f"LINEWARDEN_STATION__{name}": str(place) for name, place in places.items() if place is not None}
 
 
-def _tell_how_to_talk(running: RunningLine, folder: Path, link: str) -> None:
+def _tell_how_to_talk(running: RunningLine, folder: Path, link: str, *, tells_known_bads: bool) -> None:
     """How another terminal asks this line, and how one more person signs in, or the same one in another role."""
     env = folder / "demo.env"
     env.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in running.env.items()))
@@ -235,6 +254,8 @@ def _tell_how_to_talk(running: RunningLine, folder: Path, link: str) -> None:
         f"ask the line from another terminal: . {env}; {command} find P0000001\n"
         f"one more person, or another role: {link}\n"
     )
+    if tells_known_bads:
+        sys.stderr.write(f"soon one part is known to be bad; whether people catch it: {command} known-bads rates\n")
     if "LINEWARDEN_STATION__STUDIES" in running.env:
         sys.stderr.write(f"whoever signs in as {line.OPERATOR} finds a study of the measurement system under Study\n")
 

@@ -12,9 +12,6 @@ from linewarden_ingest.captures import CameraPlace, Pins, build_capture
 from linewarden_schemas import ids
 from linewarden_schemas.capture import Capture
 
-CAMERA = "known-bads"
-"""They take no number of a real camera, so that none is missing there."""
-
 
 @dataclass(frozen=True, slots=True)
 class Recent:
@@ -48,8 +45,9 @@ def imitate(
 ) -> list[Capture]:
     """One visit, a picture a view, captured at a time (epoch ms) and marked as known-bad, whatever becomes of it.
 
-    Station, part's kind and the look of its numbers are those of the recent captures; recipe and state are those in
-    force. `run` is the spool epoch and the first sequence of this run, which count its own pictures and no camera's.
+    Station, cameras, part's kind and the look of its numbers are those of the recent captures; recipe and state are
+    those in force. `run` is the spool epoch and the first sequence of this run, which count by view its own pictures,
+    so that none of a camera's numbers is missing or taken twice.
 
     Raises:
         KeyError: for a view of which nothing was captured lately.
@@ -58,19 +56,19 @@ def imitate(
     number = int(model.visit_id.rsplit(".", 1)[-1]) if model.visit_id[-1].isdigit() else first
     part = PartInfo(serial, model.part_id_source, model.lot_id, model.product_id)
     made = []
-    for sequence, (view, picture) in enumerate(pictures.items(), first):
+    for view, picture in pictures.items():
+        like = recent.captures[view]
         shot = Shot(
-            index=sequence,
+            index=first,
             captured_ms=at_ms,
             picture=picture,
             trigger=Trigger(number, at_ms),
             part=part if serial else PartInfo(lot_id=model.lot_id, product_id=model.product_id),
             is_simulated=model.is_simulated,
         )
-        place = CameraPlace(model.line_id, model.station_id, CAMERA, view)
-        capture = build_capture(shot, picture, loss=None, place=place, pins=pins, spool_epoch=epoch, sequence=sequence)
+        place = CameraPlace(model.line_id, model.station_id, like.camera_id, view)
+        capture = build_capture(shot, picture, loss=None, place=place, pins=pins, spool_epoch=epoch, sequence=first)
         # Pages see the frame's id before the first answer: it looks as those of the camera do.
-        like = recent.captures[view]
         frame = ids.frame_id(capture.visit_id, view, like.spool_epoch, like.sequence)
         made.append(capture.model_copy(update={"frame_id": frame, "known_bad": True}))
     return made

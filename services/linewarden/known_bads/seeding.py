@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from linewarden.commands.context import publish
-from linewarden.known_bads.imitation import CAMERA, Recent, imitate, newest, serial_like
+from linewarden.known_bads.imitation import Recent, imitate, newest, serial_like
 from linewarden_history.reading import records_since
 from linewarden_ingest.cameras.interface import EncodedPicture
 from linewarden_ingest.cameras.pictures import Encoding, Unreadable, from_bytes
@@ -40,6 +40,7 @@ class Seeding:
     dice: random.Random
     epoch: int
     added: list[Capture] = field(default_factory=list)
+    _visits: int = 0
 
     def views(self) -> tuple[str, ...]:
         """The views of a visit of the recipe in force. Raises ConfigurationError where none is."""
@@ -62,9 +63,10 @@ class Seeding:
             )
         recent = self._recent(now_ms, views)
         serial = serial_like(recent, [one.part_id for one in self.added if one.part_id], self.dice)
-        captures = imitate(pictures, recent, pins, now_ms, (self.epoch, len(self.added)), serial)
+        captures = imitate(pictures, recent, pins, now_ms, (self.epoch, self._visits), serial)
         self._write(captures, pictures)
         self.added += captures
+        self._visits += 1
         return captures
 
     def _pinned(self, now_ms: int) -> tuple[Pins, tuple[str, ...]]:
@@ -96,12 +98,12 @@ class Seeding:
         partitions = len(positions_of(self.broker, self.namespace.topic("captures")))
         records: list[OutRecord] = []
         for capture in captures:
-            place = CameraPlace(capture.line_id, capture.station_id, CAMERA, capture.view_id)
+            place = CameraPlace(capture.line_id, capture.station_id, capture.camera_id, capture.view_id)
             out, picture = Outbound(self.namespace, place, self.epoch, partitions), pictures[capture.view_id]
             ticket = Ticket(capture, capture.sequence, self.epoch, picture.content_type)
             records += [out.capture(capture), out.frame(ticket, picture.data)]
-        records.append(out.heartbeat(capture.sequence, {}, capture.captured_ms))
-        publish(self.broker, records, client=CAMERA)
+        # No heartbeat: each record is waited for, so no tail is lost, and only a camera says how it is.
+        publish(self.broker, records, client="known-bads")
 
 
 def by_view(names: Sequence[str], views: Sequence[str]) -> dict[str, str]:

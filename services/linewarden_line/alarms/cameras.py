@@ -55,6 +55,8 @@ class CameraListener:
             return
         if not isinstance(message, Capture | CameraHeartbeat):
             return
+        if isinstance(message, Capture) and message.known_bad:
+            return  # no picture of the camera's
         name, told = message.camera_id, frozenset(message.conditions)
         known, is_told = self._of(name), bool(self._told(name))
         self._heard[name] = now_ms

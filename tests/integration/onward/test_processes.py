@@ -145,8 +145,8 @@ def test_who_is_killed_between_telling_and_commit_is_followed_by_the_same_again(
     running[-1].wait()
     server.replies = []
     running.append(start(kind="webhook", url=server.url))
-    wait_for(lambda: set(said) <= set(server.keys), "all are told")
-    assert told[2].key in [one.key for one in server.received[3:]]
+    # What the killed one was told to is told again, which may come last: partitions are read in no order.
+    wait_for(lambda: told[2].key in server.keys[3:] and set(said) <= set(server.keys), "all are told, that one again")
     in_order(server.keys, said)
     assert {one.event["epoch"] for one in server.received[:3]} == {1}
     assert {one.event["epoch"] for one in server.received[3:]} == {2}

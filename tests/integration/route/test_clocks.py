@@ -412,6 +412,27 @@ def test_what_is_sent_again_after_its_visit_was_forgotten_begins_none_though_nob
     assert [one.routing for one in bench.line.dispositions("v2")] == [Routing.TRUSTED_PASS]
 
 
+def test_the_number_of_a_known_bad_is_none_of_its_cameras(bench: Bench) -> None:
+    def tell(visit: str) -> None:
+        for view in ("top", "side"):
+            bench.line.capture(visit, view, frame_id=f"{visit}.{view}.1-7", sequence=7)
+            bench.line.inspect(visit, view, frame_id=f"{visit}.{view}.1-7")
+        bench.turn(2)
+
+    same = next(f"kb{n}" for n in range(30) if partition_of(f"kb{n}", 2) == partition_of("v1", 2))
+    tell("v1")
+    bench.go(2 * DAY / 1000)
+    bench.turn(3)
+    for view in ("top", "side"):
+        # Its frame's id looks like the camera's; its epoch and number are of its own run.
+        bench.line.capture(same, view, frame_id=f"{same}.{view}.1-8", sequence=0, spool_epoch=2**41, known_bad=True)
+    bench.turn(3)
+    tell("v1")
+    assert [one.routing for one in bench.line.dispositions("v1")] == [Routing.TRUSTED_PASS]
+    letters = [one for one in bench.line.read("dead-letters") if isinstance(one, DeadLetter)]
+    assert sorted(one.cause for one in letters) == ["late-capture"] * 2 + ["late-inspection"] * 2
+
+
 @pytest.mark.parametrize("records", ["captures", "inspections"])
 @pytest.mark.parametrize("is_restarted", [False, True])
 def test_a_record_that_came_after_those_that_followed_it_has_its_visit_and_diverts(

@@ -85,3 +85,11 @@ def test_a_camera_that_nobody_knows_and_one_without_a_condition_are_told(index: 
     with pytest.raises(ValueError, match="say since when by --from"):
         suspected(index, "cam2")
     assert [one["visit_id"] for one in suspected(index, "cam2", 0).visits] == [visit(4)]
+
+
+def test_the_picture_of_a_known_bad_is_no_sure_picture_of_the_camera() -> None:
+    broker = memory_line()
+    publish(broker, *passage(0), *passage(1), capture(2, known_bad=True), *passage(3, FROZEN))
+    with StoryIndex(None, NAMESPACE.name) as opened:
+        catch_up(broker, NAMESPACE, opened)
+        assert suspected(opened, "cam1").from_ms == AT + 1

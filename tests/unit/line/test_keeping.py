@@ -23,7 +23,7 @@ from linewarden_runtime.testing.faults import Fault
 from linewarden_schemas.alarm import Alarm, AlarmRequest, LineWord, alarm_id
 from linewarden_schemas.alarm_vocabulary import AlarmDemand, AlarmDoing, AlarmKind, AlarmStage, AlarmStep
 from linewarden_schemas.base import Message
-from linewarden_schemas.capture import CameraHeartbeat
+from linewarden_schemas.capture import CameraHeartbeat, Capture
 from linewarden_schemas.disposition import Disposition, SlotOpen
 from linewarden_schemas.ids import Namespace
 from linewarden_schemas.inspection import Inspection, Location
@@ -161,6 +161,27 @@ def test_a_cameras_condition_becomes_an_alarm_that_a_person_acknowledges_and_tha
     with line.book() as book:
         told = [(one.step, one.actor) for one in book.events()]
         assert told == [(AlarmStep.RAISED, None), (AlarmStep.ACKNOWLEDGED, "lead-02"), (AlarmStep.RETURNED, None)]
+
+
+def test_a_known_bad_says_nothing_of_the_camera_that_it_looks_like() -> None:
+    line = Line()
+    with line.running() as process:
+        line.beat(CameraCondition.DARK)
+        line.steps(process)
+        line.beat()
+        known_bad = sample(Capture).model_copy(
+            update={
+                "camera_id": "cam1",
+                "line_id": "line1",
+                "known_bad": True,
+                "conditions": (CameraCondition.BLURRED,),
+            }
+        )
+        line.send("captures", known_bad.visit_id, known_bad)
+        line.steps(process, 25)
+        # Nothing was heard of the camera itself since, and no picture of it was sharp or not.
+        assert set(line.standing()) >= {"camera_silent.cam1"}
+        assert "camera_blurred.cam1" not in line.standing()
 
 
 def test_a_camera_of_which_nothing_is_heard_is_an_alarm_also_where_the_process_was_away_meanwhile() -> None:

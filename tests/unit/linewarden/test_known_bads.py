@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from linewarden.demo import line as demo
 from linewarden.known_bads.catches import by_shift
 from linewarden.known_bads.seeding import Seeding, by_view, slip_in
 from linewarden_history.reports.story import VisitHistory
@@ -74,9 +75,12 @@ def test_a_known_bad_looks_like_the_newest_parts_but_for_its_mark(line: RouteLin
     assert shapes == [re.sub(r"[0-9a-f]", "#", one) for one in (real.visit_id, real.frame_id, real.part_id or "")]
     assert made.part_id not in {"SN-000", "SN-001", "SN-002"}
     assert (made.known_bad, made.lot_id, made.recipe) == (True, "L-9", line.recipe.ref())
+    assert (made.camera_id, made.station_id) == (real.camera_id, real.station_id)
     assert (made.line_state.shift, made.decide_by_ms) == ("early", line.clock.now_ms() + line.recipe.time.decide_by_ms)
     (frame,) = visible(line.broker, line.namespace.topic("frames"))
     meta = decode_frame(frame.headers, frame.value).meta
+    # Inspect refuses the frames of any other camera than the view's, and so would tell it apart.
+    assert meta.camera_id == line.recipe.views[0].camera_id
     assert (meta.frame_id, meta.sha256, frame.value) == (made.frame_id, digest(PICTURE.data), PICTURE.data)
 
 
@@ -85,9 +89,8 @@ def test_known_bads_take_no_number_of_a_camera_and_none_of_theirs_is_missing(lin
     seed = seeding(line)
     assert len(slip_in(seed, [{"top": PICTURE}] * 3, [0, 0, 0], lambda _: True)) == 3
     assert [one.sequence for one in seed.added] == [0, 1, 2]
-    assert {one.camera_id for one in seed.added} == {"known-bads"}
-    beats = [one.last_sequence for one in messages(line) if isinstance(one, CameraHeartbeat)]
-    assert sorted(beats) == [0, 1, 2]
+    assert {one.spool_epoch for one in seed.added} == {line.clock.now_ms()}
+    assert not [one for one in messages(line) if isinstance(one, CameraHeartbeat)]
 
 
 BOTH = ("top", "left")
@@ -107,7 +110,8 @@ def test_a_known_bad_of_several_views_is_one_visit_whose_frames_look_like_each_c
     assert {one.view_id: re.sub(r"[0-9a-f]", "#", one.frame_id) for one in (top, left)} == shapes
     frames = [decode_frame(one.headers, one.value) for one in visible(line.broker, line.namespace.topic("frames"))]
     assert {one.meta.view_id: one.meta.sha256 for one in frames} == {v: digest(p.data) for v, p in pictures.items()}
-    assert [one.sequence for one in seed.add(pictures)] == [2, 3]
+    assert {top.camera_id, left.camera_id} == {one.camera_id for one in newest}
+    assert [one.sequence for one in seed.add(pictures)] == [1, 1]
 
 
 @pytest.mark.parametrize("line", [BOTH], indirect=True)
@@ -166,3 +170,12 @@ def test_catches_are_told_by_shift_and_unsure_is_no_answer() -> None:
         ("early", 3, 2, 1, 0.5),
         ("late", 1, 0, 0, None),
     ]
+
+
+def test_the_demos_known_bad_is_a_defective_part_of_all_views_that_its_line_never_shows() -> None:
+    plan = demo.demo_plan(1)
+    pictures = demo.known_bad(plan)
+    assert tuple(pictures) == demo.VIEWS
+    assert len({one.data for one in pictures.values()}) == len(demo.VIEWS)
+    assert demo.known_bad(plan) == pictures
+    assert demo.known_bad(demo.demo_plan(2)) != pictures

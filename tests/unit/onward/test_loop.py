@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from linewarden_onward.interface import GateAct, Notice, OutputAway, OutputRefused, OutputRun
+from linewarden_onward.metrics import PASSED_OVER
 from linewarden_onward.teller import Teller, Telling
 from linewarden_onward.testing import BUDGET_MS, NAMESPACE, PARTITIONS, TrialPlant, decided
 from linewarden_runtime.clock import ManualClock
@@ -252,6 +253,15 @@ def test_what_is_no_disposition_is_a_dead_letter_and_another_lines_is_passed_ove
     assert receiver.keys == [f"{said.visit_id}:0"]
     assert [one.cause for one in plant.letters()] == ["unreadable"]
     assert plant.committed() == 3
+
+
+def test_a_known_bad_is_no_part_of_the_plants_and_is_counted(plant: TrialPlant, receiver: PlayedReceiver) -> None:
+    counted = PASSED_OVER.labels(output="plc1", cause="known_bad")._value
+    before = counted.get()
+    plant.passed(1, routing=Routing.DIVERTED, final=False, causes=(Cause.KNOWN_BAD,))
+    said = plant.passed(1)
+    plant.turn()
+    assert (receiver.keys, plant.committed(), counted.get() - before) == ([f"{said.visit_id}:0"], 2, 1)
 
 
 def test_what_a_gate_did_is_written_beside_its_visit(plant: TrialPlant, receiver: PlayedReceiver) -> None:

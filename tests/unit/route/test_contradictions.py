@@ -513,12 +513,12 @@ def test_an_ng_below_the_threshold_in_force_is_told() -> None:
 
 
 def test_a_known_bad_tells_what_records_contradict_and_nothing_else() -> None:
-    bad = {"known_bad": True, "camera_id": "known-bads"}
+    bad = {"known_bad": True}
     tale = Tale()
-    tale.tell(*whole(bad, {"verdict": Verdict.NG, "camera_id": "known-bads"}))
+    tale.tell(*whole(bad, {"verdict": Verdict.NG}))
     assert tale.published[0].causes == (Cause.KNOWN_BAD,)
     tale = Tale()
-    tale.tell(*whole(bad | {"part_id": "P-2"}, {"camera_id": "known-bads"}))
+    tale.tell(*whole(bad | {"part_id": "P-2"}))
     assert (tale.published[0].routing, tale.published[0].causes) == (
         Routing.DIVERTED,
         (Cause.KNOWN_BAD, Cause.FAULT),

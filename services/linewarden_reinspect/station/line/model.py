@@ -175,8 +175,9 @@ class LineModel:
             line.parts.add(at_ms)
         camera = line.camera(one.camera_id)
         camera.pace.add(at_ms)
-        camera.heard_ms = max(camera.heard_ms, at_ms)
-        camera.conditions = one.conditions
+        if not one.known_bad:  # which says nothing of how the camera is
+            camera.heard_ms = max(camera.heard_ms, at_ms)
+            camera.conditions = one.conditions
         part = self.parts.find(one.visit_id)
         if part is None or part.revisions:
             return

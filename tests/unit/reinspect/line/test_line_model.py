@@ -148,6 +148,8 @@ def test_conditions_of_cameras_and_demands_of_people_are_told() -> None:
     demand = Demand("line1", "tile", Ask.STOP, 7, T0, 3, 10, 60_000)
     asked = QueueSummary(T0, live=True, revision="1", lines={}, demands=(demand,))
     assert alarms(model, T0, asked) == {"camera_dark", "people_stop"}
+    told(model, make_capture("top", "v2", known_bad=True), routed("v2"))
+    assert alarms(model, T0, asked) == {"camera_dark", "people_stop"}, "a known-bad is no picture of the camera"
 
 
 def test_what_is_not_current_says_so_and_nothing_else_of_the_line() -> None:
