@@ -42,7 +42,7 @@ test-long: $(VENV)/.dev ## what takes longer than CI has: guides from end to end
 	@sh scripts/need.sh
 	$(PYTEST) -m "long and not gpu" --timeout=1200 --durations=30
 
-foreign: $(VENV)/.dev ## what leaves the project, read by tools of another language (Node.js)
+foreign: $(VENV)/.dev ## what leaves the project, read by tools of another language (Node.js, Go)
 	@sh scripts/need.sh node
 	$(PYTEST) -m foreign
 

@@ -5,6 +5,7 @@ missing=""
 have() { command -v "$1" >/dev/null 2>&1; }
 if [ "${1:-}" = node ]; then
     have node && have npm || missing="$missing nodejs npm"
+    have go || missing="$missing golang-go"
 else
     have java && have mvn || missing="$missing maven openjdk-17-jre-headless"
     have redis-server || missing="$missing redis-server"
