@@ -35,8 +35,8 @@ test: $(VENV)/.dev ## set up and pass the fast tests, on the embedded broker and
 test-all: test ## also real Apache Kafka, Debian's Redis, Chromium and the faults
 	@sh scripts/need.sh
 	$(call or_alone,$(SIDE_BY_SIDE),slow and not ($(REAL) or gpu or long))
-	$(call or_alone,$(SIDE_BY_SIDE),($(REAL)) and not (faults or gpu or long))
-	$(call or_alone,,faults and not (gpu or long))
+	$(call or_alone,$(SIDE_BY_SIDE),($(REAL)) and not (alone or gpu or long))
+	$(call or_alone,,alone and not (gpu or long))
 
 test-long: $(VENV)/.dev ## what takes longer than CI has: guides from end to end, each camera and output struck
 	@sh scripts/need.sh

@@ -11,7 +11,7 @@ from tests.faults.matrix.play import Series, settle
 from tests.faults.matrix.results import Outcome
 from tests.faults.matrix.rows import named
 
-pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.alone, pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(600)]
 
 
 def test_route_is_killed_and_connections_are_reset_and_everything_adds_up(tmp_path: Path) -> None:
