@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.alone, pytest.mark.kafka, pytest.m
 
 def test_cameras_and_outputs_are_struck_once_in_each_way_and_everything_adds_up(tmp_path: Path) -> None:
     results = tmp_path / "plant.jsonl"
-    command = [sys.executable, "-m", "tests.faults.plant", "--runs", "1", "--jobs", "3"]
+    command = [sys.executable, "-m", "tests.faults.plant", "--runs", "1", "--jobs", "2"]
     done = subprocess.run([*command, "--results", str(results)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     runs = [json.loads(text) for text in results.read_text().splitlines()]
