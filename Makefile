@@ -17,7 +17,7 @@ or_alone = $(PYTEST) $(1) -m "$(2)" $(LONG_ENOUGH) || \
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-long foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page faults faults-page plant plant-page site pictures clean
+.PHONY: help setup demo test test-all test-long foreign check lint types imports drift generate format bench bundle fuzz track simulate mutants mutants-page faults faults-page plant plant-page site pictures offline clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -112,6 +112,9 @@ site: $(VENV)/.dev ## the documentation as a site, in build/site/site
 
 pictures: $(VENV)/.dev ## the station's pictures again, from a walk through each role's hour on a running line
 	$(BIN)/python -m scripts.walk
+
+offline: $(VENV)/.dev ## wheels with hashes and a bill of materials for a machine without a network: make offline [EXTRAS=route]
+	$(BIN)/python -m scripts.offline $(if $(EXTRAS),--extras $(EXTRAS))
 
 bundle: $(VENV)/.dev ## train the demo's bundle again, from its seed
 	$(BIN)/python -m linewarden_train.demo_bundle --out services/linewarden/assets/demo-bundle --seed 0
