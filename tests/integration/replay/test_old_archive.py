@@ -59,6 +59,8 @@ def test_what_the_code_before_archived_reads_balances_and_repeats_itself(
     # of a bundle without a qualification that holds is doubtful. NG, figures and maps are as they were.
     assert {one.kind for one in again.differences} == {DifferenceKind.TRUST}
     for one in again.differences:
+        assert one.recorded is not None
+        assert one.replayed is not None
         assert one.recorded.verdict is one.replayed.verdict is Verdict.OK
         assert (one.recorded.doubtful, one.replayed.doubtful) == (False, True)
         assert one.replayed.maps == one.recorded.maps
@@ -67,9 +69,12 @@ def test_what_the_code_before_archived_reads_balances_and_repeats_itself(
 
     with StoryIndex(tmp_path / "index", line.name) as index:
         catch_up(broker, line, index)
-        routed = sorted(row["routing"] for row in index.rows("SELECT routing FROM visits", {}))
-        (story,) = stories(index, index.row("SELECT visit_id FROM visits", {})["visit_id"])
-    assert routed == [Routing.DIVERTED] * 2 + [Routing.REJECTED] + [Routing.TRUSTED_PASS] * 5
+        rows = list(index.rows("SELECT visit_id, routing FROM visits", {}))
+        (story,) = stories(index, str(rows[0]["visit_id"]))
+    assert (
+        sorted(row["routing"] for row in rows)
+        == [Routing.DIVERTED] * 2 + [Routing.REJECTED] + [Routing.TRUSTED_PASS] * 5
+    )
     assert {"captured", "inspected", "routed"} <= {one.kind for one in story.happened}
 
     closed = balance(read_ledger(broker, line), 1 << 52)
