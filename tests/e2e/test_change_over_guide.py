@@ -24,6 +24,9 @@ from linewarden_runtime.acting import look_at_line
 from linewarden_runtime.clock import SystemClock
 from linewarden_runtime.embedded import EmbeddedBroker, EmbeddedRedis
 from linewarden_runtime.kafka.broker import KafkaBroker
+from linewarden_runtime.records import InRecord
+from linewarden_schemas.base import Message
+from linewarden_schemas.capture import CameraHeartbeat
 from linewarden_schemas.disposition import Disposition
 from linewarden_schemas.envelope import decode
 from linewarden_schemas.ids import Namespace
@@ -44,6 +47,10 @@ SEEDS = {Verdict.OK: (0, 1, 4, 5, 6, 9, 10), Verdict.NG: (2, 3, 8)}
 
 def blocks(kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def message_of(record: InRecord) -> Message:
+    return decode(record.headers, record.value).message
 
 
 class Plant:
@@ -106,7 +113,8 @@ class Plant:
         assert check.outcome is CheckOutcome.PASSED, check
 
     def part(self) -> None:
-        """A part of the product goes past the camera, and is decided."""
+        """A part of the product goes past the camera, once that knows of the line's state, and is decided."""
+        wait_for(self._is_current, "the camera knows the line's state", DEADLINE_S)
         name = f"SN-{self.parts}"
         self.put(name, Verdict.OK)
         wait_for(lambda: name in self.routed(), f"{name} is routed", DEADLINE_S)
@@ -120,8 +128,14 @@ class Plant:
 
     def _dispositions(self) -> list[Disposition]:
         records = visible(self.broker, self.namespace.topic("dispositions"))
-        told = [decode(one.headers, one.value).message for one in records]
+        told = map(message_of, records)
         return [one for one in told if isinstance(one, Disposition) and one.revision == 0]
+
+    def _is_current(self) -> bool:
+        records = visible(self.broker, self.namespace.topic("captures"))
+        beats = [one for one in map(message_of, records) if isinstance(one, CameraHeartbeat)]
+        newest, state = max(beats, key=lambda one: one.at_ms, default=None), self.line.state
+        return newest is not None and state is not None and newest.line_state == state.ref()
 
     def _stage(self) -> ChangeoverStage | None:
         change = self.line.changeover
@@ -209,7 +223,7 @@ def test_the_commands_of_the_page_take_a_line_from_one_recipe_to_the_next(plant:
     assert in_bypass, told["line bypass list"]
     assert [routed[name] for name in in_bypass] == [Routing.DIVERTED] * len(in_bypass)
     assert {routed["MASTER-OK"], routed["MASTER-NG"]} <= {Routing.DIVERTED, Routing.REJECTED}
-    assert sum(routing is Routing.TRUSTED_PASS for routing in routed.values()) == 2
+    assert sum(routing is Routing.TRUSTED_PASS for routing in routed.values()) == 2, (routed, plant.reasons())
     state = plant.line.state
     assert state is not None
     assert (state.mode, state.order_id, state.passes(SystemClock().now_ms())) == (LineMode.PRODUCTION, "PO-2", True)
