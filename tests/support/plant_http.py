@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -102,9 +104,9 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 class PlantHttp(ThreadingHTTPServer, Closing):
-    """Keeps every request; `replies` are given one after the other, and then 200."""
+    """Keeps every request; `replies` are given one after the other, and then 200. Closed, it answers none any more."""
 
-    daemon_threads = True
+    daemon_threads = False  # so that closing waits for them
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Receiver)
@@ -112,6 +114,7 @@ class PlantHttp(ThreadingHTTPServer, Closing):
         self.replies: list[Reply] = []
         self.released = threading.Event()
         self.changed = threading.Condition()
+        self._connections: set[socket.socket] = set()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -135,10 +138,21 @@ class PlantHttp(ThreadingHTTPServer, Closing):
             assert self.changed.wait_for(lambda: len(self.received) >= count, seconds), self.keys
             return list(self.received)
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
     def close(self) -> None:
         self.released.set()
         self.shutdown()
         self._thread.join()
+        for one in list(self._connections):
+            with suppress(OSError):  # the client was faster
+                one.shutdown(socket.SHUT_RDWR)
         self.server_close()
 
     def __enter__(self) -> Self:
