@@ -169,9 +169,11 @@ class OnwardLoop:
             records = self._consumer.poll(self._idle_poll_s, self._max_records)
         else:
             self._clock.wait(self._wake, _BUSY_WAIT_S)
-            # Polled all the same: the group gives up a member that does not poll.
+            # Polled all the same: the group gives up a member that does not poll. One that it gave up comes back in a
+            # poll that waits, and by none that does not: what is owed would be owed for ever.
             self._consumer.pause(self._consumer.assignment() - self._consumer.paused())
-            records = self._consumer.poll(0.0, self._max_records)
+            wait_s = 0.0 if self._consumer.group().may_commit else self._idle_poll_s
+            records = self._consumer.poll(wait_s, self._max_records)
         self._wake.clear()
         group = self._consumer.group()
         if not group.may_commit or (records and not self._is_free):

@@ -17,7 +17,7 @@ from linewarden_runtime.clock import ManualClock
 from linewarden_runtime.errors import ConfigurationError, DeadLetterCapExceeded, Fenced, TransactionFailed
 from linewarden_runtime.health import Health
 from linewarden_runtime.partitions import partition_of
-from linewarden_runtime.records import OutRecord
+from linewarden_runtime.records import InRecord, OutRecord
 from linewarden_runtime.testing import Fault, MemoryBroker
 from linewarden_schemas.vocabulary import Cause, Routing
 from tests.unit.onward.outputs import PlayedOptions, PlayedReceiver
@@ -416,3 +416,28 @@ def test_each_output_has_offsets_and_epochs_of_its_own() -> None:
             second.turn()
             assert (len(one.receiver.told), len(two.receiver.told)) == (1, 1)
             assert {(state.output_id, state.epoch) for state in first.states()} == {("one", 1), ("two", 1)}
+
+
+def test_a_member_that_was_put_out_while_it_owes_a_commit_polls_long_enough_to_come_back(
+    plant: TrialPlant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A join is finished in a poll that waits; with none the offsets are owed, and nothing is read, for ever."""
+    plant.passed(1)
+    plant.loop.step()
+    plant.loop.step()  # the first finds where the group stands
+    plant.loop.teller.turn()
+    consumer, waits = plant.loop._consumer, list[float]()
+    out, poll = replace(consumer.group(), stable=False), consumer.poll
+
+    def polled(wait_s: float, most: int | None = None) -> list[InRecord]:
+        waits.append(wait_s)
+        return poll(0.0, most)
+
+    monkeypatch.setattr(plant.loop, "_idle_poll_s", 0.25)
+    monkeypatch.setattr(consumer, "poll", polled)
+    with monkeypatch.context() as patch:
+        patch.setattr(consumer, "group", lambda: out)
+        plant.loop.step()
+    assert (waits, plant.committed()) == ([0.25], 0)
+    plant.turn()
+    assert plant.committed() == 1
